@@ -1,0 +1,156 @@
+"""The laptop cloud: moto on loopback, the layer in front of it, and the parts that move."""
+
+import io
+import os
+import re
+import threading
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import boto3
+from werkzeug.serving import make_server
+
+os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")  # No web page may talk to this server.
+
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+
+from local.call import AwsError, Call, Reply, error_reply
+from local.clock import Clock
+from local.iam import guard
+from local.part import Part
+
+ACCOUNT = "123456789012"  # moto's own.
+HOST = "127.0.0.1"
+
+
+class QuietHandler(MotoRequestHandler):
+    """moto's request handler without an access log, and with connections that stay open."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log nothing."""
+
+
+class Cloud:
+    """AWS on a laptop: an endpoint on loopback, and parts that work whenever they are stepped."""
+
+    def __init__(self, part_types: Iterable[type[Part]], port: int = 0) -> None:
+        self.clock = Clock()
+        self.region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._stepping = threading.Lock()
+        self._making_clients = threading.RLock()
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._server = make_server(
+            HOST, port, self._respond, threaded=True, request_handler=QuietHandler
+        )
+        self.endpoint = f"http://{HOST}:{self._server.server_port}"
+        self.parts = tuple(part_type(self) for part_type in part_types)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def client(self, service: str, role: str = "", principal: str = "") -> Any:
+        """Return a boto3 client that finds its endpoint as any user's does.
+
+        With `role` (its ARN), each of its calls is refused as AWS would refuse `principal`, the
+        service that assumed the role: local/iam.py decides.
+        """
+        wanted = (service, role, principal)
+        with self._making_clients:
+            if wanted not in self._clients:
+                self._clients[wanted] = self._new_client(*wanted)
+            return self._clients[wanted]
+
+    def _new_client(self, service: str, role: str, principal: str) -> Any:
+        client = boto3.client(service)
+        if role:
+            guard(client, self.client("iam"), role, principal)
+        return client
+
+    def part(self, part_type: type[Part]) -> Any:
+        """Return the one part of that type."""
+        return next(part for part in self.parts if isinstance(part, part_type))
+
+    def step(self) -> bool:
+        """Let each part work once, and return whether any found work."""
+        with self._stepping:
+            worked = [part.step() for part in self.parts]
+        return any(worked)
+
+    def settle(self) -> None:
+        """Step until nothing moves, skipping the waits for buffers and time-outs."""
+        while True:
+            while self.step():
+                pass
+            due = [at for part in self.parts if (at := part.wakes_at()) is not None]
+            if not due:
+                return
+            self.clock.advance(min(due) - self.clock.now())
+
+    def close(self) -> None:
+        """Stop answering, and let each part end what it started."""
+        self._server.shutdown()
+        for part in self.parts:
+            part.close()
+
+    def moto(self, call: Call, body: bytes | None = None) -> Reply:
+        """Return moto's answer to a call, or to the same call with another body."""
+        content = call.body if body is None else body
+        environ = dict(call.environ)
+        environ["wsgi.input"] = io.BytesIO(content)
+        environ["CONTENT_LENGTH"] = str(len(content))
+        started: list[Any] = []
+        chunks = self._moto(
+            environ, lambda status, headers, _=None: started.append((status, headers))
+        )
+        body = b"".join(chunks)
+        status, headers = started[0]
+        return Reply(body, int(status.split()[0]), tuple(headers))
+
+    def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve one request: by the part it belongs to, else by moto."""
+        service, region = _credential_scope(environ)
+        parts = [part for part in self.parts if service in part.services]
+        if not parts or (service == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
+            return self._moto(environ, start_response)
+        call = _call(service, region, environ)
+        reply = self._answer(call, parts)
+        headers = [*reply.headers, ("Content-Length", str(len(reply.body)))]
+        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
+        return [reply.body]
+
+    def _answer(self, call: Call, parts: list[Part]) -> Reply:
+        try:
+            for part in parts:
+                if (reply := part.answer(call)) is not None:
+                    return reply
+        except AwsError as error:
+            return error_reply(error)
+        return self.moto(call)
+
+
+def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
+    """Return the service and region a request was signed for; unsigned means S3."""
+    signed = environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", ""))
+    scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request", signed)
+    return (scope[2].lower(), scope[1]) if scope else ("s3", "")
+
+
+def _call(service: str, region: str, environ: dict[str, Any]) -> Call:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    return Call(
+        service=service,
+        operation=environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2],
+        method=environ["REQUEST_METHOD"],
+        path=environ["PATH_INFO"],
+        query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
+        region=region,
+        body=environ["wsgi.input"].read(length),
+        environ=environ,
+    )
