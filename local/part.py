@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from local.call import Call, Reply
     from local.cloud import Cloud
+    from local.hops import HopCount
 
 
 class Part:
@@ -33,6 +34,10 @@ class Part:
     def wakes_at(self) -> float | None:
         """Return when work falls due that is only a matter of time, or None."""
         return None
+
+    def counts(self) -> list[HopCount]:
+        """Return what this part took in, delivered and failed so far, hop by hop."""
+        return []
 
     def close(self) -> None:
         """Let go of what outlives the process's memory: child processes and files."""

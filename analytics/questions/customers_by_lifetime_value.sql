@@ -1,0 +1,23 @@
+-- The customers who spent most, ten of each currency: totals of their sold orders, tax included
+-- params: region=%
+SELECT currency, place, customer_id, customer_name, country, orders, lifetime_value, last_paid_at
+FROM (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY currency ORDER BY lifetime_value DESC, customer_id) AS place
+  FROM (
+    SELECT
+      currency,
+      customer_id,
+      max_by(customer_name, paid_at) AS customer_name,
+      max_by(country, paid_at) AS country,
+      count(*) AS orders,
+      CAST(sum(total) AS decimal(38, 2)) AS lifetime_value,
+      max(paid_at) AS last_paid_at
+    FROM orders
+    WHERE sold AND coalesce(region, '') LIKE ?
+    GROUP BY currency, customer_id
+  )
+)
+WHERE place <= 10
+ORDER BY currency, place

@@ -1,0 +1,16 @@
+-- Changes that the lake holds more than once, by day: delivery is at least once, views drop them
+-- params: day_from=2000-01-01, day_to=2999-12-31
+SELECT
+  dt AS day,
+  sum(copies) AS stored,
+  count(*) AS changes,
+  sum(copies) - count(*) AS duplicates,
+  max(copies) AS most_copies
+FROM (
+  SELECT dt, cdc_event_id, count(*) AS copies
+  FROM changes
+  WHERE dt BETWEEN ? AND ?
+  GROUP BY dt, cdc_event_id
+)
+GROUP BY dt
+ORDER BY dt

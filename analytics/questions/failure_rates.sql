@@ -1,0 +1,24 @@
+-- What goes wrong, in percent of the orders placed: failed payments, cancellations, returns
+-- params: day_from=2000-01-01, day_to=2999-12-31
+SELECT
+  region,
+  orders,
+  payment_failed,
+  CAST(100 * CAST(payment_failed AS double) / orders AS decimal(5, 1)) AS payment_failed_percent,
+  cancelled,
+  CAST(100 * CAST(cancelled AS double) / orders AS decimal(5, 1)) AS cancelled_percent,
+  returned,
+  CAST(100 * CAST(returned AS double) / orders AS decimal(5, 1)) AS returned_percent
+FROM (
+  SELECT
+    region,
+    count(*) AS orders,
+    count(payment_failed_at) AS payment_failed,
+    count(cancelled_at) AS cancelled,
+    count(returned_at) AS returned
+  FROM orders
+  WHERE NOT coalesce(test_order, false)
+    AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  GROUP BY region
+)
+ORDER BY region

@@ -1,0 +1,26 @@
+-- How far orders come: those that reached each status, of all that were placed, tests left out
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+WITH reached AS (
+  SELECT
+    count(*) AS placed,
+    count(paid_at) AS paid,
+    count(shipped_at) AS shipped,
+    count(delivered_at) AS delivered,
+    count(returned_at) AS returned
+  FROM orders
+  WHERE NOT coalesce(test_order, false)
+    AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    AND coalesce(region, '') LIKE ?
+)
+SELECT
+  step,
+  status,
+  orders,
+  CAST(100 * CAST(orders AS double) / nullif(placed, 0) AS decimal(5, 1)) AS percent
+FROM reached
+CROSS JOIN UNNEST(
+  ARRAY[1, 2, 3, 4, 5],
+  ARRAY['placed', 'paid', 'shipped', 'delivered', 'returned'],
+  ARRAY[placed, paid, shipped, delivered, returned]
+) AS t(step, status, orders)
+ORDER BY step

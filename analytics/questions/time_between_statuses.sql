@@ -1,0 +1,26 @@
+-- Hours from one status to the next, median and nine in ten, by region; test orders left out
+-- params: day_from=2000-01-01, day_to=2999-12-31
+WITH steps AS (
+  SELECT
+    region,
+    step,
+    date_diff('second', element_at(moments, step), element_at(moments, step + 1)) AS seconds
+  FROM (
+    SELECT region, ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS moments
+    FROM orders
+    WHERE NOT coalesce(test_order, false)
+      AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  )
+  CROSS JOIN UNNEST(sequence(1, 4)) AS t(step)
+)
+SELECT
+  region,
+  element_at(ARRAY['placed', 'paid', 'shipped', 'delivered'], step) AS from_status,
+  element_at(ARRAY['paid', 'shipped', 'delivered', 'returned'], step) AS to_status,
+  count(*) AS orders,
+  CAST(CAST(approx_percentile(seconds, 0.5) AS double) / 3600 AS decimal(18, 2)) AS median_hours,
+  CAST(CAST(approx_percentile(seconds, 0.9) AS double) / 3600 AS decimal(18, 2)) AS hours_90_percent
+FROM steps
+WHERE seconds IS NOT NULL
+GROUP BY region, step
+ORDER BY region, step

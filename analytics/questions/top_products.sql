@@ -1,0 +1,24 @@
+-- The ten products of each currency that bring most: lines of sold orders, before discount and tax
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+SELECT currency, place, sku, product, category, pieces, revenue
+FROM (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY currency ORDER BY revenue DESC, sku) AS place
+  FROM (
+    SELECT
+      currency,
+      sku,
+      max(product) AS product,
+      max(category) AS category,
+      sum(quantity) AS pieces,
+      CAST(sum(amount) AS decimal(38, 2)) AS revenue
+    FROM order_lines
+    WHERE sold
+      AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND coalesce(region, '') LIKE ?
+    GROUP BY currency, sku
+  )
+)
+WHERE place <= 10
+ORDER BY currency, place

@@ -1,0 +1,45 @@
+-- Values that the views' types do not hold: as NULL, or rounded; and how often each was stored
+-- params: day_from=2000-01-01, day_to=2999-12-31
+WITH asked AS (
+  SELECT * FROM changes WHERE dt BETWEEN ? AND ?
+),
+lines AS (
+  SELECT line
+  FROM asked
+  CROSS JOIN UNNEST(TRY(CAST(json_parse(items) AS ARRAY(JSON)))) AS t(line)
+),
+stored AS (
+  SELECT kind, attribute, value
+  FROM asked
+  CROSS JOIN UNNEST(
+    ARRAY['money', 'money', 'money', 'money', 'money',
+      'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',
+      'whole number', 'whole number', 'truth', 'list'],
+    ARRAY['subtotal', 'discount', 'shipping_fee', 'tax', 'total',
+      'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at', 'cancelled_at',
+      'returned_at', 'updated_at',
+      'payment.attempts', 'expires_at', 'test_order', 'items'],
+    ARRAY[subtotal, discount, shipping_fee, tax, total,
+      placed_at, paid_at, payment_failed_at, shipped_at, delivered_at, cancelled_at,
+      returned_at, updated_at,
+      payment__attempts, expires_at, test_order, items]
+  ) AS t(kind, attribute, value)
+  UNION ALL
+  SELECT 'quantity', 'items.quantity', json_extract_scalar(line, '$.quantity') FROM lines
+  UNION ALL
+  SELECT 'money', 'items.unit_price', json_extract_scalar(line, '$.unit_price') FROM lines
+)
+SELECT kind, attribute, value, count(*) AS stored
+FROM stored
+WHERE NOT CASE kind
+  WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?$')
+  WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?$')
+  WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}$')
+  WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
+  WHEN 'truth' THEN value IN ('true', 'false')
+  WHEN 'list' THEN TRY(CAST(json_parse(value) AS ARRAY(JSON))) IS NOT NULL
+  END
+  AND value IS NOT NULL
+GROUP BY kind, attribute, value
+ORDER BY stored DESC, attribute, value
+LIMIT 1000

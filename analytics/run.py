@@ -1,0 +1,110 @@
+"""Ask Athena one of the questions in analytics/questions; without a name, list them."""
+
+import argparse
+import os
+import re
+import sys
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from analytics.athena import QueryFailed, answer_to
+from analytics.question import BadParameter, Question, questions
+from analytics.shown import FORMATS
+
+DOLLARS_PER_BYTE = 5 / 1e12  # A terabyte for five dollars, and each query at least 10 MB.
+LEAST_BYTES = 10_000_000
+MISSING = re.compile(r"(?i)workgroup .*not found|(table|schema)_not_found")
+
+
+def main() -> int:
+    """Answer the question that the command line names, and return the exit status."""
+    options = _options()
+    sys.stdout.reconfigure(errors="backslashreplace")  # Answers may hold what a terminal cannot.
+    try:
+        return _answered(options)
+    except BadParameter as error:
+        print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (QueryFailed, BotoCoreError, ClientError) as error:
+        print(f"{options.question}: {reason(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def reason(error: Exception) -> str:
+    """Return why there is no answer and, where something is missing, what makes it."""
+    text = str(error)
+    return f"{text.rstrip('.')}: run python setup/11_athena.py" if MISSING.search(text) else text
+
+
+def listed(known: dict[str, Question]) -> str:
+    """Return a line for each question: its name, what it answers, its parameters."""
+    width = max(map(len, known))
+    lines = []
+    for question in known.values():
+        lines.append(f"{question.name:{width}}  {question.meaning}")
+        if question.parameters:
+            lines.append(f"{'':{width}}  parameters: {_told(question)}")
+    return "\n".join(lines)
+
+
+def cost(scanned: int) -> str:
+    """Return what a query read, and what Athena takes for it where a terabyte costs $5."""
+    dollars = max(scanned, LEAST_BYTES) * DOLLARS_PER_BYTE
+    return f"{scanned:,} bytes scanned, about ${dollars:.5f}"
+
+
+def _answered(options: argparse.Namespace) -> int:
+    known = questions()
+    if options.question is None:
+        print(listed(known))
+        return 0
+    if options.question not in known:
+        print(f"no question is called {options.question}; there are:", file=sys.stderr)
+        print(listed(known), file=sys.stderr)
+        return 2
+    question = known[options.question]
+    answer = answer_to(question.sql, question.values(dict(options.param)))
+    if options.format == "table":
+        print(question.meaning)
+    for line in FORMATS[options.format](answer):
+        print(line)
+    sys.stdout.flush()
+    print(cost(answer.scanned), file=sys.stderr)
+    return 0
+
+
+def _told(question: Question) -> str:
+    return ", ".join(
+        name if value is None else f"{name}={value}" for name, value in question.parameters.items()
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m analytics.run", description=__doc__)
+    parser.add_argument("question", nargs="?", help="its name: that of the file, without .sql")
+    parser.add_argument("--format", choices=FORMATS, default="table", help="default: table")
+    parser.add_argument(
+        "--param",
+        type=_parameter,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a value instead of the question's own; may be repeated",
+    )
+    return parser.parse_args()
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, found {text!r}")
+    return name, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

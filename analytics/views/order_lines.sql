@@ -1,0 +1,25 @@
+-- The lines of every order's last image, each with what it comes to before discount and tax.
+CREATE OR REPLACE VIEW order_lines AS
+SELECT *, quantity * unit_price AS amount
+FROM (
+  SELECT
+    order_id,
+    line_number,
+    json_extract_scalar(line, '$.sku') AS sku,
+    json_extract_scalar(line, '$.name') AS product,
+    json_extract_scalar(line, '$.category') AS category,
+    TRY_CAST(json_extract_scalar(line, '$.quantity') AS decimal(12, 3)) AS quantity,
+    TRY_CAST(json_extract_scalar(line, '$.unit_price') AS decimal(18, 4)) AS unit_price,
+    currency,
+    region,
+    channel,
+    status,
+    placed_at,
+    paid_at,
+    customer_id,
+    sold,
+    removed
+  FROM orders
+  CROSS JOIN UNNEST(TRY(CAST(json_parse(items) AS ARRAY(JSON)))) WITH ORDINALITY
+    AS t(line, line_number)
+)

@@ -1,0 +1,64 @@
+"""The whole chain on this laptop, without an AWS account: python -m local."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from local.cloud import Cloud
+from local.demo import IDLE, ScriptFailed, demo, heading
+from local.environment import enter, shell_lines
+from local.parts import PARTS
+
+
+def main() -> int:
+    """Run the demo, serve on if asked to, and return 0 only when the lake equals the table."""
+    options = _options()
+    cloud = Cloud(PARTS, options.port)
+    enter(cloud.endpoint)
+    print(f"the laptop cloud answers at {cloud.endpoint}")
+    try:
+        status = 0 if options.empty else _told(cloud, options)
+        if options.serve or options.empty:
+            _serve(cloud)
+        return status
+    except ScriptFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        cloud.close()
+
+
+def _told(cloud: Cloud, options: argparse.Namespace) -> int:
+    """Tell the story, write its summary, and return the exit status that it deserves."""
+    outcome = demo(cloud, options.orders, options.seed)
+    if options.summary:
+        options.summary.write_text(json.dumps(outcome.summary(), indent=2) + "\n")
+    return 0 if outcome.equal else 1
+
+
+def _serve(cloud: Cloud) -> None:
+    """Let the cloud move in real time until the user interrupts."""
+    heading("serving until Ctrl-C; in another terminal, first:")
+    print(shell_lines(cloud.endpoint), flush=True)
+    while True:
+        if not cloud.step():
+            time.sleep(IDLE)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument("--orders", type=int, metavar="N", help="how many orders to write")
+    parser.add_argument("--seed", type=int, metavar="S", help="the same seed, the same orders")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the outcome as JSON")
+    parser.add_argument("--serve", action="store_true", help="stay up when the story has ended")
+    parser.add_argument("--empty", action="store_true", help="only serve an empty account")
+    parser.add_argument("--port", type=int, default=0, help="on loopback; default: any free one")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

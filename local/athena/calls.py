@@ -1,0 +1,234 @@
+"""Trino's functions as DuckDB's: by name where that is enough, by hand where it is not."""
+
+import re
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from local.athena import trino_types as types
+from local.athena.arithmetic import remainder
+from local.athena.casts import casted
+from local.athena.errors import QueryFailed, not_modelled
+from local.athena.functions import Function, function_of
+from local.athena.inference import argument_type
+from local.athena.nodes import call, cast, constant, kind_of, literal
+from local.athena.trino_types import DType, Type
+
+FINISH = "finish"  # The key of a node's meta that holds what is still to be wrapped around it.
+WRAPPERS = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
+Finish = Callable[[exp.Expression], exp.Expression]
+
+
+def called(node: exp.Anonymous) -> exp.Expression:
+    """Return a function's call in DuckDB.
+
+    What belongs around the call and its FILTER and OVER is left in its meta, under FINISH.
+    """
+    function = function_of(node)
+    if function is None:  # A call that the translation itself put there.
+        return node
+    if function.name in _BY_HAND:
+        return _BY_HAND[function.name](node)
+    return _by_name(node, function)
+
+
+def _by_name(node: exp.Anonymous, function: Function) -> exp.Expression:
+    new = call(function.target, *node.expressions)
+    if function.cast and not types.is_unknown(node.type):
+        new.meta[FINISH] = _casting(node.type)
+    return new
+
+
+def _casting(kind: Type) -> Finish:
+    return lambda node: cast(node, kind)
+
+
+def _average(node: exp.Anonymous) -> exp.Expression:
+    """Return Trino's exact mean of decimals: DuckDB's own goes through a double."""
+    new, kind = call("avg", *node.expressions), argument_type(node.expressions[0])
+    if kind.this == DType.DECIMAL:
+        new.meta[FINISH] = _exact_mean(kind)
+    return new
+
+
+def _exact_mean(kind: Type) -> Finish:
+    scale = literal(types.decimal_of(kind).scale)
+
+    def finish(whole: exp.Expression) -> exp.Expression:
+        parts = (_renamed(whole, "sum"), _renamed(whole, "count"))
+        return cast(call("trino.mean", *parts, scale.copy()), kind)
+
+    return finish
+
+
+def _renamed(whole: exp.Expression, name: str) -> exp.Expression:
+    """Return a copy of an aggregate, with its FILTER and OVER, that computes another one."""
+    copy = whole.copy()
+    inner = copy
+    while isinstance(inner, WRAPPERS):
+        inner = inner.this
+    inner.set("this", name)
+    return copy
+
+
+def _concat(node: exp.Anonymous) -> exp.Expression:
+    first, *others = node.expressions
+    for other in others:
+        first = exp.DPipe(this=first, expression=other)
+    return exp.Paren(this=first)
+
+
+def _null_aware(node: exp.Anonymous) -> exp.Expression:
+    """Return Trino's greatest or least: NULL as soon as one argument is."""
+    parts = node.expressions
+    missing = exp.or_(*(exp.Is(this=part.copy(), expression=exp.Null()) for part in parts))
+    found = call(node.name.lower(), *parts)
+    return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=found)
+
+
+def _if(node: exp.Anonymous) -> exp.Expression:
+    condition, then, *other = node.expressions
+    return exp.Case(ifs=[exp.If(this=condition, true=then)], default=other[0] if other else None)
+
+
+def _mod(node: exp.Anonymous) -> exp.Expression:
+    new = exp.Mod(this=node.expressions[0], expression=node.expressions[1])
+    new.type = node.type
+    return remainder(new)
+
+
+def _date(node: exp.Anonymous) -> exp.Expression:
+    return casted(exp.Cast(this=node.expressions[0], to=types.DATE.copy()))
+
+
+def _typeof(node: exp.Anonymous) -> exp.Expression:
+    return literal(types.display(argument_type(node.expressions[0])))
+
+
+def _count(node: exp.Anonymous) -> exp.Expression:
+    return call("count", *(node.expressions or [exp.Star()]))
+
+
+def _approx_distinct(node: exp.Anonymous) -> exp.Expression:
+    return call("count", exp.Distinct(expressions=[node.expressions[0]]))
+
+
+def item(value: exp.Expression, key: exp.Expression) -> exp.Expression:
+    """Return an element of an array or a map; NULL where there is none."""
+    target = "map_extract_value" if kind_of(value) == DType.MAP else "list_extract"
+    return call(target, value, key)
+
+
+def _element_at(node: exp.Anonymous) -> exp.Expression:
+    return item(*node.expressions)
+
+
+def _reduce(node: exp.Anonymous) -> exp.Expression:
+    values, start, step, result = node.expressions
+    reduced = call("list_reduce", values, step, start)
+    return call(
+        "list_extract", call("list_transform", call("list_value", reduced), result), literal(1)
+    )
+
+
+def _matching(node: exp.Anonymous) -> exp.Expression:
+    """Return how many elements a condition holds for, compared as any, all or none wants."""
+    values, condition = node.expressions
+    found = call("len", call("list_filter", values, condition))
+    wanted = call("len", values.copy()) if node.name.lower() == "all_match" else literal(0)
+    compared = exp.GT if node.name.lower() == "any_match" else exp.EQ
+    return exp.Paren(this=compared(this=found, expression=wanted))
+
+
+_UNITS = {
+    "millisecond": ("to_milliseconds", 1),
+    "second": ("to_seconds", 1),
+    "minute": ("to_minutes", 1),
+    "hour": ("to_hours", 1),
+    "day": ("to_days", 1),
+    "week": ("to_days", 7),
+    "month": ("to_months", 1),
+    "quarter": ("to_months", 3),
+    "year": ("to_months", 12),
+}
+"""A unit of time → DuckDB's interval of that unit, and how many make one."""
+
+
+def _unit(node: exp.Expression) -> str:
+    unit = (constant(node) or "").lower()
+    if unit not in _UNITS:
+        raise QueryFailed(
+            "INVALID_FUNCTION_ARGUMENT", f"'{unit or node.sql()}' is not a valid Timestamp field"
+        )
+    return unit
+
+
+def _date_add(node: exp.Anonymous) -> exp.Expression:
+    name, times = _UNITS[_unit(node.expressions[0])]
+    count = exp.Mul(this=exp.Paren(this=node.expressions[1]), expression=literal(times))
+    interval = call(name, cast(count, types.INTEGER if name in _SHORT else types.BIGINT))
+    new = exp.Paren(this=exp.Add(this=node.expressions[2], expression=interval))
+    return cast(new, node.expressions[2].type) if kind_of(node) == DType.DATE else new
+
+
+_SHORT = ("to_days", "to_months")  # Those that take an INTEGER only.
+
+
+def _by_unit(node: exp.Anonymous) -> exp.Expression:
+    _unit(node.expressions[0])
+    return _by_name(node, function_of(node))
+
+
+_MYSQL = {
+    **{"Y": "%Y", "y": "%y", "m": "%m", "c": "%-m", "d": "%d", "e": "%-d", "j": "%j"},
+    **{"H": "%H", "k": "%-H", "h": "%I", "I": "%I", "l": "%-I", "i": "%M", "s": "%S", "S": "%S"},
+    **{"f": "%f", "p": "%p", "a": "%a", "W": "%A", "b": "%b", "M": "%B", "%": "%%"},
+    **{"T": "%H:%M:%S", "r": "%I:%M:%S %p", "v": "%V", "x": "%G"},
+}
+"""MySQL's date specifiers, which Trino uses → DuckDB's."""
+
+
+def _formatted(node: exp.Anonymous) -> exp.Expression:
+    pattern = constant(node.expressions[1])
+    if pattern is None:
+        raise not_modelled("a date format that is not a literal")
+    own = re.sub(r"%(.)", _specifier, pattern, flags=re.DOTALL)
+    return call(function_of(node).target, node.expressions[0], literal(own))
+
+
+def _specifier(found: re.Match[str]) -> str:
+    if found[1] not in _MYSQL:
+        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", f"%{found[1]} not supported in date format")
+    return _MYSQL[found[1]]
+
+
+_STEP = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]""")
+
+
+def _at_path(node: exp.Anonymous) -> exp.Expression:
+    value, path = node.expressions
+    steps = constant(path)
+    if steps is None:
+        raise not_modelled("a JSON path that is not a literal")
+    return call(function_of(node).target, value, literal(_json_path(steps)))
+
+
+def _json_path(path: str) -> str:
+    """Return a JSON path as DuckDB writes it; raise for one that is not plain steps."""
+    steps = path.removeprefix("$")
+    if not path.startswith("$") or _STEP.sub("", steps):
+        raise not_modelled(f"the JSON path {path}")
+    return "$" + _STEP.sub(
+        lambda step: f"[{step[2]}]" if step[2] else f'."{step[1] or step[3] or step[4]}"', steps
+    )
+
+
+_BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
+    **{"avg": _average, "count": _count, "approx_distinct": _approx_distinct, "typeof": _typeof},
+    **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
+    **{"date": _date, "date_format": _formatted, "date_parse": _formatted},
+    **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
+    **{"element_at": _element_at, "reduce": _reduce},
+    **dict.fromkeys(("any_match", "all_match", "none_match"), _matching),
+    **dict.fromkeys(("json_extract", "json_extract_scalar", "json_size"), _at_path),
+}

@@ -1,0 +1,149 @@
+"""What Trino refuses for its types: DuckDB would cast in silence."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from local.athena import trino_types as types
+from local.athena.errors import QueryFailed
+from local.athena.functions import AGGREGATES, function_of
+from local.athena.inference import DECIMALS, argument_type
+from local.athena.trino_types import DType
+
+_NO_NUMBERS = (*types.TEXTS, DType.BOOLEAN, DType.JSON)
+_JOINED = (*types.TEXTS, DType.ARRAY, DType.VARBINARY)
+
+
+def position(node: exp.Expression) -> str:
+    """Return where a node starts, as Trino's messages begin; line 1:1 where it is not known."""
+    starts = [
+        (part.meta["line"], part.meta["col"] - part.meta["end"] + part.meta["start"])
+        for part in node.walk()
+        if "line" in part.meta
+    ]
+    line, column = min(starts, default=(1, 1))
+    return f"line {line}:{column}"
+
+
+def check(tree: exp.Expression) -> None:
+    """Raise QueryFailed for the first part of a typed query that Trino would not take."""
+    for node in tree.walk():
+        for kinds, refuse in _CHECKS:
+            if isinstance(node, kinds):
+                refuse(node)
+
+
+def _mismatch(node: exp.Expression, text: str) -> QueryFailed:
+    return QueryFailed("TYPE_MISMATCH", f"{position(node)}: {text}")
+
+
+def _unexpected(node: exp.Expression, name: str, given: list[Any]) -> QueryFailed:
+    kinds = ", ".join(types.display(kind) for kind in given)
+    return QueryFailed(
+        "FUNCTION_NOT_FOUND",
+        f"{position(node)}: Unexpected parameters ({kinds}) for function {name}",
+    )
+
+
+def _call(node: exp.Anonymous) -> None:
+    function = function_of(node)
+    given = [argument_type(argument) for argument in node.expressions]
+    starred = any(isinstance(argument, exp.Star) for argument in node.expressions)
+    if function and not starred and not function.takes(given):
+        raise _unexpected(node, function.name, given)
+
+
+def _operator(node: exp.Binary) -> None:
+    left, right = node.left.type, node.right.type
+    several = isinstance(node.right, exp.Any | exp.All | exp.Query)
+    if not several and not types.comparable(left, right):
+        raise _inapplicable(node)
+
+
+def _inapplicable(node: exp.Binary) -> QueryFailed:
+    left, right = types.display(node.left.type), types.display(node.right.type)
+    return _mismatch(node, f"Cannot apply operator: {left} {_SIGNS[type(node)]} {right}")
+
+
+def _arithmetic(node: exp.Binary) -> None:
+    for side in (node.left.type, node.right.type):
+        if side is not None and side.this in _NO_NUMBERS:
+            raise _inapplicable(node)
+
+
+def _between(node: exp.Between) -> None:
+    low, high = node.args["low"].type, node.args["high"].type
+    kind = node.this.type
+    if not types.comparable(kind, low) or not types.comparable(kind, high):
+        raise _mismatch(
+            node,
+            f"Cannot check if {types.display(kind)} is BETWEEN {types.display(low)} and "
+            f"{types.display(high)}",
+        )
+
+
+def _in(node: exp.In) -> None:
+    for member in node.expressions:
+        if not types.comparable(node.this.type, member.type):
+            raise _mismatch(
+                node,
+                "IN value and list items must be the same type or coercible to a common type: "
+                f"{types.display(node.this.type)} and {types.display(member.type)}",
+            )
+
+
+def _joined(node: exp.DPipe) -> None:
+    sides = [node.left.type, node.right.type]
+    if any(not types.is_unknown(kind) and kind.this not in _JOINED for kind in sides):
+        raise _unexpected(node, "concat", sides)
+
+
+def _branches(node: exp.Case) -> None:
+    results = [branch.args["true"] for branch in node.args["ifs"]]
+    results += filter(None, [node.args.get("default")])
+    for result in results[1:]:
+        if not types.comparable(results[0].type, result.type):
+            raise _mismatch(
+                node,
+                "All CASE results must be the same type or coercible to a common type: "
+                f"{types.display(results[0].type)} and {types.display(result.type)}",
+            )
+
+
+def _condition(node: exp.Where | exp.Having) -> None:
+    kind = node.this.type
+    if not types.is_unknown(kind) and kind.this != DType.BOOLEAN:
+        clause = type(node).__name__.upper()
+        raise _mismatch(
+            node.this,
+            f"{clause} clause must evaluate to a boolean: actual type {types.display(kind)}",
+        )
+
+
+def _row_by_row(node: exp.Where) -> None:
+    select = node.find_ancestor(exp.Select)
+    for call in node.find_all(exp.Anonymous):
+        if call.name.lower() in AGGREGATES and call.find_ancestor(exp.Select) is select:
+            raise QueryFailed(
+                "EXPRESSION_NOT_SCALAR",
+                f"{position(call)}: WHERE clause cannot contain aggregations, window functions or "
+                "grouping operations",
+            )
+
+
+_SIGNS = {
+    **{exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="},
+    **{exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"},
+}
+_CHECKS: tuple[tuple[Any, Callable[[Any], None]], ...] = (
+    (exp.Anonymous, _call),
+    ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _operator),
+    (tuple(DECIMALS), _arithmetic),
+    (exp.Between, _between),
+    (exp.In, _in),
+    (exp.DPipe, _joined),
+    (exp.Case, _branches),
+    ((exp.Where, exp.Having), _condition),
+    (exp.Where, _row_by_row),
+)

@@ -1,0 +1,57 @@
+"""information_schema, made of what the catalog says."""
+
+from collections.abc import Callable, Iterable
+
+from local.athena.catalog import Catalog, table_of
+from local.athena.errors import QueryFailed
+from local.athena.scans import quoted, text
+
+Row = tuple[str, ...]
+
+
+def relation(catalog: Catalog, name: str) -> str:
+    """Return the SELECT of one of information_schema's tables."""
+    if name not in _TABLES:
+        raise QueryFailed(
+            "TABLE_NOT_FOUND", f"Table 'awsdatacatalog.information_schema.{name}' does not exist"
+        )
+    columns, rows_of = _TABLES[name]
+    rows = [f"({', '.join(map(text, row))})" for row in rows_of(catalog)]
+    names = ", ".join(map(quoted, columns))
+    values = ", ".join(rows) or f"({', '.join(['NULL'] * len(columns))})"
+    return f"SELECT * FROM (VALUES {values}) AS t({names})" + ("" if rows else " WHERE false")
+
+
+def _schemata(catalog: Catalog) -> Iterable[Row]:
+    for database in catalog.databases():
+        yield "awsdatacatalog", database["Name"]
+
+
+def _tables(catalog: Catalog) -> Iterable[Row]:
+    for _, database in _schemata(catalog):
+        for told in catalog.tables(database):
+            kind = "VIEW" if told.get("TableType") == "VIRTUAL_VIEW" else "BASE TABLE"
+            yield "awsdatacatalog", database, told["Name"], kind
+
+
+def _columns(catalog: Catalog) -> Iterable[Row]:
+    for _, database in _schemata(catalog):
+        for told in catalog.tables(database):
+            table = table_of(told, database)
+            for place, column in enumerate((*table.columns, *table.keys), start=1):
+                where = ("awsdatacatalog", database, table.name)
+                kind = "varchar" if column.type == "string" else column.type
+                yield *where, column.name, str(place), kind
+
+
+_TABLES: dict[str, tuple[Row, Callable[[Catalog], Iterable[Row]]]] = {
+    "schemata": (("catalog_name", "schema_name"), _schemata),
+    "tables": (("table_catalog", "table_schema", "table_name", "table_type"), _tables),
+    "columns": (
+        (
+            *("table_catalog", "table_schema", "table_name"),
+            *("column_name", "ordinal_position", "data_type"),
+        ),
+        _columns,
+    ),
+}

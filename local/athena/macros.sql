@@ -1,0 +1,163 @@
+-- Trino's functions where DuckDB's own of that name differ or do not exist.
+-- A failure is the cast of its message to BOOLEAN: unlike error(), TRY may catch it. It must name
+-- the value that fails, for DuckDB evaluates a constant before it knows whether anybody asks.
+
+CREATE SCHEMA trino;
+
+CREATE MACRO trino.failed(message, x) AS
+    CASE WHEN CAST(message || left(CAST(x AS VARCHAR), 0) AS BOOLEAN) THEN NULL END;
+
+-- Casts of text: Trino takes no blanks around a number and no underscore in it.
+CREATE MACRO trino.is_whole(x) AS regexp_full_match(x, '[+-]?[0-9]+');
+CREATE MACRO trino.is_number(x) AS
+    regexp_full_match(x, '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?');
+CREATE MACRO trino.is_float(x) AS
+    trino.is_number(trim(x)) OR regexp_full_match(x, 'NaN|[+-]?Infinity');
+CREATE MACRO trino.is_boolean(x) AS regexp_full_match(x, '(?i)true|t|1|false|f|0');
+CREATE MACRO trino.is_date(x) AS regexp_full_match(x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}');
+CREATE MACRO trino.is_timestamp(x) AS regexp_full_match(
+    x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
+CREATE MACRO trino.is_timestamptz(x) AS
+    trino.is_timestamp(regexp_replace(x, ' ?(UTC|Z|[+-][0-9]{2}:?[0-9]{2})$', ''));
+CREATE MACRO trino.checked(x, fits, kind) AS CASE
+    WHEN x IS NULL OR fits THEN x
+    ELSE trino.failed('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || kind, x) END;
+CREATE MACRO trino.milliseconds(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTAMP);
+CREATE MACRO trino.zoned_milliseconds(x) AS
+    CAST(trino.milliseconds(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
+
+-- Numbers. Decimals are divided as whole numbers, in their unscaled digits.
+CREATE MACRO trino.nan() AS CAST('NaN' AS DOUBLE);
+CREATE MACRO trino.infinity() AS CAST('Infinity' AS DOUBLE);
+CREATE MACRO trino.random() AS random(), (n) AS CAST(floor(random() * n) AS BIGINT);
+CREATE MACRO trino.width_bucket(x, low, high, n) AS CAST(CASE
+    WHEN x < low THEN 0 WHEN x >= high THEN n + 1
+    ELSE floor(n * (x - low) / CAST(high - low AS DOUBLE)) + 1 END AS BIGINT);
+CREATE MACRO trino.nonzero(x) AS CASE
+    WHEN x = 0 THEN trino.failed('DIVISION_BY_ZERO: Division by zero', x) ELSE x END;
+CREATE MACRO trino.unscaled(x) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT);
+CREATE MACRO trino.scaled(x, scale) AS
+    CASE WHEN x < 0 THEN '-' ELSE '' END || left(lpad(CAST(abs(x) AS VARCHAR), 40, '0'), 40 - scale)
+    || '.' || right(lpad(CAST(abs(x) AS VARCHAR), 40, '0'), scale);
+CREATE MACRO trino.half_up(x, y) AS
+    CASE WHEN (x < 0) <> (y < 0) THEN -1 ELSE 1 END * ((2 * abs(x) + abs(y)) // (2 * abs(y)));
+CREATE MACRO trino.quotient(x, y, shift, scale) AS CASE
+    WHEN y = 0 THEN trino.failed('DIVISION_BY_ZERO: Division by zero', y)
+    ELSE trino.scaled(trino.half_up(
+        trino.unscaled(x) * CAST('1' || repeat('0', shift) AS HUGEINT),
+        trino.unscaled(y)), scale) END;
+CREATE MACRO trino.mean(total, n, scale) AS
+    trino.scaled(trino.half_up(trino.unscaled(total), nullif(CAST(n AS HUGEINT), 0)), scale);
+
+-- Text.
+CREATE MACRO trino.replace(x, old) AS replace(x, old, ''), (x, old, new) AS replace(x, old, new);
+CREATE MACRO trino.substr(x, start) AS CASE
+        WHEN start = 0 OR -start > length(x) THEN '' ELSE substr(x, start) END,
+    (x, start, n) AS CASE
+        WHEN start = 0 OR n <= 0 OR -start > length(x) THEN '' ELSE substr(x, start, n) END;
+CREATE MACRO trino.reverse(x) AS CASE WHEN x IS NULL THEN NULL ELSE reverse(x) END;
+CREATE MACRO trino.lpad(x, n, fill) AS lpad(x, CAST(n AS INTEGER), fill);
+CREATE MACRO trino.rpad(x, n, fill) AS rpad(x, CAST(n AS INTEGER), fill);
+CREATE MACRO trino.split_part(x, separator, n) AS
+    list_extract(string_split(x, separator), CAST(n AS BIGINT));
+CREATE MACRO trino.regexp_extract(x, pattern) AS
+        CASE WHEN regexp_matches(x, pattern) THEN regexp_extract(x, pattern) END,
+    (x, pattern, n) AS
+        CASE WHEN regexp_matches(x, pattern) THEN regexp_extract(x, pattern, n) END;
+CREATE MACRO trino.regexp_replace(x, pattern) AS regexp_replace(x, pattern, '', 'g'),
+    (x, pattern, new) AS
+        regexp_replace(x, pattern, regexp_replace(new, '\$([0-9])', '\\\1', 'g'), 'g');
+CREATE MACRO trino.regexp_count(x, pattern) AS len(regexp_extract_all(x, pattern));
+CREATE MACRO trino.md5(x) AS unhex(md5(x));
+CREATE MACRO trino.sha256(x) AS unhex(sha256(x));
+
+-- Moments.
+CREATE MACRO trino.millisecond(x) AS millisecond(x) % 1000;
+CREATE MACRO trino.date_parse(x, pattern) AS CASE
+    WHEN x IS NULL OR try_strptime(x, pattern) IS NOT NULL
+    THEN trino.milliseconds(try_strptime(x, pattern))
+    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
+CREATE MACRO trino.from_iso8601_timestamp(x) AS CASE
+    WHEN x IS NULL OR regexp_full_match(
+        regexp_replace(x, '(T.*[0-9])(Z|[+-][0-9]{2}(:?[0-9]{2})?)$', '\1'),
+        '[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?')
+    THEN trino.zoned_milliseconds(CAST(replace(x, ',', '.') AS TIMESTAMPTZ))
+    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
+CREATE MACRO trino.from_iso8601_date(x) AS CASE
+    WHEN x IS NULL OR trino.is_date(x) THEN CAST(x AS DATE)
+    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
+CREATE MACRO trino.to_iso8601(x) AS CASE
+    WHEN typeof(x) = 'DATE' THEN CAST(CAST(x AS DATE) AS VARCHAR)
+    ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%g')
+         || CASE WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN 'Z' ELSE '' END END;
+CREATE MACRO trino.utc(zone) AS CASE
+    WHEN zone IN ('UTC', 'Z', '+00:00', 'Etc/UTC', 'GMT') THEN zone
+    ELSE trino.failed(
+        'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop''s Athena', zone)
+    END;
+CREATE MACRO trino.at_timezone(x, zone) AS
+    CASE WHEN trino.utc(zone) IS NOT NULL THEN CAST(x AS TIMESTAMPTZ) END;
+CREATE MACRO trino.from_unixtime(x) AS trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))),
+    (x, zone) AS trino.at_timezone(trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))), zone);
+CREATE MACRO trino.current_timezone() AS 'UTC';
+
+-- JSON.
+CREATE MACRO trino.json_parse(x) AS CAST(json(x) AS JSON);
+CREATE MACRO trino.json_format(x) AS CAST(x AS VARCHAR);
+CREATE MACRO trino.json_readable(x) AS typeof(x) = 'JSON' OR json_valid(x);
+CREATE MACRO trino.json_extract(x, path) AS CASE
+    WHEN trino.json_readable(x) THEN json_extract(x, path) END;
+CREATE MACRO trino.json_extract_scalar(x, path) AS CASE
+    WHEN trino.json_readable(x) THEN CASE
+        WHEN json_type(x, path) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(x, path)
+        END END;
+CREATE MACRO trino.json_array_length(x) AS CASE
+    WHEN trino.json_readable(x) THEN CASE
+        WHEN json_type(x) = 'ARRAY' THEN CAST(json_array_length(x) AS BIGINT) END END;
+CREATE MACRO trino.json_size(x, path) AS CASE
+    WHEN trino.json_readable(x) THEN CAST(CASE json_type(x, path)
+        WHEN 'ARRAY' THEN json_array_length(x, path)
+        WHEN 'OBJECT' THEN len(json_keys(x, path)) ELSE 0 END AS BIGINT) END;
+CREATE MACRO trino.is_json_scalar(x) AS json_type(x) NOT IN ('OBJECT', 'ARRAY');
+
+-- Arrays and maps.
+CREATE MACRO trino.cardinality(x) AS CAST(len(x) AS BIGINT);
+CREATE MACRO trino.item(x, n) AS CASE
+    WHEN n < 1 THEN trino.failed('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
+    WHEN n > len(x) THEN trino.failed(
+        'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: '
+        || n || ' > ' || len(x), n)
+    ELSE x[n] END;
+CREATE MACRO trino.array_sort(x) AS list_sort(x, 'ASC', 'NULLS LAST');
+CREATE MACRO trino.array_position(x, y) AS CAST(coalesce(list_position(x, y), 0) AS BIGINT);
+CREATE MACRO trino.array_join(x, separator) AS array_to_string(x, separator),
+    (x, separator, blank) AS array_to_string(
+        list_transform(x, lambda part: coalesce(CAST(part AS VARCHAR), blank)), separator);
+CREATE MACRO trino.array_remove(x, y) AS list_filter(x, lambda part: part <> y);
+CREATE MACRO trino.array_except(x, y) AS
+    list_distinct(list_filter(x, lambda part: NOT list_contains(y, part)));
+CREATE MACRO trino.array_union(x, y) AS list_distinct(list_concat(x, y));
+CREATE MACRO trino.slice(x, start, n) AS CASE
+    WHEN start < 0 THEN list_slice(x, len(x) + start + 1, len(x) + start + n)
+    ELSE list_slice(x, start, start + n - 1) END;
+CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
+
+-- Text as Trino writes it.
+CREATE MACRO trino.timestamp_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g');
+CREATE MACRO trino.timestamptz_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g') || ' UTC';
+CREATE MACRO trino.joined_exponent(sign, digits, exponent) AS
+    sign || left(digits, 1) || '.'
+    || CASE WHEN length(digits) = 1 THEN '0' ELSE substr(digits, 2) END || 'E' || exponent;
+CREATE MACRO trino.exponent_of(mantissa, exponent) AS
+    exponent + length(split_part(mantissa, '.', 1)) - 1
+    - (length(replace(mantissa, '.', '')) - length(ltrim(replace(mantissa, '.', ''), '0')));
+CREATE MACRO trino.exponent_text(text) AS trino.joined_exponent(
+    CASE WHEN text LIKE '-%' THEN '-' ELSE '' END,
+    trim(replace(split_part(ltrim(text, '-'), 'e', 1), '.', ''), '0'),
+    trino.exponent_of(split_part(ltrim(text, '-'), 'e', 1),
+                      coalesce(TRY_CAST(split_part(text, 'e', 2) AS INTEGER), 0)));
+CREATE MACRO trino.double_text(x) AS CASE
+    WHEN x IS NULL OR isnan(x) OR isinf(x) THEN
+        CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' WHEN x < 0 THEN '-Infinity' END
+    WHEN x = 0 OR (abs(x) >= 0.001 AND abs(x) < 1e7) THEN CAST(x AS VARCHAR)
+    ELSE trino.exponent_text(CAST(x AS VARCHAR)) END;

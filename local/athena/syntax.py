@@ -1,0 +1,54 @@
+"""Athena's SQL as a tree: Trino's grammar, and no more of it than the laptop understands."""
+
+from typing import Any, ClassVar
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import ParseError, SqlglotError
+
+from local.call import AwsError
+
+_SYNTAX_OF_ITS_OWN = ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM")
+
+
+class Athena(Trino):
+    """Trino's dialect in which each function keeps its name: functions.py knows what it means."""
+
+    INDEX_OFFSET = 0  # Array subscripts stay as they are written.
+
+    class Parser(Trino.Parser):
+        """Trino's parser without sqlglot's own reading of functions."""
+
+        FUNCTIONS: ClassVar[dict[str, Any]] = {}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: Trino.Parser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE")
+        }
+        FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+            name: Trino.Parser.FUNCTION_PARSERS[name] for name in _SYNTAX_OF_ITS_OWN
+        }
+
+
+def refused(error: SqlglotError) -> AwsError:
+    """Return Athena's answer to text that it cannot read: it refuses to start the query."""
+    details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    line, column = details.get("line") or 1, details.get("col") or 1
+    found = details.get("highlight") or "<EOF>"
+    column = max(1, column - len(found) + 1)
+    what = str(details.get("description") or error).split("\n")[0]
+    return AwsError(
+        "InvalidRequestException", f"line {line}:{column}: mismatched input '{found}'. {what}"
+    )
+
+
+def parsed(sql: str) -> exp.Expression:
+    """Return the tree of one query or view definition; raise Athena's refusal of anything else."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=Athena) if tree is not None]
+    except SqlglotError as error:
+        raise refused(error) from None
+    except RecursionError:
+        raise AwsError("InvalidRequestException", "Query is too deeply nested") from None
+    if len(trees) != 1:
+        raise AwsError("InvalidRequestException", "Only one sql statement is allowed. Got: " + sql)
+    return trees[0]

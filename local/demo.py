@@ -1,0 +1,132 @@
+"""The story that `python -m local` tells: build the chain, feed it, ask it, and prove it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.cloud import Cloud
+from local.hops import HopCount
+from local.troubles import troubles
+
+PROJECT = Path(__file__).resolve().parent.parent
+QUESTIONS = ("revenue_by_day", "status_funnel", "top_products")
+IDLE = 0.25  # seconds between two looks for work: a pipe polls its stream four times a second
+
+
+class ScriptFailed(Exception):
+    """A script of the project ended with another status than 0; it has said why itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of the chain came to."""
+
+    orders: int
+    changes: int
+    seconds: float
+    hops: tuple[HopCount, ...]
+    verify: dict[str, object]
+
+    @property
+    def equal(self) -> bool:
+        """Whether the lake was proven to equal the table."""
+        return bool(self.verify.get("equal"))
+
+    def summary(self) -> dict[str, object]:
+        """Return the outcome as the JSON that `--summary` writes."""
+        hops = [
+            {"hop": hop.hop, "in": hop.came_in, "out": hop.went_out, "failed": hop.failed}
+            for hop in self.hops
+        ]
+        return {
+            "orders": self.orders,
+            "changes": self.changes,
+            "seconds": round(self.seconds, 3),
+            "hops": hops,
+            "verify": self.verify,
+        }
+
+
+def demo(cloud: Cloud, orders: int | None, seed: int | None) -> Outcome:
+    """Build the chain, write orders through it, ask three questions, and prove the lake right."""
+    heading("setup: the scripts that build it on AWS, unchanged")
+    run(cloud, "setup")
+    heading("orders")
+    started = time.monotonic()
+    run(cloud, "data_generator.py", *_option("--orders", orders), *_option("--seed", seed))
+    cloud.settle()
+    seconds = time.monotonic() - started
+    heading("the chain, hop by hop")
+    hops = tuple(hop for part in cloud.parts for hop in part.counts())
+    print(hop_table(hops))
+    print(pace(cloud, hops, seconds))
+    for trouble in troubles(cloud):
+        print(f"trouble: {trouble}")
+    heading("the crawler")
+    run(cloud, "setup/10_glue.py", "--crawl")
+    for question in QUESTIONS:
+        heading(f"Athena: {question}")
+        run(cloud, "-m", "analytics.run", question)
+    heading("proof")
+    return Outcome(orders or 0, hops[0].came_in, seconds, hops, verified(cloud))
+
+
+def heading(text: str) -> None:
+    """Print the title of the part of the story that comes next."""
+    print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
+
+
+def run(cloud: Cloud, *command: str) -> None:
+    """Run one of the project's scripts to its end while the cloud moves."""
+    script = subprocess.Popen([sys.executable, *command], cwd=PROJECT)
+    try:
+        while script.poll() is None:
+            if not cloud.step():
+                with suppress(subprocess.TimeoutExpired):
+                    script.wait(IDLE)
+    finally:
+        script.terminate()
+        script.wait()
+    if script.returncode:
+        raise ScriptFailed(f"python {' '.join(command)} ended with status {script.returncode}")
+
+
+def verified(cloud: Cloud) -> dict[str, object]:
+    """Return the verdict of operations.verify, which also prints it."""
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as verdict:
+        # The chain is at rest: what the lake lacks now, no wait would bring.
+        run(cloud, "-m", "operations.verify", "--wait", "0", "--json", verdict.name)
+        return json.load(verdict)
+
+
+def hop_table(hops: tuple[HopCount, ...]) -> str:
+    """Return what each hop took in, delivered and failed, a line each."""
+    rows = [("hop", "in", "delivered", "failed")]
+    rows += [(hop.hop, *map(str, (hop.came_in, hop.went_out, hop.failed))) for hop in hops]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+
+
+def pace(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
+    """Return how fast the changes went from the generator into the lake, and what was slowest."""
+    changes = hops[0].came_in
+    part, spent = max(cloud.seconds.items(), key=lambda item: item[1])
+    return (
+        f"{changes} changes in {seconds:.1f} s: {changes / seconds:.0f} changes/s; "
+        f"most of it, {spent:.1f} s, in {part}"
+    )
+
+
+def _option(name: str, value: int | None) -> tuple[str, ...]:
+    return () if value is None else (name, str(value))

@@ -1,0 +1,55 @@
+"""The environment in which every AWS client finds the laptop cloud."""
+
+import os
+from collections.abc import Mapping
+
+from local.cloud import HOST
+
+REGION = "us-east-1"
+
+# What would lead a client elsewhere: to the user's own account, or past the endpoint.
+MISLEADING = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_REGION",
+    "AWS_SESSION_TOKEN",
+    "AWS_SECURITY_TOKEN",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+)
+
+
+def exports(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that lead a client to this cloud and to nowhere else.
+
+    A region and the endpoints of single services (`AWS_ENDPOINT_URL_DYNAMODB`, …) that are set
+    already stay as they are; the user's own credentials and configuration files are not read.
+    """
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_DEFAULT_REGION": inherited.get("AWS_DEFAULT_REGION", REGION),
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": ",".join(filter(None, (inherited.get("NO_PROXY"), HOST))),
+    }
+
+
+def enter(endpoint: str) -> None:
+    """Make this process, and those that it starts, clients of the cloud at `endpoint`."""
+    for name in MISLEADING:
+        os.environ.pop(name, None)
+    os.environ.update(exports(endpoint, os.environ))
+
+
+def shell_lines(endpoint: str) -> str:
+    """Return the lines that do the same to another terminal's shell."""
+    lines = [f"export {name}={value}" for name, value in exports(endpoint, os.environ).items()]
+    return "\n".join([f"unset {' '.join(MISLEADING)}", *lines])

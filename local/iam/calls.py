@@ -1,0 +1,182 @@
+"""Which permission each call of a managed service needs, and on which resources."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from local.iam.policies import NotModelled
+
+Params = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call is made, as the ARNs of its resources spell it."""
+
+    partition: str
+    region: str
+    account: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of something that lives in this region and account."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The action that a call performs; every one of its resources must be allowed."""
+
+    action: str
+    resources: Callable[[Params, Place], tuple[str, ...]]
+
+
+class Tokens:
+    """Which stream each shard iterator and page token reads: the call itself no longer says so."""
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._resources: dict[str, tuple[str, ...]] = {}
+        self._lock = threading.Lock()
+        self._most = most
+
+    def remember(self, token: str, resources: tuple[str, ...]) -> None:
+        """Note what a token was given out for, and forget the oldest note when full."""
+        with self._lock:
+            self._resources[token] = resources
+            if len(self._resources) > self._most:
+                del self._resources[next(iter(self._resources))]
+
+    def resources(self, token: str) -> tuple[str, ...]:
+        """Return what a token was given out for."""
+        if token not in self._resources:
+            raise NotModelled(f"no guarded client was given the token {token[:40]}…")
+        return self._resources[token]
+
+
+TOKENS = Tokens()
+TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "NextToken")
+
+
+def needed(service: str, operation: str) -> Need:
+    """Return the permission that a call needs."""
+    if (service, operation) not in _NEEDS:
+        raise NotModelled(f"no entry in {__name__} says what {service}:{operation} needs")
+    return _NEEDS[service, operation]
+
+
+def request_keys(service: str, params: Params) -> dict[str, str]:
+    """Return the condition keys that only this call's own parameters give."""
+    if service != "s3":
+        return {}
+    keys = {"s3:prefix": "Prefix", "s3:delimiter": "Delimiter"}
+    return {key: params[member] for key, member in keys.items() if member in params}
+
+
+def _by_token(params: Params) -> tuple[str, ...]:
+    token = next((params[member] for member in TOKEN_MEMBERS if member in params), "")
+    return TOKENS.resources(token)
+
+
+def _kinesis_stream(params: Params, place: Place) -> tuple[str, ...]:
+    if "StreamARN" in params:
+        return (params["StreamARN"],)
+    if "StreamName" in params:
+        return (place.arn("kinesis", f"stream/{params['StreamName']}"),)
+    return _by_token(params)
+
+
+def _table_stream(params: Params, _: Place) -> tuple[str, ...]:
+    return (params["StreamArn"],) if "StreamArn" in params else _by_token(params)
+
+
+def _table_streams(params: Params, place: Place) -> tuple[str, ...]:
+    return (place.arn("dynamodb", f"table/{params.get('TableName', '*')}/stream/*"),)
+
+
+def _queue(params: Params, place: Place) -> tuple[str, ...]:
+    _, account, name = urlsplit(params["QueueUrl"]).path.rsplit("/", 2)
+    return (f"arn:{place.partition}:sqs:{place.region}:{account}:{name}",)
+
+
+def _function(params: Params, place: Place) -> tuple[str, ...]:
+    """Return the function as it is called: `NAME` and `NAME:$LATEST` are two resources."""
+    name = params["FunctionName"]
+    base = name if name.startswith("arn:") else place.arn("lambda", f"function:{name}")
+    return (f"{base}:{params['Qualifier']}" if "Qualifier" in params else base,)
+
+
+def _bucket(params: Params, place: Place) -> tuple[str, ...]:
+    return (f"arn:{place.partition}:s3:::{params['Bucket']}",)
+
+
+def _object(params: Params, place: Place) -> tuple[str, ...]:
+    return (f"arn:{place.partition}:s3:::{params['Bucket']}/{params['Key']}",)
+
+
+def _log_stream(params: Params, place: Place) -> tuple[str, ...]:
+    """Return the log stream; a group as such is the stream without a name, as AWS spells it."""
+    stream = params.get("logStreamName", "")
+    return (place.arn("logs", f"log-group:{params['logGroupName']}:log-stream:{stream}"),)
+
+
+def _database(params: Params, place: Place) -> tuple[str, ...]:
+    name = params.get("DatabaseName", params.get("Name", "")).lower()
+    return (place.arn("glue", "catalog"), place.arn("glue", f"database/{name}"))
+
+
+def _table(params: Params, place: Place) -> tuple[str, ...]:
+    """Return the table and all that it lies in: Glue asks for each of the three."""
+    named = params.get("TableName") or params.get("Name") or params["TableInput"]["Name"]
+    table = f"table/{params['DatabaseName']}/{named}".lower()
+    return (*_database({"Name": params["DatabaseName"]}, place), place.arn("glue", table))
+
+
+def _named_alike(
+    service: str,
+    prefix: str,
+    resources: Callable[[Params, Place], tuple[str, ...]],
+    operations: str,
+) -> dict[tuple[str, str], Need]:
+    """Return the needs of operations whose actions bear their names."""
+    return {(service, name): Need(f"{prefix}:{name}", resources) for name in operations.split()}
+
+
+_NEEDS: Mapping[tuple[str, str], Need] = {
+    **_named_alike(
+        "kinesis",
+        "kinesis",
+        _kinesis_stream,
+        "DescribeStream DescribeStreamSummary ListShards GetShardIterator GetRecords PutRecord "
+        "PutRecords",
+    ),
+    **_named_alike(
+        "dynamodbstreams", "dynamodb", _table_stream, "DescribeStream GetShardIterator GetRecords"
+    ),
+    ("dynamodbstreams", "ListStreams"): Need("dynamodb:ListStreams", _table_streams),
+    ("sqs", "SendMessage"): Need("sqs:SendMessage", _queue),
+    ("sqs", "SendMessageBatch"): Need("sqs:SendMessage", _queue),
+    ("lambda", "Invoke"): Need("lambda:InvokeFunction", _function),
+    ("lambda", "GetFunctionConfiguration"): Need("lambda:GetFunctionConfiguration", _function),
+    ("s3", "GetObject"): Need("s3:GetObject", _object),
+    ("s3", "HeadObject"): Need("s3:GetObject", _object),
+    ("s3", "PutObject"): Need("s3:PutObject", _object),
+    ("s3", "CreateMultipartUpload"): Need("s3:PutObject", _object),
+    ("s3", "UploadPart"): Need("s3:PutObject", _object),
+    ("s3", "CompleteMultipartUpload"): Need("s3:PutObject", _object),
+    ("s3", "AbortMultipartUpload"): Need("s3:AbortMultipartUpload", _object),
+    ("s3", "ListObjectsV2"): Need("s3:ListBucket", _bucket),
+    ("s3", "HeadBucket"): Need("s3:ListBucket", _bucket),
+    ("s3", "GetBucketLocation"): Need("s3:GetBucketLocation", _bucket),
+    ("s3", "ListMultipartUploads"): Need("s3:ListBucketMultipartUploads", _bucket),
+    **_named_alike("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
+    ("glue", "GetDatabase"): Need("glue:GetDatabase", _database),
+    **_named_alike(
+        "glue",
+        "glue",
+        _table,
+        "GetTable UpdateTable GetPartition GetPartitions BatchGetPartition CreatePartition "
+        "BatchCreatePartition UpdatePartition",
+    ),
+    ("glue", "BatchUpdatePartition"): Need("glue:UpdatePartition", _table),  # As AWS checks it.
+}

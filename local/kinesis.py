@@ -1,0 +1,155 @@
+"""Kinesis Data Streams where moto is kinder than AWS: the limits of what is put, and tags."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from moto.kinesis.models import Record, kinesis_backends
+from moto.kinesis.utils import compose_shard_iterator, decompose_shard_iterator
+
+from local import linear_moto
+from local.call import AwsError, Call, Reply, json_reply
+from local.cloud import ACCOUNT, Cloud
+from local.part import Part
+
+RECORD_BYTES = 1024 * 1024  # Data and partition key; AWS's default for a stream.
+CALL_RECORDS = 500
+CALL_BYTES = 10 * 1024 * 1024
+MOTO_CALL_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025.
+KEY_CHARACTERS = 256
+
+
+class Kinesis(Part):
+    """Streams are moto's; one lock orders the puts, for moto's shards know no threads."""
+
+    services = ("kinesis",)
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._lock = threading.Lock()
+        linear_moto.install()
+
+    def answer(self, call: Call) -> Reply | None:
+        """Return the reply to a call that is not moto's alone."""
+        own = _CALLS.get(call.operation)
+        return own(self, call) if own else None
+
+    def _put_record(self, call: Call) -> Reply:
+        params = call.params
+        _check(params, "")
+        with self._lock:
+            return self.cloud.moto(call)
+
+    def _put_records(self, call: Call) -> Reply:
+        params = call.params
+        records = params.get("Records", [])
+        if not 1 <= len(records) <= CALL_RECORDS:
+            raise _constraint("records", f"have length less than or equal to {CALL_RECORDS}")
+        sizes = [
+            _check(record, f"records.{number}.member.")
+            for number, record in enumerate(records, start=1)
+        ]
+        if sum(sizes) > CALL_BYTES:
+            raise AwsError("InvalidArgumentException", "Records size exceeds 10 MB limit")
+        with self._lock:
+            if sum(sizes) <= MOTO_CALL_BYTES:
+                return self.cloud.moto(call)
+            return self._put_in_parts(call, params, sizes)
+
+    def _put_in_parts(self, call: Call, params: Mapping[str, Any], sizes: Sequence[int]) -> Reply:
+        """Put more than moto takes in one call, and return the answers joined."""
+        results: list[Any] = []
+        for records in _parts(params["Records"], sizes):
+            reply = self.cloud.moto(call, json.dumps({**params, "Records": records}).encode())
+            if reply.status != 200:
+                return reply
+            results += reply.payload["Records"]
+        return json_reply({"FailedRecordCount": 0, "Records": results})
+
+    def _get_records(self, call: Call) -> Reply | None:
+        """Return a page of a shard; moto takes 0.3 ms to write each record as JSON."""
+        params = call.params
+        try:
+            name, shard_id, last = decompose_shard_iterator(params["ShardIterator"])
+            shard = kinesis_backends[ACCOUNT][call.region].streams[name].shards[shard_id]
+        except (KeyError, ValueError):
+            return None  # moto says what is wrong.
+        records, end, late = shard.get_records(last, params.get("Limit"))
+        following = compose_shard_iterator(name, shard, end)
+        return json_reply(
+            {
+                "Records": [_shown(record) for record in records],
+                "NextShardIterator": following,
+                "MillisBehindLatest": late,
+            }
+        )
+
+    def _refuse_record_size(self, _: Call) -> Reply:
+        text = "a MaxRecordSizeInKiB other than 1024 is not modelled by the laptop cloud"
+        raise AwsError("ValidationException", text)
+
+    def _create_stream(self, call: Call) -> Reply:
+        params = call.params
+        if params.get("MaxRecordSizeInKiB", 1024) != 1024:
+            self._refuse_record_size(call)
+        reply = self.cloud.moto(call)
+        if reply.status == 200 and params.get("Tags"):
+            backend = kinesis_backends[ACCOUNT][call.region]
+            backend.add_tags_to_stream(
+                stream_arn=None, stream_name=params["StreamName"], tags=params["Tags"]
+            )
+        return reply
+
+
+_CALLS = {
+    "PutRecord": Kinesis._put_record,
+    "PutRecords": Kinesis._put_records,
+    "GetRecords": Kinesis._get_records,
+    "CreateStream": Kinesis._create_stream,
+    "UpdateMaxRecordSize": Kinesis._refuse_record_size,
+}
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    return {
+        "Data": record.data,
+        "PartitionKey": record.partition_key,
+        "SequenceNumber": str(record.sequence_number),
+        "ApproximateArrivalTimestamp": record.created_at,
+    }
+
+
+def _check(record: Mapping[str, Any], place: str) -> int:
+    """Return the size of a record that Kinesis takes."""
+    key, data = record.get("PartitionKey", ""), record.get("Data", "")
+    if not 1 <= len(key) <= KEY_CHARACTERS:
+        rule = f"have length less than or equal to {KEY_CHARACTERS}"
+        raise _constraint(f"{place}partitionKey", rule if key else "not be empty", key)
+    size = len(base64.b64decode(data)) + len(key.encode())
+    if size > RECORD_BYTES:
+        raise _constraint(f"{place}data", f"have length less than or equal to {RECORD_BYTES}")
+    return size
+
+
+def _parts(records: Sequence[Any], sizes: Sequence[int]) -> Iterator[list[Any]]:
+    """Yield the records in runs that moto takes at a time."""
+    part: list[Any] = []
+    total = 0
+    for record, size in zip(records, sizes, strict=True):
+        if total + size > MOTO_CALL_BYTES:
+            yield part
+            part, total = [], 0
+        part.append(record)
+        total += size
+    yield part
+
+
+def _constraint(place: str, rule: str, value: str | None = None) -> AwsError:
+    shown = "Value" if value is None else f"Value '{value}'"
+    text = (
+        f"1 validation error detected: {shown} at '{place}' failed to satisfy constraint: "
+        f"Member must {rule}"
+    )
+    return AwsError("ValidationException", text)

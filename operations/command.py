@@ -1,0 +1,70 @@
+"""How every verb ends: with an exit status, and a line instead of a traceback."""
+
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Callable
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from analytics.athena import QueryFailed
+from operations.table import NoSuchKey, Throttled
+from setup.names import CHANGES, DATABASE, DELIVERY, TABLE, WORKGROUP
+from transform import BadRecord
+
+INTERRUPTED = 130  # what a shell reports for Ctrl-C
+FAILURES = (
+    BotoCoreError,
+    ClientError,
+    QueryFailed,
+    Throttled,
+    NoSuchKey,
+    BadRecord,
+    OSError,
+    sqlite3.Error,
+)
+
+ABSENT = r"\(ResourceNotFoundException\) when calling the {} operation"
+
+# What the text of an error says, and what that means here.
+ADVICE = (
+    (ABSENT.format("DescribeTable"), f"table {TABLE} is missing: run python setup/01_dynamodb.py"),
+    (
+        ABSENT.format("DescribeDeliveryStream"),
+        f"delivery stream {DELIVERY} is missing: run python setup/06_firehose.py",
+    ),
+    (
+        r"(?i)workgroup .*not found",
+        f"workgroup {WORKGROUP} is missing: run python setup/11_athena.py",
+    ),
+    ("SCHEMA_NOT_FOUND", f"database {DATABASE} is missing: run python setup/10_glue.py"),
+    ("TABLE_NOT_FOUND", f"table {DATABASE}.{CHANGES} is missing: run python setup/10_glue.py"),
+    (
+        "NoSuchBucket|bucket does not exist",
+        "the lake's bucket is missing: run python setup/03_s3.py",
+    ),
+)
+
+
+def exit_status(verb: Callable[[], int], failed: int = 1) -> int:
+    """Return a verb's exit status; `failed`, and the reason in a line, when it could not go on."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # Keys may hold what a terminal cannot.
+    try:
+        status = verb()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return failed
+    except FAILURES as error:
+        print(reason(error), file=sys.stderr)
+        return failed
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def reason(error: Exception) -> str:
+    """Return why a verb could not go on and, where a resource is missing, what to run."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return next((advice for sign, advice in ADVICE if re.search(sign, text)), text)

@@ -1,0 +1,43 @@
+"""Create the Kinesis data stream that carries the changes: it grows by itself and is encrypted."""
+
+from typing import Any
+
+import boto3
+from finding import existing
+from names import STREAM, TAGS
+from script import run
+from waiting import wait_until
+
+ON_DEMAND = {"StreamMode": "ON_DEMAND"}
+
+
+def create() -> str:
+    """Create the stream unless it is there, encrypt it, and say so once it is active."""
+    kinesis = boto3.client("kinesis")
+    if not existing(kinesis.describe_stream_summary, StreamName=STREAM):
+        kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND)
+    stream = active(kinesis)
+    kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
+    if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
+        kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
+        active(kinesis)
+    if stream.get("EncryptionType") != "KMS":
+        kinesis.start_stream_encryption(
+            StreamName=STREAM, EncryptionType="KMS", KeyId="alias/aws/kinesis"
+        )
+        active(kinesis)
+    return f"stream {STREAM} is active and encrypted"
+
+
+def active(kinesis: Any) -> dict[str, Any]:
+    """Return the stream's description once it is active; each change waits for the one before."""
+
+    def stream() -> dict[str, Any]:
+        return kinesis.describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]
+
+    wait_until(f"stream {STREAM}", lambda: stream()["StreamStatus"], "ACTIVE")
+    return stream()
+
+
+if __name__ == "__main__":
+    run(create, __doc__)

@@ -1,0 +1,38 @@
+"""Create one role for each service: pipe, Firehose, Lambda, crawler; each may do what it must."""
+
+import json
+from typing import Any
+
+import boto3
+from finding import existing
+from names import PIPELINE, TAG_LIST, place
+from policies import Policy, rights, trusts
+from script import run
+
+
+def create() -> str:
+    """Create or update the roles, and say which there are."""
+    iam, here = boto3.client("iam"), place()
+    trusted, allowed = trusts(here), rights(here)
+    for service in allowed:
+        put_role(iam, here.role_name(service), trusted[service], allowed[service])
+    return f"roles {', '.join(map(here.role_name, allowed))}"
+
+
+def put_role(iam: Any, name: str, trusted: Policy, allowed: Policy) -> None:
+    """Create the role with its only policy, or give both their present text."""
+    if found := existing(iam.get_role, RoleName=name):
+        if found["Role"]["AssumeRolePolicyDocument"] != trusted:
+            iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
+    else:
+        iam.create_role(
+            RoleName=name,
+            AssumeRolePolicyDocument=json.dumps(trusted),
+            Description=f"Made by setup/04_iam.py for {PIPELINE}.",
+            Tags=TAG_LIST,
+        )
+    iam.put_role_policy(RoleName=name, PolicyName=PIPELINE, PolicyDocument=json.dumps(allowed))
+
+
+if __name__ == "__main__":
+    run(create, __doc__)

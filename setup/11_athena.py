@@ -1,0 +1,81 @@
+"""Create the Athena workgroup, the views over the lake, and the questions as named queries."""
+
+from pathlib import Path
+from typing import Any
+
+import boto3
+from finding import agrees, existing
+from names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
+from needs import needed
+from script import run
+from waiting import wait_until
+
+ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
+SCAN_LIMIT = 100 * 1024**3  # bytes: what one query may read, about half a dollar
+
+
+def create() -> str:
+    """Create or update workgroup, views and named queries, and say how many there are."""
+    athena, get_table = boto3.client("athena"), boto3.client("glue").get_table
+    needed(f"table {CHANGES}", "10_glue", get_table, DatabaseName=DATABASE, Name=CHANGES)
+    put_workgroup(athena)
+    for view in VIEWS:
+        run_statement(athena, view, (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8"))
+    questions = sorted((ANALYTICS / "questions").glob("*.sql"))
+    put_questions(athena, {path.stem: path.read_text("utf-8") for path in questions})
+    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(questions)} questions"
+
+
+def put_workgroup(athena: Any) -> None:
+    """Create the workgroup or set its limits: where results go, and what a query may read."""
+    results = {
+        "OutputLocation": f"s3://{bucket()}/{QUERIES}",
+        "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+    }
+    settings = {
+        "EnforceWorkGroupConfiguration": True,
+        "PublishCloudWatchMetricsEnabled": True,
+        "BytesScannedCutoffPerQuery": SCAN_LIMIT,
+        "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
+    }
+    wanted = settings | {"ResultConfiguration": results}
+    if (found := existing(athena.get_work_group, WorkGroup=WORKGROUP)) is None:
+        athena.create_work_group(Name=WORKGROUP, Configuration=wanted, Tags=TAG_LIST)
+    elif not agrees(wanted, found["WorkGroup"]["Configuration"]):
+        updates = settings | {"ResultConfigurationUpdates": results}
+        athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
+
+
+def run_statement(athena: Any, name: str, statement: str) -> None:
+    """Run one statement to its end; its tables are those of the pipeline's database."""
+    started = athena.start_query_execution(
+        QueryString=statement,
+        QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
+        WorkGroup=WORKGROUP,
+    )
+
+    def state() -> str:
+        query = athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
+        status = query["QueryExecution"]["Status"]
+        return f"{status['State']}: {status.get('StateChangeReason', 'no reason given')}"
+
+    wait_until(f"view {name}", state, "SUCCEEDED")
+
+
+def put_questions(athena: Any, questions: dict[str, str]) -> None:
+    """Create or update the named queries; those that somebody else has saved stay as they are."""
+    pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=WORKGROUP)
+    ids = [found for page in pages for found in page["NamedQueryIds"]]
+    saved = [athena.get_named_query(NamedQueryId=found)["NamedQuery"] for found in ids]
+    known = {query["Name"]: query for query in saved if query["Database"] == DATABASE}
+    for name, text in questions.items():
+        wanted = {"Name": name, "Description": text.partition("\n")[0].lstrip("- ")}
+        wanted["QueryString"] = text
+        if name not in known:
+            athena.create_named_query(**wanted, Database=DATABASE, WorkGroup=WORKGROUP)
+        elif not agrees(wanted, known[name]):
+            athena.update_named_query(NamedQueryId=known[name]["NamedQueryId"], **wanted)
+
+
+if __name__ == "__main__":
+    run(create, __doc__)

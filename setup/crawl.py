@@ -1,0 +1,63 @@
+"""Run the crawler, and check that the table over the lake is still as 10_glue.py made it."""
+
+from typing import Any
+
+import boto3
+from catalog import changes_table
+from finding import agrees
+from names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket, place
+from needs import needed
+from waiting import Refusal, wait_until
+
+
+def crawl() -> str:
+    """Run the crawler to its end, and say which columns it added."""
+    glue = boto3.client("glue")
+    needed(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
+    before = columns(table(glue))
+    wait_until(f"crawler {CRAWLER}", lambda: crawler_state(glue), "READY")
+    glue.start_crawler(Name=CRAWLER)
+    wait_until(f"crawler {CRAWLER}", lambda: crawler_state(glue), "READY", limit=3600)
+    last = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
+    if last.get("Status") != "SUCCEEDED":
+        raise Refusal(f"crawl {last.get('Status')}: {last.get('ErrorMessage', 'no reason given')}")
+    check(table(glue))
+    check_days()
+    new = ", ".join(name for name in columns(table(glue)) if name not in before)
+    return f"crawl succeeded: table {CHANGES} " + (f"gained {new}" if new else "has all columns")
+
+
+def check(found: dict[str, Any]) -> None:
+    """Refuse a table whose columns, projection or SerDe are no longer as they were set."""
+    wanted = changes_table(place(), found["StorageDescriptor"]["Columns"])
+    if differing := [name for name, value in wanted.items() if not agrees(value, found.get(name))]:
+        raise Refusal(
+            f"the crawl changed {', '.join(differing)} of table {CHANGES}: "
+            f"run python setup/10_glue.py"
+        )
+
+
+def check_days() -> None:
+    """Refuse a lake with a day that Athena does not look for: it would miss it without an error."""
+    oldest = boto3.client("s3").list_objects_v2(Bucket=bucket(), Prefix=f"{LAKE}dt=", MaxKeys=1)
+    for found in oldest.get("Contents", []):
+        if found["Key"] < f"{LAKE}dt={FIRST_DAY}":
+            raise Refusal(
+                f"{found['Key']} is older than {FIRST_DAY}, where Athena begins to look: set "
+                f"FIRST_DAY in setup/names.py, and run python setup/10_glue.py"
+            )
+
+
+def crawler_state(glue: Any) -> str:
+    """Return `READY`, `RUNNING` or `STOPPING`."""
+    return glue.get_crawler(Name=CRAWLER)["Crawler"]["State"]
+
+
+def table(glue: Any) -> dict[str, Any]:
+    """Return the table over the lake."""
+    return glue.get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
+
+
+def columns(table: dict[str, Any]) -> list[str]:
+    """Return the names of the table's columns."""
+    return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]

@@ -1,0 +1,42 @@
+"""Waiting until Firehose has written all that it took from Kinesis."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import boto3
+from finding import existing
+from names import FLUSH_SECONDS, STREAM
+from waiting import wait_until
+
+# Firehose writes what it holds after an interval, and half of one more with partitions.
+QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
+
+
+def drained() -> str:
+    """Return, and say so, once Kinesis has had nothing new for longer than Firehose holds it."""
+    kinesis = boto3.client("kinesis")
+    if not existing(kinesis.describe_stream_summary, StreamName=STREAM):
+        return f"stream {STREAM} is not there"
+    wait_until(f"stream {STREAM}", lambda: "moving" if moves(kinesis) else "quiet", "quiet")
+    return f"stream {STREAM} is quiet: Firehose has written what it took"
+
+
+def moves(kinesis: Any) -> bool:
+    """Return whether any shard has had a record lately."""
+    since = datetime.now(timezone.utc) - QUIET
+    pages = kinesis.get_paginator("list_shards").paginate(StreamName=STREAM)
+    shards = [shard["ShardId"] for page in pages for shard in page["Shards"]]
+    return any(has_record(kinesis, shard, since) for shard in shards)
+
+
+def has_record(kinesis: Any, shard: str, since: datetime) -> bool:
+    """Return whether a shard has a record as new as that; an empty answer is not yet its end."""
+    iterator = kinesis.get_shard_iterator(
+        StreamName=STREAM, ShardId=shard, ShardIteratorType="AT_TIMESTAMP", Timestamp=since
+    )["ShardIterator"]
+    while iterator:
+        answer = kinesis.get_records(ShardIterator=iterator, Limit=1)
+        if answer["Records"]:
+            return True
+        iterator = answer.get("NextShardIterator") if answer["MillisBehindLatest"] else None
+    return False

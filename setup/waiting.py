@@ -1,0 +1,76 @@
+"""The two ways of waiting for AWS: until a state is reached, and until a call is accepted."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from botocore.exceptions import ClientError
+
+T = TypeVar("T")
+
+# What AWS answers while a thing made a moment ago is not known everywhere yet.
+NOT_YET = (
+    "cannot be assumed by lambda",
+    "unable to assume",
+    "is not authorized to",
+    "verify that the iam role has access",
+    "security token included in the request is invalid",
+    "insufficient lake formation permission",
+    "cannot access stream",
+    "does not have permission",
+    "error occurred while sending message to sqs",
+    "backups are being enabled",
+    "conflicting conditional operation",  # A bucket of this name has just been deleted.
+    "you must wait 60 seconds after deleting a queue",
+)
+
+
+class Refusal(Exception):
+    """Why a script cannot go on, and what to do about it."""
+
+
+def pauses(limit: float) -> Iterator[None]:
+    """Yield at once, then again after growing pauses of at most 5 s, until the limit is spent.
+
+    The limit counts from the second asking on: the first attempt may itself take minutes.
+    """
+    yield
+    end, pause = time.monotonic() + limit, 0.1
+    while time.monotonic() < end:
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+        yield
+
+
+def wait_until(what: str, state: Callable[[], str], *wanted: str, limit: float = 600) -> str:
+    """Return the state once it is a wanted one; refuse a failure, and a wait beyond the limit.
+
+    A state may come with its reason: `CREATE_FAILED: Cannot access stream`.
+    """
+    found, target = "", " or ".join(wanted)
+    for _ in pauses(limit):
+        found = state()
+        name = found.partition(":")[0]
+        if name in wanted:
+            return name
+        if "FAILED" in name or name == "CANCELLED":
+            raise Refusal(f"{what}: expected {target}, found {found}")
+    raise Refusal(f"{what}: expected {target}, found {found} after {limit:.0f} s: run this again")
+
+
+def accepted(call: Callable[[], T], limit: float = 120) -> T:
+    """Return what the call returns, trying again while AWS does not know yet what it needs."""
+    attempts = pauses(limit)
+    next(attempts)
+    while True:
+        try:
+            return call()
+        except (ClientError, Refusal) as error:
+            if not _passes(error) or next(attempts, "spent"):
+                raise
+
+
+def _passes(error: Exception) -> bool:
+    """Return whether waiting may help; it does not bring the deployer a right that is missing."""
+    text = str(error).lower()
+    return "(accessdenied" not in text and any(sign in text for sign in NOT_YET)

@@ -1,0 +1,9 @@
+"""What all tests share: how hard hypothesis tries. HYPOTHESIS_PROFILE=thorough tries very hard."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("default", max_examples=100, deadline=None)
+settings.register_profile("thorough", max_examples=20_000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

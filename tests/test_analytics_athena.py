@@ -1,0 +1,114 @@
+"""Answers: every text comes back as it is in the lake, NULL is no text, and a failure says why."""
+
+import io
+import os
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from moto.moto_api._internal import moto_api_backend
+
+from analytics.athena import QueryFailed, answer_to, literal, records
+from local.athena import Athena
+from local.cloud import Cloud
+from local.environment import enter
+from setup.names import WORKGROUP
+
+Rows = list[tuple[str | None, ...]]
+
+
+@pytest.fixture(scope="module")
+def athena() -> Iterator[Cloud]:
+    """A cloud with a workgroup, which is all that a query without tables needs."""
+    before = dict(os.environ)
+    cloud = Cloud((Athena,))
+    enter(cloud.endpoint)
+    boto3.client("s3").create_bucket(Bucket="results")
+    output = {"ResultConfiguration": {"OutputLocation": "s3://results/queries/"}}
+    boto3.client("athena").create_work_group(Name=WORKGROUP, Configuration=output)
+    yield cloud
+    cloud.close()
+    moto_api_backend.reset()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def written(rows: Rows) -> str:
+    """Return rows as Athena writes them."""
+    lines = (
+        ",".join("" if text is None else '"' + text.replace('"', '""') + '"' for text in row)
+        for row in rows
+    )
+    return "".join(line + "\n" for line in lines)
+
+
+@given(
+    st.integers(1, 4).flatmap(
+        lambda width: st.lists(st.tuples(*[st.none() | st.text()] * width), max_size=5)
+    )
+)
+@example([(None, "")])
+@example([("",), (None,)])
+@example([("a\nb", "\r\n"), ('"', '","')])
+@example([("\u2028", "\x85")])
+def test_reading_athenas_csv_gives_back_what_was_written(rows: Rows) -> None:
+    lines = io.StringIO(written(rows), newline="\n")
+    assert list(records(lines)) == rows
+
+
+HOSTILE = (
+    "",
+    "NULL",
+    "O'Hara",
+    '"',
+    "a,b\nc",
+    "\r\n\r",
+    "\u2028",
+    "'; DROP TABLE changes; --",
+    "🎉 \u202eabc",
+    "%",
+)
+
+
+def test_a_parameter_is_a_value_whatever_its_text(athena: Cloud) -> None:
+    names = [f"c{number}" for number in range(len(HOSTILE))]
+    marks = ", ".join(f"? AS {name}" for name in names)
+    answer = answer_to(f"SELECT {marks}, CAST(NULL AS varchar) AS nothing", HOSTILE)
+    assert [column.name for column in answer.columns] == [*names, "nothing"]
+    assert list(answer.rows) == [(*HOSTILE, None)]
+
+
+@given(st.text())
+def test_a_literal_ends_where_its_text_ends(text: str) -> None:
+    inner = literal(text)[1:-1]
+    assert inner.replace("''", "'") == text
+    assert "'" not in inner.replace("''", "")
+
+
+def test_a_long_answer_comes_in_order_and_only_as_it_is_taken(athena: Cloud) -> None:
+    answer = answer_to("SELECT n FROM UNNEST(sequence(1, 3000)) AS t(n) ORDER BY n")
+    assert next(answer.rows) == ("1",)
+    assert [column.type for column in answer.columns] == ["bigint"]
+    assert list(answer.rows) == [(str(n),) for n in range(2, 3001)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT * FROM nowhere", "sales_cdc"),
+        ("SELEC 1", "line 1"),
+        ("SELECT CAST('x' AS bigint)", "INVALID_CAST_ARGUMENT"),
+        ("SELECT ?", "parameters"),
+    ],
+)
+def test_a_failed_query_gives_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:
+    with pytest.raises(QueryFailed, match=reason):
+        answer_to(sql)
+
+
+def test_answers_may_be_read_side_by_side(athena: Cloud) -> None:
+    answers = [answer_to(f"SELECT n FROM UNNEST(sequence({n}, 50)) AS t(n)") for n in (1, 2)]
+    assert sorted(zip(*(answer.rows for answer in answers), strict=False))
+    assert all(next(answer.rows, None) is None for answer in answers[1:])

@@ -1,0 +1,133 @@
+"""Questions and how they are asked: named parameters, three formats, exits that say what to do."""
+
+import csv
+import io
+import json
+import re
+import sys
+from decimal import Decimal
+
+import pytest
+import sqlglot
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics import run
+from analytics.athena import Answer, Column, QueryFailed, records
+from analytics.question import BadParameter, Question, question, questions
+from analytics.shown import MOST_ROWS, json_rows, table
+from analytics.shown import csv as csv_rows
+
+COLUMNS = (Column("name", "varchar"), Column("total", "decimal"), Column("sold", "boolean"))
+
+
+def answer(*rows: tuple[str | None, ...], columns: tuple[Column, ...] = COLUMNS) -> Answer:
+    """Return an answer of these rows."""
+    return Answer(columns, iter(rows), 0)
+
+
+@pytest.mark.parametrize("asked", questions().values(), ids=lambda asked: asked.name)
+def test_every_question_says_what_it_answers_and_has_a_name_for_every_mark(asked: Question) -> None:
+    first, second, *_ = asked.sql.splitlines()
+    assert re.fullmatch(r"-- [A-Z].{20,96}", first)
+    assert second.startswith("-- params: ") == bool(asked.parameters)
+    (tree,) = sqlglot.parse(asked.sql, dialect="athena")
+    assert len(list(tree.find_all(sqlglot.exp.Placeholder))) == len(asked.parameters)
+
+
+def test_there_are_the_questions_that_the_demo_asks() -> None:
+    assert len(questions()) >= 8
+    assert questions().keys() >= {"revenue_by_day", "status_funnel", "top_products"}
+
+
+def test_a_parameter_takes_the_value_given_or_its_own() -> None:
+    asked = question("q", "-- What it is.\n-- params: day=2026-01-01, key\nSELECT ?, ?")
+    assert asked.values({"key": "a=b"}) == ["2026-01-01", "a=b"]
+    assert asked.values({"key": "", "day": "2026-02-02"}) == ["2026-02-02", ""]
+    with pytest.raises(BadParameter, match="q needs --param key="):
+        asked.values({})
+    with pytest.raises(BadParameter, match="no parameter dya: it has day, key"):
+        asked.values({"dya": "2026-01-01", "key": "x"})
+
+
+def test_numbers_stand_at_the_right_and_wide_letters_count_twice() -> None:
+    lines = list(table(answer(("渡辺", "10.50", "true"), (None, "-3", None))))
+    assert lines == [
+        "name  total  sold",
+        "────  ─────  ────",
+        "渡辺  10.50  true",
+        "         -3",
+    ]
+
+
+@given(st.lists(st.tuples(st.text() | st.none(), st.none(), st.none())))
+def test_a_table_has_a_line_for_each_row_whatever_its_text(rows: list[tuple]) -> None:
+    lines = list(table(answer(*rows)))
+    assert len(lines) == 2 + len(rows)
+    assert all(line.isprintable() or "\u2028" not in line for line in lines)
+    assert not any(letter in "\x1b\r\n\u202e" for line in lines for letter in line)
+
+
+def test_a_table_too_long_says_so() -> None:
+    rows = [(str(number), "1", None) for number in range(MOST_ROWS + 1)]
+    *_, last = table(answer(*rows))
+    assert "--format csv" in last
+    assert len(list(table(answer(*rows[:MOST_ROWS])))) == 2 + MOST_ROWS
+
+
+@given(st.lists(st.tuples(st.text() | st.none(), st.text() | st.none(), st.none())))
+def test_csv_tells_null_from_an_empty_text(rows: list[tuple]) -> None:
+    text = "".join(line + "\n" for line in csv_rows(answer(*rows)))
+    assert list(records(io.StringIO(text, newline="\n")))[1:] == rows
+    assert len(list(csv.reader(io.StringIO(text, newline="")))) == 1 + len(rows)
+
+
+@given(
+    st.lists(st.tuples(st.text() | st.none(), st.decimals(allow_nan=False, allow_infinity=False)))
+)
+def test_json_keeps_every_text_and_every_digit(rows: list[tuple[str | None, Decimal]]) -> None:
+    texts = [(name, format(total, "f"), "false") for name, total in rows]
+    read = json.loads("\n".join(json_rows(answer(*texts))), parse_float=Decimal, parse_int=Decimal)
+    assert read == [{"name": name, "total": total, "sold": False} for name, total in rows]
+
+
+def test_json_gives_what_is_no_number_as_text() -> None:
+    (row,) = json.loads("\n".join(json_rows(answer((None, "NaN", None)))))
+    assert row == {"name": None, "total": "NaN", "sold": None}
+
+
+def test_a_query_costs_at_least_ten_megabytes() -> None:
+    assert run.cost(0) == "0 bytes scanned, about $0.00005"
+    assert run.cost(2 * 10**12) == "2,000,000,000,000 bytes scanned, about $10.00000"
+
+
+def test_what_is_missing_names_the_script_that_makes_it() -> None:
+    advice = "run python setup/11_athena.py"
+    assert advice in run.reason(QueryFailed("WorkGroup sales-cdc is not found."))
+    assert advice in run.reason(
+        QueryFailed("TABLE_NOT_FOUND: line 4:6: Table orders does not exist")
+    )
+    assert run.reason(QueryFailed("INVALID_CAST_ARGUMENT: x")) == "INVALID_CAST_ARGUMENT: x"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "told"),
+    [
+        ([], 0, "revenue_by_day"),
+        (["revenue"], 2, "no question is called revenue"),
+        (["order_history"], 2, "needs --param order_id="),
+        (["revenue_by_day", "--param", "day=1"], 2, "no parameter day"),
+    ],
+)
+def test_asking_wrongly_says_what_there_is(
+    arguments: list[str],
+    status: int,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["run", *arguments])
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    assert run.main() == status
+    captured = capsys.readouterr()
+    assert told in (captured.err if status else captured.out)

@@ -1,0 +1,126 @@
+"""The scripts as a user starts them: their arguments, their exit status, and no traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+
+from local.cloud import Cloud
+from local.environment import exports
+from local.parts import PARTS
+
+PROJECT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
+NOWHERE = {
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+    "AWS_MAX_ATTEMPTS": "1",
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+SYSTEM = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
+def started(script: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
+    """Return a script's exit status, and what it wrote to its output and as errors."""
+    command = [sys.executable, script, *arguments]
+    ended = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env=SYSTEM | NOWHERE | environment,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "status", "told"),
+    [
+        ({}, 1, "01_dynamodb.py: Could not connect to the endpoint URL"),
+        ({"AWS_ENDPOINT_URL": "nonsense"}, 1, "01_dynamodb.py: Invalid endpoint: nonsense"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 1, "run aws configure"),
+        ({"AWS_DEFAULT_REGION": ""}, 1, "run export AWS_DEFAULT_REGION="),
+        ({"AWS_PROFILE": "absent"}, 1, "01_dynamodb.py: The config profile (absent)"),
+        ({"AWS_PROFILE": "absent", "AWS_REGION": "us-east-1"}, 1, "The config profile (absent)"),
+        ({"AWS_REGION": "eu-west-1"}, 2, "AWS_REGION is eu-west-1 but"),
+        ({"PIPELINE_NAME": "Sales"}, 2, "PIPELINE_NAME: expected"),
+    ],
+)
+def test_what_a_user_can_cause_is_a_sentence(
+    environment: dict[str, str], status: int, told: str
+) -> None:
+    code, out, err = started("setup/01_dynamodb.py", **environment)
+    assert (code, out, err.count("\n")) == (status, "", 1)
+    assert told in err
+
+
+@pytest.mark.parametrize("script", ["setup", "setup/05_lambda.py", "setup/teardown.py"])
+def test_wrong_arguments_end_with_2_and_help_with_0(script: str) -> None:
+    code, _, err = started(script, "--nonsense")
+    assert (code, "unrecognized arguments: --nonsense" in err) == (2, True)
+    code, out, _ = started(script, "--help")
+    assert (code, out.startswith("usage:")) == (0, True)
+
+
+def test_the_zip_can_be_written_without_an_account(tmp_path: Path) -> None:
+    path = tmp_path / "lambda.zip"
+    code, out, _ = started("setup/05_lambda.py", "--zip-only", str(path), AWS_DEFAULT_REGION="")
+    assert (code, path.exists()) == (0, True)
+    assert out.startswith(f"{path} holds the function's code")
+
+
+def test_teardown_removes_nothing_unless_the_user_means_it() -> None:
+    code, _, err = started("setup/teardown.py")
+    assert (code, "nothing was removed" in err) == (1, True)
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    cloud = Cloud(PARTS)
+    urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
+    for name, value in exports(cloud.endpoint, {}).items():
+        monkeypatch.setenv(name, value)
+    yield cloud
+    cloud.close()
+
+
+def test_an_adopted_table_only_gets_its_missing_stream(cloud: Cloud) -> None:
+    mine = {"AWS_ENDPOINT_URL": cloud.endpoint, "TABLE_NAME": "Mine"}
+    code, out, err = started("setup", **mine)
+    assert (code, out) == (1, "")
+    assert err.startswith("setup/01_dynamodb.py: TABLE_NAME: table Mine is missing: create it")
+
+    dynamodb = boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName="Mine",
+        AttributeDefinitions=[
+            {"AttributeName": "shop", "AttributeType": "N"},
+            {"AttributeName": "number", "AttributeType": "B"},
+        ],
+        KeySchema=[
+            {"AttributeName": "shop", "KeyType": "HASH"},
+            {"AttributeName": "number", "KeyType": "RANGE"},
+        ],
+        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
+    )
+    before = dynamodb.describe_table(TableName="Mine")["Table"]
+    assert started("setup/01_dynamodb.py", **mine)[0] == 0
+    after = dynamodb.describe_table(TableName="Mine")["Table"]
+    gained = {"StreamSpecification", "LatestStreamArn", "LatestStreamLabel"}
+    assert after["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+    assert {name: value for name, value in after.items() if name not in gained} == before
+
+    code, out, _ = started("setup/teardown.py", "--yes", "--delete-data", **mine)
+    assert (code, "table Mine is yours and stays as it is" in out) == (0, True)
+    assert dynamodb.describe_table(TableName="Mine")["Table"] == after

@@ -1,0 +1,129 @@
+"""Waiting: patient with AWS, never for ever, and never with what waiting does not mend."""
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
+waiting = import_module("waiting")
+
+FIREHOSE = "Firehose is unable to assume role arn:aws:iam::1:role/r. Please check the role."
+NOT_YET = [
+    ("InvalidParameterValueException", "The role defined … cannot be assumed by Lambda."),
+    ("InvalidArgumentException", FIREHOSE),
+    ("InvalidArgumentException", "Role r is not authorized to perform: kinesis:DescribeStream"),
+    ("InvalidInputException", "Service is unable to assume provided role. Please verify …"),
+    ("ContinuousBackupsUnavailableException", "Backups are being enabled for the table: t."),
+    ("OperationAborted", "A conflicting conditional operation is currently in progress"),
+    ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before …"),
+]
+
+
+class Clock:
+    """A time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(waiting, "time", clock)
+    return clock
+
+
+def failing(times: float, code: str, text: str) -> Callable[[], str]:
+    """Return a call that AWS refuses so many times before it accepts it."""
+    calls = iter(range(10**6))
+
+    def call() -> str:
+        if next(calls) < times:
+            raise ClientError({"Error": {"Code": code, "Message": text}}, "CreateSomething")
+        return "made"
+
+    return call
+
+
+@pytest.mark.parametrize(("code", "text"), NOT_YET)
+@pytest.mark.parametrize("times", [0, 1, 7])
+def test_a_call_is_tried_again_while_iam_is_behind(
+    clock: Clock, code: str, text: str, times: int
+) -> None:
+    assert waiting.accepted(failing(times, code, text)) == "made"
+    assert len(clock.slept) == times
+
+
+def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> None:
+    with pytest.raises(ClientError, match="unable to assume role"):
+        waiting.accepted(failing(float("inf"), "InvalidArgumentException", FIREHOSE))
+    assert 120 <= clock.now <= 125
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("AccessDeniedException", "User: u is not authorized to perform: lambda:CreateFunction"),
+        ("AccessDenied", "User: u is not authorized to perform: iam:PassRole"),
+        ("ValidationException", "1 validation error detected"),
+        ("LimitExceededException", "too many"),
+    ],
+)
+def test_what_waiting_does_not_mend_is_said_at_once(clock: Clock, code: str, text: str) -> None:
+    with pytest.raises(ClientError, match=code):
+        waiting.accepted(failing(1, code, text))
+    assert clock.slept == []
+
+
+@given(st.floats(0.1, 1000))
+def test_pauses_begin_small_grow_to_five_seconds_and_stay_within_the_limit(limit: float) -> None:
+    clock = Clock()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(waiting, "time", clock)
+        assert len(list(waiting.pauses(limit))) == len(clock.slept) + 1
+    assert clock.slept[0] == 0.1
+    assert clock.slept == sorted(clock.slept)
+    assert max(clock.slept) <= 5.0
+    assert limit <= clock.now < limit + 5.0
+
+
+def states(*found: str) -> Callable[[], str]:
+    def forever() -> Iterator[str]:
+        yield from found
+        while True:
+            yield found[-1]
+
+    return forever().__next__
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_wanted_state_ends_the_wait() -> None:
+    assert waiting.wait_until("it", states("CREATING", "ACTIVE: fine"), "ACTIVE") == "ACTIVE"
+    assert waiting.wait_until("it", states("X", "STOPPED"), "RUNNING", "STOPPED") == "STOPPED"
+
+
+@pytest.mark.parametrize("state", ["CREATE_FAILED: no access", "FAILED: line 1", "CANCELLED: by u"])
+def test_a_failed_state_is_refused_at_once_with_its_reason(clock: Clock, state: str) -> None:
+    with pytest.raises(waiting.Refusal, match=f"it: expected ACTIVE, found {state}"):
+        waiting.wait_until("it", states("CREATING", state), "ACTIVE")
+    assert len(clock.slept) == 1
+
+
+def test_a_wait_without_end_ends_and_says_for_what(clock: Clock) -> None:
+    with pytest.raises(waiting.Refusal, match="it: expected ACTIVE, found CREATING after 600 s"):
+        waiting.wait_until("it", states("CREATING"), "ACTIVE")
+    assert 600 <= clock.now <= 605

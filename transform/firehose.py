@@ -1,0 +1,126 @@
+"""Firehose's call and answer: every record comes back once, in order, as a row or as it came."""
+
+from binascii import b2a_base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from json import dumps
+from json.encoder import encode_basestring_ascii as ascii_quoted
+from typing import Any
+
+from transform.changes import FULL_VIEW, Change, change
+from transform.errors import BadRecord, kind
+from transform.parsing import decoded
+from transform.partition import date_partition
+from transform.row import line
+
+# Lambda answers with at most 6 MB (6,291,556 bytes): one byte more fails the whole batch.
+LIMIT = 6_000_000
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to Firehose, and the first reason to complain of the batch, if any."""
+
+    records: list[Result]
+    reason: str | None
+
+    @property
+    def reply(self) -> dict[str, list[Result]]:
+        """Return the answer in Firehose's words."""
+        return {"records": self.records}
+
+    @property
+    def summary(self) -> str:
+        """Return one line of JSON that counts the records and tells nothing of their content."""
+        ok = sum(result["result"] == "Ok" for result in self.records)
+        counts = {"in": len(self.records), "ok": ok, "failed": len(self.records) - ok}
+        return dumps({**counts, "reason": self.reason})
+
+
+def answer(event: Mapping[str, Any]) -> Answer:
+    """Return Firehose's answer; only an event without a list of records raises BadRecord."""
+    records = _member(event, "records")
+    if not isinstance(records, list):
+        raise BadRecord("records", "a list", kind(records))
+    results, reasons = [], []
+    for record in records:
+        result, reason = _result(record)
+        results.append(result)
+        if reason is not None:
+            reasons.append(reason)
+    if sum(map(_size, results)) > LIMIT:
+        results = _fitting(records, results)
+        reasons.append("answer: expected at most 6 MB, found more")
+    return Answer(results, reasons[0] if reasons else None)
+
+
+def _result(record: object, with_attributes: bool = True) -> tuple[Result, str | None]:
+    """Return a record's row, or the record as it came, and the reason to complain of it."""
+    try:
+        told = change(decoded(_member(record, "data")), _arrived_at(record))
+    except BadRecord as bad:
+        return _as_it_came(record), str(bad)
+    row = b2a_base64(line(told, with_attributes), newline=False).decode()
+    return _ok(record, row, told.changed_at), _remark(told)
+
+
+def _member(record: object, name: str) -> Any:
+    """Return a member of what Firehose sent, or None."""
+    return record.get(name) if isinstance(record, dict) else None
+
+
+def _arrived_at(record: object) -> object:
+    """Return Firehose's own time of a record, or that of Kinesis."""
+    name = "approximateArrivalTimestamp"
+    at = _member(record, name)
+    return _member(_member(record, "kinesisRecordMetadata"), name) if at is None else at
+
+
+def _as_it_came(record: object) -> Result:
+    return {
+        "recordId": _member(record, "recordId"),
+        "result": "ProcessingFailed",
+        "data": _member(record, "data"),
+    }
+
+
+def _ok(record: object, row: str, changed_at: str) -> Result:
+    return {
+        "recordId": _member(record, "recordId"),
+        "result": "Ok",
+        "data": row,
+        "metadata": {"partitionKeys": date_partition(changed_at)},
+    }
+
+
+def _remark(told: Change) -> str | None:
+    """Return what is wrong with a stream that tells too little, though its changes make rows."""
+    if told.view == FULL_VIEW:
+        return None
+    return str(BadRecord("StreamViewType", FULL_VIEW, told.view))
+
+
+_OK_SIZE = len(dumps(_ok({"recordId": ""}, "", "YYYY-MM-DD"))) - len('""') + len(", ")
+
+
+def _size(result: Result) -> int:
+    """Return how many bytes Lambda makes of a result, or a few more."""
+    if result["result"] == "Ok":
+        return _OK_SIZE + len(ascii_quoted(str(result["recordId"]))) + len(result["data"])
+    return len(dumps(result)) + len(", ")
+
+
+def _fitting(records: list[Any], whole: list[Result]) -> list[Result]:
+    """Return results within the limit: rows without attributes before any whole ones."""
+    chosen = [_as_it_came(record) for record in records]
+    room = LIMIT - sum(map(_size, chosen))
+    without_attributes = (_result(record, with_attributes=False)[0] for record in records)
+    for results in (without_attributes, whole):
+        for index, result in enumerate(results):
+            more = _size(result) - _size(chosen[index])
+            if more <= max(room, 0):
+                chosen[index] = result
+                room -= more
+    return chosen
