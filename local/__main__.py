@@ -51,8 +51,8 @@ def _serve(cloud: Cloud) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("--orders", type=int, metavar="N", help="how many orders to write")
-    parser.add_argument("--seed", type=int, metavar="S", help="the same seed, the same orders")
+    parser.add_argument("--orders", type=int, default=400, metavar="N", help="orders to write: 400")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="makes other orders: 1")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="write the outcome as JSON")
     parser.add_argument("--serve", action="store_true", help="stay up when the story has ended")
     parser.add_argument("--empty", action="store_true", help="only serve an empty account")

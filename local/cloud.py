@@ -14,15 +14,8 @@ from urllib.parse import parse_qsl, unquote
 
 import boto3
 from botocore.config import Config
+from moto.moto_server import werkzeug_app
 from werkzeug.serving import make_server
-
-os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")  # No web page may talk to this server.
-
-from moto.moto_server.werkzeug_app import (
-    DomainDispatcherApplication,
-    MotoRequestHandler,
-    create_backend_app,
-)
 
 from local.call import AwsError, Call, Reply, error_reply
 from local.clock import Clock
@@ -35,17 +28,20 @@ HOST = "127.0.0.1"
 AT_ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=930)
 
 
-class QuietHandler(MotoRequestHandler):
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # No web page may talk to this server.
+
+
+class QuietHandler(werkzeug_app.MotoRequestHandler):
     """moto's request handler without an access log."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log nothing."""
 
 
-class Moto(DomainDispatcherApplication):
+class Moto(werkzeug_app.DomainDispatcherApplication):
     """moto, remembering which backend a host means: finding it out anew is 40 % of a call."""
 
-    get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+    get_backend_for_host = cache(werkzeug_app.DomainDispatcherApplication.get_backend_for_host)
 
 
 class Cloud:
@@ -54,7 +50,7 @@ class Cloud:
     def __init__(self, part_types: Iterable[type[Part]], port: int = 0) -> None:
         self.clock = Clock()
         self.region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
-        self._moto = Moto(create_backend_app)
+        self._moto = Moto(werkzeug_app.create_backend_app)
         self._stepping = threading.Lock()
         self._making_clients = threading.RLock()
         self._clients: dict[tuple[str, str, str, str], Any] = {}

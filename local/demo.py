@@ -14,7 +14,7 @@ from local.hops import HopCount
 from local.troubles import troubles
 
 PROJECT = Path(__file__).resolve().parent.parent
-QUESTIONS = ("revenue_by_day", "status_funnel", "top_products")
+QUESTIONS = ("status_funnel", "failure_rates", "average_order_value")
 IDLE = 0.25  # seconds between two looks for work: a pipe polls its stream four times a second
 
 
@@ -27,7 +27,6 @@ class Outcome:
     """What a run of the chain came to."""
 
     orders: int
-    changes: int
     seconds: float
     hops: tuple[HopCount, ...]
     verify: dict[str, object]
@@ -36,6 +35,11 @@ class Outcome:
     def equal(self) -> bool:
         """Whether the lake was proven to equal the table."""
         return bool(self.verify.get("equal"))
+
+    @property
+    def changes(self) -> int:
+        """How many changes the first hop took in."""
+        return changes(self.hops)
 
     def summary(self) -> dict[str, object]:
         """Return the outcome as the JSON that `--summary` writes."""
@@ -52,13 +56,13 @@ class Outcome:
         }
 
 
-def demo(cloud: Cloud, orders: int | None, seed: int | None) -> Outcome:
+def demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     """Build the chain, write orders through it, ask three questions, and prove the lake right."""
     heading("setup: the scripts that build it on AWS, unchanged")
     run(cloud, "setup")
     heading("orders")
     started = time.monotonic()
-    run(cloud, "data_generator.py", *_option("--orders", orders), *_option("--seed", seed))
+    run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
     cloud.settle()
     seconds = time.monotonic() - started
     heading("the chain, hop by hop")
@@ -73,7 +77,7 @@ def demo(cloud: Cloud, orders: int | None, seed: int | None) -> Outcome:
         heading(f"Athena: {question}")
         run(cloud, "-m", "analytics.run", question)
     heading("proof")
-    return Outcome(orders or 0, hops[0].came_in, seconds, hops, verified(cloud))
+    return Outcome(orders, seconds, hops, verdict(cloud))
 
 
 def heading(text: str) -> None:
@@ -82,7 +86,13 @@ def heading(text: str) -> None:
 
 
 def run(cloud: Cloud, *command: str) -> None:
-    """Run one of the project's scripts to its end while the cloud moves."""
+    """Run one of the project's scripts to its end while the cloud moves; it must not fail."""
+    if status := exit_status(cloud, *command):
+        raise ScriptFailed(f"python {' '.join(command)} ended with status {status}")
+
+
+def exit_status(cloud: Cloud, *command: str) -> int:
+    """Run one of the project's scripts while the cloud moves, and return how it ended."""
     script = subprocess.Popen([sys.executable, *command], cwd=PROJECT)
     try:
         while script.poll() is None:
@@ -92,16 +102,24 @@ def run(cloud: Cloud, *command: str) -> None:
     finally:
         script.terminate()
         script.wait()
-    if script.returncode:
-        raise ScriptFailed(f"python {' '.join(command)} ended with status {script.returncode}")
+    return script.returncode
 
 
-def verified(cloud: Cloud) -> dict[str, object]:
-    """Return the verdict of operations.verify, which also prints it."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as verdict:
+def verdict(cloud: Cloud) -> dict[str, object]:
+    """Return what operations.verify found, which it also prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = Path(folder, "verdict.json")
         # The chain is at rest: what the lake lacks now, no wait would bring.
-        run(cloud, "-m", "operations.verify", "--wait", "0", "--json", verdict.name)
-        return json.load(verdict)
+        verify = ("-m", "operations.verify", "--wait", "0", "--json", str(found))
+        status = exit_status(cloud, *verify)
+        if not found.exists():
+            raise ScriptFailed(f"operations.verify ended with status {status}")
+        return json.loads(found.read_text())
+
+
+def changes(hops: tuple[HopCount, ...]) -> int:
+    """Return how many changes the first hop took in."""
+    return hops[0].came_in if hops else 0
 
 
 def hop_table(hops: tuple[HopCount, ...]) -> str:
@@ -120,13 +138,8 @@ def hop_table(hops: tuple[HopCount, ...]) -> str:
 
 def pace(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
     """Return how fast the changes went from the generator into the lake, and what was slowest."""
-    changes = hops[0].came_in
     part, spent = max(cloud.seconds.items(), key=lambda item: item[1])
     return (
-        f"{changes} changes in {seconds:.1f} s: {changes / seconds:.0f} changes/s; "
+        f"{changes(hops)} changes in {seconds:.1f} s: {changes(hops) / seconds:.0f} changes/s; "
         f"most of it, {spent:.1f} s, in {part}"
     )
-
-
-def _option(name: str, value: int | None) -> tuple[str, ...]:
-    return () if value is None else (name, str(value))

@@ -3,17 +3,25 @@
 import io
 import json
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
 import zipfile
+from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
 
+import boto3
 import pytest
 from moto.moto_api._internal import moto_api_backend
 
-from local.cloud import Cloud
+from local.cloud import HOST, Cloud
 from local.demo import run
 from local.environment import enter
 from local.hops import HopCount
@@ -56,8 +64,6 @@ def verified(cloud: Cloud, *options: str) -> tuple[int, dict[str, Any]]:
 
 def table_keys() -> set[str]:
     """Return the keys that the table holds."""
-    import boto3
-
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=names.TABLE)
     return {item["order_id"]["S"] for page in pages for item in page["Items"]}
 
@@ -119,26 +125,107 @@ def test_a_stopped_pipe_is_named_and_loses_nothing(chain: Cloud) -> None:
 
 
 def test_a_raising_lambda_keeps_every_original(chain: Cloud) -> None:
-    broken = io.BytesIO()
-    with zipfile.ZipFile(broken, "w") as archive:
-        archive.writestr("lambda_function.py", "def lambda_handler(event, context):\n    1 / 0\n")
+    before = table_keys()
     functions = chain.client("lambda")
-    functions.update_function_code(FunctionName=names.FUNCTION, ZipFile=broken.getvalue())
+    functions.update_function_code(FunctionName=names.FUNCTION, ZipFile=raising_function())
     write_orders(chain, orders=3, seed=10)
     assert any("Lambda.FunctionError" in trouble for trouble in troubles(chain))
     assert not unbalanced(chain)
-    assert verified(chain)[0] == 1
-    run(chain, "setup/05_lambda.py")
-    write_orders(chain, orders=3, seed=11)
-    assert not unbalanced(chain)
+    status, verdict = verified(chain)
+    assert status == 1
+    assert {json.loads(key)["order_id"]["S"] for key in verdict["missing"]} == table_keys() - before
+    assert {order_of(original) for original in kept_originals(chain)} >= table_keys() - before
+
+
+def raising_function() -> bytes:
+    """Return the zip of a function that fails on every batch."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        entry = zipfile.ZipInfo("lambda_function.py")
+        entry.external_attr = 0o644 << 16
+        archive.writestr(entry, "def lambda_handler(event, context):\n    raise ValueError\n")
+    return packed.getvalue()
+
+
+def kept_originals(cloud: Cloud) -> Iterator[bytes]:
+    """Yield the bytes of every record that lies in the error folder."""
+    s3, where = cloud.client("s3"), {"Bucket": names.bucket()}
+    for entry in s3.list_objects_v2(Prefix=names.ERRORS, **where)["Contents"]:
+        body = s3.get_object(Key=entry["Key"], **where)["Body"].read()
+        yield from (b64decode(json.loads(line)["rawData"]) for line in body.splitlines())
+
+
+def order_of(record: bytes) -> str:
+    """Return the order that a stream record tells of."""
+    return json.loads(record)["dynamodb"]["Keys"]["order_id"]["S"]
+
+
+def demo(*options: str, project: Path = PROJECT, **environment: str) -> tuple[int, str]:
+    """Run the demo as a user would, and return its exit status and all that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "local", *options],
+        cwd=project,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout
 
 
 def test_the_demo_ends_by_proving_the_lake(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
-    command = [sys.executable, "-m", "local", "--orders", "30", "--summary", str(summary)]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    status, said = demo("--orders", "30", "--summary", str(summary))
+    assert status == 0, said
     outcome = json.loads(summary.read_text())
     assert outcome["verify"]["equal"]
     assert {hop["in"] - hop["out"] - hop["failed"] for hop in outcome["hops"]} == {0}
-    assert f"lake equals table: {outcome['verify']['table']} orders" in done.stdout
+    assert f"lake equals table: {outcome['verify']['table']} orders" in said
+
+
+def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
+    shutil.copytree(PROJECT, tmp_path / "copy", ignore=shutil.ignore_patterns(".*", "tests"))
+    function = tmp_path / "copy" / "lambda_function.py"
+    function.write_text("def lambda_handler(event, context):\n    raise ValueError\n")
+    summary = tmp_path / "summary.json"
+    status, said = demo("--orders", "5", "--summary", str(summary), project=tmp_path / "copy")
+    assert status == 1, said
+    assert "Lambda.FunctionError" in said
+    assert "lake differs from table: 5 missing" in said
+    assert not json.loads(summary.read_text())["verify"]["equal"]
+
+
+def test_the_table_may_live_on_another_server(elsewhere: str) -> None:
+    status, said = demo(
+        *("--orders", "5"),
+        AWS_ENDPOINT_URL_DYNAMODB=elsewhere,
+        AWS_ENDPOINT_URL_DYNAMODB_STREAMS=elsewhere,
+    )
+    assert status == 0, said
+    assert "lake equals table: 5 orders" in said
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[str]:
+    """Another server that speaks DynamoDB and its Streams, in a process of its own."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    serve = f"from moto.server import main; main(['--host', '{HOST}', '--port', '{port}'])"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen([sys.executable, "-c", serve], **quiet)
+    endpoint = f"http://{HOST}:{port}"
+    wait_for(endpoint)
+    yield endpoint
+    server.terminate()
+    server.wait()
+
+
+def wait_for(endpoint: str) -> None:
+    """Return once a server answers."""
+    for _ in range(100):
+        with suppress(URLError), urlopen(f"{endpoint}/moto-api/data.json"):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(endpoint)

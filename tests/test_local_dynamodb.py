@@ -558,11 +558,11 @@ def test_an_item_is_at_most_400_kb(orders: Orders) -> None:
 
 
 def test_changes_are_counted(orders: Orders, cloud: Cloud) -> None:
-    (before,) = cloud.part(DynamoDb).counts()
+    before = sum(hop.came_in for hop in cloud.part(DynamoDb).counts())
     orders.put()
     orders.put()
     orders.delete()
-    count = before.came_in + 2
+    count = before + 2
     assert cloud.part(DynamoDb).counts() == [HopCount("DynamoDB stream", count, count, 0)]
 
 

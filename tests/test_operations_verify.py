@@ -415,6 +415,12 @@ def test_a_snapshot_excuses_what_happened_before_its_stream(world: World) -> Non
     assert list(gaps.gaps()) == []
 
 
+def test_a_tombstone_excuses_nothing(world: World) -> None:
+    removal = stream_row(order(1, **PAID), None, sequence=5)
+    world.tell([removal, {**snapshot_row(order(1)), "cdc_new_image": None}])
+    assert len(list(gaps.gaps())) == 1
+
+
 def test_keys_of_any_type_are_read_again(world: World) -> None:
     world.create_table("readings", {"sensor": "B", "at": "N"})
     items = [
