@@ -14,7 +14,7 @@ from local.hops import HopCount
 from local.troubles import troubles
 
 PROJECT = Path(__file__).resolve().parent.parent
-QUESTIONS = ("status_funnel", "failure_rates", "average_order_value")
+QUESTIONS = ("revenue_by_region", "status_funnel", "changes_per_hour")
 IDLE = 0.25  # seconds between two looks for work: a pipe polls its stream four times a second
 
 
