@@ -103,6 +103,8 @@ def main() -> int:
         return 1
     except (BotoCoreError, ClientError) as error:
         print(_told(error), file=sys.stderr)
+        if writer.counts.total():
+            print(f"until then: {writer}", file=sys.stderr)
         return 1
     print(writer)
     return 0
@@ -110,14 +112,15 @@ def main() -> int:
 
 def _write_all(made: list[Change], rate: float | None, writer: Writer) -> None:
     """Write the changes, no more in a second than the rate allows."""
-    started = time.monotonic()
+    started, written = time.monotonic(), 0
     size = BATCH_LIMIT if rate is None else max(1, min(BATCH_LIMIT, int(rate)))
     with tqdm(total=len(made), unit=" changes", disable=None, leave=False) as progress:
         for batch in batches(made, size):
             writer.write(batch)
-            progress.update(len(batch))
+            progress.update(len(batch))  # Its own count stands still where nobody sees it.
+            written += len(batch)
             if rate is not None:
-                time.sleep(max(0.0, started + progress.n / rate - time.monotonic()))
+                time.sleep(max(0.0, started + written / rate - time.monotonic()))
 
 
 def batches(made: Iterable[Change], size: int = BATCH_LIMIT) -> Iterator[list[Change]]:

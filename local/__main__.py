@@ -51,13 +51,36 @@ def _serve(cloud: Cloud) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("--orders", type=int, default=400, metavar="N", help="orders to write: 400")
-    parser.add_argument("--seed", type=int, default=1, metavar="S", help="makes other orders: 1")
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="write the outcome as JSON")
+    parser.add_argument("--orders", type=_whole, default=400, metavar="N", help="default: 400")
+    parser.add_argument(
+        "--seed", type=_whole, default=1, metavar="S", help="another one makes other orders"
+    )
+    parser.add_argument(
+        "--summary", type=_new_file, metavar="FILE", help="write the outcome as JSON"
+    )
     parser.add_argument("--serve", action="store_true", help="stay up when the story has ended")
     parser.add_argument("--empty", action="store_true", help="only serve an empty account")
-    parser.add_argument("--port", type=int, default=0, help="on loopback; default: any free one")
+    parser.add_argument("--port", type=_port, default=0, help="on loopback; default: any free one")
     return parser.parse_args()
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if (port := _whole(text)) > 65535:
+        raise argparse.ArgumentTypeError(f"expected at most 65535, found {text}")
+    return port
+
+
+def _new_file(text: str) -> Path:
+    path = Path(text)
+    if path.is_dir() or not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
+    return path
 
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
 """Answers: every text comes back as it is in the lake, NULL is no text, and a failure says why."""
 
 import io
-import os
 from collections.abc import Iterator
 
 import boto3
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from moto.moto_api._internal import moto_api_backend
 
 from analytics.athena import QueryFailed, answer_to, literal, records
 from local.athena import Athena
 from local.cloud import Cloud
-from local.environment import enter
 from setup.names import WORKGROUP
+from tests.laptop import laptop
 
 Rows = list[tuple[str | None, ...]]
 
@@ -22,17 +20,11 @@ Rows = list[tuple[str | None, ...]]
 @pytest.fixture(scope="module")
 def athena() -> Iterator[Cloud]:
     """A cloud with a workgroup, which is all that a query without tables needs."""
-    before = dict(os.environ)
-    cloud = Cloud((Athena,))
-    enter(cloud.endpoint)
-    boto3.client("s3").create_bucket(Bucket="results")
-    output = {"ResultConfiguration": {"OutputLocation": "s3://results/queries/"}}
-    boto3.client("athena").create_work_group(Name=WORKGROUP, Configuration=output)
-    yield cloud
-    cloud.close()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
+    with laptop(Athena) as cloud:
+        boto3.client("s3").create_bucket(Bucket="results")
+        output = {"ResultConfiguration": {"OutputLocation": "s3://results/queries/"}}
+        boto3.client("athena").create_work_group(Name=WORKGROUP, Configuration=output)
+        yield cloud
 
 
 def written(rows: Rows) -> str:

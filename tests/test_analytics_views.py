@@ -3,7 +3,6 @@
 import base64
 import gzip
 import json
-import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -16,17 +15,16 @@ from typing import Any
 import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from moto.moto_api._internal import moto_api_backend
 
 import transform
 from analytics.athena import answer_to
 from analytics.question import questions
 from local.cloud import Cloud
 from local.demo import run
-from local.environment import enter
 from local.parts import PARTS
 from sales.lives import Change, Order, Plan, changes
 from setup import names
+from tests.laptop import laptop
 from transform import state
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
@@ -39,16 +37,10 @@ Rows = list[tuple[str | None, ...]]
 @pytest.fixture(scope="module")
 def lake() -> Iterator[Cloud]:
     """A cloud in which the setup scripts have made the bucket, the catalog and the views."""
-    before = dict(os.environ)
-    cloud = Cloud(PARTS)
-    enter(cloud.endpoint)
-    for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
-        run(cloud, f"setup/{script}.py")
-    yield cloud
-    cloud.close()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
+    with laptop(*PARTS) as cloud:
+        for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
+            run(cloud, f"setup/{script}.py")
+        yield cloud
 
 
 def stored(rows: list[tuple[str, str]]) -> None:

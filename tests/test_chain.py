@@ -1,6 +1,5 @@
 """The whole chain, end to end: the real scripts, every hop, and what sabotage looks like."""
 
-import io
 import json
 import os
 import shutil
@@ -8,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-import zipfile
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,15 +17,14 @@ from urllib.request import urlopen
 
 import boto3
 import pytest
-from moto.moto_api._internal import moto_api_backend
 
 from local.cloud import HOST, Cloud
 from local.demo import run
-from local.environment import enter
 from local.hops import HopCount
 from local.parts import PARTS
 from local.troubles import troubles
 from setup import names
+from tests.laptop import laptop, zipped
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[01]*.py"))
@@ -36,16 +33,10 @@ SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[01]*.py"))
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain and written sixty orders."""
-    before = dict(os.environ)
-    cloud = Cloud(PARTS)
-    enter(cloud.endpoint)
-    run(cloud, "setup")
-    write_orders(cloud, orders=60, seed=7)
-    yield cloud
-    cloud.close()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
+    with laptop(*PARTS) as cloud:
+        run(cloud, "setup")
+        write_orders(cloud, orders=60, seed=7)
+        yield cloud
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
@@ -139,12 +130,8 @@ def test_a_raising_lambda_keeps_every_original(chain: Cloud) -> None:
 
 def raising_function() -> bytes:
     """Return the zip of a function that fails on every batch."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        entry = zipfile.ZipInfo("lambda_function.py")
-        entry.external_attr = 0o644 << 16
-        archive.writestr(entry, "def lambda_handler(event, context):\n    raise ValueError\n")
-    return packed.getvalue()
+    code = "def lambda_handler(event, context):\n    raise ValueError\n"
+    return zipped(code, "lambda_function.py")
 
 
 def kept_originals(cloud: Cloud) -> Iterator[bytes]:

@@ -20,7 +20,6 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.moto_api._internal import moto_api_backend
 
 import data_generator
 from data_generator import BATCH_LIMIT, batches
@@ -28,10 +27,10 @@ from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import Cloud
 from local.demo import run
 from local.dynamodb.part import DynamoDb
-from local.environment import enter
 from local.part import Part
 from sales.lives import Change, Plan, changes
 from setup.names import TABLE
+from tests.laptop import laptop
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT = Plan(orders=400, seed=1, removals=Fraction("0.04"), until=date(2026, 11, 23))
@@ -203,32 +202,20 @@ class Reluctant(Part):
         return json_reply({"UnprocessedItems": left})
 
 
-def served(*parts: type[Part]) -> Iterator[Cloud]:
-    """Yield a cloud of these parts, and leave nothing of it."""
-    before = dict(os.environ)
-    cloud = Cloud(parts)
-    enter(cloud.endpoint)
-    yield cloud
-    cloud.close()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
-
-
 @pytest.fixture
 def cloud() -> Iterator[Cloud]:
     """A cloud with a table, made by the setup script."""
-    for each in served(DynamoDb):
-        run(each, "setup/01_dynamodb.py")
-        yield each
+    with laptop(DynamoDb) as cloud:
+        run(cloud, "setup/01_dynamodb.py")
+        yield cloud
 
 
 @pytest.fixture
 def reluctant() -> Iterator[Cloud]:
     """The same, of little capacity."""
-    for each in served(Reluctant, DynamoDb):
-        run(each, "setup/01_dynamodb.py")
-        yield each
+    with laptop(Reluctant, DynamoDb) as cloud:
+        run(cloud, "setup/01_dynamodb.py")
+        yield cloud
 
 
 def generate(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -307,7 +294,7 @@ def test_the_rate_is_kept(cloud: Cloud) -> None:
 
 
 def test_a_missing_table_names_the_script_that_makes_it() -> None:
-    for _ in served(DynamoDb):
+    with laptop(DynamoDb):
         done = generate("--orders", "3")
         advice = f"table {TABLE} is missing: run python setup/01_dynamodb.py\n"
         assert (done.returncode, done.stdout, done.stderr) == (1, "", advice)

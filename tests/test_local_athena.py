@@ -12,10 +12,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from moto.moto_api._internal.models import moto_api_backend
 
 from local.athena import Athena
 from local.cloud import Cloud
+from tests.laptop import laptop
 from tests.service_model import violations
 
 JSON = "org.apache.hive.hcatalog.data.JsonSerDe"
@@ -35,17 +35,10 @@ SELECT id, TRY_CAST(total AS decimal(18,4)) AS total, dt FROM (
 @pytest.fixture(scope="module", autouse=True)
 def cloud() -> Iterator[Cloud]:
     """A cloud whose Athena has a lake of three days to ask about."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        moto_api_backend.reset()
-        cloud = Cloud((Athena,))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Athena) as cloud:
         furnish()
         yield cloud
-        cloud.close()
-        assert not os.path.exists(cloud.part(Athena)._folder)
+    assert not os.path.exists(cloud.part(Athena)._folder)
 
 
 def furnish() -> None:

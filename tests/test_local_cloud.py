@@ -20,6 +20,7 @@ from local.call import AwsError, Call, Reply, error_reply, json_reply
 from local.clock import Clock
 from local.cloud import HOST, Cloud
 from local.part import Part
+from tests.laptop import empty_account, laptop
 
 
 class Watcher(Part):
@@ -82,20 +83,14 @@ class OtherSleeper(Alarm):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        cloud = Cloud((Watcher, Refuser, Renamer, Sleeper, OtherSleeper))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Watcher, Refuser, Renamer, Sleeper, OtherSleeper, region="eu-west-1") as cloud:
         yield cloud
-        cloud.close()
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Cloud:
     """An empty account, in which no call was seen yet."""
-    urlopen(Request(f"{running.endpoint}/moto-api/reset", method="POST")).close()
+    empty_account()
     Watcher.seen.clear()
     return running
 

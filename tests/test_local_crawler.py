@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -19,6 +18,8 @@ from local.crawler.crawl import A_STEP, READ, unzipped
 from local.crawler.json_columns import Array, columns, documents, hive, joined, type_of
 from local.crawler.part import Glue, folded_names
 from local.iam.part import Iam
+from tests.laptop import empty_account, laptop
+from tests.roles import allow, grant, trust
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CRAWLER = f"arn:aws:glue:{REGION}:{ACCOUNT}:crawler/finder"
@@ -131,20 +132,14 @@ def test_names_in_the_catalog_are_folded(operation: str, params: Any, folded: An
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", REGION)
-        cloud = Cloud((Iam, Glue))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Iam, Glue) as cloud:
         yield cloud
-        cloud.close()
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
     """An account with a lake and a table over it, and no crawler."""
-    urlopen(Request(f"{running.endpoint}/moto-api/reset", method="POST")).close()
+    empty_account()
     boto3.client("s3").create_bucket(Bucket="lake")
     glue = boto3.client("glue")
     glue.create_database(DatabaseInput={"Name": "Sales"})
@@ -191,26 +186,15 @@ def permissions() -> dict[str, dict[str, Any]]:
     }
 
 
-def allow(actions: str, *resources: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions.split(), "Resource": list(resources)}
-
-
 def make_role(*statements: dict[str, Any], service: str = "glue") -> None:
     """Make the role `finder` anew; only crawlers of this account may wear it."""
     iam = boto3.client("iam")
-    trust = {
-        "Effect": "Allow",
-        "Principal": {"Service": f"{service}.amazonaws.com"},
-        "Action": "sts:AssumeRole",
-        "Condition": {"ArnLike": {"aws:SourceArn": CRAWLER}},
-    }
-    document = {"Version": "2012-10-17", "Statement": trust}
+    trusted = trust(service, Condition={"ArnLike": {"aws:SourceArn": CRAWLER}})
     try:
-        iam.create_role(RoleName="finder", AssumeRolePolicyDocument=json.dumps(document))
+        iam.create_role(RoleName="finder", AssumeRolePolicyDocument=trusted)
     except iam.exceptions.EntityAlreadyExistsException:
-        iam.update_assume_role_policy(RoleName="finder", PolicyDocument=json.dumps(document))
-    document = {"Version": "2012-10-17", "Statement": statements}
-    iam.put_role_policy(RoleName="finder", PolicyName="p", PolicyDocument=json.dumps(document))
+        iam.update_assume_role_policy(RoleName="finder", PolicyDocument=trusted)
+    grant("finder", *statements)
 
 
 def put(key: str, *rows: Any) -> None:

@@ -1,9 +1,7 @@
 """The laptop's DynamoDB stores numbers, streams changes and expires items as AWS does."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -14,13 +12,14 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
-from moto.moto_api._internal.models import moto_api_backend
 
 from local.call import AwsError
 from local.cloud import Cloud
 from local.dynamodb.number import stored_number, stored_sum, with_stored_numbers
 from local.dynamodb.part import DynamoDb
 from local.hops import HopCount
+from tests.laptop import code_of, empty_account, laptop
+from tests.threads import at_once
 
 REGION = "us-east-1"
 HOUR = 3600
@@ -52,15 +51,8 @@ items = st.dictionaries(st.sampled_from(["a", "N", "NS", "total"]), values, max_
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", REGION)
-        cloud = Cloud((DynamoDb,))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(DynamoDb) as cloud:
         yield cloud
-        cloud.close()
-        moto_api_backend.reset()
 
 
 class Orders:
@@ -129,7 +121,7 @@ class Orders:
 
 @pytest.fixture
 def cloud(running: Cloud) -> Cloud:
-    moto_api_backend.reset()
+    empty_account()
     return running
 
 
@@ -144,12 +136,6 @@ def outcome(call: Callable[..., str], *given: str) -> str:
         return call(*given)
     except AwsError as error:
         return error.code
-
-
-def code_of(call: Callable[..., Any], *given: Any, **named: Any) -> str:
-    with pytest.raises(ClientError) as failure:
-        call(*given, **named)
-    return failure.value.response["Error"]["Code"]
 
 
 @given(numbers, st.sampled_from(["{}", "{:E}", "{:f}", "+{}", "000{}", "{:e}"]))
@@ -573,13 +559,7 @@ def test_many_writers_leave_one_history(orders: Orders) -> None:
             item = {"id": {"S": "one"}, "total": {"N": str(number * 100 + round_)}}
             client.put_item(TableName=orders.name, Item=item)
 
-    patience = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(write, range(4)))
-    finally:
-        sys.setswitchinterval(patience)
+    at_once(write)
     images = [record["dynamodb"] for record in orders.records()]
     assert len(images) == 40
     for before, after in pairwise(images):

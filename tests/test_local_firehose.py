@@ -1,31 +1,22 @@
 """The laptop's Firehose: it refuses, delivers, fails and keeps what AWS's does."""
 
 import gzip
-import io
 import json
-import os
 import re
-import time
-import zipfile
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from moto.moto_api._internal import moto_api_backend
 
 from local.call import AwsError
 from local.cloud import Cloud
-from local.environment import enter
 from local.firehose import batches, source, stream
 from local.firehose.buffers import ACTIVE_PARTITIONS, Buffers, error_objects
 from local.firehose.part import Firehose
@@ -36,8 +27,9 @@ from local.firehose.transform import Failure, Row, event, request_size, verdicts
 from local.hops import HopCount
 from local.iam.part import Iam
 from local.lambda_runtime.part import Lambda
+from tests.laptop import aws, empty_account, laptop, message_of, metric_sum, zipped
+from tests.roles import allow, grant, make_role
 
-aws = cache(boto3.client)
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
 SOURCE = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
@@ -65,14 +57,8 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
     """A laptop cloud with nothing in it."""
-    before = dict(os.environ)
-    cloud = Cloud((Iam, Firehose, Lambda))
-    enter(cloud.endpoint)
-    yield cloud
-    cloud.close()
-    aws.cache_clear()
-    os.environ.clear()
-    os.environ.update(before)
+    with laptop(Iam, Firehose, Lambda) as cloud:
+        yield cloud
 
 
 @pytest.fixture
@@ -80,48 +66,28 @@ def cloud(running: Cloud) -> Iterator[Cloud]:
     """The cloud with a source, a lake, and a function that answers as its records say."""
     aws("s3").create_bucket(Bucket="lake")
     aws("kinesis").create_stream(StreamName="changes", ShardCount=1)
-    make_role("firehose", "firehose.amazonaws.com", PERMISSIONS)
-    make_role("function", "lambda.amazonaws.com", {"logs:*": ["*"]})
+    make_role("firehose", "firehose", *statements(PERMISSIONS))
+    make_role("function", "lambda", allow("logs:*", "*"))
     deploy(HANDLER)
     aws("logs").create_log_group(logGroupName="errors")
     aws("logs").create_log_stream(logGroupName="errors", logStreamName="s3")
     yield running
     for name in aws("firehose").list_delivery_streams()["DeliveryStreamNames"]:
         aws("firehose").delete_delivery_stream(DeliveryStreamName=name)
-    moto_api_backend.reset()
+    empty_account()
 
 
-def policy(*statements: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+def statements(permissions: dict[str, list[str]]) -> list[dict[str, Any]]:
+    return [allow(action, *resources) for action, resources in permissions.items()]
 
 
-def make_role(name: str, service: str, permissions: dict[str, list[str]]) -> None:
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
-    grant(permissions, name)
-
-
-def grant(permissions: dict[str, list[str]], role: str = "firehose") -> None:
-    """Give a role these permissions and no others."""
-    statements = [
-        {"Effect": "Allow", "Action": action, "Resource": resources}
-        for action, resources in permissions.items()
-    ]
-    document = policy(*statements)
-    aws("iam").put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document)
+def permit(permissions: dict[str, list[str]]) -> None:
+    """Give the role of Firehose these permissions and no others."""
+    grant("firehose", *statements(permissions))
 
 
 def without(action: str) -> dict[str, list[str]]:
     return {name: resources for name, resources in PERMISSIONS.items() if name != action}
-
-
-def zipped(code: str) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        entry = zipfile.ZipInfo("main.py")
-        entry.external_attr = 0o644 << 16
-        file.writestr(entry, code)
-    return archive.getvalue()
 
 
 def deploy(code: str) -> None:
@@ -224,13 +190,6 @@ def hops(cloud: Cloud) -> list[tuple[int, int, int]]:
     return [(hop.came_in, hop.went_out, hop.failed) for hop in counts]
 
 
-def refused(call: Any, *args: Any, **params: Any) -> str:
-    """Return the text with which a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(*args, **params)
-    return caught.value.response["Error"]["Message"]
-
-
 # What Firehose refuses.
 
 REFUSED_DESTINATIONS = [
@@ -302,17 +261,17 @@ REFUSED_DESTINATIONS = [
 
 def test_destinations_that_aws_refuses_are_refused_in_its_words(cloud: Cloud) -> None:
     for changes, text in REFUSED_DESTINATIONS:
-        assert refused(create, destination(**changes)) == text
+        assert message_of(create, destination(**changes)) == text
     assert aws("firehose").list_delivery_streams()["DeliveryStreamNames"] == []
 
 
 def test_streams_without_source_or_with_two_destinations_are_refused(cloud: Cloud) -> None:
     second = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::lake"}
     one = "Exactly one destination configuration is supported for a Firehose"
-    assert refused(create, S3DestinationConfiguration=second) == one
-    assert "KinesisSourceStreamConfig" in refused(create, KinesisStreamSourceConfiguration=None)
-    assert "only applicable" in refused(create, DeliveryStreamType="DirectPut")
-    assert "deliveryStreamName" in refused(create, DeliveryStreamName="a b")
+    assert message_of(create, S3DestinationConfiguration=second) == one
+    assert "KinesisSourceStreamConfig" in message_of(create, KinesisStreamSourceConfiguration=None)
+    assert "only applicable" in message_of(create, DeliveryStreamType="DirectPut")
+    assert "deliveryStreamName" in message_of(create, DeliveryStreamName="a b")
 
 
 REFUSED_PREFIXES = [
@@ -340,17 +299,17 @@ def test_prefixes_outside_the_grammar_are_refused(
 def test_a_role_must_trust_firehose_and_may_read_the_source(cloud: Cloud) -> None:
     other = f"arn:aws:iam::{ACCOUNT}:role/function"
     text = f"Firehose is unable to assume role {other}. Please check the role provided."
-    assert refused(create, destination(RoleARN=other)) == text
-    grant(without("kinesis:*"))
-    assert "is not authorized to perform: kinesis:DescribeStream" in refused(create)
+    assert message_of(create, destination(RoleARN=other)) == text
+    permit(without("kinesis:*"))
+    assert "is not authorized to perform: kinesis:DescribeStream" in message_of(create)
 
 
 def test_direct_puts_are_refused_on_a_kinesis_source(cloud: Cloud) -> None:
     create()
     text = "This operation is not permitted on KinesisStreamAsSource delivery stream type."
     firehose, name = aws("firehose"), {"DeliveryStreamName": "delivery"}
-    assert refused(firehose.put_record, **name, Record={"Data": b"x"}) == text
-    assert refused(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == text
+    assert message_of(firehose.put_record, **name, Record={"Data": b"x"}) == text
+    assert message_of(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == text
 
 
 # Prefixes.
@@ -500,7 +459,7 @@ def test_a_failing_function_is_tried_again_and_then_its_batch_is_kept(cloud: Clo
     found = {(each["errorCode"], each["attemptsMade"]) for each in documents()}
     assert found == {("Lambda.FunctionError", 3)}
     assert len(documents()) == 2
-    assert metric("AWS/Lambda", "Invocations", "FunctionName", "transform") == 3
+    assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
     assert hops(cloud) == [(2, 0, 2), (0, 0, 0)]
 
 
@@ -520,7 +479,7 @@ def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
 
 def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud) -> None:
     create()
-    grant({**PERMISSIONS, "lambda:InvokeFunction": [FUNCTION]})
+    permit({**PERMISSIONS, "lambda:InvokeFunction": [FUNCTION]})
     put(order(ok()))
     cloud.settle()
     (document,) = documents()
@@ -561,7 +520,7 @@ def test_a_batch_closes_before_its_event_is_too_large(
     create()
     put(*[order(ok())] * 3)
     cloud.settle()
-    assert metric("AWS/Lambda", "Invocations", "FunctionName", "transform") == 3
+    assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
     assert hops(cloud)[0] == (3, 3, 0)
 
 
@@ -719,13 +678,13 @@ def once(client: Any, operation: str, happen: Callable[[], None]) -> None:
 
 def test_what_s3_does_not_take_is_kept_until_it_does(cloud: Cloud) -> None:
     create(plain())
-    grant(without("s3:PutObject"))
+    permit(without("s3:PutObject"))
     put(b"row")
     cloud.settle()
     assert objects() == {}
     assert {line["errorCode"] for line in logged()} == {"S3.AccessDenied"}
     assert hops(cloud)[1] == (1, 0, 0)
-    grant(PERMISSIONS)
+    permit(PERMISSIONS)
     cloud.settle()
     assert list(objects().values()) == [b"row"]
 
@@ -735,9 +694,9 @@ def test_a_short_failure_of_s3_is_waited_for(cloud: Cloud) -> None:
     put(b"row")
     cloud.step()
     cloud.clock.advance(300)
-    grant(without("s3:PutObject"))
+    permit(without("s3:PutObject"))
     cloud.step()
-    grant(PERMISSIONS)
+    permit(PERMISSIONS)
     assert not cloud.step()
     cloud.settle()
     assert list(objects().values()) == [b"row"]
@@ -748,13 +707,13 @@ def test_reading_waits_while_memory_is_full_and_s3_takes_nothing(
 ) -> None:
     monkeypatch.setattr(stream, "MEMORY", 1000)
     create(plain())
-    grant(without("s3:PutObject"))
+    permit(without("s3:PutObject"))
     put(b"x" * 2000)
     cloud.settle()
     put(b"y")
     cloud.settle()
     assert cloud.part(Firehose).counts()[0].came_in == 1
-    grant(PERMISSIONS)
+    permit(PERMISSIONS)
     cloud.settle()
     assert Counter(b"".join(objects().values())) == {ord("x"): 2000, ord("y"): 1}
 
@@ -763,18 +722,18 @@ def test_a_source_that_may_not_be_read_is_read_on_when_it_may(cloud: Cloud) -> N
     create(plain())
     put(b"one.")
     cloud.settle()
-    grant(without("kinesis:*"))
+    permit(without("kinesis:*"))
     put(b"two.")
     cloud.settle()
     assert [line["errorCode"] for line in logged()] == ["Kinesis.AccessDenied"]
-    grant(PERMISSIONS)
+    permit(PERMISSIONS)
     cloud.settle()
     assert sorted(objects().values()) == [b"one.", b"two."]
 
 
 def test_a_role_without_permission_to_log_delivers_all_the_same(cloud: Cloud) -> None:
     create()
-    grant(without("logs:PutLogEvents"))
+    permit(without("logs:PutLogEvents"))
     put(order(ok(b"row\n")), order())
     cloud.settle()
     assert list(objects("lake/").values()) == [b"row\n"]
@@ -813,11 +772,13 @@ def test_an_update_that_changes_nothing_is_no_new_version(cloud: Cloud) -> None:
 def test_dynamic_partitioning_is_decided_at_creation(cloud: Cloud) -> None:
     create()
     switched_off = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
-    assert "cannot be disabled" in refused(update, **switched_off)
-    assert "at least 64" in refused(
+    assert "cannot be disabled" in message_of(update, **switched_off)
+    assert "at least 64" in message_of(
         update, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}
     )
-    assert "do not match" in refused(update, version="7", Prefix="l/!{partitionKeyFromLambda:dt}/")
+    assert "do not match" in message_of(
+        update, version="7", Prefix="l/!{partitionKeyFromLambda:dt}/"
+    )
 
 
 def update(version: str = "1", **changes: Any) -> None:
@@ -837,7 +798,7 @@ def test_metrics_tell_what_was_read_and_delivered(cloud: Cloud) -> None:
     put(order(ok()), order(ok()), order())
     cloud.settle()
     sums = {
-        name: metric("AWS/Firehose", name, "DeliveryStreamName", "delivery")
+        name: metric_sum("AWS/Firehose", name, DeliveryStreamName="delivery")
         for name in ("IncomingRecords", "SucceedProcessing.Records", "DeliveryToS3.Records")
     }
     assert sums == {
@@ -845,20 +806,6 @@ def test_metrics_tell_what_was_read_and_delivered(cloud: Cloud) -> None:
         "SucceedProcessing.Records": 2,
         "DeliveryToS3.Records": 3,
     }
-
-
-def metric(namespace: str, name: str, dimension: str, value: str) -> float:
-    now = time.time()
-    found = aws("cloudwatch").get_metric_statistics(
-        Namespace=namespace,
-        MetricName=name,
-        Dimensions=[{"Name": dimension, "Value": value}],
-        StartTime=now - 3600,
-        EndTime=now + 3600,
-        Period=7200,
-        Statistics=["Sum"],
-    )
-    return sum(point["Sum"] for point in found["Datapoints"])
 
 
 # Buffers, alone.

@@ -1,12 +1,10 @@
 """Roles are judged as AWS judges them: trust, explicit deny, wildcards, conditions, each call."""
 
-import json
 import os
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -24,6 +22,8 @@ from local.iam.policies import (
     statements,
     trusts,
 )
+from tests.laptop import empty_account, laptop
+from tests.roles import allow, grant, policy, trust
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
@@ -201,37 +201,22 @@ def test_a_role_is_trusted_to_the_service_it_names(members: dict[str, Any], trus
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", REGION)
-        cloud = Cloud((Iam,))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Iam) as cloud:
         yield cloud
-        cloud.close()
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Cloud:
     """An empty account."""
-    urlopen(Request(f"{running.endpoint}/moto-api/reset", method="POST")).close()
+    empty_account()
     return running
-
-
-def trust(service: str = "pipes", **condition: Any) -> str:
-    principal = {"Service": f"{service}.amazonaws.com"}
-    allow = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return json.dumps({"Version": "2012-10-17", "Statement": [{**allow, **condition}]})
-
-
-def allow(actions: str, *resources: str) -> dict[str, Any]:
-    return {"Effect": "Allow", "Action": actions.split(), "Resource": list(resources)}
 
 
 def made_role(*permissions: dict[str, Any], trust_policy: str = "") -> str:
     """Make the role `mover` with one inline policy, and return its ARN."""
     iam = boto3.client("iam")
-    role = iam.create_role(RoleName="mover", AssumeRolePolicyDocument=trust_policy or trust())
+    trusted = trust_policy or trust("pipes")
+    role = iam.create_role(RoleName="mover", AssumeRolePolicyDocument=trusted)
     put_permissions(*permissions)
     return role["Role"]["Arn"]
 
@@ -239,10 +224,7 @@ def made_role(*permissions: dict[str, Any], trust_policy: str = "") -> str:
 def put_permissions(*permissions: dict[str, Any]) -> None:
     """Let the role `mover` do exactly this."""
     unrelated = allow("ec2:RunInstances", "*")  # AWS takes no policy without a statement.
-    document = {"Version": "2012-10-17", "Statement": [unrelated, *permissions]}
-    boto3.client("iam").put_role_policy(
-        RoleName="mover", PolicyName="p", PolicyDocument=json.dumps(document)
-    )
+    grant("mover", unrelated, *permissions)
 
 
 def guarded(service: str, role: str, principal: str = "pipes", **context: str) -> Any:
@@ -458,10 +440,9 @@ def test_attached_policies_count_as_inline_ones_do(cloud: Cloud) -> None:
     role = made_role()
     client, iam = guarded("s3", role), boto3.client("iam")
     assert refusal(client, "list_objects_v2", Bucket="lake") != ""
-    statement = allow("s3:ListBucket", "arn:aws:s3:::lake")
-    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    policy = iam.create_policy(PolicyName="listing", PolicyDocument=document)["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName="mover", PolicyArn=policy)
+    listing = policy(allow("s3:ListBucket", "arn:aws:s3:::lake"))
+    attached = iam.create_policy(PolicyName="listing", PolicyDocument=listing)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="mover", PolicyArn=attached)
     assert refusal(client, "list_objects_v2", Bucket="lake") == ""
 
 

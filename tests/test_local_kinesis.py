@@ -1,36 +1,27 @@
 """The laptop's Kinesis takes what AWS takes, refuses what AWS refuses, and stays quick."""
 
 import json
-import sys
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto.kinesis.models import Record, Shard
-from moto.moto_api._internal.models import moto_api_backend
 
-from local.cloud import Cloud
 from local.kinesis import Kinesis
+from tests.laptop import laptop
+from tests.threads import at_once
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
 def kinesis() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        cloud = Cloud((Kinesis,))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Kinesis):
         yield boto3.client("kinesis")
-        cloud.close()
-        moto_api_backend.reset()
 
 
 @pytest.fixture
@@ -172,13 +163,7 @@ def test_putting_at_once_loses_nothing(kinesis: Any, stream: str) -> None:
         for part in range(5):
             put_texts(kinesis, stream, *(json.dumps([number, part, each]) for each in range(400)))
 
-    patience = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(put, range(4)))
-    finally:
-        sys.setswitchinterval(patience)
+    at_once(put)
     assert len(set(texts(kinesis, iterator(kinesis, stream)))) == 8000
 
 

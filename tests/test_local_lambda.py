@@ -1,33 +1,27 @@
 """The laptop's Lambda: it runs the deployed zip alone, and fails as AWS's does."""
 
 import base64
-import io
 import json
 import os
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 from urllib.request import urlopen
 
-import boto3
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from moto.moto_api._internal import moto_api_backend
 
 from local.cloud import Cloud
-from local.environment import enter
 from local.iam.part import Iam
 from local.lambda_runtime.log import matcher
 from local.lambda_runtime.part import Lambda, Target, target
+from tests.laptop import aws, laptop, metric_sum, refused, zipped
+from tests.roles import allow, make_role
 
-aws = cache(boto3.client)
-LOGS = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+LOGS = "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents"
 HANDLER = """
 import logging, os, sys, time
 
@@ -41,40 +35,12 @@ def handler(event, context):
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     """A laptop cloud with Lambda, and two roles: `fn` may write logs, `mute` may do nothing."""
-    before = dict(os.environ)
-    cloud = Cloud((Iam, Lambda))
-    enter(cloud.endpoint)
-    make_role("fn", "lambda.amazonaws.com", LOGS)
-    make_role("mute", "lambda.amazonaws.com", ["sqs:SendMessage"])
-    make_role("other", "glue.amazonaws.com", LOGS)
-    deploy("echo")
-    yield cloud
-    cloud.close()
-    aws.cache_clear()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
-
-
-def make_role(name: str, service: str, actions: list[str]) -> None:
-    iam = aws("iam")
-    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
-    allow = {"Effect": "Allow", "Action": actions, "Resource": "*"}
-    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy(allow))
-
-
-def policy(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def zipped(code: str, name: str = "main.py", mode: int = 0o644) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        entry = zipfile.ZipInfo(name)
-        entry.external_attr = mode << 16
-        file.writestr(entry, code)
-    return archive.getvalue()
+    with laptop(Iam, Lambda) as cloud:
+        make_role("fn", "lambda", allow(LOGS, "*"))
+        make_role("mute", "lambda", allow("sqs:SendMessage", "*"))
+        make_role("other", "glue", allow(LOGS, "*"))
+        deploy("echo")
+        yield cloud
 
 
 def deploy(name: str, code: str = HANDLER, **settings: Any) -> dict[str, Any]:
@@ -110,14 +76,6 @@ def log(group: str) -> list[str]:
     logs = aws("logs")
     events = logs.filter_log_events(logGroupName=group)["events"]
     return [event["message"] for event in events]
-
-
-def refused(call: Any, **params: Any) -> tuple[str, str]:
-    """Return code and text with which a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(**params)
-    error = caught.value.response["Error"]
-    return error["Code"], error["Message"]
 
 
 def test_a_function_answers_what_its_handler_returns(cloud: Cloud) -> None:
@@ -308,7 +266,7 @@ def test_a_dry_run_runs_nothing(cloud: Cloud) -> None:
 
 
 def test_metric_filters_read_the_lines_of_the_log(cloud: Cloud) -> None:
-    logs, cloudwatch = aws("logs"), aws("cloudwatch")
+    logs = aws("logs")
     logs.create_log_group(logGroupName="/aws/lambda/filtered")
     logs.put_metric_filter(
         logGroupName="/aws/lambda/filtered",
@@ -321,23 +279,8 @@ def test_metric_filters_read_the_lines_of_the_log(cloud: Cloud) -> None:
     deploy("filtered")
     lines = [{"failed": 3}, {"failed": 0}, {"ok": 1}, {"failed": 4}]
     invoked("filtered", {"do": "\n".join(f"print({json.dumps(line)!r})" for line in lines)})
-    assert metric_sum(cloudwatch, "Own", "Failed", []) == 7
-    of = [{"Name": "FunctionName", "Value": "filtered"}]
-    assert metric_sum(cloudwatch, "AWS/Lambda", "Invocations", of) == 1
-
-
-def metric_sum(cloudwatch: Any, namespace: str, name: str, dimensions: list[Any]) -> float:
-    now = time.time()
-    found = cloudwatch.get_metric_statistics(
-        Namespace=namespace,
-        MetricName=name,
-        Dimensions=dimensions,
-        StartTime=now - 3600,
-        EndTime=now + 3600,
-        Period=7200,
-        Statistics=["Sum"],
-    )
-    return sum(point["Sum"] for point in found["Datapoints"])
+    assert metric_sum("Own", "Failed") == 7
+    assert metric_sum("AWS/Lambda", "Invocations", FunctionName="filtered") == 1
 
 
 @given(st.integers(-9, 9), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-9, 9))

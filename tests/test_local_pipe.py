@@ -3,17 +3,14 @@
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from moto.moto_api._internal.models import moto_api_backend
 
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import Cloud
@@ -23,6 +20,8 @@ from local.iam.part import Iam
 from local.kinesis import Kinesis
 from local.pipe.event import event, resolved
 from local.pipe.part import NAMESPACE, Pipes
+from tests.laptop import code_of, empty_account, laptop, metric_sum
+from tests.roles import allow, grant, make_role
 
 ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -65,11 +64,7 @@ class Moody(Kinesis):
         return json_reply({"FailedRecordCount": sum(fails), "Records": results})
 
 
-def document(statement: dict[str, Any]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-class Laptop:
+class Plumbing:
     """A table, a stream, a queue and a role, and a pipe between them when it is made."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -89,16 +84,10 @@ class Laptop:
         self.kinesis.create_stream(StreamName="changes", ShardCount=1)
         self.sqs.create_queue(QueueName="dead")
         self.source = self.stream_arn()
-        principal = {"Service": "pipes.amazonaws.com"}
-        trust = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-        cloud.client("iam").create_role(RoleName="mover", AssumeRolePolicyDocument=document(trust))
-        self.permit(*ACTIONS)
+        make_role("mover", "pipes", allow(" ".join(ACTIONS), "*"))
 
     def permit(self, *actions: str) -> None:
-        allow = {"Effect": "Allow", "Action": list(actions), "Resource": "*"}
-        self.cloud.client("iam").put_role_policy(
-            RoleName="mover", PolicyName="all", PolicyDocument=document(allow)
-        )
+        grant("mover", allow(" ".join(actions), "*"))
 
     def stream_arn(self) -> str:
         return self.table.describe_table(TableName="orders")["Table"]["LatestStreamArn"]
@@ -180,59 +169,37 @@ class Laptop:
         return self.cloud.part(Pipes).counts()[0]
 
     def metric(self, name: str) -> float:
-        answer = self.cloud.client("cloudwatch").get_metric_statistics(
-            Namespace=NAMESPACE,
-            MetricName=name,
-            Dimensions=[{"Name": "PipeName", "Value": "mover"}],
-            StartTime=time.time() - HOUR,
-            EndTime=time.time() + HOUR,
-            Period=2 * HOUR,
-            Statistics=["Sum"],
-        )
-        return sum(each["Sum"] for each in answer["Datapoints"])
+        return metric_sum(NAMESPACE, name, PipeName="mover")
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", REGION)
-        cloud = Cloud((Iam, DynamoDb, Pipes, Moody))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(Iam, DynamoDb, Pipes, Moody) as cloud:
         yield cloud
-        cloud.close()
-        moto_api_backend.reset()
 
 
-def fresh(running: Cloud) -> Laptop:
-    """Return a laptop on which nothing has happened yet."""
-    moto_api_backend.reset()
+def fresh(running: Cloud) -> Plumbing:
+    """Return plumbing through which nothing has come yet."""
+    empty_account()
     Iam.changes += 1
     pipes = running.client("pipes")
     for pipe in pipes.list_pipes()["Pipes"]:
         pipes.delete_pipe(Name=pipe["Name"])
     running.part(Moody).moods = iter(())
-    return Laptop(running)
+    return Plumbing(running)
 
 
 @pytest.fixture
-def laptop(running: Cloud) -> Laptop:
+def plumbing(running: Cloud) -> Plumbing:
     return fresh(running)
 
 
-def code_of(call: Callable[..., Any], **named: Any) -> str:
-    with pytest.raises(ClientError) as failure:
-        call(**named)
-    return failure.value.response["Error"]["Code"]
-
-
-def test_every_change_arrives_as_one_record_of_plain_json(laptop: Laptop) -> None:
-    laptop.put("a", name={"S": "Zoë"}, total={"N": "1.50"})
-    laptop.put("a", name={"S": "Zoë"}, total={"N": "2"})
-    laptop.make_pipe()
-    laptop.cloud.settle()
-    first, second = laptop.arrivals()
+def test_every_change_arrives_as_one_record_of_plain_json(plumbing: Plumbing) -> None:
+    plumbing.put("a", name={"S": "Zoë"}, total={"N": "1.50"})
+    plumbing.put("a", name={"S": "Zoë"}, total={"N": "2"})
+    plumbing.make_pipe()
+    plumbing.cloud.settle()
+    first, second = plumbing.arrivals()
     assert first["Data"] == first["Data"].strip()
     assert "Zoë".encode() in first["Data"]
     shown = json.loads(second["Data"])
@@ -244,40 +211,40 @@ def test_every_change_arrives_as_one_record_of_plain_json(laptop: Laptop) -> Non
         "eventVersion": "1.1",
         "eventSource": "aws:dynamodb",
         "awsRegion": REGION,
-        "eventSourceARN": laptop.source,
+        "eventSourceARN": plumbing.source,
     }
     assert change["OldImage"]["total"] == {"N": "1.5"}
     assert isinstance(change["ApproximateCreationDateTime"], int)
     assert list(change) == sorted(change)
 
 
-def test_binary_values_travel_as_base64(laptop: Laptop) -> None:
-    laptop.put("a", one={"B": b"\0\xff"}, many={"L": [{"M": {"x": {"BS": [b"\1"]}}}]})
-    laptop.make_pipe()
-    laptop.cloud.settle()
-    image = laptop.arrived()[0]["dynamodb"]["NewImage"]
+def test_binary_values_travel_as_base64(plumbing: Plumbing) -> None:
+    plumbing.put("a", one={"B": b"\0\xff"}, many={"L": [{"M": {"x": {"BS": [b"\1"]}}}]})
+    plumbing.make_pipe()
+    plumbing.cloud.settle()
+    image = plumbing.arrived()[0]["dynamodb"]["NewImage"]
     assert image["one"] == {"B": "AP8="}
     assert image["many"] == {"L": [{"M": {"x": {"BS": ["AQ=="]}}}]}
 
 
-def test_a_removal_by_dynamodb_says_who_did_it(laptop: Laptop) -> None:
+def test_a_removal_by_dynamodb_says_who_did_it(plumbing: Plumbing) -> None:
     ttl = {"Enabled": True, "AttributeName": "expires_at"}
-    laptop.table.update_time_to_live(TableName="orders", TimeToLiveSpecification=ttl)
-    laptop.put("a", expires_at={"N": str(int(laptop.cloud.clock.now()) - 1)})
-    laptop.make_pipe()
-    laptop.cloud.clock.advance(MINUTE)
-    laptop.cloud.settle()
+    plumbing.table.update_time_to_live(TableName="orders", TimeToLiveSpecification=ttl)
+    plumbing.put("a", expires_at={"N": str(int(plumbing.cloud.clock.now()) - 1)})
+    plumbing.make_pipe()
+    plumbing.cloud.clock.advance(MINUTE)
+    plumbing.cloud.settle()
     identity = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-    assert laptop.arrived()[-1]["userIdentity"] == identity
+    assert plumbing.arrived()[-1]["userIdentity"] == identity
 
 
-def test_changes_arrive_in_order_and_once_when_nothing_fails(laptop: Laptop) -> None:
-    laptop.put_many(60)
-    laptop.make_pipe(key="static", BatchSize=7)
-    laptop.cloud.settle()
-    assert laptop.keys() == [str(key) for key in range(60)]
-    assert laptop.count() == HopCount("Pipe → Kinesis", 60, 60, 0)
-    assert laptop.metric("EventCount") == 60
+def test_changes_arrive_in_order_and_once_when_nothing_fails(plumbing: Plumbing) -> None:
+    plumbing.put_many(60)
+    plumbing.make_pipe(key="static", BatchSize=7)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == [str(key) for key in range(60)]
+    assert plumbing.count() == HopCount("Pipe → Kinesis", 60, 60, 0)
+    assert plumbing.metric("EventCount") == 60
 
 
 moods = st.lists(
@@ -292,52 +259,52 @@ moods = st.lists(
 @example(["ValidationException"] * 6)
 @settings(max_examples=6)
 def test_every_change_is_delivered_or_dead(running: Cloud, moods: list[str | list[bool]]) -> None:
-    laptop = fresh(running)
-    laptop.put_many(8)
-    laptop.moods(*moods)
-    laptop.make_pipe(key="static")
-    laptop.cloud.settle()
-    count, keys = laptop.count(), laptop.keys()
+    plumbing = fresh(running)
+    plumbing.put_many(8)
+    plumbing.moods(*moods)
+    plumbing.make_pipe(key="static")
+    plumbing.cloud.settle()
+    count, keys = plumbing.count(), plumbing.keys()
     assert count.came_in == 8 == count.went_out + count.failed
     assert len(keys) == count.went_out
-    dead = set(laptop.dead_keys())
+    dead = set(plumbing.dead_keys())
     assert set(keys) | dead == set(map(str, range(8)))
     if not count.failed:
         assert sorted(keys, key=int) == list(map(str, range(8)))
 
 
-def test_only_what_failed_is_put_again_and_so_order_inverts(laptop: Laptop) -> None:
-    laptop.put_many(4)
-    laptop.moods([False, True, False, True])
-    laptop.make_pipe(key="static")
-    laptop.cloud.settle()
-    assert laptop.keys() == ["0", "2", "1", "3"]
-    assert laptop.metric("ExecutionPartiallyFailed") == 1
+def test_only_what_failed_is_put_again_and_so_order_inverts(plumbing: Plumbing) -> None:
+    plumbing.put_many(4)
+    plumbing.moods([False, True, False, True])
+    plumbing.make_pipe(key="static")
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["0", "2", "1", "3"]
+    assert plumbing.metric("ExecutionPartiallyFailed") == 1
 
 
-def test_a_failed_batch_is_tried_again_only_after_a_pause(laptop: Laptop) -> None:
-    laptop.put_many(1)
-    laptop.moods([True], [True])
-    laptop.make_pipe()
+def test_a_failed_batch_is_tried_again_only_after_a_pause(plumbing: Plumbing) -> None:
+    plumbing.put_many(1)
+    plumbing.moods([True], [True])
+    plumbing.make_pipe()
     for _ in range(5):
-        laptop.cloud.step()
-    assert laptop.keys() == []
-    laptop.cloud.clock.advance(1.01)
-    laptop.cloud.step()
-    laptop.cloud.clock.advance(1.01)
-    laptop.cloud.step()
-    assert laptop.keys() == []
-    laptop.cloud.clock.advance(1.01)
-    laptop.cloud.step()
-    assert laptop.keys() == ["0"]
+        plumbing.cloud.step()
+    assert plumbing.keys() == []
+    plumbing.cloud.clock.advance(1.01)
+    plumbing.cloud.step()
+    plumbing.cloud.clock.advance(1.01)
+    plumbing.cloud.step()
+    assert plumbing.keys() == []
+    plumbing.cloud.clock.advance(1.01)
+    plumbing.cloud.step()
+    assert plumbing.keys() == ["0"]
 
 
-def test_retries_end_in_a_dead_letter_that_says_where_the_batch_lies(laptop: Laptop) -> None:
-    laptop.put_many(3)
-    laptop.moods(*["InternalFailure"] * 40)
-    laptop.make_pipe(BatchSize=2, MaximumRetryAttempts=1)
-    laptop.cloud.settle()
-    letters = laptop.dead_letters()
+def test_retries_end_in_a_dead_letter_that_says_where_the_batch_lies(plumbing: Plumbing) -> None:
+    plumbing.put_many(3)
+    plumbing.moods(*["InternalFailure"] * 40)
+    plumbing.make_pipe(BatchSize=2, MaximumRetryAttempts=1)
+    plumbing.cloud.settle()
+    letters = plumbing.dead_letters()
     assert [each["DDBStreamBatchInfo"]["batchSize"] for each in letters] == [2, 1]
     letter = letters[0]
     arn = f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/mover"
@@ -346,284 +313,286 @@ def test_retries_end_in_a_dead_letter_that_says_where_the_batch_lies(laptop: Lap
         "condition": "RetryAttemptsExhausted",
     }
     place = letter["DDBStreamBatchInfo"]
-    assert place["streamArn"] == laptop.source
+    assert place["streamArn"] == plumbing.source
     assert place["shardId"].startswith("shardId-")
     assert int(place["startSequenceNumber"]) < int(place["endSequenceNumber"])
     assert place["approximateArrivalOfFirstRecord"].endswith("Z")
-    assert laptop.count() == HopCount("Pipe → Kinesis", 3, 0, 3)
+    assert plumbing.count() == HopCount("Pipe → Kinesis", 3, 0, 3)
 
 
 @pytest.mark.parametrize(("failures", "arrives"), [(3, True), (4, False)])
 def test_a_batch_is_retried_as_often_as_the_pipe_says(
-    laptop: Laptop, failures: int, arrives: bool
+    plumbing: Plumbing, failures: int, arrives: bool
 ) -> None:
-    laptop.put_many(1)
-    laptop.moods(*["InternalFailure"] * failures)
-    laptop.make_pipe(MaximumRetryAttempts=3)
-    laptop.cloud.settle()
-    assert bool(laptop.keys()) == arrives
-    assert bool(laptop.dead_letters()) != arrives
+    plumbing.put_many(1)
+    plumbing.moods(*["InternalFailure"] * failures)
+    plumbing.make_pipe(MaximumRetryAttempts=3)
+    plumbing.cloud.settle()
+    assert bool(plumbing.keys()) == arrives
+    assert bool(plumbing.dead_letters()) != arrives
 
 
-def test_a_record_that_is_too_large_dies_alone(laptop: Laptop) -> None:
-    laptop.put(1, 2)
+def test_a_record_that_is_too_large_dies_alone(plumbing: Plumbing) -> None:
+    plumbing.put(1, 2)
     for letter in "xy":
-        laptop.put("large", b={"B": letter.encode() * 400_000})
-    laptop.put(3, 4)
-    laptop.make_pipe(key="static")
-    laptop.cloud.settle()
-    assert laptop.keys() == ["1", "2", "large", "3", "4"]
-    assert laptop.dead_keys() == ["large"]
-    assert laptop.metric("TargetStageFailed") > 0
+        plumbing.put("large", b={"B": letter.encode() * 400_000})
+    plumbing.put(3, 4)
+    plumbing.make_pipe(key="static")
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["1", "2", "large", "3", "4"]
+    assert plumbing.dead_keys() == ["large"]
+    assert plumbing.metric("TargetStageFailed") > 0
 
 
-def test_the_halves_of_a_batch_keep_their_order(laptop: Laptop) -> None:
-    laptop.put_many(5)
-    laptop.moods("ValidationException", "ValidationException")
-    laptop.make_pipe(key="static")
-    laptop.cloud.settle()
-    assert laptop.keys() == list("01234")
+def test_the_halves_of_a_batch_keep_their_order(plumbing: Plumbing) -> None:
+    plumbing.put_many(5)
+    plumbing.moods("ValidationException", "ValidationException")
+    plumbing.make_pipe(key="static")
+    plumbing.cloud.settle()
+    assert plumbing.keys() == list("01234")
 
 
-def test_without_bisecting_a_poison_record_takes_its_batch_along(laptop: Laptop) -> None:
-    laptop.put_many(3)
-    laptop.moods("ValidationException")
-    laptop.make_pipe(OnPartialBatchItemFailure=None, BatchSize=2)
-    laptop.cloud.settle()
-    assert laptop.dead_keys() == ["0", "1"]
-    assert laptop.keys() == ["2"]
+def test_without_bisecting_a_poison_record_takes_its_batch_along(plumbing: Plumbing) -> None:
+    plumbing.put_many(3)
+    plumbing.moods("ValidationException")
+    plumbing.make_pipe(OnPartialBatchItemFailure=None, BatchSize=2)
+    plumbing.cloud.settle()
+    assert plumbing.dead_keys() == ["0", "1"]
+    assert plumbing.keys() == ["2"]
 
 
 def test_with_endless_retries_a_poison_record_blocks_its_shard_until_it_expires(
-    laptop: Laptop,
+    plumbing: Plumbing,
 ) -> None:
     for letter in "xy":
-        laptop.put("large", body={"B": letter.encode() * 400_000})
-    laptop.make_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1)
-    start = laptop.cloud.clock.now()
-    while laptop.cloud.step():
+        plumbing.put("large", body={"B": letter.encode() * 400_000})
+    plumbing.make_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1)
+    start = plumbing.cloud.clock.now()
+    while plumbing.cloud.step():
         pass
-    laptop.put("behind")
-    laptop.cloud.settle()
-    assert laptop.cloud.clock.now() - start > 24 * HOUR
-    assert laptop.keys() == ["large"]
-    conditions = Counter(each["context"]["condition"] for each in laptop.dead_letters())
+    plumbing.put("behind")
+    plumbing.cloud.settle()
+    assert plumbing.cloud.clock.now() - start > 24 * HOUR
+    assert plumbing.keys() == ["large"]
+    conditions = Counter(each["context"]["condition"] for each in plumbing.dead_letters())
     assert conditions == {"RecordAgeExceeded": 1}
 
 
-def test_records_that_are_too_old_are_not_delivered(laptop: Laptop) -> None:
-    laptop.put("old")
-    laptop.cloud.clock.advance(2 * HOUR)
-    laptop.put("young")
-    laptop.make_pipe(MaximumRecordAgeInSeconds=HOUR)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["young"]
-    assert laptop.dead_letters()[0]["context"]["condition"] == "RecordAgeExceeded"
+def test_records_that_are_too_old_are_not_delivered(plumbing: Plumbing) -> None:
+    plumbing.put("old")
+    plumbing.cloud.clock.advance(2 * HOUR)
+    plumbing.put("young")
+    plumbing.make_pipe(MaximumRecordAgeInSeconds=HOUR)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["young"]
+    assert plumbing.dead_letters()[0]["context"]["condition"] == "RecordAgeExceeded"
 
 
-def test_a_record_whose_key_path_leads_nowhere_is_dead(laptop: Laptop) -> None:
-    laptop.put("a", region={"S": "EU"})
-    laptop.put("b")
-    laptop.make_pipe(key="$.dynamodb.NewImage.region.S")
-    laptop.cloud.settle()
-    assert [each["PartitionKey"] for each in laptop.arrivals()] == ["EU"]
-    assert laptop.dead_keys() == ["b"]
+def test_a_record_whose_key_path_leads_nowhere_is_dead(plumbing: Plumbing) -> None:
+    plumbing.put("a", region={"S": "EU"})
+    plumbing.put("b")
+    plumbing.make_pipe(key="$.dynamodb.NewImage.region.S")
+    plumbing.cloud.settle()
+    assert [each["PartitionKey"] for each in plumbing.arrivals()] == ["EU"]
+    assert plumbing.dead_keys() == ["b"]
 
 
-def test_without_a_queue_what_is_given_up_is_gone(laptop: Laptop) -> None:
-    laptop.put_many(2)
-    laptop.moods("ValidationException")
-    laptop.make_pipe(DeadLetterConfig=None, OnPartialBatchItemFailure=None)
-    laptop.cloud.settle()
-    assert laptop.count() == HopCount("Pipe → Kinesis", 2, 0, 2)
+def test_without_a_queue_what_is_given_up_is_gone(plumbing: Plumbing) -> None:
+    plumbing.put_many(2)
+    plumbing.moods("ValidationException")
+    plumbing.make_pipe(DeadLetterConfig=None, OnPartialBatchItemFailure=None)
+    plumbing.cloud.settle()
+    assert plumbing.count() == HopCount("Pipe → Kinesis", 2, 0, 2)
 
 
-def test_a_dead_letter_is_sent_again_until_the_queue_takes_it(laptop: Laptop) -> None:
-    laptop.put_many(1)
-    laptop.moods("ValidationException")
-    laptop.make_pipe()
-    laptop.permit(*ACTIONS[:-1])
+def test_a_dead_letter_is_sent_again_until_the_queue_takes_it(plumbing: Plumbing) -> None:
+    plumbing.put_many(1)
+    plumbing.moods("ValidationException")
+    plumbing.make_pipe()
+    plumbing.permit(*ACTIONS[:-1])
     for _ in range(5):
-        laptop.cloud.step()
-    assert (laptop.count().failed, laptop.dead_letters()) == (0, [])
-    laptop.permit(*ACTIONS)
-    laptop.cloud.settle()
-    assert laptop.dead_keys() == ["0"]
+        plumbing.cloud.step()
+    assert (plumbing.count().failed, plumbing.dead_letters()) == (0, [])
+    plumbing.permit(*ACTIONS)
+    plumbing.cloud.settle()
+    assert plumbing.dead_keys() == ["0"]
 
 
 @pytest.mark.parametrize("missing", [each for each in ACTIONS if not each.startswith("kinesis")])
-def test_a_pipe_whose_role_cannot_read_or_bury_is_not_created(laptop: Laptop, missing: str) -> None:
-    laptop.permit(*(action for action in ACTIONS if action != missing))
-    pipe = laptop.make_pipe()
+def test_a_pipe_whose_role_cannot_read_or_bury_is_not_created(
+    plumbing: Plumbing, missing: str
+) -> None:
+    plumbing.permit(*(action for action in ACTIONS if action != missing))
+    pipe = plumbing.make_pipe()
     assert pipe["CurrentState"] == "CREATE_FAILED"
     expected = "message to SQS queue" if missing.startswith("sqs") else "Cannot access stream"
     assert expected in pipe["StateReason"]
-    laptop.permit(*ACTIONS)
-    create = laptop.pipes.create_pipe
-    assert code_of(create, **laptop.parameters()) == "ConflictException"
-    assert code_of(laptop.pipes.start_pipe, Name="mover") == "ConflictException"
-    laptop.pipes.delete_pipe(Name="mover")
-    assert laptop.make_pipe()["CurrentState"] == "RUNNING"
+    plumbing.permit(*ACTIONS)
+    create = plumbing.pipes.create_pipe
+    assert code_of(create, **plumbing.parameters()) == "ConflictException"
+    assert code_of(plumbing.pipes.start_pipe, Name="mover") == "ConflictException"
+    plumbing.pipes.delete_pipe(Name="mover")
+    assert plumbing.make_pipe()["CurrentState"] == "RUNNING"
 
 
-def test_a_pipe_whose_role_cannot_write_runs_and_delivers_nothing(laptop: Laptop) -> None:
-    laptop.permit(*(action for action in ACTIONS if not action.startswith("kinesis")))
-    laptop.put_many(1)
-    assert laptop.make_pipe()["CurrentState"] == "RUNNING"
+def test_a_pipe_whose_role_cannot_write_runs_and_delivers_nothing(plumbing: Plumbing) -> None:
+    plumbing.permit(*(action for action in ACTIONS if not action.startswith("kinesis")))
+    plumbing.put_many(1)
+    assert plumbing.make_pipe()["CurrentState"] == "RUNNING"
     for _ in range(3):
-        laptop.cloud.step()
-        laptop.cloud.clock.advance(3)
-    assert laptop.pipe()["CurrentState"] == "RUNNING"
-    assert laptop.keys() == []
-    assert laptop.metric("TargetStageFailed") > 1
-    laptop.permit(*ACTIONS)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["0"]
+        plumbing.cloud.step()
+        plumbing.cloud.clock.advance(3)
+    assert plumbing.pipe()["CurrentState"] == "RUNNING"
+    assert plumbing.keys() == []
+    assert plumbing.metric("TargetStageFailed") > 1
+    plumbing.permit(*ACTIONS)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["0"]
 
 
-def test_a_pipe_that_may_not_read_any_more_says_so(laptop: Laptop) -> None:
-    laptop.make_pipe()
-    laptop.permit("kinesis:PutRecords")
-    laptop.put_many(1)
-    laptop.cloud.settle()
-    assert "not authorized" in laptop.pipe()["StateReason"]
-    laptop.permit(*ACTIONS)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["0"]
-    assert "StateReason" not in laptop.pipe()
+def test_a_pipe_that_may_not_read_any_more_says_so(plumbing: Plumbing) -> None:
+    plumbing.make_pipe()
+    plumbing.permit("kinesis:PutRecords")
+    plumbing.put_many(1)
+    plumbing.cloud.settle()
+    assert "not authorized" in plumbing.pipe()["StateReason"]
+    plumbing.permit(*ACTIONS)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["0"]
+    assert "StateReason" not in plumbing.pipe()
 
 
-def test_a_stopped_pipe_goes_on_where_it_was(laptop: Laptop) -> None:
-    laptop.put(1)
-    laptop.pipes.create_pipe(**laptop.parameters(), DesiredState="STOPPED")
-    laptop.cloud.settle()
-    assert (laptop.pipe()["CurrentState"], laptop.keys()) == ("STOPPED", [])
-    assert laptop.pipes.start_pipe(Name="mover")["CurrentState"] == "STARTING"
-    laptop.cloud.settle()
-    assert laptop.pipes.stop_pipe(Name="mover")["CurrentState"] == "STOPPING"
-    laptop.put(2)
-    laptop.cloud.settle()
-    assert (laptop.pipe()["CurrentState"], laptop.keys()) == ("STOPPED", ["1"])
-    laptop.pipes.start_pipe(Name="mover")
-    laptop.cloud.settle()
-    assert laptop.keys() == ["1", "2"]
+def test_a_stopped_pipe_goes_on_where_it_was(plumbing: Plumbing) -> None:
+    plumbing.put(1)
+    plumbing.pipes.create_pipe(**plumbing.parameters(), DesiredState="STOPPED")
+    plumbing.cloud.settle()
+    assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", [])
+    assert plumbing.pipes.start_pipe(Name="mover")["CurrentState"] == "STARTING"
+    plumbing.cloud.settle()
+    assert plumbing.pipes.stop_pipe(Name="mover")["CurrentState"] == "STOPPING"
+    plumbing.put(2)
+    plumbing.cloud.settle()
+    assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", ["1"])
+    plumbing.pipes.start_pipe(Name="mover")
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["1", "2"]
 
 
-def test_an_update_replaces_the_source_parameters_but_for_the_start(laptop: Laptop) -> None:
-    laptop.make_pipe()
-    laptop.put(1)
-    laptop.cloud.settle()
-    laptop.pipes.update_pipe(
+def test_an_update_replaces_the_source_parameters_but_for_the_start(plumbing: Plumbing) -> None:
+    plumbing.make_pipe()
+    plumbing.put(1)
+    plumbing.cloud.settle()
+    plumbing.pipes.update_pipe(
         Name="mover",
         RoleArn=ROLE,
         SourceParameters={"DynamoDBStreamParameters": {"BatchSize": 5}},
         TargetParameters={"KinesisStreamParameters": {"PartitionKey": "fixed"}},
     )
-    stream = laptop.pipe()["SourceParameters"]["DynamoDBStreamParameters"]
+    stream = plumbing.pipe()["SourceParameters"]["DynamoDBStreamParameters"]
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert (stream["BatchSize"], stream["MaximumRetryAttempts"]) == (5, -1)
-    laptop.put(2)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["1", "2"]
-    assert laptop.arrivals()[1]["PartitionKey"] == "fixed"
+    plumbing.put(2)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["1", "2"]
+    assert plumbing.arrivals()[1]["PartitionKey"] == "fixed"
 
 
-def test_latest_leaves_out_what_was_before(laptop: Laptop) -> None:
-    laptop.put(1)
-    laptop.make_pipe(StartingPosition="LATEST")
-    laptop.cloud.settle()
-    laptop.put(2)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["2"]
+def test_latest_leaves_out_what_was_before(plumbing: Plumbing) -> None:
+    plumbing.put(1)
+    plumbing.make_pipe(StartingPosition="LATEST")
+    plumbing.cloud.settle()
+    plumbing.put(2)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["2"]
 
 
-def test_a_batch_waits_until_it_is_full_or_its_window_is_over(laptop: Laptop) -> None:
-    laptop.make_pipe(MaximumBatchingWindowInSeconds=60, BatchSize=3)
-    laptop.put(1, 2)
+def test_a_batch_waits_until_it_is_full_or_its_window_is_over(plumbing: Plumbing) -> None:
+    plumbing.make_pipe(MaximumBatchingWindowInSeconds=60, BatchSize=3)
+    plumbing.put(1, 2)
     for _ in range(4):
-        laptop.cloud.step()
-    assert laptop.keys() == []
-    laptop.put(3)
-    laptop.cloud.step()
-    assert len(laptop.keys()) == 3
-    laptop.put(4)
-    laptop.cloud.step()
-    laptop.cloud.clock.advance(61)
-    laptop.cloud.step()
-    assert len(laptop.keys()) == 4
-    laptop.put(5)
-    laptop.cloud.settle()
-    assert len(laptop.keys()) == 5
+        plumbing.cloud.step()
+    assert plumbing.keys() == []
+    plumbing.put(3)
+    plumbing.cloud.step()
+    assert len(plumbing.keys()) == 3
+    plumbing.put(4)
+    plumbing.cloud.step()
+    plumbing.cloud.clock.advance(61)
+    plumbing.cloud.step()
+    assert len(plumbing.keys()) == 4
+    plumbing.put(5)
+    plumbing.cloud.settle()
+    assert len(plumbing.keys()) == 5
 
 
-def test_a_batch_of_6_mb_is_full(laptop: Laptop) -> None:
-    laptop.make_pipe(MaximumBatchingWindowInSeconds=300, BatchSize=100)
-    laptop.put(*range(17), text={"S": "x" * 390_000})
-    while laptop.cloud.step():
+def test_a_batch_of_6_mb_is_full(plumbing: Plumbing) -> None:
+    plumbing.make_pipe(MaximumBatchingWindowInSeconds=300, BatchSize=100)
+    plumbing.put(*range(17), text={"S": "x" * 390_000})
+    while plumbing.cloud.step():
         pass
-    assert len(laptop.keys()) == 16
-    laptop.cloud.settle()
-    assert len(laptop.keys()) == 17
+    assert len(plumbing.keys()) == 16
+    plumbing.cloud.settle()
+    assert len(plumbing.keys()) == 17
 
 
-def test_parents_are_read_before_their_children(laptop: Laptop) -> None:
-    laptop.make_pipe(key="static", BatchSize=2)
+def test_parents_are_read_before_their_children(plumbing: Plumbing) -> None:
+    plumbing.make_pipe(key="static", BatchSize=2)
     for key in range(6):
-        laptop.put(key)
-        laptop.cloud.clock.advance(1.5 * HOUR if key < 3 else 4.5 * HOUR)
-    laptop.pipes.update_pipe(
+        plumbing.put(key)
+        plumbing.cloud.clock.advance(1.5 * HOUR if key < 3 else 4.5 * HOUR)
+    plumbing.pipes.update_pipe(
         Name="mover",
         RoleArn=ROLE,
         SourceParameters={"DynamoDBStreamParameters": {"MaximumRecordAgeInSeconds": -1}},
     )
-    stream = laptop.streams.describe_stream(StreamArn=laptop.source)["StreamDescription"]
+    stream = plumbing.streams.describe_stream(StreamArn=plumbing.source)["StreamDescription"]
     assert len(stream["Shards"]) > 2
-    laptop.cloud.settle()
-    assert laptop.keys() == [str(key) for key in range(6)]
+    plumbing.cloud.settle()
+    assert plumbing.keys() == [str(key) for key in range(6)]
 
 
 @pytest.mark.parametrize("start", ["TRIM_HORIZON", "LATEST"])
 @pytest.mark.parametrize("sleep", [20 * MINUTE, 5 * HOUR])
-def test_an_iterator_that_expired_loses_nothing(laptop: Laptop, start: str, sleep: int) -> None:
-    laptop.make_pipe(StartingPosition=start)
-    laptop.cloud.settle()
+def test_an_iterator_that_expired_loses_nothing(plumbing: Plumbing, start: str, sleep: int) -> None:
+    plumbing.make_pipe(StartingPosition=start)
+    plumbing.cloud.settle()
     for key in range(3):
-        laptop.put(key)
-        laptop.cloud.clock.advance(sleep)
-        laptop.cloud.settle()
-    assert laptop.keys() == ["0", "1", "2"]
+        plumbing.put(key)
+        plumbing.cloud.clock.advance(sleep)
+        plumbing.cloud.settle()
+    assert plumbing.keys() == ["0", "1", "2"]
 
 
-def test_a_pipe_that_stood_still_too_long_goes_on_with_what_is_left(laptop: Laptop) -> None:
-    laptop.make_pipe()
-    laptop.put(1)
-    laptop.cloud.settle()
-    laptop.pipes.stop_pipe(Name="mover")
-    laptop.put(2)
-    laptop.cloud.clock.advance(25 * HOUR)
-    laptop.put(3)
-    laptop.pipes.start_pipe(Name="mover")
-    laptop.cloud.settle()
-    assert laptop.keys() == ["1", "3"]
+def test_a_pipe_that_stood_still_too_long_goes_on_with_what_is_left(plumbing: Plumbing) -> None:
+    plumbing.make_pipe()
+    plumbing.put(1)
+    plumbing.cloud.settle()
+    plumbing.pipes.stop_pipe(Name="mover")
+    plumbing.put(2)
+    plumbing.cloud.clock.advance(25 * HOUR)
+    plumbing.put(3)
+    plumbing.pipes.start_pipe(Name="mover")
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["1", "3"]
 
 
 def test_a_pipe_reads_a_disabled_stream_to_its_end_and_never_its_successor(
-    laptop: Laptop,
+    plumbing: Plumbing,
 ) -> None:
-    laptop.make_pipe()
-    laptop.put(1)
+    plumbing.make_pipe()
+    plumbing.put(1)
     for on in (False, True):
         wanted = STREAMED if on else {"StreamEnabled": False}
-        laptop.table.update_table(TableName="orders", StreamSpecification=wanted)
-    laptop.put(2)
-    laptop.cloud.settle()
-    assert laptop.keys() == ["1"]
-    assert laptop.pipe()["CurrentState"] == "RUNNING"
-    laptop.pipes.stop_pipe(Name="mover")
-    laptop.pipes.start_pipe(Name="mover")
-    assert laptop.pipe()["CurrentState"] == "START_FAILED"
-    laptop.pipes.delete_pipe(Name="mover")
-    assert laptop.make_pipe()["CurrentState"] == "CREATE_FAILED"
+        plumbing.table.update_table(TableName="orders", StreamSpecification=wanted)
+    plumbing.put(2)
+    plumbing.cloud.settle()
+    assert plumbing.keys() == ["1"]
+    assert plumbing.pipe()["CurrentState"] == "RUNNING"
+    plumbing.pipes.stop_pipe(Name="mover")
+    plumbing.pipes.start_pipe(Name="mover")
+    assert plumbing.pipe()["CurrentState"] == "START_FAILED"
+    plumbing.pipes.delete_pipe(Name="mover")
+    assert plumbing.make_pipe()["CurrentState"] == "CREATE_FAILED"
 
 
 SERVER = """
@@ -636,8 +605,8 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Laptop]:
-    """A laptop whose table lives on another server, by configuration alone."""
+def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plumbing]:
+    """Plumbing whose table lives on another server, by configuration alone."""
     command = [sys.executable, "-c", SERVER]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, text=True) as server:
@@ -645,14 +614,11 @@ def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lapto
         endpoint = server.stdout.readline().strip()
         for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", endpoint)
-        moto_api_backend.reset()
-        cloud = Cloud((Iam, Pipes, Moody))
-        monkeypatch.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
-        yield Laptop(cloud)
-        cloud.close()
+        with laptop(Iam, Pipes, Moody) as cloud:
+            yield Plumbing(cloud)
 
 
-def test_the_table_may_live_on_another_server(elsewhere: Laptop) -> None:
+def test_the_table_may_live_on_another_server(elsewhere: Plumbing) -> None:
     elsewhere.put(1, 2)
     elsewhere.make_pipe(key="static")
     elsewhere.cloud.settle()
@@ -675,12 +641,12 @@ def test_the_table_may_live_on_another_server(elsewhere: Laptop) -> None:
         {"key": "$.dynamodb.Keys[*]"},
     ],
 )
-def test_what_aws_refuses_is_refused(laptop: Laptop, given: dict[str, Any]) -> None:
-    parameters = laptop.parameters(**given)
+def test_what_aws_refuses_is_refused(plumbing: Plumbing, given: dict[str, Any]) -> None:
+    parameters = plumbing.parameters(**given)
     if given.get("StartingPosition", "") is None:
         parameters["SourceParameters"] = {}
-    assert code_of(laptop.pipes.create_pipe, **parameters) == "ValidationException"
-    assert laptop.pipes.list_pipes()["Pipes"] == []
+    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
+    assert plumbing.pipes.list_pipes()["Pipes"] == []
 
 
 @pytest.mark.parametrize(
@@ -694,25 +660,25 @@ def test_what_aws_refuses_is_refused(laptop: Laptop, given: dict[str, Any]) -> N
         {"TargetParameters": {}},
     ],
 )
-def test_what_is_not_modelled_is_refused(laptop: Laptop, given: dict[str, Any]) -> None:
-    parameters = {**laptop.parameters(), **given}
-    assert code_of(laptop.pipes.create_pipe, **parameters) == "ValidationException"
+def test_what_is_not_modelled_is_refused(plumbing: Plumbing, given: dict[str, Any]) -> None:
+    parameters = {**plumbing.parameters(), **given}
+    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
 
 
-def test_pipes_are_found_by_name_state_and_tag(laptop: Laptop) -> None:
-    first = laptop.pipes.create_pipe(**laptop.parameters(), Tags={"project": "cdc", "a": "b"})
-    laptop.pipes.create_pipe(**{**laptop.parameters(), "Name": "other"}, DesiredState="STOPPED")
-    listed = laptop.pipes.list_pipes
+def test_pipes_are_found_by_name_state_and_tag(plumbing: Plumbing) -> None:
+    first = plumbing.pipes.create_pipe(**plumbing.parameters(), Tags={"project": "cdc", "a": "b"})
+    plumbing.pipes.create_pipe(**{**plumbing.parameters(), "Name": "other"}, DesiredState="STOPPED")
+    listed = plumbing.pipes.list_pipes
     assert [each["Name"] for each in listed(Limit=1)["Pipes"]] == ["mover"]
     rest = listed(Limit=1, NextToken=listed(Limit=1)["NextToken"])
     assert [each["Name"] for each in rest["Pipes"]] == ["other"]
     assert [each["Name"] for each in listed(CurrentState="STOPPED")["Pipes"]] == ["other"]
     assert [each["Name"] for each in listed(NamePrefix="mo")["Pipes"]] == ["mover"]
-    laptop.pipes.tag_resource(resourceArn=first["Arn"], tags={"c": "d"})
-    laptop.pipes.untag_resource(resourceArn=first["Arn"], tagKeys=["a", "project"])
-    assert laptop.pipes.list_tags_for_resource(resourceArn=first["Arn"])["tags"] == {"c": "d"}
-    laptop.pipes.delete_pipe(Name="mover")
-    assert code_of(laptop.pipes.describe_pipe, Name="mover") == "NotFoundException"
+    plumbing.pipes.tag_resource(resourceArn=first["Arn"], tags={"c": "d"})
+    plumbing.pipes.untag_resource(resourceArn=first["Arn"], tagKeys=["a", "project"])
+    assert plumbing.pipes.list_tags_for_resource(resourceArn=first["Arn"])["tags"] == {"c": "d"}
+    plumbing.pipes.delete_pipe(Name="mover")
+    assert code_of(plumbing.pipes.describe_pipe, Name="mover") == "NotFoundException"
 
 
 @pytest.mark.parametrize(

@@ -1,35 +1,26 @@
 """The laptop's S3 keeps bucket policies without enforcing them: loopback counts as TLS."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
-from moto.moto_api._internal.models import moto_api_backend
 
-from local.cloud import Cloud
 from local.s3 import S3
+from tests.laptop import code_of, empty_account, laptop
+from tests.roles import policy
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Any]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            environment.setenv(name, "testing")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        cloud = Cloud((S3,))
-        environment.setenv("AWS_ENDPOINT_URL", cloud.endpoint)
+    with laptop(S3):
         yield boto3.client("s3")
-        cloud.close()
-        moto_api_backend.reset()
 
 
 @pytest.fixture
 def s3(running: Any) -> Any:
     """A client that sees one bucket, `lake`, and nothing in it."""
-    moto_api_backend.reset()
+    empty_account()
     running.create_bucket(Bucket="lake")
     return running
 
@@ -43,13 +34,7 @@ def tls_only(bucket: str = "lake", **given: Any) -> str:
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **given}]})
-
-
-def code_of(call: Callable[..., Any], **named: Any) -> str:
-    with pytest.raises(ClientError) as failure:
-        call(**named)
-    return failure.value.response["Error"]["Code"]
+    return policy({**statement, **given})
 
 
 def test_a_bucket_that_wants_tls_can_be_used_over_loopback(s3: Any) -> None:
@@ -81,6 +66,6 @@ def test_a_policy_that_allows_everybody_is_public(s3: Any) -> None:
     assert s3.get_bucket_policy_status(Bucket="lake")["PolicyStatus"] == {"IsPublic": True}
 
 
-@pytest.mark.parametrize("policy", ["{", "[]", "{}", tls_only("other"), '{"Statement": [{}]}'])
-def test_a_malformed_policy_is_refused(s3: Any, policy: str) -> None:
-    assert code_of(s3.put_bucket_policy, Bucket="lake", Policy=policy) == "MalformedPolicy"
+@pytest.mark.parametrize("document", ["{", "[]", "{}", tls_only("other"), '{"Statement": [{}]}'])
+def test_a_malformed_policy_is_refused(s3: Any, document: str) -> None:
+    assert code_of(s3.put_bucket_policy, Bucket="lake", Policy=document) == "MalformedPolicy"

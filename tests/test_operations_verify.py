@@ -14,14 +14,12 @@ import boto3
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from moto.moto_api._internal import moto_api_backend
 
 import transform
 from analytics import athena
 from local.athena import Athena
 from local.cloud import Cloud
 from local.dynamodb.part import DynamoDb
-from local.environment import enter
 from operations import gaps, verify
 from operations.comparison import verdict
 from operations.difference import KINDS, digest, first_difference, kind
@@ -29,6 +27,7 @@ from operations.ledger import Ledger
 from operations.table import Table
 from operations.verdict import Verdict
 from setup import names
+from tests.laptop import laptop
 from transform import state
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -200,14 +199,8 @@ class World:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    before = dict(os.environ)
-    cloud = Cloud((DynamoDb, Athena))
-    enter(cloud.endpoint)
-    yield World(cloud)
-    cloud.close()
-    moto_api_backend.reset()
-    os.environ.clear()
-    os.environ.update(before)
+    with laptop(DynamoDb, Athena) as cloud:
+        yield World(cloud)
 
 
 def found(verdict: Verdict) -> dict[str, list[str]]:
