@@ -22,7 +22,7 @@ NOTATIONS = ["{0}", "{0}E{1:+d}", "+{0}e{1}", "-{0}", "-{0}E{1:+d}", "-00{0}"]
 
 
 def number(digits: int, leading: int, point: int, notation: str) -> str:
-    """Return a number of some significant digits, the first one worth ten to the power `leading`."""
+    """Return a number whose first significant digit counts ten to the power `leading`."""
     text = str(digits).strip("0") or "0"
     if not notation.count("1"):
         return notation.format(format(Decimal(text).scaleb(leading + 1 - len(text), WIDE), "f"))

@@ -1,7 +1,9 @@
 """Columns' names: a function of the path, injective but for case, fit for Glue and Athena."""
 
 import itertools
+import json
 import re
+from hashlib import sha256
 
 import pytest
 from hypothesis import example, given
@@ -76,6 +78,9 @@ def test_no_plain_attribute_can_take_the_name_of_an_odd_one(odd: str) -> None:
         (["cdcx"], "cdcx"),
         (["a", "cdc_key"], "a__cdc_key"),
         (["total (USD)"], "total_usd_c924b3fbee09dcdc_"),
+        (["x" * 255], "x" * 255),
+        (["_a"], "a_df3aacd30c5d575e_"),
+        (["X y"], "x_y_8d2049eb710b7a56_"),
         (["1st"], "x_1st_5376f47d7224bd0d_"),
         (["dt"], "dt_bcd739e7c098ac48_"),
         (["DT"], "dt_86c2dbaa55d8f678_"),
@@ -110,7 +115,7 @@ def test_columns_do_not_depend_on_the_order_of_attributes(item: dict, chance: ob
 
 
 def test_what_is_lower_case_keeps_its_name_beside_other_cases() -> None:
-    columns = flattened({"Ab": {"S": "1"}, "ab": {"S": "2"}, "AB": {"S": "3"}, "c": {"S": "4"}})
+    columns = flattened({"Ab": {"S": "1"}, "ab": {"S": "2"}, "AB": {"S": "3"}, "C": {"S": "4"}})
     assert columns["ab"] == "2"
     assert columns["c"] == "4"
     assert sorted(columns.values()) == ["1", "2", "3", "4"]
@@ -125,9 +130,15 @@ def test_where_no_path_is_lower_case_each_gets_its_hash() -> None:
     columns = flattened({"Ab": {"S": "1"}, "aB": {"S": "2"}})
     assert len(columns) == 2
     assert "ab" not in columns
-    nested = flattened({"A": {"M": {"x": {"S": "1"}}}, "a": {"M": {"x": {"S": "2"}}}})
-    assert nested["a__x"] == "2"
-    assert len(nested) == 2
+
+
+def test_what_shares_a_name_inside_maps_is_told_apart_by_its_whole_path() -> None:
+    inner = {"M": {"x": {"S": "1"}, "y": {"S": "2"}, "e": {"M": {}}}}
+    columns = flattened({"A": inner, "a": inner, "B": {"S": "3"}})
+    hashes = {name: sha256(json.dumps(["A", name]).encode()).hexdigest()[:16] for name in "xye"}
+    lower = {"a__x": "1", "a__y": "2", "a__e": "{}", "b": "3"}
+    upper = {f"a_{name}_{hashes[name]}_": lower[f"a__{name}"] for name in "xye"}
+    assert columns == lower | upper
 
 
 def test_places_are_sorted_and_ready_for_json() -> None:
@@ -138,5 +149,7 @@ def test_places_are_sorted_and_ready_for_json() -> None:
 
 
 def test_columns_that_cannot_be_told_apart_are_a_bad_record() -> None:
-    with pytest.raises(BadRecord, match="expected a column for each attribute, found two"):
+    with pytest.raises(
+        BadRecord, match=r"^expected a column for each attribute, found two that share one$"
+    ):
         distinct(["same", "same"], [("a",), ("a",)])

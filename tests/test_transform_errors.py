@@ -1,5 +1,7 @@
 """What is said of a record that cannot become a row: helpful, and without its content."""
 
+import pickle
+
 import pytest
 from hypothesis import given
 
@@ -8,17 +10,23 @@ from transform.errors import BadRecord, kind
 
 
 def test_a_bad_record_tells_where_what_was_expected_and_what_was_found() -> None:
-    bad = BadRecord("quantity", "a number", "a list")
+    bad = BadRecord("a number", "a list", "quantity")
     assert str(bad) == "quantity: expected a number, found a list"
     assert str(bad.inside("NewImage")) == "NewImage.quantity: expected a number, found a list"
 
 
 def test_a_bad_record_without_a_place_tells_the_rest() -> None:
-    bad = BadRecord("", "JSON", "another text")
+    bad = BadRecord("JSON", "another text")
     assert str(bad) == "expected JSON, found another text"
     assert str(bad.inside("data")) == "data: expected JSON, found another text"
     assert bad.inside("").where == ""
     assert isinstance(bad, ValueError)
+
+
+def test_a_bad_record_survives_pickling_and_shows_what_it_holds() -> None:
+    bad = pickle.loads(pickle.dumps(BadRecord("a number", "a list", "quantity")))
+    assert str(bad) == "quantity: expected a number, found a list"
+    assert repr(bad) == "BadRecord('a number', 'a list', 'quantity')"
 
 
 @pytest.mark.parametrize(

@@ -116,3 +116,19 @@ def test_a_column_holds_plain_json_without_numbers(value: Any) -> None:
     for text in flattened({"a": {"L": [value]}}).values():
         plain = json.loads(text, parse_int=pytest.fail, parse_float=pytest.fail)
         assert len(plain) == 1
+
+
+def test_the_reason_names_the_attribute_and_no_content() -> None:
+    reasons = {
+        ("x", "N"): "a: expected a number as text, found another text",
+        (5, "N"): "a: expected a number as text, found a number",
+        (5, "S"): "a: expected a value of one of DynamoDB's types, found another",
+        ("x", "X"): "a: expected a value of one of DynamoDB's types, found another",
+        ("x", "BOOL"): "a: expected true or false, found another text",
+        ("x", "L"): "a: expected a list, found another text",
+        ("x", "M"): "a: expected an object, found another text",
+    }
+    for (content, tag), reason in reasons.items():
+        with pytest.raises(BadRecord) as caught:
+            canonical({"a": {tag: content}})
+        assert str(caught.value) == reason

@@ -54,7 +54,7 @@ def change(record: bytes, arrived_at: object = None) -> Change:
     try:
         return _change(members(parsed(record)), arrived_at)
     except RecursionError:
-        raise BadRecord("", "at most 32 levels", "more") from None
+        raise BadRecord("at most 32 levels", "more") from None
 
 
 def _change(outer: dict[str, Any], arrived_at: object) -> Change:
@@ -89,20 +89,20 @@ def _within(place: str, read: Callable[..., Any], *values: object) -> Any:
 
 def _text(name: str, value: object) -> str:
     if type(value) is not str or not value:
-        raise BadRecord(name, "a text", kind(value))
+        raise BadRecord("a text", kind(value), name)
     return value
 
 
 def _choice(name: str, value: object, choices: Collection[str]) -> str:
     if _text(name, value) not in choices:
-        raise BadRecord(name, " or ".join(choices), "another text")
+        raise BadRecord(" or ".join(choices), "another text", name)
     return value
 
 
 def _sequence(value: object) -> str:
     """Return a sequence number in forty digits, so that texts sort as the numbers do."""
     if type(value) is not str or not _SEQUENCE(value):
-        raise BadRecord("SequenceNumber", "1 to 40 digits as text", kind(value))
+        raise BadRecord("1 to 40 digits as text", kind(value), "SequenceNumber")
     return value.zfill(40)
 
 
@@ -121,10 +121,10 @@ def _image(
     value, possible = inner.get(name), name in IMAGES[operation]
     if value is None:
         if possible and name in VIEWS[view] and operation != SNAPSHOT:
-            raise BadRecord(name, "an image", "nothing")
+            raise BadRecord("an image", "nothing", name)
         return None
     if not possible:
-        raise BadRecord(name, f"nothing in a change of {operation}", kind(value))
+        raise BadRecord(f"nothing in a change of {operation}", kind(value), name)
     return _within(name, image_like, value, other) if other else _within(name, image_of, value)
 
 

@@ -57,7 +57,7 @@ def distinct(labels: list[str], paths: list[Path]) -> list[str]:
         for label, path in zip(labels, paths, strict=True)
     ]
     if len(set(apart)) != len(apart):
-        raise BadRecord("", "a column for each attribute", "two that share one")
+        raise BadRecord("a column for each attribute", "two that share one")
     return apart
 
 

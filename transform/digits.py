@@ -18,7 +18,7 @@ def plain_digits(text: object) -> str:
     """
     match = _NUMBER(text) if type(text) is str else None
     if match is None:
-        raise BadRecord("", "a number as text", kind(text))
+        raise BadRecord("a number as text", kind(text))
     sign, whole, fraction, exponent = match.groups("")
     digits = (whole + fraction).lstrip("0")
     significant = digits.rstrip("0")
@@ -29,7 +29,7 @@ def plain_digits(text: object) -> str:
 def _plain(digits: str, power: int) -> str:
     """Return digits times a power of ten in plain digits, within what DynamoDB can hold."""
     if len(digits) > 38 or not -130 <= power + len(digits) - 1 <= 125:
-        raise BadRecord("", "38 digits from 1E-130 to 9.99E+125", "a number beyond")
+        raise BadRecord("38 digits from 1E-130 to 9.99E+125", "a number beyond")
     if power >= 0:
         return digits + "0" * power
     padded = digits.rjust(1 - power, "0")

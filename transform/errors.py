@@ -7,13 +7,13 @@ class BadRecord(ValueError):
     What was found is named by its kind ("a list"), never by its value: the text may be logged, and
     records hold people's data.
 
-    >>> str(BadRecord("SequenceNumber", "1 to 40 digits", "nothing"))
+    >>> str(BadRecord("1 to 40 digits", "nothing", "SequenceNumber"))
     'SequenceNumber: expected 1 to 40 digits, found nothing'
     """
 
-    def __init__(self, where: str, expected: str, found: str) -> None:
-        super().__init__(where, expected, found)
-        self.where, self.expected, self.found = where, expected, found
+    def __init__(self, expected: str, found: str, where: str = "") -> None:
+        super().__init__(expected, found, where)
+        self.expected, self.found, self.where = expected, found, where
 
     def __str__(self) -> str:
         told = f"expected {self.expected}, found {self.found}"
@@ -22,7 +22,7 @@ class BadRecord(ValueError):
     def inside(self, where: str) -> "BadRecord":
         """Return this error as seen from outside: its place begins with `where`."""
         place = ".".join(filter(None, (where, self.where)))
-        return BadRecord(place, self.expected, self.found)
+        return BadRecord(self.expected, self.found, place)
 
 
 KINDS = {

@@ -1,17 +1,17 @@
 """Firehose's call and answer: every record comes back once, in order, as a row or as it came."""
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import dumps
 from json.encoder import encode_basestring_ascii as ascii_quoted
-from typing import Any
+from typing import Any, NamedTuple
 
 from transform.changes import FULL_VIEW, Change, change
 from transform.errors import BadRecord, kind
 from transform.parsing import decoded
 from transform.partition import date_partition
-from transform.row import line
+from transform.row import Line, line
 
 # Lambda answers with at most 6 MB (6,291,556 bytes): one byte more fails the whole batch.
 LIMIT = 6_000_000
@@ -43,27 +43,31 @@ def answer(event: Mapping[str, Any]) -> Answer:
     """Return Firehose's answer; only an event without a list of records raises BadRecord."""
     records = _member(event, "records")
     if not isinstance(records, list):
-        raise BadRecord("records", "a list", kind(records))
-    results, reasons = [], []
-    for record in records:
-        result, reason = _result(record)
-        results.append(result)
-        if reason is not None:
-            reasons.append(reason)
+        raise BadRecord("a list", kind(records), "records")
+    outcomes = [_outcome(record) for record in records]
+    results = [outcome.result for outcome in outcomes]
+    reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None]
     if sum(map(_size, results)) > LIMIT:
-        results = _fitting(records, results)
+        results = _fitting(records, outcomes)
         reasons.append("answer: expected at most 6 MB, found more")
     return Answer(results, reasons[0] if reasons else None)
 
 
-def _result(record: object, with_attributes: bool = True) -> tuple[Result, str | None]:
-    """Return a record's row, or the record as it came, and the reason to complain of it."""
+class _Outcome(NamedTuple):
+    """A result, the reason to complain of it, and how much of its row comes before attributes."""
+
+    result: Result
+    reason: str | None
+    head: int | None
+
+
+def _outcome(record: object) -> _Outcome:
     try:
         told = change(decoded(_member(record, "data")), _arrived_at(record))
     except BadRecord as bad:
-        return _as_it_came(record), str(bad)
-    row = b2a_base64(line(told, with_attributes), newline=False).decode()
-    return _ok(record, row, told.changed_at), _remark(told)
+        return _Outcome(_as_it_came(record), str(bad), None)
+    row, head = line(told)
+    return _Outcome(_ok(record, row, told.changed_at), _remark(told), head)
 
 
 def _member(record: object, name: str) -> Any:
@@ -86,11 +90,11 @@ def _as_it_came(record: object) -> Result:
     }
 
 
-def _ok(record: object, row: str, changed_at: str) -> Result:
+def _ok(record: object, row: bytes, changed_at: str) -> Result:
     return {
         "recordId": _member(record, "recordId"),
         "result": "Ok",
-        "data": row,
+        "data": b2a_base64(row, newline=False).decode(),
         "metadata": {"partitionKeys": date_partition(changed_at)},
     }
 
@@ -99,10 +103,10 @@ def _remark(told: Change) -> str | None:
     """Return what is wrong with a stream that tells too little, though its changes make rows."""
     if told.view == FULL_VIEW:
         return None
-    return str(BadRecord("StreamViewType", FULL_VIEW, told.view))
+    return str(BadRecord(FULL_VIEW, told.view, "StreamViewType"))
 
 
-_OK_SIZE = len(dumps(_ok({"recordId": ""}, "", "YYYY-MM-DD"))) - len('""') + len(", ")
+_OK_SIZE = len(dumps(_ok({"recordId": ""}, b"", "YYYY-MM-DD"))) - len('""') + len(", ")
 
 
 def _size(result: Result) -> int:
@@ -112,15 +116,23 @@ def _size(result: Result) -> int:
     return len(dumps(result)) + len(", ")
 
 
-def _fitting(records: list[Any], whole: list[Result]) -> list[Result]:
+def _fitting(records: list[Any], outcomes: list[_Outcome]) -> list[Result]:
     """Return results within the limit: rows without attributes before any whole ones."""
     chosen = [_as_it_came(record) for record in records]
     room = LIMIT - sum(map(_size, chosen))
-    without_attributes = (_result(record, with_attributes=False)[0] for record in records)
-    for results in (without_attributes, whole):
+    whole = (outcome.result for outcome in outcomes)
+    for results in (map(_without_attributes, outcomes), whole):
         for index, result in enumerate(results):
             more = _size(result) - _size(chosen[index])
             if more <= max(room, 0):
                 chosen[index] = result
                 room -= more
     return chosen
+
+
+def _without_attributes(outcome: _Outcome) -> Result:
+    """Return a result's row without its attributes, where it has a row."""
+    if outcome.head is None:
+        return outcome.result
+    row = Line(a2b_base64(outcome.result["data"]), outcome.head).without_attributes
+    return {**outcome.result, "data": b2a_base64(row, newline=False).decode()}

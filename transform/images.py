@@ -124,4 +124,4 @@ def _paths(attributes: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
 def _bad(error: Exception) -> BadRecord:
     if isinstance(error, BadRecord):
         return error
-    return BadRecord("", "a value of one of DynamoDB's types", "another")
+    return BadRecord("a value of one of DynamoDB's types", "another")

@@ -22,7 +22,7 @@ class Number:
 
 
 def _no_constant(name: str) -> None:
-    raise BadRecord("", "JSON", name)
+    raise BadRecord("JSON", name)
 
 
 _decode = JSONDecoder(
@@ -37,7 +37,7 @@ def parsed(json: bytes) -> Any:
     except BadRecord:
         raise
     except ValueError:
-        raise BadRecord("", "JSON in UTF-8", "other bytes") from None
+        raise BadRecord("JSON in UTF-8", "other bytes") from None
 
 
 def decoded(text: object) -> bytes:
@@ -47,24 +47,24 @@ def decoded(text: object) -> bytes:
     b'\\x00\\x01*A'
     """
     if type(text) is not str:
-        raise BadRecord("", "base64", kind(text))
+        raise BadRecord("base64", kind(text))
     try:
         raw = a2b_base64(text)
     except ValueError:
-        raise BadRecord("", "base64", "another text") from None
+        raise BadRecord("base64", "another text") from None
     # a2b_base64 skips what it does not know: then the bytes are fewer than the characters promise.
     if len(text) % 4 or len(raw) != len(text) // 4 * 3 - text.count("=", -2):
-        raise BadRecord("", "base64", "another text")
+        raise BadRecord("base64", "another text")
     return raw
 
 
 def members(value: object) -> dict[str, Any]:
     """Return the members of a parsed JSON object by their names, each given once."""
     if type(value) is not tuple:
-        raise BadRecord("", "an object", kind(value))
+        raise BadRecord("an object", kind(value))
     named = dict(value)
     if len(named) != len(value):
-        raise BadRecord("", "each name once", "one twice")
+        raise BadRecord("each name once", "one twice")
     return named
 
 

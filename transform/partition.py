@@ -55,5 +55,5 @@ def _directory(value: str | None) -> str:
 def _level(level: str) -> tuple[str, str | None]:
     name, equals, value = level.partition("=")
     if not equals:
-        raise BadRecord("partition", "name=value", "another text")
+        raise BadRecord("name=value", "another text", "partition")
     return unescaped(name), None if value == DEFAULT else unescaped(value)

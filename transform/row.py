@@ -1,5 +1,7 @@
 """The lake's row of a change: one line of JSON in which every value is a text or null."""
 
+from typing import NamedTuple
+
 from transform.changes import Change
 from transform.values import quoted
 
@@ -16,18 +18,34 @@ CDC_COLUMNS = (
     "cdc_old_image",
     "cdc_new_image",
 )
-_HEAD = ",".join(f'"{name}":%s' for name in CDC_COLUMNS)
+_HEAD = "{" + ",".join(f'"{name}":%s' for name in CDC_COLUMNS)
+_TAIL = b"}\n"
 
 
-def line(change: Change, with_attributes: bool = True) -> bytes:
-    """Return the row of a change and its line end; both images are in it in any case."""
-    cells = _HEAD % tuple(["null" if text is None else quoted(text) for text in _texts(change)])
+class Line(NamedTuple):
+    """A row as bytes, ended by its line end; `head` of them come before the attributes."""
+
+    row: bytes
+    head: int
+
+    @property
+    def without_attributes(self) -> bytes:
+        """Return the row without its attributes; it holds both images still."""
+        return self.row[: self.head] + _TAIL
+
+
+def line(change: Change) -> Line:
+    """Return the row of a change."""
+    texts = ["null" if text is None else quoted(text) for text in _texts(change)]
     # A removal has the columns of the old image, so that it can be analysed too.
     image = change.old_image if change.operation == "REMOVE" else change.new_image
-    if image and with_attributes:
-        cells += "".join(image.columns)
-    # A surrogate that stands alone, which UTF-8 cannot hold, becomes its JSON escape.
-    return f"{{{cells}}}\n".encode("utf-8", "backslashreplace")
+    head = _encoded(_HEAD % tuple(texts))
+    return Line(head + _encoded("".join(image.columns) if image else "") + _TAIL, len(head))
+
+
+def _encoded(text: str) -> bytes:
+    """Return JSON in UTF-8; a surrogate that stands alone, which that cannot hold, is escaped."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _texts(change: Change) -> tuple[str | None, ...]:

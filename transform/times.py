@@ -27,7 +27,7 @@ def moment(value: object) -> str:
     elif isinstance(value, Real) and not isinstance(value, bool):
         value = repr(value) if abs(value) < 1 << 64 else "beyond"
     if type(value) is not str:
-        raise BadRecord("", "a time", kind(value))
+        raise BadRecord("a time", kind(value))
     return _moment(value)
 
 
@@ -42,7 +42,7 @@ def _moment(text: str) -> str:
         iso = _ISO(text)
         return _written(_utc(*iso.groups()) if iso else _since_1970(plain_digits(text)))
     except (ValueError, OverflowError):
-        raise BadRecord("", "a time of the years 1 to 9999", "another text") from None
+        raise BadRecord("a time of the years 1 to 9999", "another text") from None
 
 
 def _written(at: datetime) -> str:

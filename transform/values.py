@@ -31,7 +31,7 @@ def _bytes(value: object) -> bytes:
 
 def _truth(value: object) -> str:
     if type(value) is not bool:
-        raise BadRecord("", "true or false", kind(value))
+        raise BadRecord("true or false", kind(value))
     return "true" if value else "false"
 
 
@@ -53,7 +53,7 @@ def _listed(written: Callable[[Any], str], values: Iterable[Any]) -> str:
 
 def _elements(value: object) -> list[Any]:
     if type(value) is not list:
-        raise BadRecord("", "a list", kind(value))
+        raise BadRecord("a list", kind(value))
     return value
 
 
