@@ -22,7 +22,7 @@ def create() -> str:
             raise Refusal(f"TABLE_NAME: table {TABLE} is missing: create it, or unset TABLE_NAME")
         create_table(dynamodb)
     if not ADOPTED:
-        wait_until(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"], "ACTIVE")
+        active(dynamodb)
         protect(dynamodb)
     return f"table {TABLE} streams to {enabled_stream(dynamodb)}"
 
@@ -41,7 +41,10 @@ def create_table(dynamodb: Any) -> None:
 
 
 def protect(dynamodb: Any) -> None:
-    """Turn on point-in-time recovery, and let orders expire."""
+    """Turn on what guards the table and point-in-time recovery, and let orders expire."""
+    if not table(dynamodb)["DeletionProtectionEnabled"]:
+        dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=True)
+        active(dynamodb)
     recovery = {"PointInTimeRecoveryEnabled": True}
     backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
     now = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
@@ -52,6 +55,11 @@ def protect(dynamodb: Any) -> None:
     ttl = dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
     if ttl["TimeToLiveStatus"] == "DISABLED":
         dynamodb.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=expiry)
+    elif ttl.get("AttributeName") != TTL_ATTRIBUTE:
+        raise Refusal(
+            f"table {TABLE}: expected orders to expire by {TTL_ATTRIBUTE}, found "
+            f"{ttl.get('AttributeName')}: disable that, and an hour later run this again"
+        )
 
 
 def enabled_stream(dynamodb: Any) -> str:
@@ -73,6 +81,11 @@ def enabled_stream(dynamodb: Any) -> str:
 
     wait_until(f"the stream of table {TABLE}", status, "ENABLED")
     return table(dynamodb)["LatestStreamArn"]
+
+
+def active(dynamodb: Any) -> None:
+    """Return once the table can be used, and changed."""
+    wait_until(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"], "ACTIVE")
 
 
 def table(dynamodb: Any) -> dict[str, Any]:

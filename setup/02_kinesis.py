@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 from finding import existing
-from names import STREAM, TAGS
+from names import STREAM, TAG_LIST, TAGS
 from script import run
 from waiting import wait_until
 
@@ -15,9 +15,10 @@ def create() -> str:
     """Create the stream unless it is there, encrypt it, and say so once it is active."""
     kinesis = boto3.client("kinesis")
     if not existing(kinesis.describe_stream_summary, StreamName=STREAM):
-        kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND)
+        kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND, Tags=TAGS)
     stream = active(kinesis)
-    kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
+    if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
+        kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
     if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active(kinesis)

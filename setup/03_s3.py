@@ -5,11 +5,11 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from finding import existing
+from finding import agrees, existing
 from names import QUERIES, TAG_LIST, bucket, place, region
 from policies import tls_only
 from script import run
-from waiting import Refusal, accepted
+from waiting import Refusal, accepted, wait_until
 
 ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
 PRIVATE = {
@@ -36,6 +36,14 @@ LIFECYCLE = {
     ]
 }
 
+# Each has a call that sets it and one that tells it, and the name that AWS gives to it there.
+SETTINGS = (
+    ("public_access_block", "PublicAccessBlockConfiguration", PRIVATE),
+    ("bucket_encryption", "ServerSideEncryptionConfiguration", ENCRYPTION),
+    ("bucket_versioning", "VersioningConfiguration", {"Status": "Enabled"}),
+    ("bucket_lifecycle_configuration", "LifecycleConfiguration", LIFECYCLE),
+)
+
 
 def create() -> str:
     """Create the bucket unless it is there, set what guards it, and say where the lake is."""
@@ -47,14 +55,29 @@ def create() -> str:
         accepted(
             lambda: s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **where)
         )
-        s3.get_waiter("bucket_exists").wait(Bucket=name)
-    s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": TAG_LIST})
-    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
-    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=ENCRYPTION)
-    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=LIFECYCLE)
-    s3.put_bucket_policy(Bucket=name, Policy=json.dumps(tls_only(place())))
+        wait_until(f"bucket {name}", lambda: "there" if is_ours(s3, name) else "missing", "there")
+    for setting, member, wanted in SETTINGS:
+        found = existing(getattr(s3, f"get_{setting}"), Bucket=name) or {}
+        if not agrees(wanted, found.get(member, found)):  # Some answers are the setting itself.
+            getattr(s3, f"put_{setting}")(Bucket=name, **{member: wanted})
+    put_tag(s3, name)
+    put_policy(s3, name)
     return f"bucket {name} holds the lake"
+
+
+def put_tag(s3: Any, name: str) -> None:
+    """Add the pipeline's tag to those that the bucket has; AWS only sets all of them."""
+    tags = (existing(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
+    if TAG_LIST[0] not in tags:
+        others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
+
+
+def put_policy(s3: Any, name: str) -> None:
+    """Set the bucket's policy unless it says the same already."""
+    wanted, found = tls_only(place()), existing(s3.get_bucket_policy, Bucket=name)
+    if not found or json.loads(found["Policy"]) != wanted:
+        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(wanted))
 
 
 def is_ours(s3: Any, name: str) -> bool:

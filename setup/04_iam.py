@@ -31,7 +31,10 @@ def put_role(iam: Any, name: str, trusted: Policy, allowed: Policy) -> None:
             Description=f"Made by setup/04_iam.py for {PIPELINE}.",
             Tags=TAG_LIST,
         )
-    iam.put_role_policy(RoleName=name, PolicyName=PIPELINE, PolicyDocument=json.dumps(allowed))
+    which = {"RoleName": name, "PolicyName": PIPELINE}
+    policy = existing(iam.get_role_policy, **which)
+    if not policy or policy["PolicyDocument"] != allowed:
+        iam.put_role_policy(**which, PolicyDocument=json.dumps(allowed))
 
 
 if __name__ == "__main__":

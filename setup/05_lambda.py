@@ -10,10 +10,9 @@ from typing import Any
 
 import boto3
 from archive import archive, written
-from finding import agrees, existing
+from finding import agrees, existing, needed_role
 from logs import keep_log
 from names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
-from needs import needed_role
 from script import arguments, reported, spoken
 from waiting import accepted, wait_until
 
@@ -67,12 +66,15 @@ def ready(function: Any) -> dict[str, Any]:
 def count_failures() -> None:
     """Create the function's log, and count the failed records that it tells of."""
     keep_log(FUNCTION_LOGS)
-    boto3.client("logs").put_metric_filter(
-        logGroupName=FUNCTION_LOGS,
-        filterName=FAILED_RECORDS,
-        filterPattern="{ $.failed > 0 }",  # The function logs one line of JSON for each batch.
-        metricTransformations=[FAILURES],
-    )
+    logs, which = boto3.client("logs"), {"logGroupName": FUNCTION_LOGS}
+    wanted = which | {
+        "filterName": FAILED_RECORDS,
+        "filterPattern": "{ $.failed > 0 }",  # The function logs one line of JSON for each batch.
+        "metricTransformations": [FAILURES],
+    }
+    found = existing(logs.describe_metric_filters, **which, filterNamePrefix=FAILED_RECORDS)
+    if not found or not agrees([wanted], found["metricFilters"]):
+        logs.put_metric_filter(**wanted)
 
 
 if __name__ == "__main__":

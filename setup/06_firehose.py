@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 from delivery import destination, source
-from finding import agrees, existing
+from finding import agrees, delivery_state, needed, needed_role, needed_stream
 from logs import keep_log
 from names import (
     DELIVERY,
@@ -16,7 +16,6 @@ from names import (
     bucket,
     place,
 )
-from needs import needed, needed_role, needed_stream
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -26,17 +25,25 @@ def create() -> str:
     firehose = boto3.client("firehose")
     check_needs()
     keep_log(DELIVERY_LOGS, DELIVERY_LOG_STREAM)  # Firehose itself creates neither.
-    if not existing(firehose.describe_delivery_stream, DeliveryStreamName=DELIVERY):
-        new = {
-            "DeliveryStreamName": DELIVERY,
-            "DeliveryStreamType": "KinesisStreamAsSource",
-            "KinesisStreamSourceConfiguration": source(place()),
-            "ExtendedS3DestinationConfiguration": destination(place()),
-            "Tags": TAG_LIST,
-        }
-        accepted(lambda: firehose.create_delivery_stream(**new))
+    if delivery_state(firehose).startswith(("missing", "CREATING_FAILED")):
+        accepted(lambda: create_delivery(firehose))
     update(firehose, active(firehose))
     return f"Firehose stream {DELIVERY} delivers to s3://{bucket()}/{LAKE}"
+
+
+def create_delivery(firehose: Any) -> None:
+    """Create the stream; one that AWS could not make holds nothing, but its name, until deleted."""
+    if delivery_state(firehose) != "missing":
+        firehose.delete_delivery_stream(DeliveryStreamName=DELIVERY)
+        removal = f"removal of the failed Firehose stream {DELIVERY}"
+        wait_until(removal, lambda: delivery_state(firehose), "missing")
+    firehose.create_delivery_stream(
+        DeliveryStreamName=DELIVERY,
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration=source(place()),
+        ExtendedS3DestinationConfiguration=destination(place()),
+        Tags=TAG_LIST,
+    )
 
 
 def check_needs() -> None:
@@ -50,17 +57,9 @@ def check_needs() -> None:
 
 def active(firehose: Any) -> dict[str, Any]:
     """Return the Firehose stream's description once it is active."""
-
-    def found() -> dict[str, Any]:
-        described = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
-        return described["DeliveryStreamDescription"]
-
-    def state() -> str:
-        failed = found().get("FailureDescription", {}).get("Details", "")
-        return f"{found()['DeliveryStreamStatus']}: {failed}"
-
-    wait_until(f"Firehose stream {DELIVERY}", state, "ACTIVE")
-    return found()
+    wait_until(f"Firehose stream {DELIVERY}", lambda: delivery_state(firehose), "ACTIVE")
+    found = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    return found["DeliveryStreamDescription"]
 
 
 def update(firehose: Any, found: dict[str, Any]) -> None:
@@ -73,7 +72,8 @@ def update(firehose: Any, found: dict[str, Any]) -> None:
         raise Refusal(
             f"Firehose stream {DELIVERY} reads another stream or files rows differently, which "
             f"cannot be changed: stop the pipe, wait two minutes, then run aws firehose "
-            f"delete-delivery-stream --delivery-stream-name {DELIVERY}, this script and 08"
+            f"delete-delivery-stream --delivery-stream-name {DELIVERY}, python "
+            f"setup/06_firehose.py and python setup/08_start_pipe.py"
         )
     if not agrees(wanted, written):
         firehose.update_destination(

@@ -3,10 +3,15 @@
 from typing import Any
 
 import boto3
-from finding import agrees, existing
+from finding import (
+    agrees,
+    existing,
+    needed_changes,
+    needed_role,
+    needed_stream,
+)
+from finding import pipe_state as state
 from names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
-from needs import needed_changes, needed_role, needed_stream
-from pipe import state
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -44,7 +49,9 @@ def put_queue() -> str:
     """Create the queue of dead letters or give it its attributes, and return its ARN."""
     sqs = boto3.client("sqs")
     if found := existing(sqs.get_queue_url, QueueName=DEAD_LETTERS):
-        sqs.set_queue_attributes(QueueUrl=found["QueueUrl"], Attributes=QUEUE)
+        url = {"QueueUrl": found["QueueUrl"]}
+        if not agrees(QUEUE, sqs.get_queue_attributes(**url, AttributeNames=["All"])["Attributes"]):
+            sqs.set_queue_attributes(**url, Attributes=QUEUE)
     else:
         accepted(lambda: sqs.create_queue(QueueName=DEAD_LETTERS, Attributes=QUEUE, tags=TAGS))
     return arn("sqs", DEAD_LETTERS)
@@ -66,7 +73,8 @@ def update_pipe(pipes: Any, source: str, common: dict[str, Any], reading: dict[s
     if found["Source"] != source:
         raise Refusal(
             f"pipe {PIPE} reads {found['Source']}, but the table's stream is {source}: a pipe's "
-            f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, this script and 08"
+            f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
+            f"python setup/07_pipe.py and python setup/08_start_pipe.py"
         )
     wanted = common | {"SourceParameters": {"DynamoDBStreamParameters": reading}}
     if not agrees(wanted, found):

@@ -1,9 +1,9 @@
 """Start the pipe, now that everything behind it is ready: from here on changes flow."""
 
 import boto3
-from finding import existing
+from finding import delivery_state
+from finding import pipe_state as state
 from names import DELIVERY, PIPE
-from pipe import state
 from script import run
 from waiting import Refusal, wait_until
 
@@ -25,9 +25,7 @@ def create() -> str:
 
 def check_delivery() -> None:
     """Refuse before Firehose reads: what Kinesis had until then is never delivered."""
-    firehose = boto3.client("firehose")
-    found = existing(firehose.describe_delivery_stream, DeliveryStreamName=DELIVERY)
-    status = found["DeliveryStreamDescription"]["DeliveryStreamStatus"] if found else "missing"
+    status = delivery_state(boto3.client("firehose"))
     if status != "ACTIVE":
         raise Refusal(f"Firehose stream {DELIVERY} is {status}: run python setup/06_firehose.py")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import boto3
 import names
-from finding import existing
+from finding import agrees, existing
 from names import ALARM_TOPIC, FAILED_RECORDS, PIPELINE, arn
 from script import run
 
@@ -24,6 +24,21 @@ class Alarm:
     of: tuple[str, str] | None
     statistic: str = "Sum"
     threshold: float = 0
+
+    def described(self) -> dict[str, Any]:
+        """Return the alarm in AWS's words: five minutes above the threshold are enough."""
+        return {
+            "AlarmName": f"{PIPELINE}-{self.name}",
+            "Namespace": self.namespace,
+            "MetricName": self.metric,
+            "Dimensions": [{"Name": self.of[0], "Value": self.of[1]}] if self.of else [],
+            "Statistic": self.statistic,
+            "Threshold": self.threshold,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "Period": 300,
+            "EvaluationPeriods": 1,
+            "TreatMissingData": "notBreaching",
+        }
 
 
 PIPE, KINESIS = ("PipeName", names.PIPE), ("StreamName", names.STREAM)
@@ -48,20 +63,10 @@ def create() -> str:
     """Create or update the alarms, and say whom they tell."""
     cloudwatch, topic = boto3.client("cloudwatch"), alarm_topic(os.environ.get("ALARM_EMAIL"))
     for alarm in ALARMS:
-        cloudwatch.put_metric_alarm(
-            AlarmName=f"{PIPELINE}-{alarm.name}",
-            Namespace=alarm.namespace,
-            MetricName=alarm.metric,
-            Dimensions=[{"Name": alarm.of[0], "Value": alarm.of[1]}] if alarm.of else [],
-            Statistic=alarm.statistic,
-            Threshold=alarm.threshold,
-            ComparisonOperator="GreaterThanThreshold",
-            Period=300,
-            EvaluationPeriods=1,
-            TreatMissingData="notBreaching",
-            AlarmActions=[topic] if topic else [],
-            Tags=names.TAG_LIST,
-        )
+        wanted = alarm.described() | {"AlarmActions": [topic] if topic else []}
+        found = cloudwatch.describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
+        if not agrees([wanted], found):
+            cloudwatch.put_metric_alarm(**wanted, Tags=names.TAG_LIST)
     return f"{len(ALARMS)} alarms" + (f" tell {topic}" if topic else ", which tell nobody")
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import boto3
 from catalog import changes_table, crawler
 from crawl import crawl, crawler_state
-from finding import agrees, existing
+from finding import agrees, existing, needed, needed_role
 from names import CHANGES, CRAWLER, DATABASE, TAGS, bucket, place
-from needs import needed, needed_role
 from script import arguments, reported
 from waiting import accepted, wait_until
 

@@ -1,16 +1,21 @@
 """Create the Athena workgroup, the views over the lake, and the questions as named queries."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import agrees, existing
+from finding import agrees, existing, needed
 from names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
-from needs import needed
 from script import run
 from waiting import wait_until
 
 ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
+# What makes a view in the catalog, of all that the catalog tells of one.
+VIEW_MEMBERS = (
+    *("Name", "Description", "Owner", "TableType", "PartitionKeys", "StorageDescriptor"),
+    *("ViewOriginalText", "ViewExpandedText"),
+)
 SCAN_LIMIT = 100 * 1024**3  # bytes: what one query may read, about half a dollar
 
 
@@ -19,10 +24,10 @@ def create() -> str:
     athena, get_table = boto3.client("athena"), boto3.client("glue").get_table
     needed(f"table {CHANGES}", "10_glue", get_table, DatabaseName=DATABASE, Name=CHANGES)
     put_workgroup(athena)
-    for view in VIEWS:
-        run_statement(athena, view, (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8"))
     questions = sorted((ANALYTICS / "questions").glob("*.sql"))
     put_questions(athena, {path.stem: path.read_text("utf-8") for path in questions})
+    for view in VIEWS:
+        put_view(athena, view, (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8"))
     return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(questions)} questions"
 
 
@@ -44,6 +49,19 @@ def put_workgroup(athena: Any) -> None:
     elif not agrees(wanted, found["WorkGroup"]["Configuration"]):
         updates = settings | {"ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
+
+
+def put_view(athena: Any, name: str, statement: str) -> None:
+    """Create or replace the view, and mark it: Athena rewrites its text, so that tells nothing."""
+    glue, which = boto3.client("glue"), {"DatabaseName": DATABASE, "Name": name}
+    mark = {"statement.sha256": sha256(statement.encode()).hexdigest()}
+    if agrees({"Table": {"Parameters": mark}}, existing(glue.get_table, **which)):
+        return
+    run_statement(athena, name, statement)
+    made = glue.get_table(**which)["Table"]
+    view = {member: made[member] for member in VIEW_MEMBERS if member in made}
+    view["Parameters"] = made.get("Parameters", {}) | mark
+    glue.update_table(DatabaseName=DATABASE, TableInput=view)
 
 
 def run_statement(athena: Any, name: str, statement: str) -> None:
@@ -74,7 +92,7 @@ def put_questions(athena: Any, questions: dict[str, str]) -> None:
         if name not in known:
             athena.create_named_query(**wanted, Database=DATABASE, WorkGroup=WORKGROUP)
         elif not agrees(wanted, known[name]):
-            athena.update_named_query(NamedQueryId=known[name]["NamedQueryId"], **wanted)
+            athena.update_named_query(**wanted, NamedQueryId=known[name]["NamedQueryId"])
 
 
 if __name__ == "__main__":

@@ -1,27 +1,34 @@
-"""Build the whole pipeline: every script of this folder in its order, each with its line."""
+"""Build the whole pipeline: every script of this folder in its order, each with its line.
+
+With --check nothing is built: each difference between what exists and what the scripts would make
+is a line, with the script that mends it; the exit status is 1 where there is one.
+"""
 
 from importlib import import_module
+from pathlib import Path
 
+from check import differences
+from names import PIPELINE
 from script import arguments, reported
 
-SCRIPTS = (
-    "01_dynamodb",
-    "02_kinesis",
-    "03_s3",
-    "04_iam",
-    "05_lambda",
-    "06_firehose",
-    "07_pipe",
-    "08_start_pipe",
-    "09_alarms",
-    "10_glue",
-    "11_athena",
-)
+SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[0-9][0-9]_*.py"))
+
+
+def check() -> str:
+    """Return that there is no difference, or end the program with a line for each."""
+    if found := differences(SCRIPTS):
+        print(*found, sep="\n")
+        raise SystemExit(1)
+    return f"pipeline {PIPELINE} is as the scripts would make it"
+
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.prog = "python setup"
-    parser.parse_args()
-    for name in SCRIPTS:
-        line = reported(import_module(name).create, f"setup/{name}.py")
-        print(f"{name}: {line}", flush=True)
+    parser.add_argument("--check", action="store_true", help="change nothing, tell what differs")
+    if parser.parse_args().check:
+        print(reported(check, parser.prog))
+    else:
+        for name in SCRIPTS:
+            line = reported(import_module(name).create, f"setup/{name}.py")
+            print(f"{name}: {line}", flush=True)

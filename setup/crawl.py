@@ -4,9 +4,8 @@ from typing import Any
 
 import boto3
 from catalog import changes_table
-from finding import agrees
+from finding import agrees, needed
 from names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket, place
-from needs import needed
 from waiting import Refusal, wait_until
 
 

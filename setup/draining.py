@@ -1,5 +1,6 @@
 """Waiting until Firehose has written all that it took from Kinesis."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -12,13 +13,13 @@ from waiting import wait_until
 QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
 
 
-def drained() -> str:
-    """Return, and say so, once Kinesis has had nothing new for longer than Firehose holds it."""
+def drained() -> Iterator[str]:
+    """Say so once Kinesis has had nothing new for longer than Firehose holds it."""
     kinesis = boto3.client("kinesis")
     if not existing(kinesis.describe_stream_summary, StreamName=STREAM):
-        return f"stream {STREAM} is not there"
+        return
     wait_until(f"stream {STREAM}", lambda: "moving" if moves(kinesis) else "quiet", "quiet")
-    return f"stream {STREAM} is quiet: Firehose has written what it took"
+    yield f"stream {STREAM} is quiet: Firehose has written what it took"
 
 
 def moves(kinesis: Any) -> bool:

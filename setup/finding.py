@@ -1,20 +1,28 @@
-"""What AWS already has: a description, the lack of one, and whether it is as wanted."""
+"""What AWS already has: what a script looks for, needs from the scripts before it, or compares."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import boto3
 from botocore.exceptions import ClientError
+from names import DELIVERY, PIPE, STREAM, TABLE, place
+from waiting import Refusal
+
+Describe = Callable[..., dict[str, Any]]
 
 MISSING = {
     "404",
     "NoSuchBucket",
+    "NoSuchBucketPolicy",
     "NoSuchEntity",
     "NoSuchLifecycleConfiguration",
+    "NoSuchPublicAccessBlockConfiguration",
     "NoSuchTagSet",
     "NotFound",
     "NotFoundException",
     "EntityNotFoundException",
     "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 }
@@ -27,7 +35,7 @@ def is_missing(error: ClientError) -> bool:
     return code in MISSING or (code == "InvalidRequestException" and "is not found" in text)
 
 
-def existing(describe: Callable[..., dict[str, Any]], **which: Any) -> dict[str, Any] | None:
+def existing(describe: Describe, **which: Any) -> dict[str, Any] | None:
     """Return what AWS describes, or None where it does not exist."""
     try:
         return describe(**which)
@@ -38,17 +46,69 @@ def existing(describe: Callable[..., dict[str, Any]], **which: Any) -> dict[str,
 
 
 def agrees(wanted: Any, found: Any) -> bool:
-    """Return whether all that is wanted is found; AWS may describe more than it was told.
+    """Return whether all that is wanted is found; AWS may describe more, and leaves out the empty.
 
     >>> agrees({"Size": 1, "Of": [{"Name": "a"}]}, {"Size": 1, "Of": [{"Name": "a", "Age": 3}]})
     True
     """
+    if found is None:
+        return wanted in (None, "", [], {})
     if isinstance(wanted, Mapping):
         return isinstance(found, Mapping) and all(
-            key in found and agrees(value, found[key]) for key, value in wanted.items()
+            agrees(value, found.get(key)) for key, value in wanted.items()
         )
     if isinstance(wanted, list | tuple):
         return isinstance(found, list | tuple) and all(
             any(agrees(value, other) for other in found) for value in wanted
         )
     return bool(wanted == found)
+
+
+def needed(what: str, script: str, describe: Describe, **which: Any) -> dict[str, Any]:
+    """Return what AWS describes, or refuse and name the script that makes it."""
+    if (found := existing(describe, **which)) is None:
+        raise Refusal(f"{what} is missing: run python setup/{script}.py")
+    return found
+
+
+def needed_role(service: str) -> str:
+    """Return the ARN of a service's role."""
+    name, get_role = place().role_name(service), boto3.client("iam").get_role
+    return needed(f"role {name}", "04_iam", get_role, RoleName=name)["Role"]["Arn"]
+
+
+def needed_stream() -> str:
+    """Return the ARN of the Kinesis stream."""
+    describe = boto3.client("kinesis").describe_stream_summary
+    found = needed(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
+    return found["StreamDescriptionSummary"]["StreamARN"]
+
+
+def needed_changes() -> str:
+    """Return the ARN of the table's own stream of changes."""
+    describe = boto3.client("dynamodb").describe_table
+    table = needed(f"table {TABLE}", "01_dynamodb", describe, TableName=TABLE)["Table"]
+    if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+        raise Refusal(f"table {TABLE} has no stream: run python setup/01_dynamodb.py")
+    return table["LatestStreamArn"]
+
+
+def pipe_state(pipes: Any) -> str:
+    """Return `RUNNING`, `STOPPED` and so on, with the reason of a failure, or `missing`."""
+    if (found := existing(pipes.describe_pipe, Name=PIPE)) is None:
+        return "missing"
+    if "FAILED" in found["CurrentState"]:
+        return f"{found['CurrentState']}: {found.get('StateReason', 'no reason given')}"
+    return found["CurrentState"]
+
+
+def delivery_state(firehose: Any) -> str:
+    """Return `ACTIVE`, `CREATING` and so on, with the reason of a failure, or `missing`."""
+    found = existing(firehose.describe_delivery_stream, DeliveryStreamName=DELIVERY)
+    if found is None:
+        return "missing"
+    stream = found["DeliveryStreamDescription"]
+    if "FAILED" in stream["DeliveryStreamStatus"]:
+        reason = stream.get("FailureDescription", {}).get("Details", "no reason given")
+        return f"{stream['DeliveryStreamStatus']}: {reason}"
+    return stream["DeliveryStreamStatus"]

@@ -25,12 +25,12 @@ def pipe(place: Place) -> Policy:
     # A stream's ARN ends in its creation time: a re-created one must be readable too.
     streams = place.arn("dynamodb", f"table/{TABLE}/stream/*")
     read = ("DescribeStream", "GetRecords", "GetShardIterator")
-    return _policy(
-        _allow("dynamodb", read, streams),
-        _allow("dynamodb", ("ListStreams",), "*"),  # AWS takes no narrower resource for it.
-        _allow("kinesis", ("PutRecord", "PutRecords"), place.arn("kinesis", f"stream/{STREAM}")),
+    return document(
+        allow("dynamodb", read, streams),
+        allow("dynamodb", ("ListStreams",), "*"),  # AWS takes no narrower resource for it.
+        allow("kinesis", ("PutRecord", "PutRecords"), place.arn("kinesis", f"stream/{STREAM}")),
         _kinesis_key(place, "GenerateDataKey"),
-        _allow("sqs", ("SendMessage",), place.arn("sqs", DEAD_LETTERS)),
+        allow("sqs", ("SendMessage",), place.arn("sqs", DEAD_LETTERS)),
     )
 
 
@@ -39,18 +39,18 @@ def firehose(place: Place) -> Policy:
     read = ("DescribeStream", "GetShardIterator", "GetRecords", "ListShards")
     function = place.arn("lambda", f"function:{FUNCTION}")
     folders = [place.in_bucket(f"{LAKE}*"), place.in_bucket(f"{ERRORS}*")]
-    return _policy(
-        _allow("kinesis", read, place.arn("kinesis", f"stream/{STREAM}")),
+    return document(
+        allow("kinesis", read, place.arn("kinesis", f"stream/{STREAM}")),
         _kinesis_key(place, "Decrypt"),
         # Firehose calls the function by its qualified name, which the bare ARN does not cover.
-        _allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
-        _allow("s3", ("AbortMultipartUpload", "GetObject", "PutObject"), *folders),
-        _allow(
+        allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
+        allow("s3", ("AbortMultipartUpload", "GetObject", "PutObject"), *folders),
+        allow(
             "s3",
             ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"),
             place.in_bucket(),
         ),
-        _allow(
+        allow(
             "logs", ("PutLogEvents",), place.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*")
         ),
     )
@@ -59,7 +59,7 @@ def firehose(place: Place) -> Policy:
 def function(place: Place) -> Policy:
     """Return the function's rights: its log, and nothing else."""
     logs = place.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
-    return _policy(_allow("logs", ("CreateLogStream", "PutLogEvents"), logs))
+    return document(allow("logs", ("CreateLogStream", "PutLogEvents"), logs))
 
 
 def crawler(place: Place) -> Policy:
@@ -69,13 +69,13 @@ def crawler(place: Place) -> Policy:
     look = ("GetDatabase", "GetTable", "GetTables", "GetPartition", "GetPartitions")
     write = ("UpdateTable", "CreatePartition", "BatchCreatePartition", "UpdatePartition")
     log = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
-    return _policy(
-        _allow("glue", (*look, "BatchGetPartition"), catalog, database, tables),
-        _allow("glue", (*write, "BatchUpdatePartition"), catalog, database, changes),
-        _allow("s3", ("GetObject",), place.in_bucket(f"{LAKE}*")),
-        _allow("s3", ("GetBucketLocation", "ListBucket"), place.in_bucket()),
+    return document(
+        allow("glue", (*look, "BatchGetPartition"), catalog, database, tables),
+        allow("glue", (*write, "BatchUpdatePartition"), catalog, database, changes),
+        allow("s3", ("GetObject",), place.in_bucket(f"{LAKE}*")),
+        allow("s3", ("GetBucketLocation", "ListBucket"), place.in_bucket()),
         # All crawlers of an account share one log group.
-        _allow("logs", log, place.arn("logs", "log-group:/aws-glue/crawlers*")),
+        allow("logs", log, place.arn("logs", "log-group:/aws-glue/crawlers*")),
     )
 
 
@@ -86,7 +86,7 @@ def trust(service: str, condition: Policy | None = None) -> Policy:
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }
-    return _policy(statement | ({"Condition": condition} if condition else {}))
+    return document(statement | ({"Condition": condition} if condition else {}))
 
 
 def trusts(place: Place) -> dict[str, Policy]:
@@ -113,7 +113,7 @@ def rights(place: Place) -> dict[str, Policy]:
 
 def tls_only(place: Place) -> Policy:
     """Return the bucket's policy: whatever does not come through TLS is refused."""
-    return _policy(
+    return document(
         {
             "Effect": "Deny",
             "Principal": "*",
@@ -125,12 +125,18 @@ def tls_only(place: Place) -> Policy:
 
 
 def _kinesis_key(place: Place, action: str) -> Policy:
-    """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis."""
-    key = _allow("kms", (action,), place.arn("kms", "key/*"))
+    """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis.
+
+    Kinesis's guide says that its default key needs no such right, Firehose's asks for it in the
+    role that reads an encrypted stream. It opens nothing
+    but streams that the role may use anyway.
+    """
+    key = allow("kms", (action,), place.arn("kms", "key/*"))
     return key | {"Condition": {"StringEquals": {"kms:ViaService": place.via("kinesis")}}}
 
 
-def _allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
+def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
+    """Return the statement that allows a service's actions on the resources."""
     return {
         "Effect": "Allow",
         "Action": [f"{service}:{action}" for action in actions],
@@ -138,5 +144,6 @@ def _allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
     }
 
 
-def _policy(*statements: Policy) -> Policy:
+def document(*statements: Policy) -> Policy:
+    """Return the policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}

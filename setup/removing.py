@@ -1,168 +1,242 @@
-"""How each thing that setup makes is removed; what is not there needs no removal."""
+"""How each thing that setup makes is removed: what carries the pipeline's tag, and nothing else.
 
-from collections.abc import Callable
+Each step yields a line for whatever it found; what is not there needs neither.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
 
 import boto3
 import names
 from crawl import crawler_state
-from finding import existing
-from names import PIPELINE, TAG_LIST, arn, place
-from pipe import state
-from waiting import Refusal, wait_until
+from finding import Describe, existing, pipe_state
+from names import PIPELINE, TAGS, arn, place
+from waiting import wait_until
 
-Describe = Callable[..., dict[str, Any]]
+Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
 
 
-def stop_pipe() -> str:
+def removal(what: str, tags: Tags, remove: Callable[[], object]) -> str:
+    """Remove the thing if it is the pipeline's, and return what became of it."""
+    if not is_ours(tags):
+        return f"{what} stays: it has no tag pipeline={PIPELINE}, so it is not the pipeline's"
+    remove()
+    return f"{what} is gone"
+
+
+def is_ours(tags: Tags) -> bool:
+    """Return whether the pipeline's tag is among them."""
+    if not isinstance(tags, Mapping):
+        tags = {tag["Key"]: tag["Value"] for tag in tags}
+    return TAGS.items() <= tags.items()
+
+
+def stop_pipe() -> Iterator[str]:
     """Stop the pipe; one that failed needs no stopping."""
     pipes, what = boto3.client("pipes"), f"pipe {names.PIPE}"
+    found = existing(pipes.describe_pipe, Name=names.PIPE)
+    if not found or not is_ours(found.get("Tags", {})):
+        return
 
     def steady() -> str:
-        now = state(pipes).partition(":")[0]
+        now = pipe_state(pipes).partition(":")[0]
         return "failed" if "FAILED" in now else now
 
-    found = wait_until(what, steady, "RUNNING", "STOPPED", "failed", "missing")
-    if found == "RUNNING":
+    if wait_until(what, steady, "RUNNING", "STOPPED", "failed") == "RUNNING":
         pipes.stop_pipe(Name=names.PIPE)
-        found = wait_until(what, steady, "STOPPED")
-    return f"{what} is {found.lower()}"
+        wait_until(what, steady, "STOPPED")
+        yield f"{what} is stopped"
 
 
-def pipe() -> str:
+def quicksight() -> Iterator[str]:
+    """Delete the data sets and their source, where the account has QuickSight at all."""
+    client, which = boto3.client("quicksight"), {"AwsAccountId": names.account()}
+    script = import_module("12_quicksight")
+    if not script.is_subscribed(client):
+        return
+    things = [("data_set", "DataSet", script.data_set_id(view)) for view in names.VIEWS]
+    for kind, member, name in [*things, ("data_source", "DataSource", PIPELINE)]:
+        identity = which | {f"{member}Id": name}
+        if found := existing(getattr(client, f"describe_{kind}"), **identity):
+            tags = client.list_tags_for_resource(ResourceArn=found[member]["Arn"])["Tags"]
+            delete = getattr(client, f"delete_{kind}")
+            yield removal(f"QuickSight {name}", tags, lambda d=delete, i=identity: d(**i))
+
+
+def athena() -> Iterator[str]:
+    """Delete the workgroup with its named queries; the views are the catalog's."""
+    client, group = boto3.client("athena"), names.WORKGROUP
+    if existing(client.get_work_group, WorkGroup=group):
+        where = arn("athena", f"workgroup/{group}")
+        tags = client.list_tags_for_resource(ResourceARN=where)["Tags"]
+        delete = lambda: client.delete_work_group(WorkGroup=group, RecursiveDeleteOption=True)  # noqa: E731 (one call)
+        yield removal(f"workgroup {group}", tags, delete)
+
+
+def crawler() -> Iterator[str]:
+    """Delete the crawler once it does not run."""
+    glue, name = boto3.client("glue"), names.CRAWLER
+
+    def delete() -> None:
+        if crawler_state(glue) == "RUNNING":
+            glue.stop_crawler(Name=name)
+        wait_until(f"crawler {name}", lambda: crawler_state(glue), "READY")
+        glue.delete_crawler(Name=name)
+
+    if existing(glue.get_crawler, Name=name):
+        tags = glue.get_tags(ResourceArn=arn("glue", f"crawler/{name}"))["Tags"]
+        yield removal(f"crawler {name}", tags, delete)
+
+
+def database() -> Iterator[str]:
+    """Delete the catalog's database with its tables and views; it holds no data."""
+    glue, name = boto3.client("glue"), names.DATABASE
+
+    def delete() -> None:
+        pages = glue.get_paginator("get_tables").paginate(DatabaseName=name)
+        for table in [table["Name"] for page in pages for table in page["TableList"]]:
+            glue.delete_table(DatabaseName=name, Name=table)
+        glue.delete_database(Name=name)
+
+    if existing(glue.get_database, Name=name):
+        tags = glue.get_tags(ResourceArn=arn("glue", f"database/{name}"))["Tags"]
+        yield removal(f"database {name}", tags, delete)
+
+
+def alarms() -> Iterator[str]:
+    """Delete the alarms and the topic that they tell."""
+    cloudwatch, sns = boto3.client("cloudwatch"), boto3.client("sns")
+    made = [f"{PIPELINE}-{alarm.name}" for alarm in import_module("09_alarms").ALARMS]
+    for alarm in cloudwatch.describe_alarms(AlarmNames=made)["MetricAlarms"]:
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+        name = alarm["AlarmName"]
+        delete = lambda name=name: cloudwatch.delete_alarms(AlarmNames=[name])  # noqa: E731 (one call)
+        yield removal(f"alarm {name}", tags, delete)
+    topic = arn("sns", names.ALARM_TOPIC)
+    if existing(sns.get_topic_attributes, TopicArn=topic):
+        tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
+        yield removal(f"topic {names.ALARM_TOPIC}", tags, lambda: sns.delete_topic(TopicArn=topic))
+
+
+def pipe() -> Iterator[str]:
     """Delete the pipe and the queue of its dead letters."""
     pipes, sqs = boto3.client("pipes"), boto3.client("sqs")
-    if existing(pipes.describe_pipe, Name=names.PIPE):
+
+    def delete() -> None:
         pipes.delete_pipe(Name=names.PIPE)
         wait_until_gone(f"pipe {names.PIPE}", pipes.describe_pipe, Name=names.PIPE)
-    if queue := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
-        sqs.delete_queue(QueueUrl=queue["QueueUrl"])
-    return f"pipe {names.PIPE} and queue {names.DEAD_LETTERS} are gone"
+
+    if found := existing(pipes.describe_pipe, Name=names.PIPE):
+        yield removal(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
+    if found := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
+        queue = {"QueueUrl": found["QueueUrl"]}
+        tags = sqs.list_queue_tags(**queue).get("Tags", {})
+        yield removal(f"queue {names.DEAD_LETTERS}", tags, lambda: sqs.delete_queue(**queue))
 
 
-def athena() -> str:
-    """Delete the workgroup with its named queries; the views are the catalog's."""
-    client = boto3.client("athena")
-    if existing(client.get_work_group, WorkGroup=names.WORKGROUP):
-        client.delete_work_group(WorkGroup=names.WORKGROUP, RecursiveDeleteOption=True)
-    return f"workgroup {names.WORKGROUP} is gone"
-
-
-def glue() -> str:
-    """Delete the crawler, and the database with its tables and views."""
-    client = boto3.client("glue")
-    if existing(client.get_crawler, Name=names.CRAWLER):
-        if crawler_state(client) == "RUNNING":
-            client.stop_crawler(Name=names.CRAWLER)
-        wait_until(f"crawler {names.CRAWLER}", lambda: crawler_state(client), "READY")
-        client.delete_crawler(Name=names.CRAWLER)
-    if existing(client.get_database, Name=names.DATABASE):
-        pages = client.get_paginator("get_tables").paginate(DatabaseName=names.DATABASE)
-        for table in [table["Name"] for page in pages for table in page["TableList"]]:
-            client.delete_table(DatabaseName=names.DATABASE, Name=table)
-        client.delete_database(Name=names.DATABASE)
-    return f"crawler {names.CRAWLER} and database {names.DATABASE} are gone"
-
-
-def alarms() -> str:
-    """Delete the alarms and the topic that they tell."""
-    made = [f"{PIPELINE}-{alarm.name}" for alarm in import_module("09_alarms").ALARMS]
-    boto3.client("cloudwatch").delete_alarms(AlarmNames=made)
-    boto3.client("sns").delete_topic(TopicArn=arn("sns", names.ALARM_TOPIC))
-    return f"alarms and topic {names.ALARM_TOPIC} are gone"
-
-
-def firehose() -> str:
+def firehose() -> Iterator[str]:
     """Delete the Firehose stream, which drops what it still holds, and its log."""
     client, which = boto3.client("firehose"), {"DeliveryStreamName": names.DELIVERY}
-    if existing(client.describe_delivery_stream, **which):
+    what = f"Firehose stream {names.DELIVERY}"
+
+    def delete() -> None:
         client.delete_delivery_stream(**which)
-        wait_until_gone(f"Firehose {names.DELIVERY}", client.describe_delivery_stream, **which)
-    delete_log(names.DELIVERY_LOGS)
-    return f"Firehose stream {names.DELIVERY} is gone"
+        wait_until_gone(what, client.describe_delivery_stream, **which)
+
+    if existing(client.describe_delivery_stream, **which):
+        yield removal(what, client.list_tags_for_delivery_stream(**which)["Tags"], delete)
+    yield from log(names.DELIVERY_LOGS)
 
 
-def function() -> str:
+def function() -> Iterator[str]:
     """Delete the function and its log."""
-    client = boto3.client("lambda")
-    if existing(client.get_function, FunctionName=names.FUNCTION):
-        client.delete_function(FunctionName=names.FUNCTION)
-    delete_log(names.FUNCTION_LOGS)
-    return f"function {names.FUNCTION} is gone"
+    client, which = boto3.client("lambda"), {"FunctionName": names.FUNCTION}
+    if found := existing(client.get_function, **which):
+        delete = lambda: client.delete_function(**which)  # noqa: E731 (one call)
+        yield removal(f"function {names.FUNCTION}", found.get("Tags", {}), delete)
+    yield from log(names.FUNCTION_LOGS)
 
 
-def roles() -> str:
+def log(group: str) -> Iterator[str]:
+    """Delete a log group and what counts in it."""
+    logs, where = boto3.client("logs"), arn("logs", f"log-group:{group}")
+
+    def delete() -> None:
+        for counted in logs.describe_metric_filters(logGroupName=group)["metricFilters"]:
+            logs.delete_metric_filter(logGroupName=group, filterName=counted["filterName"])
+        logs.delete_log_group(logGroupName=group)
+
+    alike = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    if group in [found["logGroupName"] for found in alike]:
+        tags = logs.list_tags_for_resource(resourceArn=where)["tags"]
+        yield removal(f"log {group}", tags, delete)
+
+
+def roles() -> Iterator[str]:
     """Delete the roles and whatever policies they have."""
-    iam = boto3.client("iam")
     for service in ("pipe", "firehose", "lambda", "crawler"):
-        role = place().role_name(service)
-        if existing(iam.get_role, RoleName=role):
-            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                iam.delete_role_policy(RoleName=role, PolicyName=name)
-            for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-                iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
-            iam.delete_role(RoleName=role)
-    return "roles are gone"
+        name = place().role_name(service)
+        if found := existing(boto3.client("iam").get_role, RoleName=name):
+            tags = found["Role"].get("Tags", [])
+            yield removal(f"role {name}", tags, lambda name=name: delete_role(name))
 
 
-def kinesis() -> str:
+def delete_role(role: str) -> None:
+    """Delete a role with its policies, its own and those attached to it."""
+    iam = boto3.client("iam")
+    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=role, PolicyName=name)
+    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=role)
+
+
+def kinesis() -> Iterator[str]:
     """Delete the stream between the pipe and Firehose."""
-    client = boto3.client("kinesis")
-    if existing(client.describe_stream_summary, StreamName=names.STREAM):
-        client.delete_stream(StreamName=names.STREAM, EnforceConsumerDeletion=True)
-        describe = client.describe_stream_summary
-        wait_until_gone(f"stream {names.STREAM}", describe, StreamName=names.STREAM)
-    return f"stream {names.STREAM} is gone"
+    client, which = boto3.client("kinesis"), {"StreamName": names.STREAM}
+    what = f"stream {names.STREAM}"
+
+    def delete() -> None:
+        client.delete_stream(**which, EnforceConsumerDeletion=True)
+        wait_until_gone(what, client.describe_stream_summary, **which)
+
+    if existing(client.describe_stream_summary, **which):
+        yield removal(what, client.list_tags_for_stream(**which)["Tags"], delete)
 
 
-def lake() -> str:
+def lake() -> Iterator[str]:
     """Delete the bucket with every version of every object."""
     s3, bucket = boto3.client("s3"), names.bucket()
-    if existing(s3.head_bucket, Bucket=bucket):
-        tagged = existing(s3.get_bucket_tagging, Bucket=bucket) or {}
-        check_tag(f"bucket {bucket}", tagged.get("TagSet", []))
+
+    def delete() -> None:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
             versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
             doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
             if doomed:
                 s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
         s3.delete_bucket(Bucket=bucket)
-    return f"bucket {bucket} is gone"
+
+    if existing(s3.head_bucket, Bucket=bucket):
+        tagged = existing(s3.get_bucket_tagging, Bucket=bucket) or {}
+        yield removal(f"bucket {bucket}", tagged.get("TagSet", []), delete)
 
 
-def table() -> str:
+def table() -> Iterator[str]:
     """Delete the table with all its orders, unless it is the user's own."""
     dynamodb, which = boto3.client("dynamodb"), {"TableName": names.TABLE}
-    if names.ADOPTED:
-        return f"table {names.TABLE} is yours and stays as it is"
-    if found := existing(dynamodb.describe_table, **which):
-        tags = dynamodb.list_tags_of_resource(ResourceArn=found["Table"]["TableArn"])["Tags"]
-        check_tag(f"table {names.TABLE}", tags)
+    what, describe = f"table {names.TABLE}", dynamodb.describe_table
+
+    def delete() -> None:
         dynamodb.update_table(**which, DeletionProtectionEnabled=False)
-        status = lambda: dynamodb.describe_table(**which)["Table"]["TableStatus"]  # noqa: E731
-        wait_until(f"table {names.TABLE}", status, "ACTIVE")
+        wait_until(what, lambda: describe(**which)["Table"]["TableStatus"], "ACTIVE")
         dynamodb.delete_table(**which)
-        wait_until_gone(f"table {names.TABLE}", dynamodb.describe_table, **which)
-    return f"table {names.TABLE} is gone"
+        wait_until_gone(what, describe, **which)
 
-
-def check_tag(what: str, tags: list[dict[str, str]]) -> None:
-    """Refuse to delete data that does not carry the pipeline's tag."""
-    if TAG_LIST[0] not in tags:
-        raise Refusal(
-            f"{what} has no tag pipeline={PIPELINE}, so it is not the pipeline's to delete"
-        )
-
-
-def delete_log(group: str) -> None:
-    """Delete a log group and what counts in it."""
-    logs = boto3.client("logs")
-    alike = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    if group in [found["logGroupName"] for found in alike]:
-        for counted in logs.describe_metric_filters(logGroupName=group)["metricFilters"]:
-            logs.delete_metric_filter(logGroupName=group, filterName=counted["filterName"])
-        logs.delete_log_group(logGroupName=group)
+    if names.ADOPTED:
+        yield f"{what} is yours and stays as it is"
+    elif found := existing(describe, **which):
+        tags = dynamodb.list_tags_of_resource(ResourceArn=found["Table"]["TableArn"])["Tags"]
+        yield removal(what, tags, delete)
 
 
 def wait_until_gone(what: str, describe: Describe, **which: str) -> None:

@@ -17,8 +17,10 @@ from script import arguments, reported
 STEPS = (
     removing.stop_pipe,
     drained,
+    removing.quicksight,
     removing.athena,
-    removing.glue,
+    removing.crawler,
+    removing.database,
     removing.alarms,
     removing.pipe,
     removing.firehose,
@@ -49,7 +51,8 @@ def remove(told: argparse.Namespace) -> str:
         raise SystemExit(1)
     steps = [step for step in STEPS if step is not drained] if told.delete_data else STEPS
     for step in (*steps, *(DATA if told.delete_data else ())):
-        print(step(), flush=True)
+        for line in step():
+            print(line, flush=True)
     kept = "" if told.delete_data else f"; bucket {bucket()} and table {TABLE} are kept"
     return f"pipeline {PIPELINE} is gone{kept}"
 

@@ -1,7 +1,9 @@
 """The two ways of waiting for AWS: until a state is reached, and until a call is accepted."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
@@ -29,13 +31,27 @@ class Refusal(Exception):
     """Why a script cannot go on, and what to do about it."""
 
 
+class Unfinished(Refusal):
+    """What was waited for did not come in time; it may still come."""
+
+
+@dataclass
+class Patience:
+    """How many seconds any wait may take; `python setup --check` waits for nothing."""
+
+    seconds: float = math.inf
+
+
+PATIENCE = Patience()
+
+
 def pauses(limit: float) -> Iterator[None]:
     """Yield at once, then again after growing pauses of at most 5 s, until the limit is spent.
 
     The limit counts from the second asking on: the first attempt may itself take minutes.
     """
     yield
-    end, pause = time.monotonic() + limit, 0.1
+    end, pause = time.monotonic() + min(limit, PATIENCE.seconds), 0.1
     while time.monotonic() < end:
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
@@ -55,7 +71,10 @@ def wait_until(what: str, state: Callable[[], str], *wanted: str, limit: float =
             return name
         if "FAILED" in name or name == "CANCELLED":
             raise Refusal(f"{what}: expected {target}, found {found}")
-    raise Refusal(f"{what}: expected {target}, found {found} after {limit:.0f} s: run this again")
+    spent = min(limit, PATIENCE.seconds)
+    raise Unfinished(
+        f"{what}: expected {target}, found {found} after {spent:.0f} s: run this again"
+    )
 
 
 def accepted(call: Callable[[], T], limit: float = 120) -> T:

@@ -3,17 +3,25 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
+from base64 import b64encode
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
+from botocore import xform_name
 
-PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT / "setup"))
+from tests.setup_world import PROJECT, a_world, names
+
 archive = import_module("archive")
+agrees = import_module("finding").agrees
+DOCS = PROJECT / "docs" / "aws.md"
 
 CALL = """
 import sys
@@ -55,3 +63,35 @@ def test_it_answers_in_an_interpreter_that_has_nothing_else(tmp_path: Path) -> N
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(import_module("waiting").Refusal, match="the zip cannot be written"):
         archive.written(tmp_path)
+
+
+def test_it_can_be_deployed_by_hand_with_the_commands_of_the_docs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "analytics").mkdir()
+    with a_world(tmp_path / "analytics") as world:
+        monkeypatch.chdir(tmp_path)
+        archive.written(Path("build/lambda.zip"))
+        world.run("04_iam")
+        for command in re.findall(r"^aws lambda (?!wait)(.+)$", DOCS.read_text("utf-8"), re.M):
+            answered = called(boto3.client("lambda"), *command.split())
+            assert answered["CodeSha256"] == b64encode(sha256(archive.archive()).digest()).decode()
+        made = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+        assert made["Role"] == names.role("lambda")
+        assert agrees(import_module("05_lambda").SETTINGS, made)
+
+
+def called(client: Any, operation: str, *options: str) -> dict[str, Any]:
+    """Return what AWS answers to the request that the aws CLI makes of a command."""
+    told = dict(zip(options[::2], options[1::2], strict=True))
+    shape = client.meta.service_model.operation_model(
+        client.meta.method_to_api_mapping[operation.replace("-", "_")]
+    ).input_shape
+    spelled = {f"--{xform_name(name, '-')}": name for name in shape.members}
+    zip_file = Path(told.pop("--zip-file").removeprefix("fileb://")).read_bytes()
+    new = operation == "create-function"
+    asked: dict[str, Any] = {"Code": {"ZipFile": zip_file}} if new else {"ZipFile": zip_file}
+    for option, text in told.items():
+        member = shape.members[spelled[option]]
+        asked[spelled[option]] = int(text) if member.type_name == "integer" else text
+    return getattr(client, operation.replace("-", "_"))(**asked)

@@ -1,196 +1,46 @@
-"""The setup scripts on the laptop cloud: what they ask of AWS, once, again, and to undo it."""
+"""The setup scripts on the laptop cloud: what they make, and make again, and what they refuse."""
 
 import gzip
 import io
 import json
-import sys
-import threading
 import zipfile
-from argparse import Namespace
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 
-from local.cloud import Cloud
-from local.environment import exports
-from local.parts import PARTS
-from tests.service_model import violations
+from tests.setup_world import QUESTION, SCRIPTS, Refusal, World, a_world, inventory, names, removed
 
-SETUP = Path(__file__).resolve().parent.parent / "setup"
-sys.path.insert(0, str(SETUP))
-
-names, teardown, waiting = map(import_module, ("names", "teardown", "waiting"))
-Refusal = waiting.Refusal
-
-SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
-# What may be repeated: it asks, or says what shall be, or replaces a view by itself.
-HARMLESS = ("Describe", "Get", "List", "Head", "Put", "SetQueue", "AddTags", "StartQuery")
 ANALYSED = ("03_s3", "04_iam", "10_glue", "11_athena")
-SESSION = boto3.Session()  # One for all tests: it keeps the service models that it has read.
-QUESTION = "-- How many changes there are.\nSELECT count(*) FROM order_changes\n"
-
-
-@dataclass
-class World:
-    """The laptop cloud as the scripts meet it; what they wait for comes while they wait."""
-
-    cloud: Cloud
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    passed: float = 0.0
-    stepping: bool = False
-    clients: dict[str, Any] = field(default_factory=dict)
-
-    def client(self, service: str, **options: Any) -> Any:
-        """Return a client; those of the scripts are kept, since each takes long to make."""
-        if self.is_cloud():
-            return SESSION.client(service, **options)
-        if service not in self.clients:
-            self.clients[service] = SESSION.client(service)
-        return self.clients[service]
-
-    def is_cloud(self) -> bool:
-        """Return whether it is the cloud that acts at the moment, and not a script."""
-        return self.stepping or threading.current_thread() is not threading.main_thread()
-
-    def monotonic(self) -> float:
-        """Return a time that only waiting lets pass."""
-        return self.passed
-
-    def sleep(self, seconds: float) -> None:
-        """Let the cloud work instead of waiting for it."""
-        self.passed += seconds
-        self.stepping = True
-        self.cloud.step()
-        self.stepping = False
-
-    def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        """Check a request of the scripts, not of the cloud itself, against the service's model."""
-        if self.is_cloud():
-            return
-        service = model.service_model.service_name
-        self.asked.append((service, model.name))
-        found = violations(params, model.input_shape) if model.input_shape else ()
-        self.broken += [f"{service}.{model.name}{each}" for each in found]
-
-    def run(self, *scripts: str) -> list[str]:
-        """Run the scripts, or all, and return their lines."""
-        return [import_module(script).create() for script in scripts or SCRIPTS]
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
-    cloud = Cloud(PARTS)
-    urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
-    for name, value in exports(cloud.endpoint, {}).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", SESSION)
-    for cached in (names.account, names.place):
-        cached.cache_clear()
-    made = World(cloud)
-    SESSION.events.register("before-parameter-build", made.record)
-    monkeypatch.setattr(boto3, "client", made.client)
-    monkeypatch.setattr(waiting, "time", made)
-    monkeypatch.setattr(import_module("11_athena"), "ANALYTICS", analytics(tmp_path))
-    yield made
-    SESSION.events.unregister("before-parameter-build", made.record)
-    cloud.close()
+def world(tmp_path: Path) -> Iterator[World]:
+    with a_world(tmp_path) as made:
+        yield made
 
 
-def analytics(folder: Path) -> Path:
-    """Return a folder with small views and a question in place of the real ones."""
-    for name in ("views", "questions"):
-        (folder / name).mkdir()
-    first, *others = names.VIEWS
-    view = "CREATE OR REPLACE VIEW {} AS SELECT order_id FROM {}"
-    (folder / "views" / f"{first}.sql").write_text(view.format(first, names.CHANGES))
-    for other in others:
-        (folder / "views" / f"{other}.sql").write_text(view.format(other, first))
-    (folder / "questions" / "how_many.sql").write_text(QUESTION)
-    return folder
+@pytest.mark.parametrize("region", ["eu-central-1"])
+def test_the_pipeline_can_live_in_another_region(tmp_path: Path, region: str) -> None:
+    with a_world(tmp_path, region) as world:
+        check_region(world, region)
 
 
-def removed(delete_data: bool) -> str:
-    """Take the pipeline down and return the last line."""
-    return teardown.remove(Namespace(yes=True, delete_data=delete_data))
-
-
-def inventory() -> Counter[str]:
-    """Return how many resources there are of each kind that setup makes."""
-    client = boto3.client
-    return Counter(
-        tables=len(client("dynamodb").list_tables()["TableNames"]),
-        streams=len(client("kinesis").list_streams()["StreamNames"]),
-        buckets=len(client("s3").list_buckets()["Buckets"]),
-        roles=len(client("iam").list_roles()["Roles"]),
-        functions=len(client("lambda").list_functions()["Functions"]),
-        logs=len(client("logs").describe_log_groups()["logGroups"]),
-        filters=len(client("logs").describe_metric_filters()["metricFilters"]),
-        deliveries=len(client("firehose").list_delivery_streams()["DeliveryStreamNames"]),
-        pipes=len(client("pipes").list_pipes()["Pipes"]),
-        queues=len(client("sqs").list_queues().get("QueueUrls", [])),
-        alarms=len(client("cloudwatch").describe_alarms()["MetricAlarms"]),
-        topics=len(client("sns").list_topics()["Topics"]),
-        databases=len(client("glue").get_databases()["DatabaseList"]),
-        crawlers=len(client("glue").list_crawlers()["CrawlerNames"]),
-        workgroups=len(client("athena").list_work_groups()["WorkGroups"]),
-    )
-
-
-def test_every_request_is_valid_a_second_run_changes_nothing_and_teardown_leaves_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = inventory()
-    monkeypatch.setenv("ALARM_EMAIL", "orders@example.com")
-    assert len(world.run()) == len(SCRIPTS) == 11
-    made = len(world.asked)
-    world.run()
-    again = world.asked[made:]
-    assert [each for each in again if not each[1].startswith(HARMLESS)] == []
-    s3 = boto3.client("s3")
-    s3.put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-23/a")
-    s3.delete_object(Bucket=names.bucket(), Key="lake/dt=2026-11-23/a")
-    for _ in range(2):
-        removed(delete_data=True)
-        assert inventory() == before
-    assert world.broken == []
-
-
-def test_the_pipeline_can_live_in_another_region(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+def check_region(world: World, region: str) -> None:
     before = inventory()
     world.run()
     where = boto3.client("s3").get_bucket_location(Bucket=names.bucket())
-    assert where["LocationConstraint"] == "eu-central-1"
+    assert where["LocationConstraint"] == region
+    partition = boto3.Session().get_partition_for_region(region)
+    arns = {each["TopicArn"] for each in boto3.client("sns").list_topics()["Topics"]}
+    arns |= {boto3.client("pipes").describe_pipe(Name=names.PIPE)["Arn"], names.role("pipe")}
+    assert all(arn.startswith(f"arn:{partition}:") for arn in arns)
     removed(delete_data=True)
     assert inventory() == before
     assert world.broken == []
-
-
-@pytest.mark.parametrize("last", [4, 7])
-def test_teardown_clears_up_after_a_setup_that_was_never_finished(world: World, last: int) -> None:
-    before = inventory()
-    world.run(*SCRIPTS[:last])
-    removed(delete_data=True)
-    assert inventory() == before
-
-
-def test_teardown_keeps_the_data_unless_told(world: World) -> None:
-    before = inventory()
-    world.run(*SCRIPTS[:8])
-    assert "are kept" in removed(delete_data=False)
-    assert inventory() - before == Counter(tables=1, buckets=1)
-    world.run("01_dynamodb", "03_s3")  # The pipeline can be built again over them.
 
 
 @pytest.mark.parametrize(
@@ -429,8 +279,6 @@ def test_a_stream_of_another_view_type_is_refused_with_the_way_out(world: World)
     )
     with pytest.raises(Refusal, match="expected a stream of NEW_AND_OLD_IMAGES, found KEYS_ONLY"):
         world.run("01_dynamodb")
-    with pytest.raises(Refusal, match="has no tag"):
-        removed(delete_data=True)
 
 
 def test_a_pipe_on_a_stream_that_was_replaced_is_refused_with_the_way_out(world: World) -> None:
@@ -471,19 +319,6 @@ def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: Wor
     assert pipe_state() == "STOPPED"
 
 
-def test_firehose_gets_the_time_to_write_what_it_took(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draining = import_module("draining")
-    world.run("02_kinesis")
-    kinesis = boto3.client("kinesis")
-    assert not draining.moves(kinesis)
-    kinesis.put_record(StreamName=names.STREAM, Data=b"{}", PartitionKey="a")
-    assert draining.moves(kinesis)
-    monkeypatch.setattr(draining, "QUIET", -timedelta(seconds=5))
-    assert "is quiet" in draining.drained()
-
-
 def test_alarms_write_to_the_address_once_and_go_on_doing_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -497,3 +332,73 @@ def test_alarms_write_to_the_address_once_and_go_on_doing_so(
     assert world.asked.count(("sns", "Subscribe")) == 1  # Each one sends a letter.
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert all(each["AlarmActions"] == [subscribed[0]["TopicArn"]] for each in alarms)
+
+
+def test_a_firehose_stream_that_could_not_be_made_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run(*SCRIPTS[:6])
+    script = import_module("06_firehose")
+    firehose, states = boto3.client("firehose"), iter(["CREATING_FAILED: no key"] * 2)
+    monkeypatch.setattr(script, "delivery_state", lambda client: next(states, now(client)))
+    del world.asked[:]
+    world.run("06_firehose")
+    assert ("firehose", "DeleteDeliveryStream") in world.asked
+    assert ("firehose", "CreateDeliveryStream") in world.asked
+    assert now(firehose) == "ACTIVE"
+
+
+def now(firehose: Any) -> str:
+    return import_module("finding").delivery_state(firehose)
+
+
+@pytest.mark.parametrize("marked", ["CREATING_FAILED: no key", "CREATING"])
+def test_a_pipe_is_never_started_before_firehose_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch, marked: str
+) -> None:
+    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda _: marked)
+    with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
+        world.run("08_start_pipe")
+
+
+def test_orders_that_expire_by_another_attribute_are_refused_with_the_way_out(world: World) -> None:
+    world.run("01_dynamodb")
+    dynamodb = boto3.client("dynamodb")
+    for enabled, name in ((False, names.TTL_ATTRIBUTE), (True, "ends_at")):
+        dynamodb.update_time_to_live(
+            TableName=names.TABLE,
+            TimeToLiveSpecification={"Enabled": enabled, "AttributeName": name},
+        )
+    with pytest.raises(Refusal, match="expected orders to expire by expires_at, found ends_at"):
+        world.run("01_dynamodb")
+
+
+def test_the_users_own_tags_of_the_bucket_survive(world: World) -> None:
+    world.run("03_s3")
+    s3, mine = boto3.client("s3"), {"Key": "team", "Value": "sales"}
+    s3.put_bucket_tagging(Bucket=names.bucket(), Tagging={"TagSet": [mine]})
+    world.run("03_s3")
+    tags = s3.get_bucket_tagging(Bucket=names.bucket())["TagSet"]
+    assert mine in tags
+    assert names.TAG_LIST[0] in tags
+
+
+def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it(
+    world: World,
+) -> None:
+    world.run(*ANALYSED)
+    view = {"DatabaseName": names.DATABASE, "Name": "orders"}
+    parameters = boto3.client("glue").get_table(**view)["Table"]["Parameters"]
+    assert parameters["presto_view"] == "true"  # What Athena set is still there.
+    path = import_module("11_athena").ANALYTICS / "views" / "orders.sql"
+    path.write_text("CREATE OR REPLACE VIEW orders AS SELECT order_id, status FROM changes")
+    world.run("11_athena")
+    columns = boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]
+    assert [column["Name"] for column in columns] == ["order_id", "status"]
+    import_module("11_athena").run_statement(
+        boto3.client("athena"), "orders", "CREATE OR REPLACE VIEW orders AS SELECT 1 AS one"
+    )
+    world.run("11_athena")
+    assert (
+        boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns
+    )

@@ -1,0 +1,172 @@
+"""Print the IAM policy of whoever runs these scripts: what they ask of AWS, and nothing else.
+
+It fits into a role's own policy, which holds 10 240 characters; docs/aws.md says how to give it.
+"""
+
+import json
+
+from names import (
+    ALARM_TOPIC,
+    CRAWLER,
+    DATABASE,
+    DEAD_LETTERS,
+    DELIVERY,
+    DELIVERY_LOGS,
+    FUNCTION,
+    FUNCTION_LOGS,
+    PIPE,
+    PIPELINE,
+    STREAM,
+    TABLE,
+    WORKGROUP,
+    Place,
+    place,
+)
+from policies import Policy, allow, document
+from script import arguments, reported
+
+# Service, its actions, and the pipeline's own things that they are about.
+GRANTS = (
+    (
+        "dynamodb",
+        "CreateTable DeleteTable DescribeTable UpdateTable DescribeContinuousBackups "
+        "UpdateContinuousBackups DescribeTimeToLive UpdateTimeToLive ListTagsOfResource "
+        "TagResource",
+        (f"table/{TABLE}",),
+    ),
+    ("dynamodb", "DescribeStream", (f"table/{TABLE}/stream/*",)),
+    (
+        "kinesis",
+        "CreateStream DeleteStream DescribeStreamSummary ListShards GetShardIterator GetRecords "
+        "AddTagsToStream ListTagsForStream",
+        (f"stream/{STREAM}",),
+    ),
+    (
+        "lambda",
+        "CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode "
+        "UpdateFunctionConfiguration TagResource",
+        (f"function:{FUNCTION}",),
+    ),
+    (
+        "logs",
+        "CreateLogGroup DeleteLogGroup PutRetentionPolicy CreateLogStream DescribeLogStreams "
+        "PutMetricFilter DeleteMetricFilter DescribeMetricFilters ListTagsForResource TagResource",
+        tuple(
+            f"log-group:{group}{end}"
+            for group in (FUNCTION_LOGS, DELIVERY_LOGS)
+            for end in ("", ":*")
+        ),
+    ),
+    (
+        "firehose",
+        "CreateDeliveryStream DeleteDeliveryStream DescribeDeliveryStream UpdateDestination "
+        "TagDeliveryStream ListTagsForDeliveryStream",
+        (f"deliverystream/{DELIVERY}",),
+    ),
+    (
+        "pipes",
+        "CreatePipe DeletePipe DescribePipe UpdatePipe StartPipe StopPipe TagResource",
+        (f"pipe/{PIPE}",),
+    ),
+    (
+        "sqs",
+        "CreateQueue DeleteQueue GetQueueUrl GetQueueAttributes SetQueueAttributes ListQueueTags "
+        "TagQueue",
+        (DEAD_LETTERS,),
+    ),
+    (
+        "cloudwatch",
+        "PutMetricAlarm DeleteAlarms DescribeAlarms ListTagsForResource TagResource",
+        (f"alarm:{PIPELINE}-*",),
+    ),
+    (
+        "sns",
+        "CreateTopic DeleteTopic GetTopicAttributes Subscribe ListSubscriptionsByTopic "
+        "ListTagsForResource TagResource",
+        (ALARM_TOPIC,),
+    ),
+    (
+        "glue",
+        "CreateDatabase DeleteDatabase GetDatabase CreateTable DeleteTable GetTable GetTables "
+        "UpdateTable",
+        (
+            "catalog",
+            f"database/{DATABASE}",
+            f"table/{DATABASE}/*",
+            f"userDefinedFunction/{DATABASE}/*",
+        ),
+    ),
+    (
+        "glue",
+        "DeleteCrawler GetCrawler UpdateCrawler StartCrawler StopCrawler",
+        (f"crawler/{CRAWLER}",),
+    ),
+    ("glue", "GetTags TagResource", (f"crawler/{CRAWLER}", f"database/{DATABASE}")),
+    (
+        "athena",
+        "CreateWorkGroup DeleteWorkGroup GetWorkGroup UpdateWorkGroup StartQueryExecution "
+        "GetQueryExecution CreateNamedQuery GetNamedQuery ListNamedQueries "
+        "UpdateNamedQuery",
+        (f"workgroup/{WORKGROUP}",),
+    ),
+    (
+        "athena",
+        "ListTagsForResource TagResource",
+        tuple(
+            f"{kind}/{WORKGROUP}" for kind in ("workgroup", "datacatalog", "capacity-reservation")
+        ),
+    ),
+    (
+        "quicksight",
+        "DeleteDataSource DescribeDataSource UpdateDataSource PassDataSource CreateDataSet "
+        "DeleteDataSet DescribeDataSet UpdateDataSet ListTagsForResource TagResource",
+        (f"datasource/{PIPELINE}", f"dataset/{PIPELINE}-*"),
+    ),
+)
+ROLES = (
+    "CreateRole DeleteRole GetRole UpdateAssumeRolePolicy GetRolePolicy PutRolePolicy "
+    "DeleteRolePolicy ListRolePolicies ListAttachedRolePolicies DetachRolePolicy TagRole"
+)
+BUCKET = (
+    "CreateBucket DeleteBucket ListBucket ListBucketVersions GetBucketLocation GetBucketTagging "
+    "PutBucketTagging GetBucketPublicAccessBlock PutBucketPublicAccessBlock "
+    "PutBucketOwnershipControls GetEncryptionConfiguration PutEncryptionConfiguration "
+    "GetBucketVersioning PutBucketVersioning GetLifecycleConfiguration PutLifecycleConfiguration "
+    "GetBucketPolicy PutBucketPolicy"
+)
+SERVICES = ("firehose", "glue", "lambda", "pipes")
+
+
+def deployer(place: Place) -> Policy:
+    """Return the policy: every action bound to what bears the pipeline's name."""
+    roles = [place.role(service) for service in ("pipe", "firehose", "lambda", "crawler")]
+    passed = {"iam:PassedToService": [f"{service}.amazonaws.com" for service in SERVICES]}
+    return document(
+        *(
+            allow(service, tuple(actions.split()), *(place.arn(service, one) for one in things))
+            for service, actions, things in GRANTS
+        ),
+        allow("iam", tuple(ROLES.split()), *roles),
+        allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed}},
+        allow("s3", tuple(BUCKET.split()), place.in_bucket()),
+        allow("s3", ("DeleteObject", "DeleteObjectVersion"), place.in_bucket("*")),
+        # Athena reads and writes as whoever asks it; and who sets the bucket's policy may do both.
+        allow("s3", ("GetObject", "PutObject"), place.in_bucket(), place.in_bucket("*")),
+        allow(
+            "kinesis",
+            ("StartStreamEncryption",),
+            place.arn("kinesis", f"stream/{STREAM}"),
+            place.arn("kms", "key/*"),
+        ),
+        # AWS takes no narrower resource for these.
+        allow("logs", ("DescribeLogGroups",), "*"),
+        allow("kinesis", ("UpdateStreamMode",), "*"),
+        allow("glue", ("CreateCrawler",), "*"),
+        allow("quicksight", ("CreateDataSource", "DescribeAccountSubscription"), "*"),
+    )
+
+
+if __name__ == "__main__":
+    parser = arguments(__doc__)
+    parser.parse_args()
+    print(reported(lambda: json.dumps(deployer(place()), indent=2), parser.prog))

@@ -1,0 +1,77 @@
+"""QuickSight: offered where it is wanted and there, and never in the way."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import boto3
+import pytest
+
+from tests.quicksight import QuickSight
+from tests.setup_world import World, a_world, names, removed
+
+USER = "arn:aws:quicksight:us-east-1:123456789012:user/default/analyst"
+BEFORE = ("03_s3", "04_iam", "10_glue", "11_athena")
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setenv("QUICKSIGHT_USER", USER)
+    with a_world(tmp_path, "us-east-1", QuickSight) as made:
+        yield made
+
+
+def test_without_an_owner_or_a_subscription_it_says_so_and_makes_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.cloud.part(QuickSight).subscribed = False
+    assert "has no QuickSight" in world.run("12_quicksight")[0]
+    monkeypatch.delenv("QUICKSIGHT_USER")
+    assert "QUICKSIGHT_USER" in world.run("12_quicksight")[0]
+    assert world.cloud.part(QuickSight).things == {}
+
+
+def test_each_view_is_a_data_set_with_the_columns_and_types_of_the_catalog(world: World) -> None:
+    world.run(*BEFORE)
+    glue = boto3.client("glue")
+    which = {"DatabaseName": names.DATABASE, "Name": "orders"}
+    table = glue.get_table(**which)["Table"]
+    types = {"order_id": "string", "total": "decimal(18,4)", "placed_at": "timestamp"}
+    types |= {"n": "bigint", "sold": "boolean", "payload": "array<string>"}
+    columns = [{"Name": name, "Type": kind} for name, kind in types.items()]
+    table["StorageDescriptor"]["Columns"] = columns
+    allowed = ("Name", "TableType", "StorageDescriptor", "ViewOriginalText", "Parameters")
+    update = {name: table[name] for name in allowed}
+    glue.update_table(DatabaseName=names.DATABASE, TableInput=update)
+    world.run("12_quicksight")
+    things = world.cloud.part(QuickSight).things
+    assert len(things) == 1 + len(names.VIEWS)
+    made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
+    relation = made["PhysicalTableMap"]["view"]["RelationalTable"]
+    assert relation["DataSourceArn"] in things
+    assert {one["Name"]: one["Type"] for one in relation["InputColumns"]} == {
+        **{"order_id": "STRING", "total": "DECIMAL", "placed_at": "DATETIME"},
+        **{"n": "INTEGER", "sold": "BOOLEAN", "payload": "STRING"},
+    }
+    assert made["Permissions"][0]["Principal"] == USER
+    assert world.broken == []
+
+
+def test_a_data_set_follows_its_view_and_goes_with_teardown(world: World) -> None:
+    world.run(*BEFORE, "12_quicksight")
+    things = world.cloud.part(QuickSight).things
+    made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
+    wanted = made["PhysicalTableMap"]
+    made["PhysicalTableMap"] = {}
+    world.run("12_quicksight")
+    assert made["PhysicalTableMap"] == wanted
+    removed(delete_data=False)
+    assert things == {}
+
+
+def test_what_another_made_stays(world: World) -> None:
+    world.run(*BEFORE, "12_quicksight")
+    part = world.cloud.part(QuickSight)
+    part.tags = {thing: [] for thing in part.tags}
+    assert len(list(import_module("removing").quicksight())) == len(part.things)
+    assert len(part.things) == 1 + len(names.VIEWS)
