@@ -30,6 +30,9 @@ def exports(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
     A region and the endpoints of single services (`AWS_ENDPOINT_URL_DYNAMODB`, …) that are set
     already stay as they are; the user's own credentials and configuration files are not read.
     """
+    unproxied = [
+        host for host in inherited.get("NO_PROXY", "").split(",") if host not in ("", HOST)
+    ]
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
@@ -38,7 +41,7 @@ def exports(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": ",".join(filter(None, (inherited.get("NO_PROXY"), HOST))),
+        "NO_PROXY": ",".join([*unproxied, HOST]),
     }
 
 
