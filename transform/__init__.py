@@ -7,10 +7,9 @@ A record meets the modules in this order:
     parsing     base64 and JSON, with nothing lost
     changes     the record, checked and named in our words
     times       when it happened
-    images      canonical JSON: equal items, equal texts
+    images      canonical JSON: equal items, equal texts; and the attributes as columns
     values      the values that are the same with and without their types
     digits      numbers in plain digits
-    flatten     the attributes as columns
     columns     the columns' names
     row         the line in the lake
     partition   the folder in the lake
