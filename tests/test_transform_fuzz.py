@@ -83,5 +83,5 @@ def check_line(data: str) -> None:
     line = base64.b64decode(data, validate=True)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1
-    row = json.loads(line)
+    row = json.loads(line.decode())
     assert all(value is None or type(value) is str for value in row.values())
