@@ -51,12 +51,10 @@ def outgoing(count: int, size: int = 10) -> list[Outgoing]:
     return [Outgoing(str(number), str(number).encode().ljust(size)) for number in range(count)]
 
 
-@given(SIZES, st.floats(0, 0.5), st.randoms(use_true_random=False))
-def test_each_record_arrives_once_or_is_named(
-    sizes: list[int], refusing: float, chance: Random
-) -> None:
+@given(SIZES, st.floats(0, 0.3), st.integers(0, 999))
+def test_each_record_arrives_once_or_is_named(sizes: list[int], refusing: float, seed: int) -> None:
     records = [Outgoing(f"{at}", b"x" * size) for at, size in enumerate(sizes)]
-    kinesis = FickleKinesis(refusing, chance)
+    kinesis = FickleKinesis(refusing, Random(seed))
     sender = Sender(kinesis)
     named = sender.send(iter(records))
     assert named == [record.name for record in records if record.size > RECORD_BYTES]
@@ -65,7 +63,10 @@ def test_each_record_arrives_once_or_is_named(
     assert sender.sent == len(wanted)
 
 
-@given(st.lists(st.integers(0, RECORD_BYTES - 32), max_size=30), st.integers(1, CALL_RECORDS))
+@given(
+    st.lists(st.integers(0, 9) | st.just(RECORD_BYTES - 32), max_size=30),
+    st.integers(1, 9),
+)
 def test_no_call_is_larger_than_aws_takes(sizes: list[int], most: int) -> None:
     records = [Outgoing("", b"x" * size) for size in sizes]
     runs = list(sending.batches(records, most))
