@@ -9,10 +9,11 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics.athena import QueryFailed
+from operations.checkpoint import BadCheckpoint
 from operations.delivery import NotReady
 from operations.sending import NotTaken
 from operations.table import NoStream, NoSuchKey, Throttled
-from setup.names import CHANGES, DATABASE, DELIVERY, STREAM, TABLE, WORKGROUP
+from setup.names import CHANGES, DATABASE, DELIVERY, PIPE, STREAM, TABLE, WORKGROUP
 from transform import BadRecord
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -23,6 +24,7 @@ FAILURES = (
     Throttled,
     NoSuchKey,
     NoStream,
+    BadCheckpoint,
     NotReady,
     NotTaken,
     BadRecord,
@@ -38,6 +40,10 @@ ADVICE = (
     (
         ABSENT.format("DescribeDeliveryStream"),
         f"delivery stream {DELIVERY} is missing: run python setup/06_firehose.py",
+    ),
+    (
+        r"\(NotFoundException\).*DescribePipe",
+        f"pipe {PIPE} is missing: run python setup/07_pipe.py",
     ),
     (ABSENT.format("PutRecords"), f"stream {STREAM} is missing: run python setup/02_kinesis.py"),
     (

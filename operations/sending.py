@@ -55,13 +55,14 @@ class Sender:
         When it returns, every other record is acknowledged; raises NotTaken when one was not.
         """
         too_large: list[str] = []
-        for batch in batches(_fitting(records, too_large), self._most()):
+        for batch in batches(_fitting(records, too_large), self.most):
             self._take_turn(len(batch))
             self._put(batch)
         return too_large
 
-    def _most(self) -> int:
-        """Return how many records go at a time: a second's worth at most, so that it flows."""
+    @property
+    def most(self) -> int:
+        """How many records go at a time: a second's worth at most, so that they flow."""
         return CALL_RECORDS if self._rate is None else max(1, min(CALL_RECORDS, int(self._rate)))
 
     def _take_turn(self, count: int) -> None:
@@ -89,6 +90,13 @@ class Sender:
                 raise NotTaken(_refusal(self._stream, failed[0][1]))
             time.sleep(pause)
             batch = [record for record, _ in failed]
+
+
+class Rehearsal(Sender):
+    """Sends nothing, and counts what would be sent."""
+
+    def _put(self, batch: Sequence[Outgoing]) -> None:
+        self.sent += len(batch)
 
 
 def batches(records: Iterable[Outgoing], most: int = CALL_RECORDS) -> Iterator[list[Outgoing]]:
