@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -36,7 +36,7 @@ class Page:
     """Some items of a segment; after the last ones of it, `last` is None."""
 
     segment: int
-    items: list[Item]
+    items: list[Any]
     last: Key | None
     read_at: datetime
 
@@ -77,28 +77,35 @@ class Table:
 
     def items(self) -> Iterator[Texts]:
         """Return the key and the text of every item, in no order, by a parallel scan."""
-        for page in self.pages(dict.fromkeys(range(SEGMENTS)), SEGMENTS):
-            yield from map(self._texts, page.items)
+        for page in self.pages(dict.fromkeys(range(SEGMENTS)), SEGMENTS, shape=self._texts):
+            yield from page.items
 
     def pages(
-        self, starts: Mapping[int, Key | None], segments: int, most: int | None = None
+        self,
+        starts: Mapping[int, Key | None],
+        segments: int,
+        most: int | None = None,
+        shape: Callable[[Item], Any] = dict,
     ) -> Iterator[Page]:
         """Return the pages of some of the table's segments, each from after its key on.
 
         Each segment's come in order, its next one being read meanwhile; `most` items are in one.
+        Each item has the `shape` that it was given when it came: an item as such takes much room.
         """
         with ThreadPoolExecutor(len(starts) or 1) as pool:
 
             def read(segment: int, after: Key | None) -> Future[Page]:
-                return pool.submit(self._page, segment, segments, after, most)
+                scan = self._scan(segment, segments, after, most)
+                return pool.submit(self._page, segment, scan, shape)
 
             reading = {read(segment, after) for segment, after in starts.items()}
             while reading:
-                done, reading = wait(reading, return_when=FIRST_COMPLETED)
-                for page in [each.result() for each in done]:
-                    if page.last:
-                        reading.add(read(page.segment, page.last))
-                    yield page
+                done = wait(reading, return_when=FIRST_COMPLETED).done.pop()
+                reading.remove(done)
+                page = done.result()
+                if page.last:
+                    reading.add(read(page.segment, page.last))
+                yield page
 
     def items_of(self, keys: Collection[str]) -> dict[str, str]:
         """Return, by key, the texts of those of at most 100 items that the table holds."""
@@ -137,20 +144,25 @@ class Table:
             raise NoSuchKey(f"expected a key of table {self.name}, {form}; found {key}")
         return key
 
-    def _page(
-        self, segment: int, segments: int, after: Key | None = None, most: int | None = None
-    ) -> Page:
-        """Return a segment's next page."""
-        read_at = datetime.now(timezone.utc)
+    def _scan(
+        self, segment: int, segments: int, after: Key | None, most: int | None
+    ) -> dict[str, Any]:
+        """Return the request for a segment's next page."""
         asked = {"ExclusiveStartKey": after, "Limit": most}
-        page = self.dynamodb.scan(
-            TableName=self.name,
-            ConsistentRead=True,
-            Segment=segment,
-            TotalSegments=segments,
+        return {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "Segment": segment,
+            "TotalSegments": segments,
             **{name: value for name, value in asked.items() if value},
-        )
-        return Page(segment, page["Items"], page.get("LastEvaluatedKey"), read_at)
+        }
+
+    def _page(self, segment: int, scan: dict[str, Any], shape: Callable[[Item], Any]) -> Page:
+        """Return the answer to a request."""
+        read_at = datetime.now(timezone.utc)
+        page = self.dynamodb.scan(**scan)
+        shaped = [shape(item) for item in page["Items"]]
+        return Page(segment, shaped, page.get("LastEvaluatedKey"), read_at)
 
     def key(self, item: Item) -> Key:
         """Return the key of an item."""
