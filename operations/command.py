@@ -9,8 +9,11 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics.athena import QueryFailed
-from operations.table import NoSuchKey, Throttled
-from setup.names import CHANGES, DATABASE, DELIVERY, TABLE, WORKGROUP
+from operations.checkpoint import BadCheckpoint
+from operations.delivery import NotReady
+from operations.sending import NotTaken
+from operations.table import NoStream, NoSuchKey, Throttled
+from setup.names import CHANGES, DATABASE, DELIVERY, PIPE, STREAM, TABLE, WORKGROUP
 from transform import BadRecord
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -20,6 +23,10 @@ FAILURES = (
     QueryFailed,
     Throttled,
     NoSuchKey,
+    NoStream,
+    BadCheckpoint,
+    NotReady,
+    NotTaken,
     BadRecord,
     OSError,
     sqlite3.Error,
@@ -34,6 +41,11 @@ ADVICE = (
         ABSENT.format("DescribeDeliveryStream"),
         f"delivery stream {DELIVERY} is missing: run python setup/06_firehose.py",
     ),
+    (
+        r"\(NotFoundException\).*DescribePipe",
+        f"pipe {PIPE} is missing: run python setup/07_pipe.py",
+    ),
+    (ABSENT.format("PutRecords"), f"stream {STREAM} is missing: run python setup/02_kinesis.py"),
     (
         r"(?i)workgroup .*not found",
         f"workgroup {WORKGROUP} is missing: run python setup/11_athena.py",

@@ -44,6 +44,12 @@ WHERE cdc_old_image IS DISTINCT FROM image_before
   AND (source_before = chained.cdc_source OR excused.cdc_key IS NULL)
 ORDER BY 1, 4, 5"""
 
+MEANING = (
+    "{} gaps: changes between those sequences are not in the lake. Where they were kept, "
+    "python -m operations.replay brings them; where not, python -m operations.verify --repair "
+    "mends the state of their keys, and the history keeps its gap"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:
@@ -92,6 +98,6 @@ class Gaps:
         if unlisted := self.count - len(self.listed):
             yield f"gap  and {unlisted} more: list them with --limit"
         if self.count:
-            yield f"{self.count} gaps in the history; verify without --gaps judges the state"
+            yield MEANING.format(self.count)
         else:
             yield "no gaps: every change replaced what the one before it left"

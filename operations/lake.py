@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from analytics.athena import answer_to
 from operations.difference import digest
 from setup.names import CHANGES
+from transform.state import Row
 
 ASKED = 3000  # keys that a query can name: Athena takes 256 KiB of SQL
 
@@ -35,6 +36,12 @@ class Held:
     source: str | None
     sequence: str | None
     snapshot_at: str | None
+
+    @property
+    def row(self) -> Row:
+        """As much of the row as its rank needs."""
+        source, sequence = self.source or "", self.sequence or ""
+        return Row("", self.key, source, sequence, self.snapshot_at, "", "", None, self.image)
 
 
 def digests(keys: Collection[str] = ()) -> Iterator[tuple[str, str]]:

@@ -3,9 +3,10 @@
 import base64
 import json
 import time
-from collections.abc import Collection, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from transform import canonical, image
@@ -15,24 +16,45 @@ BATCH = 100  # keys that BatchGetItem takes
 PAUSES = tuple(min(0.05 * 2**attempt, 5.0) for attempt in range(12))  # about half a minute
 
 Texts = tuple[str, str]  # an item's key, and the item
-Key = dict[str, Any]  # a key as boto3 wants it
+Key = Item = dict[str, Any]  # as boto3 wants and gives them
 
 
 class Throttled(Exception):
     """The table withheld a part of what it was asked for, again and again."""
 
 
+class NoStream(Exception):
+    """The table tells its changes to nobody."""
+
+
 class NoSuchKey(Exception):
     """A text that was given as a key is no key of the table."""
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some items of a segment; after the last ones of it, `last` is None."""
+
+    segment: int
+    items: list[Any]
+    last: Key | None
+    read_at: datetime
+
+
 @dataclass(frozen=True)
 class Table:
-    """A DynamoDB table; `key_types` names the attributes of its keys and their types."""
+    """A DynamoDB table.
+
+    `key_types` names the attributes of its keys and their types, `stream` is the ARN under which
+    it tells its changes, and `item_count` is some hours old.
+    """
 
     dynamodb: Any
     name: str
     key_types: dict[str, str]
+    arn: str
+    stream: str | None
+    item_count: int
 
     @classmethod
     def described(cls, dynamodb: Any, name: str) -> "Table":
@@ -40,34 +62,65 @@ class Table:
         table = dynamodb.describe_table(TableName=name)["Table"]
         defined = table["AttributeDefinitions"]
         types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in defined}
-        names = [part["AttributeName"] for part in table["KeySchema"]]
-        return cls(dynamodb, name, {name: types[name] for name in names})
+        key_types = {
+            part["AttributeName"]: types[part["AttributeName"]] for part in table["KeySchema"]
+        }
+        streams = table.get("StreamSpecification", {}).get("StreamEnabled")
+        stream = table["LatestStreamArn"] if streams else None
+        return cls(dynamodb, name, key_types, table["TableArn"], stream, table["ItemCount"])
+
+    def checked_stream(self) -> str:
+        """Return the ARN of its stream, and refuse a table without one."""
+        if self.stream is None:
+            raise NoStream(f"table {self.name} has no stream: run python setup/01_dynamodb.py")
+        return self.stream
 
     def items(self) -> Iterator[Texts]:
         """Return the key and the text of every item, in no order, by a parallel scan."""
-        with ThreadPoolExecutor(SEGMENTS) as pool:
-            reading = {pool.submit(self._page, segment): segment for segment in range(SEGMENTS)}
+        for page in self.pages(dict.fromkeys(range(SEGMENTS)), SEGMENTS, shape=self._texts):
+            yield from page.items
+
+    def pages(
+        self,
+        starts: Mapping[int, Key | None],
+        segments: int,
+        most: int | None = None,
+        shape: Callable[[Item], Any] = dict,
+    ) -> Iterator[Page]:
+        """Return the pages of some of the table's segments, each from after its key on.
+
+        Each segment's come in order, its next one being read meanwhile; `most` items are in one.
+        Each item has the `shape` that it was given when it came: an item as such takes much room.
+        """
+        with ThreadPoolExecutor(len(starts) or 1) as pool:
+
+            def read(segment: int, after: Key | None) -> Future[Page]:
+                scan = self._scan(segment, segments, after, most)
+                return pool.submit(self._page, segment, scan, shape)
+
+            reading = {read(segment, after) for segment, after in starts.items()}
             while reading:
-                read = wait(reading, return_when=FIRST_COMPLETED).done.pop()
-                segment = reading.pop(read)
-                texts, last = read.result()
-                if last:
-                    reading[pool.submit(self._page, segment, last)] = segment
-                yield from texts
+                done = wait(reading, return_when=FIRST_COMPLETED).done.pop()
+                reading.remove(done)
+                page = done.result()
+                if page.last:
+                    reading.add(read(page.segment, page.last))
+                yield page
 
     def items_of(self, keys: Collection[str]) -> dict[str, str]:
         """Return, by key, the texts of those of at most 100 items that the table holds."""
         asked = [typed for key in keys if (typed := self.typed(key))]
         request = {self.name: {"Keys": asked, "ConsistentRead": True}} if asked else {}
         found: dict[str, str] = {}
-        for pause in PAUSES:
-            if not request:
-                return found
+        pauses = iter(PAUSES)
+        while request:
             answer = self.dynamodb.batch_get_item(RequestItems=request)
             found.update(map(self._texts, answer["Responses"].get(self.name, ())))
-            request = answer["UnprocessedKeys"]
-            time.sleep(pause if request else 0)
-        raise Throttled(f"table {self.name} is too busy to be read")
+            if request := answer["UnprocessedKeys"]:
+                if (pause := next(pauses, None)) is None:
+                    raise Throttled(f"table {self.name} is too busy to be read: try again later")
+                time.sleep(pause)
+        return found
 
     def typed(self, key: str) -> Key | None:
         """Return a key as boto3 wants it, or None for a text that is no key of this table."""
@@ -91,19 +144,32 @@ class Table:
             raise NoSuchKey(f"expected a key of table {self.name}, {form}; found {key}")
         return key
 
-    def _page(self, segment: int, after: Key | None = None) -> tuple[list[Texts], Key | None]:
-        """Return the texts of a segment's next page, and its last key where there are more."""
-        page = self.dynamodb.scan(
-            TableName=self.name,
-            ConsistentRead=True,
-            Segment=segment,
-            TotalSegments=SEGMENTS,
-            **({"ExclusiveStartKey": after} if after else {}),
-        )
-        return [self._texts(item) for item in page["Items"]], page.get("LastEvaluatedKey")
+    def _scan(
+        self, segment: int, segments: int, after: Key | None, most: int | None
+    ) -> dict[str, Any]:
+        """Return the request for a segment's next page."""
+        asked = {"ExclusiveStartKey": after, "Limit": most}
+        return {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "Segment": segment,
+            "TotalSegments": segments,
+            **{name: value for name, value in asked.items() if value},
+        }
 
-    def _texts(self, item: dict[str, Any]) -> Texts:
-        return canonical({name: item[name] for name in self.key_types}), canonical(item)
+    def _page(self, segment: int, scan: dict[str, Any], shape: Callable[[Item], Any]) -> Page:
+        """Return the answer to a request."""
+        read_at = datetime.now(timezone.utc)
+        page = self.dynamodb.scan(**scan)
+        shaped = [shape(item) for item in page["Items"]]
+        return Page(segment, shaped, page.get("LastEvaluatedKey"), read_at)
+
+    def key(self, item: Item) -> Key:
+        """Return the key of an item."""
+        return {name: item[name] for name in self.key_types}
+
+    def _texts(self, item: Item) -> Texts:
+        return canonical(self.key(item)), canonical(item)
 
 
 def _raw(value: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 
 from operations.difference import KINDS, UNSETTLED, Difference, first_difference
 from operations.lake import Held
@@ -18,6 +19,7 @@ class Finding:
     kind: str | None
     item: str | None
     held: Held | None
+    read_at: datetime
 
     @property
     def image(self) -> str | None:

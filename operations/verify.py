@@ -1,30 +1,43 @@
-"""Prove that the lake holds what the table holds, key by key.
+"""Prove that the lake holds what the table holds, key by key, and mend where it does not.
 
-With --gaps, find lost changes by the lake alone. Ends with 0 when all is right, with 1 when it is
-not, with 2 when that could not be told.
+Reads both, waits for what is on its way, and reads what differs again. With --repair, sends what
+the table holds of each wrong key down the road of every change, and verifies again. With --gaps,
+finds lost changes by the lake alone. Ends with 0 when all is right, with 1 when it is not, with 2
+when that could not be told.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
 import boto3
 
+from operations import arguments as given
+from operations import delivery
 from operations.command import exit_status
-from operations.comparison import verdict
+from operations.comparison import Mend, verdict
+from operations.files import replace
 from operations.gaps import Gaps, gaps
+from operations.repair import Repair
+from operations.sending import RATE, Sender
 from operations.table import Table
-from operations.verdict import UNKNOWN
-from setup.names import DELIVERY, TABLE
-from transform import canonical
+from operations.verdict import UNKNOWN, Verdict
+from setup.names import TABLE
 
 LISTED = 20  # keys of each kind that people are shown; programs get all
-PATIENCE = 1.5  # Firehose's intervals: dynamic partitioning may delay a change for so long
 STDOUT = Path("-")
+JSON = """
+JSON: equal (true or false), verified_at, table and lake (how many orders each holds), missing,
+extra, different, unsettled (lists of keys), counts (of each kind), differences (by key: path,
+table, lake); after --repair also repair (items, tombstones: keys that were sent; left: key and
+reason; counts). With --gaps: verified_at, count, gaps (key, source_before, sequence_before, source,
+sequence). A file is replaced in one step.
+"""
 
 
 class Report(Protocol):
@@ -41,67 +54,92 @@ class Report(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer what the command line asks, and return the exit status."""
     options = _options(arguments)
-    return exit_status(lambda: _told(_report(options), options.json), failed=UNKNOWN)
+    return exit_status(lambda: _answer(options), failed=UNKNOWN)
 
 
-def _report(options: argparse.Namespace) -> Report:
+def _answer(options: argparse.Namespace) -> int:
     limit = LISTED if options.limit is None and not options.json else options.limit
     if options.gaps:
-        return Gaps(gaps(), limit)
+        return _told(Gaps(gaps(), limit), options.json)
     table = Table.described(boto3.client("dynamodb"), TABLE)
     keys = [table.checked(options.key)] if options.key else []
-    return verdict(table, keys, limit, lambda doubts: _wait(options.wait, doubts))
+
+    def verified(mend: Mend | None = None) -> Verdict:
+        return verdict(table, keys, limit, lambda doubts: _wait(options.wait, doubts), mend)
+
+    if not options.repair:
+        return _told(verified(), options.json)
+    return _repaired(table, limit, verified, options.json)
 
 
-def _told(report: Report, file: Path | None) -> int:
+def _repaired(
+    table: Table, limit: int | None, verified: Callable[..., Verdict], file: Path | None
+) -> int:
+    """Mend what is wrong, and return the status of what was found then."""
+    delivery.check_active()
+    table.checked_stream()
+    repair = Repair(table, Sender(boto3.client("kinesis"), rate=RATE), limit)
+    found = verified(repair.mend)
+    if file != STDOUT:
+        _say([*(found.lines() if repair.sent else ()), *(repair.lines() if repair.counts else ())])
+    if repair.sent:
+        found = verified()
+    return _told(found, file, repair=repair.document())
+
+
+def _told(report: Report, file: Path | None, **more: object) -> int:
     """Print a report, or write it to a file as JSON as well, and return its status."""
-    document = json.dumps(report.document(), indent=2)
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    document = json.dumps({**report.document(), **more, "verified_at": now}, indent=2)
     if file == STDOUT:
         print(document)
         return report.status
     if file:
-        file.write_text(document + "\n")
-    for line in report.lines():
-        print(line)
+        replace(file, document + "\n")
+    _say(report.lines())
     return report.status
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line, flush=True)
 
 
 def _wait(seconds: float | None, doubts: int) -> None:
     """Give what is on its way to the lake the time to arrive."""
-    seconds = _delay() if seconds is None else seconds
+    seconds = delivery.delay() if seconds is None else seconds
     if seconds:
         note = f"{doubts} keys differ so far: waiting {seconds:g} s for what is on its way"
         print(note, file=sys.stderr, flush=True)
         time.sleep(seconds)
 
 
-def _delay() -> float:
-    """Return for how long Firehose may hold a change back."""
-    stream = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    destination = stream["DeliveryStreamDescription"]["Destinations"][0]
-    buffering = destination["ExtendedS3DestinationDescription"]["BufferingHints"]
-    return PATIENCE * buffering["IntervalInSeconds"]
-
-
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m operations.verify", description=__doc__)
-    parser.add_argument("--gaps", action="store_true", help="find lost changes in the lake alone")
-    parser.add_argument("--key", type=_key, metavar="JSON", help="verify this one key")
+    parser = argparse.ArgumentParser(
+        prog="python -m operations.verify",
+        description=__doc__,
+        epilog=JSON,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    act = parser.add_mutually_exclusive_group()
+    act.add_argument("--repair", action="store_true", help="mend what differs, and verify again")
+    act.add_argument("--gaps", action="store_true", help="find lost changes in the lake alone")
+    parser.add_argument("--key", type=given.key, metavar="JSON", help="verify this one key")
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=given.seconds,
         metavar="SECONDS",
         help="for changes on their way; default: 1.5 times Firehose's buffering interval",
     )
     parser.add_argument(
         "--limit",
-        type=_count,
+        type=given.count,
         metavar="N",
         help=f"keys of each kind to list; default: {LISTED}, or all of them with --json",
     )
     parser.add_argument(
         "--json",
-        type=Path,
+        type=_place,
         nargs="?",
         const=STDOUT,
         metavar="FILE",
@@ -110,24 +148,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _key(text: str) -> str:
-    try:
-        return canonical(json.loads(text))
-    except (ValueError, RecursionError):
-        example = '{"order_id": {"S": "SO-1"}}'
-        raise argparse.ArgumentTypeError(f"expected a key such as {example}") from None
-
-
-def _seconds(text: str) -> float:
-    if not text.replace(".", "", 1).isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
-    return float(text)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
-    return int(text)
+def _place(text: str) -> Path:
+    return STDOUT if text == "-" else given.new_file(text)
 
 
 if __name__ == "__main__":

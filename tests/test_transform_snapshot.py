@@ -66,6 +66,13 @@ def test_a_time_is_told_in_utc_wherever_the_computer_is(monkeypatch: pytest.Monk
     assert row.snapshot_at == "2026-01-01 00:00:00.000000"
 
 
+def test_a_snapshot_is_no_larger_than_its_text_and_takes_any() -> None:
+    wide, odd = ({**KEY, "note": {"S": text}} for text in ("é" * 1000, "\ud83d"))
+    assert len(backfill_record(KEY, wide, "arn", START)) < 2300
+    assert b'"\\ud83d"' in backfill_record(KEY, odd, "arn", START)
+    assert rows([backfill_record(KEY, odd, "arn", START)])
+
+
 def test_what_json_cannot_say_is_an_error() -> None:
     with pytest.raises(TypeError):
         backfill_record(KEY, {"a": {"N": {5}}}, "arn", START)

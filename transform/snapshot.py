@@ -53,7 +53,8 @@ def _record(
         "snapshotAt": utc_moment(read_at),
         "dynamodb": {"Keys": keys, "SequenceNumber": sequence, **absent},
     }
-    return json.dumps(record, separators=(",", ":"), default=_base64).encode()
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_base64)
+    return text.encode("utf-8", "backslashreplace")  # A surrogate that stands alone is escaped.
 
 
 def _base64(raw: bytes) -> str:
