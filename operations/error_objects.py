@@ -1,0 +1,147 @@
+"""Firehose's error objects in S3: read whole, and moved once their records are on their way.
+
+An object is copied to `replayed/` before it goes. What stays of it takes its place under the same
+key in one step, so that at any moment each record lies under `errors/`, or is acknowledged.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
+
+from botocore.exceptions import ClientError
+
+from setup.names import ERRORS, REPLAYED
+
+MEMORY = 8 * 1024 * 1024  # bytes of an object that are held; the rest lies in a temporary file
+CHUNK = 256 * 1024
+GZIP = b"\x1f\x8b"  # how compressed content begins, whatever its name and its headers say
+GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")
+
+
+class Unreadable(Exception):
+    """An object whose content cannot be had."""
+
+
+class Moved(Exception):
+    """Another replay has moved or changed the object in the meantime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object as S3 lists it."""
+
+    key: str
+    etag: str
+
+    @property
+    def replayed_key(self) -> str:
+        """Where its copy goes; what is left of an object later gets a name of its own."""
+        return f"{REPLAYED}{self.key.removeprefix(ERRORS)}.{self.etag[:8]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object holds, without compression, and how it is kept in S3."""
+
+    file: IO[bytes]
+    is_compressed: bool = False
+    encoding: str = ""
+
+
+def spool() -> IO[bytes]:
+    """Return a file for a while: in memory while it is small."""
+    return SpooledTemporaryFile(MEMORY)
+
+
+def chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Return the content of a file from its beginning."""
+    file.seek(0)
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+class ErrorObjects:
+    """The error objects of a bucket."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3, self._bucket = s3, bucket
+
+    def entries(self) -> Iterator[Entry]:
+        """Return every object under the error prefix that has content."""
+        pages = self._s3.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self._bucket, Prefix=ERRORS):
+            for found in page.get("Contents", ()):
+                if found["Size"]:
+                    yield Entry(found["Key"], found["ETag"].strip('"'))
+
+    def place(self, key: str) -> str:
+        """Return where an object lies, for people."""
+        return f"s3://{self._bucket}/{key}"
+
+    def content(self, entry: Entry) -> Content:
+        """Return the content of an object; all of it is here when it returns."""
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=entry.key, IfMatch=entry.etag)
+        except ClientError as error:
+            raise _moved(error) from None
+        body = spool()
+        for chunk in answer["Body"].iter_chunks(CHUNK):
+            body.write(chunk)
+        return Content(plain(body), is_compressed(body), answer.get("ContentEncoding", ""))
+
+    def move(self, entry: Entry, audit: IO[bytes], rest: Content | None) -> None:
+        """Copy an object to `replayed/`, its audit beside it; leave the rest of it, or nothing."""
+        source = {"Bucket": self._bucket, "Key": entry.key}
+        which = {"CopySource": source, "CopySourceIfMatch": entry.etag}
+        try:
+            self._s3.copy_object(Bucket=self._bucket, Key=entry.replayed_key, **which)
+        except ClientError as error:
+            raise _moved(error) from None
+        self.write(f"{entry.replayed_key}.audit.jsonl", Content(audit))
+        if rest is None:
+            self._s3.delete_object(**source)
+        else:
+            self.write(entry.key, rest)
+
+    def write(self, key: str, content: Content) -> None:
+        """Write an object."""
+        body = compressed(content.file) if content.is_compressed else content.file
+        encoding = {"ContentEncoding": content.encoding} if content.encoding else {}
+        body.seek(0)
+        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **encoding)
+
+
+def plain(body: IO[bytes]) -> IO[bytes]:
+    """Return the content of an object without its compression, if it has one."""
+    if not is_compressed(body):
+        return body
+    body.seek(0)
+    content = spool()
+    try:
+        with gzip.GzipFile(fileobj=body) as compressed:
+            for chunk in iter(lambda: compressed.read(CHUNK), b""):
+                content.write(chunk)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"not gzip: {error}") from None
+    return content
+
+
+def compressed(content: IO[bytes]) -> IO[bytes]:
+    """Return content as a compressed object keeps it."""
+    body = spool()
+    with gzip.GzipFile(fileobj=body, mode="wb") as file:
+        for chunk in chunks(content):
+            file.write(chunk)
+    return body
+
+
+def is_compressed(body: IO[bytes]) -> bool:
+    """Return whether an object's content is compressed."""
+    body.seek(0)
+    return body.read(len(GZIP)) == GZIP
+
+
+def _moved(error: ClientError) -> Exception:
+    return Moved() if error.response["Error"]["Code"] in GONE else error
