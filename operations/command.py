@@ -9,6 +9,7 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 
 from analytics.athena import QueryFailed
+from operations.sending import NotTaken
 from operations.table import NoSuchKey, Throttled
 from setup.names import CHANGES, DATABASE, DELIVERY, TABLE, WORKGROUP
 from transform import BadRecord
@@ -20,6 +21,7 @@ FAILURES = (
     QueryFailed,
     Throttled,
     NoSuchKey,
+    NotTaken,
     BadRecord,
     OSError,
     sqlite3.Error,

@@ -8,15 +8,13 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
+from operations.spooling import CHUNK, Spools, chunks
 from setup.names import ERRORS, REPLAYED
 
-MEMORY = 8 * 1024 * 1024  # bytes of an object that are held; the rest lies in a temporary file
-CHUNK = 256 * 1024
 GZIP = b"\x1f\x8b"  # how compressed content begins, whatever its name and its headers say
 GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")
 
@@ -51,17 +49,6 @@ class Content:
     encoding: str = ""
 
 
-def spool() -> IO[bytes]:
-    """Return a file for a while: in memory while it is small."""
-    return SpooledTemporaryFile(MEMORY)
-
-
-def chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Return the content of a file from its beginning."""
-    file.seek(0)
-    return iter(lambda: file.read(CHUNK), b"")
-
-
 class ErrorObjects:
     """The error objects of a bucket."""
 
@@ -80,16 +67,16 @@ class ErrorObjects:
         """Return where an object lies, for people."""
         return f"s3://{self._bucket}/{key}"
 
-    def content(self, entry: Entry) -> Content:
+    def content(self, entry: Entry, spools: Spools) -> Content:
         """Return the content of an object; all of it is here when it returns."""
         try:
             answer = self._s3.get_object(Bucket=self._bucket, Key=entry.key, IfMatch=entry.etag)
         except ClientError as error:
             raise _moved(error) from None
-        body = spool()
+        body = spools.new()
         for chunk in answer["Body"].iter_chunks(CHUNK):
             body.write(chunk)
-        return Content(plain(body), is_compressed(body), answer.get("ContentEncoding", ""))
+        return Content(plain(body, spools), is_compressed(body), answer.get("ContentEncoding", ""))
 
     def move(self, entry: Entry, audit: IO[bytes], rest: Content | None) -> None:
         """Copy an object to `replayed/`, its audit beside it; leave the rest of it, or nothing."""
@@ -107,30 +94,31 @@ class ErrorObjects:
 
     def write(self, key: str, content: Content) -> None:
         """Write an object."""
-        body = compressed(content.file) if content.is_compressed else content.file
         encoding = {"ContentEncoding": content.encoding} if content.encoding else {}
-        body.seek(0)
-        self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **encoding)
+        with Spools() as spools:
+            body = compressed(content.file, spools) if content.is_compressed else content.file
+            body.seek(0)
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **encoding)
 
 
-def plain(body: IO[bytes]) -> IO[bytes]:
+def plain(body: IO[bytes], spools: Spools) -> IO[bytes]:
     """Return the content of an object without its compression, if it has one."""
     if not is_compressed(body):
         return body
     body.seek(0)
-    content = spool()
+    content = spools.new()
     try:
-        with gzip.GzipFile(fileobj=body) as compressed:
-            for chunk in iter(lambda: compressed.read(CHUNK), b""):
+        with gzip.GzipFile(fileobj=body) as file:
+            for chunk in iter(lambda: file.read(CHUNK), b""):
                 content.write(chunk)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"not gzip: {error}") from None
     return content
 
 
-def compressed(content: IO[bytes]) -> IO[bytes]:
+def compressed(content: IO[bytes], spools: Spools) -> IO[bytes]:
     """Return content as a compressed object keeps it."""
-    body = spool()
+    body = spools.new()
     with gzip.GzipFile(fileobj=body, mode="wb") as file:
         for chunk in chunks(content):
             file.write(chunk)

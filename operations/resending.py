@@ -12,8 +12,9 @@ from operations.acceptance import NO_RECORD, Accepted, Refused, judged
 from operations.case import Case
 from operations.dead_letters import DeadLetters, Letter, Run, Stream
 from operations.error_documents import UNNAMED, documents
-from operations.error_objects import Content, Entry, ErrorObjects, Moved, Unreadable, chunks
+from operations.error_objects import Content, Entry, ErrorObjects, Moved, Unreadable
 from operations.sending import Outgoing
+from operations.spooling import Spools, chunks
 from operations.stream_records import piped
 from operations.tally import Tally
 from setup.names import REPLAYED
@@ -39,14 +40,16 @@ class Replay:
     def tallies(self) -> Iterator[Tally]:
         """Yield what came of each error object, then of each dead letter, once that is filed."""
         for entry in self.objects.entries():
-            yield self._of_object(entry)
+            with Spools() as spools:
+                yield self._of_object(entry, spools)
         for letter in self.letters.letters():
-            yield self._of_letter(letter)
+            with Spools() as spools:
+                yield self._of_letter(letter, spools)
 
-    def _of_object(self, entry: Entry) -> Tally:
-        case = Case(self.objects.place(entry.key), self.is_repaired)
+    def _of_object(self, entry: Entry, spools: Spools) -> Tally:
+        case = Case(self.objects.place(entry.key), self.is_repaired, spools)
         try:
-            rest = self._rest_of(entry, case)
+            rest = self._rest_of(entry, case, spools)
             if self.send and case.is_moving:
                 self.objects.move(entry, case.audit(_now()), rest if case.tally.left else None)
                 case.tally.moved += 1
@@ -54,18 +57,19 @@ class Replay:
             return Tally()  # Whoever has moved it has counted it.
         return case.tally
 
-    def _rest_of(self, entry: Entry, case: Case) -> Content | None:
+    def _rest_of(self, entry: Entry, case: Case, spools: Spools) -> Content | None:
         """Send the changes of an object, and return the documents that stay of it."""
         try:
-            content = self.objects.content(entry)
+            content = self.objects.content(entry, spools)
         except Unreadable as error:
             case.takes(UNNAMED, Refused(str(error), lost=True))
             return None
         self._sent(_changes_of(content, case))
         return Content(case.rest, content.is_compressed, content.encoding)
 
-    def _of_letter(self, letter: Letter) -> Tally:
-        case, left = Case(f"dead letter {letter.message_id}", self.is_repaired), []
+    def _of_letter(self, letter: Letter, spools: Spools) -> Tally:
+        case = Case(f"dead letter {letter.message_id}", self.is_repaired, spools)
+        left: list[Run] = []
         if letter.run is None:
             case.takes(letter.code, Refused(NO_RUN, lost=True))
         else:

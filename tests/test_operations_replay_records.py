@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -92,20 +93,10 @@ def test_a_record_of_the_stream_goes_as_the_pipe_sends_it(
         spelled = ("type", "principalId") if lower else ("Type", "PrincipalId")
         values = ("Service", "dynamodb.amazonaws.com")
         record["userIdentity"] = dict(zip(spelled, values, strict=True))
-    sent = event(record, STREAM, "$.eventID").data if not has_lone_surrogate(record) else None
     gone = piped(as_boto3_reads(record), STREAM)
-    assert sent is None or json.loads(gone) == json.loads(sent)
     assert transform.change(gone).key == transform.canonical(record["dynamodb"]["Keys"])
-
-
-def has_lone_surrogate(record: Item) -> bool:
-    """Return whether UTF-8 cannot hold a record, which DynamoDB's wire cannot carry either."""
-    return "\\ud" in json.dumps(
-        json.dumps(record, ensure_ascii=False).encode(errors="replace").decode()
-    ) or (
-        json.dumps(record, ensure_ascii=False).encode(errors="replace").decode()
-        != json.dumps(record, ensure_ascii=False)
-    )
+    with suppress(UnicodeEncodeError):  # DynamoDB's wire, in UTF-8, has no lone surrogates.
+        assert json.loads(gone) == json.loads(event(record, STREAM, "$.eventID").data)
 
 
 def as_boto3_reads(record: Item) -> Item:
