@@ -108,7 +108,7 @@ def plain(body: IO[bytes], spools: Spools) -> IO[bytes]:
     body.seek(0)
     content = spools.new()
     try:
-        with gzip.GzipFile(fileobj=body) as file:
+        with gzip.GzipFile(fileobj=body, mode="rb") as file:
             for chunk in iter(lambda: file.read(CHUNK), b""):
                 content.write(chunk)
     except (OSError, EOFError, zlib.error) as error:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from base64 import b64encode
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,7 @@ def deployed_code() -> str:
     return function["CodeSha256"]
 
 
+@cache
 def checked_out_code() -> str:
     """Return the hash of the code that would be deployed from here."""
     with TemporaryDirectory() as folder:

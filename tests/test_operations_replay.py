@@ -3,17 +3,22 @@
 import gzip
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 
 import transform
 from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
-from operations import replay, resending, sending
+from operations import replay, sending
 from operations.acceptance import NO_RECORD, TOO_LARGE
+from operations.dead_letters import Letter, Stream, letter
+from operations.error_objects import ErrorObjects
 from operations.resending import EXPIRED, NO_RUN
 from setup import names
 from tests.laptop import laptop
@@ -41,7 +46,10 @@ def bare(chain: Cloud) -> None:
     for prefix in (names.ERRORS, names.REPLAYED):
         for key in keys(chain, prefix):
             chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
-    chain.client("sqs").purge_queue(QueueUrl=queue(chain))
+    sqs, url = chain.client("sqs"), queue(chain)
+    while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for each in letters:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
 
 
 def replayed(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Told]:
@@ -85,10 +93,13 @@ def insert(order: str, number: int, **attributes: Any) -> bytes:
 
 def write_orders(cloud: Cloud, name: str, count: int) -> None:
     """Write orders into the table."""
-    dynamodb = cloud.client("dynamodb")
-    for number in range(count):
-        item = {"order_id": {"S": f"{name}-{number}"}, "total": {"N": str(number)}}
-        dynamodb.put_item(TableName=names.TABLE, Item=item)
+    items = [{"order_id": {"S": f"{name}-{number}"}} for number in range(count)]
+    puts = [{"PutRequest": {"Item": item}} for item in items]
+    for start in range(0, count, 25):
+        request = {names.TABLE: puts[start : start + 25]}
+        assert not cloud.client("dynamodb").batch_write_item(RequestItems=request)[
+            "UnprocessedItems"
+        ]
 
 
 def deploy(cloud: Cloud, code: bytes) -> None:
@@ -227,18 +238,221 @@ def test_rows_that_firehose_could_not_file_go_back_as_their_changes(
     assert rows_of(chain, "row") == [json.loads(row)]
 
 
+class Killed(BaseException):
+    """What ends the process."""
+
+
+@pytest.mark.parametrize("step", ["CopyObject", "PutObject", "DeleteObject"])
 def test_a_kill_between_putting_and_moving_loses_nothing(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    good, bad = [error(insert(f"{step}-{number}", number + 1)) for number in range(2)], error(b"x")
+    content = good[0] + (b"" if step == "DeleteObject" else bad) + good[1]
+    key = put_error(chain, step, content)
+    with monkeypatch.context() as patch:
+        patch.setattr(replay.boto3, "client", dying_before(step))
+        with pytest.raises(Killed):
+            replay.main([])
+    assert body(chain, key) == content
+    assert replayed(capsys)[1]["replayed"] == 2
+    assert keys(chain, names.ERRORS) == ([] if step == "DeleteObject" else [key])
+    chain.settle()
+    rows = rows_of(chain, step)
+    assert len(rows) == 4
+    assert len({row["cdc_event_id"] for row in rows}) == 2
+    assert len({(row["dt"] if "dt" in row else row["cdc_changed_at"]) for row in rows}) == 2
+
+
+def dying_before(operation: str) -> Callable[..., Any]:
+    """Return what makes clients of a process that is killed before it sends that request."""
+    make = boto3.client
+
+    def client(service: str) -> Any:
+        made = make(service)
+        made.meta.events.register(f"before-call.{service}.{operation}", die)
+        return made
+
+    def die(**_: Any) -> None:
+        raise Killed
+
+    return client
+
+
+def test_an_object_that_another_replay_moves_meanwhile_is_not_ours(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = error(insert("killed", 1)) + error(b"bad")
-    key = put_error(chain, "killed", content)
-    for step in ("copy_object", "put_object", "delete_object"):
-        with monkeypatch.context() as patch:
-            patch.setattr(replay, "boto3", Dying(step))
-            with pytest.raises(Killed) if step != "delete_object" else pytest.raises(SystemExit):
-                raise SystemExit(replay.main([]))
-        capsys.readouterr()
-        chain.settle()
-        assert b"not a change" not in body(chain, key)
-    assert verified(chain)[0] in (0, 1)
-    assert {row["cdc_event_id"] for row in rows_of(chain, "killed")} != set()
+    key = put_error(chain, "race", error(insert("race", 1)))
+    content = ErrorObjects.content
+
+    def late(*given: Any) -> Any:
+        found = content(*given)
+        chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
+        return found
+
+    monkeypatch.setattr(ErrorObjects, "content", late)
+    assert replayed(capsys)[1]["found"] == 0
+    assert keys(chain, names.REPLAYED) == []
+
+
+def test_what_no_replay_brings_back_stays_until_it_is_repaired(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    large = insert("large", 1, blob={"S": "x" * LIMIT})
+    content = {
+        "a": b"\x00\x01 no document",
+        "b": b"\x1f\x8b no gzip",
+        "c": error(large, "Lambda.ProcessingFailedStatus") + error(b"bad"),
+    }
+    for name, each in content.items():
+        put_error(chain, name, each)
+    status, told = replayed(capsys)
+    assert (status, told["found"], told["left"], told["moved"]) == (1, 4, 4, 0)
+    assert {"key": '{"order_id":{"S":"large"}}', "reason": TOO_LARGE} in told["lost"]
+    assert len(told["lost"]) == 3
+    assert sorted(body(chain, key) for key in keys(chain, names.ERRORS)) == sorted(content.values())
+    status, told = replayed(capsys, "--repaired")
+    assert (status, told["repaired"], told["left"], told["moved"]) == (1, 3, 1, 3)
+    assert [body(chain, key) for key in keys(chain, names.ERRORS)] == [error(b"bad") + b"\n"]
+
+
+def test_empty_objects_are_no_errors(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    put_error(chain, "", b"")
+    assert replayed(capsys)[:1] == (0,)
+
+
+def test_nothing_is_put_while_the_function_runs_other_code(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = put_error(chain, "early", error(insert("early", 1)))
+    deploy(chain, raising_function())
+    assert replay.main([]) == 1
+    assert "run python setup/05_lambda.py" in capsys.readouterr().err
+    assert keys(chain, names.ERRORS) == [key]
+    assert replay.main(["--dry-run"]) == 0
+    mend(chain)
+
+
+def test_a_refusal_of_kinesis_moves_nothing_and_says_so(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = put_error(chain, "busy", error(insert("busy", 1)))
+    results = [{"ErrorCode": "ProvisionedThroughputExceededException"}]
+    monkeypatch.setattr(sending, "PAUSES", ())
+    monkeypatch.setattr(
+        replay.boto3, "client", answering("kinesis", "PutRecords", {"Records": results})
+    )
+    assert replay.main([]) == 1
+    said = capsys.readouterr()
+    assert "takes no more" in said.err
+    assert "0 of 0" not in said.out
+    assert keys(chain, names.ERRORS) == [key]
+
+
+def answering(service: str, operation: str, answer: Any) -> Callable[..., Any]:
+    """Return what makes clients that get this answer to that request."""
+    make = boto3.client
+
+    def client(wanted: str) -> Any:
+        made = make(wanted)
+        if wanted == service:
+            ok = AWSResponse("", 200, {}, None)
+            made.meta.events.register(
+                f"before-call.{service}.{operation}", lambda **_: (ok, answer)
+            )
+        return made
+
+    return client
+
+
+def role_statements(cloud: Cloud) -> tuple[str, str, list[Told]]:
+    """Return the pipe's role, the name of its policy, and what that allows."""
+    iam, role = cloud.client("iam"), names.place().role_name("pipe")
+    [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+    return role, policy, document["Statement"]
+
+
+def deny_kinesis(cloud: Cloud) -> None:
+    """Take from the pipe's role what lets it put into Kinesis."""
+    role, policy, statements = role_statements(cloud)
+    rest = [each for each in statements if "kinesis:" not in str(each["Action"])]
+    assert len(rest) < len(statements)
+    document = json.dumps({"Version": "2012-10-17", "Statement": rest})
+    cloud.client("iam").put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=document)
+
+
+def test_dead_letters_go_back_from_the_tables_stream(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deny_kinesis(chain)
+    write_orders(chain, "letter", 30)
+    chain.settle()
+    run(chain, "setup/04_iam.py")
+    assert waiting(chain)
+    assert verified(chain)[0] == 1
+    letters = waiting(chain)
+    status, told = replayed(capsys, "--dry-run")
+    assert (status, told["replayed"], waiting(chain)) == (0, 30, letters)
+    status, told = replayed(capsys)
+    assert (status, told["moved"], waiting(chain)) == (0, letters, 0)
+    assert told["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
+    chain.settle()
+    assert verified(chain)[0] == 0
+    audits = [json.loads(body(chain, key).splitlines()[0]) for key in keys(chain, names.REPLAYED)]
+    assert (
+        sum(json.loads(each["letter"])["DDBStreamBatchInfo"]["batchSize"] for each in audits) == 30
+    )
+    assert replayed(capsys)[1]["found"] == 0
+
+
+def large_order(cloud: Cloud, name: str) -> Letter:
+    """Write an order whose change Kinesis does not take, and return the pipe's letter about it."""
+    item = {"order_id": {"S": name}, "blob": {"S": "\1" * 200_000}}
+    cloud.client("dynamodb").put_item(TableName=names.TABLE, Item=item)
+    cloud.settle()
+    [message] = cloud.client("sqs").receive_message(QueueUrl=queue(cloud), VisibilityTimeout=0)[
+        "Messages"
+    ]
+    return letter(message)
+
+
+def test_of_a_letter_only_the_changes_that_go_leave_it(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_orders(chain, "before", 3)
+    one = large_order(chain, "big")
+    assert one.run
+    shard = replace(one.run, first=f"{1:021}", last=one.run.last)
+    found = list(Stream(boto3.client("dynamodbstreams")).records(shard))
+    first = found[-4]["dynamodb"]["SequenceNumber"]
+    more = one.about(one.run.part(first, one.run.last, 4))
+    url = queue(chain)
+    chain.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=one.receipt)
+    chain.client("sqs").send_message(QueueUrl=url, MessageBody=more)
+    status, told = replayed(capsys)
+    assert (status, told["replayed"], told["left"], told["moved"]) == (1, 3, 1, 1)
+    assert told["lost"] == [{"key": '{"order_id":{"S":"big"}}', "reason": TOO_LARGE}]
+    status, told = replayed(capsys)
+    assert (status, told["replayed"], told["left"], told["moved"]) == (1, 0, 1, 0)
+    [message] = chain.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]
+    assert letter(message).run == one.run
+    status, told = replayed(capsys, "--repaired")
+    assert (status, told["repaired"], waiting(chain)) == (0, 1, 0)
+
+
+def test_a_letter_whose_changes_are_gone_stays(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = large_order(chain, "gone")
+    chain.client("sqs").send_message(QueueUrl=queue(chain), MessageBody="no letter")
+    chain.clock.advance(25 * HOUR)
+    chain.settle()
+    status, told = replayed(capsys)
+    assert (status, told["replayed"], told["left"], waiting(chain)) == (1, 0, 2, 2)
+    assert {(each["code"], each["reason"]) for each in told["reasons"]} == {
+        (one.code, EXPIRED),
+        ("unknown", NO_RUN),
+    }
+    assert all("dead letter" in each["first"] for each in told["reasons"])
+    assert replayed(capsys, "--dry-run", "--repaired")[1]["repaired"] == 2
+    assert waiting(chain) == 2
