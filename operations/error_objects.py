@@ -8,6 +8,8 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
@@ -37,7 +39,8 @@ class Entry:
     @property
     def replayed_key(self) -> str:
         """Where its copy goes; what is left of an object later gets a name of its own."""
-        return f"{REPLAYED}{self.key.removeprefix(ERRORS)}.{self.etag[:8]}"
+        version = self.etag.strip('"')[:8]
+        return f"{REPLAYED}{self.key.removeprefix(ERRORS)}.{version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,17 @@ class ErrorObjects:
         self._s3, self._bucket = s3, bucket
 
     def entries(self) -> Iterator[Entry]:
-        """Return every object under the error prefix that has content."""
+        """Return every object under the error prefix that has content and was there before.
+
+        What fails again while others are sent makes new objects: they are for another time.
+        """
         pages = self._s3.get_paginator("list_objects_v2")
+        asked_at = None
         for page in pages.paginate(Bucket=self._bucket, Prefix=ERRORS):
+            asked_at = asked_at or answered_at(page)
             for found in page.get("Contents", ()):
-                if found["Size"]:
-                    yield Entry(found["Key"], found["ETag"].strip('"'))
+                if found["Size"] and found["LastModified"].replace(microsecond=0) <= asked_at:
+                    yield Entry(found["Key"], found["ETag"])
 
     def place(self, key: str) -> str:
         """Return where an object lies, for people."""
@@ -99,6 +107,11 @@ class ErrorObjects:
             body = compressed(content.file, spools) if content.is_compressed else content.file
             body.seek(0)
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **encoding)
+
+
+def answered_at(answer: dict[str, Any]) -> datetime:
+    """Return when S3 answered, by its own clock."""
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
 def plain(body: IO[bytes], spools: Spools) -> IO[bytes]:

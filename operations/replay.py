@@ -8,6 +8,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import boto3
@@ -39,10 +40,14 @@ def _replayed(options: argparse.Namespace) -> int:
             return FAILED
     total = Tally()
     try:
-        for tally in _replay(options).tallies():
-            total.add(tally)
-    finally:
-        _tell(total, options)
+        with closing(_replay(options).tallies()) as tallies:
+            for tally in tallies:
+                total.add(tally)
+    except BaseException:
+        if total.found:
+            _tell(total, options, is_whole=False)
+        raise
+    _tell(total, options)
     return total.status
 
 
@@ -57,8 +62,9 @@ def _replay(options: argparse.Namespace) -> Replay:
     )
 
 
-def _tell(total: Tally, options: argparse.Namespace) -> None:
-    document = json.dumps({"dry_run": options.dry_run, **total.document()}, indent=2)
+def _tell(total: Tally, options: argparse.Namespace, is_whole: bool = True) -> None:
+    told = {"dry_run": options.dry_run, "whole": is_whole, **total.document()}
+    document = json.dumps(told, indent=2)
     if options.json == STDOUT:
         print(document)
         return
