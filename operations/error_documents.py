@@ -85,7 +85,7 @@ class _Scanner:
 
     def _begin(self, depth: int = 0) -> None:
         self._depth = depth
-        self._quoted = self._lost = False
+        self._quoted = False
         self._escaped = -1
 
     def pieces(self, chunk: bytes) -> Iterator[bytes]:
@@ -116,7 +116,6 @@ class _Scanner:
         self._seen = min(len(self._held), LONGEST)
         if len(self._held) < LONGEST:
             return None
-        self._lost = True  # Only the next line that begins with an object is one again.
         return LONGEST
 
     def _opened(self, place: int) -> int | None:
@@ -130,7 +129,7 @@ class _Scanner:
 
     def _closed(self, mark: bytes, place: int) -> bool:
         """Take note of a quote, a backslash or a closing brace; return whether an object ends."""
-        if place == self._escaped or self._lost or not self._depth:
+        if place == self._escaped or not self._depth:
             return False
         if mark == b"\\" and self._quoted:
             self._escaped = place + 1

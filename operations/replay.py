@@ -18,7 +18,7 @@ from operations.dead_letters import DeadLetters, Stream
 from operations.error_objects import ErrorObjects
 from operations.resending import Replay
 from operations.road import obstacle
-from operations.sending import Sender
+from operations.sending import RATE, Sender
 from operations.tally import Tally
 from setup.names import DEAD_LETTERS, bucket
 
@@ -83,7 +83,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="file what no replay can bring back too: verify --repair has mended it",
     )
     parser.add_argument(
-        "--rate", type=_rate, metavar="N", help="put at most N records a second into Kinesis"
+        "--rate",
+        type=_rate,
+        default=RATE,
+        metavar="N",
+        help=f"put at most N records a second into Kinesis; default: {RATE:.0f}",
     )
     parser.add_argument(
         "--json",

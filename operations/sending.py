@@ -16,6 +16,7 @@ CALL_RECORDS = 500
 CALL_BYTES = 5 * 1024 * 1024  # what AWS took before October 2025, and other servers still do
 PAUSES = tuple(min(0.1 * 2**attempt, 10.0) for attempt in range(12))  # about a minute
 KEY_CHARACTERS = 32
+RATE = 1000.0  # records in a second: a quarter of what a new on-demand stream takes
 
 
 class NotTaken(Exception):
@@ -54,13 +55,14 @@ class Sender:
         When it returns, every other record is acknowledged; raises NotTaken when one was not.
         """
         too_large: list[str] = []
-        for batch in batches(_fitting(records, too_large), self._most()):
+        for batch in batches(_fitting(records, too_large), self.most):
             self._take_turn(len(batch))
             self._put(batch)
         return too_large
 
-    def _most(self) -> int:
-        """Return how many records go at a time: a second's worth at most, so that it flows."""
+    @property
+    def most(self) -> int:
+        """How many records go at a time: a second's worth at most, so that they flow."""
         return CALL_RECORDS if self._rate is None else max(1, min(CALL_RECORDS, int(self._rate)))
 
     def _take_turn(self, count: int) -> None:
@@ -90,6 +92,13 @@ class Sender:
             batch = [record for record, _ in failed]
 
 
+class Rehearsal(Sender):
+    """Sends nothing, and counts what would be sent."""
+
+    def _put(self, batch: Sequence[Outgoing]) -> None:
+        self.sent += len(batch)
+
+
 def batches(records: Iterable[Outgoing], most: int = CALL_RECORDS) -> Iterator[list[Outgoing]]:
     """Return the records, in order, in runs that one call takes."""
     batch: list[Outgoing] = []
@@ -115,4 +124,4 @@ def _fitting(records: Iterable[Outgoing], too_large: list[str]) -> Iterator[Outg
 
 def _refusal(stream: str, result: dict[str, str]) -> str:
     told = f"{result['ErrorCode']}: {result.get('ErrorMessage', '')}".removesuffix(": ")
-    return f"Kinesis stream {stream} takes no more ({told}): try again, or slower with --rate"
+    return f"Kinesis stream {stream} takes no more ({told}): try again later"

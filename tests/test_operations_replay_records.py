@@ -19,7 +19,7 @@ from tests.strategies import ARN, Item, firehose_record, payloads, stream_record
 from tests.test_transform_record import snapshots
 
 KEY = {"order_id": {"S": "1"}}
-ARRIVED = 1767225600123
+ARRIVED, LATER = 1767225600123, 1767225609876
 MEGABYTE = 1024 * 1024
 STREAM = ARN.format(1)
 SHARD = "shardId-00000001795428930000-0a1b2c3d"
@@ -69,10 +69,10 @@ def test_a_change_without_a_time_keeps_the_time_at_which_it_came_first() -> None
     record = stream_record("INSERT", KEY, None, KEY)
     del record["dynamodb"]["ApproximateCreationDateTime"]
     raw = json.dumps(record).encode()
-    first = judged(raw, ARRIVED)
+    first = judged(raw, LATER)
     assert isinstance(first, Accepted)
-    assert json.loads(row(first.record))["cdc_changed_at"] == "2026-01-01 00:00:00.123"
-    assert judged(first.record, ARRIVED + 10**9) == first
+    assert json.loads(row(first.record))["cdc_changed_at"] == "2026-01-01 00:00:09.876"
+    assert judged(first.record, ARRIVED) == first
     assert isinstance(judged(raw), Refused)
 
 
