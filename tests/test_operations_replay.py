@@ -212,7 +212,8 @@ def test_dead_letters_go_back_from_the_tables_stream(
     run(chain, "setup/04_iam.py")
     run(chain, "setup/07_pipe.py")
     letters = waiting(chain)
-    assert (letters > 0, len(verified(chain)[1]["missing"])) == (True, 30)
+    assert letters > 0
+    assert rows_of(chain, "letter") == []
     status, told = replayed(capsys, "--dry-run")
     assert (status, told["replayed"], waiting(chain)) == (0, 30, letters)
     status, told = replayed(capsys)
@@ -244,8 +245,7 @@ def test_what_replay_moves_has_an_audit_beside_it(
     }
 
 
-@pytest.mark.parametrize("pack", [False, True])
-@pytest.mark.parametrize("between", [b"", b"\n"])
+@pytest.mark.parametrize(("pack", "between"), [(True, b""), (False, b"\n")])
 def test_of_an_object_only_the_part_that_is_accepted_leaves(
     chain: Cloud, capsys: pytest.CaptureFixture[str], pack: bool, between: bytes
 ) -> None:
@@ -290,25 +290,27 @@ class Killed(BaseException):
     """What ends the process."""
 
 
-@pytest.mark.parametrize("step", ["CopyObject", "PutObject", "DeleteObject"])
 def test_a_kill_between_putting_and_moving_loses_nothing(
-    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, step: str
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = [error(insert(f"{step}-{number}", number + 1)) for number in range(2)], error(b"x")
-    content = good[0] + (b"" if step == "DeleteObject" else bad) + good[1]
-    key = put_error(chain, step, content)
-    with monkeypatch.context() as patch:
-        patch.setattr(replay.boto3, "client", dying_before(step))
-        with pytest.raises(Killed):
-            replay.main([])
-    assert body(chain, key) == content
-    assert replayed(capsys)[1]["replayed"] == 2
-    assert keys(chain, names.ERRORS) == ([] if step == "DeleteObject" else [key])
+    for step, bad in (
+        ("CopyObject", error(b"x")),
+        ("PutObject", error(b"x")),
+        ("DeleteObject", b""),
+    ):
+        good = [error(insert(f"killed-{step}-{number}", number + 1)) for number in range(2)]
+        key = put_error(chain, step, good[0] + bad + good[1])
+        with monkeypatch.context() as patch:
+            patch.setattr(replay.boto3, "client", dying_before(step))
+            with pytest.raises(Killed):
+                replay.main([])
+        assert body(chain, key) == good[0] + bad + good[1]
+        assert replayed(capsys)[1]["replayed"] == 2
+        assert keys(chain, names.ERRORS) == ([key] if bad else [])
+        chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
     chain.settle()
-    rows = rows_of(chain, step)
-    assert len(rows) == 4
-    assert len({row["cdc_event_id"] for row in rows}) == 2
-    assert len({(row["dt"] if "dt" in row else row["cdc_changed_at"]) for row in rows}) == 2
+    rows = [json.dumps(row, sort_keys=True) for row in rows_of(chain, "killed")]
+    assert (len(rows), len(set(rows))) == (12, 6)
 
 
 def dying_before(operation: str) -> Callable[..., Any]:
