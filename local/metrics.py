@@ -6,7 +6,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-UNITS = {"Duration": "Milliseconds", "DeliveryToS3.DataFreshness": "Seconds"}
+UNITS = {
+    "Duration": "Milliseconds",
+    "DeliveryToS3.DataFreshness": "Seconds",
+    "GetRecords.IteratorAgeMilliseconds": "Milliseconds",
+}
 
 
 def put_metrics(

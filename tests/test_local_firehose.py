@@ -799,10 +799,14 @@ def test_metrics_tell_what_was_read_and_delivered(cloud: Cloud) -> None:
     cloud.settle()
     sums = {
         name: metric_sum("AWS/Firehose", name, DeliveryStreamName="delivery")
-        for name in ("IncomingRecords", "SucceedProcessing.Records", "DeliveryToS3.Records")
+        for name in (
+            *("IncomingRecords", "DataReadFromKinesisStream.Records"),
+            *("SucceedProcessing.Records", "DeliveryToS3.Records"),
+        )
     }
     assert sums == {
         "IncomingRecords": 3,
+        "DataReadFromKinesisStream.Records": 3,
         "SucceedProcessing.Records": 2,
         "DeliveryToS3.Records": 3,
     }

@@ -11,17 +11,23 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.kinesis.models import Record, Shard
 
+from local.cloud import Cloud
 from local.kinesis import Kinesis
-from tests.laptop import laptop
+from tests.laptop import laptop, metric_sum
 from tests.threads import at_once
 
 MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def kinesis() -> Iterator[Any]:
-    with laptop(Kinesis):
-        yield boto3.client("kinesis")
+def cloud() -> Iterator[Cloud]:
+    with laptop(Kinesis) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def kinesis(cloud: Cloud) -> Any:
+    return boto3.client("kinesis")
 
 
 @pytest.fixture
@@ -181,3 +187,13 @@ def test_neither_a_put_nor_a_page_walks_through_the_shard(kinesis: Any, stream: 
         assert shard.put_record("k", "eA==", "") == str(number)
     page, last, _ = shard.get_records("97", None)
     assert ([each.sequence_number for each in page], last) == ([98, 99], 99)
+
+
+def test_the_age_of_what_is_read_is_measured(cloud: Cloud, kinesis: Any, stream: str) -> None:
+    put_texts(kinesis, stream, "a")
+    time.sleep(0.02)
+    put_texts(kinesis, stream, "b")
+    texts(kinesis, iterator(kinesis, stream), Limit=1)
+    assert not cloud.step()
+    found = metric_sum("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName=stream)
+    assert found >= 20

@@ -15,6 +15,7 @@ A record meets the modules in this order:
     partition   the folder in the lake
     state       what the lake's rows say of the table
     snapshot    the records that backfill and repair send the same way
+    record      the record that a row was made of, for replay
 """
 
 from transform import partition, snapshot, state
@@ -23,6 +24,7 @@ from transform.columns import column_name
 from transform.errors import BadRecord
 from transform.firehose import Answer, answer
 from transform.images import canonical, flattened, image
+from transform.record import record_of
 
 __all__ = [
     "Answer",
@@ -35,6 +37,7 @@ __all__ = [
     "flattened",
     "image",
     "partition",
+    "record_of",
     "snapshot",
     "state",
 ]

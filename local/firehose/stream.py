@@ -101,6 +101,7 @@ class DeliveryStream:
         self._batches.add(records)
         self.totals["read"] += len(records)
         self._report.count("IncomingRecords", len(records))
+        self._report.count("DataReadFromKinesisStream.Records", len(records))
         self._report.count("IncomingBytes", sum(len(record.data) for record in records))
 
     def _transform(self, of: Settings) -> bool:

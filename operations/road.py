@@ -1,0 +1,49 @@
+"""Whether the road from Kinesis into the lake is open for what is sent again."""
+
+import subprocess
+import sys
+from base64 import b64encode
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import boto3
+
+from setup.names import DELIVERY, FUNCTION
+
+PROJECT = Path(__file__).resolve().parent.parent
+DEPLOY = "setup/05_lambda.py"
+
+
+def obstacle() -> str | None:
+    """Return why nothing should be put into Kinesis now and what to do, or None."""
+    described = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    status = described["DeliveryStreamDescription"]["DeliveryStreamStatus"]
+    if status != "ACTIVE":
+        # Firehose reads Kinesis from LATEST: it never delivers what was there before it.
+        return (
+            f"delivery stream {DELIVERY} is {status}, not ACTIVE: run python setup/06_firehose.py"
+        )
+    if deployed_code() != checked_out_code():
+        return (
+            f"function {FUNCTION} runs other code than this checkout, so what is accepted here "
+            f"may fail there again: run python {DEPLOY}"
+        )
+    return None
+
+
+def deployed_code() -> str:
+    """Return the hash of the code that the function runs."""
+    function = boto3.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    return function["CodeSha256"]
+
+
+@cache
+def checked_out_code() -> str:
+    """Return the hash of the code that would be deployed from here."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "lambda.zip")
+        command = [sys.executable, DEPLOY, "--zip-only", str(path)]
+        subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+        return b64encode(sha256(path.read_bytes()).digest()).decode()
