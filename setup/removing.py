@@ -8,8 +8,7 @@ from importlib import import_module
 
 import boto3
 import names
-from crawl import crawler_state
-from finding import Describe, existing, pipe_state
+from finding import Describe, crawler_state, existing, pipe_state
 from names import PIPELINE, TAGS, arn, place
 from waiting import wait_until
 
@@ -39,7 +38,7 @@ def stop_pipe() -> Iterator[str]:
         return
 
     def steady() -> str:
-        now = pipe_state(pipes).partition(":")[0]
+        now = pipe_state().partition(":")[0]
         return "failed" if "FAILED" in now else now
 
     if wait_until(what, steady, "RUNNING", "STOPPED", "failed") == "RUNNING":
@@ -54,7 +53,7 @@ def quicksight() -> Iterator[str]:
     script = import_module("12_quicksight")
     if not script.is_subscribed(client):
         return
-    things = [("data_set", "DataSet", script.data_set_id(view)) for view in names.VIEWS]
+    things = [("data_set", "DataSet", f"{PIPELINE}-{view}") for view in names.VIEWS]
     for kind, member, name in [*things, ("data_source", "DataSource", PIPELINE)]:
         identity = which | {f"{member}Id": name}
         if found := existing(getattr(client, f"describe_{kind}"), **identity):
@@ -78,9 +77,9 @@ def crawler() -> Iterator[str]:
     glue, name = boto3.client("glue"), names.CRAWLER
 
     def delete() -> None:
-        if crawler_state(glue) == "RUNNING":
+        if crawler_state() == "RUNNING":
             glue.stop_crawler(Name=name)
-        wait_until(f"crawler {name}", lambda: crawler_state(glue), "READY")
+        wait_until(f"crawler {name}", crawler_state, "READY")
         glue.delete_crawler(Name=name)
 
     if existing(glue.get_crawler, Name=name):
@@ -106,7 +105,7 @@ def database() -> Iterator[str]:
 def alarms() -> Iterator[str]:
     """Delete the alarms and the topic that they tell."""
     cloudwatch, sns = boto3.client("cloudwatch"), boto3.client("sns")
-    made = [f"{PIPELINE}-{alarm.name}" for alarm in import_module("09_alarms").ALARMS]
+    made = [f"{PIPELINE}-{alarm[0]}" for alarm in import_module("09_alarms").ALARMS]
     for alarm in cloudwatch.describe_alarms(AlarmNames=made)["MetricAlarms"]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         name = alarm["AlarmName"]

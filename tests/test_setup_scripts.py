@@ -108,7 +108,7 @@ def test_what_somebody_changed_is_set_again(world: World) -> None:
     wanted = configuration()
     clients = {name: boto3.client(name) for name in ("lambda", "firehose", "pipes", "glue")}
     clients["lambda"].update_function_configuration(FunctionName=names.FUNCTION, Timeout=3)
-    delivery = import_module("06_firehose").active(clients["firehose"])
+    delivery = described_delivery()
     clients["firehose"].update_destination(
         DeliveryStreamName=names.DELIVERY,
         CurrentDeliveryStreamVersionId=delivery["VersionId"],
@@ -128,10 +128,15 @@ def test_what_somebody_changed_is_set_again(world: World) -> None:
     assert configuration() == wanted
 
 
+def described_delivery() -> dict[str, Any]:
+    describe = boto3.client("firehose").describe_delivery_stream
+    return describe(DeliveryStreamName=names.DELIVERY)["DeliveryStreamDescription"]
+
+
 def configuration() -> dict[str, Any]:
     """Return of each thing what the test above changes, as AWS describes it."""
     function = {"FunctionName": names.FUNCTION}
-    delivery = import_module("06_firehose").active(boto3.client("firehose"))
+    delivery = described_delivery()
     pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
     crawler = boto3.client("glue").get_crawler(Name=names.CRAWLER)["Crawler"]
     written = delivery["Destinations"][0]["ExtendedS3DestinationDescription"]
@@ -155,7 +160,7 @@ def test_what_an_emulator_would_not_mind_is_as_aws_needs_it(world: World) -> Non
     assert reading["DeadLetterConfig"]["Arn"] == names.arn("sqs", names.DEAD_LETTERS)
     assert pipe["TargetParameters"]["KinesisStreamParameters"]["PartitionKey"] == "$.eventID"
 
-    delivery = import_module("06_firehose").active(boto3.client("firehose"))
+    delivery = described_delivery()
     written = delivery["Destinations"][0]["ExtendedS3DestinationDescription"]
     assert written["DynamicPartitioningConfiguration"]["Enabled"] is True
     assert written["ProcessingConfiguration"]["Enabled"] is True
@@ -294,14 +299,23 @@ def test_a_pipe_on_a_stream_that_was_replaced_is_refused_with_the_way_out(world:
 
 
 def test_a_firehose_stream_without_partitions_is_refused_with_the_way_out(world: World) -> None:
-    script = import_module("06_firehose")
-    world.run(*SCRIPTS[:6])
-    client = boto3.client("firehose")
-    found = script.active(client)
-    written = found["Destinations"][0]["ExtendedS3DestinationDescription"]
-    written["DynamicPartitioningConfiguration"] = {"Enabled": False}
-    with pytest.raises(Refusal, match="delete-delivery-stream"):
-        script.update(client, found)
+    world.run(*SCRIPTS[:5])
+    source = names.arn("kinesis", f"stream/{names.STREAM}"), names.role("firehose")
+    boto3.client("firehose").create_delivery_stream(
+        DeliveryStreamName=names.DELIVERY,
+        DeliveryStreamType="KinesisStreamAsSource",
+        KinesisStreamSourceConfiguration=dict(
+            zip(("KinesisStreamARN", "RoleARN"), source, strict=True)
+        ),
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": source[1],
+            "BucketARN": names.place().in_bucket(),
+        },
+    )
+    with pytest.raises(
+        Refusal, match=r"cannot be changed: run aws pipes stop-pipe .*delete-delivery-stream"
+    ):
+        world.run("06_firehose")
 
 
 def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
@@ -338,25 +352,21 @@ def test_a_firehose_stream_that_could_not_be_made_is_made_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run(*SCRIPTS[:6])
-    script = import_module("06_firehose")
-    firehose, states = boto3.client("firehose"), iter(["CREATING_FAILED: no key"] * 2)
-    monkeypatch.setattr(script, "delivery_state", lambda client: next(states, now(client)))
+    script, now = import_module("06_firehose"), import_module("finding").delivery_state
+    states = iter(["CREATING", "CREATING_FAILED: no key"])
+    monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or now())
     del world.asked[:]
     world.run("06_firehose")
     assert ("firehose", "DeleteDeliveryStream") in world.asked
     assert ("firehose", "CreateDeliveryStream") in world.asked
-    assert now(firehose) == "ACTIVE"
-
-
-def now(firehose: Any) -> str:
-    return import_module("finding").delivery_state(firehose)
+    assert now() == "ACTIVE"
 
 
 @pytest.mark.parametrize("marked", ["CREATING_FAILED: no key", "CREATING"])
 def test_a_pipe_is_never_started_before_firehose_reads(
     world: World, monkeypatch: pytest.MonkeyPatch, marked: str
 ) -> None:
-    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda _: marked)
+    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda: marked)
     with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
         world.run("08_start_pipe")
 
@@ -395,9 +405,12 @@ def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it
     world.run("11_athena")
     columns = boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]
     assert [column["Name"] for column in columns] == ["order_id", "status"]
-    import_module("11_athena").run_statement(
-        boto3.client("athena"), "orders", "CREATE OR REPLACE VIEW orders AS SELECT 1 AS one"
+    boto3.client("athena").start_query_execution(
+        QueryString="CREATE OR REPLACE VIEW orders AS SELECT 1 AS one",
+        QueryExecutionContext={"Database": names.DATABASE, "Catalog": "AwsDataCatalog"},
+        WorkGroup=names.WORKGROUP,
     )
+    world.cloud.settle()
     world.run("11_athena")
     assert (
         boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns
