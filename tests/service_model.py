@@ -26,7 +26,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 def violations(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
     """Yield each rule of the shape that the value breaks, and where it does."""
     kind = shape.type_name
-    if not isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
+    if not isinstance(value, TYPES[kind]) or (kind != "boolean" and isinstance(value, bool)):
         yield f"{where}: expected {kind}, found {type(value).__name__}"
         return
     yield from _outside(value, shape, where)

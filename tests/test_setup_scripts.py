@@ -12,7 +12,17 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.setup_world import QUESTION, SCRIPTS, Refusal, World, a_world, inventory, names, removed
+from tests.setup_world import (
+    QUESTION,
+    SCRIPTS,
+    Refusal,
+    World,
+    a_world,
+    changes,
+    inventory,
+    names,
+    removed,
+)
 
 ANALYSED = ("03_s3", "04_iam", "10_glue", "11_athena")
 
@@ -23,24 +33,31 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("region", ["eu-central-1"])
-def test_the_pipeline_can_live_in_another_region(tmp_path: Path, region: str) -> None:
-    with a_world(tmp_path, region) as world:
-        check_region(world, region)
-
-
-def check_region(world: World, region: str) -> None:
-    before = inventory()
-    world.run()
-    where = boto3.client("s3").get_bucket_location(Bucket=names.bucket())
-    assert where["LocationConstraint"] == region
-    partition = boto3.Session().get_partition_for_region(region)
-    arns = {each["TopicArn"] for each in boto3.client("sns").list_topics()["Topics"]}
-    arns |= {boto3.client("pipes").describe_pipe(Name=names.PIPE)["Arn"], names.role("pipe")}
-    assert all(arn.startswith(f"arn:{partition}:") for arn in arns)
-    removed(delete_data=True)
-    assert inventory() == before
-    assert world.broken == []
+@pytest.mark.parametrize(
+    ("region", "account", "partition"),
+    [
+        ("eu-central-1", "123456789012", "aws"),
+        ("cn-north-1", "111122223333", "aws-cn"),
+        ("us-gov-west-1", "123456789012", "aws-us-gov"),
+    ],
+)
+def test_the_pipeline_can_live_in_any_region_partition_and_account(
+    tmp_path: Path, region: str, account: str, partition: str
+) -> None:
+    with a_world(tmp_path, region, account=account) as world:
+        before = inventory()
+        world.run()
+        del world.asked[:]
+        world.run()
+        assert changes(world.asked) == []
+        where = boto3.client("s3").get_bucket_location(Bucket=names.bucket())
+        assert where["LocationConstraint"] == region
+        pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+        regional = [pipe[member].split(":") for member in ("Arn", "Source", "Target")]
+        assert [arn[:2] + arn[3:5] for arn in regional] == [["arn", partition, region, account]] * 3
+        assert pipe["RoleArn"].startswith(f"arn:{partition}:iam::{account}:role/")
+        removed(delete_data=True)
+        assert inventory() == before
 
 
 @pytest.mark.parametrize(
@@ -101,6 +118,73 @@ def rows_in_lake() -> set[str]:
         body = s3.get_object(Bucket=names.bucket(), Key=each["Key"])["Body"].read()
         found |= {json.loads(line)["order_id"] for line in gzip.decompress(body).splitlines()}
     return found
+
+
+# Of each thing that AWS is long busy with: how it is asked, and where its state stands.
+BUSY = {
+    "DescribeTable": ("Table", "TableStatus"),
+    "DescribeStreamSummary": ("StreamDescriptionSummary", "StreamStatus"),
+    "DescribeDeliveryStream": ("DeliveryStreamDescription", "DeliveryStreamStatus"),
+    "DescribePipe": ("CurrentState",),
+}
+
+
+def described_as(operation: str, state: str) -> dict[str, Any]:
+    """Return an answer of which nothing but the state matters."""
+    answer: Any = state
+    for member in reversed(BUSY[operation]):
+        answer = {member: answer}
+    return answer
+
+
+def test_what_is_being_deleted_is_waited_for_and_made_again(world: World) -> None:
+    for operation in BUSY:
+        world.pretend(operation, *[described_as(operation, "DELETING")] * 3)
+    world.run("01_dynamodb", *SCRIPTS[2:5])
+    assert world.pretended.pop("DescribeTable") == []
+    world.run("02_kinesis", "06_firehose", "07_pipe")
+    assert not any(world.pretended.values())
+    made = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
+    assert made <= {operation for _, operation in world.asked}
+    assert world.passed < 60
+    busy_things_are_waited_for(world)
+
+
+def busy_things_are_waited_for(world: World) -> None:
+    """What AWS is still making or changing is neither made again nor changed meanwhile."""
+    function = {"State": "Pending"}, {"State": "Active", "LastUpdateStatus": "InProgress"}
+    for operation in BUSY:
+        world.pretend(operation, *[described_as(operation, state) for state in STATES[operation]])
+    world.pretend("GetFunctionConfiguration", *function)
+    del world.asked[:]
+    world.run(*SCRIPTS[:2], *SCRIPTS[4:7])
+    assert not any(world.pretended.values())
+    assert changes(world.asked) == []
+
+
+STATES = dict.fromkeys(BUSY, ("CREATING", "UPDATING")) | {"DescribeDeliveryStream": ("CREATING",)}
+
+
+@pytest.mark.parametrize(
+    ("state", "update"), [({"State": "Failed"}, 1), ({"LastUpdateStatus": "Failed"}, 1), ({}, 0)]
+)
+def test_a_function_whose_last_change_failed_is_changed_again(
+    world: World, state: dict[str, str], update: int
+) -> None:
+    world.run("04_iam", "05_lambda")
+    world.pretend("GetFunctionConfiguration", state)
+    del world.asked[:]
+    world.run("05_lambda")
+    assert world.asked.count(("lambda", "UpdateFunctionConfiguration")) == update
+
+
+def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
+    world.run(*SCRIPTS[:7])
+    found = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+    world.pretend("DescribePipe", *[found | {"CurrentState": "UPDATE_FAILED"}] * 2)
+    del world.asked[:]
+    assert world.run("07_pipe")[0].endswith("is STOPPED")
+    assert changes(world.asked) == [("pipes", "UpdatePipe")]
 
 
 def test_what_somebody_changed_is_set_again(world: World) -> None:
