@@ -5,12 +5,13 @@ Each step yields a line for whatever it found; what is not there needs neither.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 import boto3
 import names
 from finding import Describe, crawler_state, existing, pipe_state
 from names import PIPELINE, TAGS, arn, place
-from waiting import wait_until
+from waiting import Refusal, wait_until
 
 Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
 
@@ -208,16 +209,22 @@ def lake() -> Iterator[str]:
     s3, bucket = boto3.client("s3"), names.bucket()
 
     def delete() -> None:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
-            doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
-            if doomed:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+        while doomed := versions(s3, bucket):
+            told = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+            for failed in told.get("Errors", []):
+                raise Refusal(f"{failed['Key']} in bucket {bucket} stays: {failed['Message']}")
         s3.delete_bucket(Bucket=bucket)
 
     if existing(s3.head_bucket, Bucket=bucket):
         tagged = existing(s3.get_bucket_tagging, Bucket=bucket) or {}
         yield removal(f"bucket {bucket}", tagged.get("TagSet", []), delete)
+
+
+def versions(s3: Any, bucket: str) -> list[dict[str, str]]:
+    """Return the first thousand versions and delete markers, as AWS wants them to delete them."""
+    page = s3.list_object_versions(Bucket=bucket)
+    found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
 
 
 def table() -> Iterator[str]:
