@@ -87,7 +87,8 @@ class World:
         """Return what was pretended, or None: then the cloud answers."""
         if self.is_cloud() or not self.pretended.get(model.name):
             return None
-        return AWSResponse("", 200, {}, None), self.pretended[model.name].pop(0)
+        answer = self.pretended[model.name].pop(0)
+        return AWSResponse("", 400 if "Error" in answer else 200, {}, None), answer
 
     def run(self, *scripts: str) -> list[str]:
         """Run the scripts, or all, and return their lines."""

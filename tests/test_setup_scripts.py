@@ -120,6 +120,27 @@ def rows_in_lake() -> set[str]:
     return found
 
 
+# What AWS says of a thing just made, or just deleted, that it does not know everywhere yet.
+BEHIND = {
+    "CreateBucket": ("OperationAborted", "A conflicting conditional operation is in progress"),
+    "CreateFunction": ("InvalidParameterValueException", "The role cannot be assumed by Lambda."),
+    "CreateDeliveryStream": ("InvalidArgumentException", "Firehose is unable to assume role r."),
+    "CreateQueue": ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue"),
+    "CreatePipe": ("ValidationException", "The role does not have permissions for s."),
+    "CreateCrawler": ("InvalidInputException", "Service is unable to assume provided role."),
+    "UpdateContinuousBackups": ("ContinuousBackupsUnavailable", "Backups are being enabled for t."),
+}
+
+
+def test_every_script_waits_while_aws_is_behind(world: World) -> None:
+    for operation, (code, text) in BEHIND.items():
+        world.pretend(operation, *[{"Error": {"Code": code, "Message": text}}] * 3)
+    world.run(*SCRIPTS[:10])
+    assert not any(world.pretended.values())
+    for operation in BEHIND:
+        assert [name for _, name in world.asked].count(operation) == 4
+
+
 # Of each thing that AWS is long busy with: how it is asked, and where its state stands.
 BUSY = {
     "DescribeTable": ("Table", "TableStatus"),
@@ -252,10 +273,17 @@ def test_what_an_emulator_would_not_mind_is_as_aws_needs_it(world: World) -> Non
     assert 60 <= written["BufferingHints"]["IntervalInSeconds"] <= 900
     assert written["Prefix"] == "lake/dt=!{partitionKeyFromLambda:dt}/"
     assert "!{firehose:error-output-type}/" in written["ErrorOutputPrefix"]
+    assert written["ErrorOutputPrefix"].startswith("errors/")
     [processor] = written["ProcessingConfiguration"]["Processors"]
     told = {each["ParameterName"]: each["ParameterValue"] for each in processor["Parameters"]}
     assert told["LambdaArn"].endswith(f":function:{names.FUNCTION}:$LATEST")
     assert float(told["BufferSizeInMBs"]) <= 1
+
+    which = {"FunctionName": names.FUNCTION}
+    function = boto3.client("lambda").get_function_configuration(**which)
+    assert function["Runtime"] in ("python3.12", "python3.13")  # AWS keeps these beyond 2027.
+    assert function["Timeout"] <= 300  # Firehose waits no longer.
+    assert "Environment" not in function
 
     sqs = boto3.client("sqs")
     queue = sqs.get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
