@@ -70,6 +70,12 @@ class World:
         self.cloud.step()
         self.stepping = False
 
+    def settle(self) -> None:
+        """Let the cloud work until nothing moves."""
+        self.stepping = True
+        self.cloud.settle()
+        self.stepping = False
+
     def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         """Check a request of the scripts, not of the cloud itself, against the service's model."""
         if self.is_cloud():

@@ -101,7 +101,7 @@ def test_orders_written_before_during_and_after_setup_all_arrive(world: World) -
     put_order("during")
     world.run("08_start_pipe")
     put_order("after")
-    world.cloud.settle()
+    world.settle()
     assert {"before", "during", "after"} == rows_in_lake()
 
 
@@ -522,7 +522,7 @@ def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it
         QueryExecutionContext={"Database": names.DATABASE, "Catalog": "AwsDataCatalog"},
         WorkGroup=names.WORKGROUP,
     )
-    world.cloud.settle()
+    world.settle()
     world.run("11_athena")
     assert (
         boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns
