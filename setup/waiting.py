@@ -101,10 +101,14 @@ def unfinished(what: str, target: str, found: str, limit: float) -> Unfinished:
 def clear_failed(what: str, state: State, delete: Callable[[], object]) -> str:
     """Return the thing's settled state; what AWS could not make keeps its name until deleted."""
     found = settled(what, state)
-    if found.startswith("CREAT") and has_failed(found):
-        delete()
-        return wait_until(f"removal of the failed {what}", state, "missing")
-    return found
+    if not (found.startswith("CREAT") and has_failed(found)):
+        return found
+
+    def leaving() -> str:
+        return "DELETING" if (now := state()) == found else now
+
+    delete()
+    return wait_until(f"removal of the failed {what}", leaving, "missing")
 
 
 def accepted(call: Callable[[], T], limit: float = 120) -> T:

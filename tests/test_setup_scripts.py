@@ -13,7 +13,6 @@ import boto3
 import pytest
 
 from tests.setup_world import (
-    QUESTION,
     SCRIPTS,
     Refusal,
     World,
@@ -23,8 +22,6 @@ from tests.setup_world import (
     names,
     removed,
 )
-
-ANALYSED = ("03_s3", "04_iam", "10_glue", "11_athena")
 
 
 @pytest.fixture
@@ -120,94 +117,6 @@ def rows_in_lake() -> set[str]:
     return found
 
 
-# What AWS says of a thing just made, or just deleted, that it does not know everywhere yet.
-BEHIND = {
-    "CreateBucket": ("OperationAborted", "A conflicting conditional operation is in progress"),
-    "CreateFunction": ("InvalidParameterValueException", "The role cannot be assumed by Lambda."),
-    "CreateDeliveryStream": ("InvalidArgumentException", "Firehose is unable to assume role r."),
-    "CreateQueue": ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue"),
-    "CreatePipe": ("ValidationException", "The role does not have permissions for s."),
-    "CreateCrawler": ("InvalidInputException", "Service is unable to assume provided role."),
-    "UpdateContinuousBackups": ("ContinuousBackupsUnavailable", "Backups are being enabled for t."),
-}
-
-
-def test_every_script_waits_while_aws_is_behind(world: World) -> None:
-    for operation, (code, text) in BEHIND.items():
-        world.pretend(operation, *[{"Error": {"Code": code, "Message": text}}] * 3)
-    world.run(*SCRIPTS[:10])
-    assert not any(world.pretended.values())
-    for operation in BEHIND:
-        assert [name for _, name in world.asked].count(operation) == 4
-
-
-# Of each thing that AWS is long busy with: how it is asked, and where its state stands.
-BUSY = {
-    "DescribeTable": ("Table", "TableStatus"),
-    "DescribeStreamSummary": ("StreamDescriptionSummary", "StreamStatus"),
-    "DescribeDeliveryStream": ("DeliveryStreamDescription", "DeliveryStreamStatus"),
-    "DescribePipe": ("CurrentState",),
-}
-
-
-def described_as(operation: str, state: str) -> dict[str, Any]:
-    """Return an answer of which nothing but the state matters."""
-    answer: Any = state
-    for member in reversed(BUSY[operation]):
-        answer = {member: answer}
-    return answer
-
-
-def test_what_is_being_deleted_is_waited_for_and_made_again(world: World) -> None:
-    for operation in BUSY:
-        world.pretend(operation, *[described_as(operation, "DELETING")] * 3)
-    world.run("01_dynamodb", *SCRIPTS[2:5])
-    assert world.pretended.pop("DescribeTable") == []
-    world.run("02_kinesis", "06_firehose", "07_pipe")
-    assert not any(world.pretended.values())
-    made = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
-    assert made <= {operation for _, operation in world.asked}
-    assert world.passed < 60
-    busy_things_are_waited_for(world)
-
-
-def busy_things_are_waited_for(world: World) -> None:
-    """What AWS is still making or changing is neither made again nor changed meanwhile."""
-    function = {"State": "Pending"}, {"State": "Active", "LastUpdateStatus": "InProgress"}
-    for operation in BUSY:
-        world.pretend(operation, *[described_as(operation, state) for state in STATES[operation]])
-    world.pretend("GetFunctionConfiguration", *function)
-    del world.asked[:]
-    world.run(*SCRIPTS[:2], *SCRIPTS[4:7])
-    assert not any(world.pretended.values())
-    assert changes(world.asked) == []
-
-
-STATES = dict.fromkeys(BUSY, ("CREATING", "UPDATING")) | {"DescribeDeliveryStream": ("CREATING",)}
-
-
-@pytest.mark.parametrize(
-    ("state", "update"), [({"State": "Failed"}, 1), ({"LastUpdateStatus": "Failed"}, 1), ({}, 0)]
-)
-def test_a_function_whose_last_change_failed_is_changed_again(
-    world: World, state: dict[str, str], update: int
-) -> None:
-    world.run("04_iam", "05_lambda")
-    world.pretend("GetFunctionConfiguration", state)
-    del world.asked[:]
-    world.run("05_lambda")
-    assert world.asked.count(("lambda", "UpdateFunctionConfiguration")) == update
-
-
-def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
-    world.run(*SCRIPTS[:7])
-    found = boto3.client("pipes").describe_pipe(Name=names.PIPE)
-    world.pretend("DescribePipe", *[found | {"CurrentState": "UPDATE_FAILED"}] * 2)
-    del world.asked[:]
-    assert world.run("07_pipe")[0].endswith("is STOPPED")
-    assert changes(world.asked) == [("pipes", "UpdatePipe")]
-
-
 def test_what_somebody_changed_is_set_again(world: World) -> None:
     world.run(*SCRIPTS[:7], "10_glue")
     wanted = configuration()
@@ -229,7 +138,9 @@ def test_what_somebody_changed_is_set_again(world: World) -> None:
         Name=names.CRAWLER, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
     )
     assert not [each for each in configuration().items() if each in wanted.items()]
+    world.pretend("GetCrawler", *[{"Crawler": {"State": "RUNNING"}}] * 3)
     world.run("05_lambda", "06_firehose", "07_pipe", "10_glue")
+    assert world.pretended == {"GetCrawler": []}  # A crawler that runs cannot be changed.
     assert configuration() == wanted
 
 
@@ -319,73 +230,6 @@ def zipped(text: str) -> bytes:
 NEWER = zipped("def lambda_handler(event, context): return event")
 
 
-def test_columns_that_a_crawler_added_survive_and_every_column_stays_text(world: World) -> None:
-    world.run("03_s3", "04_iam", "10_glue")
-    glue = boto3.client("glue")
-    table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
-    descriptor = table["StorageDescriptor"]
-    descriptor["Columns"] = [
-        {"Name": "gift_note", "Type": "string", "Comment": "found"},
-        {"Name": "total", "Type": "double"},
-    ]
-    changed = {"Name": names.CHANGES, "StorageDescriptor": descriptor, "TableType": "OTHER"}
-    changed["Parameters"] = {"UPDATED_BY_CRAWLER": names.CRAWLER, "projection.enabled": "false"}
-    glue.update_table(DatabaseName=names.DATABASE, TableInput=changed)
-    world.run("10_glue")
-    table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
-    columns = {each["Name"]: each for each in table["StorageDescriptor"]["Columns"]}
-    assert set(columns) == {"gift_note", *names.COLUMNS}
-    assert columns["gift_note"]["Comment"] == "found"
-    assert {each["Type"] for each in columns.values()} == {"string"}
-    assert table["Parameters"]["projection.enabled"] == "true"
-    assert table["Parameters"]["UPDATED_BY_CRAWLER"] == names.CRAWLER
-
-
-def test_a_crawl_succeeds_and_finds_a_table_that_it_spoiled(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.run("03_s3", "04_iam", "10_glue")
-    crawl = import_module("crawl")
-    assert crawl.crawl() == "crawl succeeded: table changes has all columns"
-    table = crawl.table(boto3.client("glue"))
-    del table["Parameters"]["projection.enabled"]
-    with pytest.raises(Refusal, match=r"changed Parameters of table changes: run .*10_glue"):
-        crawl.check(table)
-
-
-def test_a_crawl_tells_of_days_that_athena_would_not_see(world: World) -> None:
-    world.run("03_s3", "04_iam", "10_glue")
-    boto3.client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
-    with pytest.raises(Refusal, match="set FIRST_DAY"):
-        import_module("crawl").crawl()
-
-
-def test_named_queries_are_updated_and_the_users_own_left_alone(world: World) -> None:
-    world.run(*ANALYSED)
-    athena = boto3.client("athena")
-    common = {"Database": names.DATABASE, "WorkGroup": names.WORKGROUP}
-    athena.create_named_query(Name="mine", QueryString="SELECT 1", **common)
-    folder = import_module("11_athena").ANALYTICS / "questions"
-    (folder / "how_many.sql").write_text(QUESTION.replace("*", "1"))
-    world.run("11_athena")
-    ids = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"]
-    saved = [athena.get_named_query(NamedQueryId=found)["NamedQuery"] for found in ids]
-    assert sorted((query["Name"], query["QueryString"]) for query in saved) == [
-        ("how_many", QUESTION.replace("*", "1")),
-        ("mine", "SELECT 1"),
-    ]
-    described = {query["Name"]: query.get("Description") for query in saved}
-    assert described["how_many"] == "How many changes there are."
-
-
-def test_a_view_that_athena_refuses_is_named_with_the_reason(world: World) -> None:
-    world.run(*ANALYSED[:-1])
-    views = import_module("11_athena").ANALYTICS / "views"
-    (views / "orders.sql").write_text("CREATE OR REPLACE VIEW orders AS SELECT nothing FROM lost")
-    with pytest.raises(Refusal, match=r"view orders: expected SUCCEEDED, found FAILED: .+"):
-        world.run("11_athena")
-
-
 def test_a_stream_of_another_view_type_is_refused_with_the_way_out(world: World) -> None:
     boto3.client("dynamodb").create_table(
         TableName=names.TABLE,
@@ -430,21 +274,6 @@ def test_a_firehose_stream_without_partitions_is_refused_with_the_way_out(world:
         world.run("06_firehose")
 
 
-def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
-    world.run(*SCRIPTS[:6])
-    iam, role = boto3.client("iam"), names.place().role_name("pipe")
-    allowed = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
-    iam.delete_role_policy(RoleName=role, PolicyName=names.PIPELINE)
-    with pytest.raises(Refusal, match=r"CREATE_FAILED: .*Cannot access stream"):
-        world.run("07_pipe")
-    assert 120 <= world.passed < 300
-    iam.put_role_policy(
-        RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=json.dumps(allowed)
-    )
-    world.run("07_pipe")
-    assert pipe_state() == "STOPPED"
-
-
 def test_alarms_write_to_the_address_once_and_go_on_doing_so(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -458,29 +287,6 @@ def test_alarms_write_to_the_address_once_and_go_on_doing_so(
     assert world.asked.count(("sns", "Subscribe")) == 1  # Each one sends a letter.
     alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert all(each["AlarmActions"] == [subscribed[0]["TopicArn"]] for each in alarms)
-
-
-def test_a_firehose_stream_that_could_not_be_made_is_made_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.run(*SCRIPTS[:6])
-    script, now = import_module("06_firehose"), import_module("finding").delivery_state
-    states = iter(["CREATING", "CREATING_FAILED: no key"])
-    monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or now())
-    del world.asked[:]
-    world.run("06_firehose")
-    assert ("firehose", "DeleteDeliveryStream") in world.asked
-    assert ("firehose", "CreateDeliveryStream") in world.asked
-    assert now() == "ACTIVE"
-
-
-@pytest.mark.parametrize("marked", ["CREATING_FAILED: no key", "CREATING"])
-def test_a_pipe_is_never_started_before_firehose_reads(
-    world: World, monkeypatch: pytest.MonkeyPatch, marked: str
-) -> None:
-    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda: marked)
-    with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
-        world.run("08_start_pipe")
 
 
 def test_orders_that_expire_by_another_attribute_are_refused_with_the_way_out(world: World) -> None:
@@ -503,27 +309,3 @@ def test_the_users_own_tags_of_the_bucket_survive(world: World) -> None:
     tags = s3.get_bucket_tagging(Bucket=names.bucket())["TagSet"]
     assert mine in tags
     assert names.TAG_LIST[0] in tags
-
-
-def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it(
-    world: World,
-) -> None:
-    world.run(*ANALYSED)
-    view = {"DatabaseName": names.DATABASE, "Name": "orders"}
-    parameters = boto3.client("glue").get_table(**view)["Table"]["Parameters"]
-    assert parameters["presto_view"] == "true"  # What Athena set is still there.
-    path = import_module("11_athena").ANALYTICS / "views" / "orders.sql"
-    path.write_text("CREATE OR REPLACE VIEW orders AS SELECT order_id, status FROM changes")
-    world.run("11_athena")
-    columns = boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]
-    assert [column["Name"] for column in columns] == ["order_id", "status"]
-    boto3.client("athena").start_query_execution(
-        QueryString="CREATE OR REPLACE VIEW orders AS SELECT 1 AS one",
-        QueryExecutionContext={"Database": names.DATABASE, "Catalog": "AwsDataCatalog"},
-        WorkGroup=names.WORKGROUP,
-    )
-    world.settle()
-    world.run("11_athena")
-    assert (
-        boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns
-    )
