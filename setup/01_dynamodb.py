@@ -69,7 +69,9 @@ def enabled_stream(dynamodb: Any) -> str:
     elif found != STREAM:
         raise Refusal(
             f"table {TABLE}: expected a stream of {STREAM['StreamViewType']}, found "
-            f"{found['StreamViewType']}: disable it when its readers are done, and run this again"
+            f"{found['StreamViewType']}: disable it when its readers are done (aws dynamodb "
+            f"update-table --table-name {TABLE} --stream-specification StreamEnabled=false), and "
+            f"run this again"
         )
     describe = boto3.client("dynamodbstreams").describe_stream
     arn = active(dynamodb).get("LatestStreamArn", "none")

@@ -68,7 +68,7 @@ def settled(what: str, state: State, limit: float = 600) -> str:
     for _ in pauses(limit):
         if (found := state()) not in PASSING:
             return found
-    raise unfinished(what, "an end of it", found, limit)
+    raise unfinished(what, "an end of that", found, limit)
 
 
 def wait_until(what: str, state: State, *wanted: str, limit: float = 600) -> str:
