@@ -103,9 +103,7 @@ def put_crawler(glue: Any) -> None:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--crawl", action="store_true", help="run the crawler and check its work")
-    if parser.parse_args().crawl:
-        from crawl import crawl  # It compares with what this script makes.
-
-        print(reported(crawl, parser.prog))
-    else:
-        print(reported(create, parser.prog))
+    told, step = parser.parse_args(), create
+    if told.crawl:
+        from crawl import crawl as step  # It compares with what this script makes.
+    print(reported(step, parser.prog))
