@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from finding import agrees, existing, is_missing, needed, status
 from names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 from script import run
-from waiting import wait_until
+from waiting import has_failed, wait_until
 
 # AWS takes these actions together or not at all.
 SOURCE_OWNER = (
@@ -64,7 +64,7 @@ def put_source(quicksight: Any, owner: str) -> None:
     if (found := existing(quicksight.describe_data_source, **which)) is None:
         new = {"Type": "ATHENA", "Permissions": grant(owner, SOURCE_OWNER), "Tags": TAG_LIST}
         quicksight.create_data_source(**which, **wanted, **new)
-    elif not agrees(wanted, found["DataSource"]):
+    elif has_failed(found["DataSource"]["Status"]) or not agrees(wanted, found["DataSource"]):
         quicksight.update_data_source(**which, **wanted)
     state = lambda: status(quicksight.describe_data_source, "DataSource", "Status", **which)  # noqa: E731 (one call)
     wait_until(f"data source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")

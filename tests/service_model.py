@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from io import IOBase
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
@@ -18,7 +19,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "boolean": (bool,),
-    "blob": (bytes, bytearray, str),
+    "blob": (bytes, bytearray, str, IOBase),  # S3 makes a stream of a body.
     "timestamp": (datetime, int, float, str),
 }
 

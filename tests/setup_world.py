@@ -131,7 +131,7 @@ def a_world(
             SESSION.events.unregister("before-call", made.answer)
             cloud.close()
             forget_where()
-        assert made.broken == []  # Every request of every test obeys the whole service model.
+        assert not made.broken, made.broken  # Every request of every test obeys the whole model.
 
 
 def forget_where() -> None:
