@@ -22,7 +22,7 @@ from local.clock import Clock
 from local.iam.part import guard
 from local.part import Part
 
-ACCOUNT = "123456789012"  # moto's own.
+ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # As moto itself has it.
 HOST = "127.0.0.1"
 # A part retries by the clock and never sleeps; a function may take 15 minutes to answer.
 AT_ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=930)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from xml.sax.saxutils import escape
 
 from moto.s3.models import FakeBucket, s3_backends
+from moto.utilities.utils import get_partition
 
 from local.call import Call, Reply
 from local.cloud import ACCOUNT, Cloud
@@ -34,7 +35,7 @@ class S3(Part):
         name, _, key = call.path.strip("/").partition("/")
         if not wanted or key:
             return None
-        bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)
+        bucket = s3_backends[ACCOUNT][get_partition(call.region)].buckets.get(name)
         if bucket is None:
             return _error(404, "NoSuchBucket", "The specified bucket does not exist", name)
         if wanted == {"policyStatus"}:

@@ -6,10 +6,10 @@ With TABLE_NAME the table is one that exists already: only a missing stream is e
 from typing import Any
 
 import boto3
-from finding import existing
+from finding import existing, status
 from names import ADOPTED, TABLE, TAG_LIST, TTL_ATTRIBUTE
 from script import run
-from waiting import Refusal, accepted, wait_until
+from waiting import Refusal, accepted, settled, wait_until
 
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
@@ -17,80 +17,79 @@ STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 def create() -> str:
     """Create or adopt the table, wait until its stream can be read, and say where that is."""
     dynamodb = boto3.client("dynamodb")
-    if not existing(dynamodb.describe_table, TableName=TABLE):
-        if ADOPTED:
-            raise Refusal(f"TABLE_NAME: table {TABLE} is missing: create it, or unset TABLE_NAME")
-        create_table(dynamodb)
+    found = settled(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"])
+    if found == "missing" and ADOPTED:
+        raise Refusal(f"TABLE_NAME: table {TABLE} is missing: create it, or unset TABLE_NAME")
+    if found == "missing":
+        dynamodb.create_table(
+            TableName=TABLE,
+            AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+            StreamSpecification=STREAM,
+            DeletionProtectionEnabled=True,
+            Tags=TAG_LIST,
+        )
     if not ADOPTED:
-        active(dynamodb)
         protect(dynamodb)
+        let_expire(dynamodb)
     return f"table {TABLE} streams to {enabled_stream(dynamodb)}"
 
 
-def create_table(dynamodb: Any) -> None:
-    """Create the table, which pays per request and may not be deleted by accident."""
-    dynamodb.create_table(
-        TableName=TABLE,
-        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification=STREAM,
-        DeletionProtectionEnabled=True,
-        Tags=TAG_LIST,
-    )
-
-
 def protect(dynamodb: Any) -> None:
-    """Turn on what guards the table and point-in-time recovery, and let orders expire."""
-    if not table(dynamodb)["DeletionProtectionEnabled"]:
+    """Keep the table from being deleted by accident, and its last 35 days restorable."""
+    if not active(dynamodb)["DeletionProtectionEnabled"]:
         dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=True)
-        active(dynamodb)
-    recovery = {"PointInTimeRecoveryEnabled": True}
-    backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
-    now = backups.get("PointInTimeRecoveryDescription", {}).get("PointInTimeRecoveryStatus")
-    if now != "ENABLED":
-        update = dynamodb.update_continuous_backups
-        accepted(lambda: update(TableName=TABLE, PointInTimeRecoverySpecification=recovery))
-    expiry = {"Enabled": True, "AttributeName": TTL_ATTRIBUTE}
-    ttl = dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
-    if ttl["TimeToLiveStatus"] == "DISABLED":
-        dynamodb.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=expiry)
-    elif ttl.get("AttributeName") != TTL_ATTRIBUTE:
+    found = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
+    recovery = found.get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
+        backup, on = dynamodb.update_continuous_backups, {"PointInTimeRecoveryEnabled": True}
+        accepted(lambda: backup(TableName=TABLE, PointInTimeRecoverySpecification=on))
+
+
+def let_expire(dynamodb: Any) -> None:
+    """Let orders expire by their own attribute; AWS takes one such change in an hour."""
+    found = dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
+    now, attribute = found["TimeToLiveStatus"], found.get("AttributeName")
+    if now == "DISABLED":
+        wanted = {"Enabled": True, "AttributeName": TTL_ATTRIBUTE}
+        dynamodb.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=wanted)
+    elif now == "DISABLING" or attribute != TTL_ATTRIBUTE:
         raise Refusal(
-            f"table {TABLE}: expected orders to expire by {TTL_ATTRIBUTE}, found "
-            f"{ttl.get('AttributeName')}: disable that, and an hour later run this again"
+            f"table {TABLE}: expected orders to expire by {TTL_ATTRIBUTE}, found {attribute} "
+            f"{now}: disable that, and an hour later run this again"
         )
 
 
 def enabled_stream(dynamodb: Any) -> str:
     """Return the ARN of the table's stream, enabled; its view type can never be changed."""
-    stream = table(dynamodb).get("StreamSpecification", {})
-    if not stream.get("StreamEnabled"):
+    found = active(dynamodb).get("StreamSpecification", {})
+    if not found.get("StreamEnabled"):
         dynamodb.update_table(TableName=TABLE, StreamSpecification=STREAM)
-    elif stream != STREAM:
+    elif found != STREAM:
         raise Refusal(
             f"table {TABLE}: expected a stream of {STREAM['StreamViewType']}, found "
-            f"{stream['StreamViewType']}: disable it when its readers are done, and run this again"
+            f"{found['StreamViewType']}: disable it when its readers are done (aws dynamodb "
+            f"update-table --table-name {TABLE} --stream-specification StreamEnabled=false), and "
+            f"run this again"
         )
-    streams = boto3.client("dynamodbstreams")
-
-    def status() -> str:
-        if not (arn := table(dynamodb).get("LatestStreamArn")):
-            return "not known yet"
-        return streams.describe_stream(StreamArn=arn)["StreamDescription"]["StreamStatus"]
-
-    wait_until(f"the stream of table {TABLE}", status, "ENABLED")
-    return table(dynamodb)["LatestStreamArn"]
+    describe = boto3.client("dynamodbstreams").describe_stream
+    arn = active(dynamodb).get("LatestStreamArn", "none")
+    path = ("StreamDescription", "StreamStatus")
+    wait_until(f"stream {arn}", lambda: status(describe, *path, StreamArn=arn), "ENABLED")
+    return arn
 
 
-def active(dynamodb: Any) -> None:
-    """Return once the table can be used, and changed."""
+def active(dynamodb: Any) -> dict[str, Any]:
+    """Return the table's description once it can be used, and changed."""
     wait_until(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"], "ACTIVE")
+    return table(dynamodb)
 
 
 def table(dynamodb: Any) -> dict[str, Any]:
-    """Return the table's description."""
-    return dynamodb.describe_table(TableName=TABLE)["Table"]
+    """Return the table's description; that of a missing one is its status alone."""
+    found = existing(dynamodb.describe_table, TableName=TABLE)
+    return found["Table"] if found else {"TableStatus": "missing"}
 
 
 if __name__ == "__main__":

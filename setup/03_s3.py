@@ -11,38 +11,27 @@ from policies import tls_only
 from script import run
 from waiting import Refusal, accepted, wait_until
 
-ENCRYPTION = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
 PRIVATE = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-LIFECYCLE = {
-    "Rules": [
-        {
-            "ID": "query results can be had again",
-            "Filter": {"Prefix": QUERIES},
-            "Status": "Enabled",
-            "Expiration": {"Days": 30},
-            "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
-        },
-        {
-            "ID": "uploads that were never finished",
-            "Filter": {"Prefix": ""},
-            "Status": "Enabled",
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-        },
-    ]
+ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+VERSIONED = {"Status": "Enabled"}
+RESULTS = {
+    "ID": "query results can be had again",
+    "Filter": {"Prefix": QUERIES},
+    "Status": "Enabled",
+    "Expiration": {"Days": 30},
+    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
 }
-
-# Each has a call that sets it and one that tells it, and the name that AWS gives to it there.
-SETTINGS = (
-    ("public_access_block", "PublicAccessBlockConfiguration", PRIVATE),
-    ("bucket_encryption", "ServerSideEncryptionConfiguration", ENCRYPTION),
-    ("bucket_versioning", "VersioningConfiguration", {"Status": "Enabled"}),
-    ("bucket_lifecycle_configuration", "LifecycleConfiguration", LIFECYCLE),
-)
+UPLOADS = {
+    "ID": "uploads that were never finished",
+    "Filter": {"Prefix": ""},
+    "Status": "Enabled",
+    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+}
 
 
 def create() -> str:
@@ -50,34 +39,34 @@ def create() -> str:
     s3, name = boto3.client("s3"), bucket()
     if not is_ours(s3, name):
         # us-east-1 is the one region that may not be named.
-        elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": region()}}
-        where = {} if region() == "us-east-1" else elsewhere
-        accepted(
-            lambda: s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced", **where)
-        )
+        there = {"CreateBucketConfiguration": {"LocationConstraint": region()}}
+        new = {"Bucket": name, "ObjectOwnership": "BucketOwnerEnforced"}
+        accepted(lambda: s3.create_bucket(**new, **({} if region() == "us-east-1" else there)))
         wait_until(f"bucket {name}", lambda: "there" if is_ours(s3, name) else "missing", "there")
-    for setting, member, wanted in SETTINGS:
-        found = existing(getattr(s3, f"get_{setting}"), Bucket=name) or {}
-        if not agrees(wanted, found.get(member, found)):  # Some answers are the setting itself.
-            getattr(s3, f"put_{setting}")(Bucket=name, **{member: wanted})
-    put_tag(s3, name)
-    put_policy(s3, name)
+    protect(s3, name)
+    rules = {"Rules": [RESULTS, UPLOADS]}
+    if not agrees(rules, existing(s3.get_bucket_lifecycle_configuration, Bucket=name)):
+        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=rules)
+    tags = (existing(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
+    if TAG_LIST[0] not in tags:  # AWS only sets all of them: the user's own stay.
+        others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
+        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
     return f"bucket {name} holds the lake"
 
 
-def put_tag(s3: Any, name: str) -> None:
-    """Add the pipeline's tag to those that the bucket has; AWS only sets all of them."""
-    tags = (existing(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
-    if TAG_LIST[0] not in tags:
-        others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
-
-
-def put_policy(s3: Any, name: str) -> None:
-    """Set the bucket's policy unless it says the same already."""
-    wanted, found = tls_only(place()), existing(s3.get_bucket_policy, Bucket=name)
-    if not found or json.loads(found["Policy"]) != wanted:
-        s3.put_bucket_policy(Bucket=name, Policy=json.dumps(wanted))
+def protect(s3: Any, name: str) -> None:
+    """Shut the bucket to the public and to whoever comes without TLS; encrypt and keep versions."""
+    which, encryption = {"Bucket": name}, "ServerSideEncryptionConfiguration"
+    found = existing(s3.get_public_access_block, **which)
+    if not agrees({"PublicAccessBlockConfiguration": PRIVATE}, found):
+        s3.put_public_access_block(**which, PublicAccessBlockConfiguration=PRIVATE)
+    if not agrees({encryption: ENCRYPTED}, existing(s3.get_bucket_encryption, **which)):
+        s3.put_bucket_encryption(**which, ServerSideEncryptionConfiguration=ENCRYPTED)
+    if not agrees(VERSIONED, s3.get_bucket_versioning(**which)):
+        s3.put_bucket_versioning(**which, VersioningConfiguration=VERSIONED)
+    wanted, policy = tls_only(place()), existing(s3.get_bucket_policy, **which)
+    if not policy or json.loads(policy["Policy"]) != wanted:
+        s3.put_bucket_policy(**which, Policy=json.dumps(wanted))
 
 
 def is_ours(s3: Any, name: str) -> bool:
@@ -87,7 +76,10 @@ def is_ours(s3: Any, name: str) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] != "403":
             raise
-    raise Refusal(f"bucket {name} belongs to somebody else: choose another PIPELINE_NAME")
+    raise Refusal(
+        f"bucket {name} is closed to these credentials: let them s3:ListBucket it, or, if it "
+        f"belongs to somebody else, choose another PIPELINE_NAME"
+    )
 
 
 if __name__ == "__main__":

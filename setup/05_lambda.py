@@ -10,82 +10,69 @@ from typing import Any
 
 import boto3
 from archive import archive, written
-from finding import agrees, existing, needed_role
+from finding import agrees, existing, function_state, needed_role
 from logs import keep_log
 from names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
 from script import arguments, reported, spoken
-from waiting import accepted, wait_until
+from waiting import accepted, has_failed, settled, wait_until
 
+WHAT = f"function {FUNCTION}"
 SETTINGS = {
     "Runtime": "python3.13",
     "Handler": "lambda_function.lambda_handler",
     "Timeout": 60,
     "MemorySize": 512,
 }
-FAILURES = {
-    "metricName": FAILED_RECORDS,
-    "metricNamespace": PIPELINE,
-    "metricValue": "$.failed",
-    "defaultValue": 0.0,
-}
 
 
 def create() -> str:
     """Create or update the function, and say which code it runs."""
     function, code = boto3.client("lambda"), archive()
-    settings = SETTINGS | {"Role": needed_role("lambda")}
+    settings = {"FunctionName": FUNCTION, "Role": needed_role("lambda"), **SETTINGS}
+    keep_log(FUNCTION_LOGS)
     count_failures()
-    if existing(function.get_function, FunctionName=FUNCTION):
-        update(function, settings, code)
-    else:
-        new = settings | {"FunctionName": FUNCTION, "Code": {"ZipFile": code}, "Tags": TAGS}
+    if (now := settled(WHAT, function_state)) == "missing":
+        new = settings | {"Code": {"ZipFile": code}, "Tags": TAGS}
         accepted(lambda: function.create_function(**new))
-    return f"function {FUNCTION} runs code {ready(function)['CodeSha256']}"
-
-
-def update(function: Any, settings: dict[str, Any], code: bytes) -> None:
-    """Change what differs, one change after the other, as Lambda demands."""
-    if not agrees(settings, ready(function)):
-        accepted(lambda: function.update_function_configuration(FunctionName=FUNCTION, **settings))
-    if ready(function)["CodeSha256"] != b64encode(sha256(code).digest()).decode():
+    elif has_failed(now) or not agrees(settings, described(function)):
+        accepted(lambda: function.update_function_configuration(**settings))
+    wait_until(WHAT, function_state, "Successful")  # Lambda takes one change after the other.
+    if described(function)["CodeSha256"] != b64encode(sha256(code).digest()).decode():
         function.update_function_code(FunctionName=FUNCTION, ZipFile=code)
+        wait_until(WHAT, function_state, "Successful")
+    return f"{WHAT} runs code {described(function)['CodeSha256']}"
 
 
-def ready(function: Any) -> dict[str, Any]:
-    """Return the function's configuration once it is active and no update is under way."""
-
-    def found() -> dict[str, Any]:
-        return function.get_function_configuration(FunctionName=FUNCTION)
-
-    wait_until(f"function {FUNCTION}", lambda: found().get("State", "Active"), "Active")
-    status = "LastUpdateStatus"
-    wait_until(f"update of {FUNCTION}", lambda: found().get(status, "Successful"), "Successful")
-    return found()
+def described(function: Any) -> dict[str, Any]:
+    """Return the function's configuration."""
+    return function.get_function_configuration(FunctionName=FUNCTION)
 
 
 def count_failures() -> None:
-    """Create the function's log, and count the failed records that it tells of."""
-    keep_log(FUNCTION_LOGS)
+    """Count the failed records that the function's log tells of: one line of JSON for a batch."""
     logs, which = boto3.client("logs"), {"logGroupName": FUNCTION_LOGS}
-    wanted = which | {
+    wanted = {
         "filterName": FAILED_RECORDS,
-        "filterPattern": "{ $.failed > 0 }",  # The function logs one line of JSON for each batch.
-        "metricTransformations": [FAILURES],
+        "filterPattern": "{ $.failed > 0 }",
+        "metricTransformations": [
+            {
+                "metricName": FAILED_RECORDS,
+                "metricNamespace": PIPELINE,
+                "metricValue": "$.failed",
+                "defaultValue": 0.0,
+            }
+        ],
     }
     found = existing(logs.describe_metric_filters, **which, filterNamePrefix=FAILED_RECORDS)
     if not found or not agrees([wanted], found["metricFilters"]):
-        logs.put_metric_filter(**wanted)
+        logs.put_metric_filter(**which, **wanted)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument(
-        "--zip-only",
-        metavar="PATH",
-        nargs="?",
-        const="build/lambda.zip",
-        help="write the zip, to build/lambda.zip unless told otherwise, and change nothing on AWS",
-    )
+    about = "write the zip, to build/lambda.zip unless told otherwise, and change nothing on AWS"
+    path = {"metavar": "PATH", "nargs": "?", "const": "build/lambda.zip"}
+    parser.add_argument("--zip-only", **path, help=about)
     if path := parser.parse_args().zip_only:
         print(spoken(lambda: written(Path(path)), parser.prog))
     else:

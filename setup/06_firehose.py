@@ -3,83 +3,94 @@
 from typing import Any
 
 import boto3
-from delivery import destination, source
-from finding import agrees, delivery_state, needed, needed_role, needed_stream
+import names
+from finding import agrees, delivery_state, needed, needed_bucket, needed_role, needed_stream
 from logs import keep_log
-from names import (
-    DELIVERY,
-    DELIVERY_LOG_STREAM,
-    DELIVERY_LOGS,
-    FUNCTION,
-    LAKE,
-    TAG_LIST,
-    bucket,
-    place,
-)
+from names import DELIVERY, FUNCTION
 from script import run
-from waiting import Refusal, accepted, wait_until
+from waiting import Refusal, accepted, clear_failed, wait_until
+
+WHAT = f"Firehose stream {DELIVERY}"
+CALLING = {
+    "BufferSizeInMBs": "1",  # The function's answer must stay under 6 MB.
+    "BufferIntervalInSeconds": "10",  # AWS takes 0 to 900; the rows wait once more for S3.
+    "NumberOfRetries": "3",
+}
 
 
 def create() -> str:
     """Create the Firehose stream or change where it writes, and say so once it is active."""
-    firehose = boto3.client("firehose")
-    check_needs()
-    keep_log(DELIVERY_LOGS, DELIVERY_LOG_STREAM)  # Firehose itself creates neither.
-    if delivery_state(firehose).startswith(("missing", "CREATING_FAILED")):
-        accepted(lambda: create_delivery(firehose))
-    update(firehose, active(firehose))
-    return f"Firehose stream {DELIVERY} delivers to s3://{bucket()}/{LAKE}"
-
-
-def create_delivery(firehose: Any) -> None:
-    """Create the stream; one that AWS could not make holds nothing, but its name, until deleted."""
-    if delivery_state(firehose) != "missing":
-        firehose.delete_delivery_stream(DeliveryStreamName=DELIVERY)
-        removal = f"removal of the failed Firehose stream {DELIVERY}"
-        wait_until(removal, lambda: delivery_state(firehose), "missing")
-    firehose.create_delivery_stream(
-        DeliveryStreamName=DELIVERY,
-        DeliveryStreamType="KinesisStreamAsSource",
-        KinesisStreamSourceConfiguration=source(place()),
-        ExtendedS3DestinationConfiguration=destination(place()),
-        Tags=TAG_LIST,
-    )
-
-
-def check_needs() -> None:
-    """Refuse while something that Firehose needs is missing."""
-    needed_stream()
-    needed_role("firehose")
-    needed(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
-    get_function = boto3.client("lambda").get_function
+    firehose, get_function = boto3.client("firehose"), boto3.client("lambda").get_function
+    source = {"KinesisStreamARN": needed_stream(), "RoleARN": needed_role("firehose")}
     needed(f"function {FUNCTION}", "05_lambda", get_function, FunctionName=FUNCTION)
+    wanted = destination(source["RoleARN"], needed_bucket())
+    keep_log(names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM)  # Firehose itself creates neither.
+    accepted(lambda: attempt(firehose, source, wanted))
+    update(firehose, source, wanted)
+    return f"{WHAT} delivers to s3://{names.bucket()}/{names.LAKE}"
 
 
-def active(firehose: Any) -> dict[str, Any]:
-    """Return the Firehose stream's description once it is active."""
-    wait_until(f"Firehose stream {DELIVERY}", lambda: delivery_state(firehose), "ACTIVE")
-    found = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    return found["DeliveryStreamDescription"]
+def destination(role: str, bucket: str) -> dict[str, Any]:
+    """Return where Firehose writes and how."""
+    function = names.arn("lambda", f"function:{FUNCTION}:$LATEST")
+    told = {"LambdaArn": function, **CALLING}.items()
+    calling = [{"ParameterName": name, "ParameterValue": value} for name, value in told]
+    return {
+        "RoleARN": role,
+        "BucketARN": bucket,
+        "Prefix": f"{names.LAKE}dt=!{{partitionKeyFromLambda:dt}}/",
+        "ErrorOutputPrefix": f"{names.ERRORS}!{{firehose:error-output-type}}/"
+        "!{timestamp:yyyy-MM-dd}/",
+        "CompressionFormat": "GZIP",
+        # With dynamic partitioning AWS takes nothing smaller.
+        "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": names.FLUSH_SECONDS},
+        "DynamicPartitioningConfiguration": {
+            "Enabled": True,
+            "RetryOptions": {"DurationInSeconds": 300},
+        },
+        "ProcessingConfiguration": {
+            "Enabled": True,  # Left out it counts as False: raw changes would reach the lake.
+            "Processors": [{"Type": "Lambda", "Parameters": calling}],
+        },
+        "CloudWatchLoggingOptions": {
+            "Enabled": True,
+            "LogGroupName": names.DELIVERY_LOGS,
+            "LogStreamName": names.DELIVERY_LOG_STREAM,
+        },
+    }
 
 
-def update(firehose: Any, found: dict[str, Any]) -> None:
-    """Change what may be changed; refuse where only a new Firehose stream would do."""
-    wanted, now = destination(place()), found["Destinations"][0]
-    written = now["ExtendedS3DestinationDescription"]
-    fixed = {"DynamicPartitioningConfiguration": {"Enabled": True}}
-    read = {"Source": {"KinesisStreamSourceDescription": source(place())}}
-    if not (agrees(fixed, written) and agrees(read, found)):
-        raise Refusal(
-            f"Firehose stream {DELIVERY} reads another stream or files rows differently, which "
-            f"cannot be changed: stop the pipe, wait two minutes, then run aws firehose "
-            f"delete-delivery-stream --delivery-stream-name {DELIVERY}, python "
-            f"setup/06_firehose.py and python setup/08_start_pipe.py"
+def attempt(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> None:
+    """Create the stream unless it is there, and return once it is active."""
+    which, delete = {"DeliveryStreamName": DELIVERY}, firehose.delete_delivery_stream
+    if clear_failed(WHAT, delivery_state, lambda: delete(**which)) == "missing":
+        firehose.create_delivery_stream(
+            **which,
+            DeliveryStreamType="KinesisStreamAsSource",
+            KinesisStreamSourceConfiguration=source,
+            ExtendedS3DestinationConfiguration=wanted,
+            Tags=names.TAG_LIST,
         )
-    if not agrees(wanted, written):
+    wait_until(WHAT, delivery_state, "ACTIVE")
+
+
+def update(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> None:
+    """Change what may be changed; refuse where only a new Firehose stream would do."""
+    described = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    found = described["DeliveryStreamDescription"]
+    now = found["Destinations"][0]["ExtendedS3DestinationDescription"]
+    same_source = agrees({"Source": {"KinesisStreamSourceDescription": source}}, found)
+    if not (same_source and agrees({"DynamicPartitioningConfiguration": {"Enabled": True}}, now)):
+        raise Refusal(
+            f"{WHAT} reads another stream or files rows differently, which cannot be changed: run "
+            f"aws pipes stop-pipe --name {names.PIPE}, wait two minutes, run aws firehose "
+            f"delete-delivery-stream --delivery-stream-name {DELIVERY}, then python setup"
+        )
+    if not agrees(wanted, now):
         firehose.update_destination(
             DeliveryStreamName=DELIVERY,
             CurrentDeliveryStreamVersionId=found["VersionId"],
-            DestinationId=now["DestinationId"],
+            DestinationId=found["Destinations"][0]["DestinationId"],
             ExtendedS3DestinationUpdate=wanted,
         )
 

@@ -3,17 +3,10 @@
 from typing import Any
 
 import boto3
-from finding import (
-    agrees,
-    existing,
-    needed_changes,
-    needed_role,
-    needed_stream,
-)
-from finding import pipe_state as state
+from finding import agrees, existing, needed, needed_role, needed_stream, pipe_state
 from names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
 from script import run
-from waiting import Refusal, accepted, wait_until
+from waiting import Refusal, accepted, clear_failed, wait_until
 
 QUEUE = {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"}  # 14 days
 START = {"StartingPosition": "TRIM_HORIZON"}  # Orders written before the pipe are read too.
@@ -32,17 +25,34 @@ TARGET = {"KinesisStreamParameters": {"PartitionKey": "$.eventID"}}
 
 def create() -> str:
     """Create the queue and the pipe, or change what differs, and tell the state of the pipe."""
-    pipes = boto3.client("pipes")
-    source, target, role = needed_changes(), needed_stream(), needed_role("pipe")
+    pipes, source = boto3.client("pipes"), changes()
+    common = {"Name": PIPE, "RoleArn": needed_role("pipe"), "Target": needed_stream()}
+    common["TargetParameters"] = TARGET
     reading = READING | {"DeadLetterConfig": {"Arn": put_queue()}}
-    common = {"Name": PIPE, "Target": target, "RoleArn": role, "TargetParameters": TARGET}
-    if (now := state(pipes)) == "missing" or now.startswith("CREATE_FAILED"):
-        new = common | {"Source": source, "DesiredState": "STOPPED", "Tags": TAGS}
-        new["SourceParameters"] = {"DynamoDBStreamParameters": reading | START}
-        accepted(lambda: create_pipe(pipes, new))
-    else:
-        update_pipe(pipes, source, common, reading)
-    return f"pipe {PIPE} from {TABLE} to {STREAM} is {state(pipes)}"
+    accepted(lambda: attempt(pipes, source, common, reading))
+    found = pipes.describe_pipe(Name=PIPE)
+    if found["Source"] != source:
+        raise Refusal(
+            f"pipe {PIPE} reads {found['Source']}, but the table's stream is {source}: a pipe's "
+            f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
+            f"python setup/07_pipe.py and python setup/08_start_pipe.py"
+        )
+    wanted = common | {"SourceParameters": {"DynamoDBStreamParameters": reading}}
+    if found["CurrentState"] == "UPDATE_FAILED" or not agrees(wanted, found):
+        pipes.update_pipe(**wanted)
+    # One that could not be started or stopped is 08_start_pipe's business.
+    ends = ("STOPPED", "RUNNING", "START_FAILED", "STOP_FAILED")
+    state = wait_until(f"pipe {PIPE}", pipe_state, *ends)
+    return f"pipe {PIPE} from {TABLE} to {STREAM} is {state}"
+
+
+def changes() -> str:
+    """Return the ARN of the table's own stream of changes."""
+    describe = boto3.client("dynamodb").describe_table
+    table = needed(f"table {TABLE}", "01_dynamodb", describe, TableName=TABLE)["Table"]
+    if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+        raise Refusal(f"table {TABLE} has no stream: run python setup/01_dynamodb.py")
+    return table["LatestStreamArn"]
 
 
 def put_queue() -> str:
@@ -57,29 +67,18 @@ def put_queue() -> str:
     return arn("sqs", DEAD_LETTERS)
 
 
-def create_pipe(pipes: Any, new: dict[str, Any]) -> None:
-    """Create the pipe; one that AWS could not make keeps its name until it is deleted."""
-    if state(pipes) != "missing":
-        pipes.delete_pipe(Name=PIPE)
-        wait_until(f"removal of the failed pipe {PIPE}", lambda: state(pipes), "missing")
-    pipes.create_pipe(**new)
-    wait_until(f"pipe {PIPE}", lambda: state(pipes), "STOPPED")
-
-
-def update_pipe(pipes: Any, source: str, common: dict[str, Any], reading: dict[str, Any]) -> None:
-    """Change what may be changed; refuse where only a new pipe would do."""
-    settled = wait_until(f"pipe {PIPE}", lambda: state(pipes), "STOPPED", "RUNNING")
-    found = pipes.describe_pipe(Name=PIPE)
-    if found["Source"] != source:
-        raise Refusal(
-            f"pipe {PIPE} reads {found['Source']}, but the table's stream is {source}: a pipe's "
-            f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
-            f"python setup/07_pipe.py and python setup/08_start_pipe.py"
+def attempt(pipes: Any, source: str, common: dict[str, Any], reading: dict[str, Any]) -> None:
+    """Create the pipe unless it is there, and return once AWS is not busy with it."""
+    delete = pipes.delete_pipe
+    if clear_failed(f"pipe {PIPE}", pipe_state, lambda: delete(Name=PIPE)) == "missing":
+        pipes.create_pipe(
+            **common,
+            Source=source,
+            SourceParameters={"DynamoDBStreamParameters": reading | START},
+            DesiredState="STOPPED",
+            Tags=TAGS,
         )
-    wanted = common | {"SourceParameters": {"DynamoDBStreamParameters": reading}}
-    if not agrees(wanted, found):
-        pipes.update_pipe(**wanted)
-        wait_until(f"pipe {PIPE}", lambda: state(pipes), settled)
+        wait_until(f"pipe {PIPE}", pipe_state, "STOPPED")
 
 
 if __name__ == "__main__":

@@ -3,22 +3,28 @@
 With --crawl it runs the crawler as well, and checks that it left the table as it must be.
 """
 
+import json
 from typing import Any
 
 import boto3
-from catalog import changes_table, crawler
-from crawl import crawl, crawler_state
-from finding import agrees, existing, needed, needed_role
-from names import CHANGES, CRAWLER, DATABASE, TAGS, bucket, place
+from finding import agrees, crawler_state, existing, needed_bucket, needed_role
+from names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, place
 from script import arguments, reported
 from waiting import accepted, wait_until
+
+STRING = {"Type": "string"}  # Every value in the lake is text: read as another type it would fail.
+NEW_COLUMNS = {
+    "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
+    "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
+}
+ONE_TABLE = {"TableGroupingPolicy": "CombineCompatibleSchemas"}
 
 
 def create() -> str:
     """Create or update database, table and crawler, and say what the table reads."""
     glue = boto3.client("glue")
     needed_role("crawler")
-    needed(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
+    needed_bucket()
     if not existing(glue.get_database, Name=DATABASE):
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
     columns = put_table(glue)
@@ -29,32 +35,75 @@ def create() -> str:
 def put_table(glue: Any) -> int:
     """Create the table, or add what it lacks; return its number of columns."""
     found = existing(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
-    if found is None:
-        table = changes_table(place())
-        glue.create_table(DatabaseName=DATABASE, TableInput=table)
-    else:
-        now = found["Table"]
-        table = changes_table(place(), now["StorageDescriptor"]["Columns"])
-        if not agrees(table, now):
-            table["Parameters"] = now.get("Parameters", {}) | table["Parameters"]
-            glue.update_table(DatabaseName=DATABASE, TableInput=table)
-    return len(table["StorageDescriptor"]["Columns"])
+    now = found["Table"] if found else {"StorageDescriptor": {"Columns": []}}
+    wanted = table(now["StorageDescriptor"]["Columns"])
+    if not found:
+        glue.create_table(DatabaseName=DATABASE, TableInput=wanted)
+    elif not agrees(wanted, now):
+        wanted["Parameters"] = now.get("Parameters", {}) | wanted["Parameters"]
+        glue.update_table(DatabaseName=DATABASE, TableInput=wanted)
+    return len(wanted["StorageDescriptor"]["Columns"])
+
+
+def table(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the table over the lake: columns that were found stay, those it lacks join them."""
+    kept = [{**column, **STRING} for column in found]
+    lacking = [name for name in COLUMNS if name not in [column["Name"] for column in kept]]
+    where = f"s3://{bucket()}/{LAKE}"
+    return {
+        "Name": CHANGES,
+        "TableType": "EXTERNAL_TABLE",
+        "PartitionKeys": [{"Name": "dt", **STRING}],
+        "Parameters": {
+            "EXTERNAL": "TRUE",
+            "classification": "json",
+            "compressionType": "gzip",
+            # Athena works the days out, so that their rows show without a crawl. A day out of range
+            # has no rows and no error: it begins before any change, and ends for clocks ahead.
+            "projection.enabled": "true",
+            "projection.dt.type": "date",
+            "projection.dt.format": "yyyy-MM-dd",
+            "projection.dt.range": f"{FIRST_DAY},NOW+1DAY",
+            "projection.dt.interval": "1",
+            "projection.dt.interval.unit": "DAYS",
+            "storage.location.template": f"{where}dt=${{dt}}/",
+        },
+        "StorageDescriptor": {
+            "Columns": kept + [{"Name": name, **STRING} for name in lacking],
+            "Location": where,
+            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
+            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+            "Compressed": True,
+            "SerdeInfo": {  # AWS calls the results of the other one, OpenX's, non-deterministic.
+                "SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe",
+                "Parameters": {"serialization.format": "1"},
+            },
+        },
+    }
 
 
 def put_crawler(glue: Any) -> None:
     """Create the crawler, or change what differs once it does not run."""
-    wanted = crawler(place())
+    rules = {"Version": 1.0, "CrawlerOutput": NEW_COLUMNS, "Grouping": ONE_TABLE}
+    wanted = {
+        "Name": CRAWLER,
+        "Role": place().role_name("crawler"),
+        "Targets": {"CatalogTargets": [{"DatabaseName": DATABASE, "Tables": [CHANGES]}]},
+        "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
+        "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
+        "Configuration": json.dumps(rules),
+    }
     if (found := existing(glue.get_crawler, Name=CRAWLER)) is None:
         accepted(lambda: glue.create_crawler(**wanted, Tags=TAGS))
     elif not agrees(wanted, found["Crawler"]):
-        wait_until(f"crawler {CRAWLER}", lambda: crawler_state(glue), "READY")
+        wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
         accepted(lambda: glue.update_crawler(**wanted))
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.add_argument("--crawl", action="store_true", help="run the crawler and check its work")
-    if parser.parse_args().crawl:
-        print(reported(crawl, parser.prog))
-    else:
-        print(reported(create, parser.prog))
+    told, step = parser.parse_args(), create
+    if told.crawl:
+        from crawl import crawl as step  # It compares with what this script makes.
+    print(reported(step, parser.prog))

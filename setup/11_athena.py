@@ -12,11 +12,10 @@ from waiting import wait_until
 
 ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
 # What makes a view in the catalog, of all that the catalog tells of one.
-VIEW_MEMBERS = (
+VIEW = (
     *("Name", "Description", "Owner", "TableType", "PartitionKeys", "StorageDescriptor"),
-    *("ViewOriginalText", "ViewExpandedText"),
+    *("Parameters", "ViewOriginalText", "ViewExpandedText"),
 )
-SCAN_LIMIT = 100 * 1024**3  # bytes: what one query may read, about half a dollar
 
 
 def create() -> str:
@@ -40,7 +39,7 @@ def put_workgroup(athena: Any) -> None:
     settings = {
         "EnforceWorkGroupConfiguration": True,
         "PublishCloudWatchMetricsEnabled": True,
-        "BytesScannedCutoffPerQuery": SCAN_LIMIT,
+        "BytesScannedCutoffPerQuery": 100 * 1024**3,  # About half a dollar.
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
     wanted = settings | {"ResultConfiguration": results}
@@ -57,27 +56,22 @@ def put_view(athena: Any, name: str, statement: str) -> None:
     mark = {"statement.sha256": sha256(statement.encode()).hexdigest()}
     if agrees({"Table": {"Parameters": mark}}, existing(glue.get_table, **which)):
         return
-    run_statement(athena, name, statement)
-    made = glue.get_table(**which)["Table"]
-    view = {member: made[member] for member in VIEW_MEMBERS if member in made}
-    view["Parameters"] = made.get("Parameters", {}) | mark
-    glue.update_table(DatabaseName=DATABASE, TableInput=view)
-
-
-def run_statement(athena: Any, name: str, statement: str) -> None:
-    """Run one statement to its end; its tables are those of the pipeline's database."""
-    started = athena.start_query_execution(
+    query = athena.start_query_execution(
         QueryString=statement,
         QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
         WorkGroup=WORKGROUP,
     )
 
     def state() -> str:
-        query = athena.get_query_execution(QueryExecutionId=started["QueryExecutionId"])
-        status = query["QueryExecution"]["Status"]
+        found = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
+        status = found["QueryExecution"]["Status"]
         return f"{status['State']}: {status.get('StateChangeReason', 'no reason given')}"
 
     wait_until(f"view {name}", state, "SUCCEEDED")
+    made = glue.get_table(**which)["Table"]
+    made["Parameters"] = made.get("Parameters", {}) | mark
+    view = {member: made[member] for member in VIEW if member in made}
+    glue.update_table(DatabaseName=DATABASE, TableInput=view)
 
 
 def put_questions(athena: Any, questions: dict[str, str]) -> None:
@@ -87,8 +81,8 @@ def put_questions(athena: Any, questions: dict[str, str]) -> None:
     saved = [athena.get_named_query(NamedQueryId=found)["NamedQuery"] for found in ids]
     known = {query["Name"]: query for query in saved if query["Database"] == DATABASE}
     for name, text in questions.items():
-        wanted = {"Name": name, "Description": text.partition("\n")[0].lstrip("- ")}
-        wanted["QueryString"] = text
+        about = text.partition("\n")[0].lstrip("- ")
+        wanted = {"Name": name, "Description": about, "QueryString": text}
         if name not in known:
             athena.create_named_query(**wanted, Database=DATABASE, WorkGroup=WORKGROUP)
         elif not agrees(wanted, known[name]):

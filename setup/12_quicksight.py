@@ -9,21 +9,19 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from finding import agrees, existing, is_missing, needed
+from finding import agrees, existing, is_missing, needed, status
 from names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 from script import run
-from waiting import wait_until
+from waiting import has_failed, wait_until
 
-SOURCE = {"AthenaParameters": {"WorkGroup": WORKGROUP}}
 # AWS takes these actions together or not at all.
-SET_OWNER = (
-    *("DescribeDataSet", "DescribeDataSetPermissions", "PassDataSet", "DescribeIngestion"),
-    *("ListIngestions", "UpdateDataSet", "DeleteDataSet", "CreateIngestion", "CancelIngestion"),
-    "UpdateDataSetPermissions",
-)
 SOURCE_OWNER = (
-    *("DescribeDataSource", "DescribeDataSourcePermissions", "PassDataSource"),
-    *("UpdateDataSource", "DeleteDataSource", "UpdateDataSourcePermissions"),
+    "DescribeDataSource DescribeDataSourcePermissions PassDataSource UpdateDataSource "
+    "DeleteDataSource UpdateDataSourcePermissions"
+)
+SET_OWNER = (
+    "DescribeDataSet DescribeDataSetPermissions PassDataSet DescribeIngestion ListIngestions "
+    "UpdateDataSet DeleteDataSet CreateIngestion CancelIngestion UpdateDataSetPermissions"
 )
 # Athena's types that are not text; QuickSight's DECIMAL holds what money needs.
 TYPES = {
@@ -41,9 +39,9 @@ def create() -> str:
         return "left out: QUICKSIGHT_USER names nobody to own the data sets (docs/aws.md)"
     if not is_subscribed(quicksight):
         return f"left out: account {account()} has no QuickSight here (docs/aws.md)"
-    put(quicksight, "data_source", source(), rights(owner, SOURCE_OWNER))
+    put_source(quicksight, owner)
     for view in VIEWS:
-        put(quicksight, "data_set", data_set(view), rights(owner, SET_OWNER))
+        put_set(quicksight, owner, view)
     return f"QuickSight has {len(VIEWS)} data sets of {owner}"
 
 
@@ -58,61 +56,50 @@ def is_subscribed(quicksight: Any) -> bool:
     return found["AccountInfo"].get("AccountSubscriptionStatus") == "ACCOUNT_CREATED"
 
 
-def data_set_id(view: str) -> str:
-    """Return the name of a view's data set; it is unique in the account and region."""
-    return f"{PIPELINE}-{view}"
+def put_source(quicksight: Any, owner: str) -> None:
+    """Create or update the data source: Athena, through the pipeline's workgroup and its limits."""
+    which = {"AwsAccountId": account(), "DataSourceId": PIPELINE}
+    parameters = {"AthenaParameters": {"WorkGroup": WORKGROUP}}
+    wanted = {"Name": PIPELINE, "DataSourceParameters": parameters}
+    if (found := existing(quicksight.describe_data_source, **which)) is None:
+        new = {"Type": "ATHENA", "Permissions": grant(owner, SOURCE_OWNER), "Tags": TAG_LIST}
+        quicksight.create_data_source(**which, **wanted, **new)
+    elif has_failed(found["DataSource"]["Status"]) or not agrees(wanted, found["DataSource"]):
+        quicksight.update_data_source(**which, **wanted)
+    state = lambda: status(quicksight.describe_data_source, "DataSource", "Status", **which)  # noqa: E731 (one call)
+    wait_until(f"data source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
 
 
-def source() -> dict[str, Any]:
-    """Return the data source: Athena, through the pipeline's workgroup and its limits."""
-    return {"DataSourceId": PIPELINE, "Name": PIPELINE, "DataSourceParameters": SOURCE}
-
-
-def data_set(view: str) -> dict[str, Any]:
-    """Return the data set of a view, with the columns that the catalog tells of it."""
-    which = {"DatabaseName": DATABASE, "Name": view}
-    found = needed(f"view {view}", "11_athena", boto3.client("glue").get_table, **which)["Table"]
-    columns = [
-        {"Name": column["Name"], "Type": TYPES.get(column["Type"].partition("(")[0], "STRING")}
-        for column in found["StorageDescriptor"]["Columns"]
-    ]
-    table = {
+def put_set(quicksight: Any, owner: str, view: str) -> None:
+    """Create or update the data set of a view, with the columns that the catalog tells of it."""
+    which, get_table = {"DatabaseName": DATABASE, "Name": view}, boto3.client("glue").get_table
+    columns = needed(f"view {view}", "11_athena", get_table, **which)["Table"]["StorageDescriptor"]
+    relation = {
         "DataSourceArn": arn("quicksight", f"datasource/{PIPELINE}"),
         "Catalog": "AwsDataCatalog",
         "Schema": DATABASE,
         "Name": view,
-        "InputColumns": columns,
+        "InputColumns": [
+            {"Name": one["Name"], "Type": TYPES.get(one["Type"].partition("(")[0], "STRING")}
+            for one in columns["Columns"]
+        ],
     }
-    name = {"DataSetId": data_set_id(view), "Name": f"{PIPELINE} {view.replace('_', ' ')}"}
-    # A direct query shows what the lake holds now; a copy in SPICE would have to be refreshed.
-    view_of = {"PhysicalTableMap": {"view": {"RelationalTable": table}}}
-    return name | view_of | {"ImportMode": "DIRECT_QUERY"}
+    wanted = {
+        "Name": f"{PIPELINE} {view.replace('_', ' ')}",
+        "PhysicalTableMap": {"view": {"RelationalTable": relation}},
+        "ImportMode": "DIRECT_QUERY",  # A copy in SPICE would have to be refreshed.
+    }
+    which = {"AwsAccountId": account(), "DataSetId": f"{PIPELINE}-{view}"}
+    if (found := existing(quicksight.describe_data_set, **which)) is None:
+        owned = {"Permissions": grant(owner, SET_OWNER), "Tags": TAG_LIST}
+        quicksight.create_data_set(**which, **wanted, **owned)
+    elif not agrees(wanted, found["DataSet"]):
+        quicksight.update_data_set(**which, **wanted)
 
 
-def put(quicksight: Any, kind: str, wanted: dict[str, Any], owner: dict[str, Any]) -> None:
-    """Create or update a data source or a data set; the user's own grants stay."""
-    describe, create, update = (
-        getattr(quicksight, f"{verb}_{kind}") for verb in ("describe", "create", "update")
-    )
-    member = "DataSource" if kind == "data_source" else "DataSet"
-    here = {"AwsAccountId": account()}
-    which = here | {f"{member}Id": wanted[f"{member}Id"]}
-    found = existing(describe, **which)
-    if found is None:
-        new = {"Type": "ATHENA"} if kind == "data_source" else {}
-        create(**here, **wanted, **new, Permissions=[owner], Tags=TAG_LIST)
-    elif not agrees(wanted, found[member]):
-        update(**here, **wanted)
-    if kind == "data_source":
-        state = lambda: describe(**which)[member]["Status"]  # noqa: E731
-        wait_until(
-            f"QuickSight source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL"
-        )
-
-
-def rights(owner: str, actions: tuple[str, ...]) -> dict[str, Any]:
-    """Return the grant of actions to the owner."""
-    return {"Principal": owner, "Actions": [f"quicksight:{action}" for action in actions]}
+def grant(owner: str, actions: str) -> list[dict[str, Any]]:
+    """Return what allows the owner the actions; grants to others stay as they are."""
+    return [{"Principal": owner, "Actions": [f"quicksight:{one}" for one in actions.split()]}]
 
 
 if __name__ == "__main__":

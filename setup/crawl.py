@@ -1,11 +1,11 @@
 """Run the crawler, and check that the table over the lake is still as 10_glue.py made it."""
 
+from importlib import import_module
 from typing import Any
 
 import boto3
-from catalog import changes_table
-from finding import agrees, needed
-from names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket, place
+from finding import agrees, crawler_state, needed
+from names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket
 from waiting import Refusal, wait_until
 
 
@@ -14,9 +14,9 @@ def crawl() -> str:
     glue = boto3.client("glue")
     needed(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
     before = columns(table(glue))
-    wait_until(f"crawler {CRAWLER}", lambda: crawler_state(glue), "READY")
+    wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
-    wait_until(f"crawler {CRAWLER}", lambda: crawler_state(glue), "READY", limit=3600)
+    wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
     last = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
     if last.get("Status") != "SUCCEEDED":
         raise Refusal(f"crawl {last.get('Status')}: {last.get('ErrorMessage', 'no reason given')}")
@@ -28,7 +28,7 @@ def crawl() -> str:
 
 def check(found: dict[str, Any]) -> None:
     """Refuse a table whose columns, projection or SerDe are no longer as they were set."""
-    wanted = changes_table(place(), found["StorageDescriptor"]["Columns"])
+    wanted = import_module("10_glue").table(found["StorageDescriptor"]["Columns"])
     if differing := [name for name, value in wanted.items() if not agrees(value, found.get(name))]:
         raise Refusal(
             f"the crawl changed {', '.join(differing)} of table {CHANGES}: "
@@ -45,11 +45,6 @@ def check_days() -> None:
                 f"{found['Key']} is older than {FIRST_DAY}, where Athena begins to look: set "
                 f"FIRST_DAY in setup/names.py, and run python setup/10_glue.py"
             )
-
-
-def crawler_state(glue: Any) -> str:
-    """Return `READY`, `RUNNING` or `STOPPING`."""
-    return glue.get_crawler(Name=CRAWLER)["Crawler"]["State"]
 
 
 def table(glue: Any) -> dict[str, Any]:

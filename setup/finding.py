@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from names import DELIVERY, PIPE, STREAM, TABLE, place
+from names import CRAWLER, DELIVERY, FUNCTION, PIPE, STREAM, bucket, place
 from waiting import Refusal
 
 Describe = Callable[..., dict[str, Any]]
@@ -84,27 +84,33 @@ def needed_stream() -> str:
     return found["StreamDescriptionSummary"]["StreamARN"]
 
 
-def needed_changes() -> str:
-    """Return the ARN of the table's own stream of changes."""
-    describe = boto3.client("dynamodb").describe_table
-    table = needed(f"table {TABLE}", "01_dynamodb", describe, TableName=TABLE)["Table"]
-    if not table.get("StreamSpecification", {}).get("StreamEnabled"):
-        raise Refusal(f"table {TABLE} has no stream: run python setup/01_dynamodb.py")
-    return table["LatestStreamArn"]
+def needed_bucket() -> str:
+    """Return the ARN of the lake's bucket."""
+    needed(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
+    return place().in_bucket()
 
 
-def pipe_state(pipes: Any) -> str:
+def status(describe: Describe, *path: str, **which: Any) -> str:
+    """Return a thing's state, which stands in that path of its description, or `missing`."""
+    found: Any = existing(describe, **which)
+    for member in path:
+        found = found and found[member]
+    return found or "missing"
+
+
+def pipe_state() -> str:
     """Return `RUNNING`, `STOPPED` and so on, with the reason of a failure, or `missing`."""
-    if (found := existing(pipes.describe_pipe, Name=PIPE)) is None:
+    if (found := existing(boto3.client("pipes").describe_pipe, Name=PIPE)) is None:
         return "missing"
     if "FAILED" in found["CurrentState"]:
         return f"{found['CurrentState']}: {found.get('StateReason', 'no reason given')}"
     return found["CurrentState"]
 
 
-def delivery_state(firehose: Any) -> str:
+def delivery_state() -> str:
     """Return `ACTIVE`, `CREATING` and so on, with the reason of a failure, or `missing`."""
-    found = existing(firehose.describe_delivery_stream, DeliveryStreamName=DELIVERY)
+    describe = boto3.client("firehose").describe_delivery_stream
+    found = existing(describe, DeliveryStreamName=DELIVERY)
     if found is None:
         return "missing"
     stream = found["DeliveryStreamDescription"]
@@ -112,3 +118,18 @@ def delivery_state(firehose: Any) -> str:
         reason = stream.get("FailureDescription", {}).get("Details", "no reason given")
         return f"{stream['DeliveryStreamStatus']}: {reason}"
     return stream["DeliveryStreamStatus"]
+
+
+def function_state() -> str:
+    """Return `Successful`, or what else became of the function's last change, or `missing`."""
+    describe = boto3.client("lambda").get_function_configuration
+    if (found := existing(describe, FunctionName=FUNCTION)) is None:
+        return "missing"
+    asked = "State" if found.get("State", "Active") != "Active" else "LastUpdateStatus"
+    now = found.get(asked, "Successful")
+    return f"{now}: {found.get(f'{asked}Reason', 'no reason given')}" if now == "Failed" else now
+
+
+def crawler_state() -> str:
+    """Return `READY`, `RUNNING`, `STOPPING` or `missing`."""
+    return status(boto3.client("glue").get_crawler, "Crawler", "State", Name=CRAWLER)

@@ -128,8 +128,7 @@ def _kinesis_key(place: Place, action: str) -> Policy:
     """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis.
 
     Kinesis's guide says that its default key needs no such right, Firehose's asks for it in the
-    role that reads an encrypted stream. It opens nothing
-    but streams that the role may use anyway.
+    role that reads an encrypted stream. It opens nothing but streams that the role may use anyway.
     """
     key = allow("kms", (action,), place.arn("kms", "key/*"))
     return key | {"Condition": {"StringEquals": {"kms:ViaService": place.via("kinesis")}}}

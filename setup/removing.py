@@ -5,13 +5,13 @@ Each step yields a line for whatever it found; what is not there needs neither.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
+from typing import Any
 
 import boto3
 import names
-from crawl import crawler_state
-from finding import Describe, existing, pipe_state
+from finding import Describe, crawler_state, existing, pipe_state
 from names import PIPELINE, TAGS, arn, place
-from waiting import wait_until
+from waiting import Refusal, wait_until
 
 Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
 
@@ -39,7 +39,7 @@ def stop_pipe() -> Iterator[str]:
         return
 
     def steady() -> str:
-        now = pipe_state(pipes).partition(":")[0]
+        now = pipe_state().partition(":")[0]
         return "failed" if "FAILED" in now else now
 
     if wait_until(what, steady, "RUNNING", "STOPPED", "failed") == "RUNNING":
@@ -54,7 +54,7 @@ def quicksight() -> Iterator[str]:
     script = import_module("12_quicksight")
     if not script.is_subscribed(client):
         return
-    things = [("data_set", "DataSet", script.data_set_id(view)) for view in names.VIEWS]
+    things = [("data_set", "DataSet", f"{PIPELINE}-{view}") for view in names.VIEWS]
     for kind, member, name in [*things, ("data_source", "DataSource", PIPELINE)]:
         identity = which | {f"{member}Id": name}
         if found := existing(getattr(client, f"describe_{kind}"), **identity):
@@ -78,9 +78,9 @@ def crawler() -> Iterator[str]:
     glue, name = boto3.client("glue"), names.CRAWLER
 
     def delete() -> None:
-        if crawler_state(glue) == "RUNNING":
+        if crawler_state() == "RUNNING":
             glue.stop_crawler(Name=name)
-        wait_until(f"crawler {name}", lambda: crawler_state(glue), "READY")
+        wait_until(f"crawler {name}", crawler_state, "READY")
         glue.delete_crawler(Name=name)
 
     if existing(glue.get_crawler, Name=name):
@@ -106,7 +106,7 @@ def database() -> Iterator[str]:
 def alarms() -> Iterator[str]:
     """Delete the alarms and the topic that they tell."""
     cloudwatch, sns = boto3.client("cloudwatch"), boto3.client("sns")
-    made = [f"{PIPELINE}-{alarm.name}" for alarm in import_module("09_alarms").ALARMS]
+    made = [f"{PIPELINE}-{alarm[0]}" for alarm in import_module("09_alarms").ALARMS]
     for alarm in cloudwatch.describe_alarms(AlarmNames=made)["MetricAlarms"]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         name = alarm["AlarmName"]
@@ -209,16 +209,22 @@ def lake() -> Iterator[str]:
     s3, bucket = boto3.client("s3"), names.bucket()
 
     def delete() -> None:
-        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            versions = page.get("Versions", []) + page.get("DeleteMarkers", [])
-            doomed = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
-            if doomed:
-                s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+        while doomed := versions(s3, bucket):
+            told = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
+            for failed in told.get("Errors", []):
+                raise Refusal(f"{failed['Key']} in bucket {bucket} stays: {failed['Message']}")
         s3.delete_bucket(Bucket=bucket)
 
     if existing(s3.head_bucket, Bucket=bucket):
         tagged = existing(s3.get_bucket_tagging, Bucket=bucket) or {}
         yield removal(f"bucket {bucket}", tagged.get("TagSet", []), delete)
+
+
+def versions(s3: Any, bucket: str) -> list[dict[str, str]]:
+    """Return the first thousand versions and delete markers, as AWS wants them to delete them."""
+    page = s3.list_object_versions(Bucket=bucket)
+    found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
 
 
 def table() -> Iterator[str]:

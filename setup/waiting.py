@@ -1,4 +1,4 @@
-"""The two ways of waiting for AWS: until a state is reached, and until a call is accepted."""
+"""Waiting for AWS: until a thing settles or is as wanted, and until a call is accepted."""
 
 import math
 import time
@@ -9,6 +9,8 @@ from typing import TypeVar
 from botocore.exceptions import ClientError
 
 T = TypeVar("T")
+# Asks AWS for a state, which may come with its reason: `CREATE_FAILED: Cannot access stream`.
+State = Callable[[], str]
 
 # What AWS answers while a thing made a moment ago is not known everywhere yet.
 NOT_YET = (
@@ -25,6 +27,8 @@ NOT_YET = (
     "conflicting conditional operation",  # A bucket of this name has just been deleted.
     "you must wait 60 seconds after deleting a queue",
 )
+# On its way to another state, in the words of all services.
+PASSING = ("CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING", "Pending", "InProgress")
 
 
 class Refusal(Exception):
@@ -58,23 +62,53 @@ def pauses(limit: float) -> Iterator[None]:
         yield
 
 
-def wait_until(what: str, state: Callable[[], str], *wanted: str, limit: float = 600) -> str:
-    """Return the state once it is a wanted one; refuse a failure, and a wait beyond the limit.
+def settled(what: str, state: State, limit: float = 600) -> str:
+    """Return the thing's state once AWS is not busy with it, be it good, failed or missing."""
+    found = ""
+    for _ in pauses(limit):
+        if (found := state()) not in PASSING:
+            return found
+    raise unfinished(what, "an end of that", found, limit)
 
-    A state may come with its reason: `CREATE_FAILED: Cannot access stream`.
-    """
+
+def wait_until(what: str, state: State, *wanted: str, limit: float = 600) -> str:
+    """Return the state once it is a wanted one; refuse a failure, and a wait beyond the limit."""
     found, target = "", " or ".join(wanted)
     for _ in pauses(limit):
         found = state()
         name = found.partition(":")[0]
         if name in wanted:
             return name
-        if "FAILED" in name or name == "CANCELLED":
+        if has_failed(found):
             raise Refusal(f"{what}: expected {target}, found {found}")
+    raise unfinished(what, target, found, limit)
+
+
+def has_failed(state: str) -> bool:
+    """Return whether a state is one that waiting does not mend."""
+    name = state.partition(":")[0].upper()
+    return "FAILED" in name or name == "CANCELLED"
+
+
+def unfinished(what: str, target: str, found: str, limit: float) -> Unfinished:
+    """Return the refusal to wait any longer."""
     spent = min(limit, PATIENCE.seconds)
-    raise Unfinished(
+    return Unfinished(
         f"{what}: expected {target}, found {found} after {spent:.0f} s: run this again"
     )
+
+
+def clear_failed(what: str, state: State, delete: Callable[[], object]) -> str:
+    """Return the thing's settled state; what AWS could not make keeps its name until deleted."""
+    found = settled(what, state)
+    if not (found.startswith("CREAT") and has_failed(found)):
+        return found
+
+    def leaving() -> str:
+        return "DELETING" if (now := state()) == found else now
+
+    delete()
+    return wait_until(f"removal of the failed {what}", leaving, "missing")
 
 
 def accepted(call: Callable[[], T], limit: float = 120) -> T:

@@ -47,7 +47,7 @@ class QuickSight(Part):
         elif where not in self.things:
             raise AwsError("ResourceNotFoundException", f"{where} does not exist", 404)
         elif call.method == "PUT":
-            self.things[where] |= json.loads(call.body)
+            self.things[where] |= json.loads(call.body) | {"Status": "UPDATE_SUCCESSFUL"}
         elif call.method == "DELETE":
             del self.things[where]
         return json_reply({member: self.things.get(where)})

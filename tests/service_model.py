@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from io import IOBase
 from typing import Any
 
 from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
@@ -18,7 +19,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "boolean": (bool,),
-    "blob": (bytes, bytearray, str),
+    "blob": (bytes, bytearray, str, IOBase),  # S3 makes a stream of a body.
     "timestamp": (datetime, int, float, str),
 }
 
@@ -26,7 +27,7 @@ TYPES: dict[str, tuple[type, ...]] = {
 def violations(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
     """Yield each rule of the shape that the value breaks, and where it does."""
     kind = shape.type_name
-    if not isinstance(value, TYPES[kind]) or (kind == "integer" and isinstance(value, bool)):
+    if not isinstance(value, TYPES[kind]) or (kind != "boolean" and isinstance(value, bool)):
         yield f"{where}: expected {kind}, found {type(value).__name__}"
         return
     yield from _outside(value, shape, where)

@@ -4,7 +4,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,8 +14,9 @@ from urllib.request import Request, urlopen
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 
-from local.cloud import Cloud
+from local.cloud import ACCOUNT, Cloud
 from local.environment import exports
 from local.part import Part
 from local.parts import PARTS
@@ -43,6 +44,7 @@ class World:
     passed: float = 0.0
     stepping: bool = False
     clients: dict[str, Any] = field(default_factory=dict)
+    pretended: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def client(self, service: str, **options: Any) -> Any:
         """Return a client; those of the scripts are kept, since each takes long to make."""
@@ -63,8 +65,15 @@ class World:
     def sleep(self, seconds: float) -> None:
         """Let the cloud work instead of waiting for it."""
         self.passed += seconds
+        self.cloud.clock.advance(seconds)
         self.stepping = True
         self.cloud.step()
+        self.stepping = False
+
+    def settle(self) -> None:
+        """Let the cloud work until nothing moves."""
+        self.stepping = True
+        self.cloud.settle()
         self.stepping = False
 
     def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -76,16 +85,33 @@ class World:
         found = violations(params, model.input_shape) if model.input_shape else ()
         self.broken += [f"{service}.{model.name}{each}" for each in found]
 
+    def pretend(self, operation: str, *answers: dict[str, Any]) -> None:
+        """Give the scripts' next calls of an operation these answers, and not the cloud's."""
+        self.pretended[operation] = list(answers)
+
+    def answer(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        """Return what was pretended, or None: then the cloud answers."""
+        if self.is_cloud() or not self.pretended.get(model.name):
+            return None
+        answer = self.pretended[model.name].pop(0)
+        return AWSResponse("", 400 if "Error" in answer else 200, {}, None), answer
+
     def run(self, *scripts: str) -> list[str]:
         """Run the scripts, or all, and return their lines."""
         return [import_module(script).create() for script in scripts or SCRIPTS]
 
 
 @contextmanager
-def a_world(folder: Path, region: str = "us-east-1", *more: type[Part]) -> Iterator[World]:
+def a_world(
+    folder: Path, region: str = "us-east-1", *more: type[Part], account: str = ACCOUNT
+) -> Iterator[World]:
     """Yield a fresh cloud in a region, with the scripts' clients leading to it."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("AWS_DEFAULT_REGION", region)
+        patched.setenv("MOTO_ACCOUNT_ID", account)
+        for name, module in list(sys.modules.items()):
+            if name.startswith("local.") and hasattr(module, "ACCOUNT"):
+                patched.setattr(module, "ACCOUNT", account)
         cloud = Cloud((*more, *PARTS))
         urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
         for name, value in exports(cloud.endpoint, {"AWS_DEFAULT_REGION": region}).items():
@@ -94,13 +120,18 @@ def a_world(folder: Path, region: str = "us-east-1", *more: type[Part]) -> Itera
         forget_where()
         made = World(cloud)
         SESSION.events.register("before-parameter-build", made.record)
+        SESSION.events.register("before-call", made.answer)
         patched.setattr(boto3, "client", made.client)
         patched.setattr(waiting, "time", made)
         patched.setattr(import_module("11_athena"), "ANALYTICS", analytics(folder))
-        yield made
-        SESSION.events.unregister("before-parameter-build", made.record)
-        cloud.close()
-    forget_where()
+        try:
+            yield made
+        finally:
+            SESSION.events.unregister("before-parameter-build", made.record)
+            SESSION.events.unregister("before-call", made.answer)
+            cloud.close()
+            forget_where()
+        assert not made.broken, made.broken  # Every request of every test obeys the whole model.
 
 
 def forget_where() -> None:
@@ -127,6 +158,14 @@ def removed(delete_data: bool) -> str:
     return teardown.remove(Namespace(yes=True, delete_data=delete_data))
 
 
+ASKING = ("Describe", "Get", "List", "Head")
+
+
+def changes(asked: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return those of the calls that do not only ask."""
+    return [each for each in asked if not each[1].startswith(ASKING)]
+
+
 def inventory() -> Counter[str]:
     """Return how many resources there are of each kind that setup makes."""
     client = boto3.client
@@ -139,6 +178,7 @@ def inventory() -> Counter[str]:
         logs=len(client("logs").describe_log_groups()["logGroups"]),
         filters=len(client("logs").describe_metric_filters()["metricFilters"]),
         deliveries=len(client("firehose").list_delivery_streams()["DeliveryStreamNames"]),
+        subscriptions=len(client("sns").list_subscriptions()["Subscriptions"]),
         pipes=len(client("pipes").list_pipes()["Pipes"]),
         queues=len(client("sqs").list_queues().get("QueueUrls", [])),
         alarms=len(client("cloudwatch").describe_alarms()["MetricAlarms"]),

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -39,6 +40,20 @@ def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
     assert archive.archive() == first
     archive.written(tmp_path / "deep" / "lambda.zip")
     assert (tmp_path / "deep" / "lambda.zip").read_bytes() == first
+
+
+def test_where_and_how_it_is_built_does_not_show(tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    ignored = shutil.ignore_patterns("__pycache__")
+    for folder in ("setup", "transform"):
+        shutil.copytree(PROJECT / folder, copy / folder, ignore=ignored)
+    shutil.copy(PROJECT / "lambda_function.py", copy)
+    for source in copy.rglob("*.py"):
+        source.chmod(0o600)
+    build = "import os; os.umask(0o77); from archive import *; written(Path('lambda.zip'))"
+    environment = {**os.environ, "TZ": "Pacific/Apia", "PYTHONPATH": str(copy / "setup")}
+    subprocess.run([sys.executable, "-c", build], check=True, cwd=tmp_path, env=environment)
+    assert (tmp_path / "lambda.zip").read_bytes() == archive.archive()
 
 
 def test_it_holds_the_handler_and_the_transform_readable_by_all() -> None:

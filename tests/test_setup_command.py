@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.request import Request, urlopen
 
 import boto3
@@ -55,6 +56,7 @@ def started(script: str, *arguments: str, **environment: str) -> tuple[int, str,
         ({"AWS_PROFILE": "absent", "AWS_REGION": "us-east-1"}, 1, "The config profile (absent)"),
         ({"AWS_REGION": "eu-west-1"}, 2, "AWS_REGION is eu-west-1 but"),
         ({"PIPELINE_NAME": "Sales"}, 2, "PIPELINE_NAME: expected"),
+        ({"TABLE_NAME": "my table"}, 2, "TABLE_NAME: expected"),
     ],
 )
 def test_what_a_user_can_cause_is_a_sentence(
@@ -114,13 +116,36 @@ def test_an_adopted_table_only_gets_its_missing_stream(cloud: Cloud) -> None:
         ],
         ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
     )
-    before = dynamodb.describe_table(TableName="Mine")["Table"]
-    assert started("setup/01_dynamodb.py", **mine)[0] == 0
-    after = dynamodb.describe_table(TableName="Mine")["Table"]
-    gained = {"StreamSpecification", "LatestStreamArn", "LatestStreamLabel"}
-    assert after["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
-    assert {name: value for name, value in after.items() if name not in gained} == before
+    expiry = {"Enabled": True, "AttributeName": "ends"}
+    dynamodb.update_time_to_live(TableName="Mine", TimeToLiveSpecification=expiry)
+    before = all_of("Mine")
+    for _ in ("absent", "present"):
+        code, out, _ = started("setup/01_dynamodb.py", **mine)
+        after = all_of("Mine")
+        assert (code, after["LatestStreamArn"] in out) == (0, True)
+        assert after.pop("StreamSpecification")["StreamViewType"] == "NEW_AND_OLD_IMAGES"
+        assert (after.pop("LatestStreamArn"), after.pop("LatestStreamLabel")) != (None, None)
+        assert after == before
+
+    for stream in (
+        {"StreamEnabled": False},
+        {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    ):
+        dynamodb.update_table(TableName="Mine", StreamSpecification=stream)
+    after = all_of("Mine")
+    code, _, err = started("setup/01_dynamodb.py", **mine)
+    assert (code, "found KEYS_ONLY: disable it when its readers are done" in err) == (1, True)
 
     code, out, _ = started("setup/teardown.py", "--yes", "--delete-data", **mine)
     assert (code, "table Mine is yours and stays as it is" in out) == (0, True)
-    assert dynamodb.describe_table(TableName="Mine")["Table"] == after
+    assert all_of("Mine") == after
+
+
+def all_of(table: str) -> dict[str, Any]:
+    """Return all that AWS tells of a table."""
+    dynamodb, which = boto3.client("dynamodb"), {"TableName": table}
+    told = dict(dynamodb.describe_table(**which)["Table"])
+    told["expiry"] = dynamodb.describe_time_to_live(**which)["TimeToLiveDescription"]
+    told["backups"] = dynamodb.describe_continuous_backups(**which)["ContinuousBackupsDescription"]
+    told["tags"] = dynamodb.list_tags_of_resource(ResourceArn=told["TableArn"])["Tags"]
+    return told

@@ -105,10 +105,18 @@ def test_a_bad_pipeline_name_is_refused_with_the_rule(
     assert repr(name) in told
 
 
-def test_a_bad_table_name_is_refused() -> None:
+@pytest.mark.parametrize("name", ["arn:aws:dynamodb:us-east-1:1:table/x", "ab", "a" * 256, "ab\n"])
+def test_a_bad_table_name_is_refused_with_the_rule(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        loaded(TABLE_NAME="arn:aws:dynamodb:us-east-1:1:table/x")
+        loaded(TABLE_NAME=name)
     assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "TABLE_NAME: expected 3 to 255 characters a-z, A-Z, 0-9, '_', '.' and '-'"
+    )
+    assert repr(name) in told
 
 
 def test_a_table_of_another_name_is_adopted() -> None:

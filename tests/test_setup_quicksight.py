@@ -69,6 +69,14 @@ def test_a_data_set_follows_its_view_and_goes_with_teardown(world: World) -> Non
     assert things == {}
 
 
+def test_a_source_that_could_not_be_made_is_updated(world: World) -> None:
+    world.run(*BEFORE, "12_quicksight")
+    source = world.cloud.part(QuickSight).things[names.arn("quicksight", "datasource/sales-cdc")]
+    source["Status"] = "CREATION_FAILED"
+    world.run("12_quicksight")
+    assert source["Status"] == "UPDATE_SUCCESSFUL"
+
+
 def test_what_another_made_stays(world: World) -> None:
     world.run(*BEFORE, "12_quicksight")
     part = world.cloud.part(QuickSight)

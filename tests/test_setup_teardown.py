@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from importlib import import_module
 from pathlib import Path
 
 import boto3
 import pytest
+from hypothesis import settings
+from moto.s3.models import s3_backends
 
-from tests.setup_world import SCRIPTS, World, a_world, inventory, names, removed
+from local.cloud import ACCOUNT
+from tests.setup_world import SCRIPTS, World, a_world, changes, inventory, names, removed
 
 
 @pytest.fixture
@@ -19,12 +22,19 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("last", [4, 7])
+# Each stop has a world of its own, which takes its time; a thorough run tries every one.
+STOPS = range(1, 12) if settings().max_examples > 1000 else (3, 7)
+
+
+@pytest.mark.parametrize("last", STOPS)
 def test_teardown_clears_up_after_a_setup_that_was_never_finished(world: World, last: int) -> None:
     before = inventory()
     world.run(*SCRIPTS[:last])
     removed(delete_data=True)
     assert inventory() == before
+    del world.asked[:]
+    removed(delete_data=True)
+    assert changes(world.asked) == []
 
 
 def test_teardown_keeps_the_data_unless_told(world: World) -> None:
@@ -35,17 +45,40 @@ def test_teardown_keeps_the_data_unless_told(world: World) -> None:
     world.run("01_dynamodb", "03_s3")  # The pipeline can be built again over them.
 
 
-def test_firehose_gets_the_time_to_write_what_it_took(
+def test_what_firehose_still_holds_is_written_before_it_goes(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    draining = import_module("draining")
-    world.run("02_kinesis")
-    kinesis = boto3.client("kinesis")
-    assert not draining.moves(kinesis)
-    kinesis.put_record(StreamName=names.STREAM, Data=b"{}", PartitionKey="a")
-    assert draining.moves(kinesis)
-    monkeypatch.setattr(draining, "QUIET", -timedelta(seconds=5))
-    assert "is quiet" in "".join(draining.drained())
+    class Now(datetime):
+        """The time that passes while teardown waits."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return datetime.now(tz) + timedelta(seconds=world.passed)
+
+    monkeypatch.setattr(import_module("draining"), "datetime", Now)
+    world.run(*SCRIPTS[:8])
+    order = {"order_id": {"S": "held"}}
+    boto3.client("dynamodb").put_item(TableName=names.TABLE, Item=order)
+    while not import_module("draining").moves(boto3.client("kinesis")):
+        world.sleep(0.1)
+    world.sleep(1.0)
+    lake = {"Bucket": names.bucket(), "Prefix": names.LAKE}
+    assert boto3.client("s3").list_objects_v2(**lake)["KeyCount"] == 0
+    removed(delete_data=False)
+    assert boto3.client("s3").list_objects_v2(**lake)["KeyCount"] == 1
+
+
+def test_a_lake_of_many_versions_and_delete_markers_goes_whole(world: World) -> None:
+    before = inventory()
+    world.run("03_s3")
+    bucket = s3_backends[ACCOUNT]["aws"].buckets[names.bucket()]
+    put, delete = s3_backends[ACCOUNT]["aws"].put_object, boto3.client("s3").delete_object
+    for number in range(1100):  # AWS lists, and deletes, a thousand at a time.
+        put(bucket.name, f"lake/{number % 400}", b"")
+    for number in range(3):
+        delete(Bucket=bucket.name, Key=f"lake/{number}")
+    removed(delete_data=True)
+    assert inventory() == before
 
 
 def test_what_does_not_carry_the_pipelines_tag_stays_and_is_said(

@@ -68,6 +68,12 @@ def test_a_call_is_tried_again_while_iam_is_behind(
     assert len(clock.slept) == times
 
 
+def test_nothing_but_waiting_sleeps() -> None:
+    scripts = Path(waiting.__file__).parent.glob("*.py")
+    sleeping = [path.name for path in scripts if "sleep(" in path.read_text("utf-8")]
+    assert sleeping == ["waiting.py"]
+
+
 def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> None:
     with pytest.raises(ClientError, match="unable to assume role"):
         waiting.accepted(failing(float("inf"), "InvalidArgumentException", FIREHOSE))
@@ -121,6 +127,27 @@ def test_a_failed_state_is_refused_at_once_with_its_reason(clock: Clock, state: 
     with pytest.raises(waiting.Refusal, match=f"it: expected ACTIVE, found {state}"):
         waiting.wait_until("it", states("CREATING", state), "ACTIVE")
     assert len(clock.slept) == 1
+
+
+def test_what_is_on_its_way_is_waited_for_wherever_it_goes(clock: Clock) -> None:
+    for end in ("ACTIVE", "missing", "CREATE_FAILED: no access"):
+        assert waiting.settled("it", states("CREATING", "DELETING", end)) == end
+    with pytest.raises(
+        waiting.Unfinished, match="it: expected an end of that, found DELETING after"
+    ):
+        waiting.settled("it", states("DELETING"))
+    assert 600 <= clock.now <= 610
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("failed", ["CREATE_FAILED: x", "CREATING_FAILED: x"])
+def test_what_could_not_be_made_is_deleted_and_nothing_else(failed: str) -> None:
+    deleted: list[bool] = []
+    gone = states("CREATING", failed, failed, "DELETING", "missing")
+    assert waiting.clear_failed("it", gone, lambda: deleted.append(True)) == "missing"
+    for kept in ("ACTIVE", "missing", "UPDATE_FAILED: x", "START_FAILED: x", "DELETING_FAILED: x"):
+        assert waiting.clear_failed("it", states(kept), lambda: deleted.append(True)) == kept
+    assert deleted == [True]
 
 
 def test_a_wait_without_end_ends_and_says_for_what(clock: Clock) -> None:

@@ -51,7 +51,7 @@ class Report:
 def _entry(of: Settings, code: str, message: str) -> dict[str, object]:
     entry = {
         "deliveryStreamARN": of.arn,
-        "destination": f"arn:aws:s3:::{of.bucket}",
+        "destination": f"{':'.join(of.arn.split(':')[:2])}:s3:::{of.bucket}",
         "deliveryStreamVersionId": int(of.version),
         "message": message,
         "errorCode": code,

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from moto.utilities.utils import get_partition
+
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import ACCOUNT, Cloud
 from local.iam.part import assumable, presented
@@ -149,7 +151,8 @@ class Lambda(Part):
     def _function(self, wanted: Target) -> Function:
         function = self._functions.get(wanted.name)
         if function is None or wanted.qualifier not in (None, "$LATEST"):
-            arn = f"arn:aws:lambda:{self.cloud.region}:{ACCOUNT}:function:{wanted.name}"
+            region = self.cloud.region
+            arn = f"arn:{get_partition(region)}:lambda:{region}:{ACCOUNT}:function:{wanted.name}"
             arn += f":{wanted.qualifier}" if wanted.qualifier else ""
             raise AwsError("ResourceNotFoundException", f"Function not found: {arn}", 404)
         return function

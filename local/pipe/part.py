@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.utilities.utils import get_partition
+
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import ACCOUNT, Cloud
 from local.hops import HopCount
@@ -110,7 +112,7 @@ class Pipes(Part):
         wanted = settings(params)
         if name in self._pipes:
             raise AwsError("ConflictException", f"Pipe {name} already exists.", 409)
-        arn = f"arn:aws:pipes:{call.region}:{ACCOUNT}:pipe/{name}"
+        arn = f"arn:{get_partition(call.region)}:pipes:{call.region}:{ACCOUNT}:pipe/{name}"
         pipe = Pipe(name, arn, params, wanted, now, now, dict(params.get("Tags", {})))
         self._pipes[name] = pipe
         self._aim(pipe, params.get("DesiredState", "RUNNING"), "CREATE_FAILED")

@@ -1,0 +1,142 @@
+"""What is busy, failed or not known everywhere yet: the scripts wait, mend, or say so."""
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.setup_world import SCRIPTS, Refusal, World, a_world, changes, names
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with a_world(tmp_path) as made:
+        yield made
+
+
+# What AWS says of a thing just made, or just deleted, that it does not know everywhere yet.
+BEHIND = {
+    "CreateBucket": ("OperationAborted", "A conflicting conditional operation is in progress"),
+    "CreateFunction": ("InvalidParameterValueException", "The role cannot be assumed by Lambda."),
+    "CreateDeliveryStream": ("InvalidArgumentException", "Firehose is unable to assume role r."),
+    "CreateQueue": ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue"),
+    "CreatePipe": ("ValidationException", "The role does not have permissions for s."),
+    "CreateCrawler": ("InvalidInputException", "Service is unable to assume provided role."),
+    "UpdateContinuousBackups": ("ContinuousBackupsUnavailable", "Backups are being enabled for t."),
+}
+
+
+def test_every_script_waits_while_aws_is_behind(world: World) -> None:
+    for operation, (code, text) in BEHIND.items():
+        world.pretend(operation, *[{"Error": {"Code": code, "Message": text}}] * 3)
+    world.run(*SCRIPTS[:10])
+    assert not any(world.pretended.values())
+    for operation in BEHIND:
+        assert [name for _, name in world.asked].count(operation) == 4
+
+
+# Of each thing that AWS is long busy with: how it is asked, and where its state stands.
+BUSY = {
+    "DescribeTable": ("Table", "TableStatus"),
+    "DescribeStreamSummary": ("StreamDescriptionSummary", "StreamStatus"),
+    "DescribeDeliveryStream": ("DeliveryStreamDescription", "DeliveryStreamStatus"),
+    "DescribePipe": ("CurrentState",),
+}
+STATES = dict.fromkeys(BUSY, ("CREATING", "UPDATING")) | {"DescribeDeliveryStream": ("CREATING",)}
+
+
+def described_as(operation: str, state: str) -> dict[str, Any]:
+    """Return an answer of which nothing but the state matters."""
+    answer: Any = state
+    for member in reversed(BUSY[operation]):
+        answer = {member: answer}
+    return answer
+
+
+def test_what_is_being_deleted_is_waited_for_and_made_again(world: World) -> None:
+    for operation in BUSY:
+        world.pretend(operation, *[described_as(operation, "DELETING")] * 3)
+    world.run("01_dynamodb", *SCRIPTS[2:5])
+    assert world.pretended.pop("DescribeTable") == []
+    world.run("02_kinesis", "06_firehose", "07_pipe")
+    assert not any(world.pretended.values())
+    made = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
+    assert made <= {operation for _, operation in world.asked}
+    assert world.passed < 60
+    busy_things_are_waited_for(world)
+
+
+def busy_things_are_waited_for(world: World) -> None:
+    """What AWS is still making or changing is neither made again nor changed meanwhile."""
+    function = {"State": "Pending"}, {"State": "Active", "LastUpdateStatus": "InProgress"}
+    for operation in BUSY:
+        world.pretend(operation, *[described_as(operation, state) for state in STATES[operation]])
+    world.pretend("GetFunctionConfiguration", *function)
+    del world.asked[:]
+    world.run(*SCRIPTS[:2], *SCRIPTS[4:7])
+    assert not any(world.pretended.values())
+    assert changes(world.asked) == []
+
+
+@pytest.mark.parametrize(
+    ("state", "update"), [({"State": "Failed"}, 1), ({"LastUpdateStatus": "Failed"}, 1), ({}, 0)]
+)
+def test_a_function_whose_last_change_failed_is_changed_again(
+    world: World, state: dict[str, str], update: int
+) -> None:
+    world.run("04_iam", "05_lambda")
+    world.pretend("GetFunctionConfiguration", state)
+    del world.asked[:]
+    world.run("05_lambda")
+    assert world.asked.count(("lambda", "UpdateFunctionConfiguration")) == update
+
+
+def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
+    world.run(*SCRIPTS[:7])
+    found = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+    world.pretend("DescribePipe", *[found | {"CurrentState": "UPDATE_FAILED"}] * 2)
+    del world.asked[:]
+    assert world.run("07_pipe")[0].endswith("is STOPPED")
+    assert changes(world.asked) == [("pipes", "UpdatePipe")]
+
+
+def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
+    world.run(*SCRIPTS[:6])
+    iam, role = boto3.client("iam"), names.place().role_name("pipe")
+    allowed = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
+    iam.delete_role_policy(RoleName=role, PolicyName=names.PIPELINE)
+    with pytest.raises(Refusal, match=r"CREATE_FAILED: .*Cannot access stream"):
+        world.run("07_pipe")
+    assert 120 <= world.passed < 300
+    iam.put_role_policy(
+        RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=json.dumps(allowed)
+    )
+    world.run("07_pipe")
+    assert import_module("finding").pipe_state() == "STOPPED"
+
+
+def test_a_firehose_stream_that_could_not_be_made_is_made_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run(*SCRIPTS[:6])
+    script, now = import_module("06_firehose"), import_module("finding").delivery_state
+    states = iter(["CREATING", "CREATING_FAILED: no key"])
+    monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or now())
+    del world.asked[:]
+    world.run("06_firehose")
+    assert ("firehose", "DeleteDeliveryStream") in world.asked
+    assert ("firehose", "CreateDeliveryStream") in world.asked
+    assert now() == "ACTIVE"
+
+
+@pytest.mark.parametrize("marked", ["CREATING_FAILED: no key", "CREATING"])
+def test_a_pipe_is_never_started_before_firehose_reads(
+    world: World, monkeypatch: pytest.MonkeyPatch, marked: str
+) -> None:
+    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda: marked)
+    with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
+        world.run("08_start_pipe")
