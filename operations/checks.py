@@ -106,8 +106,12 @@ def _moving() -> Sign:
 
 
 def _source() -> str | None:
-    table = boto3.client("dynamodb").describe_table(TableName=TABLE)["Table"]
-    return table.get("LatestStreamArn")
+    """Return the table's own stream; None without a stream, or without a table."""
+    dynamodb = boto3.client("dynamodb")
+    try:
+        return dynamodb.describe_table(TableName=TABLE)["Table"].get("LatestStreamArn")
+    except dynamodb.exceptions.ResourceNotFoundException:
+        return None
 
 
 def kinesis() -> Sign:
@@ -137,7 +141,8 @@ def firehose() -> Sign:
     if status != "ACTIVE":
         why = stream.get("FailureDescription", {}).get("Details", "")
         says = f"{status}: {why}" if why else status
-        return Sign("Firehose", says, status not in BUSY or None, "python setup/06_firehose.py")
+        is_wrong = None if status in BUSY else True
+        return Sign("Firehose", says, is_wrong, "python setup/06_firehose.py")
     age = timedelta(seconds=_recent(FRESHNESS))
     says = f"{status}; rows reach S3 after {age.total_seconds():.0f} s"
     return Sign("Firehose", says, age > LATE[FRESHNESS], LOG)

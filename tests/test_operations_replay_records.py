@@ -79,6 +79,15 @@ def test_a_change_too_large_for_kinesis_is_named_by_its_key(size: int) -> None:
     assert judged(raw[:-1]) == Refused(TOO_LARGE, None, lost=True)
 
 
+def test_kinesis_counts_the_partition_key_too() -> None:
+    item = {**KEY, "blob": {"S": ""}}
+    empty = json.dumps(stream_record("INSERT", KEY, None, item)).encode()
+    full = empty.replace(b'"S": ""', b'"S": "' + b"x" * (MEGABYTE - 32 - len(empty)) + b'"')
+    assert len(full) == MEGABYTE - 32
+    assert isinstance(judged(full), Accepted)
+    assert judged(full + b" ") == Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)
+
+
 @given(stream_records(), st.booleans(), st.booleans())
 def test_a_record_of_the_stream_goes_as_the_pipe_sends_it(
     record: Item, expired: bool, lower: bool
