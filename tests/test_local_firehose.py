@@ -36,6 +36,7 @@ SOURCE = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:transform"
 PERMISSIONS = {
     "s3:PutObject": ["arn:aws:s3:::lake/*"],
+    "s3:GetBucketLocation": ["arn:aws:s3:::lake"],
     "kinesis:*": [SOURCE],
     "lambda:InvokeFunction": [FUNCTION, f"{FUNCTION}:*"],
     "logs:PutLogEvents": ["*"],

@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
+import boto3
 from botocore.exceptions import ClientError
 
 from local.call import Call, Reply
 from local.iam.calls import TOKEN_MEMBERS, TOKENS, Place, needed, request_keys
+from local.iam.denials import denials_of
+from local.iam.keys import USES, StreamKeys
 from local.iam.policies import Decision, Document, Statement, decision, statements, trusts
 from local.part import Part
 
@@ -52,6 +55,12 @@ def guard(
     checks = _Guard(client, iam, role, principal, context or {})
     client.meta.events.register("before-parameter-build", checks.before)
     client.meta.events.register("after-call", checks.after)
+
+
+def denials(iam: Any) -> list[str]:
+    """Return who was refused what since IAM was last changed, role by role."""
+    noted = denials_of(iam, Iam.changes).sentences
+    return [f"role {role} lacks {action}: {said}" for (role, action), said in list(noted.items())]
 
 
 def assumable(iam: Any, role: str, principal: str, context: Mapping[str, str]) -> bool:
@@ -99,6 +108,22 @@ def _attached(iam: Any, role: str) -> Iterator[Document]:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a client asks for: the call, and the condition keys that it presents."""
+
+    service: str
+    operation: str
+    keys: Mapping[str, str]
+
+
+# The codes of services that spell a refusal in another way than AccessDeniedException.
+_CODES = {
+    **dict.fromkeys(("s3", "sqs", "sts"), ("AccessDenied", 403)),
+    "kms": ("KMSAccessDeniedException", 400),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """What was read of a role, when, and how many changes of IAM had been seen by then."""
 
@@ -133,6 +158,7 @@ class _Guard:
         self._presented = {**presented(role, principal), **context}
         _, partition, _, _, account, _ = role.split(":", 5)
         self._place = Place(partition, client.meta.region_name, account)
+        self._keys = StreamKeys(boto3.client("kinesis", config=client.meta.config), self._place)
 
     def before(
         self, params: Mapping[str, Any], model: Any, context: dict[str, Any], **_: Any
@@ -143,12 +169,24 @@ class _Guard:
         resources = need.resources(params, self._place)
         role = self._assumed()
         keys = {**self._surroundings(), **request_keys(service, params)}
+        asked = Asked(service, model.name, keys)
         for resource in resources:
-            said = decision(role.permissions, need.action, resource, keys)
-            if said is not Decision.ALLOWED:
-                sentence = self._sentence(service, need.action, resource, said)
-                raise self._refusal(service, model.name, sentence)
+            self._judge(role, asked, need.action, resource)
+        if service == "kinesis" and model.name in USES:
+            self._judge_key(role, asked, USES[model.name], resources[0])
         context["guarded_resources"] = resources
+
+    def _judge(self, role: Role, asked: Asked, action: str, resource: str) -> None:
+        said = decision(role.permissions, action, resource, asked.keys)
+        if said is not Decision.ALLOWED:
+            sentence = self._sentence(asked.service, action, resource, said)
+            raise self._refusal(asked, action, sentence)
+
+    def _judge_key(self, role: Role, asked: Asked, action: str, stream: str) -> None:
+        """Judge the use of the key of an encrypted stream, which Kinesis makes for the caller."""
+        if key := self._keys.key(stream):
+            keys = {**asked.keys, **self._keys.context()}
+            self._judge(role, Asked("kms", asked.operation, keys), action, key)
 
     def after(self, parsed: Mapping[str, Any], context: Mapping[str, Any], **_: Any) -> None:
         """Note which stream the tokens in an answer read."""
@@ -163,7 +201,7 @@ class _Guard:
                 f"User: {self._principal} is not authorized to perform: sts:AssumeRole "
                 f"on resource: {self._arn}"
             )
-            raise self._refusal("sts", "AssumeRole", sentence)
+            raise self._refusal(Asked("sts", "AssumeRole", {}), "sts:AssumeRole", sentence)
         return role
 
     def _surroundings(self) -> dict[str, str]:
@@ -193,11 +231,14 @@ class _Guard:
         session = self._principal.partition(".")[0]
         return f"User: arn:{place.partition}:sts::{place.account}:assumed-role/{name}/{session}"
 
-    def _refusal(self, service: str, operation: str, sentence: str) -> ClientError:
-        short = service in ("s3", "sqs", "sts")
-        code, status = ("AccessDenied", 403) if short else ("AccessDeniedException", 400)
+    def _refusal(self, asked: Asked, action: str, sentence: str) -> ClientError:
+        """Return the error, and note it: most of the parts do not pass it on, as on AWS."""
+        noted = denials_of(self._iam, Iam.changes).sentences
+        noted[self._arn.rpartition("/")[2], action] = sentence
+        code, status = _CODES.get(asked.service, ("AccessDeniedException", 400))
         answer: Any = {
             "Error": {"Code": code, "Message": sentence},
             "ResponseMetadata": {"HTTPStatusCode": status},
         }
-        return self._client.exceptions.from_code(code)(answer, operation)
+        return self._client.exceptions.from_code(code)(answer, asked.operation)
+
