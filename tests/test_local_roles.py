@@ -9,15 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from local.cloud import ACCOUNT, Cloud
-from local.demo import run
+from local.demo import ScriptFailed, run
 from local.environment import REGION
 from local.iam.part import denials
 from local.parts import PARTS
 from local.troubles import troubles
-from tests.laptop import laptop, message_of
+from tests.laptop import laptop
 from tests.roles import policy
 from tests.test_chain import verified
 
@@ -183,6 +182,12 @@ def test_every_statement_allows_something_that_a_part_does() -> None:
     for role, rights in RIGHTS.items():
         for statement in rights["Statement"]:
             assert set(statement["Action"]) - UNUSED[role], statement
+
+
+def test_a_script_that_fails_for_want_of_a_right_is_told_which(chain: Chain) -> None:
+    lacks = f"role {HERE.role_name('crawler')} lacks s3:ListBucket: "
+    with chain.without("crawler", "s3:ListBucket"), pytest.raises(ScriptFailed, match=lacks):
+        run(chain.cloud, "setup/10_glue.py", "--crawl")
 
 
 def test_what_was_refused_for_a_while_arrives_when_it_is_allowed(chain: Chain) -> None:

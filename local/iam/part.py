@@ -241,4 +241,3 @@ class _Guard:
             "ResponseMetadata": {"HTTPStatusCode": status},
         }
         return self._client.exceptions.from_code(code)(answer, asked.operation)
-
