@@ -268,9 +268,26 @@ def serving() -> Iterator[str]:
 
 def trim(endpoint: str, stream_arn: str) -> None:
     """Let a server forget the first half of the changes in each shard of a stream."""
-    body = json.dumps({"StreamArn": stream_arn}).encode()
-    with urlopen(Request(endpoint, body, {"X-Amz-Target": f"{TARGET}Trim"})):
-        pass
+    _asked(endpoint, "Trim", StreamArn=stream_arn)
+
+
+def shards(endpoint: str, table: str) -> list[dict[str, Any]]:
+    """Return all shards of a table's stream on a server, page by page."""
+    (stream,) = _asked(endpoint, "ListStreams", TableName=table)["Streams"]
+    found: list[dict[str, Any]] = []
+    place = {"StreamArn": stream["StreamArn"]}
+    while True:
+        page = _asked(endpoint, "DescribeStream", **place)["StreamDescription"]
+        found += page["Shards"]
+        if "LastEvaluatedShardId" not in page:
+            return found
+        place["ExclusiveStartShardId"] = page["LastEvaluatedShardId"]
+
+
+def _asked(endpoint: str, operation: str, **params: str) -> dict[str, Any]:
+    headers = {"X-Amz-Target": f"{TARGET}{operation}"}
+    with urlopen(Request(endpoint, json.dumps(params).encode(), headers)) as answer:
+        return json.load(answer)
 
 
 def main() -> None:

@@ -602,18 +602,6 @@ def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plumb
             yield Plumbing(cloud)
 
 
-def shards_of(plumbing: Plumbing) -> list[dict[str, Any]]:
-    """Return all shards of the table's stream, page by page."""
-    shards: list[dict[str, Any]] = []
-    place = {"StreamArn": plumbing.source}
-    while True:
-        page = plumbing.streams.describe_stream(**place)["StreamDescription"]
-        shards += page["Shards"]
-        if "LastEvaluatedShardId" not in page:
-            return shards
-        place["ExclusiveStartShardId"] = page["LastEvaluatedShardId"]
-
-
 def put_rounds(plumbing: Plumbing, rounds: range) -> None:
     """Change nine items in each round; `n` counts the rounds."""
     for each in rounds:
@@ -628,7 +616,7 @@ def test_another_servers_shards_are_read_parents_first_and_to_their_end(
     elsewhere.cloud.settle()
     put_rounds(elsewhere, range(5, 9))
     elsewhere.cloud.settle()
-    shards = shards_of(elsewhere)
+    shards = sharded_streams.shards(elsewhere.streams.meta.endpoint_url, "orders")
     closed = [each for each in shards if "EndingSequenceNumber" in each["SequenceNumberRange"]]
     assert len(closed) >= 5 < len(shards)
     rounds: dict[str, list[int]] = {}
