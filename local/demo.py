@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.cloud import Cloud
 from local.hops import HopCount
-from local.iam.part import denials
+from local.iam.guard import denials
 from local.troubles import troubles
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.cloud import Cloud
-from local.iam.part import denials
+from local.iam.guard import denials
 
 
 def troubles(cloud: Cloud) -> list[str]:

@@ -255,6 +255,17 @@ REFUSED_DESTINATIONS = [
         "'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: "
         "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]",
     ),
+    (
+        {
+            "DynamicPartitioningConfiguration": {
+                "Enabled": True,
+                "RetryOptions": {"DurationInSeconds": 7201},
+            }
+        },
+        "1 validation error detected: Value '7201' at 'extendedS3DestinationConfiguration."
+        "dynamicPartitioningConfiguration.retryOptions.durationInSeconds' failed to satisfy "
+        "constraint: Member must have value less than or equal to 7200",
+    ),
     ({"CompressionFormat": "ZIP"}, "Not modelled on the laptop: CompressionFormat=ZIP."),
     ({"S3BackupMode": "Enabled"}, "Not modelled on the laptop: S3BackupMode=Enabled."),
 ]

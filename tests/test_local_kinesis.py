@@ -15,6 +15,7 @@ from local.kinesis import Kinesis
 from tests.laptop import laptop
 from tests.threads import at_once
 
+ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 MIB = 1024 * 1024
 
 
@@ -181,3 +182,25 @@ def test_neither_a_put_nor_a_page_walks_through_the_shard(kinesis: Any, stream: 
         assert shard.put_record("k", "eA==", "") == str(number)
     page, last, _ = shard.get_records("97", None)
     assert ([each.sequence_number for each in page], last) == ([98, 99], 99)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"StreamName": "two words", "ShardCount": 1}, "satisfy regular expression"),
+        ({"StreamName": "x", "ShardCount": 2, "StreamModeDetails": ON_DEMAND}, "PROVISIONED"),
+        ({"StreamName": "x"}, "PROVISIONED"),
+    ],
+)
+def test_a_stream_that_kinesis_does_not_make_is_refused(
+    kinesis: Any, given: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        kinesis.create_stream(**given)
+
+
+def test_resharding_is_refused_loudly(kinesis: Any, stream: str) -> None:
+    with pytest.raises(ClientError, match="SplitShard is not modelled"):
+        kinesis.split_shard(
+            StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey="9"
+        )

@@ -668,6 +668,17 @@ def test_what_aws_refuses_is_refused(plumbing: Plumbing, given: dict[str, Any]) 
 
 @pytest.mark.parametrize(
     "given",
+    [{"DesiredState": "PAUSED"}, {"LogConfiguration": {"Level": "ERROR"}}],
+)
+def test_states_that_no_pipe_has_and_logs_that_nobody_writes_are_refused(
+    plumbing: Plumbing, given: dict[str, Any]
+) -> None:
+    parameters = plumbing.parameters() | given
+    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
+
+
+@pytest.mark.parametrize(
+    "given",
     [
         {"Name": "a b"},
         {"Source": TARGET},

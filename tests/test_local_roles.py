@@ -13,7 +13,7 @@ import pytest
 from local.cloud import ACCOUNT, Cloud
 from local.demo import ScriptFailed, run
 from local.environment import REGION
-from local.iam.part import denials
+from local.iam.guard import denials
 from local.parts import PARTS
 from local.troubles import troubles
 from tests.laptop import laptop

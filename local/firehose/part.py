@@ -19,7 +19,7 @@ from local.firehose.settings import PRINCIPAL, Settings, settings
 from local.firehose.source import Source
 from local.firehose.stream import DeliveryStream
 from local.hops import HopCount
-from local.iam.part import assumable, presented
+from local.iam.roles import assumable, presented
 from local.part import Part
 
 UPDATE = "ExtendedS3DestinationUpdate"
