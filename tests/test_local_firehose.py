@@ -439,6 +439,15 @@ def test_an_answer_of_the_wrong_shape_fails_the_batch_at_once(cloud: Cloud) -> N
     }
 
 
+@pytest.mark.parametrize("answer", [b"no json", b"[]", b"null", b"{}", b'{"records": 1}'])
+def test_an_answer_without_records_misses_every_record(answer: bytes) -> None:
+    records = source_records(2)
+    found = list(verdicts(("dt",), records, answer))
+    assert [(each.code, each.raw) for each in found if isinstance(each, Failure)] == [
+        ("Lambda.MissingRecordId", record.data) for record in records
+    ]
+
+
 def test_an_error_document_is_spelt_as_the_service_spells_it(cloud: Cloud) -> None:
     create()
     put(order(do="raise ValueError"))
@@ -487,6 +496,22 @@ def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
     cloud.settle()
     assert list(objects("lake/").values()) == [b"row\n"]
     assert documents() == []
+
+
+def test_a_throttled_function_is_tried_again(cloud: Cloud) -> None:
+    create()
+    put(order(ok(b"row\n")))
+    functions = cloud.client("lambda", ROLE, "firehose.amazonaws.com")
+
+    def throttle(**_: Any) -> None:
+        error = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}
+        raise functions.exceptions.TooManyRequestsException(error, "Invoke")
+
+    functions.meta.events.register("before-parameter-build.lambda.Invoke", throttle)
+    cloud.settle()
+    functions.meta.events.unregister("before-parameter-build.lambda.Invoke", throttle)
+    (document,) = documents()
+    assert (document["errorCode"], document["attemptsMade"]) == ("Lambda.InvokeLimitExceeded", 4)
 
 
 def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud) -> None:
