@@ -322,6 +322,7 @@ def test_direct_puts_are_refused_on_a_kinesis_source(cloud: Cloud) -> None:
     firehose, name = aws("firehose"), {"DeliveryStreamName": "delivery"}
     assert message_of(firehose.put_record, **name, Record={"Data": b"x"}) == text
     assert message_of(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == text
+    assert message_of(firehose.start_delivery_stream_encryption, **name) == text
 
 
 # Prefixes.

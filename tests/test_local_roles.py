@@ -1,5 +1,6 @@
 """Every right that setup gives to a role: without it something fails, and says what is missing."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -90,6 +91,21 @@ class Chain:
             self._running_pipe()
             self.settle()
 
+    @contextmanager
+    def distrusting(self, role: str) -> Iterator[None]:
+        """Let a role trust another service than its own for a while."""
+        self._trust(role, policies.trust("ec2"))
+        try:
+            yield
+        finally:
+            self._trust(role, policies.trusts(HERE)[role])
+            self._running_pipe()
+            self.settle()
+
+    def _trust(self, role: str, trusted: dict[str, Any]) -> None:
+        iam, name = self.cloud.client("iam"), HERE.role_name(role)
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
+
     def _grant(self, role: str, *statements: dict[str, Any]) -> None:
         where = {"RoleName": HERE.role_name(role), "PolicyName": names.PIPELINE}
         iam = self.cloud.client("iam")
@@ -123,7 +139,8 @@ class Chain:
 
     def _new_process(self) -> None:
         functions = self.cloud.client("lambda")
-        functions.update_function_configuration(FunctionName=names.FUNCTION, Timeout=60)
+        with suppress(functions.exceptions.InvalidParameterValueException):
+            functions.update_function_configuration(FunctionName=names.FUNCTION, Timeout=60)
         self._change()
 
     def _crawl(self) -> None:
@@ -176,6 +193,14 @@ def test_without_a_right_its_role_is_named_and_what_it_lacks(
     lacked = [each.partition(": ")[0] for each in told]
     missing = [f"role {HERE.role_name(role)} lacks {action}"]
     assert lacked == ([] if action in UNUSED[role] else missing)
+
+
+@pytest.mark.parametrize("role", RIGHTS)
+def test_a_role_that_does_not_trust_its_service_is_named(chain: Chain, role: str) -> None:
+    with chain.distrusting(role):
+        chain.use(role)
+        (told,) = chain.denials()
+    assert told.startswith(f"role {HERE.role_name(role)} lacks sts:AssumeRole: ")
 
 
 def test_every_statement_allows_something_that_a_part_does() -> None:

@@ -42,10 +42,11 @@ class Firehose(Part):
             "DeleteDeliveryStream": self._delete,
             "PutRecord": self._refuse_put,
             "PutRecordBatch": self._refuse_put,
+            "StartDeliveryStreamEncryption": self._refuse_put,
         }
 
     def answer(self, call: Call) -> Reply | None:
-        """Answer the calls that change a stream, or that put into one."""
+        """Answer the calls that change a stream, or that are for direct puts alone."""
         respond = self._answers.get(call.operation)
         return respond(call) if respond else None
 
