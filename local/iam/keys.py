@@ -1,6 +1,7 @@
 """The key that a Kinesis stream is encrypted with: whoever puts or reads needs a right to it."""
 
 import time
+from contextvars import ContextVar
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -11,11 +12,15 @@ USES = {
     "PutRecords": "kms:GenerateDataKey",
     "GetRecords": "kms:Decrypt",
 }
+LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
 PATIENCE = 1.0  # seconds for which a stream is not looked at again
 
 
 class StreamKeys:
-    """The keys of Kinesis streams, as their descriptions name them."""
+    """The keys of Kinesis streams, as their descriptions name them.
+
+    While it is LOOKING, it is Kinesis itself that asks, and no role is judged.
+    """
 
     def __init__(self, kinesis: Any, place: Place) -> None:
         self._kinesis = kinesis
@@ -38,10 +43,13 @@ class StreamKeys:
 
     def _described(self, name: str) -> str:
         """Return a stream's key; of a stream that is absent Kinesis itself will speak."""
+        before = LOOKING.set(True)
         try:
             found = self._kinesis.describe_stream_summary(StreamName=name)
         except self._kinesis.exceptions.ResourceNotFoundException:
             return ""
+        finally:
+            LOOKING.reset(before)
         summary = found["StreamDescriptionSummary"]
         return self._arn(summary["KeyId"]) if summary.get("EncryptionType") == "KMS" else ""
 

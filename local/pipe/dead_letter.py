@@ -40,9 +40,9 @@ class DeadLetters:
         try:
             self._sender.send_message(QueueUrl=self._url(), **too_late)
         except self._finder.exceptions.QueueDoesNotExist as error:
-            return str(error)
+            return reason(error)
         except ClientError as error:
-            return str(error) if error.response["Error"]["Code"] in DENIALS else ""
+            return reason(error) if error.response["Error"]["Code"] in DENIALS else ""
         return ""
 
     def _url(self) -> str:
@@ -66,6 +66,11 @@ class DeadLetters:
                 "streamArn": self._source,
             },
         }
+
+
+def reason(error: Exception) -> str:
+    """Return why a call failed, in the service's words alone."""
+    return error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
 
 
 def _utc(second: float, precision: str) -> str:

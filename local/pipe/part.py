@@ -11,7 +11,7 @@ from local.cloud import ACCOUNT, Cloud
 from local.hops import HopCount
 from local.metrics import put_metrics
 from local.part import Part
-from local.pipe.dead_letter import DeadLetters
+from local.pipe.dead_letter import DeadLetters, reason
 from local.pipe.flow import FAILURES, Flow
 from local.pipe.settings import NAME, PRINCIPAL, Settings, complete, refusal, settings
 
@@ -208,7 +208,7 @@ class Pipes(Part):
                 )
                 streams.get_records(ShardIterator=iterator["ShardIterator"], Limit=1)
         except FAILURES as error:
-            return str(error)
+            return reason(error)
         status = stream["StreamStatus"]
         return "" if status == "ENABLED" else f"the stream is {status}"
 
