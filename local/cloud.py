@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 
 from local.call import AwsError, Call, Reply, error_reply
 from local.clock import Clock
-from local.iam.part import guard
+from local.iam.guard import guard
 from local.part import Part
 
 ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # As moto itself has it.

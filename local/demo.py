@@ -11,6 +11,7 @@ from pathlib import Path
 
 from local.cloud import Cloud
 from local.hops import HopCount
+from local.iam.guard import denials
 from local.troubles import troubles
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -88,7 +89,8 @@ def heading(text: str) -> None:
 def run(cloud: Cloud, *command: str) -> None:
     """Run one of the project's scripts to its end while the cloud moves; it must not fail."""
     if status := exit_status(cloud, *command):
-        raise ScriptFailed(f"python {' '.join(command)} ended with status {status}")
+        told = f"python {' '.join(command)} ended with status {status}"
+        raise ScriptFailed("\n".join([told, *denials(cloud.client("iam"))]))
 
 
 def exit_status(cloud: Cloud, *command: str) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -102,13 +103,14 @@ class Kinesis(Part):
         )
 
     def _refuse_record_size(self, _: Call) -> Reply:
-        text = "a MaxRecordSizeInKiB other than 1024 is not modelled by the laptop cloud"
-        raise AwsError("ValidationException", text)
+        raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
+
+    def _refuse_resharding(self, call: Call) -> Reply:
+        raise _not_modelled(call.operation)  # moto moves records, AWS leaves them where they are.
 
     def _create_stream(self, call: Call) -> Reply:
         params = call.params
-        if params.get("MaxRecordSizeInKiB", 1024) != 1024:
-            self._refuse_record_size(call)
+        _check_stream(params)
         reply = self.cloud.moto(call)
         if reply.status == 200 and params.get("Tags"):
             backend = kinesis_backends[ACCOUNT][call.region]
@@ -124,7 +126,29 @@ _CALLS = {
     "GetRecords": Kinesis._get_records,
     "CreateStream": Kinesis._create_stream,
     "UpdateMaxRecordSize": Kinesis._refuse_record_size,
+    **dict.fromkeys(
+        ("SplitShard", "MergeShards", "UpdateShardCount", "UpdateStreamMode"),
+        Kinesis._refuse_resharding,
+    ),
 }
+
+
+def _check_stream(params: Mapping[str, Any]) -> None:
+    """Refuse a stream that Kinesis would not make, or that is not modelled."""
+    name = params["StreamName"]
+    if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,128}", name):
+        rule = "satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        raise _constraint("streamName", rule, name)
+    mode = params.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
+    if ("ShardCount" in params) != (mode == "PROVISIONED"):
+        rule = "belongs to the stream mode PROVISIONED, and to no other"
+        raise AwsError("ValidationException", f"ShardCount {rule}: the mode is {mode}")
+    if params.get("MaxRecordSizeInKiB", 1024) != 1024:
+        raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
+
+
+def _not_modelled(what: str) -> AwsError:
+    return AwsError("ValidationException", f"{what} is not modelled by the laptop cloud")
 
 
 def _shown(record: Record) -> dict[str, Any]:

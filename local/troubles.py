@@ -6,11 +6,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.cloud import Cloud
+from local.iam.guard import denials
 
 
 def troubles(cloud: Cloud) -> list[str]:
-    """Return a sentence for each pipe that stands, each dead letter queue and each error code."""
-    return [*_pipe_troubles(cloud), *_delivery_troubles(cloud)]
+    """Return a sentence for each right that a role lacks, each pipe that stands, each dead letter
+    queue and each error code.
+    """
+    return [
+        *denials(cloud.client("iam")),
+        *_pipe_troubles(cloud),
+        *_delivery_troubles(cloud),
+    ]
 
 
 def _pipe_troubles(cloud: Cloud) -> Iterator[str]:

@@ -24,9 +24,15 @@ from local.hops import HopCount
 from local.parts import PARTS
 from local.troubles import troubles
 from setup import names
+from tests import sharded_streams
 from tests.laptop import laptop, zipped
 
 PROJECT = Path(__file__).resolve().parent.parent
+ANYBODY = {
+    "region_name": "us-east-1",
+    "aws_access_key_id": "local",
+    "aws_secret_access_key": "local",
+}
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[01]*.py"))
 
 
@@ -183,19 +189,25 @@ def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:
     assert not json.loads(summary.read_text())["verify"]["equal"]
 
 
-def test_the_table_may_live_on_another_server(elsewhere: str) -> None:
-    status, said = demo(
-        *("--orders", "5"),
-        AWS_ENDPOINT_URL_DYNAMODB=elsewhere,
-        AWS_ENDPOINT_URL_DYNAMODB_STREAMS=elsewhere,
-    )
+def test_table_and_stream_may_live_on_other_servers(elsewhere: str) -> None:
+    with sharded_streams.serving() as tables:
+        status, said = demo(
+            *("--orders", "20"),
+            AWS_ENDPOINT_URL_DYNAMODB=tables,
+            AWS_ENDPOINT_URL_DYNAMODB_STREAMS=tables,
+            AWS_ENDPOINT_URL_KINESIS=elsewhere,
+        )
+        shards = sharded_streams.shards(tables, names.TABLE)
     assert status == 0, said
-    assert "lake equals table: 5 orders" in said
+    assert "lake equals table: 20 orders" in said
+    assert sum("EndingSequenceNumber" in each["SequenceNumberRange"] for each in shards) > 5
+    kinesis = boto3.client("kinesis", endpoint_url=elsewhere, **ANYBODY)
+    assert len(kinesis.list_shards(StreamName=names.STREAM)["Shards"]) == 4
 
 
 @pytest.fixture
 def elsewhere() -> Iterator[str]:
-    """Another server that speaks DynamoDB and its Streams, in a process of its own."""
+    """Another server that speaks Kinesis, as moto does, in a process of its own."""
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]

@@ -388,6 +388,9 @@ REFUSALS = [
     ("COPY t TO '/tmp/x'", "line 1:1: mismatched input 'COPY'"),
     ("ATTACH '/tmp/x'", "line 1:1: mismatched input 'ATTACH'"),
     ("INSERT INTO t VALUES (1)", "INSERT is not modelled by the laptop's Athena"),
+    ("CREATE TABLE t AS SELECT 1 AS x", "CREATE is not modelled by the laptop's Athena"),
+    ("UNLOAD (SELECT 1) TO 's3://b/x/'", "UNLOAD is not modelled by the laptop's Athena"),
+    ("MERGE INTO t USING s ON t.a = s.a", "MERGE is not modelled by the laptop's Athena"),
     ("SET memory_limit = '1TB'", "line 1:1: mismatched input 'SET'"),
     ("PRAGMA version", "line 1:1: mismatched input 'PRAGMA'"),
 ]

@@ -176,11 +176,11 @@ def permissions() -> dict[str, dict[str, Any]]:
     catalog = [f"{glue}:catalog", f"{glue}:database/sales", f"{glue}:table/sales/changes"]
     group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws-glue/crawlers:*"
     return {
-        "read": allow("glue:GetTable glue:BatchGetPartition", *catalog),
+        "read": allow("glue:GetDatabase glue:GetTable glue:BatchGetPartition", *catalog),
         "write": allow("glue:UpdateTable", *catalog),
         "add": allow("glue:BatchCreatePartition", *catalog),
         "refresh": allow("glue:UpdatePartition", *catalog),
-        "list": allow("s3:ListBucket", "arn:aws:s3:::lake"),
+        "list": allow("s3:GetBucketLocation s3:ListBucket", "arn:aws:s3:::lake"),
         "get": allow("s3:GetObject", "arn:aws:s3:::lake/lake/*"),
         "log": allow("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", group),
     }

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from local.call import AwsError
 from local.cloud import Cloud
-from local.dynamodb.number import stored_number, stored_sum, with_stored_numbers
+from local.dynamodb.number import stored_number, stored_sum
 from local.dynamodb.part import DynamoDb
+from local.dynamodb.values import with_stored_values
 from local.hops import HopCount
 from tests.laptop import code_of, empty_account, laptop
 from tests.threads import at_once
@@ -192,9 +193,47 @@ def test_numbers_are_stored_plainly_wherever_they_stand(orders: Orders) -> None:
     assert orders.get()["total"] == {"N": "10.5"}
 
 
-def test_a_set_has_no_number_twice(orders: Orders) -> None:
-    with pytest.raises(ClientError, match="contains duplicates"):
-        orders.put(sizes={"NS": ["1", "1.0"]})
+def nested(levels: int) -> dict[str, Any]:
+    """Return a value of so many maps, one within the other."""
+    value: dict[str, Any] = {"S": "x"}
+    for _ in range(levels):
+        value = {"M": {"L": value}}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"NS": ["1", "1.0"]}, "contains duplicates"),
+        ({"SS": ["a", "a"]}, "contains duplicates"),
+        ({"L": [{"BS": [b"a", b"a"]}]}, "contains duplicates"),
+        ({"SS": []}, "may not be empty"),
+        ({"M": {"x": {"BS": []}}}, "may not be empty"),
+        ({"S": "1", "N": "1"}, "more than one datatypes"),
+        (nested(33), "Nesting Levels"),
+    ],
+)
+def test_a_value_that_dynamodb_does_not_take_is_refused(
+    orders: Orders, value: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        orders.put(x=value)
+    with pytest.raises(ClientError, match=reason):
+        orders.update("SET x = :x", x=value)
+    assert orders.records() == []
+
+
+def test_names_like_tags_and_32_levels_are_taken(orders: Orders) -> None:
+    item = {"S": {"S": "x"}, "N": {"N": "1"}, "SS": {"L": []}, "M": nested(32)}
+    orders.put(**item)
+    assert orders.get() == {"id": {"S": "one"}, **item}
+
+
+def test_a_batch_writes_25_items_at_most(orders: Orders) -> None:
+    puts = [{"PutRequest": {"Item": {"id": {"S": str(number)}}}} for number in range(26)]
+    orders.table.batch_write_item(RequestItems={orders.name: puts[:25]})
+    with pytest.raises(ClientError, match="Too many items requested"):
+        orders.table.batch_write_item(RequestItems={orders.name: puts})
 
 
 @given(numbers.filter(lambda n: -40 < n.adjusted() < 40), numbers)
@@ -216,7 +255,7 @@ def test_an_update_adds_exactly(orders: Orders) -> None:
 
 def test_text_that_is_no_utf_8_is_refused() -> None:
     with pytest.raises(AwsError, match="SerializationException"):
-        with_stored_numbers(b'{"Item": {"id": {"S": "\\ud800"}}}')
+        with_stored_values(b'{"Item": {"id": {"S": "\\ud800"}}}')
 
 
 def test_a_write_that_changes_nothing_leaves_no_record(orders: Orders) -> None:

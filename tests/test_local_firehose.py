@@ -36,6 +36,7 @@ SOURCE = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
 FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:transform"
 PERMISSIONS = {
     "s3:PutObject": ["arn:aws:s3:::lake/*"],
+    "s3:GetBucketLocation": ["arn:aws:s3:::lake"],
     "kinesis:*": [SOURCE],
     "lambda:InvokeFunction": [FUNCTION, f"{FUNCTION}:*"],
     "logs:PutLogEvents": ["*"],
@@ -254,6 +255,17 @@ REFUSED_DESTINATIONS = [
         "'extendedS3DestinationConfiguration.compressionFormat' failed to satisfy constraint: "
         "Member must satisfy enum value set: [ZIP, HADOOP_SNAPPY, Snappy, GZIP, UNCOMPRESSED]",
     ),
+    (
+        {
+            "DynamicPartitioningConfiguration": {
+                "Enabled": True,
+                "RetryOptions": {"DurationInSeconds": 7201},
+            }
+        },
+        "1 validation error detected: Value '7201' at 'extendedS3DestinationConfiguration."
+        "dynamicPartitioningConfiguration.retryOptions.durationInSeconds' failed to satisfy "
+        "constraint: Member must have value less than or equal to 7200",
+    ),
     ({"CompressionFormat": "ZIP"}, "Not modelled on the laptop: CompressionFormat=ZIP."),
     ({"S3BackupMode": "Enabled"}, "Not modelled on the laptop: S3BackupMode=Enabled."),
 ]
@@ -310,6 +322,7 @@ def test_direct_puts_are_refused_on_a_kinesis_source(cloud: Cloud) -> None:
     firehose, name = aws("firehose"), {"DeliveryStreamName": "delivery"}
     assert message_of(firehose.put_record, **name, Record={"Data": b"x"}) == text
     assert message_of(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == text
+    assert message_of(firehose.start_delivery_stream_encryption, **name) == text
 
 
 # Prefixes.
@@ -427,6 +440,15 @@ def test_an_answer_of_the_wrong_shape_fails_the_batch_at_once(cloud: Cloud) -> N
     }
 
 
+@pytest.mark.parametrize("answer", [b"no json", b"[]", b"null", b"{}", b'{"records": 1}'])
+def test_an_answer_without_records_misses_every_record(answer: bytes) -> None:
+    records = source_records(2)
+    found = list(verdicts(("dt",), records, answer))
+    assert [(each.code, each.raw) for each in found if isinstance(each, Failure)] == [
+        ("Lambda.MissingRecordId", record.data) for record in records
+    ]
+
+
 def test_an_error_document_is_spelt_as_the_service_spells_it(cloud: Cloud) -> None:
     create()
     put(order(do="raise ValueError"))
@@ -475,6 +497,22 @@ def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
     cloud.settle()
     assert list(objects("lake/").values()) == [b"row\n"]
     assert documents() == []
+
+
+def test_a_throttled_function_is_tried_again(cloud: Cloud) -> None:
+    create()
+    put(order(ok(b"row\n")))
+    functions = cloud.client("lambda", ROLE, "firehose.amazonaws.com")
+
+    def throttle(**_: Any) -> None:
+        error = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}
+        raise functions.exceptions.TooManyRequestsException(error, "Invoke")
+
+    functions.meta.events.register("before-parameter-build.lambda.Invoke", throttle)
+    cloud.settle()
+    functions.meta.events.unregister("before-parameter-build.lambda.Invoke", throttle)
+    (document,) = documents()
+    assert (document["errorCode"], document["attemptsMade"]) == ("Lambda.InvokeLimitExceeded", 4)
 
 
 def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud) -> None:

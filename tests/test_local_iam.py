@@ -13,7 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.cloud import Cloud
-from local.iam.part import Iam, assumable, guard
+from local.iam.guard import denials, guard
+from local.iam.part import Iam
 from local.iam.policies import (
     Decision,
     NotModelled,
@@ -22,7 +23,8 @@ from local.iam.policies import (
     statements,
     trusts,
 )
-from tests.laptop import empty_account, laptop
+from local.iam.roles import assumable
+from tests.laptop import code_of, empty_account, laptop
 from tests.roles import allow, grant, policy, trust
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -508,7 +510,7 @@ def test_a_deleted_role_stops_its_service_at_once(cloud: Cloud) -> None:
 def test_reading_a_role_costs_nothing_while_nobody_changes_it(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.iam.part.PATIENCE", 60.0)
+    monkeypatch.setattr("local.iam.roles.PATIENCE", 60.0)
     boto3.client("s3").create_bucket(Bucket="lake")
     role = made_role(allow("s3:*", "*"))
     iam, client, asked = boto3.client("iam"), boto3.client("s3"), []
@@ -517,3 +519,62 @@ def test_reading_a_role_costs_nothing_while_nobody_changes_it(
     for _ in range(5):
         client.list_objects_v2(Bucket="lake")
     assert sorted(asked) == sorted(set(asked))
+
+
+@pytest.mark.parametrize(
+    ("context", "keys", "refuses"),
+    [
+        ({}, ["*"], ""),
+        ({"kms:ViaService": f"kinesis.{REGION}.amazonaws.com"}, ["*"], ""),
+        ({"kms:ViaService": f"s3.{REGION}.amazonaws.com"}, ["*"], "kms:GenerateDataKey"),
+        ({}, [], "kms:GenerateDataKey"),
+    ],
+)
+def test_an_encrypted_stream_takes_a_right_to_its_key(
+    cloud: Cloud, context: dict[str, str], keys: list[str], refuses: str
+) -> None:
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="changes", ShardCount=1)
+    uses = allow("kms:GenerateDataKey", *[f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{k}" for k in keys])
+    conditional = uses | ({"Condition": {"StringEquals": context}} if context else {})
+    role = made_role(allow("kinesis:PutRecords", STREAM), *([conditional] if keys else []))
+    put = {"StreamName": "changes", "Records": [{"Data": b"x", "PartitionKey": "k"}]}
+    assert refusal(guarded("kinesis", role), "put_records", **put) == ""
+    kinesis.start_stream_encryption(
+        StreamName="changes", EncryptionType="KMS", KeyId="alias/aws/kinesis"
+    )
+    refused = kms_refusal(guarded("kinesis", role), put)
+    assert refused == refuses or f"{refuses} on resource: arn:aws:kms" in refused
+
+
+def kms_refusal(kinesis: Any, put: dict[str, Any]) -> str:
+    """Return why a put is refused for want of its key, or nothing."""
+    try:
+        kinesis.put_records(**put)
+    except kinesis.exceptions.KMSAccessDeniedException as error:
+        return str(error)
+    return ""
+
+
+def test_refusals_are_told_until_iam_changes(cloud: Cloud) -> None:
+    iam, client = boto3.client("iam"), boto3.client("sqs")
+    guard(client, iam, made_role(), "pipes.amazonaws.com", {})
+    url = client.meta.endpoint_url + f"/{ACCOUNT}/letters"
+    for _ in range(2):
+        refusal(client, "send_message", QueueUrl=url, MessageBody="x")
+    (told,) = denials(iam)
+    assert told.startswith("role mover lacks sqs:SendMessage: User: arn:aws:sts::")
+    put_permissions(allow("sqs:SendMessage", "*"))
+    assert denials(iam) == []
+
+
+def test_roles_and_policies_keep_to_the_limits_of_aws(cloud: Cloud) -> None:
+    iam, trusted = boto3.client("iam"), trust("pipes")
+    new = {"AssumeRolePolicyDocument": trusted}
+    assert code_of(iam.create_role, RoleName="r" * 65, **new) == "ValidationError"
+    made_role()
+    assert code_of(iam.create_role, RoleName="Mover", **new) == "EntityAlreadyExists"
+    long = policy(allow("s3:GetObject", *[f"arn:aws:s3:::{number:0500}" for number in range(19)]))
+    put = {"RoleName": "mover", "PolicyDocument": long}
+    iam.put_role_policy(PolicyName="p", **put)
+    assert code_of(iam.put_role_policy, PolicyName="q", **put) == "LimitExceeded"

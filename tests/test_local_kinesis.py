@@ -16,6 +16,7 @@ from local.kinesis import Kinesis
 from tests.laptop import laptop, metric_sum
 from tests.threads import at_once
 
+ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 MIB = 1024 * 1024
 
 
@@ -197,3 +198,25 @@ def test_the_age_of_what_is_read_is_measured(cloud: Cloud, kinesis: Any, stream:
     assert not cloud.step()
     found = metric_sum("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName=stream)
     assert found >= 20
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"StreamName": "two words", "ShardCount": 1}, "satisfy regular expression"),
+        ({"StreamName": "x", "ShardCount": 2, "StreamModeDetails": ON_DEMAND}, "PROVISIONED"),
+        ({"StreamName": "x"}, "PROVISIONED"),
+    ],
+)
+def test_a_stream_that_kinesis_does_not_make_is_refused(
+    kinesis: Any, given: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ClientError, match=reason):
+        kinesis.create_stream(**given)
+
+
+def test_resharding_is_refused_loudly(kinesis: Any, stream: str) -> None:
+    with pytest.raises(ClientError, match="SplitShard is not modelled"):
+        kinesis.split_shard(
+            StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey="9"
+        )

@@ -1,11 +1,8 @@
 """The laptop's pipe delivers every change, gives up by its rules alone, and says where to."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,10 +17,10 @@ from local.iam.part import Iam
 from local.kinesis import Kinesis
 from local.pipe.event import event, resolved
 from local.pipe.part import NAMESPACE, Pipes
+from tests import sharded_streams
 from tests.laptop import code_of, empty_account, laptop, metric_sum
 from tests.roles import allow, grant, make_role
 
-ROOT = Path(__file__).parent.parent
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mover"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
@@ -366,11 +363,9 @@ def test_with_endless_retries_a_poison_record_blocks_its_shard_until_it_expires(
 ) -> None:
     for letter in "xy":
         plumbing.put("large", body={"B": letter.encode() * 400_000})
-    plumbing.make_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1)
-    start = plumbing.cloud.clock.now()
-    while plumbing.cloud.step():
-        pass
     plumbing.put("behind")
+    start = plumbing.cloud.clock.now()
+    plumbing.make_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1, BatchSize=1)
     plumbing.cloud.settle()
     assert plumbing.cloud.clock.now() - start > 24 * HOUR
     assert plumbing.keys() == ["large"]
@@ -595,34 +590,54 @@ def test_a_pipe_reads_a_disabled_stream_to_its_end_and_never_its_successor(
     assert plumbing.make_pipe()["CurrentState"] == "CREATE_FAILED"
 
 
-SERVER = """
-import sys
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-print(Cloud((DynamoDb,)).endpoint, flush=True)
-sys.stdin.read()
-"""
-
-
 @pytest.fixture
 def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plumbing]:
     """Plumbing whose table lives on another server, by configuration alone."""
-    command = [sys.executable, "-c", SERVER]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=ROOT, text=True) as server:
-        assert server.stdout is not None
-        endpoint = server.stdout.readline().strip()
+    with sharded_streams.serving() as endpoint:
         for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", endpoint)
         with laptop(Iam, Pipes, Moody) as cloud:
             yield Plumbing(cloud)
 
 
-def test_the_table_may_live_on_another_server(elsewhere: Plumbing) -> None:
-    elsewhere.put(1, 2)
-    elsewhere.make_pipe(key="static")
+def put_rounds(plumbing: Plumbing, rounds: range) -> None:
+    """Change nine items in each round; `n` counts the rounds."""
+    for each in rounds:
+        plumbing.put(*range(9), n={"N": str(each)})
+
+
+def test_another_servers_shards_are_read_parents_first_and_to_their_end(
+    elsewhere: Plumbing,
+) -> None:
+    put_rounds(elsewhere, range(1, 5))
+    elsewhere.make_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)
     elsewhere.cloud.settle()
-    assert elsewhere.keys() == ["1", "2"]
+    put_rounds(elsewhere, range(5, 9))
+    elsewhere.cloud.settle()
+    shards = sharded_streams.shards(elsewhere.streams.meta.endpoint_url, "orders")
+    closed = [each for each in shards if "EndingSequenceNumber" in each["SequenceNumberRange"]]
+    assert len(closed) >= 5 < len(shards)
+    rounds: dict[str, list[int]] = {}
+    for change in elsewhere.arrived():
+        image = change["dynamodb"]["NewImage"]
+        rounds.setdefault(image["id"]["S"], []).append(int(image["n"]["N"]))
+    assert rounds == {str(key): list(range(1, 9)) for key in range(9)}
+
+
+def test_what_another_server_has_trimmed_is_passed_over(elsewhere: Plumbing) -> None:
+    elsewhere.make_pipe(key="static")
+    put_rounds(elsewhere, range(1, 3))
+    elsewhere.cloud.settle()
+    elsewhere.pipes.stop_pipe(Name="mover")
+    put_rounds(elsewhere, range(3, 8))
+    sharded_streams.trim(elsewhere.streams.meta.endpoint_url, elsewhere.source)
+    elsewhere.pipes.start_pipe(Name="mover")
+    elsewhere.cloud.settle()
+    arrived = [int(each["dynamodb"]["NewImage"]["n"]["N"]) for each in elsewhere.arrived()]
+    assert arrived.count(2) == 9
+    assert 0 < arrived.count(7) <= 9
+    assert len(arrived) < 9 * 7
+    assert "StateReason" not in elsewhere.pipe()
     assert elsewhere.arrived()[0]["eventSourceARN"] == elsewhere.source
 
 
@@ -647,6 +662,17 @@ def test_what_aws_refuses_is_refused(plumbing: Plumbing, given: dict[str, Any]) 
         parameters["SourceParameters"] = {}
     assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
     assert plumbing.pipes.list_pipes()["Pipes"] == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"DesiredState": "PAUSED"}, {"LogConfiguration": {"Level": "ERROR"}}],
+)
+def test_states_that_no_pipe_has_and_logs_that_nobody_writes_are_refused(
+    plumbing: Plumbing, given: dict[str, Any]
+) -> None:
+    parameters = plumbing.parameters() | given
+    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def trino(text: str) -> Type:
 
 
 UNKNOWN, BOOLEAN, VARCHAR, BIGINT = (trino(t) for t in ("unknown", "boolean", "varchar", "bigint"))
-INTEGER, DOUBLE, REAL, DATE = (trino(text) for text in ("integer", "double", "real", "date"))
+INTEGER, DOUBLE, DATE = (trino(text) for text in ("integer", "double", "date"))
 TIMESTAMP, TIMESTAMPTZ = trino("timestamp"), trino("timestamp with time zone")
 JSON, NULL = trino("json"), Type(this=DType.NULL)
 
@@ -134,7 +134,7 @@ ATHENA_NAMES = {
     "INTERVAL": ("interval day to second", 0),
 }
 """DuckDB's name of a type → Athena's name and the precision that GetQueryResults gives."""
-HIVE_NAMES = {"integer": "int", "varchar": "string", "json": "string", "varbinary": "binary"}
+NESTED = (("STRUCT", "row"), ("MAP(", "map"))
 
 
 def athena(duckdb_type: str) -> tuple[str, int, int]:
@@ -144,10 +144,9 @@ def athena(duckdb_type: str) -> tuple[str, int, int]:
         return "decimal", int(precision), int(scale)
     if duckdb_type.endswith("]"):
         return "array", 0, 0
-    nested = {"STRUCT": "row", "MAP(": "map"}.get(duckdb_type[:6], duckdb_type[:4])
-    nested = {"MAP(": "map"}.get(nested, nested)
-    if nested in ("row", "map"):
-        return nested, 0, 0
+    for beginning, name in NESTED:
+        if duckdb_type.startswith(beginning):
+            return name, 0, 0
     return (*ATHENA_NAMES.get(duckdb_type, (duckdb_type.lower(), 0)), 0)
 
 

@@ -10,7 +10,7 @@ from local.call import AwsError
 from local.cloud import ACCOUNT, Cloud
 from local.crawler.definition import Definition, checked, invalid
 from local.crawler.state import Crawler, Run, described, metrics, recorded
-from local.iam.part import assumable, presented
+from local.iam.roles import assumable, presented
 
 PRINCIPAL = "glue.amazonaws.com"
 Params = Mapping[str, Any]

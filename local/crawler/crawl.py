@@ -40,6 +40,7 @@ def crawl(
 
 def _table(glue: Any, database: str, name: str) -> Mapping[str, Any]:
     try:
+        glue.get_database(Name=database)
         table = glue.get_table(DatabaseName=database, Name=name)["Table"]
     except glue.exceptions.EntityNotFoundException:
         raise CrawlFailed(f"Table {name} in database {database} was not found") from None
@@ -51,6 +52,7 @@ def _table(glue: Any, database: str, name: str) -> Mapping[str, Any]:
 def _read(s3: Any, target: Target, log: Log) -> Iterator[None]:
     """Find out the columns of each object; what cannot be read or understood is only logged."""
     bucket, prefix = target.location
+    s3.get_bucket_location(Bucket=bucket)  # A crawler looks first where its data lies.
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     entries = (entry for page in pages for entry in page.get("Contents", ()) if entry["Size"])
     for number, entry in enumerate(entries, 1):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
+from local.dynamodb.item_reads import items
+
 OLDEST = 5 * 365.25 * 24 * 3600  # DynamoDB spares items that expired more than 5 years ago.
 
 
@@ -14,7 +16,7 @@ def expired_items(table: Table, now: float) -> Iterator[Item]:
     name = table.ttl.get("AttributeName", "")
     if table.ttl["TimeToLiveStatus"] != "ENABLED":
         return
-    for item in _items(table):
+    for item in items(table):
         value = item.attrs.get(name)
         if value is not None and value.type == "N" and _is_over(value.value, now):
             yield item
@@ -23,11 +25,3 @@ def expired_items(table: Table, now: float) -> Iterator[Item]:
 def _is_over(second: str, now: float) -> bool:
     """Return whether a time in whole seconds has passed, though not too long ago."""
     return bool(re.fullmatch(r"\d{1,12}", second)) and now - OLDEST <= int(second) < now
-
-
-def _items(table: Table) -> Iterator[Item]:
-    for held in table.items.values():
-        if table.range_key_attr is None:
-            yield held
-        else:
-            yield from held.values()

@@ -76,7 +76,7 @@ def _in_order(table: Table, params: Mapping[str, Any]) -> list[Item]:
     start = params.get("ExclusiveStartKey")
     after = _place(*(str(start[name]) for name in table.table_key_attrs)) if start else -1
     least, end = max(after + 1, -(-segment * PLACES // total)), -(-(segment + 1) * PLACES // total)
-    placed = ((_item_place(item), item) for item in _items(table))
+    placed = ((_item_place(item), item) for item in items(table))
     wanted = [(place, item) for place, item in placed if least <= place < end]
     return [item for _, item in sorted(wanted, key=lambda pair: pair[0])]
 
@@ -123,7 +123,8 @@ def _held(value: Mapping[str, str]) -> dict[str, Any]:
     return {"B": b64decode(value["B"])} if "B" in value else dict(value)
 
 
-def _items(table: Table) -> Iterator[Item]:
+def items(table: Table) -> Iterator[Item]:
+    """Yield every item of a table."""
     for held in table.items.values():
         if table.range_key_attr is None:
             yield held

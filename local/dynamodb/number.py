@@ -1,10 +1,7 @@
 """Numbers as DynamoDB stores them: plain digits, at most 38 of them, within its range."""
 
-import json
 import re
-from collections.abc import Sequence
 from decimal import Context, Decimal, InvalidOperation
-from typing import Any
 
 from local.call import AwsError
 
@@ -35,11 +32,11 @@ def stored_number(text: str) -> str:
         return text
     if not _NUMBER.fullmatch(text):
         found = f": {text}" if text else ""
-        raise _refusal(f"The parameter cannot be converted to a numeric value{found}")
+        raise refusal(f"The parameter cannot be converted to a numeric value{found}")
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
     except InvalidOperation:  # An exponent that not even Decimal can hold.
-        raise _refusal(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
+        raise refusal(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
     return _plain(sign, "".join(map(str, digits)).lstrip("0"), int(exponent))
 
 
@@ -49,38 +46,6 @@ def stored_sum(left: str, right: str, sign: int = 1) -> str:
     return stored_number(str(total))
 
 
-def with_stored_numbers(body: bytes) -> bytes:
-    """Return a request's JSON with every number, however deep, as DynamoDB stores it."""
-    params = json.loads(body, object_hook=_stored_value)
-    try:
-        return json.dumps(params, ensure_ascii=False).encode()
-    except UnicodeEncodeError:  # Half of a surrogate pair: no UTF-8 text.
-        raise AwsError("SerializationException", "The text is not valid UTF-8") from None
-
-
-def _stored_value(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a JSON object; if it is a number or a set of numbers, as DynamoDB stores it.
-
-    An attribute may be *named* N or NS: then an object stands where the digits would be.
-    """
-    if isinstance(number := value.get("N"), str):
-        value["N"] = stored_number(number)
-    elif isinstance(numbers := value.get("NS"), list):
-        value["NS"] = _stored_set(numbers)
-    return value
-
-
-def _stored_set(numbers: Sequence[Any]) -> list[Any]:
-    stored = [stored_number(each) if isinstance(each, str) else each for each in numbers]
-    if len({str(each) for each in stored}) < len(stored):
-        listed = ", ".join(map(str, numbers))
-        raise _refusal(
-            "One or more parameter values were invalid: "
-            f"Input collection [{listed}] contains duplicates."
-        )
-    return stored
-
-
 def _plain(sign: int, digits: str, exponent: int) -> str:
     significant = digits.rstrip("0")
     if not significant:
@@ -88,13 +53,14 @@ def _plain(sign: int, digits: str, exponent: int) -> str:
     exponent += len(digits) - len(significant)
     magnitude = len(significant) + exponent - 1
     if magnitude > GREATEST:
-        raise _refusal(TOO_LARGE)
+        raise refusal(TOO_LARGE)
     if magnitude < LEAST:
-        raise _refusal(TOO_SMALL)
+        raise refusal(TOO_SMALL)
     if len(significant) > DIGITS:
-        raise _refusal(TOO_PRECISE)
+        raise refusal(TOO_PRECISE)
     return format(Decimal((sign, tuple(map(int, significant)), exponent)), "f")
 
 
-def _refusal(text: str) -> AwsError:
+def refusal(text: str) -> AwsError:
+    """Return the error with which DynamoDB refuses a value."""
     return AwsError("ValidationException", text)

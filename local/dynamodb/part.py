@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from moto.dynamodb.exceptions import IncorrectDataType, MockValidationException
 from moto.dynamodb.models import dynamodb_backends
@@ -16,11 +17,13 @@ from local.cloud import ACCOUNT, Cloud
 from local.dynamodb.change_streams import STREAM_CALLS, ChangeStreams
 from local.dynamodb.expiry import expired_items
 from local.dynamodb.item_reads import batch_get, scan
-from local.dynamodb.number import stored_sum, with_stored_numbers
+from local.dynamodb.number import stored_sum
+from local.dynamodb.values import with_stored_values
 from local.hops import HopCount
 from local.part import Part
 
 SWEEP_EVERY = 10  # Seconds; AWS takes up to days.
+BATCH_WRITES = 25
 READS = {"Scan": scan, "BatchGetItem": batch_get}
 
 
@@ -70,11 +73,13 @@ class DynamoDb(Part):
         moto_table.StreamShard = self._shard_type
 
     def _table_call(self, call: Call) -> Reply:
-        body = with_stored_numbers(call.body)
+        body = with_stored_values(call.body)
         if call.operation in READS:
             tables = dynamodb_backends[ACCOUNT][call.region].tables
             if (found := READS[call.operation](tables, json.loads(body))) is not None:
                 return json_reply(found)
+        if call.operation == "BatchWriteItem" and body.count(b"Request") > BATCH_WRITES:
+            _check_batch(json.loads(body))
         if call.operation == "UpdateTable":
             _permit_stream_change(call)
         reply = self.cloud.moto(call, body)
@@ -91,6 +96,13 @@ class DynamoDb(Part):
         table = dynamodb_backends[ACCOUNT][call.region].tables.get(name)
         current = table.stream_shard if table and _has_stream(table) else None
         self._streams.close(call.region, name, current)
+
+
+def _check_batch(params: Mapping[str, Any]) -> None:
+    """Refuse more writes than DynamoDB takes at once."""
+    if sum(map(len, params.get("RequestItems", {}).values())) > BATCH_WRITES:
+        text = "Too many items requested for the BatchWriteItem call"
+        raise AwsError("ValidationException", text)
 
 
 def _permit_stream_change(call: Call) -> None:

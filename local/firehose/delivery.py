@@ -65,6 +65,7 @@ class Delivery:
         encoding = {"ContentEncoding": "gzip"} if each.gzip else {}
         s3 = self._cloud.client("s3", of.role, PRINCIPAL)
         try:
+            s3.get_bucket_location(Bucket=of.bucket)  # Firehose looks first where it writes.
             s3.put_object(
                 Bucket=of.bucket,
                 Key=each.key,

@@ -19,7 +19,7 @@ from local.firehose.settings import PRINCIPAL, Settings, settings
 from local.firehose.source import Source
 from local.firehose.stream import DeliveryStream
 from local.hops import HopCount
-from local.iam.part import assumable, presented
+from local.iam.roles import assumable, presented
 from local.part import Part
 
 UPDATE = "ExtendedS3DestinationUpdate"
@@ -42,10 +42,11 @@ class Firehose(Part):
             "DeleteDeliveryStream": self._delete,
             "PutRecord": self._refuse_put,
             "PutRecordBatch": self._refuse_put,
+            "StartDeliveryStreamEncryption": self._refuse_put,
         }
 
     def answer(self, call: Call) -> Reply | None:
-        """Answer the calls that change a stream, or that put into one."""
+        """Answer the calls that change a stream, or that are for direct puts alone."""
         respond = self._answers.get(call.operation)
         return respond(call) if respond else None
 

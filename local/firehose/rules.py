@@ -19,6 +19,7 @@ RANGES = {
     ("BufferingHints", "SizeInMBs"): (1, 128),
     ("BufferingHints", "IntervalInSeconds"): (0, 900),
 }
+RETRY_SECONDS = (0, 7200)
 LAMBDA_RANGES = {
     "NumberOfRetries": (0, 300, "Number of retries for lambda must be between 0 and 300."),
     "BufferSizeInMBs": (
@@ -83,6 +84,7 @@ def check_destination(config: Configuration, shape: str) -> None:
     _check_hints(config.get("BufferingHints") or DEFAULT_HINTS, shape)
     check_prefixes(config.get("Prefix", ""), config.get("ErrorOutputPrefix", ""))
     _check_processing(config.get("ProcessingConfiguration", {}))
+    _check_retries(config.get("DynamicPartitioningConfiguration", {}), shape)
     _check_partitioning(config)
     _check_modelled(config)
     logging = config.get("CloudWatchLoggingOptions", {})
@@ -134,13 +136,17 @@ def _check_hints(hints: Configuration, shape: str) -> None:
         raise refusal(
             "Both BufferingHints.SizeInMBs and BufferingHints.IntervalInSeconds are required"
         )
-    for (parent, member), (least, most) in RANGES.items():
-        value = hints[member]
-        if not least <= value <= most:
-            path = f"{shape}.{parent[0].lower()}{parent[1:]}.{member[0].lower()}{member[1:]}"
-            bound = f"greater than or equal to {least}"
-            bound = bound if value < least else f"less than or equal to {most}"
-            raise violation(value, path, f"Member must have value {bound}")
+    for (parent, member), bounds in RANGES.items():
+        path = f"{shape}.{parent[0].lower()}{parent[1:]}.{member[0].lower()}{member[1:]}"
+        _check_range(hints[member], bounds, path)
+
+
+def _check_range(value: int, bounds: tuple[int, int], path: str) -> None:
+    least, most = bounds
+    if not least <= value <= most:
+        bound = f"greater than or equal to {least}"
+        bound = bound if value < least else f"less than or equal to {most}"
+        raise violation(value, path, f"Member must have value {bound}")
 
 
 def _check_processing(processing: Configuration) -> None:
@@ -176,6 +182,12 @@ def _check_lambda(given: Mapping[str, str]) -> None:
 def _number(text: str) -> float:
     """Return the number that a processor's parameter means; -1, which is never allowed, if none."""
     return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else -1
+
+
+def _check_retries(partitioning: Configuration, shape: str) -> None:
+    seconds = partitioning.get("RetryOptions", {}).get("DurationInSeconds", RETRY_SECONDS[0])
+    path = f"{shape}.dynamicPartitioningConfiguration.retryOptions.durationInSeconds"
+    _check_range(seconds, RETRY_SECONDS, path)
 
 
 def _check_partitioning(config: Configuration) -> None:

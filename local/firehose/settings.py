@@ -32,7 +32,6 @@ class Settings:
     arn: str
     version: str
     source: str
-    source_role: str
     role: str
     bucket: str
     prefix: str
@@ -58,7 +57,6 @@ def settings(description: Mapping[str, Any]) -> Settings:
         arn=description["DeliveryStreamARN"],
         version=description["VersionId"],
         source=source["KinesisStreamARN"],
-        source_role=source["RoleARN"],
         role=target["RoleARN"],
         bucket=target["BucketARN"].rpartition(":")[2],
         prefix=prefix,

@@ -1,5 +1,5 @@
 """The laptop's IAM: what a role may do, by the policies that setup gave it."""
 
-from local.iam.part import Iam, assumable, guard, presented
+from local.iam.part import Iam
 
-__all__ = ["Iam", "assumable", "guard", "presented"]
+__all__ = ["Iam"]

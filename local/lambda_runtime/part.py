@@ -14,7 +14,7 @@ from moto.utilities.utils import get_partition
 
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import ACCOUNT, Cloud
-from local.iam.part import assumable, presented
+from local.iam.roles import assumable, presented
 from local.lambda_runtime.log import TAIL, filtered_metrics, log_lines, put_log
 from local.lambda_runtime.rules import (
     check_configuration,

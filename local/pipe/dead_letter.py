@@ -32,19 +32,18 @@ class DeadLetters:
         message = self._message(events, condition, shard_id, now)
         self._sender.send_message(QueueUrl=self._url(), MessageBody=json.dumps(message))
 
-    def can_be_sent(self) -> bool:
-        """Return whether the role may send: by a message with a delay that no queue takes."""
+    def flaw(self) -> str:
+        """Return why the role may not send, or nothing: by a message that no queue would take."""
         if self._queue is None:
-            return True
+            return ""
+        too_late = {"MessageBody": "probe", "DelaySeconds": LONGEST_DELAY + 1}
         try:
-            self._sender.send_message(
-                QueueUrl=self._url(), MessageBody="probe", DelaySeconds=LONGEST_DELAY + 1
-            )
-        except self._finder.exceptions.QueueDoesNotExist:
-            return False
+            self._sender.send_message(QueueUrl=self._url(), **too_late)
+        except self._finder.exceptions.QueueDoesNotExist as error:
+            return reason(error)
         except ClientError as error:
-            return error.response["Error"]["Code"] not in DENIALS
-        return True
+            return reason(error) if error.response["Error"]["Code"] in DENIALS else ""
+        return ""
 
     def _url(self) -> str:
         name = self._queue[1] if self._queue else ""
@@ -67,6 +66,11 @@ class DeadLetters:
                 "streamArn": self._source,
             },
         }
+
+
+def reason(error: Exception) -> str:
+    """Return why a call failed, in the service's words alone."""
+    return error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
 
 
 def _utc(second: float, precision: str) -> str:

@@ -13,7 +13,7 @@ from local.cloud import ACCOUNT, Cloud
 from local.hops import HopCount
 from local.metrics import put_metrics
 from local.part import Part
-from local.pipe.dead_letter import DeadLetters
+from local.pipe.dead_letter import DeadLetters, reason
 from local.pipe.flow import FAILURES, Flow
 from local.pipe.settings import NAME, PRINCIPAL, Settings, complete, refusal, settings
 
@@ -184,16 +184,20 @@ class Pipes(Part):
         """Yield the first thing that keeps a pipe from being; its target is not looked at."""
         head = "Input parameter is invalid from the request due to : "
         wanted = pipe.settings
-        if not self._can_read(pipe):
+        if flaw := self._source_flaw(pipe):
             yield (
                 f"{head}Cannot access stream {wanted.source}. "
-                "Please ensure the customer role can perform actions on source stream"
+                f"Please ensure the customer role can perform actions on source stream: {flaw}"
             )
-        elif not DeadLetters(self.cloud, pipe.arn, wanted).can_be_sent():
-            yield f"{head}Error occurred while sending message to SQS queue: {wanted.dead_letters}"
+        elif flaw := DeadLetters(self.cloud, pipe.arn, wanted).flaw():
+            queue = wanted.dead_letters
+            yield f"{head}Error occurred while sending message to SQS queue: {queue}: {flaw}"
 
-    def _can_read(self, pipe: Pipe) -> bool:
-        """Return whether the role may make each call that reading takes, on an enabled stream."""
+    def _source_flaw(self, pipe: Pipe) -> str:
+        """Return why one of the calls that reading takes fails, or nothing.
+
+        AWS does not tell it; here it ends the text that AWS does tell.
+        """
         arn, role = pipe.settings.source, pipe.settings.role
         streams = self.cloud.client("dynamodbstreams", role, PRINCIPAL, pipe.arn)
         try:
@@ -205,9 +209,10 @@ class Pipes(Part):
                     StreamArn=arn, ShardId=shard_id, ShardIteratorType="LATEST"
                 )
                 streams.get_records(ShardIterator=iterator["ShardIterator"], Limit=1)
-        except FAILURES:
-            return False
-        return stream["StreamStatus"] == "ENABLED"
+        except FAILURES as error:
+            return reason(error)
+        status = stream["StreamStatus"]
+        return "" if status == "ENABLED" else f"the stream is {status}"
 
     def _pipe(self, name: str) -> Pipe:
         if name not in self._pipes:

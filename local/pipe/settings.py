@@ -62,6 +62,7 @@ def complete(params: Mapping[str, Any]) -> dict[str, Any]:
 def settings(params: Mapping[str, Any]) -> Settings:
     """Return the settings that complete parameters give, or refuse them as AWS does."""
     _check_modelled(params)
+    _check_state(params)
     _check_pattern(params, "RoleArn", ROLE, "an IAM role")
     _check_pattern(params, "Source", STREAM, "a DynamoDB stream")
     _check_pattern(params, "Target", TARGET, "a Kinesis stream")
@@ -87,6 +88,14 @@ def _check_modelled(params: Mapping[str, Any]) -> None:
         found = params.get(place[:-1], {}) if place else params
         if unknown := sorted(found.keys() - known):
             raise refusal(f"{place}{unknown[0]} is not modelled by the laptop cloud")
+
+
+def _check_state(params: Mapping[str, Any]) -> None:
+    """Refuse states that no pipe can be asked for, and a log that nobody would write."""
+    if (state := params.get("DesiredState", "RUNNING")) not in ("RUNNING", "STOPPED"):
+        raise refusal(f"DesiredState: expected RUNNING or STOPPED, found {state!r}")
+    if (level := params.get("LogConfiguration", {}).get("Level", "OFF")) != "OFF":
+        raise refusal(f"LogConfiguration.Level: {level} is not modelled by the laptop cloud")
 
 
 def _check_pattern(

@@ -13,23 +13,24 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Cursor:
-    """How far one shard has been read (`iterator`), and settled (`settled`)."""
+    """How far one shard has been read (`reached`), and settled (`settled`)."""
 
     shard_id: str
     parent: str
     start: str
     settled: str = ""
+    reached: str = ""
     iterator: str = ""
     ended: bool = False
     done: bool = False
 
-    def restart(self, settled: str) -> None:
-        """Read on behind what is settled; if nothing is, from the shard's oldest record.
+    def restart(self, after: str) -> None:
+        """Read on behind a sequence number; without one, from the shard's oldest record.
 
         That holds for a shard that was to be read from LATEST too: rather too much than too
         little.
         """
-        self.settled, self.start, self.iterator = settled, "TRIM_HORIZON", ""
+        self.reached, self.start, self.iterator = after, "TRIM_HORIZON", ""
 
 
 class StreamReader:
@@ -59,15 +60,16 @@ class StreamReader:
     def read(self, cursor: Cursor, limit: int) -> list[Record]:
         """Return a shard's next records, at most `limit` of them.
 
-        An expired iterator is renewed; where the next record has been trimmed, reading goes on
-        with the oldest that is left.
+        An empty answer is not the end: it is asked for once more. An expired iterator is
+        renewed; where the next record has been trimmed, reading goes on with the oldest that is
+        left.
         """
         errors = self.client.exceptions
         for _ in range(REPAIRS):
             try:
-                return self._next(cursor, limit)
+                return self._next(cursor, limit) or self._next(cursor, limit)
             except errors.ExpiredIteratorException:
-                cursor.restart(cursor.settled)
+                cursor.restart(cursor.reached)
             except errors.TrimmedDataAccessException:
                 cursor.restart("")
         return self._next(cursor, limit)
@@ -115,6 +117,8 @@ class StreamReader:
         page = self.client.get_records(ShardIterator=cursor.iterator, Limit=limit)
         cursor.iterator = page.get("NextShardIterator", "")
         cursor.ended = not cursor.iterator
+        for record in page["Records"][-1:]:
+            cursor.reached = record["dynamodb"]["SequenceNumber"]
         return page["Records"]
 
     def _shards(self) -> Iterator[Mapping[str, Any]]:
@@ -127,12 +131,12 @@ class StreamReader:
             start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
     def _iterator(self, cursor: Cursor) -> str:
-        """Return an iterator behind what is settled."""
+        """Return an iterator behind what has been read."""
         place = {"ShardIteratorType": cursor.start}
-        if cursor.settled:
+        if cursor.reached:
             place = {
                 "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-                "SequenceNumber": cursor.settled,
+                "SequenceNumber": cursor.reached,
             }
         answer = self.client.get_shard_iterator(
             StreamArn=self._arn, ShardId=cursor.shard_id, **place
