@@ -182,8 +182,8 @@ def test_a_backfill_overwrites_nothing_newer_and_names_what_is_too_large(
     put(1, "large", note={"S": "\x01" * 200_000})
     read = Table.pages
 
-    def read_amid_writes(*given: Any) -> Iterator[Page]:
-        for page in read(*given):
+    def read_amid_writes(*given: Any, **named: Any) -> Iterator[Page]:
+        for page in read(*given, **named):
             put(2, "newer")
             remove(3)
             yield page

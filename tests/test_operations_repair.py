@@ -407,7 +407,7 @@ HELD = st.builds(
     key=st.just(key("SO-1")),
     image=st.none() | st.just('{"order_id":{"S":"SO-1"}}'),
     source=st.sampled_from([None, "", PAST, PRESENT]),
-    sequence=st.integers(0, 10**40 - 1).map(lambda number: f"{number:040}"),
+    sequence=st.integers(0, 10**40 - 2).map(lambda number: f"{number:040}"),
     snapshot_at=st.none() | MOMENTS,
 )
 ITEM = canonical({"order_id": {"S": "SO-1"}, "raw": {"B": "AAE="}, "total": {"N": "19.9"}})
