@@ -26,7 +26,6 @@ from setup.names import PIPE, TABLE
 from transform import canonical
 from transform.snapshot import backfill_record
 
-PAGE = 1000  # items between two checkpoints, or a second's worth of them
 CHECKPOINT = Path(__file__).resolve().parent.parent / "build" / f"backfill-{TABLE}.json"
 
 
@@ -47,7 +46,8 @@ def _backfill(options: argparse.Namespace) -> int:
     try:
         ended = backfilled(table, begun, sender, file)
     except KeyboardInterrupt:
-        print("stopped: run it again, and it goes on from here", file=sys.stderr)
+        if file:
+            print("stopped: run it again, and it goes on from here", file=sys.stderr)
         raise
     return _told(ended, sender, file)
 
@@ -70,11 +70,9 @@ def check_road(table: Table) -> None:
 
 def backfilled(table: Table, begun: Checkpoint, sender: Sender, file: Path | None) -> Checkpoint:
     """Send what is left of a backfill; the file is never ahead of what Kinesis acknowledged."""
-    state, most = begun, min(PAGE, sender.most)
-    with tqdm(
-        desc="backfill", unit=" items", total=table.item_count, initial=begun.sent, disable=None
-    ) as bar:
-        for page in table.pages(begun.starts(table), len(begun.segments), most):
+    state, total = begun, table.item_count or None
+    with tqdm(desc="backfill", unit=" items", total=total, initial=begun.sent, disable=None) as bar:
+        for page in table.pages(begun.starts(table), len(begun.segments), sender.most):
             state = state.after(page, sender.send(records(page, table, begun.stream)))
             if file:
                 state.write(file)

@@ -70,6 +70,9 @@ class Checkpoint:
 def _parsed(file: Path) -> Checkpoint:
     try:
         found = Checkpoint(**json.loads(file.read_text(encoding="utf-8")))
+        # Without a segment it would have nothing to do, and say that all is done.
+        if not found.segments or type(found.sent) is not int:
+            raise ValueError
         return replace(found, segments=tuple(found.segments), left=tuple(found.left))
     except (ValueError, TypeError):
         raise BadCheckpoint(

@@ -72,7 +72,7 @@ def _is_of(table: Table, source: str) -> bool:
 def _not_ours(finding: Finding, why: str) -> str:
     is_key = "IS NULL" if finding.key == "null" else f"= {literal(finding.key)}"
     return (
-        f"{why}, so no change can mend it: take its row out of the lake (Athena names its object: "
+        f"{why}, so no change can mend it: take its row out of the lake (on AWS, its object is: "
         f'SELECT "$path" FROM {CHANGES} WHERE cdc_key {is_key})'
     )
 

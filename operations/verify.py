@@ -9,10 +9,10 @@ when that could not be told.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from time import sleep
 from typing import Protocol
 
 import boto3
@@ -111,7 +111,7 @@ def _wait(seconds: float | None, doubts: int) -> None:
     if seconds:
         note = f"{doubts} keys differ so far: waiting {seconds:g} s for what is on its way"
         print(note, file=sys.stderr, flush=True)
-        time.sleep(seconds)
+        sleep(seconds)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
