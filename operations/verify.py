@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from operations.comparison import verdict
 from operations.gaps import Gaps, gaps
 from operations.table import Table
 from operations.verdict import UNKNOWN
-from setup.names import DELIVERY, TABLE
+from setup.names import DELIVERY, TABLE, bucket
 from transform import canonical
 
 LISTED = 20  # keys of each kind that people are shown; programs get all
@@ -41,7 +42,7 @@ class Report(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Answer what the command line asks, and return the exit status."""
     options = _options(arguments)
-    return exit_status(lambda: _told(_report(options), options.json), failed=UNKNOWN)
+    return exit_status(lambda: _told(options), failed=UNKNOWN)
 
 
 def _report(options: argparse.Namespace) -> Report:
@@ -53,9 +54,12 @@ def _report(options: argparse.Namespace) -> Report:
     return verdict(table, keys, limit, lambda doubts: _wait(options.wait, doubts))
 
 
-def _told(report: Report, file: Path | None) -> int:
+def _told(options: argparse.Namespace) -> int:
     """Print a report, or write it to a file as JSON as well, and return its status."""
-    document = json.dumps(report.document(), indent=2)
+    file, begun = options.json, datetime.now(timezone.utc)
+    report = _report(options)
+    of_what = {"at": f"{begun:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "asked": _asked(options)}
+    document = json.dumps(of_what | report.document(), indent=2)
     if file == STDOUT:
         print(document)
         return report.status
@@ -64,6 +68,11 @@ def _told(report: Report, file: Path | None) -> int:
     for line in report.lines():
         print(line)
     return report.status
+
+
+def _asked(options: argparse.Namespace) -> str:
+    """Return what a report speaks of: a dashboard shows only one of the whole table."""
+    return "gaps" if options.gaps else options.key or "table"
 
 
 def _wait(seconds: float | None, doubts: int) -> None:
