@@ -52,10 +52,10 @@ def listed(known: dict[str, Question]) -> str:
     return "\n".join(lines)
 
 
-def cost(scanned: int) -> str:
-    """Return what a query read, and what Athena takes for it where a terabyte costs $5."""
-    dollars = max(scanned, LEAST_BYTES) * DOLLARS_PER_BYTE
-    return f"{scanned:,} bytes scanned, about ${dollars:.5f}"
+def cost(*scanned: int) -> str:
+    """Return what queries read, and what Athena takes for it where a terabyte costs $5."""
+    dollars = sum(max(each, LEAST_BYTES) for each in scanned) * DOLLARS_PER_BYTE
+    return f"{sum(scanned):,} bytes scanned, about ${dollars:.5f}"
 
 
 def _answered(options: argparse.Namespace) -> int:

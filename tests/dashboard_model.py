@@ -174,7 +174,8 @@ def _changes(told: Iterable[Told]) -> Rows:
             hour = f"{one.at:%Y-%m-%d %H}:00:00.000"
             groups[hour, *where(one.order), category, one.operation].append(one.at)
     return [
-        (*key, str(len(at)), str(60 * max(at).minute + max(at).second)) for key, at in groups.items()
+        (*key, str(len(at)), str(60 * max(at).minute + max(at).second))
+        for key, at in groups.items()
     ]
 
 

@@ -56,7 +56,7 @@ def written(options: argparse.Namespace) -> int:
         print(f"no dashboard: {reason(error)}", file=sys.stderr)
         return 1
     print(f"dashboard: {options.out.resolve()}", flush=True)
-    print(cost(found.scanned), file=sys.stderr)
+    print(cost(*found.scanned), file=sys.stderr)
     return 0
 
 

@@ -24,10 +24,10 @@ DECIMAL = "decimal"
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the page is made of: each fact's columns by name, and the bytes that Athena read."""
+    """What the page is made of: each fact's columns by name, and the bytes that each query read."""
 
     columns: dict[str, dict[str, Any]]
-    scanned: int
+    scanned: tuple[int, ...]
 
 
 def statements() -> dict[str, str]:
@@ -44,7 +44,7 @@ def facts() -> Facts:
     with ThreadPoolExecutor(len(asked)) as asking:
         answers = dict(zip(asked, asking.map(answer_to, asked.values()), strict=True))
     columns = {name: columns_of(answer) for name, answer in answers.items()}
-    return Facts(columns, sum(answer.scanned for answer in answers.values()))
+    return Facts(columns, tuple(answer.scanned for answer in answers.values()))
 
 
 def columns_of(answer: Answer) -> dict[str, Any]:
@@ -73,4 +73,3 @@ def _encoded(column: Column, values: Iterable[str | None]) -> Any:
 def _trimmed(digits: str) -> str:
     """Return a decimal without the zeros at its end, which the page does not need."""
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
-

@@ -43,4 +43,8 @@ def proof(path: Path, bucket: str) -> Proof | None:
 def _state(equal: bool, counts: dict[str, int]) -> str:
     if equal:
         return "equal"
-    return "unsettled" if {kind for kind, count in counts.items() if count} == {"unsettled"} else "differs"
+    return (
+        "unsettled"
+        if {kind for kind, count in counts.items() if count} == {"unsettled"}
+        else "differs"
+    )

@@ -12,36 +12,41 @@ function colour(name) {
 
 /**
  * Draw bars. A spec has labels, series ({name, colour, values, texts}), and says whether the bars
- * lie (`lying`), stand on each other (`stacked`), and how an axis writes a number (`short`).
+ * lie (`lying`), stand on each other (`stacked`) or before each other (`overlaid`), and how an axis
+ * writes a number (`short`).
  */
 function drawBars(place, spec) {
-  const chart = drawn.get(place)?.chart ?? newChart(place);
-  drawn.get(place).spec = spec;
-  chart.setOption(barOption(spec), { notMerge: true });
+  if (spec.lying) place.style.height = `${Math.max(3, spec.labels.length) * (spec.thickness ?? 34) + 8}px`;
+  const { chart, spec: before } = drawn.get(place) ?? newChart(place);
+  drawn.set(place, { chart, spec });
   chart.resize();
+  const moves = before !== null && !still; // What is there from the beginning does not grow first.
+  chart.setOption({ ...barOption(spec, roomOf(place, spec)), animation: moves }, { notMerge: true });
 }
 
 function newChart(place) {
   const chart = echarts.init(place, null, { renderer: "canvas" });
-  drawn.set(place, { chart, spec: null });
   new ResizeObserver(() => chart.resize()).observe(place);
   chart.getZr().on("mousemove", (event) => pointAt(place, event));
   chart.getZr().on("globalout", () => pointAt(place, null));
   chart.getZr().on("click", (event) => pick(place, event));
-  return chart;
+  return { chart, spec: null };
 }
 
-function barOption(spec) {
-  const names = { type: "category", data: spec.labels.map(plain), ...nameAxis(spec) };
+/** Return how wide the names beside lying bars may be. */
+function roomOf(place, { room = 96 }) {
+  return Math.min(room, Math.round(0.42 * place.clientWidth));
+}
+
+function barOption(spec, room) {
+  const names = { type: "category", data: spec.labels.map(plain), ...nameAxis(spec, room) };
   const numbers = { type: "value", minInterval: spec.whole ? 1 : 0, ...numberAxis(spec) };
   return {
-    animation: !still,
-    animationDuration: 0,
     animationDurationUpdate: 250,
     aria: { enabled: false },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     grid: spec.lying
-      ? { left: spec.room ?? 96, right: 84, top: 4, bottom: 4 }
+      ? { left: room, right: spec.margin ?? 84, top: 4, bottom: 4 }
       : { left: 52, right: 8, top: 12, bottom: 26 },
     xAxis: spec.lying ? numbers : names,
     yAxis: spec.lying ? { ...names, inverse: true } : numbers,
@@ -49,10 +54,10 @@ function barOption(spec) {
   };
 }
 
-function nameAxis({ lying, room }) {
+function nameAxis({ lying }, room) {
   const line = { show: !lying, lineStyle: { color: colour("line") } };
   const label = { color: colour("soft"), fontSize: 12, hideOverlap: true };
-  const cut = lying ? { width: (room ?? 96) - 12, overflow: "truncate", interval: 0 } : {};
+  const cut = lying ? { width: room - 12, overflow: "truncate", interval: 0 } : {};
   return { axisTick: { show: false }, axisLine: line, axisLabel: { ...label, ...cut } };
 }
 
@@ -108,9 +113,7 @@ function pointAt(place, event) {
 }
 
 function told(spec, index) {
-  const lines = spec.series
-    .filter((series) => series.told !== false)
-    .map((series) => [series.name, series.texts[index]].filter(Boolean).join("  "));
+  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => `${name} ${texts[index]}`.trim());
   return [element("b", {}, spec.labels[index]), ...lines.map((line) => element("div", {}, line))];
 }
 

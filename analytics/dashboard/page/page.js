@@ -40,7 +40,7 @@ function filter(name, value) {
 function show() {
   shown = figures(rows, filters, facts.made_at.slice(0, 10));
   showFilters(shown);
-  showNumbers(shown);
+  showNumbers(shown, filters);
   for (const [name, tile] of Object.entries(charts(shown))) showChart(name, tile);
   showUnread(shown.unreadOrders);
   showNotice(shown);
@@ -70,8 +70,8 @@ function showChart(name, tile) {
   drawBars(section.querySelector(".chart"), tile);
 }
 
-function legend({ stacked, series }) {
-  return stacked ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
+function legend({ series }) {
+  return series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
 }
 
 function showUnread(unread) {
@@ -191,6 +191,7 @@ function start() {
   show();
   showMade();
   document.body.setAttribute("aria-busy", "false");
+  performance.mark("shown");
   document.getElementById("filters").addEventListener("reset", reset);
   document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("theme").addEventListener("click", changeTheme);

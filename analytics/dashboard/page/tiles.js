@@ -4,12 +4,13 @@ const LONGEST = 750; // bars in a row, empty ones included
 const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
 
 /** Show the figures in the tiles of numbers. */
-function showNumbers(found) {
+function showNumbers(found, { category }) {
   const main = found.currencies.find(({ currency }) => currency === found.currency);
   const others = found.currencies.filter((one) => one !== main).map((one) => money(one.revenue, one.currency));
   const averaged = main ? main.orders - main.unread : 0;
   tell("revenue", main ? money(main.revenue, main.currency) : "–");
-  tell("revenue-of", main ? `${counted.format(main.orders)} orders sold in ${named(main.currency)}` : "nothing sold");
+  const whose = category === null ? "" : ` with ${named(category)}`;
+  tell("revenue-of", main ? `${orders(main.orders)}${whose} sold in ${named(main.currency)}` : "nothing sold");
   tell("revenue-others", others.length ? `besides: ${others.join(" · ")}` : "");
   tell("revenue-unread", found.unread ? `without ${orders(found.unread)} whose total cannot be read` : "");
   tell("orders", counted.format(found.orders));
@@ -109,19 +110,21 @@ function funnelTile({ funnel, orders: placed }) {
 }
 
 function stepsTile({ steps }) {
-  const texts = steps.map(({ median, most }) => `${duration(median)} · 90 % ${duration(most)}`);
+  const texts = steps.map(({ median, most }) => `${duration(median)} / ${duration(most)}`);
   return {
     summary: steps.length && steps.map(({ name }, at) => `${name} ${texts[at]}`).join(", "),
     heads: ["From → to", "Orders", "Median", "Nine in ten within"],
     rows: steps.map((row) => [row.name, counted.format(row.orders), duration(row.median), duration(row.most)]),
     labels: steps.map(({ name }) => name),
     series: [
-      { name: "", colour: "faint", values: steps.map(({ most }) => most), texts: steps.map(() => ""), told: false },
-      { name: "", colour: "accent", values: steps.map(({ median }) => median), texts, told: true },
+      { name: "nine in ten within", colour: "faint", values: steps.map(({ most }) => most), texts },
+      { name: "median", colour: "accent", values: steps.map(({ median }) => median) },
     ],
     lying: true,
     overlaid: true,
-    room: 138,
+    room: 142,
+    margin: 96,
+    told: (at) => [`median ${duration(steps[at].median)}`, `nine in ten within ${duration(steps[at].most)}`],
   };
 }
 
@@ -150,6 +153,7 @@ function productsTile({ topProducts: rows, currency }) {
     series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
     lying: true,
     room: 190,
+    thickness: 28,
   };
 }
 

@@ -3,7 +3,7 @@
 const counted = new Intl.NumberFormat();
 const shortened = new Intl.NumberFormat(undefined, { notation: "compact" });
 const shares = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
-const ages = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const ages = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 const days = moments({ day: "numeric", month: "short", year: "numeric" });
 const shortDays = moments({ day: "numeric", month: "short" });
 const hours = moments({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
@@ -61,7 +61,7 @@ function named(text) {
 function duration(minutes) {
   const [amount, unit] =
     minutes < 120 ? [minutes, "minute"] : minutes < 2880 ? [minutes / 60, "hour"] : [minutes / 1440, "day"];
-  const style = { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 };
+  const style = { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: 1 };
   return new Intl.NumberFormat(undefined, style).format(amount);
 }
 
