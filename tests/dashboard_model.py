@@ -1,6 +1,6 @@
 """The dashboard's facts by a model in Python: what Athena must answer over the same orders."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -52,7 +52,7 @@ def modelled(kept: Iterable[Kept], told: Iterable[Told]) -> dict[str, Rows]:
         "steps": _steps(one.order for one in orders if not one.order.get("test_order")),
         "changes": _changes(told),
         "unread": [
-            (order["paid_at"][:10], *where(order), category, order["order_id"], str(order["total"]))
+            (order["paid_at"][:10], where(order), category, order["order_id"], str(order["total"]))
             for order in sold
             if not is_amount(order["total"])
             for category in categories(order)
@@ -89,9 +89,9 @@ def categories(order: Order) -> list[str | None]:
     return [None, *dict.fromkeys(line.get("category", "") for line in order["items"])]
 
 
-def where(order: Order) -> tuple[str]:
+def where(order: Order) -> str:
     """Return an order's region."""
-    return (order.get("region", ""),)
+    return order.get("region", "")
 
 
 def minutes(order: Order, step: int) -> int | None:
@@ -108,7 +108,7 @@ def _placed(orders: list[Kept]) -> Rows:
     for one in orders:
         for category in categories(one.order):
             test = str(bool(one.order.get("test_order"))).lower()
-            groups[one.order["placed_at"][:10], *where(one.order), category, test].append(one)
+            groups[one.order["placed_at"][:10], where(one.order), category, test].append(one)
     statuses = (*STEPS[1:], "cancelled")
     return [
         (
@@ -125,7 +125,7 @@ def _sold(sold: list[Order]) -> Rows:
     groups: dict[tuple, list[object]] = defaultdict(list)
     for order in sold:
         for category in categories(order):
-            key = (order["paid_at"][:10], *where(order), category, order["currency"])
+            key = (order["paid_at"][:10], where(order), category, order["currency"])
             groups[key].append(order["total"])
     rows = []
     for key, totals in groups.items():
@@ -139,8 +139,8 @@ def _products(sold: list[Order]) -> Rows:
     groups: dict[tuple, list[Order]] = defaultdict(list)
     for order in sold:
         for line in order["items"]:
-            key = (line.get("category", ""), order["currency"], line["sku"])
-            groups[order["paid_at"][:10], *where(order), *key].append(line)
+            sold_as = (line.get("category", ""), order["currency"], line["sku"])
+            groups[(order["paid_at"][:10], where(order), *sold_as)].append(line)
     return [
         (
             *key,
@@ -156,7 +156,7 @@ def _steps(orders: Iterable[Order]) -> Rows:
     groups: dict[tuple, list[int]] = defaultdict(list)
     for order, step, taken in _taken(orders):
         for category in categories(order):
-            groups[order["placed_at"][:10], *where(order), category, str(step)].append(taken)
+            groups[order["placed_at"][:10], where(order), category, str(step)].append(taken)
     return [(*key, " ".join(map(str, sorted(of)))) for key, of in groups.items()]
 
 
@@ -172,7 +172,7 @@ def _changes(told: Iterable[Told]) -> Rows:
     for one in told:
         for category in categories(one.order):
             hour = f"{one.at:%Y-%m-%d %H}:00:00.000"
-            groups[hour, *where(one.order), category, one.operation].append(one.at)
+            groups[hour, where(one.order), category, one.operation].append(one.at)
     return [
         (*key, str(len(at)), str(60 * max(at).minute + max(at).second))
         for key, at in groups.items()
@@ -182,8 +182,3 @@ def _changes(told: Iterable[Told]) -> Rows:
 def digits(amount: Decimal, places: int) -> str:
     """Return an amount with so many places, as Athena shows it."""
     return format(amount.quantize(Decimal(1).scaleb(-places)), "f")
-
-
-def counted(rows: Iterable[Row]) -> Counter[Row]:
-    """Return rows to compare with others, whatever their order."""
-    return Counter(rows)

@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, scripts and facts, and a policy that lets nothing else in."""
+"""The page as one file: markup, style, scripts, facts, and a policy that lets nothing else in."""
 
 import base64
 import hashlib

@@ -41,10 +41,7 @@ def proof(path: Path, bucket: str) -> Proof | None:
 
 
 def _state(equal: bool, counts: dict[str, int]) -> str:
+    faults = {kind for kind, count in counts.items() if count}
     if equal:
         return "equal"
-    return (
-        "unsettled"
-        if {kind for kind, count in counts.items() if count} == {"unsettled"}
-        else "differs"
-    )
+    return "unsettled" if faults == {"unsettled"} else "differs"

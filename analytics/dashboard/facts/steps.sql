@@ -4,7 +4,9 @@ SELECT
   region,
   category,
   step,
-  array_join(array_agg(date_diff('minute', moments[step], moments[step + 1])), ' ') AS minutes
+  array_join(
+    array_sort(array_agg(date_diff('minute', moments[step], moments[step + 1]))), ' '
+  ) AS minutes
 FROM (
   SELECT
     coalesce(region, '') AS region,
