@@ -63,17 +63,21 @@ class Tab:
         self.session = found["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
+        self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def show(self, path: Path, fragment: str = "") -> None:
         """Load a file, from nothing, and return when it is there."""
-        self.call("Page.navigate", url="about:blank")
+        self._go("about:blank")
         self.events.clear()
-        self.call("Page.navigate", url=path.resolve().as_uri() + fragment)
-        self.wait_for("Page.loadEventFired")
+        self._go(path.resolve().as_uri() + fragment)
 
-    def wait_for(self, method: str) -> None:
-        """Return once an event has been reported."""
-        while not any(event.get("method") == method for event in self.events):
+    def _go(self, address: str) -> None:
+        loader = self.call("Page.navigate", url=address)["loaderId"]
+        self.wait_for("Page.lifecycleEvent", loaderId=loader, name="load")
+
+    def wait_for(self, method: str, **parameters: str) -> None:
+        """Return once an event with these parameters has been reported."""
+        while not any(_is(event, method, parameters) for event in self.events):
             self.events.append(self._message())
 
     def value(self, script: str) -> Any:
@@ -128,6 +132,10 @@ class Tab:
             self.unread += read
         message, _, self.unread = self.unread.partition(b"\0")
         return json.loads(message)
+
+
+def _is(event: dict[str, Any], method: str, parameters: dict[str, str]) -> bool:
+    return event.get("method") == method and parameters.items() <= event["params"].items()
 
 
 @contextmanager
