@@ -75,9 +75,9 @@ class Tab:
         loader = self.call("Page.navigate", url=address)["loaderId"]
         self.wait_for("Page.lifecycleEvent", loaderId=loader, name="load")
 
-    def wait_for(self, method: str, **parameters: str) -> None:
-        """Return once an event with these parameters has been reported."""
-        while not any(_is(event, method, parameters) for event in self.events):
+    def wait_for(self, method: str, times: int = 1, **parameters: str) -> None:
+        """Return once an event with these parameters has been reported so many times."""
+        while sum(_is(event, method, parameters) for event in self.events) < times:
             self.events.append(self._message())
 
     def value(self, script: str) -> Any:

@@ -15,7 +15,7 @@ NAMES = (SCRIPT, IMAGE, ENDING, TURNED, PARTY)
 
 def hostile(plain: Order) -> list[Order]:
     """Return orders, all of them paid, with such texts where the dashboard shows any."""
-    return [
+    orders = [
         {
             **_paid(plain, number),
             "items": [_line(name, number)],
@@ -23,7 +23,9 @@ def hostile(plain: Order) -> list[Order]:
             "currency": NAMES[number - 2] if number % 2 else "USD",
         }
         for number, name in enumerate(NAMES)
-    ] + [{**_paid(plain, 9), "items": [_line(PARTY, 9)], "order_id": IMAGE, "total": HUGE}]
+    ]
+    huge = {"order_id": IMAGE, "total": HUGE, "region": SCRIPT, "items": [_line(PARTY, 9)]}
+    return [*orders, {**_paid(plain, 9), **huge}]
 
 
 def placed(orders: list[Order], like: Change) -> list[Change]:

@@ -148,7 +148,7 @@ def test_a_question_and_its_model_give_the_same_rows(
     asked_for = given(name, is_narrow, history)
     expected = MODELS[name](Past(history, delivered(history), asked_for))
     assert asked(name, **asked_for) == expected
-    assert expected or name == "unfit_values"
+    assert expected or is_narrow or name == "unfit_values"
 
 
 def given(name: str, is_narrow: bool, history: list[Change]) -> dict[str, str]:

@@ -14,9 +14,9 @@ function divided(value, count) {
   return (value + half) / count;
 }
 
-/** Return ten-millionths as a decimal's text with so many places. */
-function decimalText(value, places) {
-  const scaled = divided(value, 10n ** BigInt(PLACES - places));
+/** Return ten-millionths, or a part of so many equal ones, as a decimal's text, rounded once. */
+function decimalText(value, places, parts = 1) {
+  const scaled = divided(value, BigInt(parts) * 10n ** BigInt(PLACES - places));
   const digits = String(scaled < 0n ? -scaled : scaled).padStart(places + 1, "0");
   const whole = digits.slice(0, digits.length - places);
   const fraction = digits.slice(digits.length - places);

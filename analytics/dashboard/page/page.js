@@ -2,6 +2,7 @@
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const rows = allRows(facts.facts);
+const DAY = /^\d{4}-\d\d-\d\d$/;
 const CHOSEN = ["from", "to", "region", "category", "currency"];
 const choices = {
   region: choicesOf([...rows.placed, ...rows.changes], "region"),
@@ -10,6 +11,7 @@ const choices = {
 };
 let filters = filtersInAddress();
 let shown = null;
+const memory = new Map();
 
 /** Return the values that a filter offers, in order. */
 function choicesOf(all, property) {
@@ -18,7 +20,7 @@ function choicesOf(all, property) {
 
 function filtersInAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const known = (name) => (choices[name] ?? [asked.get(name)]).includes(asked.get(name));
+  const known = (name) => choices[name]?.includes(asked.get(name)) ?? DAY.test(asked.get(name));
   return Object.fromEntries(CHOSEN.map((name) => [name, known(name) ? asked.get(name) : null]));
 }
 
@@ -134,15 +136,15 @@ function showMade() {
   tell("changes-of", `UTC, ${written(shortDays, facts.made_at)}`);
 }
 
-/** Return a store of the browser, which a page from a file may be denied. */
+/** Return what the reader chose before; where the browser keeps nothing, it holds for this page. */
 function remembered(name, value) {
+  if (value !== undefined) memory.set(name, value);
   try {
-    if (value === undefined) return localStorage.getItem(`sales-${name}`);
-    localStorage.setItem(`sales-${name}`, value);
+    if (value !== undefined) localStorage.setItem(`sales-${name}`, value);
+    return localStorage.getItem(`sales-${name}`);
   } catch {
-    // Then the page starts anew each time.
+    return memory.get(name) ?? null;
   }
-  return null;
 }
 
 function showTheme(theme) {
@@ -158,21 +160,26 @@ function changeTheme() {
   showTheme(theme);
 }
 
-/** Load the file anew every so often, unless the reader pauses that or is choosing something. */
-function refresh(button) {
-  let paused = remembered("paused") === "yes";
-  const tellPaused = () => button.setAttribute("aria-pressed", String(paused));
+/** Follow the file, which is written anew every so often, unless the reader pauses that. */
+function watch(button) {
+  const tellPaused = () => button.setAttribute("aria-pressed", String(isPaused()));
   button.hidden = false;
   tellPaused();
   button.addEventListener("click", () => {
-    paused = !paused;
-    remembered("paused", paused ? "yes" : "no");
+    remembered("paused", isPaused() ? "no" : "yes");
     tellPaused();
   });
-  setInterval(() => {
-    const isChoosing = document.activeElement.matches("input, select");
-    if (!paused && !isChoosing && !document.hidden) location.reload();
-  }, facts.watch * 1000);
+  setInterval(follow, facts.watch * 1000);
+}
+
+function isPaused() {
+  return remembered("paused") === "yes";
+}
+
+/** Load the file anew, but not while the reader is choosing something. */
+function follow() {
+  const isChoosing = document.activeElement.matches("input, select");
+  if (!isPaused() && !isChoosing && !document.hidden) location.reload();
 }
 
 /** Keep the tables open that the reader opened, also when the page is loaded anew. */
@@ -204,7 +211,7 @@ function start() {
     showMade();
     showAges(shown);
   }, 10_000);
-  if (facts.watch) refresh(document.getElementById("pause"));
+  if (facts.watch) watch(document.getElementById("pause"));
 }
 
 start();

@@ -14,7 +14,7 @@ function showNumbers(found, { category }) {
   tell("revenue-others", others.length ? `besides: ${others.join(" · ")}` : "");
   tell("revenue-unread", found.unread ? `without ${orders(found.unread)} whose total cannot be read` : "");
   tell("orders", counted.format(found.orders));
-  tell("average", averaged ? money(divided(main.revenue, BigInt(averaged)), main.currency) : "–");
+  tell("average", averaged ? money(main.revenue, main.currency, averaged) : "–");
   tell("average-of", main ? `an order in ${named(main.currency)}` : "");
   tell("cancelled", found.orders ? shares.format(found.cancelled / found.orders) : "–");
   tell("cancelled-of", `${counted.format(found.cancelled)} of ${orders(found.orders)}`);

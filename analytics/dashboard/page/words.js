@@ -41,10 +41,10 @@ function newMoneyFormat(currency) {
   }
 }
 
-/** Return an exact amount in words, every digit of it. */
-function money(value, currency) {
+/** Return an amount, or a part of so many equal ones, as its currency is written. */
+function money(value, currency, parts = 1) {
   const { format, places, unit } = moneyFormat(currency);
-  return format.format(decimalText(value, places)) + unit;
+  return format.format(decimalText(value, places, parts)) + unit;
 }
 
 /** Return a number of pieces. */
