@@ -45,7 +45,7 @@ function showProof(found) {
   tile.dataset.state = verify === null ? "unknown" : verify.state;
   if (verify === null) {
     tell("proof-value", "not verified yet");
-    tell("proof-of", "operations.verify tells");
+    tell("proof-of", "run operations.verify");
   } else {
     const sign = { equal: "=", differs: "≠", unsettled: "?" }[verify.state];
     tell("proof-value", `${counted.format(verify.lake)} ${sign} ${counted.format(verify.table)}`);
@@ -130,15 +130,25 @@ function stepsTile({ steps }) {
 
 function regionsTile({ regions: rows }) {
   const texts = rows.map((row) => counted.format(row.orders));
+  const brief = rows.map(({ revenues }) => revenues.map((one) => briefly(one.revenue, one.currency)));
   const sums = rows.map((row) => row.revenues.map((one) => money(one.revenue, one.currency)).join(" · ") || "–");
   return {
     summary: rows.length && rows.map((row, at) => `${named(row.region)} ${texts[at]} orders, ${sums[at]}`).join("; "),
     heads: ["Region", "Orders", "Revenue"],
     rows: rows.map((row, at) => [named(row.region), texts[at], sums[at]]),
     labels: rows.map(({ region }) => named(region)),
-    series: [{ name: "Orders", colour: "accent", values: rows.map((row) => row.orders), texts }],
+    series: [
+      {
+        name: "",
+        colour: "accent",
+        values: rows.map((row) => row.orders),
+        texts: texts.map((text, at) => [text, ...brief[at].slice(0, 1)].join(" · ")),
+      },
+    ],
+    told: (at) => [orders(rows[at].orders), sums[at]],
     lying: true,
     room: 64,
+    margin: 110,
     pick: (at) => toggle("region", rows[at].region),
   };
 }

@@ -47,6 +47,14 @@ function money(value, currency, parts = 1) {
   return format.format(decimalText(value, places, parts)) + unit;
 }
 
+/** Return about how much an amount is, for a picture. */
+function briefly(value, currency) {
+  const { unit, places } = moneyFormat(currency);
+  const style = unit ? {} : { style: "currency", currency };
+  const format = new Intl.NumberFormat(undefined, { ...style, notation: "compact" });
+  return format.format(Number(decimalText(value, places))) + unit;
+}
+
 /** Return a number of pieces. */
 function pieces(value) {
   return new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 }).format(decimalText(value, 3));
