@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import sys
+from contextlib import suppress
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.dashboard.__main__ import main, replace
+from analytics.athena import Progress, QueryFailed
+from analytics.dashboard.__main__ import last_proof, main, replace
+from analytics.dashboard.facts import stopping
 from analytics.dashboard.page import ECHARTS, embedded, page
 from analytics.dashboard.proof import BadProof, Proof, proof
 
@@ -149,6 +152,27 @@ def test_what_proves_nothing_of_this_lake_is_refused(
 ) -> None:
     with pytest.raises(BadProof, match=re.escape(told)):
         proof(verified(tmp_path / "v.json", **other), BUCKET)
+
+
+def test_the_usual_file_of_another_lake_tells_nothing_and_a_named_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = verified(tmp_path / "v.json", bucket="lake-2")
+    monkeypatch.setattr("analytics.dashboard.__main__.bucket", lambda: BUCKET)
+    monkeypatch.setattr("analytics.dashboard.__main__.LAST_VERIFY", path)
+    assert last_proof(None) is None
+    with pytest.raises(BadProof, match="another lake"):
+        last_proof(path)
+
+
+def test_when_one_query_fails_the_others_are_stopped() -> None:
+    watching = []
+    with suppress(QueryFailed), stopping() as watch:
+        watching.append(watch)
+        watch(Progress("RUNNING", 0))
+        raise QueryFailed("no")
+    with pytest.raises(KeyboardInterrupt):
+        watching[0](Progress("RUNNING", 0))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"bucket": "lake-1", "asked": "table"}'])

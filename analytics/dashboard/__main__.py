@@ -14,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from analytics.athena import QueryFailed
 from analytics.dashboard.facts import facts
 from analytics.dashboard.page import page
-from analytics.dashboard.proof import BadProof, proof
+from analytics.dashboard.proof import BadProof, OtherLake, Proof, proof
 from analytics.run import cost, reason
 from setup.names import PIPELINE, bucket
 
 FAILURES = (QueryFailed, BotoCoreError, ClientError, OSError)
+LAST_VERIFY = Path("build/verified.json")
 LEAST_WATCH = 2  # seconds from one page to the next
 
 
@@ -33,31 +34,43 @@ def main() -> int:
             time.sleep(options.watch)
             written(options)  # What fails now may work the next time; the page tells its age.
         return status
-    except BadProof as error:
-        print(error, file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
         return 130
 
 
 def written(options: argparse.Namespace) -> int:
     """Write the page once, say where it is, and return the exit status."""
+    begun = datetime.now(timezone.utc)
     try:
+        proven = last_proof(options.verified)
         found = facts()
         document = {
             "pipeline": PIPELINE,
-            "made_at": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S}",
+            "made_at": f"{begun:%Y-%m-%d %H:%M:%S}",
             "watch": options.watch,
-            "verify": (told := proof(options.verified, bucket())) and told.document(),
+            "verify": proven and proven.document(),
             "facts": found.columns,
         }
         replace(options.out, page(document))
+    except BadProof as error:
+        print(f"no dashboard: {error}", file=sys.stderr)
+        return 2
     except FAILURES as error:
         print(f"no dashboard: {reason(error)}", file=sys.stderr)
         return 1
     print(f"dashboard: {options.out.resolve()}", flush=True)
     print(cost(*found.scanned), file=sys.stderr)
     return 0
+
+
+def last_proof(path: Path | None) -> Proof | None:
+    """Return what a file tells of this lake; the usual one may be of another, and tell nothing."""
+    try:
+        return proof(path or LAST_VERIFY, bucket())
+    except OtherLake:
+        if path:
+            raise
+        return None
 
 
 def replace(path: Path, text: str) -> None:
@@ -93,9 +106,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--verified",
         type=Path,
-        default=Path("build/verified.json"),
         metavar="FILE",
-        help="what operations.verify --json FILE wrote; default: build/verified.json",
+        help=f"what operations.verify --json FILE wrote; default: {LAST_VERIFY}",
     )
     return parser.parse_args()
 

@@ -5,13 +5,15 @@ lines, and NULL, which is all of them: a row for each lets the page filter witho
 order twice. The page grows with days, regions and categories, hardly with orders.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
-from analytics.athena import Answer, Column, answer_to
+from analytics.athena import Answer, Column, Progress, answer_to
 
 FOLDER = Path(__file__).with_name("facts")
 CATEGORIES = """ARRAY[CAST(NULL AS varchar)] || array_distinct(transform(
@@ -41,10 +43,27 @@ def statements() -> dict[str, str]:
 def facts() -> Facts:
     """Return what Athena answers to all of the queries, asked side by side."""
     asked = statements()
-    with ThreadPoolExecutor(len(asked)) as asking:
-        answers = dict(zip(asked, asking.map(answer_to, asked.values()), strict=True))
+    with ThreadPoolExecutor(len(asked)) as asking, stopping() as watch:
+        answered = asking.map(lambda sql: answer_to(sql, watch=watch), asked.values())
+        answers = dict(zip(asked, answered, strict=True))
     columns = {name: columns_of(answer) for name, answer in answers.items()}
     return Facts(columns, tuple(answer.scanned for answer in answers.values()))
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[Progress], None]]:
+    """Yield what watches queries and, when one fails or the user interrupts, stops the rest."""
+    stop = Event()
+
+    def watch(progress: Progress) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+
+    try:
+        yield watch
+    except BaseException:
+        stop.set()
+        raise
 
 
 def columns_of(answer: Answer) -> dict[str, Any]:

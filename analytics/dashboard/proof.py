@@ -9,6 +9,10 @@ class BadProof(Exception):
     """The file holds no verify of this lake's whole table; the text says what it holds."""
 
 
+class OtherLake(BadProof):
+    """The file holds a verify of another lake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a verify of the whole table found: state is equal, differs or unsettled."""
@@ -29,7 +33,7 @@ def proof(path: Path, bucket: str) -> Proof | None:
         found = json.loads(path.read_text("utf-8"))
         verified, asked, counts = found["bucket"], found["asked"], found.get("counts", {})
         if verified != bucket:
-            raise BadProof(f"{path} is of another lake: {verified}, not {bucket}")
+            raise OtherLake(f"{path} is of another lake: {verified}, not {bucket}")
         if asked != "table":
             raise BadProof(f"{path} is no verify of the whole table, but of {asked}")
         return Proof(found["at"], _state(found["equal"], counts), found["table"], found["lake"])
