@@ -64,6 +64,7 @@ def _told(options: argparse.Namespace) -> int:
         print(document)
         return report.status
     if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(document + "\n")
     for line in report.lines():
         print(line)
