@@ -35,7 +35,7 @@ function newChart(place) {
 
 /** Return how wide the names beside lying bars may be. */
 function roomOf(place, { room = 96 }) {
-  return Math.min(room, Math.round(0.42 * place.clientWidth));
+  return Math.min(room, Math.round(0.45 * place.clientWidth));
 }
 
 function barOption(spec, room) {

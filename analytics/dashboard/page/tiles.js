@@ -123,7 +123,7 @@ function stepsTile({ steps }) {
     lying: true,
     overlaid: true,
     room: 142,
-    margin: 96,
+    margin: 88,
     told: (at) => [`median ${duration(steps[at].median)}`, `nine in ten within ${duration(steps[at].most)}`],
   };
 }
