@@ -3,7 +3,7 @@
 import io
 import re
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,14 @@ Row = tuple[str | None, ...]
 
 class QueryFailed(Exception):
     """Athena could not answer; the text is its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a query has come: its state, as Athena calls it, and what it has read so far."""
+
+    state: str
+    scanned: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +46,13 @@ class Answer:
     scanned: int
 
 
-def answer_to(sql: str, parameters: Sequence[str] = ()) -> Answer:
-    """Return Athena's answer to a query; the parameters take the places of its question marks."""
+def answer_to(
+    sql: str, parameters: Sequence[str] = (), watch: Callable[[Progress], None] | None = None
+) -> Answer:
+    """Return Athena's answer to a query; the parameters take the places of its question marks.
+
+    While it waits, it tells `watch`, after each look at the query, how far that has come.
+    """
     athena = boto3.client("athena")
     literals = {"ExecutionParameters": [literal(text) for text in parameters]} if parameters else {}
     try:
@@ -51,7 +64,7 @@ def answer_to(sql: str, parameters: Sequence[str] = ()) -> Answer:
         )
     except athena.exceptions.InvalidRequestException as refusal:
         raise QueryFailed(refusal.response["Error"]["Message"]) from None
-    query = _finished(athena, started["QueryExecutionId"])
+    query = _finished(athena, started["QueryExecutionId"], watch)
     return Answer(
         columns=_columns(athena, query["QueryExecutionId"]),
         rows=_rows(query["ResultConfiguration"]["OutputLocation"]),
@@ -89,7 +102,9 @@ def _fields(record: str) -> Row:
     )
 
 
-def _finished(athena: Any, query_id: str) -> dict[str, Any]:
+def _finished(
+    athena: Any, query_id: str, watch: Callable[[Progress], None] | None
+) -> dict[str, Any]:
     """Return the execution of a query once it has succeeded; an interrupted one costs no more."""
     pause = FIRST_PAUSE
     try:
@@ -100,6 +115,9 @@ def _finished(athena: Any, query_id: str) -> dict[str, Any]:
                 return query
             if status["State"] in ("FAILED", "CANCELLED"):
                 raise QueryFailed(status.get("StateChangeReason", status["State"]))
+            if watch:
+                scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
+                watch(Progress(status["State"], scanned))
             time.sleep(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE)
     except KeyboardInterrupt:

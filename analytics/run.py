@@ -7,12 +7,14 @@ import sys
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from analytics.athena import QueryFailed, answer_to
+from analytics.athena import Answer, QueryFailed, answer_to
+from analytics.patience import Patience
 from analytics.question import BadParameter, Question, questions
 from analytics.shown import FORMATS
 
 DOLLARS_PER_BYTE = 5 / 1e12  # A terabyte for five dollars, and each query at least 10 MB.
 LEAST_BYTES = 10_000_000
+PLACE = re.compile(r"line (\d+):(\d+)")
 MISSING = re.compile(r"(?i)workgroup .*not found|(table|schema)_not_found")
 
 
@@ -29,16 +31,40 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (QueryFailed, BotoCoreError, ClientError) as error:
-        print(f"{options.question}: {reason(error)}", file=sys.stderr)
+        print(f"{options.question}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def reason(error: Exception) -> str:
-    """Return why there is no answer and, where something is missing, what makes it."""
+def reason(error: Exception, sql: str = "") -> str:
+    """Return why there is no answer: the line that Athena means, and what makes what is missing."""
     text = str(error)
-    return f"{text.rstrip('.')}: run python setup/11_athena.py" if MISSING.search(text) else text
+    if MISSING.search(text):
+        return f"{text.rstrip('.')}: run python setup/11_athena.py"
+    return "\n".join([text, *_pointed_at(text, sql)])
+
+
+def _pointed_at(text: str, sql: str) -> list[str]:
+    """Return the line of a query that an error names, and a mark below the place in it."""
+    if not (found := PLACE.search(text)):
+        return []
+    line, column = map(int, found.groups())
+    lines = sql.splitlines()[line - 1 : line]
+    return [
+        f"  {line} | {shown}\n  {' ' * len(str(line))} | {' ' * (column - 1)}^" for shown in lines
+    ]
+
+
+def _watched(question: Question, values: list[str]) -> Answer:
+    """Return the answer to a question; whoever waits for it sees how far it is."""
+    patience = Patience()
+    try:
+        return answer_to(question.sql, values, patience)
+    except QueryFailed as error:
+        raise QueryFailed(reason(error, question.sql)) from None
+    finally:
+        patience.end()
 
 
 def listed(known: dict[str, Question]) -> str:
@@ -52,10 +78,10 @@ def listed(known: dict[str, Question]) -> str:
     return "\n".join(lines)
 
 
-def cost(scanned: int) -> str:
-    """Return what a query read, and what Athena takes for it where a terabyte costs $5."""
-    dollars = max(scanned, LEAST_BYTES) * DOLLARS_PER_BYTE
-    return f"{scanned:,} bytes scanned, about ${dollars:.5f}"
+def cost(*scanned: int) -> str:
+    """Return what queries read, and what Athena takes for it where a terabyte costs $5."""
+    dollars = sum(max(each, LEAST_BYTES) for each in scanned) * DOLLARS_PER_BYTE
+    return f"{sum(scanned):,} bytes scanned, about ${dollars:.5f}"
 
 
 def _answered(options: argparse.Namespace) -> int:
@@ -68,7 +94,7 @@ def _answered(options: argparse.Namespace) -> int:
         print(listed(known), file=sys.stderr)
         return 2
     question = known[options.question]
-    answer = answer_to(question.sql, question.values(dict(options.param)))
+    answer = _watched(question, question.values(dict(options.param)))
     if options.format == "table":
         print(question.meaning)
     for line in FORMATS[options.format](answer):

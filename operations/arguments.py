@@ -40,9 +40,12 @@ def rate(text: str) -> float:
 
 
 def new_file(text: str) -> Path:
-    """Return a path at which a file can be written, found out before the work and not after it."""
+    """Return a path at which a file can be written, found out before the work and not after it.
+
+    Its folder may be missing, but not what holds that: `build/` is not there before it is needed.
+    """
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    if path.is_dir() or not path.parent.parent.is_dir():
         raise ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
     return path
 

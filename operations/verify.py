@@ -27,16 +27,16 @@ from operations.repair import Repair
 from operations.sending import RATE, Sender
 from operations.table import Table
 from operations.verdict import UNKNOWN, Verdict
-from setup.names import TABLE
+from setup.names import TABLE, bucket
 
 LISTED = 20  # keys of each kind that people are shown; programs get all
 STDOUT = Path("-")
 JSON = """
-JSON: equal (true or false), verified_at, table and lake (how many orders each holds), missing,
-extra, different, unsettled (lists of keys), counts (of each kind), differences (by key: path,
-table, lake); after --repair also repair (items, tombstones: keys that were sent; left: key and
-reason; counts). With --gaps: verified_at, count, gaps (key, source_before, sequence_before, source,
-sequence). A file is replaced in one step.
+JSON: at (UTC), bucket, asked ("table", "gaps" or a key), equal (true or false), table and lake (how
+many orders each holds), missing, extra, different, unsettled (lists of keys), counts (of each
+kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones: keys
+that were sent; left: key and reason; counts). With --gaps: at, bucket, asked, count, gaps (key,
+source_before, sequence_before, source, sequence). A file is replaced in one step.
 """
 
 
@@ -58,46 +58,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _answer(options: argparse.Namespace) -> int:
-    limit = LISTED if options.limit is None and not options.json else options.limit
+    limit = _limit(options)
     if options.gaps:
-        return _told(Gaps(gaps(), limit), options.json)
+        return _told(Gaps(gaps(), limit), options)
     table = Table.described(boto3.client("dynamodb"), TABLE)
     keys = [table.checked(options.key)] if options.key else []
 
     def verified(mend: Mend | None = None) -> Verdict:
         return verdict(table, keys, limit, lambda doubts: _wait(options.wait, doubts), mend)
 
-    if not options.repair:
-        return _told(verified(), options.json)
-    return _repaired(table, limit, verified, options.json)
+    return _repaired(options, table, verified) if options.repair else _told(verified(), options)
 
 
-def _repaired(
-    table: Table, limit: int | None, verified: Callable[..., Verdict], file: Path | None
-) -> int:
+def _repaired(options: argparse.Namespace, table: Table, verified: Callable[..., Verdict]) -> int:
     """Mend what is wrong, and return the status of what was found then."""
     delivery.check_active()
     table.checked_stream()
-    repair = Repair(table, Sender(boto3.client("kinesis"), rate=RATE), limit)
+    repair = Repair(table, Sender(boto3.client("kinesis"), rate=RATE), _limit(options))
     found = verified(repair.mend)
-    if file != STDOUT:
+    if options.json != STDOUT:
         _say([*(found.lines() if repair.sent else ()), *(repair.lines() if repair.counts else ())])
     if repair.sent:
         found = verified()
-    return _told(found, file, repair=repair.document())
+    return _told(found, options, repair=repair.document())
 
 
-def _told(report: Report, file: Path | None, **more: object) -> int:
+def _told(report: Report, options: argparse.Namespace, **more: object) -> int:
     """Print a report, or write it to a file as JSON as well, and return its status."""
-    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    document = json.dumps({**report.document(), **more, "verified_at": now}, indent=2)
-    if file == STDOUT:
+    now = datetime.now(timezone.utc)
+    of_what = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "asked": _asked(options)}
+    document = json.dumps(of_what | report.document() | more, indent=2)
+    if options.json == STDOUT:
         print(document)
         return report.status
-    if file:
-        replace(file, document + "\n")
+    if options.json:
+        replace(options.json, document + "\n")
     _say(report.lines())
     return report.status
+
+
+def _asked(options: argparse.Namespace) -> str:
+    """Return what a report speaks of: a dashboard shows only one of the whole table."""
+    return "gaps" if options.gaps else options.key or "table"
+
+
+def _limit(options: argparse.Namespace) -> int | None:
+    return LISTED if options.limit is None and not options.json else options.limit
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.athena import QueryFailed, answer_to, literal, records
+from analytics.athena import Progress, QueryFailed, answer_to, literal, records
 from local.athena import Athena
 from local.cloud import Cloud
 from setup.names import WORKGROUP
@@ -98,6 +98,15 @@ def test_a_long_answer_comes_in_order_and_only_as_it_is_taken(athena: Cloud) -> 
 def test_a_failed_query_gives_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:
     with pytest.raises(QueryFailed, match=reason):
         answer_to(sql)
+
+
+def test_a_query_tells_how_far_it_is(athena: Cloud) -> None:
+    told: list[Progress] = []
+    numbers = "UNNEST(sequence(1, 4000))"
+    slow = f"SELECT sum(n * m) FROM {numbers} AS a(n) CROSS JOIN {numbers} AS b(m)"
+    assert list(answer_to(slow, watch=told.append).rows) == [(str((4000 * 4001 // 2) ** 2),)]
+    assert {each.state for each in told} <= {"QUEUED", "RUNNING"}
+    assert told
 
 
 def test_answers_may_be_read_side_by_side(athena: Cloud) -> None:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import run
-from analytics.athena import Answer, Column, QueryFailed, records
+from analytics.athena import Answer, Column, Progress, QueryFailed, records
+from analytics.patience import Patience
 from analytics.question import BadParameter, Question, question, questions
 from analytics.shown import MOST_ROWS, json_rows, table
 from analytics.shown import csv as csv_rows
@@ -99,6 +100,7 @@ def test_json_gives_what_is_no_number_as_text() -> None:
 def test_a_query_costs_at_least_ten_megabytes() -> None:
     assert run.cost(0) == "0 bytes scanned, about $0.00005"
     assert run.cost(2 * 10**12) == "2,000,000,000,000 bytes scanned, about $10.00000"
+    assert run.cost(1, 2, 3) == "6 bytes scanned, about $0.00015"
 
 
 def test_what_is_missing_names_the_script_that_makes_it() -> None:
@@ -131,3 +133,28 @@ def test_asking_wrongly_says_what_there_is(
     assert run.main() == status
     captured = capsys.readouterr()
     assert told in (captured.err if status else captured.out)
+
+
+def test_a_failed_query_shows_the_line_that_athena_means() -> None:
+    failed = QueryFailed("SYNTAX_ERROR: line 2:8: Column 'y' cannot be resolved")
+    assert run.reason(failed, "-- What?\nSELECT y").splitlines() == [
+        "SYNTAX_ERROR: line 2:8: Column 'y' cannot be resolved",
+        "  2 | SELECT y",
+        "    |        ^",
+    ]
+    assert run.reason(QueryFailed("line 9:1: beyond"), "SELECT 1") == "line 9:1: beyond"
+
+
+def test_progress_is_told_to_a_terminal_and_to_nobody_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for is_terminal in (True, False):
+        terminal = io.StringIO()
+        terminal.isatty = lambda is_terminal=is_terminal: is_terminal
+        monkeypatch.setattr(sys, "stderr", terminal)
+        patience = Patience()
+        patience(Progress("RUNNING", 1_234_567))
+        patience.end()
+        told = terminal.getvalue()
+        assert ("running 0 s, 1,234,567 bytes scanned" in told) == is_terminal
+        assert told.endswith("\r\x1b[K") == is_terminal

@@ -174,7 +174,11 @@ def test_the_demo_ends_by_proving_the_lake(tmp_path: Path) -> None:
     outcome = json.loads(summary.read_text())
     assert outcome["verify"]["equal"]
     assert {hop["in"] - hop["out"] - hop["failed"] for hop in outcome["hops"]} == {0}
-    assert f"lake equals table: {outcome['verify']['table']} orders" in said
+    orders = outcome["verify"]["table"]
+    assert f"lake equals table: {orders} orders" in said
+    dashboard = PROJECT / "dashboard.html"
+    assert f"dashboard: {dashboard}" in said
+    assert f'"state":"equal","table":{orders},"lake":{orders}' in dashboard.read_text("utf-8")
 
 
 def test_the_demo_says_what_is_wrong_and_fails(tmp_path: Path) -> None:

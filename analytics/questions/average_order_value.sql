@@ -1,5 +1,5 @@
 -- Average order value by region, channel and currency: the mean total of sold orders, to the cent
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   channel,
@@ -9,6 +9,8 @@ SELECT
   CAST(min(total) AS decimal(38, 2)) AS smallest,
   CAST(max(total) AS decimal(38, 2)) AS largest
 FROM orders
-WHERE sold AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+WHERE sold
+  AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  AND coalesce(region, '') LIKE ?
 GROUP BY region, channel, currency
 ORDER BY region, channel, currency

@@ -1,7 +1,7 @@
 -- Changes of the table by UTC hour and operation, each counted once; reads only the days asked for
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT date_trunc('hour', changed_at) AS hour, operation, count(*) AS changes
 FROM order_changes
-WHERE dt BETWEEN ? AND ?
+WHERE dt BETWEEN ? AND ? AND coalesce(region, '') LIKE ?
 GROUP BY date_trunc('hour', changed_at), operation
 ORDER BY hour, operation

@@ -1,5 +1,5 @@
 -- The customers who spent most, ten of each currency: totals of their sold orders, tax included
--- params: region=%
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, customer_id, customer_name, country, orders, lifetime_value, last_paid_at
 FROM (
   SELECT
@@ -15,7 +15,9 @@ FROM (
       CAST(sum(total) AS decimal(38, 2)) AS lifetime_value,
       max(paid_at) AS last_paid_at
     FROM orders
-    WHERE sold AND coalesce(region, '') LIKE ?
+    WHERE sold
+      AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND coalesce(region, '') LIKE ?
     GROUP BY currency, customer_id
   )
 )

@@ -1,5 +1,5 @@
 -- What goes wrong, in percent of the orders placed: failed payments, cancellations, returns
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   orders,
@@ -19,6 +19,7 @@ FROM (
   FROM orders
   WHERE NOT coalesce(test_order, false)
     AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    AND coalesce(region, '') LIKE ?
   GROUP BY region
 )
 ORDER BY region

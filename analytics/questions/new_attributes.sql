@@ -1,5 +1,5 @@
 -- Attributes of orders that the views do not know yet: how often they were stored, and since when
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   attribute,
   count(*) AS changes,
@@ -8,6 +8,7 @@ SELECT
 FROM order_changes
 CROSS JOIN UNNEST(map_keys(CAST(json_parse(new_image) AS MAP(VARCHAR, JSON)))) AS t(attribute)
 WHERE dt BETWEEN ? AND ?
+  AND coalesce(region, '') LIKE ?
   AND attribute NOT IN (
     'order_id', 'status', 'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at',
     'cancelled_at', 'returned_at', 'updated_at', 'customer', 'region', 'channel', 'currency',

@@ -1,5 +1,5 @@
 -- Hours from one status to the next, median and nine in ten, by region; test orders left out
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 WITH steps AS (
   SELECT
     region,
@@ -10,6 +10,7 @@ WITH steps AS (
     FROM orders
     WHERE NOT coalesce(test_order, false)
       AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND coalesce(region, '') LIKE ?
   )
   CROSS JOIN UNNEST(sequence(1, 4)) AS t(step)
 )

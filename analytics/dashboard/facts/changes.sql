@@ -1,0 +1,13 @@
+-- Changes of the table by UTC hour, each counted once, and the second of the last in the hour
+SELECT
+  date_trunc('hour', changed_at) AS hour,
+  coalesce(region, '') AS region,
+  category,
+  operation,
+  count(*) AS changes,
+  date_diff('second', date_trunc('hour', max(changed_at)), max(changed_at)) AS last_second
+FROM order_changes
+CROSS JOIN UNNEST(:categories) AS t(category)
+WHERE changed_at IS NOT NULL
+GROUP BY date_trunc('hour', changed_at), coalesce(region, ''), category, operation
+ORDER BY hour, region, category, operation

@@ -1,0 +1,17 @@
+-- Orders by the day they were placed: how far they came, and how many the table still holds
+SELECT
+  CAST(placed_at AS date) AS day,
+  coalesce(region, '') AS region,
+  category,
+  coalesce(test_order, false) AS test,
+  count(*) AS placed,
+  count(paid_at) AS paid,
+  count(shipped_at) AS shipped,
+  count(delivered_at) AS delivered,
+  count(returned_at) AS returned,
+  count(cancelled_at) AS cancelled,
+  count_if(NOT removed) AS held
+FROM orders
+CROSS JOIN UNNEST(:categories) AS t(category)
+GROUP BY CAST(placed_at AS date), coalesce(region, ''), category, coalesce(test_order, false)
+ORDER BY day, region, category, test

@@ -1,0 +1,15 @@
+-- Lines of orders that count as money by the day of payment: what each product brought
+SELECT
+  CAST(paid_at AS date) AS day,
+  coalesce(region, '') AS region,
+  coalesce(category, '') AS category,
+  coalesce(currency, '') AS currency,
+  coalesce(sku, '') AS sku,
+  max(product) AS product,
+  coalesce(sum(quantity), 0) AS pieces,
+  coalesce(sum(amount), 0) AS revenue
+FROM order_lines
+WHERE sold
+GROUP BY CAST(paid_at AS date), coalesce(region, ''), coalesce(category, ''),
+  coalesce(currency, ''), coalesce(sku, '')
+ORDER BY day, region, category, currency, sku

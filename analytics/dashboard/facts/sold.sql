@@ -1,0 +1,14 @@
+-- Orders that count as money by the day of their payment, and those whose total cannot be read
+SELECT
+  CAST(paid_at AS date) AS day,
+  coalesce(region, '') AS region,
+  category,
+  coalesce(currency, '') AS currency,
+  count(*) AS orders,
+  count(*) - count(total) AS unread,
+  coalesce(sum(total), 0) AS revenue
+FROM orders
+CROSS JOIN UNNEST(:categories) AS t(category)
+WHERE sold
+GROUP BY CAST(paid_at AS date), coalesce(region, ''), category, coalesce(currency, '')
+ORDER BY day, region, category, currency

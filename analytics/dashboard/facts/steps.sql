@@ -1,0 +1,22 @@
+-- How many minutes orders took from one status to the next, by the day they were placed
+SELECT
+  CAST(moments[1] AS date) AS day,
+  region,
+  category,
+  step,
+  array_join(
+    array_sort(array_agg(date_diff('minute', moments[step], moments[step + 1]))), ' '
+  ) AS minutes
+FROM (
+  SELECT
+    coalesce(region, '') AS region,
+    category,
+    ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS moments
+  FROM orders
+  CROSS JOIN UNNEST(:categories) AS t(category)
+  WHERE NOT coalesce(test_order, false) AND placed_at IS NOT NULL
+)
+CROSS JOIN UNNEST(sequence(1, 4)) AS s(step)
+WHERE moments[step] IS NOT NULL AND moments[step + 1] IS NOT NULL
+GROUP BY CAST(moments[1] AS date), region, category, step
+ORDER BY day, region, category, step

@@ -1,0 +1,217 @@
+// The page: filters from and into the address, the tiles they lead to, the theme, and the refresh.
+
+const facts = JSON.parse(document.getElementById("facts").textContent);
+const rows = allRows(facts.facts);
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const CHOSEN = ["from", "to", "region", "category", "currency"];
+const choices = {
+  region: choicesOf([...rows.placed, ...rows.changes], "region"),
+  category: choicesOf([...rows.placed, ...rows.products, ...rows.changes], "category"),
+  currency: choicesOf(rows.sold, "currency"),
+};
+let filters = filtersInAddress();
+let shown = null;
+const memory = new Map();
+
+/** Return the values that a filter offers, in order. */
+function choicesOf(all, property) {
+  return [...new Set(all.map((row) => row[property]))].filter((value) => value !== null).sort(compared);
+}
+
+function filtersInAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const known = (name) => choices[name]?.includes(asked.get(name)) ?? DAY.test(asked.get(name));
+  return Object.fromEntries(CHOSEN.map((name) => [name, known(name) ? asked.get(name) : null]));
+}
+
+/** Set one filter, or take it back where it is set already. */
+function toggle(name, value) {
+  filter(name, filters[name] === value ? null : value);
+}
+
+/** Set a filter, null for all, and show what it leaves. */
+function filter(name, value) {
+  filters = { ...filters, [name]: value };
+  const set = CHOSEN.filter((each) => filters[each] !== null);
+  const address = String(new URLSearchParams(set.map((each) => [each, filters[each]])));
+  history.replaceState(null, "", address ? `#${address}` : location.pathname + location.search);
+  show();
+}
+
+/** Show everything under the filters of now. */
+function show() {
+  shown = figures(rows, filters, facts.made_at.slice(0, 10));
+  showFilters(shown);
+  showNumbers(shown, filters);
+  for (const [name, tile] of Object.entries(charts(shown))) showChart(name, tile);
+  showUnread(shown.unreadOrders);
+  showNotice(shown);
+}
+
+function showFilters({ currency }) {
+  for (const name of ["from", "to"]) document.getElementById(name).value = filters[name] ?? "";
+  for (const name of ["region", "category"]) {
+    document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
+  }
+  document.getElementById("currency").value = String(choices.currency.indexOf(currency));
+  document.getElementById("reset").disabled = CHOSEN.every((name) => filters[name] === null);
+}
+
+/** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
+function showChart(name, tile) {
+  const section = document.querySelector(`[data-chart="${name}"]`);
+  const isEmpty = !tile.summary;
+  section.querySelector(".chart").hidden = isEmpty;
+  section.querySelector("details").hidden = isEmpty;
+  section.querySelector(".empty").hidden = !isEmpty;
+  if (isEmpty) return section.querySelector(".scroll").replaceChildren();
+  const title = section.querySelector("h2").textContent;
+  section.querySelector(".chart").setAttribute("aria-label", `${title}: ${tile.summary}`);
+  section.querySelector(".scroll").replaceChildren(table(title, tile.heads, tile.rows));
+  section.querySelector(".legend").replaceChildren(...legend(tile));
+  drawBars(section.querySelector(".chart"), tile);
+}
+
+function legend({ series }) {
+  return series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
+}
+
+function showUnread(unread) {
+  document.getElementById("unread").hidden = !unread.length;
+  const lines = unread.map(({ order_id: order, day, region, total }) => [order, written(days, day), named(region), named(total)]);
+  const heads = ["Order", "Day of payment", "Region", "Total as stored"];
+  document.getElementById("unread-table").replaceChildren(table("Left out of the revenue", heads, lines));
+}
+
+/** Say why there is nothing to see, if there is nothing. */
+function showNotice(found) {
+  const notice = document.getElementById("notice");
+  const isEmpty = !found.orders && !found.changesPerHour.length;
+  notice.hidden = !isEmpty;
+  notice.textContent = rows.changes.length
+    ? "Nothing matches these filters. Reset shows everything again."
+    : "The lake holds no orders yet: python data_generator.py writes some, and after a minute they are here.";
+}
+
+/** Put into each tile of a chart what the page's text leaves out. */
+function buildCharts() {
+  for (const section of document.querySelectorAll("[data-chart]")) {
+    const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": section.querySelector("h2").id });
+    section.append(
+      element("div", { class: "chart", role: "img" }),
+      element("p", { class: "empty" }, "nothing in this selection"),
+      element("ul", { class: "legend", "aria-hidden": "true" }),
+      element("details", { id: `table-${section.dataset.chart}` }, element("summary", {}, "Table"), scroll),
+    );
+  }
+}
+
+function buildFilters() {
+  for (const name of ["region", "category", "currency"]) {
+    const all = name === "currency" ? [] : [element("option", { value: "" }, "all")];
+    const options = choices[name].map((text, at) => element("option", { value: String(at) }, named(text)));
+    document.getElementById(name).replaceChildren(...all, ...options);
+  }
+  const known = rows.placed.map(({ day }) => day).filter((day) => day !== null);
+  for (const name of ["from", "to"]) {
+    const input = document.getElementById(name);
+    input.min = known.reduce((one, other) => (one < other ? one : other), known[0] ?? "");
+    input.addEventListener("change", () => filter(name, input.value || null));
+  }
+  for (const name of ["region", "category", "currency"]) {
+    const select = document.getElementById(name);
+    select.addEventListener("change", () => filter(name, select.value === "" ? null : choices[name][Number(select.value)]));
+  }
+}
+
+function reset(event) {
+  event.preventDefault();
+  filters = Object.fromEntries(CHOSEN.map((name) => [name, null]));
+  filter("from", null);
+}
+
+function showMade() {
+  const time = timeOf(facts.made_at);
+  tell("made", `${facts.pipeline} · as of ${moment(time)}, ${ago(time)}`);
+  tell("changes-of", `UTC, ${written(shortDays, facts.made_at)}`);
+}
+
+/** Return what the reader chose before; where the browser keeps nothing, it holds for this page. */
+function remembered(name, value) {
+  if (value !== undefined) memory.set(name, value);
+  try {
+    if (value !== undefined) localStorage.setItem(`sales-${name}`, value);
+    return localStorage.getItem(`sales-${name}`);
+  } catch {
+    return memory.get(name) ?? null;
+  }
+}
+
+function showTheme(theme) {
+  if (theme) document.documentElement.dataset.theme = theme;
+  for (const [place, { spec }] of drawn) if (!place.hidden) drawBars(place, spec);
+}
+
+function changeTheme() {
+  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
+  const seesDark = document.documentElement.dataset.theme ? isDark : matchMedia("(prefers-color-scheme: dark)").matches;
+  const theme = seesDark ? "light" : "dark";
+  remembered("theme", theme);
+  showTheme(theme);
+}
+
+/** Follow the file, which is written anew every so often, unless the reader pauses that. */
+function watch(button) {
+  const tellPaused = () => button.setAttribute("aria-pressed", String(isPaused()));
+  button.hidden = false;
+  tellPaused();
+  button.addEventListener("click", () => {
+    remembered("paused", isPaused() ? "no" : "yes");
+    tellPaused();
+  });
+  setInterval(follow, facts.watch * 1000);
+}
+
+function isPaused() {
+  return remembered("paused") === "yes";
+}
+
+/** Load the file anew, but not while the reader is choosing something. */
+function follow() {
+  const isChoosing = document.activeElement.matches("input, select");
+  if (!isPaused() && !isChoosing && !document.hidden) location.reload();
+}
+
+/** Keep the tables open that the reader opened, also when the page is loaded anew. */
+function keepTables() {
+  for (const details of document.querySelectorAll("details")) {
+    details.open = remembered(details.id) === "open";
+    details.addEventListener("toggle", () => remembered(details.id, details.open ? "open" : "shut"));
+  }
+}
+
+function start() {
+  buildCharts();
+  buildFilters();
+  keepTables();
+  showTheme(remembered("theme"));
+  show();
+  showMade();
+  document.body.setAttribute("aria-busy", "false");
+  performance.mark("shown");
+  document.getElementById("filters").addEventListener("reset", reset);
+  document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("theme").addEventListener("click", changeTheme);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme(null));
+  addEventListener("hashchange", () => {
+    filters = filtersInAddress();
+    show();
+  });
+  setInterval(() => {
+    showMade();
+    showAges(shown);
+  }, 10_000);
+  if (facts.watch) watch(document.getElementById("pause"));
+}
+
+start();

@@ -1,0 +1,206 @@
+// The tiles: what each makes of the figures, in words, in bars and in a table.
+
+const LONGEST = 750; // bars in a row, empty ones included
+const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
+
+/** Show the figures in the tiles of numbers. */
+function showNumbers(found, { category }) {
+  const main = found.currencies.find(({ currency }) => currency === found.currency);
+  const others = found.currencies.filter((one) => one !== main).map((one) => money(one.revenue, one.currency));
+  const averaged = main ? main.orders - main.unread : 0;
+  tell("revenue", main ? money(main.revenue, main.currency) : "–");
+  const whose = category === null ? "" : ` with ${named(category)}`;
+  tell("revenue-of", main ? `${orders(main.orders)}${whose} sold in ${named(main.currency)}` : "nothing sold");
+  tell("revenue-others", others.length ? `besides: ${others.join(" · ")}` : "");
+  tell("revenue-unread", found.unread ? `without ${orders(found.unread)} whose total cannot be read` : "");
+  tell("orders", counted.format(found.orders));
+  tell("average", averaged ? money(main.revenue, main.currency, averaged) : "–");
+  tell("average-of", main ? `an order in ${named(main.currency)}` : "");
+  tell("cancelled", found.orders ? shares.format(found.cancelled / found.orders) : "–");
+  tell("cancelled-of", `${counted.format(found.cancelled)} of ${orders(found.orders)}`);
+  tell("changes", counted.format(found.changesToday));
+  showAges(found);
+  showProof(found);
+}
+
+function orders(count) {
+  return `${counted.format(count)} ${count === 1 ? "order" : "orders"}`;
+}
+
+/** Show how old things are, which changes while the page is looked at. */
+function showAges(found) {
+  tell("freshness", found.lastChange === null ? "–" : ago(found.lastChange));
+  tell("freshness-of", found.lastChange === null ? "no change" : `last change ${moment(found.lastChange)}`);
+}
+
+function moment(time) {
+  const isToday = new Date(time).toISOString().slice(0, 10) === facts.made_at.slice(0, 10);
+  return `${(isToday ? clock : hours).format(time)} UTC`;
+}
+
+/** Show what the last verify found, and when: it speaks of the whole table at that time. */
+function showProof(found) {
+  const { verify } = facts;
+  const tile = document.getElementById("proof");
+  tile.dataset.state = verify === null ? "unknown" : verify.state;
+  if (verify === null) {
+    tell("proof-value", "not verified yet");
+    tell("proof-of", "run operations.verify");
+  } else {
+    const sign = { equal: "=", differs: "≠", unsettled: "?" }[verify.state];
+    tell("proof-value", `${counted.format(verify.lake)} ${sign} ${counted.format(verify.table)}`);
+    tell("proof-of", `${PROOFS[verify.state]} ${moment(timeOf(verify.at))}`);
+  }
+  tell("proof-here", `in this selection: ${counted.format(found.held)}`);
+}
+
+const PROOFS = { equal: "verified", differs: "they differ, found", unsettled: "could not tell" };
+
+/** Return each chart's tile: its summary, its bars, and the table behind them. */
+function charts(found) {
+  return {
+    "by-day": byDayTile(found),
+    "by-category": byCategoryTile(found),
+    funnel: funnelTile(found),
+    steps: stepsTile(found),
+    regions: regionsTile(found),
+    products: productsTile(found),
+    "per-hour": perHourTile(found),
+  };
+}
+
+function byDayTile({ revenueByDay, currency }) {
+  const rows = everyStep(revenueByDay, "day", 86400e3, (day) => ({ day, orders: 0, revenue: 0n }));
+  const texts = rows.map((row) => money(row.revenue, currency));
+  const best = rows.reduce((one, other) => (other.revenue > one.revenue ? other : one), rows[0]);
+  return {
+    summary: best && `${rows.length} days, most on ${written(days, best.day)}: ${money(best.revenue, currency)}`,
+    heads: ["Day", "Orders", "Revenue"],
+    rows: rows.map((row, at) => [written(days, row.day), counted.format(row.orders), texts[at]]),
+    labels: rows.map((row) => written(shortDays, row.day)),
+    series: [{ name: "Revenue", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
+    short: (value) => shortened.format(value),
+  };
+}
+
+function byCategoryTile({ revenueByCategory: rows, currency }) {
+  const texts = rows.map((row) => money(row.revenue, currency));
+  return {
+    summary: rows.length && `${rows.length} categories, first ${named(rows[0].key)}: ${texts[0]}`,
+    heads: ["Category", "Pieces", "Revenue"],
+    rows: rows.map((row, at) => [named(row.key), pieces(row.pieces), texts[at]]),
+    labels: rows.map(({ key }) => named(key)),
+    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
+    lying: true,
+    pick: (at) => toggle("category", rows[at].key),
+  };
+}
+
+function funnelTile({ funnel, orders: placed }) {
+  const texts = funnel.map(([, count]) => `${counted.format(count)} · ${shares.format(count / placed)}`);
+  return {
+    summary: placed && funnel.map(([step, count]) => `${step} ${counted.format(count)}`).join(", "),
+    heads: ["Status", "Orders", "Of those placed"],
+    rows: funnel.map(([step, count]) => [step, counted.format(count), shares.format(count / placed)]),
+    labels: funnel.map(([step]) => step),
+    series: [{ name: "", colour: "accent", values: funnel.map(([, count]) => count), texts }],
+    lying: true,
+    room: 76,
+  };
+}
+
+function stepsTile({ steps }) {
+  const texts = steps.map(({ median, most }) => `${duration(median)} / ${duration(most)}`);
+  return {
+    summary: steps.length && steps.map(({ name }, at) => `${name} ${texts[at]}`).join(", "),
+    heads: ["From → to", "Orders", "Median", "Nine in ten within"],
+    rows: steps.map((row) => [row.name, counted.format(row.orders), duration(row.median), duration(row.most)]),
+    labels: steps.map(({ name }) => name),
+    series: [
+      { name: "nine in ten within", colour: "faint", values: steps.map(({ most }) => most), texts },
+      { name: "median", colour: "accent", values: steps.map(({ median }) => median) },
+    ],
+    lying: true,
+    overlaid: true,
+    room: 142,
+    margin: 88,
+    told: (at) => [`median ${duration(steps[at].median)}`, `nine in ten within ${duration(steps[at].most)}`],
+  };
+}
+
+function regionsTile({ regions: rows }) {
+  const texts = rows.map((row) => counted.format(row.orders));
+  const brief = rows.map(({ revenues }) => revenues.map((one) => briefly(one.revenue, one.currency)));
+  const sums = rows.map((row) => row.revenues.map((one) => money(one.revenue, one.currency)).join(" · ") || "–");
+  return {
+    summary: rows.length && rows.map((row, at) => `${named(row.region)} ${texts[at]} orders, ${sums[at]}`).join("; "),
+    heads: ["Region", "Orders", "Revenue"],
+    rows: rows.map((row, at) => [named(row.region), texts[at], sums[at]]),
+    labels: rows.map(({ region }) => named(region)),
+    series: [
+      {
+        name: "",
+        colour: "accent",
+        values: rows.map((row) => row.orders),
+        texts: texts.map((text, at) => [text, ...brief[at].slice(0, 1)].join(" · ")),
+      },
+    ],
+    told: (at) => [orders(rows[at].orders), sums[at]],
+    lying: true,
+    room: 64,
+    margin: 110,
+    pick: (at) => toggle("region", rows[at].region),
+  };
+}
+
+function productsTile({ topProducts: rows, currency }) {
+  const texts = rows.map((row) => money(row.revenue, currency));
+  return {
+    summary: rows.length && `first ${named(rows[0].product)}: ${texts[0]}`,
+    heads: ["Product", "SKU", "Category", "Pieces", "Revenue"],
+    rows: rows.map((row, at) => [named(row.product), row.key, named(row.category), pieces(row.pieces), texts[at]]),
+    labels: rows.map(({ product }) => named(product)),
+    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
+    lying: true,
+    room: 190,
+    thickness: 28,
+  };
+}
+
+function perHourTile({ changesPerHour }) {
+  const rows = everyStep(changesPerHour, "hour", 3600e3, (hour) => ({ hour, of: {} }));
+  const known = [...new Set([...Object.keys(OPERATIONS), ...rows.flatMap(({ of }) => Object.keys(of))])];
+  const present = known.filter((name) => rows.some(({ of }) => of[name]));
+  const all = sum(rows.flatMap(({ of }) => Object.values(of)).map((count) => ({ count })), "count");
+  const texts = (name) => rows.map(({ of }) => counted.format(of[name] ?? 0));
+  return {
+    summary: rows.length && `${counted.format(all)} changes in ${rows.length} hours`,
+    heads: ["Hour, UTC", ...present],
+    rows: rows.map(({ hour }, at) => [written(hours, hour), ...present.map((name) => texts(name)[at])]),
+    labels: rows.map(({ hour }) => written(hours, hour)),
+    series: present.map((name) => ({
+      name,
+      colour: OPERATIONS[name] ?? "soft",
+      values: rows.map(({ of }) => of[name] ?? 0),
+      texts: texts(name),
+    })),
+    stacked: true,
+    whole: true,
+    short: (value) => shortened.format(value),
+  };
+}
+
+/** Return rows with the days or hours between them that have none, unless those are too many. */
+function everyStep(rows, property, step, empty) {
+  if (!rows.length) return rows;
+  const [first, last] = [rows[0], rows.at(-1)].map((row) => timeOf(row[property]));
+  if (!((last - first) / step < LONGEST)) return rows;
+  const known = new Map(rows.map((row) => [timeOf(row[property]), row]));
+  const times = Array.from({ length: (last - first) / step + 1 }, (_, at) => first + at * step);
+  return times.map((time) => known.get(time) ?? empty(new Date(time).toISOString().slice(0, property === "day" ? 10 : 19)));
+}
+
+/** Return how high a bar is: the picture alone is a float. */
+function height(amount) {
+  return Number(decimalText(amount, 2));
+}
