@@ -1,4 +1,8 @@
-"""The whole chain on this laptop, without an AWS account: python -m local."""
+"""The whole chain on this laptop, without an AWS account: python -m local.
+
+Exit status 0: the lake equals the table; with --nemesis: it differs in nothing but what was
+spoilt, and that was kept.
+"""
 
 import argparse
 import json
@@ -9,13 +13,14 @@ from pathlib import Path
 from local.cloud import Cloud
 from local.demo import IDLE, ScriptFailed, demo, heading
 from local.environment import enter, shell_lines
+from local.nemesis import Nemesis, UnkindCloud, ordeal
 from local.parts import PARTS
 
 
 def main() -> int:
-    """Run the demo, serve on if asked to, and return 0 only when the lake equals the table."""
+    """Run the demo, serve on if asked to, and return 0 only when all came as it should."""
     options = _options()
-    cloud = Cloud(PARTS, options.port)
+    cloud = _cloud(options)
     enter(cloud.endpoint)
     print(f"the laptop cloud answers at {cloud.endpoint}")
     try:
@@ -32,12 +37,24 @@ def main() -> int:
         cloud.close()
 
 
+def _cloud(options: argparse.Namespace) -> Cloud:
+    if options.nemesis is None:
+        return Cloud(PARTS, options.port)
+    nemesis = Nemesis(options.nemesis, options.nemesis_rate, options.poison_rate)
+    return UnkindCloud(PARTS, nemesis, options.port)
+
+
 def _told(cloud: Cloud, options: argparse.Namespace) -> int:
     """Tell the story, write its summary, and return the exit status that it deserves."""
-    outcome = demo(cloud, options.orders, options.seed)
+    if isinstance(cloud, UnkindCloud):
+        outcome = ordeal(cloud, options.orders, options.seed)
+        right = outcome.foretold
+    else:
+        outcome = demo(cloud, options.orders, options.seed)
+        right = outcome.equal
     if options.summary:
         options.summary.write_text(json.dumps(outcome.summary(), indent=2) + "\n")
-    return 0 if outcome.equal else 1
+    return 0 if right else 1
 
 
 def _serve(cloud: Cloud) -> None:
@@ -60,14 +77,53 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--serve", action="store_true", help="stay up when the story has ended")
     parser.add_argument("--empty", action="store_true", help="only serve an empty account")
+    _add_nemesis(parser)
     parser.add_argument("--port", type=_port, default=0, help="on loopback; default: any free one")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.empty and options.nemesis is not None:
+        parser.error("--nemesis spoils a run of the chain, and --empty has none: leave one out")
+    return options
+
+
+def _add_nemesis(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a nemesis", "lets go wrong what can go wrong on AWS")
+    group.add_argument(
+        "--nemesis",
+        type=_whole,
+        metavar="SEED",
+        help="throttle, delay, repeat, reorder, kill, time out: drawn from this seed",
+    )
+    group.add_argument(
+        "--nemesis-rate",
+        type=_share,
+        default=0.3,
+        metavar="R",
+        help="share of the calls between the services that go wrong, of those that only read a "
+        "fifth of it; default: 0.3",
+    )
+    group.add_argument(
+        "--poison-rate",
+        type=_share,
+        default=0.01,
+        metavar="R",
+        help="share of the records that are spoilt, and of the items that grow too large for "
+        "Kinesis; default: 0.01; with 0 the lake must equal the table",
+    )
 
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
     return int(text)
+
+
+def _share(text: str) -> float:
+    try:
+        if 0 <= (share := float(text)) <= 0.5:
+            return share
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected a share of 0 to 0.5, found {text!r}")
 
 
 def _port(text: str) -> int:

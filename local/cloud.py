@@ -103,13 +103,17 @@ class Cloud:
         while True:
             while self.step():
                 pass
-            due = [at for part in self.parts if (at := part.wakes_at()) is not None]
-            if not due:
+            wait = self._wait()
+            if wait is None:
                 return
-            wait = min(due) - self.clock.now()
-            if wait <= 0 and not self.step():
+            if wait <= 0 and not self.step() and (self._wait() or 1) <= 0:
                 raise RuntimeError("a part says that work is due, but does none")
             self.clock.advance(wait)
+
+    def _wait(self) -> float | None:
+        """Return in how many seconds work falls due; None if no part waits for time to pass."""
+        due = [at for part in self.parts if (at := part.wakes_at()) is not None]
+        return min(due) - self.clock.now() if due else None
 
     def close(self) -> None:
         """Stop answering, and let each part end what it started."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,13 @@ class Outcome:
     def summary(self) -> dict[str, object]:
         """Return the outcome as the JSON that `--summary` writes."""
         hops = [
-            {"hop": hop.hop, "in": hop.came_in, "out": hop.went_out, "failed": hop.failed}
+            {
+                "hop": hop.hop,
+                "in": hop.came_in,
+                "out": hop.went_out,
+                "failed": hop.failed,
+                "forgotten": hop.forgotten,
+            }
             for hop in self.hops
         ]
         return {
@@ -65,12 +72,10 @@ def demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     run(cloud, "setup")
     heading("orders")
     started = time.monotonic()
-    run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
+    write_orders(cloud, orders, seed)
     cloud.settle()
     seconds = time.monotonic() - started
-    heading("the chain, hop by hop")
-    hops = tuple(hop for part in cloud.parts for hop in part.counts())
-    print(hop_table(hops))
+    hops = told_hops(cloud)
     print(pace(cloud, hops, seconds))
     for trouble in troubles(cloud):
         print(f"trouble: {trouble}")
@@ -84,6 +89,19 @@ def demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     heading("dashboard")
     run(cloud, "-m", "analytics.dashboard")
     return outcome
+
+
+def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
+    """Let the generator write the lives of orders while the cloud moves."""
+    run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
+
+
+def told_hops(cloud: Cloud) -> tuple[HopCount, ...]:
+    """Return what each hop took in, delivered and failed, and print it."""
+    heading("the chain, hop by hop")
+    hops = tuple(hop for part in cloud.parts for hop in part.counts())
+    print(hop_table(hops))
+    return hops
 
 
 def heading(text: str) -> None:
@@ -132,9 +150,24 @@ def changes(hops: tuple[HopCount, ...]) -> int:
 
 
 def hop_table(hops: tuple[HopCount, ...]) -> str:
-    """Return what each hop took in, delivered and failed, a line each."""
-    rows = [("hop", "in", "delivered", "failed")]
-    rows += [(hop.hop, *map(str, (hop.came_in, hop.went_out, hop.failed))) for hop in hops]
+    """Return what each hop took in, delivered and failed, a line each.
+
+    Where a part was restarted, a hop's line tells too what that made it forget, and how much
+    more it took in than the hop before it knows to have delivered: what came again.
+    """
+    rows = [("hop", "in", "delivered", "failed", "forgotten", "again")]
+    sent = [hop.went_out for hop in hops]
+    for hop, before in zip(hops, [None, *sent], strict=False):
+        again = 0 if before is None else max(0, hop.came_in - before)
+        counts = (hop.came_in, hop.went_out, hop.failed, hop.forgotten, again)
+        rows.append((hop.hop, *map(str, counts)))
+    if all(row[4:] == ("0", "0") for row in rows[1:]):
+        rows = [row[:4] for row in rows]
+    return aligned(rows)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table's rows as text, all columns but the first flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(

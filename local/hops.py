@@ -5,9 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class HopCount:
-    """One hop's records so far; when the chain is at rest, `came_in == went_out + failed`."""
+    """One hop's records so far; at rest, `came_in == went_out + failed + forgotten`.
+
+    `forgotten` are those that a restart lost from memory: the hop takes them in again.
+    """
 
     hop: str
     came_in: int
     went_out: int
     failed: int
+    forgotten: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """Whether each record that came in is accounted for; so it is when the chain is at rest."""
+        return self.came_in == self.went_out + self.failed + self.forgotten

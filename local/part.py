@@ -39,5 +39,8 @@ class Part:
         """Return what this part took in, delivered and failed so far, hop by hop."""
         return []
 
+    def restart(self) -> None:
+        """Go on as if killed at this moment: what is not remembered durably is forgotten."""
+
     def close(self) -> None:
         """Let go of what outlives the process's memory: child processes and files."""

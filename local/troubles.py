@@ -41,22 +41,29 @@ def _waiting(sqs: Any, queue: str) -> int:
 
 
 def _delivery_troubles(cloud: Cloud) -> Iterator[str]:
-    firehose, s3 = cloud.client("firehose"), cloud.client("s3")
-    for name in firehose.list_delivery_streams()["DeliveryStreamNames"]:
-        stream = firehose.describe_delivery_stream(DeliveryStreamName=name)
-        destination = stream["DeliveryStreamDescription"]["Destinations"][0]
-        target = destination["ExtendedS3DestinationDescription"]
-        bucket = target["BucketARN"].rpartition(":")[2]
-        prefix = target.get("ErrorOutputPrefix", "").partition("!{")[0]
+    for bucket, prefix in error_stores(cloud):
         found: dict[tuple[str, str], int] = {}
-        for document in _documents(s3, bucket, prefix):
+        for document in error_documents(cloud, bucket, prefix):
             reason = (document["errorCode"], document["errorMessage"])
             found[reason] = found.get(reason, 0) + 1
         for (code, message), count in found.items():
             yield f"{count} records lie in s3://{bucket}/{prefix}: {code}: {message}"
 
 
-def _documents(s3: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+def error_stores(cloud: Cloud) -> Iterator[tuple[str, str]]:
+    """Yield bucket and prefix of where each delivery stream keeps what it could not deliver."""
+    firehose = cloud.client("firehose")
+    for name in firehose.list_delivery_streams()["DeliveryStreamNames"]:
+        stream = firehose.describe_delivery_stream(DeliveryStreamName=name)
+        destination = stream["DeliveryStreamDescription"]["Destinations"][0]
+        target = destination["ExtendedS3DestinationDescription"]
+        prefix = target.get("ErrorOutputPrefix", "").partition("!{")[0]
+        yield target["BucketARN"].rpartition(":")[2], prefix
+
+
+def error_documents(cloud: Cloud, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
+    """Yield what Firehose wrote of each record in an error store."""
+    s3 = cloud.client("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", ()):
             body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()

@@ -25,12 +25,16 @@ aws = cache(boto3.client)  # Of the cloud that was entered last.
 
 
 @contextmanager
-def laptop(*parts: type[Part], region: str = REGION) -> Iterator[Cloud]:
+def laptop(
+    *parts: type[Part],
+    region: str = REGION,
+    cloud_of: Callable[[tuple[type[Part], ...]], Cloud] = Cloud,
+) -> Iterator[Any]:
     """Yield a cloud of these parts, empty, which every client of this process finds."""
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
         _begin_anew()
         try:
-            with closing(Cloud(parts)) as cloud:
+            with closing(cloud_of(parts)) as cloud:
                 enter(cloud.endpoint)
                 yield cloud
         finally:

@@ -307,3 +307,38 @@ def test_a_closed_cloud_closes_its_parts_and_answers_nobody(
     with socket.socket() as late:
         late.settimeout(2)
         assert late.connect_ex((HOST, port)) != 0
+
+
+class Looker(Part):
+    """Its time to look came just after it was asked for work; it looks, and finds nothing."""
+
+    finds_time = True
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.waits, self.asked = True, False
+
+    def step(self) -> bool:
+        self.waits = not (self.finds_time and self.asked)
+        return False
+
+    def wakes_at(self) -> float | None:
+        self.asked = True
+        return 0.0 if self.waits else None
+
+
+class Liar(Looker):
+    """It says that it is time to look, and never looks."""
+
+    finds_time = False
+
+
+def test_a_look_that_was_due_and_finds_nothing_ends_the_wait() -> None:
+    with laptop(Looker) as cloud:
+        cloud.settle()
+        assert not cloud.part(Looker).waits
+
+
+def test_a_part_that_leaves_undone_what_it_says_is_due_is_found_out() -> None:
+    with laptop(Liar) as cloud, pytest.raises(RuntimeError, match="work is due, but does none"):
+        cloud.settle()

@@ -563,6 +563,7 @@ def test_a_batch_closes_before_its_event_is_too_large(
 
 
 @given(st.lists(st.binary(max_size=999)), st.text(max_size=256))
+@example([b""], "\U00010000" * 256)
 def test_an_event_is_never_larger_than_reckoned(payloads: list[bytes], key: str) -> None:
     long = ("9" * 56, "shardId-000000000000", 1.7e9)
     records = [SourceRecord(each, long[2], long[1], long[0], key) for each in payloads]

@@ -15,8 +15,10 @@ from local.dynamodb.part import DynamoDb
 from local.hops import HopCount
 from local.iam.part import Iam
 from local.kinesis import Kinesis
-from local.pipe.event import event, resolved
+from local.pipe.event import Event, event, resolved
+from local.pipe.flow import Batch, Lane
 from local.pipe.part import NAMESPACE, Pipes
+from local.pipe.stream_reader import Cursor
 from tests import sharded_streams
 from tests.laptop import code_of, empty_account, laptop, metric_sum
 from tests.roles import allow, grant, make_role
@@ -728,3 +730,11 @@ def test_a_record_of_another_server_need_not_have_a_time() -> None:
     found = event({"eventID": "1", "dynamodb": change}, "arn", "static")
     assert json.loads(found.data) == {"eventID": "1", "dynamodb": change, "eventSourceARN": "arn"}
     assert (found.second, found.partition_key) == (0, "static")
+
+
+def test_what_waits_behind_a_batch_is_not_due_before_it() -> None:
+    change = Event("1", 0, b"{}", "k")
+    lane = Lane(Cursor("shard", "", "TRIM_HORIZON"), waiting=[change], since=1.0)
+    assert lane.wakes_at(window=1.0) == 2.0
+    lane.batches.append(Batch((change,), due=9.0))
+    assert lane.wakes_at(window=1.0) == 9.0

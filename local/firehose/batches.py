@@ -54,8 +54,20 @@ class Batches:
     @property
     def size(self) -> int:
         """The bytes of the records."""
-        waiting = sum(len(record.data) for record in self._waiting)
-        return waiting + sum(len(each.data) for batch in self._batches for each in batch.records)
+        return sum(len(record.data) for record in self._records())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self._records())
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record arrived; None if there is none."""
+        return min((record.arrived for record in self._records()), default=None)
+
+    def _records(self) -> Iterator[SourceRecord]:
+        yield from self._waiting
+        for batch in self._batches:
+            yield from batch.records
 
     def add(self, records: list[SourceRecord]) -> None:
         """Take over records."""

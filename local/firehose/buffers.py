@@ -61,6 +61,16 @@ class Buffers:
         """The bytes of all rows."""
         return sum(buffer.size for buffer in self._buffers.values())
 
+    @property
+    def rows(self) -> int:
+        """The number of all rows."""
+        return sum(len(buffer.rows) for buffer in self._buffers.values())
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest row's record arrived; None if there is none."""
+        return min((buffer.arrived for buffer in self._buffers.values()), default=None)
+
     def add(self, of: Settings, row: Row, now: float) -> Failure | None:
         """Keep a row, or return why it cannot be kept."""
         buffer = self._buffers.get(row.partition)

@@ -41,6 +41,21 @@ class Delivery:
         """The bytes of the objects that wait."""
         return sum(len(each.body) for each in self._objects)
 
+    @property
+    def rows(self) -> int:
+        """The rows of the objects that wait; an error object has none."""
+        return sum(0 if each.failed else each.records for each in self._objects)
+
+    @property
+    def oldest(self) -> float | None:
+        """When the oldest record of the objects that wait arrived; None if there is none."""
+        return min((each.arrived for each in self._objects), default=None)
+
+    def forget(self) -> None:
+        """Let go of the objects that wait."""
+        self._objects.clear()
+        self._retry_at, self._failures = 0.0, 0
+
     def add(self, objects: Iterable[S3Object]) -> None:
         """Take over objects."""
         self._objects += objects
@@ -54,11 +69,12 @@ class Delivery:
         now = self._cloud.clock.now()
         if not self._objects or (self._failures < PATIENCE and now < self._retry_at):
             return False
-        before = len(self._objects)
-        errors = [(each, self._error(of, each)) for each in self._objects]
-        self._objects = [each for each, error in errors if error is not None]
-        self._note(of, [error for _, error in errors if error is not None])
-        return len(self._objects) < before
+        errors, waiting = [], list(self._objects)
+        for each in waiting:
+            if (error := self._error(of, each)) is not None:
+                errors.append(error)
+        self._note(of, errors)
+        return len(errors) < len(waiting)
 
     def _error(self, of: Settings, each: S3Object) -> BotoCoreError | ClientError | None:
         """Write one object, and return what S3 had against it."""
@@ -75,6 +91,7 @@ class Delivery:
             )
         except (BotoCoreError, ClientError) as error:
             return error
+        self._objects.remove(each)
         self._count(each)
         return None
 

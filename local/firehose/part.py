@@ -75,13 +75,18 @@ class Firehose(Part):
         def total(name: str) -> int:
             return sum(stream.totals[name] for stream in streams)
 
+        transform = map(total, ("read", "transformed", "untransformed", "unanswered"))
         delivered = sum(stream.delivered for stream in streams)
+        failed, forgotten = total("unpartitioned"), total("unwritten")
         return [
-            HopCount(
-                "Firehose → Lambda", total("read"), total("transformed"), total("untransformed")
-            ),
-            HopCount("Firehose → S3", total("rows"), delivered, total("unpartitioned")),
+            HopCount("Firehose → Lambda", *transform),
+            HopCount("Firehose → S3", total("rows"), delivered, failed, forgotten),
         ]
+
+    def restart(self) -> None:
+        """Let each delivery stream lose what it holds in memory."""
+        for stream in list(self._streams.values()):
+            stream.restart()
 
     def _create(self, call: Call) -> Reply:
         params = call.params

@@ -36,7 +36,7 @@ class Source:
         self._kinesis = kinesis
         self._stream = stream_arn.rpartition("/")[2]
         self._iterators: dict[str, str] = {}
-        self._reached: dict[str, str] = {}
+        self._reached: dict[str, SourceRecord] = {}
         self._since: dict[str, datetime] = {}  # When a shard's end was taken, on Kinesis's clock.
         self._shards: dict[str, Mapping[str, Any]] = {}
         self._finished: set[str] = set()
@@ -54,6 +54,18 @@ class Source:
                 self._since[name] = datetime.now(timezone.utc)
                 self._iterators[name] = self._iterator(name, ShardIteratorType="LATEST")
             self._shards[name] = shard
+
+    def restart(self, oldest: float | None) -> None:
+        """Read again what arrived since `oldest`; a shard that has no such record, on where it was.
+
+        With the arrival of the oldest record that is not delivered yet, none is left out.
+        """
+        self._iterators.clear()
+        for shard, reached in list(self._reached.items()):
+            if oldest is not None and reached.arrived >= oldest:
+                del self._reached[shard]
+                self._since[shard] = datetime.fromtimestamp(oldest, timezone.utc)
+                self._finished.discard(shard)
 
     def batches(self) -> Iterator[list[SourceRecord]]:
         """Yield the next records of each shard; asking for more says that they are kept."""
@@ -80,8 +92,8 @@ class Source:
     def _resumed(self, shard: str) -> str:
         """Return an iterator from where reading got to, or from where it has to begin."""
         if reached := self._reached.get(shard):
-            kind = "AFTER_SEQUENCE_NUMBER"
-            return self._iterator(shard, ShardIteratorType=kind, StartingSequenceNumber=reached)
+            place = {"StartingSequenceNumber": reached.sequence}
+            return self._iterator(shard, ShardIteratorType="AFTER_SEQUENCE_NUMBER", **place)
         if since := self._since.get(shard):
             return self._iterator(shard, ShardIteratorType="AT_TIMESTAMP", Timestamp=since)
         return self._iterator(shard, ShardIteratorType="TRIM_HORIZON")
@@ -95,7 +107,7 @@ class Source:
         self.behind = max(self.behind, answer.get("MillisBehindLatest", 0))
         self.backlog |= len(records) >= READ_LIMIT
         if records:
-            self._reached[shard] = records[-1]["SequenceNumber"]
+            self._reached[shard] = _record(shard, records[-1])
         if following:
             self._iterators[shard] = following
         if not following or (not records and _closed(self._shards[shard])):

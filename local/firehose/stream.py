@@ -45,6 +45,17 @@ class DeliveryStream:
         """The rows that are in S3."""
         return self._delivery.delivered
 
+    def restart(self) -> None:
+        """Lose what is held in memory, and read it again: all that S3 has not acknowledged."""
+        holders = (self._batches, self._buffers, self._delivery)
+        held = [holder.oldest for holder in holders if holder.oldest is not None]
+        self.totals["unanswered"] += len(self._batches)
+        self.totals["unwritten"] += self._buffers.rows + self._delivery.rows
+        self._batches, self._buffers = Batches(self._cloud), Buffers()
+        self._delivery.forget()
+        self._source.restart(min(held, default=None))
+        self._poll_at = 0.0
+
     def step(self, of: Settings) -> bool:
         """Read, transform and deliver what is due, and return whether anything moved."""
         self._settings = of

@@ -102,7 +102,9 @@ class WrongShape(Exception):
 
 def request_size(record: SourceRecord) -> int:
     """Return how much of an event's limit a record takes, at most."""
-    return len(record.data) * 4 // 3 + len(record.partition_key) * 6 + ENVELOPE
+    key = record.partition_key.encode("utf-16-le", "surrogatepass")
+    escaped = len(key) * 3  # JSON writes two bytes of UTF-16 as \uXXXX.
+    return len(record.data) * 4 // 3 + escaped + ENVELOPE
 
 
 def event(of: Settings, invocation: str, records: Iterable[SourceRecord]) -> bytes:

@@ -71,6 +71,12 @@ class Lambda(Part):
                 return respond(call, target(found[1] if found.groups() else "", call.query))
         return None
 
+    def restart(self) -> None:
+        """End all processes: the next event of each function starts one."""
+        with self._starting:
+            for name in list(self._sandboxes):
+                self._retire(name)
+
     def close(self) -> None:
         """End all processes."""
         for sandbox in self._sandboxes.values():

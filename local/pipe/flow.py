@@ -46,6 +46,17 @@ class Lane:
     batches: deque[Batch] = field(default_factory=deque)
     taken: str = ""
 
+    @property
+    def held(self) -> int:
+        """How many events were read whose fate is open."""
+        return len(self.waiting) + sum(len(batch.events) for batch in self.batches)
+
+    def wakes_at(self, window: float) -> float | None:
+        """Return when there is something to do; what waits behind a batch waits as long as it."""
+        if self.batches:
+            return self.batches[0].due
+        return self.since + window if self.waiting else None
+
 
 class Flow:
     """The moving of one pipe; `trouble` is what keeps it from its source, `metrics` are new."""
@@ -56,7 +67,7 @@ class Flow:
         self._lanes: dict[str, Lane] = {}
         self.trouble = ""
         self.metrics: Counter[str] = Counter()
-        self.came_in = self.went_out = self.failed = 0
+        self.came_in = self.went_out = self.failed = self.forgotten = 0
         streams = cloud.client("dynamodbstreams", settings.role, PRINCIPAL, arn)
         self._reader = StreamReader(streams, settings.source, settings.starting_position)
         self.configure(settings)
@@ -68,6 +79,12 @@ class Flow:
         self._reader.use(self._cloud.client("dynamodbstreams", *acting))
         self._kinesis = self._cloud.client("kinesis", *acting)
         self._dead_letters = DeadLetters(self._cloud, self._arn, settings)
+
+    def restart(self) -> None:
+        """Forget all but what is settled: the rest is read, and perhaps delivered, again."""
+        self.forgotten += sum(lane.held for lane in self._lanes.values())
+        self._lanes.clear()
+        self._reader.restart()
 
     def step(self) -> bool:
         """Bring one batch of each readable shard further, and return whether any moved."""
@@ -82,9 +99,8 @@ class Flow:
 
     def wakes_at(self) -> float | None:
         """Return when a batch may be tried again, or is closed though not full."""
-        times = [lane.batches[0].due for lane in self._lanes.values() if lane.batches]
-        window = self._settings.window
-        times += [lane.since + window for lane in self._lanes.values() if lane.waiting]
+        window, lanes = self._settings.window, self._lanes.values()
+        times = [at for lane in lanes if (at := lane.wakes_at(window)) is not None]
         return min(times, default=None)
 
     def _lane(self, cursor: Cursor) -> Lane:

@@ -88,9 +88,17 @@ class Pipes(Part):
 
     def counts(self) -> list[HopCount]:
         """Return what the pipes have read, delivered and given up."""
-        flows = [pipe.flow for pipe in self._pipes.values() if pipe.flow]
-        came_in, went_out = sum(f.came_in for f in flows), sum(f.went_out for f in flows)
-        return [HopCount("Pipe → Kinesis", came_in, went_out, sum(f.failed for f in flows))]
+        counts = ("came_in", "went_out", "failed", "forgotten")
+        totals = [sum(getattr(flow, count) for flow in self._flows()) for count in counts]
+        return [HopCount("Pipe → Kinesis", *totals)]
+
+    def restart(self) -> None:
+        """Go on from what each pipe has settled, as a poller does that was killed."""
+        for flow in self._flows():
+            flow.restart()
+
+    def _flows(self) -> list[Flow]:
+        return [pipe.flow for pipe in list(self._pipes.values()) if pipe.flow]
 
     def _running(self) -> list[Pipe]:
         return [pipe for pipe in list(self._pipes.values()) if pipe.state == "RUNNING"]

@@ -83,6 +83,13 @@ class StreamReader:
         cursor.done = True
         self._is_known = False
 
+    def restart(self) -> None:
+        """Read every shard again behind what is settled of it."""
+        for cursor in self._cursors.values():
+            cursor.restart(cursor.settled)
+            cursor.ended = False
+        self._is_known = False
+
     def use(self, client: Any) -> None:
         """Read on with another client."""
         self.client = client
