@@ -19,9 +19,9 @@ from operations import arguments as given
 from operations import delivery
 from operations.checkpoint import Checkpoint
 from operations.command import exit_status
-from operations.repair import TOO_LARGE
 from operations.sending import RATE, Outgoing, Rehearsal, Sender
 from operations.table import Page, Table
+from operations.verifying.repair import TOO_LARGE
 from setup.names import PIPE, TABLE
 from transform import canonical
 from transform.snapshot import backfill_record

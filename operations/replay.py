@@ -5,24 +5,23 @@ all else stays, with its reason. Ends with 0 when nothing stays, else with 1.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 
 import boto3
 
+from operations import arguments as given
 from operations.command import exit_status
-from operations.dead_letters import DeadLetters, Stream
-from operations.error_objects import ErrorObjects
-from operations.resending import Replay
-from operations.road import obstacle
+from operations.replaying.dead_letters import DeadLetters, Stream
+from operations.replaying.error_objects import ErrorObjects
+from operations.replaying.resending import Replay
+from operations.replaying.road import obstacle
+from operations.replaying.tally import Tally
+from operations.report import add_json, tell
 from operations.sending import RATE, Sender
-from operations.tally import Tally
 from setup.names import DEAD_LETTERS, bucket
 
-STDOUT = Path("-")
 FAILED = 1
 
 
@@ -64,14 +63,7 @@ def _replay(options: argparse.Namespace) -> Replay:
 
 def _tell(total: Tally, options: argparse.Namespace, is_whole: bool = True) -> None:
     told = {"dry_run": options.dry_run, "whole": is_whole, **total.document()}
-    document = json.dumps(told, indent=2)
-    if options.json == STDOUT:
-        print(document)
-        return
-    if options.json:
-        options.json.write_text(document + "\n")
-    for line in total.lines(options.dry_run):
-        print(line)
+    tell(total.lines(options.dry_run), told, options.json)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -84,26 +76,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--rate",
-        type=_rate,
+        type=given.rate,
         default=RATE,
         metavar="N",
         help=f"put at most N records a second into Kinesis; default: {RATE:.0f}",
     )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        nargs="?",
-        const=STDOUT,
-        metavar="FILE",
-        help="write JSON into a file, or print it instead of the words",
-    )
+    add_json(parser)
     return parser.parse_args(arguments)
-
-
-def _rate(text: str) -> float:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, found {text!r}")
-    return float(text)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ told.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from pathlib import Path
 import boto3
 from botocore.exceptions import ClientError
 
-from operations import signs
-from operations.checks import CHECKS
 from operations.command import exit_status
-from operations.measures import COUNTED, Hop, hops, measured, table
-from operations.signs import Sign
+from operations.health import signs
+from operations.health.checks import CHECKS
+from operations.health.measures import COUNTED, Hop, hops, measured, table
+from operations.health.signs import Sign
+from operations.report import add_json, tell
 from setup.names import PIPELINE, place
 
-STDOUT = Path("-")
 MOST_HOURS = 24 * 60  # CloudWatch keeps points of five minutes for 63 days
 
 
@@ -74,14 +73,8 @@ def _status(hours: int) -> Status:
 
 
 def _told(status: Status, file: Path | None) -> int:
-    """Print the status, or write it to a file as JSON as well, and return its exit status."""
-    document = json.dumps(status.document(), indent=2)
-    if file == STDOUT:
-        print(document)
-    else:
-        if file:
-            file.write_text(document + "\n")
-        print("\n".join(status.lines()))
+    """Tell the status, and return its exit status."""
+    tell(status.lines(), status.document(), file)
     return signs.status(status.signs)
 
 
@@ -94,14 +87,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help="how far the counts go back; default: 3",
     )
-    parser.add_argument(
-        "--json",
-        type=Path,
-        nargs="?",
-        const=STDOUT,
-        metavar="FILE",
-        help="write JSON into a file, or print it instead of the words",
-    )
+    add_json(parser)
     return parser.parse_args(arguments)
 
 

@@ -7,11 +7,9 @@ when that could not be told.
 """
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from time import sleep
 from typing import Protocol
 
@@ -20,17 +18,16 @@ import boto3
 from operations import arguments as given
 from operations import delivery
 from operations.command import exit_status
-from operations.comparison import Mend, verdict
-from operations.files import replace
-from operations.gaps import Gaps, gaps
-from operations.repair import Repair
+from operations.report import STDOUT, add_json, tell
 from operations.sending import RATE, Sender
 from operations.table import Table
-from operations.verdict import UNKNOWN, Verdict
+from operations.verifying.comparison import Mend, verdict
+from operations.verifying.gaps import Gaps, gaps
+from operations.verifying.repair import Repair
+from operations.verifying.verdict import UNKNOWN, Verdict
 from setup.names import TABLE, bucket
 
 LISTED = 20  # keys of each kind that people are shown; programs get all
-STDOUT = Path("-")
 JSON = """
 JSON: at (UTC), bucket, asked ("table", "gaps" or a key), equal (true or false), table and lake (how
 many orders each holds), missing, extra, different, unsettled (lists of keys), counts (of each
@@ -77,7 +74,8 @@ def _repaired(options: argparse.Namespace, table: Table, verified: Callable[...,
     repair = Repair(table, Sender(boto3.client("kinesis"), rate=RATE), _limit(options))
     found = verified(repair.mend)
     if options.json != STDOUT:
-        _say([*(found.lines() if repair.sent else ()), *(repair.lines() if repair.counts else ())])
+        for line in (*(found.lines() if repair.sent else ()), *repair.lines()):
+            print(line, flush=True)
     if repair.sent:
         found = verified()
     return _told(found, options, repair=repair.document())
@@ -87,13 +85,7 @@ def _told(report: Report, options: argparse.Namespace, **more: object) -> int:
     """Print a report, or write it to a file as JSON as well, and return its status."""
     now = datetime.now(timezone.utc)
     of_what = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "asked": _asked(options)}
-    document = json.dumps(of_what | report.document() | more, indent=2)
-    if options.json == STDOUT:
-        print(document)
-        return report.status
-    if options.json:
-        replace(options.json, document + "\n")
-    _say(report.lines())
+    tell(report.lines(), of_what | report.document() | more, options.json)
     return report.status
 
 
@@ -104,11 +96,6 @@ def _asked(options: argparse.Namespace) -> str:
 
 def _limit(options: argparse.Namespace) -> int | None:
     return LISTED if options.limit is None and not options.json else options.limit
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line, flush=True)
 
 
 def _wait(seconds: float | None, doubts: int) -> None:
@@ -143,19 +130,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help=f"keys of each kind to list; default: {LISTED}, or all of them with --json",
     )
-    parser.add_argument(
-        "--json",
-        type=_place,
-        nargs="?",
-        const=STDOUT,
-        metavar="FILE",
-        help="write JSON into a file, or print it instead of the words",
-    )
+    add_json(parser)
     return parser.parse_args(arguments)
-
-
-def _place(text: str) -> Path:
-    return STDOUT if text == "-" else given.new_file(text)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
 from operations import verify
-from operations.difference import KINDS
 from operations.lake import Held
-from operations.repair import Unmendable, mending_record
 from operations.table import Table
-from operations.verdict import Finding
+from operations.verifying.difference import KINDS
+from operations.verifying.repair import Unmendable, mending_record
+from operations.verifying.verdict import Finding
 from setup import names
 from tests.laptop import aws, laptop
 from transform import canonical, change

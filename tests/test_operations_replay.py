@@ -16,11 +16,12 @@ import transform
 from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
-from operations import error_objects, replay, sending
-from operations.acceptance import NO_RECORD, TOO_LARGE
-from operations.dead_letters import Letter, Stream, letter
-from operations.error_objects import ErrorObjects
-from operations.resending import EXPIRED, NO_RUN
+from operations import replay, sending
+from operations.replaying import error_objects
+from operations.replaying.acceptance import NO_RECORD, TOO_LARGE
+from operations.replaying.dead_letters import Letter, Stream, letter
+from operations.replaying.error_objects import ErrorObjects
+from operations.replaying.resending import EXPIRED, NO_RUN
 from setup import names
 from tests.laptop import laptop
 from tests.strategies import stream_record

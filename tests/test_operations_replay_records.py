@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import transform
 from local.pipe.event import event
-from operations.acceptance import TOO_LARGE, UNLIKE, Accepted, Refused, judged
-from operations.dead_letters import Run, letter
-from operations.stream_records import piped
+from operations.replaying.acceptance import TOO_LARGE, UNLIKE, Accepted, Refused, judged
+from operations.replaying.dead_letters import Run, letter
+from operations.replaying.stream_records import piped
 from tests.strategies import ARN, Item, firehose_record, payloads, stream_record, stream_records
 from tests.test_transform_record import snapshots
 

@@ -3,8 +3,8 @@
 import pytest
 
 from operations import replay
-from operations.acceptance import TOO_LARGE, Refused
-from operations.tally import LISTED, Tally
+from operations.replaying.acceptance import TOO_LARGE, Refused
+from operations.replaying.tally import LISTED, Tally
 
 BAD = Refused("eventName: expected a text, found nothing")
 LARGE = Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)

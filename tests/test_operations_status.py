@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
-from operations import checks, delay, signs, status
-from operations.measures import Hop
-from operations.signs import Sign
+from operations import status
+from operations.health import checks, delay, signs
+from operations.health.measures import Hop
+from operations.health.signs import Sign
 from setup import names
 from tests.laptop import laptop
 

@@ -20,12 +20,13 @@ from analytics import athena
 from local.athena import Athena
 from local.cloud import Cloud
 from local.dynamodb.part import DynamoDb
-from operations import gaps, verify
-from operations.comparison import verdict
-from operations.difference import KINDS, digest, first_difference, kind
-from operations.ledger import Ledger
+from operations import verify
 from operations.table import Table
-from operations.verdict import Verdict
+from operations.verifying import gaps
+from operations.verifying.comparison import verdict
+from operations.verifying.difference import KINDS, digest, first_difference, kind
+from operations.verifying.ledger import Ledger
+from operations.verifying.verdict import Verdict
 from setup import names
 from tests.laptop import laptop
 from transform import state

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from operations.acceptance import NO_RECORD, Accepted, Refused, judged
-from operations.case import Case
-from operations.dead_letters import DeadLetters, Letter, Run, Stream
-from operations.error_documents import UNNAMED, documents
-from operations.error_objects import Content, Entry, ErrorObjects, Moved, Unreadable
+from operations.replaying.acceptance import NO_RECORD, Accepted, Refused, judged
+from operations.replaying.case import Case
+from operations.replaying.dead_letters import DeadLetters, Letter, Run, Stream
+from operations.replaying.error_documents import UNNAMED, documents
+from operations.replaying.error_objects import Content, Entry, ErrorObjects, Moved, Unreadable
+from operations.replaying.spooling import Spools, chunks
+from operations.replaying.stream_records import piped
+from operations.replaying.tally import Tally
 from operations.sending import Outgoing
-from operations.spooling import Spools, chunks
-from operations.stream_records import piped
-from operations.tally import Tally
 from setup.names import REPLAYED
 
 NO_RUN = "no letter that points into a stream"

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from operations.spooling import CHUNK, Spools, chunks
+from operations.replaying.spooling import CHUNK, Spools, chunks
 from setup.names import ERRORS, REPLAYED
 
 GZIP = b"\x1f\x8b"  # how compressed content begins, whatever its name and its headers say

@@ -3,9 +3,9 @@
 import json
 from typing import IO
 
-from operations.acceptance import Accepted, Refused
-from operations.spooling import Spools, chunks
-from operations.tally import Tally
+from operations.replaying.acceptance import Accepted, Refused
+from operations.replaying.spooling import Spools, chunks
+from operations.replaying.tally import Tally
 
 
 class Case:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.athena import literal
-from operations.difference import UNSETTLED
 from operations.sending import Outgoing, Sender
 from operations.table import Table
-from operations.verdict import Finding
+from operations.verifying.difference import UNSETTLED
+from operations.verifying.verdict import Finding
 from setup.names import CHANGES
 from transform import BadRecord, change
 from transform.snapshot import backfill_record, repair_record
@@ -128,7 +128,9 @@ class Repair:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return what was done in words; the last line says it all."""
+        """Return what was done in words, if anything; the last line says it all."""
+        if not self.counts:
+            return
         for outcome, told in OUTCOMES.items():
             for key in self.keys[outcome]:
                 yield f"{told.word:9}  {key}  {self.reasons.get(key, told.meaning)}"

@@ -12,10 +12,10 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from operations import lake
-from operations.difference import digest, kind
-from operations.ledger import Doubt, Ledger
 from operations.table import BATCH, Table
-from operations.verdict import Finding, Verdict
+from operations.verifying.difference import digest, kind
+from operations.verifying.ledger import Doubt, Ledger
+from operations.verifying.verdict import Finding, Verdict
 
 Entry = TypeVar("Entry")
 Mend = Callable[[Sequence[Finding]], None]

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.error_documents import UNNAMED, named_code
+from operations.replaying.error_documents import UNNAMED, named_code
 
 HIDDEN = 900  # seconds for which a letter that is being read is nobody else's
 WAIT = 1  # seconds; only a question that waits asks all of SQS

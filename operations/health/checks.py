@@ -8,9 +8,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from operations import delay
-from operations.measures import AGE, FRESHNESS, PIPE_FAILED, PIPE_TAKEN, RECENT, measured
-from operations.signs import Sign
+from operations.health import delay
+from operations.health.measures import AGE, FRESHNESS, PIPE_FAILED, PIPE_TAKEN, RECENT, measured
+from operations.health.signs import Sign
 from setup.names import (
     CHANGES,
     CRAWLER,

@@ -10,21 +10,19 @@ from tempfile import TemporaryDirectory
 
 import boto3
 
-from setup.names import DELIVERY, FUNCTION
+from operations import delivery
+from setup.names import FUNCTION
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent.parent
 DEPLOY = "setup/05_lambda.py"
 
 
 def obstacle() -> str | None:
     """Return why nothing should be put into Kinesis now and what to do, or None."""
-    described = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    status = described["DeliveryStreamDescription"]["DeliveryStreamStatus"]
-    if status != "ACTIVE":
-        # Firehose reads Kinesis from LATEST: it never delivers what was there before it.
-        return (
-            f"delivery stream {DELIVERY} is {status}, not ACTIVE: run python setup/06_firehose.py"
-        )
+    try:
+        delivery.check_active()
+    except delivery.NotReady as reason:
+        return str(reason)
     if deployed_code() != checked_out_code():
         return (
             f"function {FUNCTION} runs other code than this checkout, so what is accepted here "

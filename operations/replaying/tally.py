@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from operations.acceptance import Refused
+from operations.replaying.acceptance import Refused
 
 LISTED = 20  # changes lost to replay that people are shown; programs get all
 REPAIR = "python -m operations.verify --repair"

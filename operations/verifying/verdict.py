@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from operations.difference import KINDS, UNSETTLED, Difference, first_difference
 from operations.lake import Held
+from operations.verifying.difference import KINDS, UNSETTLED, Difference, first_difference
 
 EQUAL, UNEQUAL, UNKNOWN = 0, 1, 2  # exit statuses
 

@@ -1,0 +1,1 @@
+"""How each part of the pipeline is, and what the hops did."""

@@ -1,0 +1,1 @@
+"""What failed: where it lies, what the transform says of it now, and what becomes of it."""

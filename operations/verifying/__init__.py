@@ -1,0 +1,1 @@
+"""Lake against table: what differs, what was lost, and what mends it."""
