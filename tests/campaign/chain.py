@@ -4,12 +4,16 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
+import boto3
+
+from analytics import athena
 from local.cloud import Cloud
 from local.demo import run
 from local.firehose import Firehose
@@ -149,7 +153,19 @@ def a_chain() -> Iterator[Chain]:
     with laptop(Storm, *PARTS) as cloud:
         forget_where()
         run(cloud, "setup")
-        yield Chain(cloud)
+        impatient = patch.object(athena, "FIRST_PAUSE", 0.01)
+        with impatient, patch.object(boto3, "client", remembered(boto3.client)):
+            yield Chain(cloud)
+
+
+def remembered(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what makes a client of each service once: that takes longer than most calls."""
+    plain = cache(make)
+
+    def client(service: str, **options: Any) -> Any:
+        return make(service, **options) if options else plain(service)
+
+    return client
 
 
 def told(main: Main, *options: str) -> tuple[int, Document]:
