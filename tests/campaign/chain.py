@@ -42,10 +42,10 @@ class Chain:
 
     # The cloud.
 
-    def step(self) -> None:
-        """Let every part work once, in the storm."""
+    def step(self) -> bool:
+        """Let every part work once, in the storm, and return whether any found work."""
         with self.storm.raging():
-            self.cloud.step()
+            return self.cloud.step()
 
     def settle(self) -> None:
         """Let the chain come to rest, in the storm."""

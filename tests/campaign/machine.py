@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.campaign.chain import Chain
 from tests.campaign.life import ACCOUNTS, Item, Life
@@ -31,7 +31,14 @@ VALUES: st.SearchStrategy[Item] = st.sampled_from(
 POISON = st.sampled_from([b"", b"no JSON", b"\xff\xfe", b'{"eventName": "UPSERT"}'])
 PUT_FAULTS = st.lists(st.sampled_from(sorted(FAULTS[PUT])), min_size=1, max_size=4)
 INVOKE_FAULTS = st.lists(st.sampled_from(sorted(FAULTS[INVOKE])), min_size=1, max_size=5)
-BLIND = st.lists(st.tuples(ORDERS, STATUSES | st.none()), max_size=4)
+ENDS = st.permutations(ACCOUNTS).map(lambda accounts: accounts[:2])
+WRITES = st.one_of(
+    st.tuples(st.just("put"), ORDERS, STATUSES),
+    st.tuples(st.just("update"), ORDERS | st.sampled_from(ACCOUNTS), NAMES, VALUES),
+    st.tuples(st.just("remove"), ORDERS),
+    st.tuples(st.just("expire"), ORDERS),
+    st.builds(lambda ends, amount: ("transfer", *ends, amount), ENDS, st.integers(1, 150)),
+)
 
 
 class Campaign(RuleBasedStateMachine):
@@ -44,30 +51,17 @@ class Campaign(RuleBasedStateMachine):
         super().__init__()
         self.life = Life(self.chain)
 
-    @rule(order=ORDERS, status=STATUSES)
-    def put(self, order: str, status: str) -> None:
-        self.life.put(order, status)
+    @initialize(writes=st.lists(WRITES, min_size=5, max_size=15))
+    def begin(self, writes: list[Any]) -> None:
+        self.live(writes)
 
-    @rule(order=ORDERS | st.sampled_from(ACCOUNTS), name=NAMES, value=VALUES)
-    def update(self, order: str, name: str, value: Item) -> None:
-        self.life.update(order, name, value)
+    @rule(writes=st.lists(WRITES, min_size=1, max_size=6))
+    def write(self, writes: list[Any]) -> None:
+        self.live(writes)
 
-    @rule(order=ORDERS)
-    def remove(self, order: str) -> None:
-        self.life.remove(order)
-
-    @rule(order=ORDERS)
-    def expire(self, order: str) -> None:
-        self.life.expire(order)
-
-    @rule(ends=st.permutations(ACCOUNTS), amount=st.integers(1, 150))
-    def transfer(self, ends: list[str], amount: int) -> None:
-        self.life.transfer(ends[0], ends[1], amount)
-
-    @rule(ends=st.permutations(ACCOUNTS), amount=st.integers(1, 150))
-    def transfer_to_and_fro(self, ends: list[str], amount: int) -> None:
-        self.life.transfer(ends[0], ends[1], amount)
-        self.life.transfer(ends[1], ends[2], amount)
+    def live(self, writes: list[Any]) -> None:
+        for name, *details in writes:
+            getattr(self.life, name)(*details)
 
     @precondition(lambda self: not self.life.large)
     @rule(order=ORDERS)
@@ -126,19 +120,11 @@ class Campaign(RuleBasedStateMachine):
     def delete_object(self, number: int) -> None:
         self.life.delete_object(number)
 
-    @rule(drained=st.booleans(), blind=BLIND)
-    def look_away(self, drained: bool, blind: list[tuple[str, str | None]]) -> None:
+    @rule(drained=st.booleans(), blind=st.lists(WRITES, max_size=4))
+    def look_away(self, drained: bool, blind: list[Any]) -> None:
         if drained:
             self.life.settle()
-        self.life.look_away(lambda: self._blindly(blind))
-
-    def _blindly(self, blind: list[tuple[str, str | None]]) -> None:
-        for order, status in blind:
-            if status:
-                self.life.put(order, status)
-            else:
-                self.life.remove(order)
-        self.life.transfer(*ACCOUNTS[:2], 1)
+        self.life.look_away(lambda: self.live(blind))
 
     @rule(drained=st.booleans())
     def recreate_table(self, drained: bool) -> None:

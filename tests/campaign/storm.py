@@ -36,7 +36,7 @@ class Storm(Part):
             return None
         fault = coming.popleft()
         self.struck[f"{kind} {fault}"] += 1
-        return FAULTS[kind][fault](self.cloud, call)
+        return {**FAULTS[kind], **SABOTAGES}[fault](self.cloud, call)
 
     def calm(self) -> None:
         """Let nothing more come."""
@@ -97,6 +97,12 @@ def _partly_refused(cloud: Cloud, call: Call) -> Reply:
     return json_reply({"FailedRecordCount": results.count(FULL), "Records": results})
 
 
+def _swallowed(_: Cloud, call: Call) -> Reply:
+    """Kinesis loses what it says that it took, as it never does: a sabotage."""
+    results = [{"SequenceNumber": "1", "ShardId": "shardId-0"} for _ in call.params["Records"]]
+    return json_reply({"FailedRecordCount": 0, "Records": results})
+
+
 def _invoke_answer_lost(cloud: Cloud, call: Call) -> Reply:
     cloud.part(Lambda).answer(call)
     raise AwsError("ServiceException", "The answer was lost.", 500)
@@ -113,3 +119,4 @@ FAULTS: dict[str, dict[str, Fault]] = {
     },
     INVOKE: {"throttled": _throttled_invoke, "answer lost": _invoke_answer_lost},
 }
+SABOTAGES: dict[str, Fault] = {"swallowed": _swallowed}
