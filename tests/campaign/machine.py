@@ -56,7 +56,7 @@ class Campaign(RuleBasedStateMachine):
         self.live(writes)
 
     @rule(writes=st.lists(WRITES, min_size=1, max_size=6))
-    def write(self, writes: list[Any]) -> None:
+    def alter(self, writes: list[Any]) -> None:
         self.live(writes)
 
     def live(self, writes: list[Any]) -> None:
