@@ -25,6 +25,8 @@ from local.parts import PARTS
 from local.troubles import troubles
 from setup import names
 from tests import sharded_streams
+from tests.campaign import validators
+from tests.campaign.evidence import evidence
 from tests.laptop import laptop, zipped
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -43,6 +45,14 @@ def chain() -> Iterator[Cloud]:
         run(cloud, "setup")
         write_orders(cloud, orders=60, seed=7)
         yield cloud
+
+
+@pytest.fixture(autouse=True)
+def whole(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold, after each test of the chain, what lies in the cloud against what was written."""
+    yield
+    if "chain" in request.fixturenames:
+        assert validators.faults(evidence()) == []
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:

@@ -28,7 +28,7 @@ def records(draw: st.DrawFn) -> Item:
         if name not in IMAGES - VIEWS[view]
     }
     inner["StreamViewType"] = view
-    inner["ApproximateCreationDateTime"] = draw(st.integers(0, 2**41) | st.floats(0, 2**31))
+    inner["ApproximateCreationDateTime"] = draw(st.integers(0, 2**41) | st.floats(1e-9, 2**31))
     inner["SequenceNumber"] = draw(st.from_regex(r"[0-9]{1,40}", fullmatch=True))
     identity = {"userIdentity": TTL} if draw(st.booleans()) else {}
     return {**record, **identity, "dynamodb": inner}

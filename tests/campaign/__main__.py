@@ -1,0 +1,68 @@
+"""Wage campaigns on the laptop chain, ten on each cloud: a seed makes the same ten again."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.campaign.chain import a_chain
+from tests.campaign.life import Life
+from tests.campaign.machine import campaigns_on
+
+EACH = 10
+STEPS = 25
+
+
+def main() -> int:
+    """Wage the campaigns, and return 0 when none found a fault."""
+    options = _options()
+    total: Counter[str] = Counter()
+    began = time.monotonic()
+
+    def judged(life: Life) -> None:
+        total.update(life.counts)
+        total["campaigns"] += 1
+        spent = time.monotonic() - began
+        print(f"{total['campaigns']:4} {spent:6.0f} s  {dict(life.counts)}", flush=True)
+
+    first = options.seed
+    while total["campaigns"] < options.campaigns:
+        print(f"seed {options.seed}", flush=True)
+        wage(options.seed, EACH, STEPS, judged)
+        options.seed += 1
+    print(f"seeds {first} to {options.seed - 1}, no fault found: {dict(total)}")
+    return 0
+
+
+def wage(number: int, campaigns: int, steps: int, judged: Callable[[Life], None]) -> None:
+    """Wage some campaigns on a cloud of their own."""
+    with a_chain() as chain:
+        waged = seed(number)(campaigns_on(chain, judged))
+        run_state_machine_as_test(waged, settings=bounded(campaigns, steps))
+
+
+def bounded(campaigns: int, steps: int) -> settings:
+    """Return settings for so many campaigns of at most so many steps; a failure is not shrunk."""
+    return settings(
+        max_examples=campaigns,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--campaigns", type=int, default=200, help="at least so many")
+    parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""A part in front of all others that lets calls between the services go wrong, as it is told to."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from json import dumps
+from typing import Any
+
+from local.call import AwsError, Call, Reply, json_reply
+from local.cloud import Cloud
+from local.kinesis import CALL_RECORDS, Kinesis
+from local.lambda_runtime import Lambda
+from local.part import Part
+
+PUT, INVOKE = "PutRecords", "Invoke"
+FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded."}
+
+
+class Storm(Part):
+    """While it rages, calls meet what is `coming` for their kind; `struck` counts what did."""
+
+    services = ("kinesis", "lambda")
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.coming: dict[str, deque[str]] = {PUT: deque(), INVOKE: deque()}
+        self.struck: Counter[str] = Counter()
+        self._rages = False
+
+    def answer(self, call: Call) -> Reply | None:
+        """Return the reply to a call that goes wrong, and let all others pass."""
+        kind = INVOKE if call.path.endswith("/invocations") else call.operation
+        coming = self.coming.get(kind)
+        if not self._rages or not coming:
+            return None
+        fault = coming.popleft()
+        self.struck[f"{kind} {fault}"] += 1
+        return {**FAULTS[kind], **SABOTAGES}[fault](self.cloud, call)
+
+    def calm(self) -> None:
+        """Let nothing more come."""
+        for coming in self.coming.values():
+            coming.clear()
+
+    @contextmanager
+    def raging(self) -> Iterator[None]:
+        """Let calls go wrong as long as this lasts."""
+        self._rages = True
+        try:
+            yield
+        finally:
+            self._rages = False
+
+
+def _throttled_put(*_: Any) -> Reply:
+    raise AwsError("ProvisionedThroughputExceededException", "Rate exceeded.")
+
+
+def _throttled_invoke(*_: Any) -> Reply:
+    raise AwsError("TooManyRequestsException", "Rate exceeded.", 429)
+
+
+def _put(cloud: Cloud, call: Call, records: list[Any]) -> list[Any]:
+    """Put records, and return what became of each."""
+    body = dumps({**call.params, "Records": records}).encode()
+    reply = cloud.part(Kinesis).answer(replace(call, body=body))
+    if reply.status != 200:
+        raise AwsError(reply.payload["__type"], reply.payload.get("message", ""), reply.status)
+    return reply.payload["Records"]
+
+
+def _answer_lost(cloud: Cloud, call: Call) -> Reply:
+    _put(cloud, call, call.params["Records"])
+    raise AwsError("InternalFailure", "The answer was lost.", 500)
+
+
+def _taken_twice(cloud: Cloud, call: Call) -> Reply:
+    records = call.params["Records"]
+    twice = records[: CALL_RECORDS - len(records)]
+    results = _put(cloud, call, [*records, *twice])[: len(records)]
+    return json_reply({"FailedRecordCount": 0, "Records": results})
+
+
+def _reordered(cloud: Cloud, call: Call) -> Reply:
+    results = _put(cloud, call, call.params["Records"][::-1])[::-1]
+    return json_reply({"FailedRecordCount": 0, "Records": results})
+
+
+def _partly_refused(cloud: Cloud, call: Call) -> Reply:
+    """Kinesis takes every second record; the others come later, behind their successors."""
+    records = call.params["Records"]
+    if len(records) == 1:
+        return _throttled_put()
+    taken = iter(_put(cloud, call, records[1::2]))
+    results = [next(taken) if place % 2 else FULL for place in range(len(records))]
+    return json_reply({"FailedRecordCount": results.count(FULL), "Records": results})
+
+
+def _swallowed(_: Cloud, call: Call) -> Reply:
+    """Kinesis loses what it says that it took, as it never does: a sabotage."""
+    results = [{"SequenceNumber": "1", "ShardId": "shardId-0"} for _ in call.params["Records"]]
+    return json_reply({"FailedRecordCount": 0, "Records": results})
+
+
+def _invoke_answer_lost(cloud: Cloud, call: Call) -> Reply:
+    cloud.part(Lambda).answer(call)
+    raise AwsError("ServiceException", "The answer was lost.", 500)
+
+
+Fault = Callable[[Cloud, Call], Reply]
+FAULTS: dict[str, dict[str, Fault]] = {
+    PUT: {
+        "throttled": _throttled_put,
+        "answer lost": _answer_lost,
+        "taken twice": _taken_twice,
+        "reordered": _reordered,
+        "partly refused": _partly_refused,
+    },
+    INVOKE: {"throttled": _throttled_invoke, "answer lost": _invoke_answer_lost},
+}
+SABOTAGES: dict[str, Fault] = {"swallowed": _swallowed}
