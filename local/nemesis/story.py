@@ -44,8 +44,8 @@ class Ordeal:
             yield f"{key} differs, but neither the error store nor a dead letter holds it"
         for key in sorted(self.unkept):
             yield f"{key} was poisoned, but the error store lacks those bytes"
-        for key in sorted(self.grown - self.buried):
-            yield f"{key} grew too large, but no dead letter holds it"
+        for key in sorted(self.grown - self.buried - self.in_errors):
+            yield f"{key} grew too large, but neither a dead letter nor the error store holds it"
         for key in sorted(self.in_errors - self.poisoned):
             yield f"{key} lies in the error store, but was not poisoned"
         for key in sorted(self.buried - self.grown):
