@@ -15,10 +15,11 @@ from local.cloud import ACCOUNT, Cloud
 from local.demo import run
 from local.parts import PARTS
 from local.troubles import troubles
+from tests.documents import OWN_TABLE, README, blocks, commands
 from tests.laptop import laptop
 
 PROJECT = Path(__file__).resolve().parent.parent
-TABLE, PIPELINE = "Readings.v2", "fleet"
+TABLE, PIPELINE = "Readings", "fleet"  # as the README has it
 BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
 # How many rows come of questions about any table, and of questions about sales.
 ANSWERED = {"new_attributes": 12, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
@@ -31,22 +32,32 @@ for name in sys.argv[1:]:
     one = questions()[name]
     print(name, len(list(answer_to(one.sql, one.values({})).rows)))
 """
+SEE = """
+import sys
+from analytics.athena import answer_to
+
+answer_to(sys.argv[1])
+counted = "SELECT count(*), CAST(min(celsius) AS varchar) FROM current_readings"
+print(*next(answer_to(counted).rows))
+"""
 
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A laptop cloud whose chain starts at a table that held items before it had a stream."""
-    checkpoint = tmp_path_factory.mktemp("backfill") / "how_far.json"
+    """A laptop cloud on which the README's commands have adopted a table, and we wrote more."""
+    folder = tmp_path_factory.mktemp("backfill")
+    more = {"python -m operations.verify": ("--wait", "0")}
+    more["python -m operations.backfill"] = ("--checkpoint", str(folder / "how_far.json"))
+    serve, settings, *scripts = commands(README, OWN_TABLE)
+    assert (serve, settings.split()[0]) == ("python -m local --empty", "export")
     with pytest.MonkeyPatch.context() as patched, laptop(*PARTS) as cloud:
-        patched.setenv("TABLE_NAME", TABLE)
-        patched.setenv("PIPELINE_NAME", PIPELINE)
-        run(cloud, "docs/readings.py")
-        run(cloud, "setup")
-        run(cloud, "docs/readings.py")
-        write_everything(cloud)
-        run(cloud, "-m", "operations.backfill", "--checkpoint", str(checkpoint))
-        cloud.settle()
-        run(cloud, "setup/10_glue.py", "--crawl")
+        for setting in settings.split()[1:]:
+            patched.setenv(*setting.split("="))
+        for command in scripts:
+            if "backfill" in command:
+                write_everything(cloud)
+            run(cloud, *command.split()[1:], *more.get(command, ()))
+            cloud.settle()
         yield cloud
 
 
@@ -88,8 +99,7 @@ def test_the_lake_equals_a_table_that_knows_nothing_of_sales(chain: Cloud) -> No
     assert troubles(chain) == []
     status, said = asked("-m", "operations.verify", "--wait", "0", "--json")
     verdict = json.loads(said)
-    held = boto3.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
-    assert (status, verdict["equal"], verdict["lake"]) == (0, True, held)
+    assert (status, verdict["equal"], verdict["lake"]) == (0, True, held())
 
 
 def test_its_attributes_are_columns_after_a_crawl(chain: Cloud) -> None:
@@ -105,6 +115,17 @@ def test_the_views_of_orders_stand_and_know_of_no_order(chain: Cloud) -> None:
     status, said = asked("-c", ASK, *ANSWERED)
     assert status == 0, said
     assert said.splitlines() == [f"{name} {rows}" for name, rows in ANSWERED.items()]
+
+
+def test_the_readmes_view_shows_what_the_table_holds(chain: Cloud) -> None:
+    (view,) = [block.text for block in blocks(README) if block.language == "sql"]
+    status, said = asked("-c", SEE, view)
+    assert (status, said.split()) == (0, [str(held()), "-0.50"])
+
+
+def held() -> int:
+    """Return how many items the table holds."""
+    return boto3.client("dynamodb").scan(TableName=TABLE, Select="COUNT")["Count"]
 
 
 def test_the_pipeline_bears_its_own_name_and_is_well(chain: Cloud) -> None:
