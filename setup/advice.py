@@ -16,7 +16,7 @@ ADVICE: dict[type[Exception], str] = {
     errors.UnknownRegionError: "is AWS_DEFAULT_REGION spelled right?",
     errors.InvalidRegionError: "is AWS_DEFAULT_REGION spelled right?",
     errors.EndpointConnectionError: (
-        "is the network up, and are AWS_ENDPOINT_URL and AWS_DEFAULT_REGION right?"
+        "is the network up, and do the region and the endpoint of your environment exist?"
     ),
     errors.HTTPClientError: "is the network up? run it again",
 }
@@ -43,7 +43,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, ValueError) and not isinstance(error, errors.BotoCoreError):
         if not str(error).startswith("Invalid endpoint"):
             raise error
-        return f"{error}: expected an address such as http://127.0.0.1:5000 in AWS_ENDPOINT_URL"
+        return f"{error}: expected an address such as http://127.0.0.1:5000"
     if isinstance(error, OSError) and FULL in str(error):
         return f"{error}: make room, and run it again"
     advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), "")

@@ -27,7 +27,10 @@ SCRIPTS = {
 SURROUNDINGS = {
     "no credentials": ({"AWS_ACCESS_KEY_ID": ""}, "run aws configure"),
     "no region": ({"AWS_DEFAULT_REGION": ""}, "run export AWS_DEFAULT_REGION=us-east-1, or yours"),
-    "no network": ({}, "is the network up, and are AWS_ENDPOINT_URL and AWS_DEFAULT_REGION right?"),
+    "no network": (
+        {},
+        "is the network up, and do the region and the endpoint of your environment exist?",
+    ),
     "no address": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected an address such as http://127.0.0.1"),
     "no profile": ({"AWS_PROFILE": "absent"}, "run aws configure list-profiles"),
 }
