@@ -18,7 +18,7 @@ SCRIPTS = {
     "setup/teardown.py --yes": 1,
     "data_generator.py --orders 1": 1,
     "-m analytics.run revenue_by_day": 1,
-    "-m analytics.dashboard --out build/never.html": 1,
+    "-m analytics.dashboard --out never.html": 1,
     "-m operations.verify --wait 0": 2,
     "-m operations.status": 2,
     "-m operations.replay": 1,
