@@ -13,14 +13,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from sales.lives import HISTORY_DAYS, Change, Plan, changes
+from setup.advice import FAULTS, reason
 from setup.names import TABLE
 
 BATCH_LIMIT = 25  # BatchWriteItem's; so many of DynamoDB's 400 KB items stay below its 16 MB.
@@ -52,7 +54,10 @@ class Writer:
     def __init__(self, table: str) -> None:
         self.counts: Counter[str] = Counter(INSERT=0, MODIFY=0, REMOVE=0)
         self._table = table
-        self._dynamodb = boto3.client("dynamodb")
+
+    @cached_property
+    def _dynamodb(self) -> Any:
+        return boto3.client("dynamodb")
 
     def write(self, batch: list[Change]) -> None:
         """Write changes of distinct orders; what the table does not take at once, again later."""
@@ -101,7 +106,7 @@ def main() -> int:
     except NotTaken as error:
         print(f"{error}; {writer}", file=sys.stderr)
         return 1
-    except (BotoCoreError, ClientError) as error:
+    except FAULTS as error:
         print(_told(error), file=sys.stderr)
         if writer.counts.total():
             print(f"until then: {writer}", file=sys.stderr)
@@ -158,12 +163,12 @@ def _order_id(request: dict[str, Any]) -> str:
     return key["order_id"]["S"]
 
 
-def _told(error: BotoCoreError | ClientError) -> str:
+def _told(error: Exception) -> str:
     """Return what went wrong, and what to run where a script can mend it."""
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
     if code == "ResourceNotFoundException":
         return f"table {TABLE} is missing: run python setup/01_dynamodb.py"
-    return str(error)
+    return reason(error)
 
 
 def _options() -> Options:

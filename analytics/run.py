@@ -5,12 +5,12 @@ import os
 import re
 import sys
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from analytics.athena import Answer, QueryFailed, answer_to
 from analytics.patience import Patience
 from analytics.question import BadParameter, Question, questions
 from analytics.shown import FORMATS
+from setup import advice
+from setup.advice import FAULTS
 
 DOLLARS_PER_BYTE = 5 / 1e12  # A terabyte for five dollars, and each query at least 10 MB.
 LEAST_BYTES = 10_000_000
@@ -30,8 +30,8 @@ def main() -> int:
     except BrokenPipeError:  # The reader, `head` say, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (QueryFailed, BotoCoreError, ClientError) as error:
-        print(f"{options.question}: {error}", file=sys.stderr)
+    except (QueryFailed, *FAULTS, OSError) as error:
+        print(f"{options.question}: {advice.reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -42,7 +42,7 @@ def reason(error: Exception, sql: str = "") -> str:
     text = str(error)
     if MISSING.search(text):
         return f"{text.rstrip('.')}: run python setup/11_athena.py"
-    return "\n".join([text, *_pointed_at(text, sql)])
+    return "\n".join([advice.reason(error), *_pointed_at(text, sql)])
 
 
 def _pointed_at(text: str, sql: str) -> list[str]:

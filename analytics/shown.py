@@ -72,7 +72,9 @@ def _printable(text: str | None) -> str:
 
 
 def _harmless(letter: str) -> str:
-    return letter if category(letter)[0] != "C" else letter.encode("unicode_escape").decode()
+    kind = category(letter)  # Control, format and the like; separators of lines and paragraphs.
+    is_plain = kind[0] != "C" and kind not in ("Zl", "Zp")
+    return letter if is_plain else letter.encode("unicode_escape").decode()
 
 
 def _width(text: str) -> int:

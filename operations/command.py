@@ -6,20 +6,19 @@ import sqlite3
 import sys
 from collections.abc import Callable
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from analytics.athena import QueryFailed
 from operations.checkpoint import BadCheckpoint
 from operations.delivery import NotReady
 from operations.sending import NotTaken
 from operations.table import NoStream, NoSuchKey, Throttled
+from setup import advice
+from setup.advice import FAULTS
 from setup.names import CHANGES, DATABASE, DELIVERY, PIPE, STREAM, TABLE, WORKGROUP
 from transform import BadRecord
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 FAILURES = (
-    BotoCoreError,
-    ClientError,
+    *FAULTS,
     QueryFailed,
     Throttled,
     NoSuchKey,
@@ -79,4 +78,8 @@ def exit_status(verb: Callable[[], int], failed: int = 1) -> int:
 def reason(error: Exception) -> str:
     """Return why a verb could not go on and, where a resource is missing, what to run."""
     text = " ".join(str(error).split()) or type(error).__name__
-    return next((advice for sign, advice in ADVICE if re.search(sign, text)), text)
+    if found := next((what for sign, what in ADVICE if re.search(sign, text)), None):
+        return found
+    if isinstance(error, BadRecord):  # One of ours, though a ValueError.
+        return text
+    return " ".join(advice.reason(error).split()) or text

@@ -30,7 +30,7 @@ from setup.names import TABLE, bucket
 LISTED = 20  # keys of each kind that people are shown; programs get all
 JSON = """
 JSON: at (UTC), bucket, asked ("table", "gaps" or a key), equal (true or false), table and lake (how
-many orders each holds), missing, extra, different, unsettled (lists of keys), counts (of each
+many items each holds), missing, extra, different, unsettled (lists of keys), counts (of each
 kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones: keys
 that were sent; left: key and reason; counts). With --gaps: at, bucket, asked, count, gaps (key,
 source_before, sequence_before, source, sequence). A file is replaced in one step.

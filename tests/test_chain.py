@@ -185,7 +185,7 @@ def test_the_demo_ends_by_proving_the_lake(tmp_path: Path) -> None:
     assert outcome["verify"]["equal"]
     assert {hop["in"] - hop["out"] - hop["failed"] for hop in outcome["hops"]} == {0}
     orders = outcome["verify"]["table"]
-    assert f"lake equals table: {orders} orders" in said
+    assert f"lake equals table: {orders} items" in said
     dashboard = PROJECT / "dashboard.html"
     assert f"dashboard: {dashboard}" in said
     assert f'"state":"equal","table":{orders},"lake":{orders}' in dashboard.read_text("utf-8")
@@ -213,7 +213,7 @@ def test_table_and_stream_may_live_on_other_servers(elsewhere: str) -> None:
         )
         shards = sharded_streams.shards(tables, names.TABLE)
     assert status == 0, said
-    assert "lake equals table: 20 orders" in said
+    assert "lake equals table: 20 items" in said
     assert sum("EndingSequenceNumber" in each["SequenceNumberRange"] for each in shards) > 5
     kinesis = boto3.client("kinesis", endpoint_url=elsewhere, **ANYBODY)
     assert len(kinesis.list_shards(StreamName=names.STREAM)["Shards"]) == 4

@@ -222,7 +222,7 @@ def test_an_equal_lake_is_proven_without_a_wait(world: World) -> None:
 def test_an_empty_lake_equals_an_empty_table(world: World) -> None:
     world.hold()
     world.tell()
-    assert list(world.verdict().lines()) == ["lake equals table: 0 orders"]
+    assert list(world.verdict().lines()) == ["lake equals table: 0 items"]
 
 
 def test_removed_items_and_old_streams_do_not_count(world: World) -> None:
@@ -441,7 +441,7 @@ def test_the_closing_line_counts_the_orders(
     world.hold(order(1, **PAID))
     world.tell(history(order(1, **PAID)))
     assert run() == 0
-    assert capsys.readouterr() == ("lake equals table: 1 orders\n", "")
+    assert capsys.readouterr() == ("lake equals table: 1 items\n", "")
 
 
 def test_people_see_a_few_keys_and_programs_all(
@@ -454,7 +454,7 @@ def test_people_see_a_few_keys_and_programs_all(
     assert len(words) == 22
     assert words[-2:] == [
         "extra      and 5 more: list them with --limit",
-        "lake differs from table: 25 extra; 0 orders in the table, 25 in the lake",
+        "lake differs from table: 25 extra; 0 items in the table, 25 in the lake",
     ]
     assert run("--limit", "3", "--json", str(tmp_path / "verdict.json")) == 1
     assert len(capsys.readouterr().out.splitlines()) == 5
@@ -472,7 +472,7 @@ def test_one_key_is_verified_alone(world: World, capsys: pytest.CaptureFixture[s
     assert run("--key", '{"order_id": {"S": "SO-1"}}') == 0
     assert run("--key", key(2)) == 1
     assert capsys.readouterr().out.splitlines()[:2] == [
-        "lake equals table: 1 orders",
+        "lake equals table: 1 items",
         f"missing    {key(2)}",
     ]
 

@@ -9,16 +9,15 @@ import webbrowser
 from datetime import datetime, timezone
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from analytics.athena import QueryFailed
 from analytics.dashboard.facts import facts
 from analytics.dashboard.page import page
 from analytics.dashboard.proof import BadProof, OtherLake, Proof, proof
 from analytics.run import cost, reason
+from setup.advice import FAULTS
 from setup.names import PIPELINE, bucket
 
-FAILURES = (QueryFailed, BotoCoreError, ClientError, OSError)
+FAILURES = (QueryFailed, *FAULTS, OSError)
 LAST_VERIFY = Path("build/verified.json")
 LEAST_WATCH = 2  # seconds from one page to the next
 

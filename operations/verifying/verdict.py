@@ -85,9 +85,9 @@ class Verdict:
 
     def _summary(self) -> str:
         if self.status == EQUAL:
-            return f"lake equals table: {self.table} orders"
+            return f"lake equals table: {self.table} items"
         faults = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts[kind])
-        sizes = f"{self.table} orders in the table, {self.lake} in the lake"
+        sizes = f"{self.table} items in the table, {self.lake} in the lake"
         if self.status == UNKNOWN:
             return f"could not tell: {faults}; {sizes}; try again when those keys are at rest"
         return f"lake differs from table: {faults}; {sizes}"
