@@ -11,6 +11,7 @@ import botocore.exceptions as errors
 import pytest
 
 from setup.advice import ADVICE, DENIED, EXPIRED, UNSIGNED, reason
+from tests.surroundings import NOWHERE
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = {
@@ -34,17 +35,7 @@ SURROUNDINGS = {
     "no address": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected an address such as http://127.0.0.1"),
     "no profile": ({"AWS_PROFILE": "absent"}, "run aws configure list-profiles"),
 }
-NOWHERE = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_MAX_ATTEMPTS": "1",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-    "PATH": os.environ["PATH"],
-}
+HERE = {**NOWHERE, "PATH": os.environ["PATH"]}
 # Every script meets one of the surroundings.
 MEETINGS = [
     (script, list(SURROUNDINGS)[number % len(SURROUNDINGS)])
@@ -58,7 +49,7 @@ def test_wrong_surroundings_are_one_line_with_the_cure(script: str, around: str)
     ended = subprocess.run(
         [sys.executable, *script.split()],
         cwd=PROJECT,
-        env=NOWHERE | environment,
+        env=HERE | environment,
         capture_output=True,
         text=True,
         check=False,

@@ -14,19 +14,10 @@ import pytest
 from local.cloud import Cloud
 from local.environment import exports
 from local.parts import PARTS
+from tests.surroundings import NOWHERE
 
 PROJECT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
-NOWHERE = {
-    "AWS_ACCESS_KEY_ID": "local",
-    "AWS_SECRET_ACCESS_KEY": "local",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_MAX_ATTEMPTS": "1",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
 SYSTEM = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
