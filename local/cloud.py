@@ -61,7 +61,10 @@ class Cloud:
         self.endpoint = f"http://{HOST}:{self._server.server_port}"
         self.parts = tuple(part_type(self) for part_type in part_types)
         serving = {"poll_interval": 0.02}  # seconds that `close` waits at most
-        threading.Thread(target=self._server.serve_forever, kwargs=serving, daemon=True).start()
+        self._serving = threading.Thread(
+            target=self._server.serve_forever, kwargs=serving, daemon=True
+        )
+        self._serving.start()
 
     def client(self, service: str, role: str = "", principal: str = "", source: str = "") -> Any:
         """Return a boto3 client that finds its endpoint as any user's does.
@@ -118,7 +121,7 @@ class Cloud:
     def close(self) -> None:
         """Stop answering, and let each part end what it started."""
         self._server.shutdown()
-        self._server.server_close()
+        self._serving.join()  # It closes the socket, after `shutdown` has returned.
         for part in self.parts:
             part.close()
 
