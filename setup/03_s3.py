@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 from finding import agrees, existing
 from names import QUERIES, TAG_LIST, bucket, place, region
-from policies import tls_only
+from policies import document, tls_only
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -64,9 +64,20 @@ def protect(s3: Any, name: str) -> None:
         s3.put_bucket_encryption(**which, ServerSideEncryptionConfiguration=ENCRYPTED)
     if not agrees(VERSIONED, s3.get_bucket_versioning(**which)):
         s3.put_bucket_versioning(**which, VersioningConfiguration=VERSIONED)
-    wanted, policy = tls_only(place()), existing(s3.get_bucket_policy, **which)
-    if not policy or json.loads(policy["Policy"]) != wanted:
-        s3.put_bucket_policy(**which, Policy=json.dumps(wanted))
+    refuse_plain_text(s3, name)
+
+
+def refuse_plain_text(s3: Any, name: str) -> None:
+    """Add the statement on TLS to the bucket's policy; those of the user stay."""
+    wanted, found = tls_only(place()), existing(s3.get_bucket_policy, Bucket=name)
+    policy = json.loads(found["Policy"]) if found else document()
+    stated = policy["Statement"]
+    statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
+    if wanted not in statements:
+        others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
+        s3.put_bucket_policy(
+            Bucket=name, Policy=json.dumps({**policy, "Statement": [*others, wanted]})
+        )
 
 
 def is_ours(s3: Any, name: str) -> bool:

@@ -112,16 +112,15 @@ def rights(place: Place) -> dict[str, Policy]:
 
 
 def tls_only(place: Place) -> Policy:
-    """Return the bucket's policy: whatever does not come through TLS is refused."""
-    return document(
-        {
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [place.in_bucket(), place.in_bucket("*")],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    )
+    """Return the bucket's statement: whatever does not come through TLS is refused."""
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [place.in_bucket(), place.in_bucket("*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def _kinesis_key(place: Place, action: str) -> Policy:

@@ -93,7 +93,7 @@ def test_only_its_own_service_may_assume_a_role_and_only_for_this_account() -> N
 
 
 def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
-    [statement] = policies.tls_only(HERE)["Statement"]
+    statement = policies.tls_only(HERE)
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Resource"] == [HERE.in_bucket(), HERE.in_bucket("*")]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}

@@ -309,3 +309,22 @@ def test_the_users_own_tags_of_the_bucket_survive(world: World) -> None:
     tags = s3.get_bucket_tagging(Bucket=names.bucket())["TagSet"]
     assert mine in tags
     assert names.TAG_LIST[0] in tags
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_users_own_statements_on_the_bucket_survive(world: World, alone: bool) -> None:
+    world.run("03_s3")
+    s3, which = boto3.client("s3"), {"Bucket": names.bucket()}
+    analysts = {
+        "Sid": "Analysts",
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{names.account()}:root"},
+        "Action": "s3:GetObject",
+        "Resource": names.place().in_bucket("lake/*"),
+    }
+    mine = {"Version": "2012-10-17", "Id": "mine", "Statement": analysts if alone else [analysts]}
+    s3.put_bucket_policy(**which, Policy=json.dumps(mine))
+    world.run("03_s3")
+    policy = json.loads(s3.get_bucket_policy(**which)["Policy"])
+    ours = import_module("policies").tls_only(names.place())
+    assert policy == {**mine, "Statement": [analysts, ours]}
