@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.strategies import Item, shuffled, stream_record, stream_records
 from transform.changes import change
 from transform.images import canonical, flattened
-from transform.row import CDC_COLUMNS, line
+from transform.row import CDC_COLUMNS, line, without_attributes
 
 KEY = {"order_id": {"S": "1"}}
 
@@ -18,7 +18,7 @@ KEY = {"order_id": {"S": "1"}}
 def row(record: Any, with_attributes: bool = True) -> dict[str, str | None]:
     """Return the columns of a record's row."""
     found = line(change(json.dumps(record).encode()))
-    text = found.row if with_attributes else found.without_attributes
+    text = found if with_attributes else without_attributes(found)
     assert text.count(b"\n") == 1
     assert text.endswith(b"}\n")
     pairs = json.loads(text, object_pairs_hook=list, parse_int=pytest.fail, parse_float=pytest.fail)

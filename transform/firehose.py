@@ -11,7 +11,7 @@ from transform.changes import FULL_VIEW, Change, change
 from transform.errors import BadRecord, kind
 from transform.parsing import decoded
 from transform.partition import date_partition
-from transform.row import Line, line
+from transform.row import line, without_attributes
 
 # Lambda answers with at most 6 MB (6,291,556 bytes): one byte more fails the whole batch.
 LIMIT = 6_000_000
@@ -48,26 +48,24 @@ def answer(event: Mapping[str, Any]) -> Answer:
     results = [outcome.result for outcome in outcomes]
     reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None]
     if sum(map(_size, results)) > LIMIT:
-        results = _fitting(records, outcomes)
+        results = _fitting(records, results)
         reasons.append("answer: expected at most 6 MB, found more")
     return Answer(results, reasons[0] if reasons else None)
 
 
 class _Outcome(NamedTuple):
-    """A result, the reason to complain of it, and how much of its row comes before attributes."""
+    """A result, and the reason to complain of it, if any."""
 
     result: Result
     reason: str | None
-    head: int | None
 
 
 def _outcome(record: object) -> _Outcome:
     try:
         told = change(decoded(_member(record, "data")), _arrived_at(record))
     except BadRecord as bad:
-        return _Outcome(_as_it_came(record), str(bad), None)
-    row, head = line(told)
-    return _Outcome(_ok(record, row, told.changed_at), _remark(told), head)
+        return _Outcome(_as_it_came(record), str(bad))
+    return _Outcome(_ok(record, line(told), told.changed_at), _remark(told))
 
 
 def _member(record: object, name: str) -> Any:
@@ -116,12 +114,11 @@ def _size(result: Result) -> int:
     return len(dumps(result)) + len(", ")
 
 
-def _fitting(records: list[Any], outcomes: list[_Outcome]) -> list[Result]:
+def _fitting(records: list[Any], whole: list[Result]) -> list[Result]:
     """Return results within the limit: rows without attributes before any whole ones."""
     chosen = [_as_it_came(record) for record in records]
     room = LIMIT - sum(map(_size, chosen))
-    whole = (outcome.result for outcome in outcomes)
-    for results in (map(_without_attributes, outcomes), whole):
+    for results in (map(_without_attributes, whole), whole):
         for index, result in enumerate(results):
             more = _size(result) - _size(chosen[index])
             if more <= max(room, 0):
@@ -130,9 +127,9 @@ def _fitting(records: list[Any], outcomes: list[_Outcome]) -> list[Result]:
     return chosen
 
 
-def _without_attributes(outcome: _Outcome) -> Result:
+def _without_attributes(result: Result) -> Result:
     """Return a result's row without its attributes, where it has a row."""
-    if outcome.head is None:
-        return outcome.result
-    row = Line(a2b_base64(outcome.result["data"]), outcome.head).without_attributes
-    return {**outcome.result, "data": b2a_base64(row, newline=False).decode()}
+    if result["result"] != "Ok":
+        return result
+    row = without_attributes(a2b_base64(result["data"]))
+    return {**result, "data": b2a_base64(row, newline=False).decode()}

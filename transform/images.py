@@ -94,8 +94,8 @@ def _written(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> d
             if type(value) is not tuple:
                 raise TypeError
             ((tag, content),) = value
-            if tag in SIMPLE:
-                plain = SIMPLE[tag](content)
+            if write := SIMPLE.get(tag):
+                plain = write(content)
                 written[name] = f'{label}{{"{tag}":{plain}}}'
                 columns += column, plain if plain[0] == '"' else quoted(plain)
             elif tag == "M" and content:

@@ -1,8 +1,9 @@
 """The lake's row of a change: one line of JSON in which every value is a text or null."""
 
-from typing import NamedTuple
+from json import dumps
 
 from transform.changes import Change
+from transform.parsing import parsed
 from transform.values import quoted
 
 CDC_COLUMNS = (
@@ -18,49 +19,44 @@ CDC_COLUMNS = (
     "cdc_old_image",
     "cdc_new_image",
 )
-_HEAD = "{" + ",".join(f'"{name}":%s' for name in CDC_COLUMNS)
-_TAIL = b"}\n"
 
 
-class Line(NamedTuple):
-    """A row as bytes, ended by its line end; `head` of them come before the attributes."""
-
-    row: bytes
-    head: int
-
-    @property
-    def without_attributes(self) -> bytes:
-        """Return the row without its attributes; it holds both images still."""
-        return self.row[: self.head] + _TAIL
-
-
-def line(change: Change) -> Line:
-    """Return the row of a change."""
-    texts = ["null" if text is None else quoted(text) for text in _texts(change)]
+def line(change: Change) -> bytes:
+    """Return the row of a change, with its line end."""
+    old, new = change.old_image, change.new_image
     # A removal has the columns of the old image, so that it can be analysed too.
-    image = change.old_image if change.operation == "REMOVE" else change.new_image
-    head = _encoded(_HEAD % tuple(texts))
-    return Line(head + _encoded("".join(image.columns) if image else "") + _TAIL, len(head))
+    image = old if change.operation == "REMOVE" else new
+    expired = "true" if change.expired else "false"
+    return _encoded(
+        f'{{"cdc_operation":"{change.operation}"'
+        f',"cdc_key":{quoted(change.key)}'
+        f',"cdc_source":{quoted(change.source)}'
+        f',"cdc_sequence":"{change.sequence}"'
+        f',"cdc_snapshot_at":{_or_null(change.snapshot_at)}'
+        f',"cdc_event_id":{quoted(change.event_id)}'
+        f',"cdc_changed_at":"{change.changed_at}"'
+        f',"cdc_expired":"{expired}"'
+        f',"cdc_changed":{_or_null(_names(change.changed))}'
+        f',"cdc_old_image":{_or_null(old and old.text)}'
+        f',"cdc_new_image":{_or_null(new and new.text)}'
+        f"{''.join(image.columns) if image else ''}}}\n"
+    )
+
+
+def without_attributes(row: bytes) -> bytes:
+    """Return a row without its attributes; it holds both images still."""
+    columns = {name: text for name, text in parsed(row) if name in CDC_COLUMNS}
+    return _encoded(dumps(columns, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def _names(changed: list[str] | None) -> str | None:
+    return None if changed is None else f"[{','.join(map(quoted, changed))}]"
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else quoted(text)
 
 
 def _encoded(text: str) -> bytes:
     """Return JSON in UTF-8; a surrogate that stands alone, which that cannot hold, is escaped."""
     return text.encode("utf-8", "backslashreplace")
-
-
-def _texts(change: Change) -> tuple[str | None, ...]:
-    """Return the texts of the columns `cdc_…`, in their order."""
-    changed = change.changed
-    return (
-        change.operation,
-        change.key,
-        change.source,
-        change.sequence,
-        change.snapshot_at,
-        change.event_id,
-        change.changed_at,
-        "true" if change.expired else "false",
-        None if changed is None else f"[{','.join(map(quoted, changed))}]",
-        change.old_image and change.old_image.text,
-        change.new_image and change.new_image.text,
-    )
