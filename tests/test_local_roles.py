@@ -19,7 +19,7 @@ from local.parts import PARTS
 from local.troubles import troubles
 from tests.laptop import laptop
 from tests.roles import policy
-from tests.test_chain import verified
+from tests.whole_chain import verified
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
 names, policies = map(import_module, ("names", "policies"))
@@ -223,5 +223,5 @@ def test_what_was_refused_for_a_while_arrives_when_it_is_allowed(chain: Chain) -
     for action in ("kinesis:GetRecords", "kms:Decrypt", "s3:PutObject", "lambda:InvokeFunction"):
         with chain.without("firehose", action):
             chain.use("firehose")
-    status, verdict = verified(chain.cloud)
+    status, verdict = verified()
     assert (status, verdict["equal"]) == (0, True)

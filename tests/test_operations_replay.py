@@ -25,7 +25,7 @@ from operations.replaying.resending import EXPIRED, NO_RUN
 from setup import names
 from tests.laptop import laptop
 from tests.strategies import stream_record
-from tests.test_chain import kept_originals, raising_function, verified
+from tests.whole_chain import kept_originals, raising_function, verified
 
 HOUR = 3600
 POISONED = 1000
@@ -155,7 +155,7 @@ def test_what_failed_arrives_once_its_cause_is_mended(
         "Lambda.FunctionError": {"found": POISONED, "replayed": POISONED, "left": 0}
     }
     chain.settle()
-    assert verified(chain)[0] == 0
+    assert verified()[0] == 0
     rows = rows_of(chain, "poisoned")
     assert len(rows) == len({row["cdc_event_id"] for row in rows}) == POISONED
     assert keys(chain, names.ERRORS) == []
@@ -221,7 +221,7 @@ def test_dead_letters_go_back_from_the_tables_stream(
     assert (status, told["moved"], waiting(chain)) == (0, letters, 0)
     assert told["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
     chain.settle()
-    assert verified(chain)[0] == 0
+    assert verified()[0] == 0
     audits = [json.loads(body(chain, key).splitlines()[0]) for key in keys(chain, names.REPLAYED)]
     assert (
         sum(json.loads(each["letter"])["DDBStreamBatchInfo"]["batchSize"] for each in audits) == 30

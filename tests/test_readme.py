@@ -68,7 +68,7 @@ RUN = {
 MAKE, SERVE, DEMO = (
     "test_readme.py::test_make_runs_what_is_written_without_it",
     "test_readme.py::test_a_served_cloud_is_found_by_the_lines_it_prints",
-    "test_chain.py::test_the_demo_ends_by_proving_the_lake",
+    "test_demo.py::test_the_demo_ends_by_proving_the_lake",
 )
 HELD = {
     **dict.fromkeys(("make demo", "make test", "make lint", "pytest"), MAKE),
