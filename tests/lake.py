@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
@@ -21,6 +22,7 @@ from local.demo import run
 from local.parts import PARTS
 from sales.lives import Change, Order
 from setup import names
+from tests.campaign.chain import remembered
 from tests.laptop import laptop
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
@@ -32,7 +34,7 @@ Rows = list[tuple[str | None, ...]]
 @contextmanager
 def lake_of_views() -> Iterator[Cloud]:
     """Yield a cloud in which the setup scripts have made the bucket, the catalog and the views."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*PARTS) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
             run(cloud, f"setup/{script}.py")
         yield cloud

@@ -8,10 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import transform
-from local.athena import Athena
-from local.dynamodb.part import DynamoDb
 from operations.table import Table
-from tests.laptop import laptop
 from tests.verify_world import (
     LATER,
     LIVES,
@@ -20,6 +17,7 @@ from tests.verify_world import (
     SHIPPED,
     Item,
     World,
+    a_world,
     found,
     history,
     key,
@@ -33,8 +31,8 @@ from transform import state
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with laptop(DynamoDb, Athena) as cloud:
-        yield World(cloud)
+    with a_world() as world:
+        yield world
 
 
 def test_an_equal_lake_is_proven_without_a_wait(world: World) -> None:

@@ -11,21 +11,18 @@ import boto3
 import pytest
 
 from analytics import athena
-from local.athena import Athena
-from local.dynamodb.part import DynamoDb
 from operations import verify
 from operations.verifying.difference import KINDS
 from setup import names
-from tests.laptop import laptop
-from tests.verify_world import PAID, World, history, key, order, run
+from tests.verify_world import PAID, World, a_world, history, key, order, run
 
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with laptop(DynamoDb, Athena) as cloud:
-        yield World(cloud)
+    with a_world() as world:
+        yield world
 
 
 def test_the_closing_line_counts_the_orders(

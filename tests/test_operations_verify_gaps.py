@@ -6,10 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.athena import Athena
-from local.dynamodb.part import DynamoDb
 from operations.verifying import gaps
-from tests.laptop import laptop
 from tests.verify_world import (
     LATER,
     LIVES,
@@ -18,6 +15,7 @@ from tests.verify_world import (
     SHIPPED,
     Item,
     World,
+    a_world,
     history,
     key,
     lived,
@@ -32,8 +30,8 @@ from transform import state
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with laptop(DynamoDb, Athena) as cloud:
-        yield World(cloud)
+    with a_world() as world:
+        yield world
 
 
 @settings(

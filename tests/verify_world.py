@@ -2,20 +2,27 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
+import boto3
 from hypothesis import Phase
 from hypothesis import strategies as st
 
 import transform
+from local.athena import Athena
 from local.cloud import Cloud
+from local.dynamodb.part import DynamoDb
 from operations import verify
 from operations.table import Table
 from operations.verifying.comparison import verdict
 from operations.verifying.difference import digest
 from operations.verifying.verdict import Verdict
 from setup import names
+from tests.campaign.chain import remembered
+from tests.laptop import laptop
 from transform import state
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
@@ -190,6 +197,13 @@ class World:
     def verdict(self, meanwhile: Callable[[], None] = lambda: None) -> Verdict:
         """Return what verify finds when that happens between its two looks."""
         return verdict(self.table, (), None, lambda doubts: meanwhile())
+
+
+@contextmanager
+def a_world() -> Iterator[World]:
+    """Yield a world on a cloud of its own, for which each client is made once."""
+    with laptop(DynamoDb, Athena) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+        yield World(cloud)
 
 
 def found(verdict: Verdict) -> dict[str, list[str]]:
