@@ -21,7 +21,7 @@ from local.dynamodb.part import DynamoDb
 from setup import names
 from tests.bench_transform import ARN, order
 from tests.laptop import laptop
-from tests.test_operations_verify import World
+from tests.verify_world import World
 from transform import answer
 from transform.snapshot import backfill_record
 

@@ -1,9 +1,18 @@
 """What all tests share: how hard hypothesis tries. HYPOTHESIS_PROFILE=thorough tries very hard."""
 
+import gc
 import os
+import signal
 
 from hypothesis import settings
+
+# A job in the background ignores Ctrl-C, and so would every script that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("default", max_examples=60, deadline=None)
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# What the tests load is large and stays: to look through it for garbage as often as Python does
+# takes a twelfth of their time.
+gc.set_threshold(50_000, 20, 50)

@@ -8,7 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from importlib import import_module
 from typing import Any
+from unittest.mock import patch
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
@@ -17,11 +19,12 @@ import transform
 from analytics.athena import answer_to
 from analytics.question import questions
 from local.cloud import Cloud
-from local.demo import run
 from local.parts import PARTS
 from sales.lives import Change, Order
 from setup import names
+from tests.campaign.chain import remembered
 from tests.laptop import laptop
+from tests.setup_world import forget_where
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
 BEGIN = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -32,9 +35,10 @@ Rows = list[tuple[str | None, ...]]
 @contextmanager
 def lake_of_views() -> Iterator[Cloud]:
     """Yield a cloud in which the setup scripts have made the bucket, the catalog and the views."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*PARTS) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+        forget_where()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
-            run(cloud, f"setup/{script}.py")
+            import_module(script).create()
         yield cloud
 
 

@@ -53,11 +53,17 @@ def history(lake: Cloud) -> list[Change]:
     return made
 
 
+@pytest.fixture(scope="module")
+def lines(history: list[Change]) -> list[tuple[str, str]]:
+    """The days and the lines of the lake's rows."""
+    return delivered(history)
+
+
 @pytest.fixture
-def other_lake(history: list[Change]) -> Iterator[Callable[[list[tuple[str, str]]], None]]:
+def other_lake(lines: list[tuple[str, str]]) -> Iterator[Callable[[list[tuple[str, str]]], None]]:
     """What puts other rows into the lake, for one test."""
     yield stored
-    stored(delivered(history))
+    stored(lines)
 
 
 @pytest.fixture(scope="module")
@@ -143,10 +149,10 @@ NARROW = {"day_from": "2026-02-20", "day_to": "2026-03-02", "region": "U%"}
 @pytest.mark.parametrize("is_narrow", [False, True], ids=["all", "narrow"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_question_and_its_model_give_the_same_rows(
-    name: str, is_narrow: bool, history: list[Change]
+    name: str, is_narrow: bool, history: list[Change], lines: list[tuple[str, str]]
 ) -> None:
     asked_for = given(name, is_narrow, history)
-    expected = MODELS[name](Past(history, delivered(history), asked_for))
+    expected = MODELS[name](Past(history, lines, asked_for))
     assert asked(name, **asked_for) == expected
     assert expected or is_narrow or name == "unfit_values"
 

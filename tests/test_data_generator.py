@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from fractions import Fraction
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,12 @@ import data_generator
 from data_generator import BATCH_LIMIT, batches
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import Cloud
-from local.demo import run
 from local.dynamodb.part import DynamoDb
 from local.part import Part
 from sales.lives import Change, Plan, changes
 from setup.names import TABLE
 from tests.laptop import laptop
+from tests.setup_world import forget_where
 
 PROJECT = Path(__file__).resolve().parent.parent
 DEFAULT = Plan(orders=400, seed=1, removals=Fraction("0.04"), until=date(2026, 11, 23))
@@ -206,7 +207,8 @@ class Reluctant(Part):
 def cloud() -> Iterator[Cloud]:
     """A cloud with a table, made by the setup script."""
     with laptop(DynamoDb) as cloud:
-        run(cloud, "setup/01_dynamodb.py")
+        forget_where()
+        import_module("01_dynamodb").create()
         yield cloud
 
 
@@ -214,7 +216,8 @@ def cloud() -> Iterator[Cloud]:
 def reluctant() -> Iterator[Cloud]:
     """The same, of little capacity."""
     with laptop(Reluctant, DynamoDb) as cloud:
-        run(cloud, "setup/01_dynamodb.py")
+        forget_where()
+        import_module("01_dynamodb").create()
         yield cloud
 
 

@@ -1,133 +1,32 @@
-"""A crawler adds what is new in the lake to the catalog, changes nothing else, and says so."""
+"""The laptop's crawler: what a crawl changes in the catalog, what it needs, what is refused."""
 
-import gzip
-import json
-import random
 import re
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from local.cloud import Cloud
-from local.crawler.crawl import A_STEP, READ, unzipped
-from local.crawler.json_columns import Array, columns, documents, hive, joined, type_of
-from local.crawler.part import Glue, folded_names
+from local.crawler.crawl import A_STEP
+from local.crawler.part import Glue
 from local.iam.part import Iam
-from tests.laptop import empty_account, laptop
-from tests.roles import allow, grant, trust
-
-ACCOUNT, REGION = "123456789012", "us-east-1"
-CRAWLER = f"arn:aws:glue:{REGION}:{ACCOUNT}:crawler/finder"
-MERGE = {
-    "Version": 1.0,
-    "CrawlerOutput": {
-        "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
-        "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
-    },
-}
-
-keys = st.text("aBc_", min_size=1, max_size=2)
-leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-values = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
-    max_leaves=8,
+from tests.crawls import (
+    ACCOUNT,
+    CRAWLER,
+    catalog_table,
+    column_types,
+    crawled,
+    definition,
+    furnished,
+    last_summary,
+    log_lines,
+    make_role,
+    partitions,
+    permissions,
+    put,
 )
-objects = st.dictionaries(keys, values, max_size=4)
-types = values.map(type_of)
-
-
-@given(types, types, types)
-@example("int", "boolean", "double")
-def test_joining_types_depends_on_no_order(one: Any, two: Any, three: Any) -> None:
-    assert joined(one, two) == joined(two, one)
-    assert joined(joined(one, two), three) == joined(one, joined(two, three))
-    assert joined(one, one) == one == joined(None, one)
-
-
-@given(st.lists(objects, min_size=1))
-def test_the_columns_hold_every_document(found: list[dict[str, Any]]) -> None:
-    everything = columns(found)
-    for document in found:
-        assert joined(everything, type_of(document)) == everything
-
-
-@given(st.lists(objects), st.integers(0, 200))
-def test_text_that_is_cut_off_gives_the_first_documents(
-    found: list[dict[str, Any]], end: int
-) -> None:
-    text = "".join(json.dumps(each) + "\n" for each in found)
-    assert list(documents(text)) == found
-    some = list(documents(text[:end]))
-    assert some == found[: len(some)]
-
-
-@given(st.text())
-@example("[1]")
-@example('{"a": 1} {"b": ')
-def test_any_text_has_documents_or_none(text: str) -> None:
-    assert all(isinstance(each, dict) for each in documents(text))
-
-
-@pytest.mark.parametrize(
-    ("value", "hive_type"),
-    [
-        (1, "int"),
-        (2**31, "bigint"),
-        (1.0, "double"),
-        (True, "boolean"),
-        ("1", "string"),
-        (None, "string"),
-        ([], "array<string>"),
-        ([1, 2.5], "array<double>"),
-        ([1, "a"], "array<string>"),
-        ({"Sku": "x", "qty": [1]}, "struct<sku:string,qty:array<int>>"),
-        ([{"a": 1}, {"b": None}], "array<struct<a:int,b:string>>"),
-    ],
-)
-def test_json_is_typed_as_a_classifier_types_it(value: Any, hive_type: str) -> None:
-    assert hive(type_of(value)) == hive_type
-
-
-def test_equal_elements_make_one_array_type() -> None:
-    assert joined(Array("int"), Array(None)) == Array("int")
-
-
-@given(st.lists(st.binary(min_size=1), min_size=1))
-def test_a_file_zipped_in_pieces_is_read_as_one(pieces: list[bytes]) -> None:
-    assert unzipped(b"".join(map(gzip.compress, pieces))) == b"".join(pieces)
-
-
-def test_the_beginning_of_a_large_file_is_read_zipped_or_not() -> None:
-    text = random.Random(1).randbytes(3 * READ)
-    assert unzipped(text) == text[:READ]
-    cut_off = unzipped(gzip.compress(text)[:READ])
-    assert len(cut_off) > READ * 0.99
-    assert text.startswith(cut_off)
-    assert unzipped(gzip.compress(b"x" * 3 * READ)) == b"x" * READ
-
-
-def test_a_broken_zip_is_no_json() -> None:
-    assert list(documents(unzipped(b"\x1f\x8bnonsense").decode(errors="ignore"))) == []
-
-
-@pytest.mark.parametrize(
-    ("operation", "params", "folded"),
-    [
-        ("GetTable", {"DatabaseName": "D", "Name": "T"}, {"DatabaseName": "d", "Name": "t"}),
-        ("CreateDatabase", {"DatabaseInput": {"Name": "D"}}, {"DatabaseInput": {"Name": "d"}}),
-        ("GetPartitions", {"TableName": "T"}, {"TableName": "t"}),
-        ("BatchDeleteTable", {"TablesToDelete": ["T"]}, {"TablesToDelete": ["t"]}),
-        ("CreateTrigger", {"Name": "Keeps"}, {"Name": "Keeps"}),
-    ],
-)
-def test_names_in_the_catalog_are_folded(operation: str, params: Any, folded: Any) -> None:
-    assert folded_names(operation, params) == folded
+from tests.laptop import aws, laptop
 
 
 @pytest.fixture(scope="module")
@@ -139,115 +38,8 @@ def running() -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
     """An account with a lake and a table over it, and no crawler."""
-    empty_account()
-    boto3.client("s3").create_bucket(Bucket="lake")
-    glue = boto3.client("glue")
-    glue.create_database(DatabaseInput={"Name": "Sales"})
-    glue.create_table(DatabaseName="sales", TableInput=table_input())
-    make_role(*permissions().values())
-    yield running
-    running.settle()
-    for crawler in glue.get_crawlers()["Crawlers"]:
-        glue.delete_crawler(Name=crawler["Name"])
-
-
-def table_input(**members: Any) -> dict[str, Any]:
-    serde = {"SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe"}
-    return {
-        "Name": "Changes",
-        "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": "dt", "Type": "string"}],
-        "Parameters": {"classification": "json", "projection.enabled": "true"},
-        "StorageDescriptor": {
-            "Columns": [
-                {"Name": "order_id", "Type": "string"},
-                {"Name": "total", "Type": "string"},
-            ],
-            "Location": "s3://lake/lake",
-            "SerdeInfo": serde,
-        },
-        **members,
-    }
-
-
-def permissions() -> dict[str, dict[str, Any]]:
-    """The statements of a crawler's role, each named by what it is for."""
-    glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
-    catalog = [f"{glue}:catalog", f"{glue}:database/sales", f"{glue}:table/sales/changes"]
-    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws-glue/crawlers:*"
-    return {
-        "read": allow("glue:GetDatabase glue:GetTable glue:BatchGetPartition", *catalog),
-        "write": allow("glue:UpdateTable", *catalog),
-        "add": allow("glue:BatchCreatePartition", *catalog),
-        "refresh": allow("glue:UpdatePartition", *catalog),
-        "list": allow("s3:GetBucketLocation s3:ListBucket", "arn:aws:s3:::lake"),
-        "get": allow("s3:GetObject", "arn:aws:s3:::lake/lake/*"),
-        "log": allow("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", group),
-    }
-
-
-def make_role(*statements: dict[str, Any], service: str = "glue") -> None:
-    """Make the role `finder` anew; only crawlers of this account may wear it."""
-    iam = boto3.client("iam")
-    trusted = trust(service, Condition={"ArnLike": {"aws:SourceArn": CRAWLER}})
-    try:
-        iam.create_role(RoleName="finder", AssumeRolePolicyDocument=trusted)
-    except iam.exceptions.EntityAlreadyExistsException:
-        iam.update_assume_role_policy(RoleName="finder", PolicyDocument=trusted)
-    grant("finder", *statements)
-
-
-def put(key: str, *rows: Any) -> None:
-    body = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    zipped = gzip.compress(body) if key.endswith(".gz") else body
-    boto3.client("s3").put_object(Bucket="lake", Key=key, Body=zipped)
-
-
-def definition(**members: Any) -> dict[str, Any]:
-    return {
-        "Name": "finder",
-        "Role": "finder",
-        "Targets": {"CatalogTargets": [{"DatabaseName": "sales", "Tables": ["changes"]}]},
-        "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
-        "Configuration": json.dumps(MERGE),
-        **members,
-    }
-
-
-def crawled(cloud: Cloud, **members: Any) -> dict[str, Any]:
-    """Crawl with the crawler `finder`, making it if need be, and return its last crawl."""
-    glue = boto3.client("glue")
-    if members or not glue.list_crawlers()["CrawlerNames"]:
-        glue.create_crawler(**definition(**members))
-    glue.start_crawler(Name="finder")
-    cloud.settle()
-    return glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
-
-
-def catalog_table() -> dict[str, Any]:
-    return boto3.client("glue").get_table(DatabaseName="sales", Name="changes")["Table"]
-
-
-def column_types() -> dict[str, str]:
-    return {each["Name"]: each["Type"] for each in catalog_table()["StorageDescriptor"]["Columns"]}
-
-
-def partitions() -> dict[str, Any]:
-    pages = boto3.client("glue").get_paginator("get_partitions")
-    found = pages.paginate(DatabaseName="sales", TableName="changes").build_full_result()
-    return {"/".join(each["Values"]): each for each in found["Partitions"]}
-
-
-def log_lines() -> list[str]:
-    place = {"logGroupName": "/aws-glue/crawlers", "logStreamName": "finder"}
-    events = boto3.client("logs").get_log_events(**place)["events"]
-    return [each["message"].partition("] ")[2] for each in events]
-
-
-def last_summary() -> Any:
-    return json.loads(
-        boto3.client("glue").list_crawls(CrawlerName="finder")["Crawls"][0]["Summary"]
-    )
+    with furnished(running):
+        yield running
 
 
 def test_a_crawl_adds_new_columns_and_partitions_and_changes_nothing_else(cloud: Cloud) -> None:
@@ -325,8 +117,8 @@ def test_a_partition_key_never_becomes_a_column(cloud: Cloud) -> None:
 
 
 def test_what_is_no_json_or_lies_elsewhere_is_left_alone_and_told(cloud: Cloud) -> None:
-    boto3.client("s3").put_object(Bucket="lake", Key="lake/dt=1/broken", Body=b"not json")
-    boto3.client("s3").put_object(Bucket="lake", Key="lake/dt=1/empty", Body=b"")
+    aws("s3").put_object(Bucket="lake", Key="lake/dt=1/broken", Body=b"not json")
+    aws("s3").put_object(Bucket="lake", Key="lake/dt=1/empty", Body=b"")
     put("lake/dt=2/good", {"note": "x"})
     put("lake/unpartitioned", {"stray": 1})
     put("lake/hour=1/other", {"stray": 1})
@@ -348,7 +140,7 @@ def test_escaped_partition_values_are_read_and_their_folders_kept(cloud: Cloud) 
 
 
 def test_hundreds_of_objects_are_read_in_steps_and_their_partitions_added(cloud: Cloud) -> None:
-    s3, glue = boto3.client("s3"), boto3.client("glue")
+    s3, glue = aws("s3"), aws("glue")
     for number in range(105):
         s3.put_object(Bucket="lake", Key=f"lake/dt={number:03}/x", Body=b'{"order_id": "a"}\n')
     glue.create_crawler(**definition())
@@ -361,7 +153,7 @@ def test_hundreds_of_objects_are_read_in_steps_and_their_partitions_added(cloud:
 
 def test_each_state_can_be_seen(cloud: Cloud) -> None:
     put("lake/dt=1/a", {"note": "x"})
-    glue, seen = boto3.client("glue"), []
+    glue, seen = aws("glue"), []
     glue.create_crawler(**definition())
     glue.start_crawler(Name="finder")
     while True:
@@ -378,7 +170,7 @@ def test_each_state_can_be_seen(cloud: Cloud) -> None:
 
 def test_a_crawl_can_be_stopped(cloud: Cloud) -> None:
     put("lake/dt=1/a", {"note": "x"})
-    glue = boto3.client("glue")
+    glue = aws("glue")
     glue.create_crawler(**definition())
     refused(glue, "stop_crawler", "CrawlerNotRunningException", Name="finder")
     glue.start_crawler(Name="finder")
@@ -413,15 +205,15 @@ def test_objects_that_may_not_be_read_are_passed_over_in_silence(cloud: Cloud) -
 
 def test_a_missing_table_fails_the_crawl(cloud: Cloud) -> None:
     targets = {"CatalogTargets": [{"DatabaseName": "sales", "Tables": ["Changes"]}]}
-    boto3.client("glue").delete_table(DatabaseName="sales", Name="changes")
+    aws("glue").delete_table(DatabaseName="sales", Name="changes")
     crawl = crawled(cloud, Targets=targets)
     assert (crawl["Status"], "changes" in crawl["ErrorMessage"]) == ("FAILED", True)
-    runs = boto3.client("glue").list_crawls(CrawlerName="finder")["Crawls"]
+    runs = aws("glue").list_crawls(CrawlerName="finder")["Crawls"]
     assert [run["State"] for run in runs] == ["FAILED"]
 
 
 def test_a_role_that_no_longer_trusts_glue_fails_the_crawl(cloud: Cloud) -> None:
-    boto3.client("glue").create_crawler(**definition())
+    aws("glue").create_crawler(**definition())
     make_role(*permissions().values(), service="lambda")
     assert "sts:AssumeRole" in crawled(cloud)["ErrorMessage"]
 
@@ -465,7 +257,7 @@ def targets(**kinds: Any) -> dict[str, Any]:
     ],
 )
 def test_a_wrong_crawler_is_refused(cloud: Cloud, wrong: dict[str, Any], message: str) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     said = refused(glue, "create_crawler", "InvalidInputException", **definition(**wrong))
     assert re.search(message, said)
     assert glue.list_crawlers()["CrawlerNames"] == []
@@ -475,7 +267,7 @@ def test_a_wrong_crawler_is_refused(cloud: Cloud, wrong: dict[str, Any], message
 
 
 def test_an_update_changes_what_it_names_and_keeps_the_rest(cloud: Cloud) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     glue.create_crawler(**definition(Description="first"))
     before = glue.get_crawler(Name="finder")["Crawler"]
     role = f"arn:aws:iam::{ACCOUNT}:role/finder"
@@ -487,7 +279,7 @@ def test_an_update_changes_what_it_names_and_keeps_the_rest(cloud: Cloud) -> Non
 
 
 def test_a_crawler_is_left_alone_while_it_runs(cloud: Cloud) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     glue.create_crawler(**definition())
     refused(glue, "create_crawler", "AlreadyExistsException", **definition())
     glue.start_crawler(Name="finder")
@@ -500,11 +292,11 @@ def test_a_crawler_is_left_alone_while_it_runs(cloud: Cloud) -> None:
     ["get_crawler", "start_crawler", "stop_crawler", "update_crawler", "delete_crawler"],
 )
 def test_an_unknown_crawler_does_not_exist(cloud: Cloud, operation: str) -> None:
-    refused(boto3.client("glue"), operation, "EntityNotFoundException", Name="nobody")
+    refused(aws("glue"), operation, "EntityNotFoundException", Name="nobody")
 
 
 def test_a_crawler_carries_its_tags_until_it_is_deleted(cloud: Cloud) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     glue.create_crawler(**definition(Tags={"pipeline": "x"}))
     assert glue.get_tags(ResourceArn=CRAWLER)["Tags"] == {"pipeline": "x"}
     assert glue.list_crawlers(Tags={"pipeline": "x"})["CrawlerNames"] == ["finder"]
@@ -517,7 +309,7 @@ def test_a_crawler_carries_its_tags_until_it_is_deleted(cloud: Cloud) -> None:
 
 def test_crawls_are_listed_newest_first_and_by_pages(cloud: Cloud) -> None:
     started = [crawled(cloud)["MessagePrefix"] for _ in range(3)]
-    glue, found, token = boto3.client("glue"), [], {}
+    glue, found, token = aws("glue"), [], {}
     while True:
         page = glue.list_crawls(CrawlerName="finder", MaxResults=2, **token)
         found += [run["CrawlId"] for run in page["Crawls"]]
@@ -528,12 +320,12 @@ def test_crawls_are_listed_newest_first_and_by_pages(cloud: Cloud) -> None:
 
 
 def test_operations_on_schedules_are_refused_loudly(cloud: Cloud) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     said = refused(glue, "start_crawler_schedule", "InvalidInputException", CrawlerName="finder")
     assert "not modelled" in said
 
 
 def test_a_table_is_found_by_its_name_in_any_case(cloud: Cloud) -> None:
-    glue = boto3.client("glue")
+    glue = aws("glue")
     assert glue.get_table(DatabaseName="SALES", Name="CHANGES")["Table"]["Name"] == "changes"
     assert glue.get_database(Name="SALES")["Database"]["Name"] == "sales"

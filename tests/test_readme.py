@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from botocore.model import StructureShape
 
 import transform
 from local.cloud import ACCOUNT, Cloud
-from local.demo import exit_status
+from local.demo import IDLE, exit_status
 from local.parts import PARTS
 from setup import names
 from tests.documents import DOCUMENTS, OWN_TABLE, PROJECT, README, blocks, commands
@@ -68,7 +69,7 @@ RUN = {
 MAKE, SERVE, DEMO = (
     "test_readme.py::test_make_runs_what_is_written_without_it",
     "test_readme.py::test_a_served_cloud_is_found_by_the_lines_it_prints",
-    "test_chain.py::test_the_demo_ends_by_proving_the_lake",
+    "test_demo.py::test_the_demo_ends_by_proving_the_lake",
 )
 HELD = {
     **dict.fromkeys(("make demo", "make test", "make lint", "pytest"), MAKE),
@@ -125,7 +126,8 @@ def interrupted(cloud: Cloud, words: list[str], file: Path) -> int:
     """Return how a script ends that is interrupted once it has written its file: 0 if politely."""
     script = subprocess.Popen([sys.executable, *words], cwd=PROJECT)
     while not file.exists() and script.poll() is None:
-        cloud.step()
+        if not cloud.step():
+            time.sleep(IDLE)
     script.send_signal(signal.SIGINT)
     return {130: 0}.get(script.wait(30), 1)
 

@@ -1,0 +1,147 @@
+"""What the laptop's Athena reads: the objects that partitions and projection admit."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from local.athena import Athena
+from local.cloud import Cloud
+from tests.athena_world import PROJECTION, an_athena, put, reason, rows, scanned, size, table
+from tests.laptop import aws
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cloud() -> Iterator[Cloud]:
+    """A cloud whose Athena has a lake of three days to ask about."""
+    with an_athena() as cloud:
+        yield cloud
+
+
+def test_a_query_counts_the_rows_of_the_projected_days() -> None:
+    assert rows("SELECT dt, count(*) AS n FROM changes GROUP BY dt ORDER BY dt") == [
+        ["dt", "n"],
+        ["2026-01-01", "10"],
+        ["2026-01-02", "20"],
+        ["2026-01-03", "30"],
+    ]
+    assert rows("SELECT count(*) FROM changes WHERE dt = '2020-01-01'") == [["_col0"], ["0"]]
+
+
+def test_each_table_of_a_join_costs_what_it_reads() -> None:
+    table("others", "others/", PROJECTION)
+    put("others/dt=2026-01-01/rows", [{"id": "1"}])
+    put("others/dt=2026-01-02/rows", [{"id": "22"}])
+    join = "SELECT count(*) FROM changes a JOIN others b ON a.id = b.id"
+    where = " WHERE a.dt = '2026-01-03' AND b.dt = '2026-01-02'"
+    assert scanned(join + where) == (
+        size("lake/dt=2026-01-03/rows.gz") + size("others/dt=2026-01-02/rows")
+    )
+    assert rows(join + where)[1] == ["1"]
+
+
+BROKEN = [
+    (b'{"id":"1"}{"id":"2"}\n', "unexpected content after document"),
+    (b'{"id":"1"}\n{"id":\n', "unexpected end of data"),
+    (b'{\n"id": "1"\n}\n', "unexpected end of data"),
+    (b'{"id":"1"}\n[]\n', "Row is not a valid JSON Object"),
+    (b"\x1f\x8b not a gzip", "Row is not a valid JSON Object"),
+]
+
+
+@pytest.mark.parametrize(("body", "expected"), BROKEN, ids=[repr(case[0]) for case in BROKEN])
+def test_a_malformed_line_fails_the_query_that_reads_it(body: bytes, expected: str) -> None:
+    name = f"broken{BROKEN.index((body, expected))}"
+    table(name, f"{name}/", PROJECTION, "id")
+    put(f"{name}/dt=2026-01-01/good", [{"id": "1"}])
+    put(f"{name}/dt=2026-01-02/bad", body)
+    failed = reason(f"SELECT max(id) FROM {name}")
+    assert failed.startswith("HIVE_CURSOR_ERROR")
+    assert expected in failed
+    assert f"s3://lake/{name}/dt=2026-01-02/bad" in failed
+    assert rows(f"SELECT id FROM {name} WHERE dt = '2026-01-01'")[1] == ["1"]
+
+
+def test_keys_are_matched_in_any_case_and_unknown_ones_are_left_out() -> None:
+    table("cased", "cased/", {}, "orderid nested", "")
+    put("cased/rows", [{"orderId": "a", "other": 1}, {"ORDERID": "b", "Nested": {"X": [1]}}])
+    assert rows("SELECT orderid, nested FROM cased ORDER BY 1")[1:] == [
+        ["a", None],
+        ["b", '{"X":[1]}'],
+    ]
+
+
+def test_typed_columns_are_read_as_their_types() -> None:
+    table("typed", "typed/", {}, "n:bigint d:decimal(10,2) b:boolean t:timestamp l:array<int>", "")
+    put("typed/rows", [{"n": "7", "d": "1.505", "b": "true", "t": "2026-01-01 00:00:00", "l": [1]}])
+    assert rows("SELECT n + 1, d, b, t, l[1] FROM typed")[1] == [
+        *("8", "1.51", "true", "2026-01-01 00:00:00.000", "1")
+    ]
+    put("typed/rows", [{"n": "7.5"}])
+    assert reason("SELECT n FROM typed").startswith(
+        "HIVE_BAD_DATA: Error parsing field value '7.5'"
+    )
+
+
+def test_registered_partitions_are_the_only_ones_until_a_repair() -> None:
+    table("registered", "registered/", {}, "id", "day")
+    put("registered/day=a%20b/rows", [{"id": "1"}])
+    put("registered/day=c/rows.gz", [{"id": "2"}])
+    assert rows("SELECT id FROM registered") == [["id"]]
+    assert len(rows("MSCK REPAIR TABLE registered")) == 2
+    assert rows("SELECT id FROM registered ORDER BY id")[1:] == [["1"], ["2"]]
+    assert len(rows("SHOW PARTITIONS registered")) == 2
+    assert scanned("SELECT id FROM registered WHERE day = 'c'") == size("registered/day=c/rows.gz")
+
+
+def test_projection_of_numbers_and_lists_admits_only_its_values() -> None:
+    parameters = {
+        "projection.enabled": "true",
+        "projection.hour.type": "integer",
+        "projection.hour.range": "0,10",
+        "projection.hour.interval": "2",
+        "projection.hour.digits": "2",
+        "projection.region.type": "enum",
+        "projection.region.values": "EU,US",
+        "storage.location.template": "s3://lake/hours/${region}/${hour}/",
+    }
+    table("hours", "hours/", parameters, "id", "region hour:int")
+    for path in ("EU/02", "US/10", "EU/03", "EU/2", "JP/02", "EU/12"):
+        put(f"hours/{path}/rows", [{"id": path}])
+    found = rows("SELECT id FROM hours WHERE hour > 1 ORDER BY hour")
+    assert found[1:] == [["EU/02"], ["US/10"]]
+    assert scanned("SELECT id FROM hours WHERE hour = 10") == size("hours/US/10/rows")
+
+
+def test_a_projection_that_lacks_a_column_fails() -> None:
+    table("lacking", "lacking/", {"projection.enabled": "true"}, "id")
+    assert "missing projection configuration: [dt]" in reason("SELECT id FROM lacking")
+
+
+def test_a_new_day_is_seen_when_its_time_has_come(cloud: Cloud) -> None:
+    table("days", "days/", {**PROJECTION, "projection.dt.range": "2026-01-01,NOW"}, "id")
+    later = time.gmtime((cloud.clock.now()) + timedelta(days=2).total_seconds())
+    put(f"days/dt={time.strftime('%Y-%m-%d', later)}/rows", [{"id": "1"}])
+    assert rows("SELECT id FROM days") == [["id"]]
+    cloud.clock.advance(timedelta(days=2).total_seconds())
+    assert rows("SELECT id FROM days") == [["id"], ["1"]]
+
+
+def test_a_changed_object_is_read_anew_and_a_deleted_one_no_more() -> None:
+    table("moving", "moving/", {}, "id", "")
+    for number in ("1", "2"):
+        put("moving/rows", [{"id": number}])
+        assert rows("SELECT id FROM moving")[1:] == [[number]]
+    aws("s3").delete_object(Bucket="lake", Key="moving/rows")
+    assert rows("SELECT id FROM moving") == [["id"]]
+
+
+def test_the_cache_keeps_only_what_is_listed(cloud: Cloud) -> None:
+    cache = cloud.part(Athena)._folder / "objects"
+    table("cached", "cached/", {}, "id", "")
+    before = len(list(cache.iterdir()))
+    for number in range(3):
+        put("cached/rows", [{"id": str(number)}])
+        rows("SELECT id FROM cached")
+    assert len(list(cache.iterdir())) == before + 1

@@ -1,0 +1,190 @@
+"""What policies allow, as AWS judges them: explicit deny, wildcards, conditions, trust."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from local.iam.policies import (
+    Decision,
+    NotModelled,
+    allows,
+    decision,
+    statements,
+    trusts,
+)
+
+ACCOUNT = "123456789012"
+STREAM = f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/changes"
+
+names = st.text("ab/:.", max_size=6)
+patterns = st.text("ab/:.*?", max_size=6)
+effects = st.sampled_from(["Allow", "Deny"])
+
+
+@st.composite
+def arns(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
+    """Six parts; only the last may hold colons, and no part is a wildcard of the whole."""
+    parts = [draw(texts).replace(":", "") for _ in range(5)]
+    return ":".join([*parts, draw(texts)])
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Documents of statements about few actions and resources, so that they often meet."""
+    statement = st.fixed_dictionaries(
+        {
+            "Effect": effects,
+            "Action": st.lists(st.sampled_from(["s:A", "s:B", "s:*", "*"]), min_size=1),
+            "Resource": st.sampled_from(["*", "a:b:c:d:e:1", "a:b:c:d:e:*"]),
+        }
+    )
+    document = st.builds(lambda each: {"Statement": each}, st.lists(statement, max_size=3))
+    return draw(st.lists(document, max_size=3))
+
+
+def statement(**members: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": "s:A", "Resource": "*", **members}
+
+
+def allowed(document_statement: dict[str, Any], context: dict[str, str] | None = None) -> bool:
+    return allows([{"Statement": document_statement}], "s:A", STREAM, context or {})
+
+
+@given(patterns, names)
+@example("S:a*", "s:ABC")
+def test_an_action_matches_as_a_file_name_does_in_any_case(pattern: str, action: str) -> None:
+    documents = [{"Statement": statement(Action=pattern)}]
+    assert allows(documents, action, "x", {}) == fnmatchcase(action.lower(), pattern.lower())
+
+
+@given(arns(patterns), arns(names))
+@example("arn:aws:s3:::lake/*", "arn:aws:s3:::lake/a/b:c")
+@example("arn:aws:lambda:r:1:function:f", "arn:aws:lambda:r:1:function:f:$LATEST")
+@example("*:*:*:*:*:*", "arn:aws:s3:::lake")
+@example("arn:a*:c:d:e:f", "arn:ab:c:c:d:e:f")
+def test_a_resource_matches_part_by_part(pattern: str, resource: str) -> None:
+    pairs = zip(pattern.split(":", 5), resource.split(":", 5), strict=True)
+    expected = all(fnmatchcase(found, wanted) for wanted, found in pairs)
+    assert allows([{"Statement": statement(Resource=pattern)}], "s:A", resource, {}) == expected
+
+
+@given(policies(), st.randoms())
+def test_the_order_of_statements_does_not_matter(
+    documents: list[dict[str, Any]], random: Any
+) -> None:
+    read = [each for document in documents for each in statements(document)]
+    shuffled = random.sample(read, len(read))
+    question = ("s:A", "a:b:c:d:e:1", {})
+    assert decision(read, *question) is decision(shuffled, *question)
+
+
+@given(policies())
+def test_a_deny_beats_every_allow(documents: list[dict[str, Any]]) -> None:
+    denied = [{"Statement": statement(Effect="Deny")}, *documents]
+    assert not allows(denied, "s:A", "a:b:c:d:e:1", {})
+
+
+@given(policies())
+def test_what_no_statement_mentions_is_not_allowed(documents: list[dict[str, Any]]) -> None:
+    without = [
+        {"Statement": [each for each in document["Statement"] if each["Effect"] == "Deny"]}
+        for document in documents
+    ]
+    assert not allows(without, "s:A", "a:b:c:d:e:1", {})
+    assert decision([], "s:A", "*", {}) is Decision.UNMENTIONED
+
+
+@given(patterns, names)
+def test_not_action_covers_exactly_what_action_does_not(pattern: str, action: str) -> None:
+    positive = {"Statement": statement(Action=pattern)}
+    negative = {"Statement": {"Effect": "Allow", "NotAction": pattern, "Resource": "*"}}
+    assert allows([positive], action, "x", {}) != allows([negative], action, "x", {})
+
+
+@given(arns(patterns), arns(names))
+def test_not_resource_covers_exactly_what_resource_does_not(pattern: str, resource: str) -> None:
+    positive = {"Statement": statement(Resource=pattern)}
+    negative = {"Statement": {"Effect": "Allow", "Action": "*", "NotResource": pattern}}
+    assert allows([positive], "s:A", resource, {}) != allows([negative], "s:A", resource, {})
+
+
+@pytest.mark.parametrize(
+    ("operator", "wanted", "fits", "differs"),
+    [
+        ("StringEquals", "lake/", "lake/", "Lake/"),
+        ("StringEqualsIgnoreCase", "lake/", "LAKE/", "lake"),
+        ("StringLike", "lake/*", "lake/dt=1/", "errors/"),
+        ("StringLike", ["a", "lake/?"], "lake/x", "lake/xy"),
+        ("StringLike", "Lake", "Lake", "lake"),
+        ("ArnLike", "arn:aws:pipes:*:1:pipe/p*", "arn:aws:pipes:r:1:pipe/p1", "arn:aws:sns:r:1:p"),
+        ("ArnEquals", "arn:aws:pipes:*:1:pipe/p*", "arn:aws:pipes:r:1:pipe/p", "arn:aws:sns:r:1:p"),
+        ("Bool", True, "true", "false"),
+        ("Bool", "false", "false", "true"),
+    ],
+)
+def test_a_condition_holds_for_what_fits_and_its_negation_for_the_rest(
+    operator: str, wanted: Any, fits: str, differs: str
+) -> None:
+    conditional = statement(Condition={operator: {"s3:prefix": wanted}})
+    assert allowed(conditional, {"s3:prefix": fits})
+    assert allowed(conditional, {"S3:Prefix": fits})
+    assert not allowed(conditional, {"s3:prefix": differs})
+    assert not allowed(conditional)
+    assert allowed(statement(Condition={f"{operator}IfExists": {"s3:prefix": wanted}}))
+    if operator != "Bool":
+        negation = operator.replace("String", "StringNot").replace("Arn", "ArnNot")
+        negated = statement(Condition={negation: {"s3:prefix": wanted}})
+        assert not allowed(negated, {"s3:prefix": fits})
+        assert allowed(negated, {"s3:prefix": differs})
+        assert allowed(negated)
+
+
+def test_all_conditions_of_a_statement_must_hold() -> None:
+    both = {"StringEquals": {"s3:prefix": "a", "s3:delimiter": "/"}}
+    assert allowed(statement(Condition=both), {"s3:prefix": "a", "s3:delimiter": "/"})
+    assert not allowed(statement(Condition=both), {"s3:prefix": "a", "s3:delimiter": "|"})
+
+
+@pytest.mark.parametrize(
+    ("members", "named"),
+    [
+        ({"Condition": {"NumericLessThan": {"s3:prefix": "1"}}}, "NumericLessThan"),
+        ({"Condition": {"ForAnyValue:StringEquals": {"s3:prefix": "1"}}}, "ForAnyValue"),
+        ({"Condition": {"StringEquals": {"aws:PrincipalOrgID": "o"}}}, "aws:PrincipalOrgID"),
+        ({"Condition": {"StringEquals": {"s3:prefix": "${aws:username}"}}}, "username"),
+        ({"Resource": "arn:aws:s3:::${aws:username}"}, "username"),
+        ({"Resource": "arn:aws:s3"}, "six parts"),
+        ({"NotPrincipal": "*"}, "NotPrincipal"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_by_name(members: dict[str, Any], named: str) -> None:
+    with pytest.raises(NotModelled, match=named):
+        statements({"Statement": [statement(**members)]})
+
+
+@pytest.mark.parametrize(
+    ("members", "trusted"),
+    [
+        ({}, True),
+        ({"Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}}, True),
+        ({"Principal": "*"}, True),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, False),
+        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}, False),
+        ({"Action": "sts:TagSession"}, False),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}}, True),
+        ({"Condition": {"StringEquals": {"aws:SourceAccount": "210987654321"}}}, False),
+        ({"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}, False),
+    ],
+)
+def test_a_role_is_trusted_to_the_service_it_names(members: dict[str, Any], trusted: bool) -> None:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "glue.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        **members,
+    }
+    read = statements({"Statement": trust})
+    assert trusts(read, "glue.amazonaws.com", {"aws:SourceAccount": ACCOUNT}) is trusted
