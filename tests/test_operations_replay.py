@@ -45,7 +45,7 @@ from tests.strategies import stream_record
 from tests.whole_chain import kept_originals, raising_function, verified
 
 HOUR = 3600
-POISONED = 550  # more than Kinesis takes at once
+POISONED = 1000
 
 
 @pytest.fixture(scope="module")
