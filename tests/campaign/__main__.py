@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.campaign.chain import a_chain
+from tests.campaign.effects import Effects
 from tests.campaign.life import Life
 from tests.campaign.machine import campaigns_on
 
@@ -21,12 +22,14 @@ def main() -> int:
     """Wage the campaigns, and return 0 when none found a fault."""
     options = _options()
     total: Counter[str] = Counter()
-    began = time.monotonic()
+    effects = Effects()
+    began = time.process_time()
 
     def judged(life: Life) -> None:
         total.update(life.counts)
         total["campaigns"] += 1
-        spent = time.monotonic() - began
+        effects.add(life.effects)
+        spent = time.process_time() - began
         print(f"{total['campaigns']:4} {spent:6.0f} s  {dict(life.counts)}", flush=True)
 
     first = options.seed
@@ -34,6 +37,7 @@ def main() -> int:
         print(f"seed {options.seed}", flush=True)
         wage(options.seed, EACH, STEPS, judged)
         options.seed += 1
+    print("\n".join(effects.lines()))
     print(f"seeds {first} to {options.seed - 1}, no fault found: {dict(total)}")
     return 0
 
