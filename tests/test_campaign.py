@@ -5,11 +5,15 @@ HYPOTHESIS_PROFILE=thorough wages 200 of them, as python -m tests.campaign does 
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import seed
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
+from local.pipe.flow import Batch, Flow
 from setup import names
 from tests.campaign.__main__ import EACH, STEPS, bounded
 from tests.campaign.chain import Chain, a_chain
@@ -23,6 +27,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEEDS, CAMPAIGNS, LENGTH = (range(1, 21), EACH, STEPS) if THOROUGH else ([20261126], 3, 10)
 A_DAY_AND_AN_HOUR = 25 * 3600
 LESS_THAN_A_BUFFER = 2  # seconds, but more than the pipe gathers changes
+AGAIN = Flow._again
 DROPPING = """
 def lambda_handler(event, context):
     return {"records": [{**record, "result": "Dropped"} for record in event["records"]]}
@@ -127,3 +132,15 @@ def lose(life: Life, hop: str) -> None:
 def gap_keys(chain: Chain) -> set[str]:
     """Return the keys in whose history verify finds a gap."""
     return {gap["key"] for gap in chain.verified("--gaps")[1]["gaps"]}
+
+
+def dropping_the_rest(flow: Any, batch: Batch, failed: tuple[Any, ...]) -> list[Batch]:
+    """Try again what Kinesis refused as a whole, and forget what it refused of a batch."""
+    partly = len(failed) < len(batch.events)
+    return [] if partly else AGAIN(flow, batch, failed)
+
+
+def test_campaigns_find_a_pipe_that_drops_what_kinesis_refused_of_a_batch(chain: Chain) -> None:
+    broken = patch.object(Flow, "_again", dropping_the_rest)
+    with broken, pytest.raises((AssertionError, Flaky)):
+        run_state_machine_as_test(seed(1)(campaigns_on(chain)), settings=bounded(EACH, STEPS))

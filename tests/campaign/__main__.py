@@ -56,6 +56,7 @@ def bounded(campaigns: int, steps: int) -> settings:
         stateful_step_count=steps,
         deadline=None,
         database=None,
+        report_multiple_bugs=False,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
