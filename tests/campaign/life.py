@@ -16,10 +16,9 @@ from tests.campaign.chain import Chain
 from tests.campaign.effects import Effects
 from tests.campaign.evidence import Evidence, evidence, in_kinesis, lake_objects
 from tests.campaign.interruptions import Death
-from tests.campaign.storm import ASK, INVOKE, PUT
+from tests.campaign.storm import ASK
 from tests.laptop import aws
 from transform import canonical
-from transform.state import Row, gaps
 
 Item = dict[str, Any]
 ACCOUNTS, OPENING = ("A", "B", "C"), 100
@@ -52,7 +51,7 @@ def text_of(order: str) -> str:
 
 
 class Life:
-    """One campaign: its methods are what happens, and `judge` says what must be true in the end.
+    """One campaign: its methods are what happens.
 
     `items` is what the table must hold, `log` what its streams must tell. A change may be missing
     in the end only if it is `at_risk`: on its way when something was taken away.
@@ -300,8 +299,6 @@ class Life:
         assert document.get("whole", False) == self.works
         return document.get("replayed", 0)
 
-    # What must be true in the end.
-
     @property
     def large(self) -> list[str]:
         """The orders that are larger than Kinesis takes."""
@@ -310,112 +307,6 @@ class Life:
     def found(self) -> Evidence:
         """Return what lies in the cloud since this life began."""
         return evidence(self.began)
-
-    def judge(self) -> None:
-        """Bring the chain to rest, and hold against it all that must be true of it."""
-        self._rest()
-        found = self.found()
-        self._judge_changes(found)
-        self._judge_counts(found)
-        self._judge_crawl(found)
-        self._judge_gaps(found)
-        self._judge_repair(found)
-        self._judge_the_end()
-
-    def _rest(self) -> None:
-        """End what is wrong with the chain, and send again what failed."""
-        self.mend_function()
-        self.start_pipe()
-        self.settle()
-        self.chain.calm()
-        self.replay()
-        self.settle()
-
-    def _judge_changes(self, found: Evidence) -> None:
-        """Hold the lake against what was written."""
-        texts = [_told(change) for change in found.written]
-        assert texts == self.log
-        lost = validators.unaccounted(found)
-        assert lost <= self.at_risk, lost - self.at_risk
-        assert validators.faults(found, lost) == []
-        large = {each.event_id for each in found.written if '"note":' in "".join(_images(each))}
-        assert found.buried == large - lost
-        assert set(found.failed) <= self.poison
-        assert self.poison - set(found.failed) <= self.poison_at_risk
-        self.effects.did["enlarge"] += len(found.buried)
-        self.effects.did["spoil"] += len(found.failed)
-
-    def _judge_counts(self, found: Evidence) -> None:
-        """Hold the hops' counts against what lies there; who dies may do again what it has done."""
-        assert [hop for hop in self.chain.hops() if not hop.balanced] == []
-        again = len(found.rows) + self.rows_taken - (self.chain.delivered - self.rows_before)
-        assert 0 <= again <= self.chain.forgotten - self.forgotten_before
-        assert self.killed or len(found.failed) == len(set(found.failed))
-
-    def _judge_crawl(self, found: Evidence) -> None:
-        """Let the crawler add the columns of all rows, whatever became of crawls before."""
-        before, columns = self.chain.columns(), self.chain.crawled()
-        self.effects.did["crawl"] += len(columns) - len(before)
-        assert {name for row in found.rows for name in row} <= {*columns, "dt"}
-
-    def _judge_gaps(self, found: Evidence) -> None:
-        """Hold what verify --gaps names against the law, and against what was lost."""
-        status, document = self.chain.verified("--gaps")
-        named = {(gap["key"], gap["source"], gap["sequence"]) for gap in document["gaps"]}
-        lawful = {(gap.after.key, gap.after.source, gap.after.sequence) for gap in _gaps(found)}
-        assert (status, named) == (int(bool(lawful)), lawful)
-        assert {key for key, *_ in named} <= self._suspects(found)
-        assert _broken(found) <= named
-
-    def _suspects(self, found: Evidence) -> set[str]:
-        """Return the keys of the changes that are not in the lake, or that no stream told."""
-        return validators.absent_keys(found) | self.unseen
-
-    def _judge_repair(self, found: Evidence) -> None:
-        """Let verify name what is wrong, and mend it; what is too large it only names."""
-        wrong = validators.equality(found)
-        assert wrong <= self._suspects(found)
-        assert _named(self.chain.verified("--wait", "0")) == (int(bool(wrong)), wrong)
-        large = self.large
-        status, mended = self.chain.verified("--repair")
-        assert (status, mended["equal"]) == (int(bool(large)), not large)
-        assert mended["repair"]["left"].keys() == set(map(text_of, large))
-        for order in large:
-            self.put(order, "small")
-            self.settle()
-            assert self.chain.verified("--repair")[0] == 0
-        self.counts["repaired"] += len(wrong)
-
-    def _judge_the_end(self) -> None:
-        """Hold the repaired lake against the table, and let replay file what was repaired."""
-        assert self.chain.verified("--wait", "0")[0] == 0
-        poison = len(self.found().failed)
-        self.chain.replayed("--repaired")
-        found = self.found()
-        accounts = [text_of(account) for account in ACCOUNTS]
-        assert found.items == {text_of(order): canonical(self.items[order]) for order in self.items}
-        assert validators.equality(found) == set()
-        assert list(validators.bank(found, accounts, OPENING * len(ACCOUNTS))) == []
-        assert (found.buried, len(found.failed)) == (set(), poison)
-        status, again = self.chain.replayed()
-        assert (status, again["replayed"], again["left"]) == (int(bool(poison)), 0, poison)
-        self.counts.update(
-            changes=len(self.log),
-            lost=len(validators.unaccounted(found)),
-            poison=poison,
-            snapshots=len(validators.snapshots(found)),
-        )
-        self._note_faults()
-
-    def _note_faults(self) -> None:
-        """Count what befell the calls of this campaign."""
-        struck, deaths = self.chain.storm.struck, self.chain.reaper.counts
-        for kind, rule in ((PUT, "disturb_the_pipe"), (INVOKE, "disturb_the_function")):
-            self.effects.did[rule] += sum(struck[name] for name in struck if name.startswith(kind))
-        self.effects.did["kill_amid"] += deaths.total()
-        self.counts += struck + deaths
-        struck.clear()
-        deaths.clear()
 
 
 def _added(order: str, amount: int) -> dict[str, Any]:
@@ -426,35 +317,3 @@ def _added(order: str, amount: int) -> dict[str, Any]:
         "UpdateExpression": "SET balance = balance + :amount",
         "ExpressionAttributeValues": {":amount": {"N": str(amount)}},
     }
-
-
-def _told(change: Any) -> Told:
-    old, new = change.old_image, change.new_image
-    return Told(change.key, old and old.text, new and new.text)
-
-
-def _images(change: Any) -> list[str]:
-    return [image.text for image in (change.old_image, change.new_image) if image]
-
-
-def _gaps(found: Evidence) -> list[Any]:
-    return list(gaps(map(Row.of, found.rows)))
-
-
-def _broken(found: Evidence) -> set[tuple[str, str, str]]:
-    """Return the changes before which another of their stream is missing, by old and new image."""
-    left: dict[tuple[str, str], str | None] = {}
-    broken: set[tuple[str, str, str]] = set()
-    for row in validators.distinct(found):
-        place = (row.key, row.source)
-        if place in left and left[place] != row.old_image:
-            broken.add((*place, row.sequence))
-        left[place] = row.new_image
-    return broken
-
-
-def _named(verified: tuple[int, dict[str, Any]]) -> tuple[int, set[str]]:
-    """Return the exit status of verify, and all keys that it names."""
-    status, document = verified
-    kinds = ("missing", "extra", "different", "unsettled")
-    return status, {key for kind in kinds for key in document[kind]}
