@@ -201,10 +201,10 @@ class Life:
         self.works = True
 
     def kill(self, part: str) -> int:
-        """Kill a part at this moment; the crawler is at work then."""
+        """Kill a part that has just worked; the crawler is not done then."""
         if part == "crawler":
             self.chain.crawl()
-            self.move(0)
+        self.move(0)
         self.killed += part == "firehose"
         return self.chain.kill(PARTS[part])
 

@@ -52,7 +52,7 @@ WRITES = st.one_of(
 MANY = st.lists(st.sampled_from("456789"), min_size=2, max_size=6, unique=True) | st.integers(
     2, 6
 ).map(lambda count: ["4"] * count)
-TRAFFIC = st.lists(WRITES, max_size=4)
+TRAFFIC, BUSY_TRAFFIC = (st.lists(WRITES, min_size=least, max_size=4) for least in (0, 2))
 # Seconds after which the parts work: at once, when the pipe sends, when Firehose does, and when
 # the places where they read have become invalid.
 SECONDS = st.sampled_from([0, 2, 70, 1000])
@@ -180,10 +180,11 @@ class Campaign(RuleBasedStateMachine):
 
     # What is killed.
 
-    @rule(part=st.sampled_from(sorted(PARTS)), writes=TRAFFIC, rounds=ROUNDS, arrives=ARRIVES)
-    def kill(self, part: str, writes: list[Any], rounds: list[float], arrives: bool) -> None:
-        self.live(writes)
+    @rule(part=st.sampled_from(sorted(PARTS)), rounds=ROUNDS, writes=BUSY_TRAFFIC, arrives=ARRIVES)
+    def kill(self, part: str, rounds: list[float], writes: list[Any], arrives: bool) -> None:
+        self.live(writes[1:])
         self.go_on(rounds)
+        self.live(writes[:1])
         self.life.effects.note(f"kill_{part}", self.life.kill(part))
         self.go_on([], arrives)
 
