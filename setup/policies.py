@@ -29,7 +29,7 @@ def pipe(place: Place) -> Policy:
         allow("dynamodb", read, streams),
         allow("dynamodb", ("ListStreams",), "*"),  # AWS takes no narrower resource for it.
         allow("kinesis", ("PutRecord", "PutRecords"), place.arn("kinesis", f"stream/{STREAM}")),
-        _kinesis_key(place, "GenerateDataKey"),
+        kinesis_key(place, "GenerateDataKey"),
         allow("sqs", ("SendMessage",), place.arn("sqs", DEAD_LETTERS)),
     )
 
@@ -41,7 +41,7 @@ def firehose(place: Place) -> Policy:
     folders = [place.in_bucket(f"{LAKE}*"), place.in_bucket(f"{ERRORS}*")]
     return document(
         allow("kinesis", read, place.arn("kinesis", f"stream/{STREAM}")),
-        _kinesis_key(place, "Decrypt"),
+        kinesis_key(place, "Decrypt"),
         # Firehose calls the function by its qualified name, which the bare ARN does not cover.
         allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
         allow("s3", ("AbortMultipartUpload", "GetObject", "PutObject"), *folders),
@@ -123,7 +123,7 @@ def tls_only(place: Place) -> Policy:
     }
 
 
-def _kinesis_key(place: Place, action: str) -> Policy:
+def kinesis_key(place: Place, action: str) -> Policy:
     """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis.
 
     Kinesis's guide says that its default key needs no such right, Firehose's asks for it in the

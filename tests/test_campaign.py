@@ -5,11 +5,15 @@ HYPOTHESIS_PROFILE=thorough wages 200 of them, as python -m tests.campaign does 
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import seed
+from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
+from local.pipe.flow import Batch, Flow
 from setup import names
 from tests.campaign.__main__ import EACH, STEPS, bounded
 from tests.campaign.chain import Chain, a_chain
@@ -20,9 +24,10 @@ from tests.campaign.storm import PUT
 from tests.laptop import aws, zipped
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SEEDS, CAMPAIGNS, LENGTH = (range(1, 21), EACH, STEPS) if THOROUGH else ([20261126], 3, 10)
+SEEDS, CAMPAIGNS, LENGTH = (range(1, 21), EACH, STEPS) if THOROUGH else ([20261126], 2, 6)
 A_DAY_AND_AN_HOUR = 25 * 3600
 LESS_THAN_A_BUFFER = 2  # seconds, but more than the pipe gathers changes
+AGAIN = Flow._again
 DROPPING = """
 def lambda_handler(event, context):
     return {"records": [{**record, "result": "Dropped"} for record in event["records"]]}
@@ -48,14 +53,14 @@ def forgotten_by_the_stream(life: Life, change: Callable[[], None]) -> None:
     change()
     life.chain.cloud.clock.advance(A_DAY_AND_AN_HOUR)
     life.start_pipe()
-    life.settle()
+    life.chain.settle()
 
 
 def swallowed_by_kinesis(life: Life, change: Callable[[], None]) -> None:
     """Kinesis says that it took the change, and did not."""
     change()
     life.storm(PUT, ["swallowed"])
-    life.settle()
+    life.chain.settle()
 
 
 def held_by_a_firehose_that_is_deleted(life: Life, change: Callable[[], None]) -> None:
@@ -65,7 +70,7 @@ def held_by_a_firehose_that_is_deleted(life: Life, change: Callable[[], None]) -
         life.chain.step()
         life.chain.cloud.clock.advance(LESS_THAN_A_BUFFER)
     life.recreate_firehose()
-    life.settle()
+    life.chain.settle()
 
 
 def dropped_by_the_function(life: Life, change: Callable[[], None]) -> None:
@@ -73,7 +78,7 @@ def dropped_by_the_function(life: Life, change: Callable[[], None]) -> None:
     code = zipped(DROPPING, "lambda_function.py")
     aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
     change()
-    life.settle()
+    life.chain.settle()
     life.mend_function()
 
 
@@ -81,7 +86,7 @@ def deleted_from_the_lake(life: Life, change: Callable[[], None]) -> None:
     """The object in which the change lies is deleted."""
     before = set(object_keys(names.LAKE))
     change()
-    life.settle()
+    life.chain.settle()
     for key in set(object_keys(names.LAKE)) - before:
         aws("s3").delete_object(Bucket=names.bucket(), Key=key)
 
@@ -100,7 +105,7 @@ def test_a_change_that_is_lost_at_any_hop_is_named_and_mended(chain: Chain) -> N
     for hop in HOPS:
         for order in ("kept", "changed", "removed"):
             life.put(f"{order} {hop.__name__}", "placed")
-    life.settle()
+    life.chain.settle()
     for hop in HOPS:
         hop(life, lambda hop=hop: lose(life, hop.__name__))
     status, found = chain.verified("--wait", "0")
@@ -112,7 +117,7 @@ def test_a_change_that_is_lost_at_any_hop_is_named_and_mended(chain: Chain) -> N
     for hop in HOPS:
         life.put(f"changed {hop.__name__}", "shipped")
         life.put(f"kept {hop.__name__}", "shipped")
-    life.settle()
+    life.chain.settle()
     assert gap_keys(chain) == {text_of(f"changed {hop.__name__}") for hop in HOPS}
     assert chain.verified("--wait", "0")[0] == 0
 
@@ -127,3 +132,15 @@ def lose(life: Life, hop: str) -> None:
 def gap_keys(chain: Chain) -> set[str]:
     """Return the keys in whose history verify finds a gap."""
     return {gap["key"] for gap in chain.verified("--gaps")[1]["gaps"]}
+
+
+def dropping_the_rest(flow: Any, batch: Batch, failed: tuple[Any, ...]) -> list[Batch]:
+    """Try again what Kinesis refused as a whole, and forget what it refused of a batch."""
+    partly = len(failed) < len(batch.events)
+    return [] if partly else AGAIN(flow, batch, failed)
+
+
+def test_campaigns_find_a_pipe_that_drops_what_kinesis_refused_of_a_batch(chain: Chain) -> None:
+    broken = patch.object(Flow, "_again", dropping_the_rest)
+    with broken, pytest.raises((AssertionError, Flaky)):
+        run_state_machine_as_test(seed(2)(campaigns_on(chain)), settings=bounded(5, 5))

@@ -136,7 +136,8 @@ def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
     assert executed("SELECT 1", WorkGroup="limited")["Status"]["State"] == "SUCCEEDED"
 
 
-def test_a_running_query_can_be_stopped() -> None:
+def endless_queries() -> list[str]:
+    """Start two queries that take long, and return their ids once the first one runs."""
     client = athena()
     numbers = "UNNEST(sequence(1, 100000))"
     endless = f"SELECT sum(a * b % 7) FROM {numbers} AS t(a) CROSS JOIN {numbers} AS u(b)"
@@ -148,8 +149,26 @@ def test_a_running_query_can_be_stopped() -> None:
         "State"
     ] == ("QUEUED"):
         time.sleep(0.01)
+    return keys
+
+
+def test_what_runs_and_waits_when_athena_is_killed_fails_and_the_rest_stays(cloud: Cloud) -> None:
+    before = executed("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
+    keys = endless_queries()
+    cloud.part(Athena).restart()
+    for key in keys:
+        status = ended(key)["Status"]
+        assert status["State"] == "FAILED"
+        assert status["StateChangeReason"].startswith("GENERIC_INTERNAL_ERROR")
+    assert ended(before)["Status"]["State"] == "SUCCEEDED"
+    assert athena().get_query_results(QueryExecutionId=before)["ResultSet"]["Rows"]
+    assert rows("SELECT count(*) FROM changes")[1] == ["60"]
+
+
+def test_a_running_query_can_be_stopped() -> None:
+    keys = endless_queries()
     for key in reversed(keys):
-        client.stop_query_execution(QueryExecutionId=key)
+        athena().stop_query_execution(QueryExecutionId=key)
     assert {ended(key)["Status"]["State"] for key in keys} == {"CANCELLED"}
     assert rows("SELECT 1")[1] == ["1"]
 

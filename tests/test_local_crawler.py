@@ -182,6 +182,21 @@ def test_a_crawl_can_be_stopped(cloud: Cloud) -> None:
     assert partitions() == {}
 
 
+def test_a_crawl_fails_when_its_crawler_is_killed_and_the_next_finds_all(cloud: Cloud) -> None:
+    put("lake/dt=1/a", {"note": "x"})
+    glue = aws("glue")
+    glue.create_crawler(**definition())
+    glue.start_crawler(Name="finder")
+    cloud.step()
+    cloud.part(Glue).restart()
+    cloud.settle()
+    last = glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
+    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "Internal Service Exception")
+    assert partitions() == {}
+    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert partitions() != {}
+
+
 @pytest.mark.parametrize("missing", ["read", "write", "add", "list", "log"])
 def test_a_crawl_fails_without_each_permission_it_needs(cloud: Cloud, missing: str) -> None:
     put("lake/dt=1/a", {"note": "x"})

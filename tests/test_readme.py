@@ -54,6 +54,9 @@ RUN = {
     "python setup/deployer_policy.py > policy.json": Run(),
     "aws iam put-role-policy --role-name deployer --policy-name sales-cdc "
     "--policy-document file://policy.json": Run(),
+    "python setup/operator_policy.py > operator.json": Run(),
+    "aws iam put-role-policy --role-name operator --policy-name sales-cdc "
+    "--policy-document file://operator.json": Run(),
     "python setup/05_lambda.py --zip-only build/lambda.zip": Run(),
     "aws lambda create-function --function-name sales-cdc-transform --runtime python3.13 "
     "--handler lambda_function.lambda_handler --timeout 60 --memory-size 512 "
@@ -117,7 +120,8 @@ def ended(cloud: Cloud, command: str, how: Run, folder: Path) -> int:
 def made_ready(cloud: Cloud, command: str) -> None:
     """Make what the documents say must be there, or must not."""
     if "put-role-policy" in command:
-        cloud.client("iam").create_role(RoleName="deployer", AssumeRolePolicyDocument="{}")
+        role = re.search(r"--role-name (\S+)", command)[1]
+        cloud.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
     if "create-function" in command:
         cloud.client("lambda").delete_function(FunctionName=names.FUNCTION)
 

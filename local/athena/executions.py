@@ -120,6 +120,15 @@ class Executions:
             self._copied_back(execution, file)
         return file
 
+    def restart(self) -> None:
+        """Let all fail that is not done, and forget what of the lake is cached."""
+        for execution in list(self._all.values()):
+            if execution.state not in _DONE:
+                self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was killed"))
+        if self._engine:
+            self._engine.interrupt()
+        self._worker.submit(self._forget)
+
     def close(self) -> None:
         """End the thread, the database and the files."""
         for execution in list(self._all.values()):
@@ -130,6 +139,12 @@ class Executions:
         if self._engine:
             self._engine.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _forget(self) -> None:
+        if self._engine:
+            self._engine.close()
+        self._engine = self._objects = None
+        shutil.rmtree(self._folder / "objects", ignore_errors=True)
 
     def _now(self) -> float:
         return self._cloud.clock.now()

@@ -47,6 +47,10 @@ class Athena(Part):
             raise invalid(f"{call.operation} is not modelled by the laptop's Athena")
         return json_reply(operation(self, call.params))
 
+    def restart(self) -> None:
+        """Let each query that is not done fail, and read the lake anew for the next."""
+        self._executions.restart()
+
     def close(self) -> None:
         """Stop what runs, and remove what was cached."""
         self._executions.close()

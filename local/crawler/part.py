@@ -17,6 +17,7 @@ from local.crawler.results import Changes, CrawlFailed, Log
 from local.crawler.state import LOG_GROUP, Crawler, Run
 from local.part import Part
 
+KILLED = "Internal Service Exception"
 NAMED_BY_NAME = frozenset(
     f"{verb}{kind}"
     for verb in ("Get", "Update", "Delete")
@@ -49,6 +50,13 @@ class Glue(Part):
         for crawler in busy:
             self._advance(crawler, crawler.runs[-1])
         return bool(busy)
+
+    def restart(self) -> None:
+        """Let each crawl that is under way fail; whoever started it starts it again."""
+        for crawler in self._crawlers.all():
+            if crawler.state == "RUNNING":
+                crawler.runs[-1].error = KILLED
+                crawler.stop("FAILED")
 
     def _advance(self, crawler: Crawler, run: Run) -> None:
         """Do a piece of the work; a crawl whose work is over stays STOPPING for one step."""

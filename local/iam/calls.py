@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from local.iam.policies import NotModelled
 
@@ -33,7 +33,7 @@ class Need:
 
 
 class Tokens:
-    """Which stream each shard iterator and page token reads: the call itself no longer says so."""
+    """What each shard iterator, page token and query's id is about: calls by it do not say so."""
 
     def __init__(self, most: int = 10_000) -> None:
         self._resources: dict[str, tuple[str, ...]] = {}
@@ -55,14 +55,14 @@ class Tokens:
 
 
 TOKENS = Tokens()
-TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "NextToken")
+TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "NextToken", "QueryExecutionId")
 
 
-def needed(service: str, operation: str) -> Need:
-    """Return the permission that a call needs."""
+def needed(service: str, operation: str) -> tuple[Need, ...]:
+    """Return the permissions that a call needs."""
     if (service, operation) not in _NEEDS:
         raise NotModelled(f"no entry in {__name__} says what {service}:{operation} needs")
-    return _NEEDS[service, operation]
+    return (_NEEDS[service, operation], *_BESIDES.get((service, operation), ()))
 
 
 def request_keys(service: str, params: Params) -> dict[str, str]:
@@ -94,9 +94,28 @@ def _table_streams(params: Params, place: Place) -> tuple[str, ...]:
     return (place.arn("dynamodb", f"table/{params.get('TableName', '*')}/stream/*"),)
 
 
+def _dynamodb_table(params: Params, place: Place) -> tuple[str, ...]:
+    return (place.arn("dynamodb", f"table/{params['TableName']}"),)
+
+
+def _dynamodb_tables(params: Params, place: Place) -> tuple[str, ...]:
+    return tuple(place.arn("dynamodb", f"table/{name}") for name in params["RequestItems"])
+
+
 def _queue(params: Params, place: Place) -> tuple[str, ...]:
+    if "QueueName" in params:
+        return (place.arn("sqs", params["QueueName"]),)
     _, account, name = urlsplit(params["QueueUrl"]).path.rsplit("/", 2)
     return (f"arn:{place.partition}:sqs:{place.region}:{account}:{name}",)
+
+
+def _named(service: str, form: str, member: str) -> Callable[[Params, Place], tuple[str, ...]]:
+    """Return what finds the one resource that a member of the parameters names."""
+    return lambda params, place: (place.arn(service, form.format(params.get(member, "*"))),)
+
+
+def _any(_: Params, __: Place) -> tuple[str, ...]:
+    return ("*",)
 
 
 def _function(params: Params, place: Place) -> tuple[str, ...]:
@@ -112,6 +131,18 @@ def _bucket(params: Params, place: Place) -> tuple[str, ...]:
 
 def _object(params: Params, place: Place) -> tuple[str, ...]:
     return (f"arn:{place.partition}:s3:::{params['Bucket']}/{params['Key']}",)
+
+
+def _copied(params: Params, place: Place) -> tuple[str, ...]:
+    """Return what is copied; boto3 has made `bucket/key` of it by now, as a URL spells that."""
+    bucket, _, key = unquote(params["CopySource"]).partition("/")
+    return _object({"Bucket": bucket, "Key": key}, place)
+
+
+def _workgroup(params: Params, place: Place) -> tuple[str, ...]:
+    if "WorkGroup" in params:
+        return (place.arn("athena", f"workgroup/{params['WorkGroup']}"),)
+    return _by_token(params)
 
 
 def _log_stream(params: Params, place: Place) -> tuple[str, ...]:
@@ -153,12 +184,22 @@ _NEEDS: Mapping[tuple[str, str], Need] = {
     **_named_alike(
         "dynamodbstreams", "dynamodb", _table_stream, "DescribeStream GetShardIterator GetRecords"
     ),
+    **_named_alike("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
+    ("dynamodb", "BatchGetItem"): Need("dynamodb:BatchGetItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Need("dynamodb:ListStreams", _table_streams),
     ("sqs", "SendMessage"): Need("sqs:SendMessage", _queue),
+    **_named_alike(
+        "sqs",
+        "sqs",
+        _queue,
+        "GetQueueUrl GetQueueAttributes ReceiveMessage DeleteMessage ChangeMessageVisibility",
+    ),
     ("sqs", "SendMessageBatch"): Need("sqs:SendMessage", _queue),
     ("lambda", "Invoke"): Need("lambda:InvokeFunction", _function),
     ("lambda", "GetFunctionConfiguration"): Need("lambda:GetFunctionConfiguration", _function),
     ("s3", "GetObject"): Need("s3:GetObject", _object),
+    ("s3", "DeleteObject"): Need("s3:DeleteObject", _object),
+    ("s3", "CopyObject"): Need("s3:PutObject", _object),
     ("s3", "HeadObject"): Need("s3:GetObject", _object),
     ("s3", "PutObject"): Need("s3:PutObject", _object),
     ("s3", "CreateMultipartUpload"): Need("s3:PutObject", _object),
@@ -179,4 +220,24 @@ _NEEDS: Mapping[tuple[str, str], Need] = {
         "BatchCreatePartition UpdatePartition",
     ),
     ("glue", "BatchUpdatePartition"): Need("glue:UpdatePartition", _table),  # As AWS checks it.
+    ("glue", "GetCrawler"): Need("glue:GetCrawler", _named("glue", "crawler/{}", "Name")),
+    ("pipes", "DescribePipe"): Need("pipes:DescribePipe", _named("pipes", "pipe/{}", "Name")),
+    ("firehose", "DescribeDeliveryStream"): Need(
+        "firehose:DescribeDeliveryStream",
+        _named("firehose", "deliverystream/{}", "DeliveryStreamName"),
+    ),
+    ("cloudwatch", "GetMetricData"): Need("cloudwatch:GetMetricData", _any),
+    ("cloudwatch", "DescribeAlarms"): Need(
+        "cloudwatch:DescribeAlarms", _named("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
+    ),
+    ("athena", "GetWorkGroup"): Need("athena:GetWorkGroup", _workgroup),
+    **_named_alike(
+        "athena",
+        "athena",
+        _workgroup,
+        "StartQueryExecution GetQueryExecution GetQueryResults StopQueryExecution",
+    ),
+}
+_BESIDES: Mapping[tuple[str, str], tuple[Need, ...]] = {
+    ("s3", "CopyObject"): (Need("s3:GetObject", _copied),),
 }

@@ -71,13 +71,17 @@ class _Guard:
         if LOOKING.get():
             return
         service = model.service_model.service_name
-        need = needed(service, model.name)
-        resources = need.resources(params, self._place)
+        asked_for = [
+            (need.action, need.resources(params, self._place))
+            for need in needed(service, model.name)
+        ]
         role = self._assumed()
         keys = {**self._surroundings(), **request_keys(service, params)}
         asked = Asked(service, model.name, keys)
-        for resource in resources:
-            self._judge(role, asked, need.action, resource)
+        for action, each in asked_for:
+            for resource in each:
+                self._judge(role, asked, action, resource)
+        _, resources = asked_for[0]
         if service == "kinesis" and model.name in USES:
             self._judge_key(role, asked, USES[model.name], resources[0])
         context["guarded_resources"] = resources

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -14,14 +14,18 @@ from unittest.mock import patch
 import boto3
 
 from analytics import athena
-from local.cloud import Cloud
+from local.crawler import Glue
 from local.demo import run
 from local.firehose import Firehose
+from local.hops import HopCount
+from local.lambda_runtime import Lambda
+from local.part import Part
 from local.parts import PARTS
 from operations import backfill, replay, verify
 from operations.replaying import dead_letters
 from setup import names
 from tests.campaign.evidence import letters, object_keys, queue_url
+from tests.campaign.interruptions import Reaper, UnsteadyCloud
 from tests.campaign.storm import Storm
 from tests.laptop import aws, laptop, zipped
 from tests.setup_world import forget_where
@@ -34,37 +38,76 @@ Document = dict[str, Any]
 
 
 class Chain:
-    """A chain that stands; `delivered` counts the rows that its delivery streams ever wrote."""
+    """A chain that stands."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: UnsteadyCloud) -> None:
         self.cloud = cloud
         self.storm: Storm = cloud.part(Storm)
-        self._delivered_before = 0
+        self.reaper: Reaper = cloud.nemesis
+        self._written_before = HopCount("of delivery streams that are gone", 0, 0, 0)
 
     # The cloud.
 
-    def step(self) -> bool:
-        """Let every part work once, in the storm, and return whether any found work."""
-        with self.storm.raging():
+    def step(self, *pausing: type[Part]) -> bool:
+        """Let every part work once but those that pause, and return whether any found work."""
+        self.cloud.pausing = pausing
+        with self.raging():
             return self.cloud.step()
 
     def settle(self) -> None:
         """Let the chain come to rest, in the storm."""
-        with self.storm.raging():
+        self.cloud.pausing = ()
+        with self.raging():
             self.cloud.settle()
+
+    @contextmanager
+    def raging(self) -> Iterator[None]:
+        """Let happen what was told to happen to the parts' calls as long as this lasts."""
+        with self.storm.raging(), self.reaper.awake():
+            yield
+
+    def calm(self) -> None:
+        """Let nothing more come, and no part stand."""
+        self.storm.calm()
+        self.reaper.awaited.clear()
+        self.cloud.pausing = ()
+
+    def hops(self) -> list[HopCount]:
+        """Return what each hop took in, and what became of it."""
+        return [hop for part in self.cloud.parts for hop in part.counts()]
 
     @property
     def delivered(self) -> int:
-        """How many rows are in S3 or were."""
-        return self._delivered_before + self._delivered_now()
+        """How many rows the delivery streams know to be in S3, those that are gone with them."""
+        return self._written_before.went_out + self._written().went_out
 
-    def _delivered_now(self) -> int:
-        return sum(hop.went_out for hop in self.cloud.part(Firehose).counts()[1:])
+    @property
+    def forgotten(self) -> int:
+        """How many rows they lost from memory: each may lie in S3 already."""
+        return self._written_before.forgotten + self._written().forgotten
 
-    def unbalanced(self) -> list[Any]:
-        """Return the hops that delivered or failed another number than they took in."""
-        hops = [hop for part in self.cloud.parts for hop in part.counts()]
-        return [hop for hop in hops if hop.came_in != hop.went_out + hop.failed]
+    @property
+    def untransformed(self) -> int:
+        """How many records failed in the function, as the delivery stream counts."""
+        return self.cloud.part(Firehose).counts()[0].failed
+
+    def _written(self) -> HopCount:
+        return self.cloud.part(Firehose).counts()[1]
+
+    def kill(self, part_type: type[Part]) -> int:
+        """Kill a part at this moment, and return how much that took from it."""
+        part = self.cloud.part(part_type)
+        before = self._forgotten(part)
+        part.restart()
+        return self._forgotten(part) - before
+
+    def _forgotten(self, part: Part) -> int:
+        """Return how many records a part has forgotten, or what else it has lost."""
+        if isinstance(part, Glue):
+            return int(aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["State"] != "RUNNING")
+        if isinstance(part, Lambda):
+            return -len(part._sandboxes)
+        return sum(hop.forgotten for hop in part.counts())
 
     # What an operator does.
 
@@ -89,7 +132,9 @@ class Chain:
 
     def recreate_firehose(self) -> None:
         """Let another delivery stream go on; what the old one held in memory is gone."""
-        self._delivered_before += self._delivered_now()
+        before, now = self._written_before, self._written()
+        totals = (before.went_out + now.went_out, 0, before.forgotten + now.forgotten)
+        self._written_before = HopCount(before.hop, 0, *totals)
         aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
         self.script("06_firehose")
 
@@ -107,6 +152,25 @@ class Chain:
         else:
             off = {"StreamEnabled": False}
             aws("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=off)
+
+    def crawl(self) -> None:
+        """Start the crawler, unless it is at work."""
+        glue = aws("glue")
+        with suppress(glue.exceptions.CrawlerRunningException):
+            glue.start_crawler(Name=names.CRAWLER)
+
+    def crawled(self) -> list[str]:
+        """Return the columns of the table after a crawl that nothing disturbs."""
+        self.crawl()
+        self.settle()
+        last = aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["LastCrawl"]
+        assert last["Status"] == "SUCCEEDED", last
+        return self.columns()
+
+    def columns(self) -> list[str]:
+        """Return the columns that the catalog knows."""
+        found = aws("glue").get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
+        return [column["Name"] for column in found["StorageDescriptor"]["Columns"]]
 
     def stream(self) -> str:
         """Return the ARN of the table's stream."""
@@ -134,13 +198,15 @@ class Chain:
 
     def begin_anew(self) -> None:
         """Leave nothing of the campaign before: an empty table with a new stream, an empty lake."""
-        self.storm.calm()
+        self.calm()
         self.script("05_lambda")
         aws("pipes").delete_pipe(Name=names.PIPE)
         self.cloud.settle()
         self.recreate_table()
         self.script("07_pipe")
         self.script("08_start_pipe")
+        table = import_module("10_glue").table([])  # Without what crawls have added.
+        aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table)
         for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
             for key in object_keys(prefix):
                 aws("s3").delete_object(Bucket=names.bucket(), Key=key)
@@ -151,7 +217,7 @@ class Chain:
 @contextmanager
 def a_chain() -> Iterator[Chain]:
     """Yield a chain on a cloud of its own."""
-    with laptop(Storm, *PARTS) as cloud:
+    with laptop(Storm, *PARTS, cloud_of=UnsteadyCloud) as cloud:
         forget_where()
         run(cloud, "setup")
         impatient = patch.object(athena, "FIRST_PAUSE", 0.01)

@@ -46,6 +46,29 @@ def evidence(since: str = "") -> Evidence:
     )
 
 
+def in_kinesis(since: float) -> set[str]:
+    """Return the ids of the changes that Kinesis took from that second on."""
+    kinesis, stream = aws("kinesis"), {"StreamName": names.STREAM}
+    found: list[bytes] = []
+    for shard in kinesis.list_shards(**stream)["Shards"]:
+        place = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": since}
+        start = kinesis.get_shard_iterator(**stream, ShardId=shard["ShardId"], **place)
+        iterator = start["ShardIterator"]
+        while records := (page := kinesis.get_records(ShardIterator=iterator))["Records"]:
+            found += (record["Data"] for record in records)
+            iterator = page["NextShardIterator"]
+    return {identity for raw in found if (identity := id_of(raw))}
+
+
+def id_of(raw: bytes) -> str | None:
+    """Return the id of the change that a record, or the row in its place, tells."""
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return None
+    return told.get("eventID", told.get("cdc_event_id")) if isinstance(told, dict) else None
+
+
 def lake_objects() -> Iterator[tuple[str, list[Columns]]]:
     """Yield the key and the rows of every object of the lake."""
     for key, body in objects(names.LAKE):

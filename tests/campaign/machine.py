@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, ClassVar
 
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from tests.campaign.chain import Chain
-from tests.campaign.life import ACCOUNTS, Item, Life
+from tests.campaign.interruptions import DEATHS, DEEDS, Death
+from tests.campaign.judgement import judge
+from tests.campaign.life import ACCOUNTS, PARTS, Item, Life
 from tests.campaign.storm import FAULTS, INVOKE, PUT
 
 ORDERS = st.sampled_from(["1", "2", "3"])
@@ -29,7 +33,10 @@ VALUES: st.SearchStrategy[Item] = st.sampled_from(
     ]
 )
 POISON = st.sampled_from([b"", b"no JSON", b"\xff\xfe", b'{"eventName": "UPSERT"}'])
-PUT_FAULTS = st.lists(st.sampled_from(sorted(FAULTS[PUT])), min_size=1, max_size=4)
+PARTLY = "partly refused"  # Of a batch of many, the one fault that parts its records.
+PUT_FAULTS = st.lists(
+    st.sampled_from([*sorted(FAULTS[PUT]), *[PARTLY] * 3]), min_size=1, max_size=4
+)
 INVOKE_FAULTS = st.lists(st.sampled_from(sorted(FAULTS[INVOKE])), min_size=1, max_size=5)
 ENDS = st.permutations(ACCOUNTS).map(lambda accounts: accounts[:2])
 WRITES = st.one_of(
@@ -41,57 +48,117 @@ WRITES = st.one_of(
 )
 
 
+# Orders that travel together: mostly different ones, and one that changes several times.
+MANY = st.lists(st.sampled_from("456789"), min_size=2, max_size=6, unique=True) | st.integers(
+    2, 6
+).map(lambda count: ["4"] * count)
+TRAFFIC, BUSY_TRAFFIC = (st.lists(WRITES, min_size=least, max_size=4) for least in (0, 2))
+# Seconds after which the parts work: at once, when the pipe sends, when Firehose does, and when
+# the places where they read have become invalid.
+SECONDS = st.sampled_from([0, 2, 70, 1000])
+ROUNDS = st.lists(SECONDS, min_size=1, max_size=4)
+ARRIVES = st.sampled_from([True, True, False])  # Whether the chain comes to rest then.
+
+
+def noted(act: Callable[..., int | None]) -> Callable[..., None]:
+    """Return a rule that notes what it did; without a number that shows only later."""
+
+    @wraps(act)
+    def rule_of(self: "Campaign", **given: Any) -> None:
+        self.life.effects.note(act.__name__, act(self, **given) or 0)
+
+    return rule_of
+
+
 class Campaign(RuleBasedStateMachine):
     """A campaign on a chain: it ends with the judgement, and is `judged` then."""
 
     chain: ClassVar[Chain]
     judged: ClassVar[Callable[[Life], None]]
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.life = Life(self.chain)
+    life: Life
 
-    @initialize(writes=st.lists(WRITES, min_size=5, max_size=15))
-    def begin(self, writes: list[Any]) -> None:
+    def live(self, writes: list[Any]) -> None:
+        for name, *details in writes:
+            before = self.life.made
+            getattr(self.life, name)(*details)
+            self.life.effects.note(name, self.life.made - before)
+
+    def go_on(self, rounds: list[float], arrives: bool = False) -> None:
+        for seconds in rounds:
+            self.life.effects.note("move", self.life.move(seconds))
+        if arrives:
+            self.life.effects.note("settle", self.life.settle())
+
+    # The table's life.
+
+    @initialize(
+        chance=st.integers(0, 99),
+        writes=st.lists(WRITES, min_size=5, max_size=15),
+        faults=PUT_FAULTS,
+        arrives=ARRIVES,
+    )
+    def begin(self, chance: int, writes: list[Any], faults: Sequence[str], arrives: bool) -> None:
+        assume(chance)  # Hypothesis begins with the simplest life: one rule, over and over.
+        self.life = Life(self.chain)
         self.live(writes)
+        self.life.storm(PUT, faults)
+        self.go_on([], arrives)
 
     @rule(writes=st.lists(WRITES, min_size=1, max_size=6))
     def alter(self, writes: list[Any]) -> None:
         self.live(writes)
 
-    def live(self, writes: list[Any]) -> None:
-        for name, *details in writes:
-            getattr(self.life, name)(*details)
-
     @precondition(lambda self: not self.life.large)
     @rule(order=ORDERS)
+    @noted
     def enlarge(self, order: str) -> None:
         self.life.enlarge(order)
 
-    @rule()
-    def move(self) -> None:
-        self.life.move()
+    # The chain's.
+
+    @rule(rounds=ROUNDS)
+    def move(self, rounds: list[float]) -> None:
+        self.go_on(rounds)
+
+    @rule(part=st.sampled_from(sorted(PARTS)), writes=TRAFFIC, rounds=ROUNDS)
+    @noted
+    def pause(self, part: str, writes: list[Any], rounds: list[float]) -> int:
+        self.live(writes)
+        return sum(self.life.move(seconds, PARTS[part]) for seconds in rounds)
 
     @rule()
-    def settle(self) -> None:
-        self.life.settle()
+    @noted
+    def settle(self) -> int:
+        return self.life.settle()
 
-    @rule(faults=PUT_FAULTS)
-    def disturb_the_pipe(self, faults: Sequence[str]) -> None:
+    @rule(faults=PUT_FAULTS, orders=MANY, status=STATUSES, arrives=ARRIVES)
+    @noted
+    def disturb_the_pipe(
+        self, faults: Sequence[str], orders: list[str], status: str, arrives: bool
+    ) -> None:
+        self.live([("put", order, f"{status} {n}") for n, order in enumerate(orders)])
         self.life.storm(PUT, faults)
+        self.go_on([2, 2], arrives)
 
-    @rule(faults=INVOKE_FAULTS)
-    def disturb_the_function(self, faults: Sequence[str]) -> None:
+    @rule(faults=INVOKE_FAULTS, writes=TRAFFIC, arrives=ARRIVES)
+    @noted
+    def disturb_the_function(self, faults: Sequence[str], writes: list[Any], arrives: bool) -> None:
         self.life.storm(INVOKE, faults)
+        self.live(writes)
+        self.go_on([], arrives)
 
     @rule(record=POISON)
+    @noted
     def spoil(self, record: bytes) -> None:
         self.life.spoil(record)
 
     @precondition(lambda self: self.life.runs)
-    @rule()
-    def stop_pipe(self) -> None:
+    @rule(writes=TRAFFIC)
+    @noted
+    def stop_pipe(self, writes: list[Any]) -> None:
         self.life.stop_pipe()
+        self.live(writes)
 
     @precondition(lambda self: not self.life.runs)
     @rule()
@@ -99,55 +166,104 @@ class Campaign(RuleBasedStateMachine):
         self.life.start_pipe()
 
     @precondition(lambda self: self.life.works)
-    @rule()
-    def break_function(self) -> None:
+    @rule(writes=TRAFFIC, arrives=ARRIVES)
+    @noted
+    def break_function(self, writes: list[Any], arrives: bool) -> None:
+        self.live(writes)
         self.life.break_function()
+        self.go_on([], arrives)
 
     @precondition(lambda self: not self.life.works)
     @rule()
     def mend_function(self) -> None:
         self.life.mend_function()
 
-    @rule()
-    def recreate_pipe(self) -> None:
-        self.life.recreate_pipe()
+    # What is killed.
+
+    @rule(part=st.sampled_from(sorted(PARTS)), rounds=ROUNDS, writes=BUSY_TRAFFIC, arrives=ARRIVES)
+    def kill(self, part: str, rounds: list[float], writes: list[Any], arrives: bool) -> None:
+        self.live(writes[1:])
+        self.go_on(rounds)
+        self.live(writes[:1])
+        self.life.effects.note(f"kill_{part}", self.life.kill(part))
+        self.go_on([], arrives)
+
+    @rule(
+        calls=st.lists(st.sampled_from(DEEDS), min_size=1, max_size=4),
+        death=st.sampled_from(DEATHS),
+        writes=TRAFFIC,
+        arrives=ARRIVES,
+    )
+    @noted
+    def kill_amid(self, calls: list[str], death: Death, writes: list[Any], arrives: bool) -> None:
+        for call in calls:
+            self.life.kill_amid(call, death)
+        self.live(writes)
+        self.go_on([], arrives)
+
+    @rule(option=st.sampled_from(["--repair", "--gaps", "--limit=1"]))
+    @noted
+    def kill_athena(self, option: str) -> int:
+        return self.life.kill_athena(option)
+
+    @rule(rounds=ROUNDS)
+    @noted
+    def crawl(self, rounds: list[float]) -> None:
+        self.life.crawl()
+        self.go_on(rounds)
+
+    # What is taken away.
 
     @rule()
-    def recreate_firehose(self) -> None:
-        self.life.recreate_firehose()
+    @noted
+    def recreate_pipe(self) -> int:
+        return self.life.recreate_pipe()
+
+    @rule()
+    @noted
+    def recreate_firehose(self) -> int:
+        return self.life.recreate_firehose()
 
     @rule(number=st.integers(0, 99))
-    def delete_object(self, number: int) -> None:
-        self.life.delete_object(number)
+    @noted
+    def delete_object(self, number: int) -> int:
+        return self.life.delete_object(number)
 
     @rule(drained=st.booleans(), blind=st.lists(WRITES, max_size=4))
-    def look_away(self, drained: bool, blind: list[Any]) -> None:
+    @noted
+    def look_away(self, drained: bool, blind: list[Any]) -> int:
         if drained:
             self.life.settle()
-        self.life.look_away(lambda: self.live(blind))
+        return self.life.look_away(lambda: self.live(blind))
 
     @rule(drained=st.booleans())
-    def recreate_table(self, drained: bool) -> None:
+    @noted
+    def recreate_table(self, drained: bool) -> int:
         if drained:
             self.life.settle()
-        self.life.recreate_table()
+        return self.life.recreate_table()
+
+    # What is done about it.
 
     @precondition(lambda self: self.life.runs)
     @rule()
-    def backfill(self) -> None:
-        self.life.backfill()
+    @noted
+    def backfill(self) -> int:
+        return self.life.backfill()
 
     @rule()
-    def repair(self) -> None:
-        self.life.repair()
+    @noted
+    def repair(self) -> int:
+        return self.life.repair()
 
     @rule()
-    def replay(self) -> None:
-        self.life.replay()
+    @noted
+    def replay(self) -> int:
+        return self.life.replay()
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:
-            self.life.judge()
+            judge(self.life)
             type(self).judged(self.life)
 
 

@@ -17,7 +17,7 @@ from operations.verifying.repair import mending_record
 from operations.verifying.verdict import Finding
 from tests import histories
 from tests.campaign import validators
-from tests.campaign.evidence import Columns, Evidence
+from tests.campaign.evidence import Columns, Evidence, id_of
 from tests.histories import key_of
 from tests.strategies import ARN, Item, firehose_record
 from transform.state import Row, gaps, latest
@@ -108,7 +108,7 @@ class Road:
         if is_read:
             self.kinesis += self.unread
         else:
-            self.lost |= set(map(validators.id_of, self.unread))
+            self.lost |= set(map(id_of, self.unread))
         self.unread = []
 
     def _open_accounts(self) -> None:
@@ -127,8 +127,8 @@ class Road:
         """Put some records into Kinesis, in any order, some of them again."""
         batch, self.unread = self.unread[:count], self.unread[count:]
         again = chance.sample(self.written, min(len(self.written), chance.randrange(3)))
-        gone = {*self.lost, *map(validators.id_of, self.unread)}
-        batch += [record for record in again if validators.id_of(record) not in gone]
+        gone = {*self.lost, *map(id_of, self.unread)}
+        batch += [record for record in again if id_of(record) not in gone]
         chance.shuffle(batch)
         self.kinesis += batch
 
@@ -166,7 +166,7 @@ class Road:
         if self.kinesis:
             record = self.kinesis.pop(number % len(self.kinesis))
             self.poison = [each for each in self.poison if each != record]
-            self.lost.add(validators.id_of(record))
+            self.lost.add(id_of(record))
 
     def _transform(self, count: int, take: Callable[[bytes], object]) -> None:
         batch, self.kinesis = self.kinesis[:count], self.kinesis[count:]

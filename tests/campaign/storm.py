@@ -7,24 +7,25 @@ from dataclasses import replace
 from json import dumps
 from typing import Any
 
+from local.athena import Athena
 from local.call import AwsError, Call, Reply, json_reply
 from local.cloud import Cloud
 from local.kinesis import CALL_RECORDS, Kinesis
 from local.lambda_runtime import Lambda
 from local.part import Part
 
-PUT, INVOKE = "PutRecords", "Invoke"
+PUT, INVOKE, ASK = "PutRecords", "Invoke", "StartQueryExecution"
 FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded."}
 
 
 class Storm(Part):
     """While it rages, calls meet what is `coming` for their kind; `struck` counts what did."""
 
-    services = ("kinesis", "lambda")
+    services = ("athena", "kinesis", "lambda")
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self.coming: dict[str, deque[str]] = {PUT: deque(), INVOKE: deque()}
+        self.coming: dict[str, deque[str]] = {kind: deque() for kind in FAULTS}
         self.struck: Counter[str] = Counter()
         self._rages = False
 
@@ -108,6 +109,29 @@ def _invoke_answer_lost(cloud: Cloud, call: Call) -> Reply:
     raise AwsError("ServiceException", "The answer was lost.", 500)
 
 
+def _died(cloud: Cloud) -> Reply:
+    """End the function's process, and return what Lambda says of that."""
+    cloud.part(Lambda).restart()
+    said = {"errorType": "Runtime.ExitError", "errorMessage": "Runtime exited: signal: killed"}
+    return Reply(dumps(said).encode(), headers=(("X-Amz-Function-Error", "Unhandled"),))
+
+
+def _died_first(cloud: Cloud, _: Call) -> Reply:
+    return _died(cloud)
+
+
+def _died_then(cloud: Cloud, call: Call) -> Reply:
+    cloud.part(Lambda).answer(call)
+    return _died(cloud)
+
+
+def _query_died(cloud: Cloud, call: Call) -> Reply:
+    """Athena dies as soon as it has begun with a query."""
+    reply = cloud.part(Athena).answer(call)
+    cloud.part(Athena).restart()
+    return reply
+
+
 Fault = Callable[[Cloud, Call], Reply]
 FAULTS: dict[str, dict[str, Fault]] = {
     PUT: {
@@ -117,6 +141,12 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "reordered": _reordered,
         "partly refused": _partly_refused,
     },
-    INVOKE: {"throttled": _throttled_invoke, "answer lost": _invoke_answer_lost},
+    INVOKE: {
+        "throttled": _throttled_invoke,
+        "answer lost": _invoke_answer_lost,
+        "died first": _died_first,
+        "died then": _died_then,
+    },
+    ASK: {"query died": _query_died},
 }
 SABOTAGES: dict[str, Fault] = {"swallowed": _swallowed}

@@ -8,7 +8,7 @@ import json
 from collections.abc import Collection, Iterator
 from itertools import groupby, pairwise
 
-from tests.campaign.evidence import Columns, Evidence
+from tests.campaign.evidence import Columns, Evidence, id_of
 from transform import Change
 from transform.row import CDC_COLUMNS
 from transform.state import Row, current, gaps, rank
@@ -46,15 +46,6 @@ def unaccounted(found: Evidence) -> set[str]:
 def delivered(found: Evidence) -> set[str | None]:
     """Return the ids of the changes that are in the lake."""
     return {row["cdc_event_id"] for row in _changes(found.rows)}
-
-
-def id_of(raw: bytes) -> str | None:
-    """Return the id of the change that a failed record, or the row in its place, tells."""
-    try:
-        told = json.loads(raw)
-    except ValueError:
-        return None
-    return told.get("eventID", told.get("cdc_event_id")) if isinstance(told, dict) else None
 
 
 def order(found: Evidence) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""A cloud whose parts pause, and die around the calls that they make, as they are told to."""
+
+from collections.abc import Callable, Iterable
+
+from local.nemesis import Nemesis, UnkindCloud
+from local.nemesis.faults import Fault, Moment, killed_after, killed_before
+from local.part import Part
+
+Death = Callable[[Moment], Fault]
+DEATHS: tuple[Death, ...] = (killed_before, killed_after)
+# What the parts do: they die before they do it, or before they remember that they did.
+DEEDS = (
+    "dynamodb-streams.GetRecords",
+    "kinesis.PutRecords",
+    "sqs.SendMessage",
+    "kinesis.GetRecords",
+    "lambda.Invoke",
+    "s3.PutObject",
+    "s3.GetObject",
+    "glue.UpdateTable",
+)
+
+
+class Reaper(Nemesis):
+    """A nemesis that draws nothing: the part dies that makes a call which is awaited."""
+
+    def __init__(self) -> None:
+        super().__init__(seed=0, rate=0, poison_rate=0)
+        self.awaited: dict[str, Death] = {}
+
+    def _drawn(self, moment: Moment, part: Part) -> list[Fault]:
+        death = self.awaited.pop(moment.name, None)
+        if death is None:
+            return []
+        self.counts[f"{type(part).__name__} {death.__name__} {moment.name}"] += 1
+        fault = death(moment)
+        next(fault, None)
+        return [fault]
+
+
+class UnsteadyCloud(UnkindCloud):
+    """A cloud of whose parts some are `pausing`."""
+
+    def __init__(self, part_types: Iterable[type[Part]]) -> None:
+        self.pausing: tuple[type[Part], ...] = ()
+        super().__init__(part_types, Reaper())
+
+    def _timed_step(self, part: Part) -> bool:
+        return not isinstance(part, self.pausing) and super()._timed_step(part)
