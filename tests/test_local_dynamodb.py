@@ -17,7 +17,7 @@ from local.call import AwsError
 from local.cloud import Cloud
 from local.dynamodb.number import stored_number, stored_sum
 from local.dynamodb.part import DynamoDb
-from local.dynamodb.values import with_stored_values
+from local.dynamodb.values import as_json, stored_values
 from local.hops import HopCount
 from tests.laptop import code_of, empty_account, laptop
 from tests.threads import at_once
@@ -84,6 +84,16 @@ class Orders:
 
     def delete(self, key: str = "one") -> None:
         self.table.delete_item(TableName=self.name, Key={"id": {"S": key}})
+
+    def batch(self, *writes: tuple[str, dict[str, Any] | None]) -> None:
+        """Put items by their keys in one call, and delete those that are None."""
+        requests = [
+            {"DeleteRequest": {"Key": {"id": {"S": key}}}}
+            if attributes is None
+            else {"PutRequest": {"Item": {"id": {"S": key}, **attributes}}}
+            for key, attributes in writes
+        ]
+        self.table.batch_write_item(RequestItems={self.name: requests})
 
     def update(self, expression: str, key: str = "one", **values: Any) -> None:
         self.table.update_item(
@@ -229,11 +239,77 @@ def test_names_like_tags_and_32_levels_are_taken(orders: Orders) -> None:
     assert orders.get() == {"id": {"S": "one"}, **item}
 
 
+batches = st.lists(
+    st.dictionaries(st.sampled_from("abc"), st.none() | items, min_size=1), max_size=3
+)
+
+
+@given(batches)
+@settings(max_examples=25)
+def test_a_batch_does_what_its_writes_do_one_by_one(
+    running: Cloud, written: list[dict[str, dict[str, Any] | None]]
+) -> None:
+    together, alone = (Orders(running, f"{n}-{time.monotonic_ns()}") for n in ("batch", "single"))
+    for batch in written:
+        together.batch(*batch.items())
+        for key, attributes in batch.items():
+            if attributes is None:
+                alone.delete(key)
+            else:
+                alone.put(key, **attributes)
+    for key in "abc":
+        assert same(together.get(key), alone.get(key))
+    assert list(map(told, together.records())) == list(map(told, alone.records()))
+
+
+def told(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what a record tells of a change, whichever table it was made in."""
+    change = record["dynamodb"]
+    told_of = ("Keys", "OldImage", "NewImage", "SizeBytes", "SequenceNumber")
+    return record["eventName"], *map(change.get, told_of)
+
+
 def test_a_batch_writes_25_items_at_most(orders: Orders) -> None:
-    puts = [{"PutRequest": {"Item": {"id": {"S": str(number)}}}} for number in range(26)]
-    orders.table.batch_write_item(RequestItems={orders.name: puts[:25]})
+    puts = [(str(number), {}) for number in range(26)]
+    orders.batch(*puts[:25])
     with pytest.raises(ClientError, match="Too many items requested"):
-        orders.table.batch_write_item(RequestItems={orders.name: puts})
+        orders.batch(*puts)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": {"N": "1"}},
+        {"id": {"S": ""}},
+        {"id": {"S": "x" * 2049}},
+        {"total": {"N": "1"}},
+        {"id": {"S": "two"}, "none": {"NULL": False}},
+        {"id": {"S": "two"}, "text": {"S": "x" * 410_000}},
+    ],
+)
+def test_a_batch_with_a_wrong_item_is_refused(orders: Orders, wrong: dict[str, Any]) -> None:
+    requests = {orders.name: [{"PutRequest": {"Item": wrong}}]}
+    assert code_of(orders.table.batch_write_item, RequestItems=requests) == "ValidationException"
+    assert orders.records() == []
+
+
+def test_a_batch_finds_its_items_by_both_parts_of_their_key(cloud: Cloud) -> None:
+    table, parts = cloud.client("dynamodb"), {"HASH": ("id", "B"), "RANGE": ("n", "N")}
+    table.create_table(
+        TableName="parts",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": key} for key, (name, _) in parts.items()],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": kind} for name, kind in parts.values()
+        ],
+    )
+    keys = [{"id": {"B": b"\0"}, "n": {"N": number}} for number in ("1", "2", "3")]
+    puts = [{"PutRequest": {"Item": key}} for key in keys]
+    table.batch_write_item(RequestItems={"parts": puts})
+    deletes = [{"DeleteRequest": {"Key": key}} for key in keys[:2]]
+    table.batch_write_item(RequestItems={"parts": deletes})
+    assert table.scan(TableName="parts")["Items"] == keys[2:]
+    assert table.get_item(TableName="parts", Key=keys[2])["Item"] == keys[2]
 
 
 @given(numbers.filter(lambda n: -40 < n.adjusted() < 40), numbers)
@@ -255,7 +331,7 @@ def test_an_update_adds_exactly(orders: Orders) -> None:
 
 def test_text_that_is_no_utf_8_is_refused() -> None:
     with pytest.raises(AwsError, match="SerializationException"):
-        with_stored_values(b'{"Item": {"id": {"S": "\\ud800"}}}')
+        as_json(stored_values(b'{"Item": {"id": {"S": "\\ud800"}}}'))
 
 
 def test_a_write_that_changes_nothing_leaves_no_record(orders: Orders) -> None:
