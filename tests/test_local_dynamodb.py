@@ -1,5 +1,6 @@
 """The laptop's DynamoDB stores numbers, streams changes and expires items as AWS does."""
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from moto.dynamodb.models.dynamo_type import Item
 
 from local.call import AwsError
 from local.cloud import Cloud
@@ -656,6 +658,21 @@ def test_an_item_is_at_most_400_kb(orders: Orders) -> None:
     assert code_of(orders.update, "SET more = :t", "two", **grow) == "ValidationException"
     orders.update("SET one = :t", "two", **grow)
     orders.update("SET more = :t", "two", **grow)
+
+
+def test_an_item_that_was_replaced_takes_no_memory(orders: Orders) -> None:
+    orders.put(amount={"N": "0"})
+    before = held_items()
+    for number in range(1, 6):
+        orders.put(amount={"N": str(number)})
+        orders.batch(("one", {"amount": {"N": f"{number}.5"}}))
+        orders.update("SET amount = :n", n={"N": f"-{number}"})
+    assert held_items() == before
+
+
+def held_items() -> int:
+    gc.collect()
+    return sum(type(each) is Item for each in gc.get_objects())
 
 
 def test_changes_are_counted(orders: Orders, cloud: Cloud) -> None:
