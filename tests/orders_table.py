@@ -2,10 +2,29 @@
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from local.cloud import Cloud
 
 HOUR = 3600
 STREAMED = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+scalars = st.one_of(
+    st.text(max_size=5).map(lambda text: {"S": text}),
+    st.integers(-99, 99).map(lambda number: {"N": str(number)}),
+    st.binary(max_size=5).map(lambda content: {"B": content}),
+    st.sets(st.text(max_size=3), min_size=1, max_size=3).map(lambda texts: {"SS": list(texts)}),
+    st.sets(st.binary(max_size=3), min_size=1, max_size=3).map(lambda each: {"BS": list(each)}),
+    st.sampled_from([{"BOOL": True}, {"BOOL": False}, {"NULL": True}]),
+)
+values = st.recursive(
+    scalars,
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda each: {"L": each})
+        | st.dictionaries(st.sampled_from("aNS"), inner, max_size=3).map(lambda each: {"M": each})
+    ),
+    max_leaves=5,
+)
+items = st.dictionaries(st.sampled_from(["a", "N", "NS", "total"]), values, max_size=3)
 
 
 class Orders:
@@ -36,6 +55,16 @@ class Orders:
 
     def delete(self, key: str = "one") -> None:
         self.table.delete_item(TableName=self.name, Key={"id": {"S": key}})
+
+    def batch(self, *writes: tuple[str, dict[str, Any] | None]) -> None:
+        """Put items by their keys in one call, and delete those that are None."""
+        requests = [
+            {"DeleteRequest": {"Key": {"id": {"S": key}}}}
+            if attributes is None
+            else {"PutRequest": {"Item": {"id": {"S": key}, **attributes}}}
+            for key, attributes in writes
+        ]
+        self.table.batch_write_item(RequestItems={self.name: requests})
 
     def update(self, expression: str, key: str = "one", **values: Any) -> None:
         self.table.update_item(
@@ -70,3 +99,19 @@ class Orders:
 
     def names(self) -> list[str]:
         return [record["eventName"] for record in self.records()]
+
+
+def same(left: Any, right: Any) -> bool:
+    """Compare items; the elements of a set have no order."""
+    return bool(_ordered(left) == _ordered(right))
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _of(name, each) for name, each in value.items()}
+    return [_ordered(each) for each in value] if isinstance(value, list) else value
+
+
+def _of(name: str, value: Any) -> Any:
+    is_set = name in ("SS", "BS") and isinstance(value, list)
+    return sorted(value) if is_set else _ordered(value)

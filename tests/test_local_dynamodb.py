@@ -14,26 +14,10 @@ from local.cloud import Cloud
 from local.dynamodb.part import DynamoDb
 from local.hops import HopCount
 from tests.laptop import code_of, empty_account, laptop
-from tests.orders_table import HOUR, Orders
+from tests.orders_table import HOUR, Orders, items, same
 from tests.threads import at_once
 
 REGION = "us-east-1"
-scalars = st.one_of(
-    st.text(max_size=5).map(lambda text: {"S": text}),
-    st.integers(-99, 99).map(lambda number: {"N": str(number)}),
-    st.binary(max_size=5).map(lambda content: {"B": content}),
-    st.sets(st.text(max_size=3), min_size=1, max_size=3).map(lambda texts: {"SS": list(texts)}),
-    st.sampled_from([{"BOOL": True}, {"BOOL": False}, {"NULL": True}]),
-)
-values = st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3).map(lambda each: {"L": each})
-        | st.dictionaries(st.sampled_from("aNS"), inner, max_size=3).map(lambda each: {"M": each})
-    ),
-    max_leaves=5,
-)
-items = st.dictionaries(st.sampled_from(["a", "N", "NS", "total"]), values, max_size=3)
 
 
 @pytest.fixture(scope="module")
@@ -91,20 +75,6 @@ def test_the_stream_tells_the_history_of_every_item(
         state[key] = new
     for key in "ab":
         assert same(state.get(key) or {}, orders.get(key))
-
-
-def same(left: Any, right: Any) -> bool:
-    """Compare items; the elements of a set have no order."""
-
-    def ordered(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {
-                name: sorted(each) if name == "SS" and isinstance(each, list) else ordered(each)
-                for name, each in value.items()
-            }
-        return [ordered(each) for each in value] if isinstance(value, list) else value
-
-    return bool(ordered(left) == ordered(right))
 
 
 def test_a_record_is_as_aws_writes_it(orders: Orders) -> None:

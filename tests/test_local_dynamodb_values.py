@@ -15,7 +15,7 @@ from local.call import AwsError
 from local.cloud import Cloud
 from local.dynamodb.number import stored_number, stored_sum
 from local.dynamodb.part import DynamoDb
-from local.dynamodb.values import with_stored_values
+from local.dynamodb.values import as_json, stored_values
 from tests.laptop import code_of, empty_account, laptop
 from tests.orders_table import Orders
 
@@ -142,13 +142,6 @@ def test_names_like_tags_and_32_levels_are_taken(orders: Orders) -> None:
     assert orders.get() == {"id": {"S": "one"}, **item}
 
 
-def test_a_batch_writes_25_items_at_most(orders: Orders) -> None:
-    puts = [{"PutRequest": {"Item": {"id": {"S": str(number)}}}} for number in range(26)]
-    orders.table.batch_write_item(RequestItems={orders.name: puts[:25]})
-    with pytest.raises(ClientError, match="Too many items requested"):
-        orders.table.batch_write_item(RequestItems={orders.name: puts})
-
-
 @given(numbers.filter(lambda n: -40 < n.adjusted() < 40), numbers)
 @settings(max_examples=50)
 def test_sums_are_exact_or_refused(left: Decimal, right: Decimal) -> None:
@@ -168,7 +161,7 @@ def test_an_update_adds_exactly(orders: Orders) -> None:
 
 def test_text_that_is_no_utf_8_is_refused() -> None:
     with pytest.raises(AwsError, match="SerializationException"):
-        with_stored_values(b'{"Item": {"id": {"S": "\\ud800"}}}')
+        as_json(stored_values(b'{"Item": {"id": {"S": "\\ud800"}}}'))
 
 
 def test_an_item_is_at_most_400_kb(orders: Orders) -> None:

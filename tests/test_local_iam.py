@@ -332,15 +332,29 @@ def test_a_deleted_role_stops_its_service_at_once(cloud: Cloud) -> None:
 def test_reading_a_role_costs_nothing_while_nobody_changes_it(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.iam.roles.PATIENCE", 60.0)
+    monkeypatch.setattr("local.iam.roles.PATIENCE", 0.0)  # No change escapes this process.
     aws("s3").create_bucket(Bucket="lake")
     role = made_role(allow("s3:*", "*"))
-    iam, client, asked = aws("iam"), aws("s3"), []
+    iam, client, asked = boto3.client("iam"), boto3.client("s3"), []
     iam.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
     guard(client, iam, role, "pipes.amazonaws.com")
     for _ in range(5):
         client.list_objects_v2(Bucket="lake")
     assert sorted(asked) == sorted(set(asked))
+
+
+def test_where_nobody_sees_iam_change_a_role_is_read_again_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("local.iam.roles.PATIENCE", 60.0)
+    with laptop():  # Its IAM is as blind as one in another process.
+        boto3.client("s3").create_bucket(Bucket="lake")
+        client, iam = guarded("s3", made_role(allow("s3:*", "*"))), boto3.client("iam")
+        assert refusal(client, "list_objects_v2", Bucket="lake") == ""
+        iam.delete_role_policy(RoleName="mover", PolicyName="p")
+        assert refusal(client, "list_objects_v2", Bucket="lake") == ""
+        monkeypatch.setattr("local.iam.roles.PATIENCE", 0.0)
+        assert "s3:ListBucket" in refusal(client, "list_objects_v2", Bucket="lake")
 
 
 @pytest.mark.parametrize(

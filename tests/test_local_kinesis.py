@@ -13,7 +13,7 @@ from moto.kinesis.models import Record, Shard
 
 from local.cloud import Cloud
 from local.kinesis import Kinesis
-from tests.laptop import laptop, metric_sum
+from tests.laptop import code_of, laptop, metric_sum
 from tests.threads import at_once
 
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
@@ -106,6 +106,12 @@ def test_a_single_put_keeps_to_the_limits_too(kinesis: Any, stream: str) -> None
     with pytest.raises(ClientError, match="less than or equal to 1048576"):
         kinesis.put_record(StreamName=stream, **record(MIB))
     kinesis.put_record(StreamName=stream, **record(MIB - 1))
+
+
+def test_puts_without_a_stream_or_a_shard_are_refused(kinesis: Any, stream: str) -> None:
+    puts = [(f"no-{stream}", record(1)), (stream, record(1) | {"ExplicitHashKey": str(2**128)})]
+    codes = [code_of(kinesis.put_records, StreamName=name, Records=[put]) for name, put in puts]
+    assert codes == ["ResourceNotFoundException", "InvalidArgumentException"]
 
 
 def test_every_iterator_type_starts_where_it_says(kinesis: Any, stream: str) -> None:

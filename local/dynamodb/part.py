@@ -1,6 +1,5 @@
 """DynamoDB where moto differs from it: its numbers, its streams, and items that expire."""
 
-import json
 import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,14 +16,15 @@ from local.cloud import ACCOUNT, Cloud
 from local.dynamodb.change_streams import STREAM_CALLS, ChangeStreams
 from local.dynamodb.expiry import expired_items
 from local.dynamodb.item_reads import batch_get, scan
+from local.dynamodb.item_writes import batch_write
 from local.dynamodb.number import stored_sum
-from local.dynamodb.values import with_stored_values
+from local.dynamodb.values import as_json, stored_values
 from local.hops import HopCount
 from local.part import Part
 
 SWEEP_EVERY = 10  # Seconds; AWS takes up to days.
 BATCH_WRITES = 25
-READS = {"Scan": scan, "BatchGetItem": batch_get}
+BULK = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
 
 
 class DynamoDb(Part):
@@ -73,16 +73,12 @@ class DynamoDb(Part):
         moto_table.StreamShard = self._shard_type
 
     def _table_call(self, call: Call) -> Reply:
-        body = with_stored_values(call.body)
-        if call.operation in READS:
-            tables = dynamodb_backends[ACCOUNT][call.region].tables
-            if (found := READS[call.operation](tables, json.loads(body))) is not None:
-                return json_reply(found)
-        if call.operation == "BatchWriteItem" and body.count(b"Request") > BATCH_WRITES:
-            _check_batch(json.loads(body))
+        params = stored_values(call.body)
+        if call.operation == "BatchWriteItem":
+            _check_batch(params)
         if call.operation == "UpdateTable":
             _permit_stream_change(call)
-        reply = self.cloud.moto(call, body)
+        reply = _in_bulk(call, params) or self.cloud.moto(call, as_json(params))
         if reply.status != 200 and call.operation.startswith("Transact"):
             self._streams.discard()
         self._streams.write()
@@ -96,6 +92,14 @@ class DynamoDb(Part):
         table = dynamodb_backends[ACCOUNT][call.region].tables.get(name)
         current = table.stream_shard if table and _has_stream(table) else None
         self._streams.close(call.region, name, current)
+
+
+def _in_bulk(call: Call, params: Mapping[str, Any]) -> Reply | None:
+    """Return the reply to a call that reads or writes many items, where it is a plain one."""
+    if call.operation not in BULK:
+        return None
+    found = BULK[call.operation](dynamodb_backends[ACCOUNT][call.region].tables, params)
+    return None if found is None else json_reply(found)
 
 
 def _check_batch(params: Mapping[str, Any]) -> None:

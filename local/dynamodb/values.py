@@ -1,7 +1,7 @@
 """Attribute values as DynamoDB stores them, or the reason why it does not."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.call import AwsError
@@ -18,14 +18,19 @@ HOLDERS = ("Item", "ExpressionAttributeValues")  # The members of requests that 
 LEVELS = 32
 
 
-def with_stored_values(body: bytes) -> bytes:
-    """Return a request's JSON with every value, however deep, as DynamoDB stores it."""
+def stored_values(body: bytes) -> dict[str, Any]:
+    """Return a request's parameters with every value, however deep, as DynamoDB stores it."""
     params = json.loads(body, object_hook=_stored)
     if body.count(b'"M"') + body.count(b'"L"') > LEVELS and _deepest(params) > LEVELS:
         raise refusal(
             "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
             "levels beyond supported limit"
         )
+    return params
+
+
+def as_json(params: Mapping[str, Any]) -> bytes:
+    """Return a request's parameters as its JSON."""
     try:
         return json.dumps(params, ensure_ascii=False).encode()
     except UnicodeEncodeError:  # Half of a surrogate pair: no UTF-8 text.

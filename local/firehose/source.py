@@ -1,9 +1,12 @@
 """What Firehose reads of its Kinesis stream: each shard in order, and parents before children."""
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from local.as_sent import keep_records_as_sent
 
 READ_LIMIT = 1000  # records of one shard in one go
 PARENTS = ("ParentShardId", "AdjacentParentShardId")
@@ -33,6 +36,7 @@ class Source:
     """
 
     def __init__(self, kinesis: Any, stream_arn: str) -> None:
+        keep_records_as_sent(kinesis)
         self._kinesis = kinesis
         self._stream = stream_arn.rpartition("/")[2]
         self._iterators: dict[str, str] = {}
@@ -136,8 +140,8 @@ def _closed(shard: Mapping[str, Any]) -> bool:
 
 def _record(shard: str, record: Mapping[str, Any]) -> SourceRecord:
     return SourceRecord(
-        data=record["Data"],
-        arrived=record["ApproximateArrivalTimestamp"].timestamp(),
+        data=b64decode(record["Data"]),
+        arrived=float(record["ApproximateArrivalTimestamp"]),
         shard=shard,
         sequence=record["SequenceNumber"],
         partition_key=record["PartitionKey"],

@@ -1,11 +1,16 @@
 """IAM: moto keeps roles and policies; what AWS refuses of them is refused here."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
 from local.call import AwsError, Call, Reply
 from local.iam.rules import check, refusal
 from local.part import Part
+
+if TYPE_CHECKING:
+    from local.cloud import Cloud
 
 
 class Iam(Part):
@@ -13,6 +18,20 @@ class Iam(Part):
 
     services = ("iam",)
     changes: ClassVar[int] = 0  # Of the process: so is moto's IAM.
+    endpoints: ClassVar[set[str]] = set()
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        Iam.endpoints.add(cloud.endpoint)
+
+    @classmethod
+    def sees(cls, iam: Any) -> bool:
+        """Return whether this process serves what the client asks, so that no change escapes."""
+        return iam.meta.endpoint_url in cls.endpoints
+
+    def close(self) -> None:
+        """See nothing any more: another process may answer there next."""
+        Iam.endpoints.discard(self.cloud.endpoint)
 
     def answer(self, call: Call) -> Reply | None:
         """Return moto's reply, and count the call if it may have changed something."""

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from local.iam.part import Iam
 from local.iam.policies import Document, Statement, statements, trusts
 
-PATIENCE = 1.0  # seconds for which a role is not read again while nobody is seen to change one
+PATIENCE = 1.0  # seconds for which a role is not read again where nobody sees it change
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ def role_lately(iam: Any, arn: str) -> Role | None:
     readings = _READINGS.setdefault(iam, {})
     now, changes = time.monotonic(), Iam.changes
     last = readings.get(arn)
-    if last is None or last.changes != changes or now - last.at > PATIENCE:
+    if last is None or last.changes != changes or _is_old(last, now, iam):
         last = readings[arn] = _Reading(role_now(iam, arn), changes, now)
     return last.role
+
+
+def _is_old(last: _Reading, now: float, iam: Any) -> bool:
+    """Return whether IAM is another process's, and may have changed since it was read."""
+    return now - last.at > PATIENCE and not Iam.sees(iam)

@@ -1,9 +1,10 @@
 """Reading a DynamoDB stream to its end: every shard, parents before children, with positions."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from local.as_sent import keep_records_as_sent
 
 PAGE_RECORDS = 1000
 REPAIRS = 3
@@ -149,22 +150,3 @@ class StreamReader:
             StreamArn=self._arn, ShardId=cursor.shard_id, **place
         )
         return answer["ShardIterator"]
-
-
-def keep_records_as_sent(client: Any) -> None:
-    """Let a client's GetRecords return records as their JSON says, and not as boto3 reads them.
-
-    boto3 spends 1 ms on each, to make `bytes` and `datetime` of what is sent on as JSON again.
-    """
-    client.meta.events.register(
-        "before-parse.dynamodb-streams.GetRecords", _as_sent, unique_id="records-as-sent"
-    )
-
-
-def _as_sent(
-    response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any
-) -> None:
-    if response_dict["status_code"] == 200:
-        answer = json.loads(response_dict["body"])
-        customized_response_dict["Records"] = answer.pop("Records", [])
-        response_dict["body"] = json.dumps(answer).encode()
