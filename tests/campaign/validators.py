@@ -29,8 +29,9 @@ def faults(found: Evidence, excused: Collection[str] = ()) -> list[str]:
 
 def conservation(found: Evidence, excused: Collection[str] = ()) -> Iterator[str]:
     """Each written change lies somewhere, and nothing lies there that was not written."""
+    missing = unaccounted(found) - set(excused)
     for told in found.written:
-        if told.event_id in unaccounted(found) - set(excused):
+        if told.event_id in missing:
             yield f"change {told.event_id} of {told.key} is neither in the lake nor kept"
     for lost in sorted(delivered(found) - {told.event_id for told in found.written}):
         yield f"change {lost} is in the lake, but no stream tells it"
