@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis tries. HYPOTHESIS_PROFILE=thorough tries very hard."""
+"""What all tests share: how hard hypothesis tries (HYPOTHESIS_PROFILE=thorough: very), and where."""
 
 import gc
 import os
@@ -16,3 +16,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 # What the tests load is large and stays: to look through it for garbage as often as Python does
 # takes a twelfth of their time.
 gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many workers share the tests: while one waits for a script, another works."""
+    return (os.cpu_count() or 1) + 1
