@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis tries (HYPOTHESIS_PROFILE=thorough: very), and where."""
+"""What all tests share: how hard hypothesis tries, signals, garbage, and the number of workers."""
 
 import gc
 import os
