@@ -10,6 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
+from local.iam.calls import Tokens
 from local.iam.guard import denials, guard
 from local.iam.part import Iam
 from local.iam.policies import (
@@ -414,3 +415,13 @@ def test_roles_and_policies_keep_to_the_limits_of_aws(cloud: Cloud) -> None:
     put = {"RoleName": "mover", "PolicyDocument": long}
     iam.put_role_policy(PolicyName="p", **put)
     assert code_of(iam.put_role_policy, PolicyName="q", **put) == "LimitExceeded"
+
+
+def test_a_token_in_use_is_not_forgotten_however_many_come() -> None:
+    given_again, used = Tokens(most=2), Tokens(most=2)
+    for token in ("iterator", "page", "iterator", "another page"):
+        given_again.remember(token, ("stream",))
+    assert given_again.resources("iterator") == ("stream",)
+    for token in ("iterator", "page", "another page"):
+        used.remember(token, ("stream",))
+        assert used.resources("iterator") == ("stream",)

@@ -41,17 +41,20 @@ class Tokens:
         self._most = most
 
     def remember(self, token: str, resources: tuple[str, ...]) -> None:
-        """Note what a token was given out for, and forget the oldest note when full."""
+        """Note what a token was given out for; when full, forget the one not seen for longest."""
         with self._lock:
+            self._resources.pop(token, None)  # The same place in a shard has the same token again.
             self._resources[token] = resources
             if len(self._resources) > self._most:
                 del self._resources[next(iter(self._resources))]
 
     def resources(self, token: str) -> tuple[str, ...]:
         """Return what a token was given out for."""
-        if token not in self._resources:
-            raise NotModelled(f"no guarded client was given the token {token[:40]}…")
-        return self._resources[token]
+        with self._lock:
+            if (resources := self._resources.pop(token, None)) is None:
+                raise NotModelled(f"no guarded client was given the token {token[:40]}…")
+            self._resources[token] = resources
+            return resources
 
 
 TOKENS = Tokens()
