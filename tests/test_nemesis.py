@@ -97,7 +97,8 @@ def test_with_poison_just_what_was_spoilt_is_kept_and_nothing_else_differs(
     found = trial(chain, ORDERS, 200 + seed)
     assert list(found.surprises()) == []
     assert found.foretold
-    assert found.poisoned or found.grown
+    assert found.poisoned
+    assert found.grown or seed > 0  # Few items grow: chance may spare them, but not those of 0.
 
 
 @pytest.mark.parametrize(
