@@ -9,7 +9,10 @@ from hypothesis import settings
 # A job in the background ignores Ctrl-C, and so would every script that a test interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("default", max_examples=60, deadline=None)
+# CI judges a change, so it tries the same examples each time; everyone else tries new ones.
+settings.register_profile(
+    "default", max_examples=60, deadline=None, derandomize=bool(os.environ.get("CI"))
+)
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 

@@ -77,10 +77,12 @@ def test_a_table_too_long_says_so() -> None:
 
 
 @given(st.lists(st.tuples(st.text() | st.none(), st.text() | st.none(), st.none())))
+@example([("\0", None, None)])
 def test_csv_tells_null_from_an_empty_text(rows: list[tuple]) -> None:
     text = "".join(line + "\n" for line in csv_rows(answer(*rows)))
     assert list(records(io.StringIO(text, newline="\n")))[1:] == rows
-    assert len(list(csv.reader(io.StringIO(text, newline="")))) == 1 + len(rows)
+    readable = text.replace("\0", "0")  # Python 3.10's own reader refuses NUL
+    assert len(list(csv.reader(io.StringIO(readable, newline="")))) == 1 + len(rows)
 
 
 @given(
