@@ -52,11 +52,15 @@ def test_any_bytes_are_a_value_or_a_bad_record(raw: bytes) -> None:
         assert str(bad) in constants | {NO_JSON}  # noqa: PT017 - a value is as good.
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff", b"[1,]", b"{'a':1}", b"[1] 2"])
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"[1,]", b"{'a':1}", b"[1] 2", b"\x0b1"])
 def test_what_is_no_json_is_told_so(raw: bytes) -> None:
     with pytest.raises(BadRecord) as caught:
         parsed(raw)
     assert str(caught.value) == NO_JSON
+
+
+def test_space_around_a_value_is_none_of_it() -> None:
+    assert parsed(b' \r\n\t"a " \t\r\n') == "a "
 
 
 def test_numbers_keep_every_digit() -> None:

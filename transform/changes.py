@@ -7,7 +7,7 @@ from json import dumps
 from typing import Any, NamedTuple
 
 from transform.errors import BadRecord, kind
-from transform.images import Image, image_like, image_of
+from transform.images import Image, image_like, image_of, text_of
 from transform.parsing import members, parsed
 from transform.times import moment
 
@@ -43,10 +43,8 @@ class Change(NamedTuple):
         after = {} if self.operation == "REMOVE" else self.new_image and self.new_image.members
         if before is None or after is None:
             return None
-        if not before or not after:
-            return list(before or after)
-        names = before.keys() | after.keys()
-        return sorted([name for name in names if before.get(name) != after.get(name)])
+        names = after if before.keys() == after.keys() else sorted(before.keys() | after.keys())
+        return [name for name in names if before.get(name) != after.get(name)]
 
 
 def change(record: bytes, arrived_at: object = None) -> Change:
@@ -65,7 +63,7 @@ def _change(outer: dict[str, Any], arrived_at: object) -> Change:
     at = _moment(outer, inner, operation, arrived_at)
     change = Change(
         operation,
-        key=_within("Keys", image_of, inner.get("Keys")).text,
+        key=_within("Keys", text_of, inner.get("Keys")),
         source=_text("eventSourceARN", outer.get("eventSourceARN")),
         sequence=_sequence(inner.get("SequenceNumber")),
         event_id="" if operation == SNAPSHOT else _text("eventID", outer.get("eventID")),

@@ -41,9 +41,10 @@ class Answer:
 
 def answer(event: Mapping[str, Any]) -> Answer:
     """Return Firehose's answer; only an event without a list of records raises BadRecord."""
-    records = _member(event, "records")
+    records = _members(event).get("records")
     if not isinstance(records, list):
         raise BadRecord("a list", kind(records), "records")
+    records = [_members(record) for record in records]
     outcomes = [_outcome(record) for record in records]
     results = [outcome.result for outcome in outcomes]
     reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None]
@@ -60,37 +61,37 @@ class _Outcome(NamedTuple):
     reason: str | None
 
 
-def _outcome(record: object) -> _Outcome:
+def _members(value: object) -> Mapping[str, Any]:
+    """Return what Firehose sent as an object; what is none has no members."""
+    return value if isinstance(value, dict) else {}
+
+
+def _outcome(record: Mapping[str, Any]) -> _Outcome:
     try:
-        told = change(decoded(_member(record, "data")), _arrived_at(record))
+        told = change(decoded(record.get("data")), _arrived_at(record))
     except BadRecord as bad:
         return _Outcome(_as_it_came(record), str(bad))
     return _Outcome(_ok(record, line(told), told.changed_at), _remark(told))
 
 
-def _member(record: object, name: str) -> Any:
-    """Return a member of what Firehose sent, or None."""
-    return record.get(name) if isinstance(record, dict) else None
-
-
-def _arrived_at(record: object) -> object:
+def _arrived_at(record: Mapping[str, Any]) -> object:
     """Return Firehose's own time of a record, or that of Kinesis."""
     name = "approximateArrivalTimestamp"
-    at = _member(record, name)
-    return _member(_member(record, "kinesisRecordMetadata"), name) if at is None else at
+    at = record.get(name)
+    return _members(record.get("kinesisRecordMetadata")).get(name) if at is None else at
 
 
-def _as_it_came(record: object) -> Result:
+def _as_it_came(record: Mapping[str, Any]) -> Result:
     return {
-        "recordId": _member(record, "recordId"),
+        "recordId": record.get("recordId"),
         "result": "ProcessingFailed",
-        "data": _member(record, "data"),
+        "data": record.get("data"),
     }
 
 
-def _ok(record: object, row: bytes, changed_at: str) -> Result:
+def _ok(record: Mapping[str, Any], row: bytes, changed_at: str) -> Result:
     return {
-        "recordId": _member(record, "recordId"),
+        "recordId": record.get("recordId"),
         "result": "Ok",
         "data": b2a_base64(row, newline=False).decode(),
         "metadata": {"partitionKeys": date_partition(changed_at)},

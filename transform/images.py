@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from transform.columns import Path, distinct, places
 from transform.errors import BadRecord
 from transform.parsing import as_pairs, members
-from transform.values import SIMPLE, in_one, quoted
+from transform.values import TEXTS, in_one, quoted
 
 _NOTHING = object()
 
@@ -70,6 +70,11 @@ def image_of(value: object) -> Image:
     return Image(attributes, written, _text(written), columns)
 
 
+def text_of(value: object) -> str:
+    """Return the canonical text alone of what a parsed map tells."""
+    return _text(_written(members(value), (), []))
+
+
 def image_like(value: object, other: Image) -> Image:
     """Return an image without columns, writing only what another image does not hold alike."""
     attributes = members(value)
@@ -94,10 +99,10 @@ def _written(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> d
             if type(value) is not tuple:
                 raise TypeError
             ((tag, content),) = value
-            if write := SIMPLE.get(tag):
+            if write := TEXTS.get(tag):
                 plain = write(content)
                 written[name] = f'{label}{{"{tag}":{plain}}}'
-                columns += column, plain if plain[0] == '"' else quoted(plain)
+                columns += column, plain
             elif tag == "M" and content:
                 nested = _written(members(content), inner, columns)
                 written[name] = f'{label}{{"M":{{{",".join(nested.values())}}}}}'

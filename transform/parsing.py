@@ -25,19 +25,24 @@ def _no_constant(name: str) -> None:
     raise BadRecord("JSON", name)
 
 
+_SPACE = " \t\n\r"
 _decode = JSONDecoder(
     object_pairs_hook=tuple, parse_int=Number, parse_float=Number, parse_constant=_no_constant
-).decode
+).raw_decode
 
 
 def parsed(json: bytes) -> Any:
     """Return the value of a JSON text in UTF-8, with objects as tuples of pairs."""
     try:
-        return _decode(json.decode())
+        text = json.decode().strip(_SPACE)
+        value, end = _decode(text)
     except BadRecord:
         raise
     except ValueError:
         raise BadRecord("JSON in UTF-8", "other bytes") from None
+    if end < len(text):
+        raise BadRecord("JSON in UTF-8", "other bytes")
+    return value
 
 
 def decoded(text: object) -> bytes:

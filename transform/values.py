@@ -57,12 +57,10 @@ def _elements(value: object) -> list[Any]:
     return value
 
 
-# What does not nest: its JSON is the same with a type and without. Of content that is not even a
-# text some raise TypeError, all else BadRecord.
-SIMPLE: dict[str, Callable[[Any], str]] = {
-    "S": quoted,
-    "N": _number,
-    "B": _binary,
+# What does not nest: its JSON is the same with a type and without, and that of TEXTS is a text. Of
+# content that is not even a text some raise TypeError, all else BadRecord.
+TEXTS: dict[str, Callable[[Any], str]] = {"S": quoted, "N": _number, "B": _binary}
+SIMPLE = TEXTS | {
     "BOOL": _truth,
     "SS": _text_set,
     "NS": _number_set,
@@ -75,8 +73,8 @@ def in_one(value: object) -> tuple[str, str]:
     if type(value) is not tuple:
         raise TypeError
     ((tag, content),) = value
-    if tag in SIMPLE:
-        plain = SIMPLE[tag](content)
+    if write := SIMPLE.get(tag):
+        plain = write(content)
         return f'{{"{tag}":{plain}}}', plain
     if tag == "L":
         return _list(_elements(content))
@@ -85,6 +83,12 @@ def in_one(value: object) -> tuple[str, str]:
     if tag == "NULL" and content is True:
         return '{"NULL":true}', "null"
     raise TypeError
+
+
+@lru_cache(maxsize=1024)  # A table's maps have few sets of names: each is sorted once.
+def labels(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return a map's names, sorted, with their labels in JSON."""
+    return [(name, f"{quoted(name)}:") for name in sorted(names)]
 
 
 def _list(values: list[Any]) -> tuple[str, str]:
@@ -98,9 +102,8 @@ def _list(values: list[Any]) -> tuple[str, str]:
 
 def _map(named: Mapping[str, Any]) -> tuple[str, str]:
     typed, plain = [], []
-    for name in sorted(named):
-        label = quoted(name)
+    for name, label in labels(tuple(named)):
         with_type, without = in_one(named[name])
-        typed.append(f"{label}:{with_type}")
-        plain.append(f"{label}:{without}")
+        typed.append(label + with_type)
+        plain.append(label + without)
     return f'{{"M":{{{",".join(typed)}}}}}', f"{{{','.join(plain)}}}"
