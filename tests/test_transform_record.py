@@ -50,7 +50,14 @@ def snapshots(draw: st.DrawFn) -> Item:
     }
 
 
+def test_a_column_that_is_no_text_is_named() -> None:
+    with pytest.raises(transform.BadRecord) as caught:
+        transform.record_of({"cdc_sequence": 7})
+    assert str(caught.value) == "cdc_sequence: expected a text or null, found a number"
+
+
 @given(records() | snapshots())
+@example({**stream_record("REMOVE", KEY, KEY, None), "eventID": "\ud800"})
 @example(stream_record("INSERT", KEY, None, {**KEY, "a": {"S": "\ud800\n\r\u2028\\"}}))
 @example(stream_record("MODIFY", KEY, {**KEY, "cdc_key": {"S": '"},'}}, KEY))
 def test_the_record_of_a_row_makes_the_same_row(record: Item) -> None:
