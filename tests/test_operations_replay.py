@@ -16,7 +16,7 @@ from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
 from operations import replay, sending
-from operations.replaying import error_objects
+from operations.replaying import error_objects, road
 from operations.replaying.acceptance import NO_RECORD, TOO_LARGE
 from operations.replaying.dead_letters import Letter, Stream, letter
 from operations.replaying.error_objects import ErrorObjects
@@ -332,6 +332,18 @@ def test_nothing_is_put_while_the_function_runs_other_code(
     assert keys(chain, names.ERRORS) == [key]
     assert replay.main(["--dry-run"]) == 0
     mend(chain)
+
+
+def test_a_function_that_is_missing_or_cannot_be_packed_is_told_with_its_cure(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(road, "DEPLOY", "setup/absent.py")
+    road.checked_out_code.cache_clear()
+    assert replay.main([]) == 1
+    assert "this checkout's function cannot be packed" in capsys.readouterr().err
+    monkeypatch.setattr(road, "FUNCTION", "absent")
+    assert replay.main([]) == 1
+    assert "is missing: run python setup/05_lambda.py" in capsys.readouterr().err
 
 
 def test_a_refusal_of_kinesis_moves_nothing_and_says_so(
