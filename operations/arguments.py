@@ -1,12 +1,14 @@
 """What the verbs take on the command line, checked: each returns a value, or says what it wants."""
 
 import json
+import os
 from argparse import ArgumentTypeError
 from pathlib import Path
 
 from transform import canonical
 
 LONGEST = 7 * 86_400  # seconds: after a week, nobody waits any more
+SLOWEST, FASTEST = 0.001, 1_000_000  # items in a second
 
 
 def key(text: str) -> str:
@@ -34,8 +36,10 @@ def count(text: str) -> int:
 
 def rate(text: str) -> float:
     """Return how many of something in a second."""
-    if not _is_number(text) or float(text) == 0:
-        raise ArgumentTypeError(f"expected a number of items per second, found {text!r}")
+    if not _is_number(text) or not SLOWEST <= float(text) <= FASTEST:
+        raise ArgumentTypeError(
+            f"expected {SLOWEST} to {FASTEST} items per second, found {text[:40]!r}"
+        )
     return float(text)
 
 
@@ -45,8 +49,13 @@ def new_file(text: str) -> Path:
     Its folder may be missing, but not what holds that: `build/` is not there before it is needed.
     """
     path = Path(text)
-    if path.is_dir() or not path.parent.parent.is_dir():
+    folder = path.parent if path.parent.exists() else path.parent.parent
+    if not folder.is_dir():
         raise ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
+    if path.exists() and not path.is_file():  # A device would be gone once it is replaced.
+        raise ArgumentTypeError(f"expected a file, found {text!r}, which is none")
+    if not os.access(folder, os.W_OK):
+        raise ArgumentTypeError(f"expected a folder that can be written to, found {folder}")
     return path
 
 

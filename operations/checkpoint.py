@@ -7,6 +7,7 @@ from pathlib import Path
 
 from operations import files
 from operations.table import SEGMENTS, Key, Page, Table
+from setup.names import PIPELINE
 from transform import canonical
 
 START, END = "start", "end"
@@ -25,6 +26,7 @@ class Checkpoint:
 
     table: str
     stream: str
+    pipeline: str
     segments: tuple[str, ...] = (START,) * SEGMENTS
     sent: int = 0
     left: tuple[str, ...] = ()
@@ -32,17 +34,21 @@ class Checkpoint:
     @classmethod
     def read(cls, file: Path, table: Table) -> "Checkpoint":
         """Return what a file says of a backfill of this table; without one, it has not begun."""
-        new = cls(table.arn, table.checked_stream())
+        new = cls(table.arn, table.checked_stream(), PIPELINE)
         if not file.exists():
             return new
         found = _parsed(file)
-        if (found.table, found.stream) != (new.table, new.stream):
+        if found.of != new.of:
             raise BadCheckpoint(
-                f"{file} tells of a backfill of {found.table} into the order of {found.stream}, "
-                f"but the table is {new.table} and its stream {new.stream}: remove the file to "
-                f"begin anew, or name another with --checkpoint"
+                f"{file} tells of a backfill {found.of}, but this one is {new.of}: remove the "
+                f"file to begin anew, or name another with --checkpoint"
             )
         return found
+
+    @property
+    def of(self) -> str:
+        """What is sent, and where to: two pipelines may have one table."""
+        return f"of {self.table} into {self.pipeline} in the order of {self.stream}"
 
     def starts(self, table: Table) -> dict[int, Key | None]:
         """Return from after which key each segment goes on that is not at its end."""
@@ -70,11 +76,12 @@ class Checkpoint:
 def _parsed(file: Path) -> Checkpoint:
     try:
         found = Checkpoint(**json.loads(file.read_text(encoding="utf-8")))
+        places = (*found.segments, *found.left)
         # Without a segment it would have nothing to do, and say that all is done.
-        if not found.segments or type(found.sent) is not int:
+        if not found.segments or type(found.sent) is not int or set(map(type, places)) != {str}:
             raise ValueError
         return replace(found, segments=tuple(found.segments), left=tuple(found.left))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         raise BadCheckpoint(
             f"{file} is no checkpoint of a backfill: remove it, or name another with --checkpoint"
         ) from None

@@ -13,7 +13,7 @@ from operations.sending import NotTaken
 from operations.table import NoStream, NoSuchKey, Throttled
 from setup import advice
 from setup.advice import FAULTS
-from setup.names import CHANGES, DATABASE, DELIVERY, PIPE, STREAM, TABLE, WORKGROUP
+from setup.names import CHANGES, DATABASE, DELIVERY, FUNCTION, PIPE, STREAM, TABLE, WORKGROUP
 from transform import BadRecord
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
@@ -44,6 +44,10 @@ ADVICE = (
         r"\(NotFoundException\).*DescribePipe",
         f"pipe {PIPE} is missing: run python setup/07_pipe.py",
     ),
+    (
+        ABSENT.format("GetFunctionConfiguration"),
+        f"function {FUNCTION} is missing: run python setup/05_lambda.py",
+    ),
     (ABSENT.format("PutRecords"), f"stream {STREAM} is missing: run python setup/02_kinesis.py"),
     (
         r"(?i)workgroup .*not found",
@@ -60,6 +64,8 @@ ADVICE = (
 
 def exit_status(verb: Callable[[], int], failed: int = 1) -> int:
     """Return a verb's exit status; `failed`, and the reason in a line, when it could not go on."""
+    if sys.stdout is None:  # It was closed before.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     sys.stdout.reconfigure(errors="backslashreplace")  # Keys may hold what a terminal cannot.
     try:
         status = verb()

@@ -16,7 +16,7 @@ STATE = f"""
 SELECT {KEY} AS cdc_key, {{columns}}
 FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY cdc_key
+    PARTITION BY {KEY}
     ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
       cdc_event_id DESC
   ) AS place

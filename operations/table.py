@@ -13,6 +13,7 @@ from transform import canonical, image
 
 SEGMENTS = 4  # read in parallel; a page of each, of at most 1 MB, is in memory
 BATCH = 100  # keys that BatchGetItem takes
+KEY_BYTES = (2048, 1024)  # of a partition key, a sort key: of another none of a batch is read
 PAUSES = tuple(min(0.05 * 2**attempt, 5.0) for attempt in range(12))  # about half a minute
 
 Texts = tuple[str, str]  # an item's key, and the item
@@ -131,11 +132,12 @@ class Table:
         except (ValueError, RecursionError):
             return None
         types = {name: next(iter(value)) for name, value in typed.items()}
-        return (
-            {name: _raw(value) for name, value in typed.items()}
-            if types == self.key_types
-            else None
-        )
+        if types != self.key_types:
+            return None
+        raw = {name: _raw(value) for name, value in typed.items()}
+        sizes = (_size(*raw[name].values()) for name in self.key_types)
+        fits = all(0 < size <= most for size, most in zip(sizes, KEY_BYTES, strict=False))
+        return raw if fits else None
 
     def checked(self, key: str) -> str:
         """Return a text that is a key of this table, and refuse another."""
@@ -170,6 +172,14 @@ class Table:
 
     def _texts(self, item: Item) -> Texts:
         return canonical(self.key(item)), canonical(item)
+
+
+def _size(content: str | bytes) -> int:
+    """Return how many bytes a value has; 0 for a text that UTF-8 cannot hold."""
+    try:
+        return len(content.encode() if isinstance(content, str) else content)
+    except UnicodeEncodeError:
+        return 0
 
 
 def _raw(value: dict[str, str]) -> dict[str, Any]:

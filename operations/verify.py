@@ -131,7 +131,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help=f"keys of each kind to list; default: {LISTED}, or all of them with --json",
     )
     add_json(parser)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.gaps and options.key:
+        parser.error("argument --key: not allowed with argument --gaps")
+    return options
 
 
 if __name__ == "__main__":

@@ -60,8 +60,7 @@ GRANTS = (
         "verify repair status backfill replay",
     ),
     ("lambda", "GetFunctionConfiguration", (f"function:{FUNCTION}",), "status replay"),
-    ("sqs", "GetQueueUrl", (DEAD_LETTERS,), "status replay"),
-    ("sqs", "GetQueueAttributes", (DEAD_LETTERS,), "status"),
+    ("sqs", "GetQueueUrl GetQueueAttributes", (DEAD_LETTERS,), "status replay"),
     (
         "sqs",
         "ReceiveMessage SendMessage DeleteMessage ChangeMessageVisibility",

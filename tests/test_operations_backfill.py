@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -290,7 +290,13 @@ def test_ctrl_c_says_how_to_go_on(
     assert capsys.readouterr().err == "stopped: run it again, and it goes on from here\n"
 
 
-@pytest.mark.parametrize("arguments", [["--rate", "0"], ["--rate", "x"], ["--checkpoint", "/"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["--rate", "0"], ["--rate", "x"], ["--rate", "9" * 400], ["--rate", f"0.{'0' * 320}1"]),
+        ["--checkpoint", "/"],
+    ],
+)
 def test_wrong_arguments_end_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         backfill.main(arguments)
@@ -323,28 +329,37 @@ def test_a_checkpoint_read_again_is_the_same(pages: list[Page], left: list[str])
     assert state.sent + len(state.left) == len(pages)
 
 
+def told(**other: Any) -> str:
+    """Return what the file of a backfill says that has begun, but for something."""
+    return json.dumps(asdict(Checkpoint(ARN, STREAM, names.PIPELINE)) | other)
+
+
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "why"),
     [
         ("", "is no checkpoint"),
         ("[1]", "is no checkpoint"),
         ('{"table": "t"}', "is no checkpoint"),
-        ('{"table": "t", "stream": "s", "segments": []}', "is no checkpoint"),
-        (json.dumps({"table": ARN, "stream": "older"}), "the order of older, but the table"),
-        (json.dumps({"table": "other", "stream": STREAM}), "a backfill of other"),
+        (told(segments=[]), "is no checkpoint"),
+        (told(segments=[5]), "is no checkpoint"),
+        (told(left=[None]), "is no checkpoint"),
+        ("[" * 100_000, "is no checkpoint"),
+        (told(stream="older"), "the order of older, but this one is"),
+        (told(table="other"), "a backfill of other"),
+        (told(pipeline="another"), "into another in the order"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, text: str, why: str) -> None:
     file = tmp_path / "checkpoint.json"
     file.write_text(text)
-    with pytest.raises(BadCheckpoint, match=told) as caught:
+    with pytest.raises(BadCheckpoint, match=why) as caught:
         Checkpoint.read(file, TABLE)
     assert "--checkpoint" in str(caught.value)
     assert file.read_text() == text
 
 
 def test_a_new_checkpoint_starts_every_segment() -> None:
-    assert set(Checkpoint(ARN, STREAM).segments) == {START}
+    assert set(Checkpoint(ARN, STREAM, names.PIPELINE).segments) == {START}
     assert canonical({"id": {"B": b"x"}}) not in (START, END)
 
 

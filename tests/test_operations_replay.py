@@ -16,11 +16,11 @@ from local.cloud import Cloud
 from local.demo import run
 from local.parts import PARTS
 from operations import replay, sending
-from operations.replaying import error_objects
+from operations.replaying import error_objects, road
 from operations.replaying.acceptance import NO_RECORD, TOO_LARGE
 from operations.replaying.dead_letters import Letter, Stream, letter
 from operations.replaying.error_objects import ErrorObjects
-from operations.replaying.resending import EXPIRED, NO_RUN
+from operations.replaying.resending import EXPIRED, HELD, NO_RUN
 from setup import names
 from tests.laptop import laptop
 from tests.replays import (
@@ -291,6 +291,21 @@ def test_what_no_replay_brings_back_stays_until_it_is_repaired(
     assert [body(chain, key) for key in keys(chain, names.ERRORS)] == [error(b"bad") + b"\n"]
 
 
+def test_letters_that_somebody_else_reads_are_not_passed_over(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sqs, url = chain.client("sqs"), queue(chain)
+    sqs.send_message(QueueUrl=url, MessageBody="no letter")
+    [hidden] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=HOUR)["Messages"]
+    status, told = replayed(capsys)
+    assert (status, told["found"], told["left"], told["lost"]) == (1, 1, 1, [])
+    assert told["reasons"][0]["reason"] == HELD
+    sqs.change_message_visibility(
+        QueueUrl=url, ReceiptHandle=hidden["ReceiptHandle"], VisibilityTimeout=0
+    )
+    assert [each["reason"] for each in replayed(capsys)[1]["reasons"]] == [NO_RUN]
+
+
 def test_what_fails_while_others_are_sent_is_for_another_time(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,6 +332,18 @@ def test_nothing_is_put_while_the_function_runs_other_code(
     assert keys(chain, names.ERRORS) == [key]
     assert replay.main(["--dry-run"]) == 0
     mend(chain)
+
+
+def test_a_function_that_is_missing_or_cannot_be_packed_is_told_with_its_cure(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(road, "DEPLOY", "setup/absent.py")
+    road.checked_out_code.cache_clear()
+    assert replay.main([]) == 1
+    assert "this checkout's function cannot be packed" in capsys.readouterr().err
+    monkeypatch.setattr(road, "FUNCTION", "absent")
+    assert replay.main([]) == 1
+    assert "is missing: run python setup/05_lambda.py" in capsys.readouterr().err
 
 
 def test_a_refusal_of_kinesis_moves_nothing_and_says_so(
@@ -368,6 +395,25 @@ def test_of_a_letter_only_the_changes_that_go_leave_it(
     assert letter(message).run == one.run
     status, told = replayed(capsys, "--repaired")
     assert (status, told["repaired"], waiting(chain)) == (0, 1, 0)
+
+
+def test_a_letter_keeps_what_its_stream_ends_before(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = large_order(chain, "last")
+    assert one.run
+    url = queue(chain)
+    chain.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=one.receipt)
+    write_orders(chain, "small", 1)
+    beyond = "9" * 40
+    *_, small = Stream(boto3.client("dynamodbstreams")).records(replace(one.run, last=beyond))
+    run = replace(one.run, first=small["dynamodb"]["SequenceNumber"], last=beyond, count=3)
+    chain.client("sqs").send_message(QueueUrl=url, MessageBody=one.about(run))
+    status, told = replayed(capsys)
+    assert (status, told["replayed"], told["left"]) == (1, 1, 2)
+    assert [each["reason"] for each in told["reasons"]] == [EXPIRED]
+    status, told = replayed(capsys)
+    assert (status, told["replayed"], told["left"], waiting(chain)) == (1, 0, 2, 1)
 
 
 def test_a_letter_whose_changes_are_gone_stays(

@@ -1,9 +1,12 @@
 """What replay decides of a record, and that a record of the stream goes as the pipe sends it."""
 
+import gzip
 import json
 from base64 import b64decode
 from contextlib import suppress
 from datetime import datetime, timezone
+from tempfile import SpooledTemporaryFile
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +16,9 @@ from hypothesis import strategies as st
 import transform
 from local.pipe.event import event
 from operations.replaying.acceptance import TOO_LARGE, UNLIKE, Accepted, Refused, judged
-from operations.replaying.dead_letters import Run, letter
+from operations.replaying.dead_letters import DeadLetters, Run, letter
+from operations.replaying.error_objects import plain
+from operations.replaying.spooling import Spools
 from operations.replaying.stream_records import piped
 from tests.strategies import ARN, Item, firehose_record, payloads, stream_record, stream_records
 from tests.test_transform_record import snapshots
@@ -158,19 +163,23 @@ def test_a_letter_about_a_part_says_all_else_the_same() -> None:
 @pytest.mark.parametrize(
     ("found", "gone"),
     [
-        ([], (5, 9, 3)),
-        ([5, 7, 9], None),
-        ([5, 9], None),
-        ([7, 9], (5, 6, 1)),
-        ([9], (5, 8, 2)),
+        ([], [(5, 9, 3)]),
+        ([5, 7, 9], []),
+        ([5, 9], []),
+        ([7, 9], [(5, 6, 1)]),
+        ([9], [(5, 8, 2)]),
+        ([5, 7], [(8, 9, 1)]),
+        ([5], [(6, 9, 2)]),
+        ([5, 6, 7], [(8, 9, 1)]),
+        ([7], [(5, 6, 2), (8, 9, 1)]),
     ],
 )
-def test_what_is_gone_of_a_run_is_its_beginning(
-    found: list[int], gone: tuple[int, int, int] | None
+def test_what_is_gone_of_a_run_is_its_beginning_or_its_end(
+    found: list[int], gone: list[tuple[int, int, int]]
 ) -> None:
     run = Run(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
-    part = gone and Run(STREAM, SHARD, f"{gone[0]:021}", f"{gone[1]:021}", gone[2])
-    assert run.before([f"{number:021}" for number in found]) == part
+    parts = [Run(STREAM, SHARD, f"{first:021}", f"{last:021}", n) for first, last, n in gone]
+    assert run.gone([f"{number:021}" for number in found]) == parts
 
 
 HOSTILE = [
@@ -192,3 +201,46 @@ def test_a_letter_that_points_nowhere_has_no_run(batch: dict[str, Any]) -> None:
 )
 def test_a_message_that_is_no_letter_has_no_run(body: str) -> None:
     assert letter({**message(), "Body": body}).run is None
+
+
+class StandardQueue:
+    """A queue that gives what it has in no order: at each call what it was told to give."""
+
+    exceptions = SimpleNamespace(QueueDoesNotExist=KeyError)
+
+    def __init__(self, *given: str) -> None:
+        self.given = list(given)
+
+    def get_queue_url(self, **_: object) -> dict[str, str]:
+        return {"QueueUrl": "url"}
+
+    def receive_message(self, **_: object) -> dict[str, Any]:
+        ids, self.given = self.given[:1], self.given[1:]
+        return {"Messages": [{**message(), "MessageId": each} for each in ids]}
+
+    def send_message(self, **_: object) -> dict[str, str]:
+        return {"MessageId": "written"}
+
+    def change_message_visibility(self, **_: object) -> None:
+        """Nobody else reads here."""
+
+
+def test_no_letter_is_passed_over_for_one_that_is_seen_or_written_meanwhile() -> None:
+    dead_letters = DeadLetters(StandardQueue("a", "a", "written", "b"), "queue")
+    found = []
+    for each in dead_letters.letters():
+        dead_letters.write(each.body)
+        found.append(each.message_id)
+    assert found == ["a", "b"]
+
+
+def test_a_full_disk_is_not_taken_for_an_unreadable_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with Spools() as spools:
+        body = spools.new()
+        body.write(gzip.compress(b"x"))
+        monkeypatch.setattr(SpooledTemporaryFile, "write", lambda _, data: full(data))
+        with pytest.raises(OSError, match="No space left"):
+            plain(body, spools)

@@ -117,6 +117,24 @@ def test_an_alarm_that_rings_is_told_with_its_reason(
     assert other["AlarmName"] not in lines[1]
 
 
+def test_an_alarm_on_a_computed_metric_is_its_makers(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cloudwatch, name = chain.client("cloudwatch"), f"{names.PIPELINE}-of-another"
+    measured = {"Metric": {"Namespace": "n", "MetricName": "m"}, "Period": 60, "Stat": "Sum"}
+    metrics = [
+        {"Id": "twice", "Expression": "2 * once", "ReturnData": True},
+        {"Id": "once", "MetricStat": measured, "ReturnData": False},
+    ]
+    rule = {"EvaluationPeriods": 1, "Threshold": 1}
+    comparison = {"ComparisonOperator": "GreaterThanThreshold"}
+    cloudwatch.put_metric_alarm(AlarmName=name, Metrics=metrics, **rule, **comparison)
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="theirs")
+    code, lines = asked(capsys)
+    cloudwatch.delete_alarms(AlarmNames=[name])
+    assert (code, lines[0].partition(": ")[2]) == (0, "all is well")
+
+
 MISSING = {
     "table": ("TABLE", "01_dynamodb"),
     "pipe": ("PIPE", "07_pipe"),
@@ -208,9 +226,20 @@ def test_the_newest_change_tells_how_long_changes_take() -> None:
     made = datetime(2026, 11, 23, 10, 0, 0, tzinfo=timezone.utc).timestamp()
     change = json.dumps({"dynamodb": {"ApproximateCreationDateTime": made}}).encode()
     at = datetime(2026, 11, 23, 10, 0, 7, tzinfo=timezone.utc)
-    for data, found in ((change, [(at, made)]), (b"x", []), (b'{"dynamodb":{}}', [])):
-        records = [{"Data": data, "ApproximateArrivalTimestamp": at}]
-        assert list(delay.times(records)) == found
+    records = [{"Data": change, "ApproximateArrivalTimestamp": at}]
+    assert list(delay.times(records)) == [(at, made)]
+
+
+POISON = [
+    *(b"", b"x", b"\xff", b"7", b"[]", b'{"dynamodb":{}}', b'{"dynamodb":[]}'),
+    *(b"[" * 100_000, b'{"dynamodb":{"ApproximateCreationDateTime":1%b}}' % (b"0" * 400)),
+]
+
+
+@pytest.mark.parametrize("data", POISON, ids=lambda data: repr(data[:20]))
+def test_poison_in_kinesis_tells_no_time(data: bytes) -> None:
+    record = {"Data": data, "ApproximateArrivalTimestamp": datetime.now(timezone.utc)}
+    assert list(delay.times([record])) == []
 
 
 @pytest.mark.parametrize(

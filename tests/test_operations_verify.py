@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -106,6 +107,8 @@ def test_a_row_without_a_key_is_shown(world: World) -> None:
     world.hold()
     world.tell([{"cdc_new_image": "{}"}, {"cdc_key": "{}", "cdc_new_image": "no JSON"}])
     assert found(world.verdict()) == {"extra": ["null", "{}"]}
+    world.tell([{"cdc_new_image": "{}"}, {"cdc_key": "null", "cdc_new_image": "{}"}])
+    assert found(world.verdict()) == {"extra": ["null"]}
 
 
 def test_an_image_that_is_no_json_differs(world: World) -> None:
@@ -160,6 +163,18 @@ def test_keys_of_any_type_are_read_again(world: World) -> None:
     assert '{"at":{"N":"7.5"},"sensor":{"B":"Bw=="}}' in keys
     assert table.items_of(keys[:100]) == {table_key: table_key for table_key in keys[:100]}
     assert table.items_of([key(1), "null", "[]", '{"at":{"N":"7.50"}}', "{"]) == {}
+
+
+def test_what_dynamodb_refuses_as_a_key_is_no_key(world: World) -> None:
+    both = replace(world.table, key_types={"b": "B", "s": "S"})
+
+    def is_key(first: bytes, second: str) -> bool:
+        return both.typed(transform.canonical({"b": {"B": first}, "s": {"S": second}})) is not None
+
+    assert is_key(b"\xff" * 2048, "é" * 512)
+    assert is_key(b"\x00", "\x00\U0001f600")
+    assert not any((is_key(b"", "x"), is_key(b"x", ""), is_key(b"x" * 2049, "x")))
+    assert not any((is_key(b"x", "é" * 512 + "x"), is_key(b"x", "\ud800")))
 
 
 @pytest.mark.parametrize(

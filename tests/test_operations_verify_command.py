@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ import pytest
 
 from analytics import athena
 from operations import verify
+from operations.arguments import new_file
+from operations.command import exit_status
+from operations.files import replace
 from operations.verifying.difference import KINDS
 from setup import names
 from tests.verify_world import PAID, World, a_world, history, key, order, run
@@ -86,7 +90,11 @@ def test_what_cannot_be_told_says_why(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--wait", "soon"], ["--wait", "-1"], ["--limit", "x"], ["--key", "SO-1"], ["--key", "[]"]],
+    [
+        *(["--wait", "soon"], ["--wait", "-1"], ["--limit", "x"], ["--key", "SO-1"]),
+        *(["--key", "[]"], ["--gaps", "--key", key(1)]),
+        *(["--json", f"{__file__}/verdict"], ["--json", "no/such/folder"]),
+    ],
 )
 def test_wrong_arguments_end_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -166,6 +174,32 @@ def test_ctrl_c_ends_it_quietly(world: World, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(verify, "gaps", interrupted)
     assert verify.main(["--gaps"]) == 130
+
+
+def test_a_file_is_asked_for_where_none_can_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert new_file(str(tmp_path / "verdict")) == tmp_path / "verdict"
+    os.mkfifo(tmp_path / "device")
+    with pytest.raises(ArgumentTypeError, match="device', which is none"):
+        new_file(str(tmp_path / "device"))
+    monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
+    with pytest.raises(ArgumentTypeError, match="a folder that can be written to"):
+        new_file(str(tmp_path / "verdict"))
+
+
+def test_a_link_still_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.write_text("old")
+    link.symlink_to(file)
+    replace(link, "new")
+    assert (link.is_symlink(), file.read_text()) == (True, "new")
+
+
+def test_a_closed_standard_output_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert exit_status(lambda: print("said") or 0, failed=2) == 0
+    sys.stdout.close()
 
 
 def test_the_verbs_are_listed_with_a_line_each() -> None:

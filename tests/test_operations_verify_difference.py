@@ -32,6 +32,16 @@ def test_a_list_that_is_longer_differs_as_a_whole() -> None:
     assert first_difference(table, table.replace("2", "3")).path == "l[1]"
 
 
+def test_images_nested_too_deeply_to_be_read_differ_as_a_whole() -> None:
+    table = '{"a":{"N":"1"}}'
+    for depth in (300, 900, 5000):
+        lake = f'{{"a":{"[" * depth}{"]" * depth}}}'
+        difference = first_difference(table, lake)
+        assert difference.path in ("", "a")
+        assert difference.lake != difference.table
+        assert first_difference(lake, f"{lake} ").path == ""
+
+
 @given(*[st.sampled_from([None, "a", "b"])] * 3)
 def test_a_fault_needs_an_item_at_rest(
     before: str | None, now: str | None, lake: str | None

@@ -239,8 +239,9 @@ def _alarms() -> Iterator[dict[str, Any]]:
 
 def _is_ours(alarm: dict[str, Any]) -> bool:
     """Return whether an alarm is this pipeline's, and not of one whose name begins the same."""
-    of = {dimension["Value"] for dimension in alarm["Dimensions"]}
-    return alarm["Namespace"] == PIPELINE or bool(
+    # One of a metric that is computed from others has neither.
+    of = {dimension["Value"] for dimension in alarm.get("Dimensions", ())}
+    return alarm.get("Namespace") == PIPELINE or bool(
         of & {PIPE, STREAM, DELIVERY, FUNCTION, DEAD_LETTERS}
     )
 

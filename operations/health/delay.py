@@ -33,7 +33,7 @@ def times(records: Iterable[dict[str, Any]]) -> Iterator[tuple[datetime, float]]
     for record in records:
         try:
             made = float(json.loads(record["Data"])["dynamodb"]["ApproximateCreationDateTime"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             continue
         yield record["ApproximateArrivalTimestamp"], made
 

@@ -6,7 +6,7 @@ gone stays, so that nobody takes them for delivered.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from operations.replaying.error_documents import UNNAMED, named_code
 HIDDEN = 900  # seconds for which a letter that is being read is nobody else's
 WAIT = 1  # seconds; only a question that waits asks all of SQS
 AT_A_TIME = 10
+NOT_VISIBLE = "ApproximateNumberOfMessagesNotVisible"
 EMPTY_PAGES = 100  # An empty page is not the end of a shard; so many in a row are.
 TRIMMED = "TrimmedDataAccessException"
 ABSENT = ("ResourceNotFoundException", "ValidationException")
@@ -43,14 +44,20 @@ class Run:
         count = batch.get("batchSize")
         return cls(*texts, count if isinstance(count, int) else 0)
 
-    def before(self, found: Sequence[str]) -> "Run | None":
-        """Return the part that is gone where these sequence numbers are what is left of the run."""
+    def gone(self, found: Sequence[str]) -> list["Run"]:
+        """Return the parts that are gone where these sequence numbers are what is left of the run.
+
+        A stream forgets from its beginning; the end is gone where reading stopped before it.
+        """
         if not found:
-            return replace(self, count=max(self.count, 1))
-        if found[0] == self.first or self.count <= len(found):
-            return None
-        last = str(int(found[0]) - 1).zfill(len(found[0]))
-        return self.part(self.first, last, self.count - len(found))
+            return [replace(self, count=max(self.count, 1))]
+        lacking = max(self.count - len(found), 1)
+        parts = []
+        if found[0] != self.first and self.count > len(found):
+            parts.append(self.part(self.first, _beside(found[0], -1), lacking))
+        if found[-1] != self.last:
+            parts.append(self.part(_beside(found[-1], 1), self.last, 1 if parts else lacking))
+        return parts
 
     def part(self, first: str, last: str, count: int) -> "Run":
         """Return a part of this run."""
@@ -58,6 +65,10 @@ class Run:
 
 
 _MEMBERS = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
+
+
+def _beside(number: str, step: int) -> str:
+    return str(int(number) + step).zfill(len(number))
 
 
 def _text(pattern: re.Pattern[str], value: object) -> str:
@@ -105,15 +116,20 @@ class DeadLetters:
         self._seen: set[str] = set()
         self._open: dict[str, str] = {}
 
+    def held(self) -> int:
+        """Return about how many letters somebody else reads now: nobody is shown them meanwhile."""
+        if not self._find():
+            return 0
+        asked = {"QueueUrl": self._url, "AttributeNames": [NOT_VISIBLE]}
+        return int(self._sqs.get_queue_attributes(**asked)["Attributes"][NOT_VISIBLE])
+
     def letters(self) -> Iterator[Letter]:
         """Return every letter once; in the end those that stay may be seen by others again."""
-        try:
-            self._url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
-        except self._sqs.exceptions.QueueDoesNotExist:
+        if not self._find():
             return
         try:
-            while fresh := self._received():
-                yield from fresh
+            while messages := self._received():
+                yield from self._fresh(messages)
         finally:
             self._release()
 
@@ -127,16 +143,28 @@ class DeadLetters:
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=done.receipt)
         self._open.pop(done.message_id, None)
 
-    def _received(self) -> list[Letter]:
-        """Return letters that are new to us; none is left when there are no such letters."""
+    def _find(self) -> bool:
+        """Return whether there is such a queue."""
+        try:
+            self._url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
+        except self._sqs.exceptions.QueueDoesNotExist:
+            return False
+        return True
+
+    def _received(self) -> list[dict[str, str]]:
+        """Return some messages, in no order; none when all are read."""
         answer = self._sqs.receive_message(
             QueueUrl=self._url,
             MaxNumberOfMessages=AT_A_TIME,
             VisibilityTimeout=HIDDEN,
             WaitTimeSeconds=WAIT,
         )
-        messages = answer.get("Messages", ())
+        messages = answer.get("Messages", [])
         self._open.update({each["MessageId"]: each["ReceiptHandle"] for each in messages})
+        return messages
+
+    def _fresh(self, messages: Iterable[dict[str, str]]) -> list[Letter]:
+        """Return the letters that are new to us, and that we have not written ourselves."""
         fresh = [letter(each) for each in messages if each["MessageId"] not in self._seen]
         self._seen.update(each.message_id for each in fresh)
         return fresh

@@ -124,7 +124,7 @@ def plain(body: IO[bytes], spools: Spools) -> IO[bytes]:
         with gzip.GzipFile(fileobj=body, mode="rb") as file:
             for chunk in iter(lambda: file.read(CHUNK), b""):
                 content.write(chunk)
-    except (OSError, EOFError, zlib.error) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Unreadable(f"not gzip: {error}") from None
     return content
 

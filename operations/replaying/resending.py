@@ -21,6 +21,7 @@ from setup.names import REPLAYED
 
 NO_RUN = "no letter that points into a stream"
 EXPIRED = "gone from the table's stream"
+HELD = "read by another replay, or by one that was killed: run it again in 15 minutes"
 Send = Callable[[Iterable[Outgoing]], object]
 
 
@@ -42,6 +43,7 @@ class Replay:
         for entry in self.objects.entries():
             with Spools() as spools:
                 yield self._of_object(entry, spools)
+        yield self._of_held_letters()
         for letter in self.letters.letters():
             with Spools() as spools:
                 yield self._of_letter(letter, spools)
@@ -66,6 +68,12 @@ class Replay:
             return None
         self._sent(_changes_of(content, case))
         return Content(case.rest, content.is_compressed, content.encoding)
+
+    def _of_held_letters(self) -> Tally:
+        tally = Tally()
+        if count := self.letters.held():
+            tally.leave(UNNAMED, Refused(HELD), "the dead letters", count)
+        return tally
 
     def _of_letter(self, letter: Letter, spools: Spools) -> Tally:
         case = Case(f"dead letter {letter.message_id}", self.is_repaired, spools)
@@ -104,9 +112,9 @@ class Replay:
                 left.append(run.part(number, number, 1))
             elif isinstance(verdict, Accepted):
                 yield verdict.outgoing
-        gone = run.before(numbers)
-        if gone and not case.takes(letter.code, Refused(EXPIRED, lost=True), gone.count):
-            left.append(gone)
+        for gone in run.gone(numbers):
+            if not case.takes(letter.code, Refused(EXPIRED, lost=True), gone.count):
+                left.append(gone)
 
 
 def _changes_of(content: Content, case: Case) -> Iterator[Outgoing]:

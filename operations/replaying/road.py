@@ -43,5 +43,11 @@ def checked_out_code() -> str:
     with TemporaryDirectory() as folder:
         path = Path(folder, "lambda.zip")
         command = [sys.executable, DEPLOY, "--zip-only", str(path)]
-        subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+        try:
+            subprocess.run(command, cwd=PROJECT, stdout=subprocess.DEVNULL, check=True)
+        except subprocess.CalledProcessError:
+            raise delivery.NotReady(
+                f"this checkout's function cannot be packed, for the reason above, so what it "
+                f"accepts is not known: mend that until python {DEPLOY} --zip-only FILE works"
+            ) from None
         return b64encode(sha256(path.read_bytes()).digest()).decode()

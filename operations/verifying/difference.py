@@ -49,18 +49,14 @@ def first_difference(table: str, lake: str) -> Difference:
     >>> print(first_difference('{"a":{"N":"1"},"b":{"L":[]}}', '{"a":{"N":"1"}}'))
     b: table has {"L":[]}, lake has nothing
     """
-    ours, theirs = _parsed(table), _parsed(lake)
-    if not isinstance(ours, dict) or not isinstance(theirs, dict) or ours == theirs:
-        return _shown("", table, lake)
-    path, mine, other = _descent("", {"M": ours}, {"M": theirs})
-    return _shown(path, _written(mine), _written(other))
-
-
-def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
-        return None
+        ours, theirs = json.loads(table), json.loads(lake)
+        if not isinstance(ours, dict) or not isinstance(theirs, dict) or ours == theirs:
+            return _shown("", table, lake)
+        path, mine, other = _descent("", {"M": ours}, {"M": theirs})
+        return _shown(path, _written(mine), _written(other))
+    except (ValueError, RecursionError):  # The lake holds whatever was put there.
+        return _shown("", table, lake)
 
 
 def _descent(path: str, ours: Any, theirs: Any) -> tuple[str, Any, Any]:
