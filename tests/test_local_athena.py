@@ -1,5 +1,6 @@
 """The laptop's Athena answers as AWS's does: executions, results, workgroups, named queries."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.athena import Athena
+from local.athena.engine import Engine
 from local.cloud import Cloud
 from tests.athena_world import (
     an_athena,
@@ -136,13 +138,15 @@ def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
     assert executed("SELECT 1", WorkGroup="limited")["Status"]["State"] == "SUCCEEDED"
 
 
+NUMBERS = "UNNEST(sequence(1, 100000))"
+ENDLESS = f"SELECT sum(a * b % 7) FROM {NUMBERS} AS t(a) CROSS JOIN {NUMBERS} AS u(b)"
+
+
 def endless_queries() -> list[str]:
     """Start two queries that take long, and return their ids once the first one runs."""
     client = athena()
-    numbers = "UNNEST(sequence(1, 100000))"
-    endless = f"SELECT sum(a * b % 7) FROM {numbers} AS t(a) CROSS JOIN {numbers} AS u(b)"
     keys = [
-        client.start_query_execution(QueryString=endless, WorkGroup="work")["QueryExecutionId"]
+        client.start_query_execution(QueryString=ENDLESS, WorkGroup="work")["QueryExecutionId"]
         for _ in range(2)
     ]
     while client.get_query_execution(QueryExecutionId=keys[0])["QueryExecution"]["Status"][
@@ -171,6 +175,44 @@ def test_a_running_query_can_be_stopped() -> None:
         athena().stop_query_execution(QueryExecutionId=key)
     assert {ended(key)["Status"]["State"] for key in keys} == {"CANCELLED"}
     assert rows("SELECT 1")[1] == ["1"]
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """An event that comes a moment before DuckDB begins with a query, when it does nothing."""
+    found, write = threading.Event(), Engine.write
+
+    def later(*given: Any) -> None:
+        found.set()
+        time.sleep(0.2)
+        write(*given)
+
+    monkeypatch.setattr(Engine, "write", later)
+    return found
+
+
+def test_a_query_that_is_stopped_before_it_computes_does_not_hold_up_the_next(
+    planned: threading.Event,
+) -> None:
+    key = athena().start_query_execution(QueryString=ENDLESS, WorkGroup="work")["QueryExecutionId"]
+    assert planned.wait(60)
+    athena().stop_query_execution(QueryExecutionId=key)
+    status = ended(key)["Status"]
+    assert (status["State"], "AthenaError" in status) == ("CANCELLED", False)
+    assert rows("SELECT 1")[1] == ["1"]
+
+
+def test_athena_is_closed_whatever_its_query_is_about_to_do(
+    cloud: Cloud, planned: threading.Event
+) -> None:
+    another = Athena(cloud)
+    place = {"OutputLocation": "s3://lake/queries/"}
+    another._start_query_execution({"QueryString": ENDLESS, "ResultConfiguration": place})
+    assert planned.wait(60)
+    closing = threading.Thread(target=another.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
 
 
 def test_a_request_token_starts_one_query() -> None:
