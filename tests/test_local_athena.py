@@ -77,6 +77,13 @@ def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
         athena().get_query_results(QueryExecutionId=key["QueryExecutionId"], MaxResults=1001)
 
 
+@pytest.mark.parametrize("token", ["1", "9", "99", "one", "\u00b2", "9" * 5000])
+def test_a_token_that_no_page_gave_is_refused(token: str) -> None:
+    key = executed('SELECT \'"\' AS "\u00e9"""')["QueryExecutionId"]
+    with pytest.raises(ClientError, match=r"InvalidRequestException.*NextToken .* is not valid"):
+        athena().get_query_results(QueryExecutionId=key, NextToken=token)
+
+
 def test_a_result_is_a_csv_in_s3_that_tells_null_from_empty() -> None:
     execution = executed("SELECT 'a\"b' AS x, NULL AS y, '' AS z, 1.50 AS d")
     location = execution["ResultConfiguration"]["OutputLocation"]
