@@ -1,5 +1,6 @@
 """Athena's SQL as a tree: Trino's grammar, and no more of it than the laptop understands."""
 
+import re
 from typing import Any, ClassVar
 
 import sqlglot
@@ -9,7 +10,18 @@ from sqlglot.errors import ParseError, SqlglotError
 
 from local.call import AwsError
 
+_DECIMAL = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)")
 _SYNTAX_OF_ITS_OWN = ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM")
+
+
+def _decimal_literal(parser: Any, text: exp.Expression, _: exp.DataType) -> exp.Expression:
+    """Return the number of DECIMAL '1.50', which has the size that its digits have."""
+    found = _DECIMAL.fullmatch(text.name)
+    if found is None:
+        parser.raise_error(f"Invalid decimal literal: {text.name}")
+    digits = found["digits"]
+    number = exp.Literal.number(digits if "." in digits else digits + ".")
+    return exp.Neg(this=number) if found["sign"] == "-" else number
 
 
 class Athena(Trino):
@@ -26,6 +38,10 @@ class Athena(Trino):
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: Trino.Parser.FUNCTION_PARSERS[name] for name in _SYNTAX_OF_ITS_OWN
+        }
+        TYPE_LITERAL_PARSERS: ClassVar[dict[Any, Any]] = {
+            **Trino.Parser.TYPE_LITERAL_PARSERS,
+            exp.DType.DECIMAL: _decimal_literal,
         }
 
 
