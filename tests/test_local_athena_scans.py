@@ -1,5 +1,7 @@
 """What the laptop's Athena reads: the objects that partitions and projection admit."""
 
+import gzip
+import random
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -48,6 +50,12 @@ BROKEN = [
     (b'{"id":"1"}\n[]\n', "Row is not a valid JSON Object"),
     (b"\x1f\x8b not a gzip", "Row is not a valid JSON Object"),
 ]
+GZIPPED = gzip.compress(random.Random(0).randbytes(200))
+BROKEN_ZIPS = {
+    "no zip": (b"nothing", "Not a gzipped file"),
+    "cut off": (GZIPPED[:-20], "ended before the end-of-stream marker"),
+    "spoilt": (GZIPPED[:10] + b"\x07" + GZIPPED[11:], "invalid block type"),
+}
 
 
 @pytest.mark.parametrize(("body", "expected"), BROKEN, ids=[repr(case[0]) for case in BROKEN])
@@ -61,6 +69,16 @@ def test_a_malformed_line_fails_the_query_that_reads_it(body: bytes, expected: s
     assert expected in failed
     assert f"s3://lake/{name}/dt=2026-01-02/bad" in failed
     assert rows(f"SELECT id FROM {name} WHERE dt = '2026-01-01'")[1] == ["1"]
+
+
+@pytest.mark.parametrize("name", BROKEN_ZIPS)
+def test_a_broken_zip_fails_the_query_that_reads_it(name: str) -> None:
+    body, expected = BROKEN_ZIPS[name]
+    table(name.replace(" ", "_"), f"{name}/", {}, "id", "")
+    aws("s3").put_object(Bucket="lake", Key=f"{name}/rows.gz", Body=body)
+    failed = reason(f"SELECT id FROM {name.replace(' ', '_')}")
+    assert failed.startswith(f"HIVE_CURSOR_ERROR: s3://lake/{name}/rows.gz: ")
+    assert expected in failed
 
 
 def test_keys_are_matched_in_any_case_and_unknown_ones_are_left_out() -> None:
@@ -135,6 +153,18 @@ def test_a_changed_object_is_read_anew_and_a_deleted_one_no_more() -> None:
         assert rows("SELECT id FROM moving")[1:] == [[number]]
     aws("s3").delete_object(Bucket="lake", Key="moving/rows")
     assert rows("SELECT id FROM moving") == [["id"]]
+
+
+def test_tables_over_the_same_objects_do_not_take_them_from_each_other() -> None:
+    table("whole", "lake/", {}, "id", "")
+    table("latest", "lake/", {**PROJECTION, "projection.dt.range": "2026-01-03,NOW"}, "id")
+    everything = [["_col0"], ["61"]]  # Of any day, and of none.
+    for _ in range(2):
+        assert rows("SELECT count(*) FROM changes")[1] == ["60"]
+        assert rows("SELECT count(*) FROM whole") == everything
+        assert rows("SELECT count(*) FROM latest")[1] == ["30"]
+    joined = "SELECT count(DISTINCT a.id), count(DISTINCT b.id) FROM changes a, latest b, whole c"
+    assert rows(joined)[1] == ["30", "30"]
 
 
 def test_the_cache_keeps_only_what_is_listed(cloud: Cloud) -> None:
