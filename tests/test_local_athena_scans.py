@@ -48,6 +48,8 @@ BROKEN = [
     (b'{"id":"1"}\n{"id":\n', "unexpected end of data"),
     (b'{\n"id": "1"\n}\n', "unexpected end of data"),
     (b'{"id":"1"}\n[]\n', "Row is not a valid JSON Object"),
+    (b'{"Id":"1"}\n[]\n', "Row is not a valid JSON Object"),
+    (b'{"Id":"1","id":"2"}\n', 'duplicate key "id"'),
     (b"\x1f\x8b not a gzip", "Row is not a valid JSON Object"),
 ]
 GZIPPED = gzip.compress(random.Random(0).randbytes(200))
@@ -83,7 +85,7 @@ def test_a_broken_zip_fails_the_query_that_reads_it(name: str) -> None:
 
 def test_keys_are_matched_in_any_case_and_unknown_ones_are_left_out() -> None:
     table("cased", "cased/", {}, "orderid nested", "")
-    put("cased/rows", [{"orderId": "a", "other": 1}, {"ORDERID": "b", "Nested": {"X": [1]}}])
+    put("cased/rows", b'{"orderId":"a","other":1}\n\n{"ORDERID":\r"b","Nested":{"X":[1]}}\n')
     assert rows("SELECT orderid, nested FROM cased ORDER BY 1")[1:] == [
         ["a", None],
         ["b", '{"X":[1]}'],

@@ -118,8 +118,22 @@ class Objects:
 def lower_keys(file: Path) -> None:
     """Rewrite a file of JSON lines so that every key is in lower case, as Hive's reader sees it."""
     part = file.with_suffix(".part")
-    with file.open(encoding="utf-8") as rows, part.open("w", encoding="utf-8") as out:
-        for line in rows:
-            row = {key.lower(): value for key, value in json.loads(line).items()}
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    with file.open(encoding="utf-8", newline="\n") as rows, part.open("w", encoding="utf-8") as out:
+        out.writelines(map(_lowered, rows))
     os.replace(part, file)
+
+
+def _lowered(line: str) -> str:
+    """Return a row with its own keys in lower case; what is no row stays, for its reader to judge.
+
+    Keys that differ in nothing but their case are written twice: such a row cannot be read.
+    """
+    objects: list[list[tuple[str, Any]]] = []  # The row itself is the last that is complete.
+    try:
+        row = json.loads(line, object_pairs_hook=lambda pairs: objects.append(pairs) or dict(pairs))
+    except ValueError:
+        return line
+    if not isinstance(row, dict):
+        return line
+    pairs = (f"{json.dumps(k.lower())}:{json.dumps(v, ensure_ascii=False)}" for k, v in objects[-1])
+    return f"{{{','.join(pairs)}}}\n"
