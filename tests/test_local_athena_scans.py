@@ -4,11 +4,13 @@ import gzip
 import random
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from local.athena import Athena
+from local.athena.catalog import table_of
+from local.athena.partitions import projection
 from local.cloud import Cloud
 from tests.athena_world import PROJECTION, an_athena, put, reason, rows, scanned, size, table
 from tests.laptop import aws
@@ -137,6 +139,39 @@ def test_projection_of_numbers_and_lists_admits_only_its_values() -> None:
 def test_a_projection_that_lacks_a_column_fails() -> None:
     table("lacking", "lacking/", {"projection.enabled": "true"}, "id")
     assert "missing projection configuration: [dt]" in reason("SELECT id FROM lacking")
+
+
+WRONG = [
+    ({"range": ""}, "its range must be two bounds, as in 1,9, not ''"),
+    ({"range": "2026-01-01"}, "two bounds"),
+    ({"range": "2026-01-01,soon"}, "the bound 'soon' of its range is no date of its format"),
+    ({"range": "NOW-3FORTNIGHTS,NOW"}, "'FORTNIGHTS' is no unit of time"),
+    ({"range": "NOW-3000YEARS,NOW"}, "year -974 is out of range"),
+    ({"range": "2026-01-01,NOW+99999999999DAYS"}, "too large"),
+    ({"format": ""}, "its format is missing"),
+    ({"interval": "0"}, "its interval must be a whole number above 0, not '0'"),
+    ({"interval.unit": "EPOCHS"}, "'EPOCHS' is no unit of time"),
+    ({"type": "integer", "range": "1,x"}, "invalid literal"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "said"), WRONG, ids=[str(case[0]) for case in WRONG])
+def test_a_projection_that_makes_no_sense_says_why(wrong: dict[str, str], said: str) -> None:
+    parameters = PROJECTION | {f"projection.dt.{name}": value for name, value in wrong.items()}
+    name = f"wrong{WRONG.index((wrong, said))}"
+    table(name, "lake/", parameters)
+    failed = reason(f"SELECT id FROM {name}")
+    where = f"HIVE_METASTORE_ERROR: Table sales.{name} has an invalid projection.dt: "
+    assert (failed.startswith(where), said in failed) == (True, True)
+
+
+def test_a_range_counts_months_from_now_to_the_last_day_of_a_shorter_one() -> None:
+    now = datetime(2027, 3, 31, 12, tzinfo=timezone.utc)
+    settings = {**PROJECTION, "projection.dt.range": "NOW-1MONTH,NOW+1YEAR"}
+    described = {"Name": "t", "Parameters": settings}
+    admits = projection(table_of(described, "sales"), "dt", now)
+    days = ("2027-02-27", "2027-02-28", "2028-03-31", "2028-04-01")
+    assert [admits(day) for day in days] == [False, True, True, False]
 
 
 def test_a_new_day_is_seen_when_its_time_has_come(cloud: Cloud) -> None:
