@@ -61,6 +61,13 @@ def test_text_that_is_no_query_is_refused_at_once() -> None:
         executed("selec 1")
 
 
+@pytest.mark.parametrize("text", ["'\0'", "'\udcff'"])
+def test_what_is_no_text_is_refused_at_once(text: str) -> None:
+    for given in ({"sql": f"SELECT {text}"}, {"sql": "SELECT ?", "ExecutionParameters": [text]}):
+        with pytest.raises(ClientError, match=r"InvalidRequestException.*hold no NUL"):
+            executed(**given)
+
+
 def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
     table("many", "many/", {}, "id", "")
     put("many/rows", [{"id": f'{n}"\n,é'} for n in range(2500)])
@@ -125,13 +132,15 @@ def test_tables_are_described() -> None:
     assert ["changes"] in rows("SHOW TABLES")
     assert rows("SHOW TABLES 'chang*'") == [["changes"]]
     assert ["sales"] in rows("SHOW DATABASES")
-    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'changes'"
-    assert rows(columns + " ORDER BY ordinal_position")[1:] == [
-        ["id"],
-        ["total"],
-        ["event"],
-        ["dt"],
-    ]
+    assert "'[' is not a pattern" in reason("SHOW TABLES '['")
+
+
+def test_the_columns_of_a_wide_table_are_told_in_their_order() -> None:
+    names = [f"c{number}" for number in range(12)]
+    table("wide", "wide/", {}, " ".join(names), "dt")
+    told = "SELECT column_name FROM information_schema.columns WHERE table_name = 'wide'"
+    assert rows(f"{told} ORDER BY ordinal_position")[1:] == [[name] for name in (*names, "dt")]
+    assert rows(f"{told} AND ordinal_position > 12")[1:] == [["dt"]]
 
 
 def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
@@ -266,6 +275,10 @@ def test_a_query_goes_where_its_workgroup_says() -> None:
         executed(
             "SELECT 1", WorkGroup="primary", ResultConfiguration={"OutputLocation": "s3://absent/"}
         )
+    with pytest.raises(ClientError, match="Unable to verify/create output bucket no bucket"):
+        executed(
+            "SELECT 1", WorkGroup="free", ResultConfiguration={"OutputLocation": "s3://no bucket/"}
+        )
 
 
 def test_a_workgroup_lives() -> None:
@@ -289,6 +302,18 @@ def test_a_workgroup_lives() -> None:
     assert found["ResultConfiguration"] == {"OutputLocation": "s3://lake/b/"}
     assert found["BytesScannedCutoffPerQuery"] == 20_000_000
     assert found["EnforceWorkGroupConfiguration"] is True
+    wrong = {
+        "RemoveBytesScannedCutoffPerQuery": True,
+        "ResultConfigurationUpdates": {"OutputLocation": "nowhere"},
+    }
+    with pytest.raises(ClientError, match="Invalid output location nowhere"):
+        client.update_work_group(WorkGroup="brief", ConfigurationUpdates=wrong)
+    assert client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"] == found
+    client.update_work_group(
+        WorkGroup="brief", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True}
+    )
+    found = client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"]
+    assert "BytesScannedCutoffPerQuery" not in found
     arn = "arn:aws:athena:us-east-1:123456789012:workgroup/brief"
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
     client.untag_resource(ResourceARN=arn, TagKeys=["pipeline"])
@@ -350,6 +375,8 @@ def test_the_catalog_can_be_looked_into() -> None:
     assert [told["Name"] for told in listed["TableMetadataList"]] == ["changes"]
     with pytest.raises(ClientError, match="MetadataException"):
         client.get_table_metadata(**where, DatabaseName="sales", TableName="absent")
+    with pytest.raises(ClientError, match=r"InvalidRequestException.*not a regular expression"):
+        client.list_table_metadata(**where, DatabaseName="sales", Expression="*")
 
 
 def test_what_is_not_modelled_is_refused() -> None:

@@ -170,13 +170,21 @@ def _drop(found: re.Match[str], session: Session) -> Outcome:
 def _show_tables(found: re.Match[str], session: Session) -> Outcome:
     database = _parts(found["database"] or session.database, "")[1]
     views = found["kind"].upper() == "VIEWS"
-    wanted = re.compile((found["pattern"] or "*").strip("'").replace("*", ".*"), re.IGNORECASE)
+    wanted = _pattern((found["pattern"] or "*").strip("'"))
     names = [
         told["Name"]
         for told in session.catalog.tables(database)
         if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
     ]
     return _told(session, ["views" if views else "tab_name"], [(name,) for name in names])
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    """Return what SHOW TABLES is given: a regular expression in which * stands for any text."""
+    try:
+        return re.compile(shown.replace("*", ".*"), re.IGNORECASE)
+    except re.error as error:
+        raise QueryFailed("GENERIC_USER_ERROR", f"'{shown}' is not a pattern: {error}") from None
 
 
 def _show_databases(_: re.Match[str], session: Session) -> Outcome:
