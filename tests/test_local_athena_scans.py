@@ -110,10 +110,16 @@ def test_registered_partitions_are_the_only_ones_until_a_repair() -> None:
     table("registered", "registered/", {}, "id", "day")
     put("registered/day=a%20b/rows", [{"id": "1"}])
     put("registered/day=c/rows.gz", [{"id": "2"}])
+    for number, value in enumerate(("null", "NULL", "__HIVE_DEFAULT_PARTITION__"), start=3):
+        put(f"registered/day={value}/rows", [{"id": str(number)}])
     assert rows("SELECT id FROM registered") == [["id"]]
-    assert len(rows("MSCK REPAIR TABLE registered")) == 2
-    assert rows("SELECT id FROM registered ORDER BY id")[1:] == [["1"], ["2"]]
-    assert len(rows("SHOW PARTITIONS registered")) == 2
+    assert len(rows("MSCK REPAIR TABLE registered")) == 5
+    days = [["1", "a b"], ["2", "c"], ["3", "null"], ["4", "NULL"], ["5", None]]
+    assert rows("SELECT id, day FROM registered ORDER BY id")[1:] == days
+    assert rows("SELECT id FROM registered WHERE day IS NULL")[1:] == [["5"]]
+    assert rows("SELECT id FROM registered WHERE day = 'a b'")[1:] == [["1"]]
+    assert rows("MSCK REPAIR TABLE registered") == []
+    assert len(rows("SHOW PARTITIONS registered")) == 5
     assert scanned("SELECT id FROM registered WHERE day = 'c'") == size("registered/day=c/rows.gz")
 
 

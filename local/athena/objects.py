@@ -92,7 +92,7 @@ class Objects:
 
     def _path(self, item: LakeObject, names: list[str]) -> Path:
         pairs = zip(names, item.values, strict=True)
-        folders = [f"{quote(name, '')}={quote(value, '')}" for name, value in pairs]
+        folders = [f"{quote(name, '')}={_escaped(value)}" for name, value in pairs]
         return self._folder.joinpath(item.digest, *folders, "rows.json")
 
     def _fetch(self, item: LakeObject, file: Path) -> None:
@@ -113,6 +113,13 @@ class Objects:
                 "HIVE_CANNOT_OPEN_SPLIT", f"s3://{item.bucket}/{item.key}: {message}"
             ) from None
         os.replace(part, file)
+
+
+def _escaped(value: str) -> str:
+    """Return a partition's value as a folder's name that DuckDB reads as that value."""
+    if value.lower() == "null":  # Which DuckDB would take for no value at all.
+        return f"%{ord(value[0]):X}{value[1:]}"
+    return quote(value, "")
 
 
 def lower_keys(file: Path) -> None:

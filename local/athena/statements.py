@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlglot import exp
 
@@ -243,14 +244,15 @@ def _repair(found: re.Match[str], session: Session) -> Outcome:
         return match.groups() if match else None
 
     known = {values for values, _ in session.catalog.partitions(table)}
-    listed = {item.values for item in session.objects.listed(Layout([root], values_of))} - known
+    folders = {item.values for item in session.objects.listed(Layout([root], values_of))}
+    found = {tuple(map(unquote, each)): _spelled(table, each) for each in sorted(folders)}
+    missing = {values: spelled for values, spelled in found.items() if values not in known}
     base = place_text(table.location)
     session.catalog.add_partitions(
-        table, {values: f"{base}{_spelled(table, values)}/" for values in listed}
+        table, {values: f"{base}{spelled}/" for values, spelled in missing.items()}
     )
     rows = [
-        (f"Partitions not in metastore: {table.name}:{_spelled(table, values)}",)
-        for values in sorted(listed)
+        (f"Partitions not in metastore: {table.name}:{spelled}",) for spelled in missing.values()
     ]
     return _told(session, ["result"], rows)
 
