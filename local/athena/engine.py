@@ -28,6 +28,7 @@ _MACROS = Path(__file__).with_name("macros.sql")
 _WRITTEN = {
     "TIMESTAMP": "trino.timestamp_text({})",
     "TIMESTAMP WITH TIME ZONE": "trino.timestamptz_text({})",
+    "INTERVAL": "trino.interval_text({})",
     "DOUBLE": "trino.double_text({})",
     "FLOAT": "trino.double_text({})",
 }
