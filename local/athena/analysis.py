@@ -11,8 +11,9 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from local.athena.checks import check, position
+from local.athena.checks import check, position, unknown_type
 from local.athena.errors import QueryFailed, not_modelled
+from local.athena.foreign import TYPES
 from local.athena.functions import function_of
 from local.athena.inference import RULES
 from local.athena.syntax import Athena
@@ -75,6 +76,8 @@ def _refuse_unknown(tree: exp.Expression) -> None:
                 "FUNCTION_NOT_FOUND",
                 f"{position(node)}: Function '{node.name.lower()}' not registered",
             )
+        if isinstance(node, exp.DataType) and node.this not in TYPES:
+            raise unknown_type(node)
         if type(node) not in KNOWN:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
 

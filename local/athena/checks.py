@@ -26,6 +26,12 @@ def position(node: exp.Expression) -> str:
     return f"line {line}:{column}"
 
 
+def unknown_type(kind: exp.DataType) -> QueryFailed:
+    """Return Trino's refusal of a type that only others have."""
+    name = "string" if kind.this == DType.TEXT else kind.sql().lower()
+    return QueryFailed("TYPE_NOT_FOUND", f"{position(kind.parent)}: Unknown type: {name}")
+
+
 def check(tree: exp.Expression) -> None:
     """Raise QueryFailed for the first part of a typed query that Trino would not take."""
     for node in tree.walk():

@@ -8,6 +8,7 @@ from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError
 
+from local.athena.foreign import SIGNS, foreign
 from local.call import AwsError
 
 _DECIMAL = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)")
@@ -28,6 +29,15 @@ class Athena(Trino):
     """Trino's dialect in which each function keeps its name: functions.py knows what it means."""
 
     INDEX_OFFSET = 0  # Array subscripts stay as they are written.
+
+    class Tokenizer(Trino.Tokenizer):
+        """Trino's words, and no signs but its own."""
+
+        KEYWORDS: ClassVar[dict[str, Any]] = {
+            word: token
+            for word, token in Trino.Tokenizer.KEYWORDS.items()
+            if word[0].isalpha() or word in SIGNS
+        }
 
     class Parser(Trino.Parser):
         """Trino's parser without sqlglot's own reading of functions."""
@@ -67,4 +77,6 @@ def parsed(sql: str) -> exp.Expression:
         raise AwsError("InvalidRequestException", "Query is too deeply nested") from None
     if len(trees) != 1:
         raise AwsError("InvalidRequestException", "Only one sql statement is allowed. Got: " + sql)
+    if found := foreign(trees[0]):
+        raise AwsError("InvalidRequestException", f"mismatched input '{found}': Trino has it not")
     return trees[0]
