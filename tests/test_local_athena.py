@@ -1,5 +1,6 @@
 """The laptop's Athena answers as AWS's does: executions, results, workgroups, named queries."""
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.athena import Athena
+from local.athena.engine import Engine
 from local.cloud import Cloud
 from tests.athena_world import (
     an_athena,
@@ -59,6 +61,13 @@ def test_text_that_is_no_query_is_refused_at_once() -> None:
         executed("selec 1")
 
 
+@pytest.mark.parametrize("text", ["'\0'", "'\udcff'"])
+def test_what_is_no_text_is_refused_at_once(text: str) -> None:
+    for given in ({"sql": f"SELECT {text}"}, {"sql": "SELECT ?", "ExecutionParameters": [text]}):
+        with pytest.raises(ClientError, match=r"InvalidRequestException.*hold no NUL"):
+            executed(**given)
+
+
 def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
     table("many", "many/", {}, "id", "")
     put("many/rows", [{"id": f'{n}"\n,é'} for n in range(2500)])
@@ -73,6 +82,13 @@ def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
     assert found == ["id", *(f'{n}"\n,é' for n in range(2500))]
     with pytest.raises(ClientError, match="MaxResults is more than maximum"):
         athena().get_query_results(QueryExecutionId=key["QueryExecutionId"], MaxResults=1001)
+
+
+@pytest.mark.parametrize("token", ["1", "9", "99", "one", "\u00b2", "9" * 5000])
+def test_a_token_that_no_page_gave_is_refused(token: str) -> None:
+    key = executed('SELECT \'"\' AS "\u00e9"""')["QueryExecutionId"]
+    with pytest.raises(ClientError, match=r"InvalidRequestException.*NextToken .* is not valid"):
+        athena().get_query_results(QueryExecutionId=key, NextToken=token)
 
 
 def test_a_result_is_a_csv_in_s3_that_tells_null_from_empty() -> None:
@@ -116,13 +132,15 @@ def test_tables_are_described() -> None:
     assert ["changes"] in rows("SHOW TABLES")
     assert rows("SHOW TABLES 'chang*'") == [["changes"]]
     assert ["sales"] in rows("SHOW DATABASES")
-    columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'changes'"
-    assert rows(columns + " ORDER BY ordinal_position")[1:] == [
-        ["id"],
-        ["total"],
-        ["event"],
-        ["dt"],
-    ]
+    assert "'[' is not a pattern" in reason("SHOW TABLES '['")
+
+
+def test_the_columns_of_a_wide_table_are_told_in_their_order() -> None:
+    names = [f"c{number}" for number in range(12)]
+    table("wide", "wide/", {}, " ".join(names), "dt")
+    told = "SELECT column_name FROM information_schema.columns WHERE table_name = 'wide'"
+    assert rows(f"{told} ORDER BY ordinal_position")[1:] == [[name] for name in (*names, "dt")]
+    assert rows(f"{told} AND ordinal_position > 12")[1:] == [["dt"]]
 
 
 def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
@@ -136,13 +154,15 @@ def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
     assert executed("SELECT 1", WorkGroup="limited")["Status"]["State"] == "SUCCEEDED"
 
 
+NUMBERS = "UNNEST(sequence(1, 100000))"
+ENDLESS = f"SELECT sum(a * b % 7) FROM {NUMBERS} AS t(a) CROSS JOIN {NUMBERS} AS u(b)"
+
+
 def endless_queries() -> list[str]:
     """Start two queries that take long, and return their ids once the first one runs."""
     client = athena()
-    numbers = "UNNEST(sequence(1, 100000))"
-    endless = f"SELECT sum(a * b % 7) FROM {numbers} AS t(a) CROSS JOIN {numbers} AS u(b)"
     keys = [
-        client.start_query_execution(QueryString=endless, WorkGroup="work")["QueryExecutionId"]
+        client.start_query_execution(QueryString=ENDLESS, WorkGroup="work")["QueryExecutionId"]
         for _ in range(2)
     ]
     while client.get_query_execution(QueryExecutionId=keys[0])["QueryExecution"]["Status"][
@@ -171,6 +191,44 @@ def test_a_running_query_can_be_stopped() -> None:
         athena().stop_query_execution(QueryExecutionId=key)
     assert {ended(key)["Status"]["State"] for key in keys} == {"CANCELLED"}
     assert rows("SELECT 1")[1] == ["1"]
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """An event that comes a moment before DuckDB begins with a query, when it does nothing."""
+    found, write = threading.Event(), Engine.write
+
+    def later(*given: Any) -> None:
+        found.set()
+        time.sleep(0.2)
+        write(*given)
+
+    monkeypatch.setattr(Engine, "write", later)
+    return found
+
+
+def test_a_query_that_is_stopped_before_it_computes_does_not_hold_up_the_next(
+    planned: threading.Event,
+) -> None:
+    key = athena().start_query_execution(QueryString=ENDLESS, WorkGroup="work")["QueryExecutionId"]
+    assert planned.wait(60)
+    athena().stop_query_execution(QueryExecutionId=key)
+    status = ended(key)["Status"]
+    assert (status["State"], "AthenaError" in status) == ("CANCELLED", False)
+    assert rows("SELECT 1")[1] == ["1"]
+
+
+def test_athena_is_closed_whatever_its_query_is_about_to_do(
+    cloud: Cloud, planned: threading.Event
+) -> None:
+    another = Athena(cloud)
+    place = {"OutputLocation": "s3://lake/queries/"}
+    another._start_query_execution({"QueryString": ENDLESS, "ResultConfiguration": place})
+    assert planned.wait(60)
+    closing = threading.Thread(target=another.close, daemon=True)
+    closing.start()
+    closing.join(60)
+    assert not closing.is_alive()
 
 
 def test_a_request_token_starts_one_query() -> None:
@@ -217,6 +275,10 @@ def test_a_query_goes_where_its_workgroup_says() -> None:
         executed(
             "SELECT 1", WorkGroup="primary", ResultConfiguration={"OutputLocation": "s3://absent/"}
         )
+    with pytest.raises(ClientError, match="Unable to verify/create output bucket no bucket"):
+        executed(
+            "SELECT 1", WorkGroup="free", ResultConfiguration={"OutputLocation": "s3://no bucket/"}
+        )
 
 
 def test_a_workgroup_lives() -> None:
@@ -240,6 +302,18 @@ def test_a_workgroup_lives() -> None:
     assert found["ResultConfiguration"] == {"OutputLocation": "s3://lake/b/"}
     assert found["BytesScannedCutoffPerQuery"] == 20_000_000
     assert found["EnforceWorkGroupConfiguration"] is True
+    wrong = {
+        "RemoveBytesScannedCutoffPerQuery": True,
+        "ResultConfigurationUpdates": {"OutputLocation": "nowhere"},
+    }
+    with pytest.raises(ClientError, match="Invalid output location nowhere"):
+        client.update_work_group(WorkGroup="brief", ConfigurationUpdates=wrong)
+    assert client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"] == found
+    client.update_work_group(
+        WorkGroup="brief", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True}
+    )
+    found = client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"]
+    assert "BytesScannedCutoffPerQuery" not in found
     arn = "arn:aws:athena:us-east-1:123456789012:workgroup/brief"
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
     client.untag_resource(ResourceARN=arn, TagKeys=["pipeline"])
@@ -301,6 +375,8 @@ def test_the_catalog_can_be_looked_into() -> None:
     assert [told["Name"] for told in listed["TableMetadataList"]] == ["changes"]
     with pytest.raises(ClientError, match="MetadataException"):
         client.get_table_metadata(**where, DatabaseName="sales", TableName="absent")
+    with pytest.raises(ClientError, match=r"InvalidRequestException.*not a regular expression"):
+        client.list_table_metadata(**where, DatabaseName="sales", Expression="*")
 
 
 def test_what_is_not_modelled_is_refused() -> None:

@@ -52,6 +52,15 @@ def test_a_view_is_kept_in_glue_as_athena_keeps_it() -> None:
     assert ["seen"] in rows("SHOW VIEWS IN sales")
 
 
+def test_a_view_is_shown_as_it_was_written() -> None:
+    executed("CREATE OR REPLACE VIEW quoting AS\nSELECT '\"' AS x,\n  'it''s \t\u00e9' AS \"y\"")
+    assert ["\t".join(row) for row in rows("SHOW CREATE VIEW quoting")] == [
+        "CREATE VIEW sales.quoting AS",
+        "SELECT '\"' AS x,",
+        "  'it''s \t\u00e9' AS \"y\"",
+    ]
+
+
 def test_a_view_follows_the_view_below_it() -> None:
     executed("CREATE OR REPLACE VIEW below AS SELECT 1 AS x")
     executed("CREATE OR REPLACE VIEW above AS SELECT x + 1 AS y FROM below")

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
-from local.crawler.crawl import A_STEP
+from local.crawler.crawl import A_STEP, READ
 from local.crawler.part import Glue
 from local.iam.part import Iam
 from tests.crawls import (
@@ -25,8 +25,10 @@ from tests.crawls import (
     partitions,
     permissions,
     put,
+    table_input,
 )
 from tests.laptop import aws, laptop
+from tests.roles import allow
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +229,65 @@ def test_a_missing_table_fails_the_crawl(cloud: Cloud) -> None:
     assert [run["State"] for run in runs] == ["FAILED"]
 
 
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        (None, "Table changes in database sales has no location in S3"),
+        ({"Location": "/lake"}, "Table changes in database sales has no location in S3"),
+        ({"Location": "s3://No Bucket/x"}, 'Invalid bucket name "No Bucket"'),
+        ({"Location": "s3://[x/"}, "Invalid bucket name"),
+        ({"Location": "s3://absent/x"}, "The specified bucket does not exist"),
+    ],
+)
+def test_a_table_that_lies_nowhere_fails_the_crawl(
+    cloud: Cloud, storage: dict[str, Any] | None, said: str
+) -> None:
+    told = table_input(StorageDescriptor=storage)
+    aws("glue").delete_table(DatabaseName="sales", Name="changes")
+    aws("glue").create_table(
+        DatabaseName="sales", TableInput={k: v for k, v in told.items() if v is not None}
+    )
+    here = allow("s3:GetBucketLocation s3:ListBucket", "*")
+    make_role(*permissions().values(), here)
+    crawl = crawled(cloud)
+    assert (crawl["Status"], said in crawl["ErrorMessage"]) == ("FAILED", True)
+
+
+def test_a_crawl_fails_while_s3_cannot_be_reached(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put("lake/dt=1/a", {"note": "x"})
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    cloud._clients.clear()
+    assert "Could not connect to the endpoint URL" in crawled(cloud)["ErrorMessage"]
+    monkeypatch.undo()
+    cloud._clients.clear()
+    assert crawled(cloud)["Status"] == "SUCCEEDED"
+
+
+def test_a_table_or_partition_that_lacks_columns_gains_them(cloud: Cloud) -> None:
+    glue = aws("glue")
+    glue.delete_table(DatabaseName="sales", Name="changes")
+    bare = table_input(StorageDescriptor={"Location": "s3://lake/lake"})
+    glue.create_table(DatabaseName="sales", TableInput=bare)
+    glue.create_partition(
+        DatabaseName="sales", TableName="changes", PartitionInput={"Values": ["1"]}
+    )
+    put("lake/dt=1/a", {"note": "x"})
+    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert column_types() == {"note": "string"}
+    assert partitions()["1"]["StorageDescriptor"]["Columns"] == [{"Name": "note", "Type": "string"}]
+
+
+def test_a_row_longer_than_a_megabyte_is_read_and_nonsense_is_passed_over(cloud: Cloud) -> None:
+    put("lake/dt=1/long.gz", {"long": "x" * 2 * READ, "after": 1})
+    put("lake/dt=2/long", {"long": "x" * 2 * READ, "later": 1})
+    aws("s3").put_object(Bucket="lake", Key="lake/dt=3/deep", Body=b'{"a":' + b"[" * 100_000)
+    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert list(partitions()) == ["1", "2"]
+    assert {"after", "later"} <= set(column_types())
+
+
 def test_a_role_that_no_longer_trusts_glue_fails_the_crawl(cloud: Cloud) -> None:
     aws("glue").create_crawler(**definition())
     make_role(*permissions().values(), service="lambda")
@@ -331,6 +392,7 @@ def test_crawls_are_listed_newest_first_and_by_pages(cloud: Cloud) -> None:
         if "NextToken" not in page:
             break
         token = {"NextToken": page["NextToken"]}
+    refused(glue, "list_crawls", "InvalidInputException", CrawlerName="finder", NextToken="next")
     assert found == started[::-1]
 
 

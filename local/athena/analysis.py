@@ -11,12 +11,13 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
-from local.athena.checks import check, position
+from local.athena.checks import check, position, unknown_type
 from local.athena.errors import QueryFailed, not_modelled
+from local.athena.foreign import TYPES
 from local.athena.functions import function_of
 from local.athena.inference import RULES
 from local.athena.syntax import Athena
-from local.athena.trino_types import Type
+from local.athena.trino_types import Decimal, Type
 
 Columns = Mapping[str, Type]
 Schema = Mapping[tuple[str, str], Columns]
@@ -43,7 +44,7 @@ KNOWN = (
 def analysed(tree: exp.Expression, schema: Schema, database: str) -> exp.Expression:
     """Return the query with stars expanded, columns bound to their tables, and types everywhere."""
     _refuse_unknown(tree)
-    _write_decimals(tree)
+    _size_decimals(tree)
     _name_outputs(tree)
     tables = _mapping(schema)
     bound = _bound(tree, tables, database)
@@ -75,17 +76,17 @@ def _refuse_unknown(tree: exp.Expression) -> None:
                 "FUNCTION_NOT_FOUND",
                 f"{position(node)}: Function '{node.name.lower()}' not registered",
             )
+        if isinstance(node, exp.DataType) and node.this not in TYPES:
+            raise unknown_type(node)
         if type(node) not in KNOWN:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
 
 
-def _write_decimals(tree: exp.Expression) -> None:
-    """Give the literals DECIMAL '1.50' the size that their digits have."""
-    for node in tree.find_all(exp.Cast):
-        literal = node.this
-        if node.to.is_type("decimal") and not node.to.expressions and literal.is_string:
-            digits = literal.name if "." in literal.name else literal.name + "."
-            node.replace(exp.Literal.number(digits))
+def _size_decimals(tree: exp.Expression) -> None:
+    """Give the decimals without a size Trino's: DuckDB has another."""
+    for kind in list(tree.find_all(exp.DataType)):
+        if kind.is_type("decimal") and not kind.expressions:
+            kind.replace(Decimal(38, 0).type)
 
 
 def _name_outputs(tree: exp.Expression) -> None:

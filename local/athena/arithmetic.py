@@ -44,12 +44,18 @@ def remainder(node: exp.Mod) -> exp.Expression:
 
 def total(node: exp.Add | exp.Sub) -> exp.Expression:
     """Return a sum or difference; of decimals with Trino's precision and scale."""
-    if kind_of(node) != DType.DECIMAL:
-        return node
-    return cast(
-        type(node)(this=cast(node.left, node.type), expression=cast(node.right, node.type)),
-        node.type,
-    )
+    if kind_of(node) == DType.DECIMAL:
+        return cast(_between(node, node.type), node.type)
+    if kind_of(node) == DType.DATE:
+        return call("trino.whole_day", type(node)(this=node.left, expression=node.right))
+    if kind_of(node) == DType.INTERVAL and kind_of(node.left) in types.MOMENTS:
+        return exp.Paren(this=_between(node, types.TIMESTAMP))
+    return node
+
+
+def _between(node: exp.Add | exp.Sub, kind: types.Type) -> exp.Expression:
+    """Return the same sum or difference between two values of one type."""
+    return type(node)(this=cast(node.left, kind), expression=cast(node.right, kind))
 
 
 def product(node: exp.Mul) -> exp.Expression:

@@ -109,6 +109,13 @@ def _count(node: exp.Anonymous) -> exp.Expression:
     return call("count", *(node.expressions or [exp.Star()]))
 
 
+def _sequence(node: exp.Anonymous) -> exp.Expression:
+    """Return the list of numbers, or of moments: a day apart unless a step is given."""
+    if len(node.expressions) == 2 and kind_of(node.expressions[0]) in types.MOMENTS:
+        node.append("expressions", call("to_days", literal(1)))
+    return _by_name(node, function_of(node))
+
+
 def _approx_distinct(node: exp.Anonymous) -> exp.Expression:
     return call("count", exp.Distinct(expressions=[node.expressions[0]]))
 
@@ -228,7 +235,7 @@ _BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
     **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
     **{"date": _date, "date_format": _formatted, "date_parse": _formatted},
     **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
-    **{"element_at": _element_at, "reduce": _reduce},
+    **{"element_at": _element_at, "reduce": _reduce, "sequence": _sequence},
     **dict.fromkeys(("any_match", "all_match", "none_match"), _matching),
     **dict.fromkeys(("json_extract", "json_extract_scalar", "json_size"), _at_path),
 }

@@ -23,6 +23,7 @@ _MILLISECONDS = {
 _WRITTEN = {
     DType.TIMESTAMP: "trino.timestamp_text",
     DType.TIMESTAMPTZ: "trino.timestamptz_text",
+    DType.INTERVAL: "trino.interval_text",
     **dict.fromkeys(types.FLOATS, "trino.double_text"),
 }
 

@@ -26,6 +26,12 @@ def position(node: exp.Expression) -> str:
     return f"line {line}:{column}"
 
 
+def unknown_type(kind: exp.DataType) -> QueryFailed:
+    """Return Trino's refusal of a type that only others have."""
+    name = "string" if kind.this == DType.TEXT else kind.sql().lower()
+    return QueryFailed("TYPE_NOT_FOUND", f"{position(kind.parent)}: Unknown type: {name}")
+
+
 def check(tree: exp.Expression) -> None:
     """Raise QueryFailed for the first part of a typed query that Trino would not take."""
     for node in tree.walk():
@@ -70,6 +76,20 @@ def _arithmetic(node: exp.Binary) -> None:
     for side in (node.left.type, node.right.type):
         if side is not None and side.this in _NO_NUMBERS:
             raise _inapplicable(node)
+    if not _on_moments(node):
+        raise _inapplicable(node)
+
+
+def _on_moments(node: exp.Binary) -> bool:
+    """Tell whether a moment is moved by an interval only, and taken from a moment only."""
+    sides = (node.left.type, node.right.type)
+    others = [kind for kind in sides if kind is None or kind.this not in types.MOMENTS]
+    if len(others) == 2:
+        return True
+    if not others:
+        return isinstance(node, exp.Sub)
+    moved = isinstance(node, exp.Add) or (isinstance(node, exp.Sub) and others[0] is sides[1])
+    return moved and (types.is_unknown(others[0]) or others[0].this == DType.INTERVAL)
 
 
 def _between(node: exp.Between) -> None:

@@ -28,6 +28,7 @@ _MACROS = Path(__file__).with_name("macros.sql")
 _WRITTEN = {
     "TIMESTAMP": "trino.timestamp_text({})",
     "TIMESTAMP WITH TIME ZONE": "trino.timestamptz_text({})",
+    "INTERVAL": "trino.interval_text({})",
     "DOUBLE": "trino.double_text({})",
     "FLOAT": "trino.double_text({})",
 }
@@ -73,16 +74,16 @@ class Engine:
         self, tree: exp.Expression, database: str, now: datetime, making: Name | None = None
     ) -> Plan:
         """Return the plan of a query; raise QueryFailed with Trino's reason where it has none."""
-        self._forget()
         planner = Planner(self._catalog, self._objects, self._duckdb, now, making)
         with failures():
+            self._forget()
             translation = planner.translation(tree, database)
             described = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
         kinds = [row[1] for row in described]
         columns = tuple(map(OutputColumn, translation.names, kinds))
         origins = {file: key for scan in planner.scans for file, key in scan.origins().items()}
-        self._lower(planner.scans)
         with failures(origins):
+            self._lower(planner.scans)
             scanned = self._scanned(translation.sql, planner.scans)
         return Plan(translation.sql, columns, scanned, origins)
 

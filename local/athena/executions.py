@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,7 @@ from local.call import AwsError
 _DONE = ("SUCCEEDED", "FAILED", "CANCELLED")
 _KEPT = 10_000  # Executions that are remembered.
 _KEPT_FILES = 50  # Results that stay on the disk; older ones are fetched from S3 again.
+_BETWEEN_INTERRUPTS = 0.01  # seconds
 
 
 @dataclass
@@ -48,11 +50,14 @@ class Execution:
     ended: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ends(self, state: str, now: float, reason: str = "") -> None:
+    def ends(
+        self, state: str, now: float, reason: str = "", failed: QueryFailed | None = None
+    ) -> None:
         """Reach a final state, unless one is reached already."""
         with self.lock:
             if self.state not in _DONE:
-                self.state, self.reason, self.ended = state, reason, now
+                self.reason, self.failed, self.ended = reason, failed, now
+                self.state = state  # Last: who sees it may ask for the rest.
 
     def runs(self, now: float) -> bool:
         """Begin to run, and return whether it may."""
@@ -75,6 +80,7 @@ class Executions:
         self._engine: Engine | None = None
         self._objects: Objects | None = None
         self._running: Execution | None = None
+        self._turn = threading.Lock()  # Held to change `_running`, and to act on it.
 
     def start(self, execution: Execution, token: str) -> str:
         """Let a query run when its turn comes, and return its id; a token counts once."""
@@ -110,8 +116,7 @@ class Executions:
         """Cancel a query that is not done."""
         execution = self.get(key)
         execution.ends("CANCELLED", self._now(), "Query cancelled by user")
-        if self._running is execution and self._engine:
-            self._engine.interrupt()
+        self._interrupt(execution)
 
     def file(self, execution: Execution) -> Path:
         """Return the file of a result, fetched from S3 where it is no longer here."""
@@ -125,20 +130,34 @@ class Executions:
         for execution in list(self._all.values()):
             if execution.state not in _DONE:
                 self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was killed"))
-        if self._engine:
-            self._engine.interrupt()
+        self._interrupt(self._running)
         self._worker.submit(self._forget)
 
     def close(self) -> None:
         """End the thread, the database and the files."""
         for execution in list(self._all.values()):
             execution.ends("CANCELLED", self._now(), "Athena was closed")
-        if self._engine:
-            self._engine.interrupt()
+        self._interrupt(self._running)
         self._worker.shutdown(wait=True, cancel_futures=True)
         if self._engine:
             self._engine.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _interrupt(self, execution: Execution | None) -> None:
+        """Wait until an execution that has ended lets go of the engine.
+
+        One interrupt is not enough: DuckDB forgets one that comes while it does nothing, as
+        before a query that is still planned.
+        """
+        while execution is not None and self._interrupted(execution):
+            time.sleep(_BETWEEN_INTERRUPTS)
+
+    def _interrupted(self, execution: Execution) -> bool:
+        """Interrupt an execution, and return whether it has the engine."""
+        with self._turn:
+            if self._running is execution and self._engine:
+                self._engine.interrupt()
+            return self._running is execution
 
     def _forget(self) -> None:
         if self._engine:
@@ -162,9 +181,19 @@ class Executions:
             raise invalid(f"Could not find results in {execution.output}") from None
 
     def _run(self, execution: Execution) -> None:
-        if not execution.runs(self._now()):
-            return
-        self._running = execution
+        self._runs_now(execution)
+        try:
+            if execution.runs(self._now()):
+                self._finish(execution)
+        finally:
+            self._runs_now(None)
+
+    def _runs_now(self, execution: Execution | None) -> None:
+        with self._turn:
+            self._running = execution
+
+    def _finish(self, execution: Execution) -> None:
+        """Bring an execution to its end, whichever that is."""
         try:
             execution.outcome = self._outcome(execution)
             execution.ends("SUCCEEDED", self._now())
@@ -176,8 +205,6 @@ class Executions:
             self._fail(execution, QueryFailed("SYNTAX_ERROR", refused.message))
         except (ClientError, BotoCoreError) as error:
             self._fail(execution, QueryFailed("HIVE_METASTORE_ERROR", str(error)))
-        finally:
-            self._running = None
 
     def _broken(self, execution: Execution, done: "Future[None]") -> None:
         """Let a fault of the laptop's Athena end its query too, with its name."""
@@ -187,8 +214,7 @@ class Executions:
             self._fail(execution, failed)
 
     def _fail(self, execution: Execution, failed: QueryFailed) -> None:
-        execution.failed = failed
-        execution.ends("FAILED", self._now(), str(failed))
+        execution.ends("FAILED", self._now(), str(failed), failed)
 
     def _outcome(self, execution: Execution) -> Outcome:
         file = self._file(execution)

@@ -124,6 +124,11 @@ def _list_of(place: int) -> Callable[[list[Type]], Type]:
     return lambda arguments: _nested(DType.ARRAY, _first(arguments, place))
 
 
+def _sequence(arguments: list[Type]) -> Type:
+    kind = _first(arguments)
+    return _nested(DType.ARRAY, types.BIGINT if kind.this in types.INTEGERS else kind)
+
+
 def _map(arguments: list[Type]) -> Type:
     return _nested(DType.MAP, *(_element([argument]) for argument in arguments))
 
@@ -150,7 +155,7 @@ _RESULTS: dict[str, Callable[[list[Type]], Type]] = {
     "rounded": _rounded,
     "element": _element,
     "list": _list_of(0),
-    "sequence": _list_of(0),
+    "sequence": _sequence,
     "repeated": _list_of(0),
     "transformed": _list_of(1),
     "keys": _part(0),

@@ -44,7 +44,9 @@ def _arithmetic_type(node: exp.Binary) -> Type:
     left, right = node.left.type or types.UNKNOWN, node.right.type or types.UNKNOWN
     moments = [kind for kind in (left, right) if kind.this in types.MOMENTS]
     if moments:
-        return moments[0] if len(moments) == 1 else Type(this=DType.INTERVAL)
+        return moments[0] if len(moments) == 1 else types.INTERVAL
+    if DType.INTERVAL in (left.this, right.this):
+        return types.INTERVAL
     one, other = types.decimal_of(left), types.decimal_of(right)
     if one and other and DType.DECIMAL in (left.this, right.this):
         return DECIMALS[type(node)](one, other).type

@@ -6,7 +6,8 @@ from local.athena.catalog import Catalog, table_of
 from local.athena.errors import QueryFailed
 from local.athena.scans import quoted, text
 
-Row = tuple[str, ...]
+Names = tuple[str, ...]
+Row = tuple[str | int, ...]
 
 
 def relation(catalog: Catalog, name: str) -> str:
@@ -16,13 +17,17 @@ def relation(catalog: Catalog, name: str) -> str:
             "TABLE_NOT_FOUND", f"Table 'awsdatacatalog.information_schema.{name}' does not exist"
         )
     columns, rows_of = _TABLES[name]
-    rows = [f"({', '.join(map(text, row))})" for row in rows_of(catalog)]
+    rows = [f"({', '.join(map(_literal, row))})" for row in rows_of(catalog)]
     names = ", ".join(map(quoted, columns))
     values = ", ".join(rows) or f"({', '.join(['NULL'] * len(columns))})"
     return f"SELECT * FROM (VALUES {values}) AS t({names})" + ("" if rows else " WHERE false")
 
 
-def _schemata(catalog: Catalog) -> Iterable[Row]:
+def _literal(cell: str | int) -> str:
+    return f"{cell}::BIGINT" if isinstance(cell, int) else text(cell)
+
+
+def _schemata(catalog: Catalog) -> Iterable[Names]:
     for database in catalog.databases():
         yield "awsdatacatalog", database["Name"]
 
@@ -41,10 +46,10 @@ def _columns(catalog: Catalog) -> Iterable[Row]:
             for place, column in enumerate((*table.columns, *table.keys), start=1):
                 where = ("awsdatacatalog", database, table.name)
                 kind = "varchar" if column.type == "string" else column.type
-                yield *where, column.name, str(place), kind
+                yield *where, column.name, place, kind
 
 
-_TABLES: dict[str, tuple[Row, Callable[[Catalog], Iterable[Row]]]] = {
+_TABLES: dict[str, tuple[Names, Callable[[Catalog], Iterable[Row]]]] = {
     "schemata": (("catalog_name", "schema_name"), _schemata),
     "tables": (("table_catalog", "table_schema", "table_name", "table_type"), _tables),
     "columns": (

@@ -99,6 +99,10 @@ CREATE MACRO trino.at_timezone(x, zone) AS
     CASE WHEN trino.utc(zone) IS NOT NULL THEN CAST(x AS TIMESTAMPTZ) END;
 CREATE MACRO trino.from_unixtime(x) AS trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))),
     (x, zone) AS trino.at_timezone(trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))), zone);
+CREATE MACRO trino.whole_day(x) AS CASE
+    WHEN x <> date_trunc('day', x) THEN trino.failed(
+        'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date', x)
+    ELSE CAST(x AS DATE) END;
 CREATE MACRO trino.current_timezone() AS 'UTC';
 
 -- JSON.
@@ -145,6 +149,17 @@ CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
 -- Text as Trino writes it.
 CREATE MACRO trino.timestamp_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g');
 CREATE MACRO trino.timestamptz_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g') || ' UTC';
+CREATE MACRO trino.two_digits(n) AS lpad(CAST(n AS VARCHAR), 2, '0');
+CREATE MACRO trino.sign_of(n) AS CASE WHEN n < 0 THEN '-' ELSE '' END;
+CREATE MACRO trino.months_text(n) AS trino.sign_of(n) || abs(n) // 12 || '-' || abs(n) % 12;
+CREATE MACRO trino.days_text(ms) AS trino.sign_of(ms) || abs(ms) // 86400000
+    || ' ' || trino.two_digits(abs(ms) // 3600000 % 24)
+    || ':' || trino.two_digits(abs(ms) // 60000 % 60)
+    || ':' || trino.two_digits(abs(ms) // 1000 % 60)
+    || '.' || lpad(CAST(abs(ms) % 1000 AS VARCHAR), 3, '0');
+CREATE MACRO trino.interval_text(x) AS CASE
+    WHEN year(x) = 0 AND month(x) = 0 THEN trino.days_text(CAST(round(epoch(x) * 1000) AS BIGINT))
+    ELSE trino.months_text(12 * year(x) + month(x)) END;
 CREATE MACRO trino.joined_exponent(sign, digits, exponent) AS
     sign || left(digits, 1) || '.'
     || CASE WHEN length(digits) = 1 THEN '0' ELSE substr(digits, 2) END || 'E' || exponent;

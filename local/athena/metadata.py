@@ -6,7 +6,7 @@ from collections.abc import Callable
 from local.athena.catalog import CATALOG, Catalog
 from local.athena.errors import QueryFailed
 from local.athena.paging import paged
-from local.athena.workgroups import Params
+from local.athena.workgroups import Params, invalid
 from local.call import AwsError
 
 _SUMMARY = {"Type": "GLUE", "Status": "CREATE_COMPLETE"}
@@ -36,13 +36,20 @@ def _get_database(catalog: Catalog, params: Params) -> Params:
 
 def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
     _only_glue(params["CatalogName"])
-    wanted = re.compile(params.get("Expression") or ".*")
+    wanted = _pattern(params.get("Expression") or ".*")
     try:
         tables = catalog.tables(params["DatabaseName"].lower())
     except QueryFailed as failed:
         raise AwsError("MetadataException", failed.message) from None
     found = [_table(told) for told in tables if wanted.fullmatch(told["Name"])]
     return paged("TableMetadataList", found, params)
+
+
+def _pattern(expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise invalid(f"Expression {expression} is not a regular expression: {error}") from None
 
 
 def _get_table_metadata(catalog: Catalog, params: Params) -> Params:

@@ -1,5 +1,6 @@
 """Pages of a list, as Athena's List calls give them."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ LONGEST = 50
 
 def number(token: str) -> int:
     """Return the place that a token stands for."""
-    if not token.isdigit():
+    if not re.fullmatch(r"[0-9]{1,18}", token):
         raise invalid(f"NextToken {token} is not valid")
     return int(token)
 

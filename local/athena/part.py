@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.athena.catalog import CATALOG, Catalog
 from local.athena.executions import Execution, Executions, new_id, told
@@ -146,7 +146,7 @@ class Athena(Part):
             raise invalid(_NO_LOCATION)
         try:
             self.cloud.client("s3").head_bucket(Bucket=found[1])
-        except ClientError:
+        except (ClientError, BotoCoreError):
             raise invalid(f"Unable to verify/create output bucket {found[1]}") from None
         return location if location.endswith("/") else location + "/"
 
@@ -192,6 +192,9 @@ class Athena(Part):
 
 def _query(params: Params) -> str:
     sql = params["QueryString"]
+    for text in (sql, *params.get("ExecutionParameters", ())):
+        if re.search("[\0\ud800-\udfff]", text):
+            raise invalid("A query can hold no NUL, and nothing that is not Unicode")
     if len(sql.encode()) > _LONGEST_QUERY:
         raise invalid(f"QueryString is longer than {_LONGEST_QUERY} bytes")
     return sql

@@ -1,6 +1,7 @@
 """Which objects belong to which partition: by projection, by the catalog, or to none at all."""
 
 import re
+from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -113,7 +114,13 @@ def projection(table: Table, column: str, now: datetime) -> Callable[[str], bool
         )
     if kind not in _KINDS:
         raise not_modelled(f"partition projection of type {kind}")
-    return _KINDS[kind](settings, now)
+    try:
+        return _KINDS[kind](settings, now)
+    except (ValueError, OverflowError) as error:
+        raise QueryFailed(
+            "HIVE_METASTORE_ERROR",
+            f"Table {table.database}.{table.name} has an invalid projection.{column}: {error}",
+        ) from None
 
 
 def _enum(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
@@ -122,8 +129,8 @@ def _enum(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
 
 
 def _integer(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
-    low, high = (int(bound) for bound in settings["range"].split(","))
-    step, digits = int(settings.get("interval", "1")), int(settings.get("digits", "1"))
+    low, high = map(int, _range(settings))
+    step, digits = _step(settings), int(settings.get("digits", "1"))
 
     def fits(value: str) -> bool:
         if not re.fullmatch(r"-?\d+", value):
@@ -138,6 +145,20 @@ def _integer(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
     return fits
 
 
+def _range(settings: dict[str, str]) -> list[str]:
+    bounds = [bound.strip() for bound in settings.get("range", "").split(",")]
+    if len(bounds) != 2:
+        raise ValueError(f"its range must be two bounds, as in 1,9, not {settings.get('range')!r}")
+    return bounds
+
+
+def _step(settings: dict[str, str]) -> int:
+    step = settings.get("interval", "1")
+    if not re.fullmatch(r"[1-9]\d{0,8}", step):
+        raise ValueError(f"its interval must be a whole number above 0, not {step!r}")
+    return int(step)
+
+
 _JAVA = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"))
 _SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
 _MONTHS = {"MONTH": 1, "YEAR": 12}
@@ -145,9 +166,9 @@ _MONTHS = {"MONTH": 1, "YEAR": 12}
 
 def _date(settings: dict[str, str], now: datetime) -> Callable[[str], bool]:
     pattern = _strptime(settings.get("format", ""))
-    low, high = (_bound(text.strip(), pattern, now) for text in settings["range"].split(","))
-    unit = settings.get("interval.unit", _finest(pattern)).upper().rstrip("S")
-    step = int(settings.get("interval", "1"))
+    low, high = (_bound(text, pattern, now) for text in _range(settings))
+    unit = _unit(settings.get("interval.unit", _finest(pattern)))
+    step = _step(settings)
 
     def fits(value: str) -> bool:
         moment = _moment(value, pattern)
@@ -156,11 +177,20 @@ def _date(settings: dict[str, str], now: datetime) -> Callable[[str], bool]:
     return fits
 
 
+def _unit(text: str) -> str:
+    unit = text.upper().rstrip("S")
+    if unit not in (*_SECONDS, *_MONTHS):
+        raise ValueError(f"{text!r} is no unit of time")
+    return unit
+
+
 def _strptime(pattern: str) -> str:
+    if not pattern:
+        raise ValueError("its format is missing, as yyyy-MM-dd is one")
     for java, python in _JAVA:
         pattern = pattern.replace(java, python)
     pattern = pattern.replace("'", "")
-    if re.search(r"(?<!%)[A-Za-z]", pattern) or not pattern:
+    if re.search(r"(?<!%)[A-Za-z]", pattern):
         raise not_modelled(f"the projected date format {pattern!r}")
     return pattern
 
@@ -184,25 +214,21 @@ def _bound(text: str, pattern: str, now: datetime) -> datetime:
     if relative is None:
         moment = _moment(text, pattern)
         if moment is None:
-            raise QueryFailed("HIVE_METASTORE_ERROR", f"Invalid projection range bound: {text}")
+            raise ValueError(f"the bound {text!r} of its range is no date of its format")
         return moment
     moment = now.replace(tzinfo=None)
     if relative[1]:
         sign = 1 if relative[1] == "+" else -1
-        moment = _shifted(moment, sign * int(relative[2]), relative[3].upper().rstrip("S"))
+        moment = _shifted(moment, sign * int(relative[2]), _unit(relative[3]))
     return _moment(moment.strftime(pattern), pattern) or moment
 
 
 def _shifted(moment: datetime, count: int, unit: str) -> datetime:
     if unit in _SECONDS:
         return moment + timedelta(seconds=count * _SECONDS[unit])
-    months = moment.year * 12 + moment.month - 1 + count * _MONTHS[unit]
-    day = moment.day
-    while True:  # The 31st of a shorter month is its last day.
-        try:
-            return moment.replace(year=months // 12, month=months % 12 + 1, day=day)
-        except ValueError:
-            day -= 1
+    year, month = divmod(moment.year * 12 + moment.month - 1 + count * _MONTHS[unit], 12)
+    last = monthrange(year, month + 1)[1]  # The 31st of a shorter month is its last day.
+    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
 
 
 def _on_grid(distance: timedelta, unit: str, step: int) -> bool:

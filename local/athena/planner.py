@@ -115,7 +115,7 @@ class Planner:
         where = layout(table, self._catalog, self._now)
         found = self._objects.listed(where)
         names = [key.name for key in table.keys]
-        files = self._objects.fetched(where, names, found)
+        files = self._objects.fetched(names, found)
         scan = Scan(table, tuple(found), tuple(files))
         self.scans.append(scan)
         return scan.relation()

@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from local.athena.engine import OutputColumn
 from local.athena.trino_types import athena
+from local.athena.workgroups import invalid
 
 LONGEST_PAGE = 1000
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)')
@@ -34,24 +36,27 @@ class Page:
 
 
 def page(file: Path, start: int, most: int) -> Page:
-    """Return the rows of a file from a byte on, at most so many."""
+    """Return the rows of a file from a byte on, where a line must begin, at most so many."""
+    read, fields = _FORMS[file.suffix]
     with file.open("rb") as lines:
-        lines.seek(start)
-        rows = []
-        for line in _records(lines):
-            rows.append(_fields(line) if file.suffix == ".csv" else tuple(line.split("\t")))
-            if len(rows) == most:
-                break
+        lines.seek(max(0, start - 1))
+        if start and lines.read(1) != b"\n":
+            raise invalid(f"NextToken {start} is not valid")
+        rows = tuple(fields(line.decode().removesuffix("\n")) for line in islice(read(lines), most))
         end = lines.tell()
-        return Page(tuple(rows), end if lines.read(1) else None)
+        return Page(rows, end if lines.read(1) else None)
 
 
-def _records(lines: Any) -> Iterator[str]:
-    """Yield a file's records; a quoted field may go on in the next line."""
-    while record := lines.readline():
-        while record.count(b'"') % 2:
-            record += lines.readline()
-        yield record.decode().removesuffix("\n")
+def _lines(lines: Any) -> Iterator[bytes]:
+    return iter(lines.readline, b"")
+
+
+def _records(lines: Any) -> Iterator[bytes]:
+    """Yield a CSV's records; a quoted field may go on in the next line."""
+    for record in _lines(lines):
+        while record.count(b'"') % 2 and (more := lines.readline()):
+            record += more
+        yield record
 
 
 def _fields(record: str) -> Row:
@@ -63,6 +68,17 @@ def _fields(record: str) -> Row:
         if found.end() == end and not found[0].endswith(","):
             return tuple(fields)
         position = found.end()
+
+
+def _columns(line: str) -> Row:
+    return tuple(line.split("\t"))
+
+
+_FORMS: dict[str, tuple[Callable[[Any], Iterator[bytes]], Callable[[str], Row]]] = {
+    ".csv": (_records, _fields),
+    ".txt": (_lines, _columns),
+}
+"""A result's extension → how its records are told apart, and the fields of one."""
 
 
 def write_text(file: Path, rows: Iterable[Row]) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlglot import exp
 
@@ -170,13 +171,21 @@ def _drop(found: re.Match[str], session: Session) -> Outcome:
 def _show_tables(found: re.Match[str], session: Session) -> Outcome:
     database = _parts(found["database"] or session.database, "")[1]
     views = found["kind"].upper() == "VIEWS"
-    wanted = re.compile((found["pattern"] or "*").strip("'").replace("*", ".*"), re.IGNORECASE)
+    wanted = _pattern((found["pattern"] or "*").strip("'"))
     names = [
         told["Name"]
         for told in session.catalog.tables(database)
         if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
     ]
     return _told(session, ["views" if views else "tab_name"], [(name,) for name in names])
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    """Return what SHOW TABLES is given: a regular expression in which * stands for any text."""
+    try:
+        return re.compile(shown.replace("*", ".*"), re.IGNORECASE)
+    except re.error as error:
+        raise QueryFailed("GENERIC_USER_ERROR", f"'{shown}' is not a pattern: {error}") from None
 
 
 def _show_databases(_: re.Match[str], session: Session) -> Outcome:
@@ -235,14 +244,15 @@ def _repair(found: re.Match[str], session: Session) -> Outcome:
         return match.groups() if match else None
 
     known = {values for values, _ in session.catalog.partitions(table)}
-    listed = {item.values for item in session.objects.listed(Layout([root], values_of))} - known
+    folders = {item.values for item in session.objects.listed(Layout([root], values_of))}
+    found = {tuple(map(unquote, each)): _spelled(table, each) for each in sorted(folders)}
+    missing = {values: spelled for values, spelled in found.items() if values not in known}
     base = place_text(table.location)
     session.catalog.add_partitions(
-        table, {values: f"{base}{_spelled(table, values)}/" for values in listed}
+        table, {values: f"{base}{spelled}/" for values, spelled in missing.items()}
     )
     rows = [
-        (f"Partitions not in metastore: {table.name}:{_spelled(table, values)}",)
-        for values in sorted(listed)
+        (f"Partitions not in metastore: {table.name}:{spelled}",) for spelled in missing.values()
     ]
     return _told(session, ["result"], rows)
 

@@ -1,5 +1,6 @@
 """Athena's SQL as a tree: Trino's grammar, and no more of it than the laptop understands."""
 
+import re
 from typing import Any, ClassVar
 
 import sqlglot
@@ -7,15 +8,36 @@ from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError
 
+from local.athena.foreign import SIGNS, foreign
 from local.call import AwsError
 
+_DECIMAL = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)")
 _SYNTAX_OF_ITS_OWN = ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM")
+
+
+def _decimal_literal(parser: Any, text: exp.Expression, _: exp.DataType) -> exp.Expression:
+    """Return the number of DECIMAL '1.50', which has the size that its digits have."""
+    found = _DECIMAL.fullmatch(text.name)
+    if found is None:
+        parser.raise_error(f"Invalid decimal literal: {text.name}")
+    digits = found["digits"]
+    number = exp.Literal.number(digits if "." in digits else digits + ".")
+    return exp.Neg(this=number) if found["sign"] == "-" else number
 
 
 class Athena(Trino):
     """Trino's dialect in which each function keeps its name: functions.py knows what it means."""
 
     INDEX_OFFSET = 0  # Array subscripts stay as they are written.
+
+    class Tokenizer(Trino.Tokenizer):
+        """Trino's words, and no signs but its own."""
+
+        KEYWORDS: ClassVar[dict[str, Any]] = {
+            word: token
+            for word, token in Trino.Tokenizer.KEYWORDS.items()
+            if word[0].isalpha() or word in SIGNS
+        }
 
     class Parser(Trino.Parser):
         """Trino's parser without sqlglot's own reading of functions."""
@@ -26,6 +48,10 @@ class Athena(Trino):
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: Trino.Parser.FUNCTION_PARSERS[name] for name in _SYNTAX_OF_ITS_OWN
+        }
+        TYPE_LITERAL_PARSERS: ClassVar[dict[Any, Any]] = {
+            **Trino.Parser.TYPE_LITERAL_PARSERS,
+            exp.DType.DECIMAL: _decimal_literal,
         }
 
 
@@ -51,4 +77,6 @@ def parsed(sql: str) -> exp.Expression:
         raise AwsError("InvalidRequestException", "Query is too deeply nested") from None
     if len(trees) != 1:
         raise AwsError("InvalidRequestException", "Only one sql statement is allowed. Got: " + sql)
+    if found := foreign(trees[0]):
+        raise AwsError("InvalidRequestException", f"mismatched input '{found}': Trino has it not")
     return trees[0]

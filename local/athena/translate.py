@@ -10,6 +10,8 @@ from local.athena import trino_types as types
 from local.athena.arithmetic import division, product, remainder, total
 from local.athena.calls import FINISH, WRAPPERS, called, item
 from local.athena.casts import casted
+from local.athena.checks import position
+from local.athena.errors import QueryFailed
 from local.athena.nodes import call, cast, kind_of, literal
 from local.athena.trino_types import DType
 from local.athena.unnest import unnested
@@ -57,12 +59,20 @@ def _moment(node: exp.Expression, now: datetime) -> exp.Expression | None:
     return None
 
 
-_FIELDS = {"dow": "isodow", "day_of_week": "isodow", "doy": "dayofyear", "day_of_month": "day"}
+_FIELDS = {
+    **{field: field for field in ("year", "quarter", "month", "week", "day")},
+    **{field: field for field in ("hour", "minute", "second", "timezone_hour", "timezone_minute")},
+    **{"day_of_week": "isodow", "dow": "isodow", "day_of_year": "dayofyear", "doy": "dayofyear"},
+    **{"day_of_month": "day", "year_of_week": "isoyear", "yow": "isoyear"},
+}
+"""A field of EXTRACT → DuckDB's function."""
 
 
 def _extract(node: exp.Extract) -> exp.Expression:
     field = node.name.lower()
-    return call(_FIELDS.get(field, field), node.expression)
+    if field not in _FIELDS:
+        raise QueryFailed("SYNTAX_ERROR", f"{position(node)}: Invalid EXTRACT field: {field}")
+    return call(_FIELDS[field], node.expression)
 
 
 def _zoned(node: exp.AtTimeZone) -> exp.Expression:

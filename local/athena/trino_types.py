@@ -23,7 +23,7 @@ def trino(text: str) -> Type:
 UNKNOWN, BOOLEAN, VARCHAR, BIGINT = (trino(t) for t in ("unknown", "boolean", "varchar", "bigint"))
 INTEGER, DOUBLE, DATE = (trino(text) for text in ("integer", "double", "date"))
 TIMESTAMP, TIMESTAMPTZ = trino("timestamp"), trino("timestamp with time zone")
-JSON, NULL = trino("json"), Type(this=DType.NULL)
+JSON, NULL, INTERVAL = trino("json"), Type(this=DType.NULL), Type(this=DType.INTERVAL)
 
 
 @dataclass(frozen=True, slots=True)

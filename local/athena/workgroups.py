@@ -58,9 +58,10 @@ class WorkGroups:
         group = self.get(params["WorkGroup"])
         updates = dict(params.get("ConfigurationUpdates", {}))
         results = updates.pop("ResultConfigurationUpdates", {})
+        merged = dict(group["Configuration"])
         if updates.pop("RemoveBytesScannedCutoffPerQuery", False):
-            group["Configuration"].pop("BytesScannedCutoffPerQuery", None)
-        merged = {**group["Configuration"], **updates}
+            merged.pop("BytesScannedCutoffPerQuery", None)
+        merged |= updates
         merged["ResultConfiguration"] = _updated(merged.get("ResultConfiguration", {}), results)
         group["Configuration"] = _configuration(merged)
         group.update({key: params[key] for key in ("Description", "State") if key in params})

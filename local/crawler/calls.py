@@ -1,5 +1,6 @@
 """Glue's operations on crawlers, for moto only records that there are some."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import uuid4
@@ -146,6 +147,9 @@ class Crawlers:
 
 def _page(items: list[Any], params: Params) -> tuple[list[Any], dict[str, str]]:
     """Return one page of an answer, and the token of the next if there is one."""
-    start = int(params.get("NextToken") or 0)
+    token = params.get("NextToken") or "0"
+    if not re.fullmatch("[0-9]{1,9}", token):
+        raise invalid(f"NextToken {token} is not one that an answer gave.")
+    start = int(token)
     end = start + params.get("MaxResults", 1000)
     return items[start:end], {"NextToken": str(end)} if end < len(items) else {}

@@ -19,6 +19,7 @@ from local.crawler.results import (
 )
 
 READ = 2**20  # bytes of each file that a classifier looks at
+READ_FOR_A_RECORD = 10 * READ  # if no record ends within those
 A_STEP = 50  # objects that are read in one step
 
 
@@ -44,9 +45,10 @@ def _table(glue: Any, database: str, name: str) -> Mapping[str, Any]:
         table = glue.get_table(DatabaseName=database, Name=name)["Table"]
     except glue.exceptions.EntityNotFoundException:
         raise CrawlFailed(f"Table {name} in database {database} was not found") from None
-    if not table["StorageDescriptor"].get("Location", "").startswith("s3://"):
+    storage = {"Columns": [], **table.get("StorageDescriptor", {})}
+    if not storage.get("Location", "").startswith("s3://"):
         raise CrawlFailed(f"Table {name} in database {database} has no location in S3")
-    return table
+    return {**table, "StorageDescriptor": storage}
 
 
 def _read(s3: Any, target: Target, log: Log) -> Iterator[None]:
@@ -79,25 +81,31 @@ def _read_object(s3: Any, target: Target, key: str, log: Log) -> None:
 
 def _columns_of(s3: Any, bucket: str, key: str) -> dict[str, Type]:
     """Return the columns of the beginning of an object; none if it is not JSON."""
-    answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{READ - 1}")
-    text = unzipped(answer["Body"].read()).decode(errors="ignore")
-    return columns(documents(text))
+    for most in (READ, READ_FOR_A_RECORD):
+        answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")
+        text = unzipped(answer["Body"].read(), most).decode(errors="ignore")
+        try:
+            if found := columns(documents(text)):
+                return found
+        except RecursionError:  # JSON that is nested too deeply to be anybody's row.
+            break
+    return {}
 
 
-def unzipped(body: bytes) -> bytes:
+def unzipped(body: bytes, most: int = READ) -> bytes:
     """Return the first bytes of a file as they are read, whether it is gzipped or not.
 
     A gzipped file may be several, one after the other, and its end may be cut off.
     """
     text = b""
-    while body.startswith(b"\x1f\x8b") and len(text) < READ:
+    while body.startswith(b"\x1f\x8b") and len(text) < most:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            text += member.decompress(body, READ - len(text))
+            text += member.decompress(body, most - len(text))
         except zlib.error:
             break
         body = member.unused_data
-    return text or body[:READ]
+    return text or body[:most]
 
 
 def _partition(path: str, keys: list[str]) -> Partition | None:

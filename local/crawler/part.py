@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.call import Call, Reply, json_reply
 from local.cloud import Cloud
@@ -17,6 +17,7 @@ from local.crawler.results import Changes, CrawlFailed, Log
 from local.crawler.state import LOG_GROUP, Crawler, Run
 from local.part import Part
 
+FAILURES = (ClientError, BotoCoreError, CrawlFailed)
 KILLED = "Internal Service Exception"
 NAMED_BY_NAME = frozenset(
     f"{verb}{kind}"
@@ -70,7 +71,7 @@ class Glue(Part):
         except StopIteration as end:
             run.changes = end.value
             crawler.stop("COMPLETED")
-        except (ClientError, CrawlFailed) as error:
+        except FAILURES as error:
             run.error = _reason(error)
             crawler.stop("FAILED")
 
@@ -84,7 +85,7 @@ class Glue(Part):
         targets, may = tables(crawler.definition), behavior(crawler.definition)
         try:
             changes = yield from crawl(glue, s3, targets, may, log)
-        except (ClientError, CrawlFailed) as error:
+        except FAILURES as error:
             log(f"ERROR : {_reason(error)}")
             raise
         for line in changes.lines():

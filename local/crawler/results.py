@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from local.crawler.json_columns import Type, hive, joined
 
@@ -114,9 +113,10 @@ class Target:
     @property
     def location(self) -> tuple[str, str]:
         """The bucket, and the prefix that ends with the table's folder."""
-        parts = urlsplit(self.table["StorageDescriptor"]["Location"])
-        prefix = parts.path.strip("/")
-        return parts.netloc, f"{prefix}/" if prefix else ""
+        location = self.table["StorageDescriptor"]["Location"].removeprefix("s3://")
+        bucket, _, path = location.partition("/")
+        prefix = path.strip("/")
+        return bucket, f"{prefix}/" if prefix else ""
 
     def columns_found(self) -> list[Column]:
         """Return the columns of all partitions together, partition keys excepted."""
@@ -203,13 +203,14 @@ def _partition_input(target: Target, partition: Partition, behavior: Behavior) -
 def _refresh_partitions(glue: Any, target: Target, present: Mapping[Values, Any]) -> int:
     """Give the table's columns to partitions that have others, and return how many had."""
     wanted = target.table["StorageDescriptor"]["Columns"]
-    stale = [each for each in present.values() if each["StorageDescriptor"]["Columns"] != wanted]
+    own = {values: each.get("StorageDescriptor", {}) for values, each in present.items()}
+    stale = [each for values, each in present.items() if own[values].get("Columns") != wanted]
     entries = [
         {
             "PartitionValueList": each["Values"],
             "PartitionInput": {
                 "Values": each["Values"],
-                "StorageDescriptor": {**each["StorageDescriptor"], "Columns": wanted},
+                "StorageDescriptor": {**own[tuple(each["Values"])], "Columns": wanted},
                 "Parameters": each.get("Parameters", {}),
             },
         }
