@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -35,6 +36,13 @@ TILES = """Object.fromEntries([...document.querySelectorAll("main .tile:not([hid
 ))"""
 CELLS = """[...document.querySelectorAll('[data-chart="%s"] tbody tr')].map((row) =>
   [...row.cells].map((cell) => cell.textContent))"""
+WRITTEN = """(() => {
+  let times = 0;
+  const format = counted.format;
+  Object.defineProperty(counted, "format", { value: (count) => (times++, format(count)) });
+  perHourTile(shown);
+  return times;
+})()"""
 SET = """{ const it = document.getElementById("%s");
   it.value = %s; it.dispatchEvent(new Event("change")); }"""
 
@@ -271,6 +279,25 @@ def test_nothing_is_said_to_be_nothing(browser: Tab, shown: Path, tmp_path: Path
     complete(browser, path)
     assert "data_generator.py" in browser.value(f"{notice}.textContent")
     assert "not verified yet" in browser.value(TILES)["proof"]
+
+
+def test_changes_of_months_stand_by_day_and_each_number_is_written_once(
+    browser: Tab, tmp_path: Path
+) -> None:
+    months = [
+        replace(PLAN, orders=60, seed=seed, until=until)
+        for seed, until in enumerate((date(2026, 3, 1), date(2026, 11, 23)))
+    ]
+    made = [change for plan in months for change in changes(plan)]
+    browser.show(write(tmp_path / "months.html", made))
+    days = Counter(f"{c.at:%b} {c.at.day}, {c.at.year}" for c in made)
+    rows = browser.value(CELLS % "per-hour")
+    assert {day: sum(map(int, counts)) for day, *counts in rows if any(map(int, counts))} == days
+    assert len(rows) == (made[-1].at.date() - made[0].at.date()).days + 1
+    assert browser.value(TILES)["per-hour"].startswith("Changes per day\n")
+    assert browser.value(WRITTEN) <= 3 * len(rows) + 1
+    browser.value(SET % ("to", "'2026-02-25'"))
+    assert browser.value(TILES)["per-hour"].startswith("Changes per hour\n")
 
 
 @pytest.mark.parametrize(

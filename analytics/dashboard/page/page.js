@@ -60,6 +60,9 @@ function showFilters({ currency }) {
 /** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
 function showChart(name, tile) {
   const section = document.querySelector(`[data-chart="${name}"]`);
+  for (const [part, text] of [["h2", tile.title], [".rule", tile.rule]]) {
+    if (text) section.querySelector(part).textContent = text;
+  }
   const isEmpty = !tile.summary;
   section.querySelector(".chart").hidden = isEmpty;
   section.querySelector("details").hidden = isEmpty;
