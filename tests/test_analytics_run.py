@@ -51,6 +51,13 @@ def test_a_parameter_takes_the_value_given_or_its_own() -> None:
         asked.values({"dya": "2026-01-01", "key": "x"})
 
 
+@pytest.mark.parametrize("sql", ["", "SELECT 1", "-- Mine.", "-- params: day", "\n\nSELECT 1"])
+def test_a_file_of_few_lines_is_a_question_too(sql: str) -> None:
+    asked = question("mine", sql)
+    assert (asked.sql, asked.values({})) == (sql, [])
+    assert "mine" in run.listed({"mine": asked})
+
+
 def test_numbers_stand_at_the_right_and_wide_letters_count_twice() -> None:
     lines = list(table(answer(("渡辺", "10.50", "true"), (None, "-3", None))))
     assert lines == [
