@@ -99,6 +99,8 @@ def _answered(options: argparse.Namespace) -> int:
     answer = _watched(question, question.values(dict(options.param)))
     if options.format == "table":
         print(question.meaning)
+    else:
+        sys.stdout.reconfigure(encoding="utf-8")  # For programs, whatever the terminal can.
     for line in FORMATS[options.format](answer):
         print(line)
     sys.stdout.flush()

@@ -144,6 +144,24 @@ def test_asking_wrongly_says_what_there_is(
     assert told in (captured.err if status else captured.out)
 
 
+@pytest.mark.parametrize("shape", ["csv", "json"])
+def test_what_is_for_programs_is_utf_8_whatever_the_terminal_can(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "🎉 \\u渡辺"
+    written = io.BytesIO()
+    monkeypatch.setattr(run, "answer_to", lambda *_: answer((text, None, None)))
+    monkeypatch.setattr(sys, "argv", ["run", "status_funnel", "--format", shape])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert run.main() == 0
+    found = written.getvalue().decode()
+    read = {
+        "csv": lambda: list(records(io.StringIO(found, newline="\n")))[1][0],
+        "json": lambda: json.loads(found)[0]["name"],
+    }
+    assert read[shape]() == text
+
+
 def test_a_failed_query_shows_the_line_that_athena_means() -> None:
     failed = QueryFailed("SYNTAX_ERROR: line 2:8: Column 'y' cannot be resolved")
     assert run.reason(failed, "-- What?\nSELECT y").splitlines() == [
