@@ -190,7 +190,13 @@ def test_when_one_query_fails_the_others_are_stopped() -> None:
         watching[0](Progress("RUNNING", 0))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"bucket": "lake-1", "asked": "table"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", "null", '{"bucket": "lake-1", "asked": "table"}'),
+        *(json.dumps({**VERIFIED, "at": at}) for at in ("soon", None)),
+    ],
+)
 def test_a_file_that_verify_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "v.json"
     path.write_text(text)

@@ -128,8 +128,11 @@ def test_the_address_holds_the_filters(browser: Tab, shown: Path) -> None:
     browser.show(shown, address)
     assert browser.value(TILES) == tiles
     assert browser.value("document.getElementById('from').value") == "2026-11-05"
-    browser.show(shown, "#region=nowhere&category=%22")
-    assert browser.value("document.getElementById('revenue').textContent").startswith("$")
+    revenue = "document.getElementById('revenue').textContent"
+    for unknown in ("#region=nowhere&category=%22", "#from=2026-99-99&to=2026-02-30"):
+        browser.show(shown, unknown)
+        assert browser.value(revenue).startswith("$")
+        assert browser.value("document.getElementById('reset').disabled")
 
 
 def passes(order: Order, day: str, filters: dict[str, str]) -> bool:

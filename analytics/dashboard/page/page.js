@@ -20,8 +20,14 @@ function choicesOf(all, property) {
 
 function filtersInAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const known = (name) => choices[name]?.includes(asked.get(name)) ?? DAY.test(asked.get(name));
+  const known = (name) => choices[name]?.includes(asked.get(name)) ?? isDay(asked.get(name));
   return Object.fromEntries(CHOSEN.map((name) => [name, known(name) ? asked.get(name) : null]));
+}
+
+/** Return whether a text is a day that the calendar has. */
+function isDay(text) {
+  const time = DAY.test(text) ? timeOf(text) : NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 /** Set one filter, or take it back where it is set already. */
