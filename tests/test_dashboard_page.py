@@ -225,6 +225,30 @@ def test_hostile_texts_are_texts(browser: Tab, history: list[Change], tmp_path: 
     complete(browser, path)
 
 
+def test_bars_have_room_however_many_categories_and_the_table_has_them_all(
+    browser: Tab, history: list[Change], tmp_path: Path
+) -> None:
+    paid = hostile(history[0].after)[0]
+    orders = [
+        {**paid, "order_id": f"{n}", "currency": "a\nb\u202e", "items": [line]}
+        for n in range(1100)
+        for line in [{**paid["items"][0], "category": f"C{n}"}]
+    ]
+    path = write(tmp_path / "many.html", placed(orders, history[-1]))
+    browser.show(path)
+    complete(browser, path)
+    assert len(browser.value(CELLS % "by-category")) == 1100
+    assert browser.value("document.documentElement.scrollHeight") < 3000
+    assert "Table of all 1,100" in browser.value(TILES)["by-category"]
+    assert "Table of all" not in browser.value(TILES)["regions"]
+    drawn = """(() => {
+      const [, { chart }] = [...drawn].find(([place]) => place.closest("[data-chart=by-category]"));
+      const { data, label } = chart.getOption().series[0];
+      return [data.length, label.formatter({ dataIndex: 0 })];
+    })()"""
+    assert browser.value(drawn) == [20, "2.50 a b "]
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_fits_every_screen_in_both_lights(browser: Tab, shown: Path, theme: str) -> None:
     grounds = {"light": "rgb(245, 246, 250)", "dark": "rgb(14, 17, 23)"}

@@ -77,12 +77,14 @@ function showChart(name, tile) {
   const title = section.querySelector("h2").textContent;
   section.querySelector(".chart").setAttribute("aria-label", `${title}: ${tile.summary}`);
   section.querySelector(".scroll").replaceChildren(table(title, tile.heads, tile.rows));
+  const isCut = tile.labels.length < tile.rows.length;
+  section.querySelector("summary").textContent = isCut ? `Table of all ${counted.format(tile.rows.length)}` : "Table";
   section.querySelector(".legend").replaceChildren(...legend(tile));
   drawBars(section.querySelector(".chart"), tile);
 }
 
-function legend({ series }) {
-  return series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
+function legend({ series, stacked }) {
+  return stacked || series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
 }
 
 function showUnread(unread) {

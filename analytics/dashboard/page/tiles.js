@@ -1,6 +1,7 @@
 // The tiles: what each makes of the figures, in words, in bars and in a table.
 
 const LONGEST = 750; // bars in a row, empty ones included
+const MOST = 20; // bars below each other
 const HOUR = 3600e3;
 const DAY_LONG = 24 * HOUR;
 const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
@@ -62,13 +63,19 @@ const PROOFS = { equal: "verified", differs: "they differ, found", unsettled: "c
 function charts(found) {
   return {
     "by-day": byDayTile(found),
-    "by-category": byCategoryTile(found),
+    "by-category": first(byCategoryTile(found)),
     funnel: funnelTile(found),
     steps: stepsTile(found),
-    regions: regionsTile(found),
+    regions: first(regionsTile(found)),
     products: productsTile(found),
     "per-hour": perHourTile(found),
   };
+}
+
+/** Return a tile with as many bars as the page has room for; its table holds them all. */
+function first(tile) {
+  const cut = ({ values, texts, ...rest }) => ({ ...rest, values: values.slice(0, MOST), texts: texts.slice(0, MOST) });
+  return { ...tile, labels: tile.labels.slice(0, MOST), series: tile.series.map(cut) };
 }
 
 function byDayTile({ revenueByDay, currency }) {
