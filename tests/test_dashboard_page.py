@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(not chromium(), reason="no Chromium here: instal
 
 PLAN = Plan(150, 3, Fraction(1, 10), date(2026, 11, 23))
 HOUR = 3600
+MOST_UNREAD = 500  # as facts/unread.sql says
 MADE_AT = "2026-11-22 23:30:00"
 VERIFY = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
 FILTERS = {
@@ -69,7 +70,9 @@ def lasts(history: Iterable[Change]) -> dict[str, Kept]:
 def write(path: Path, history: list[Change], **other: Any) -> Path:
     """Write the page of a history."""
     told = [Told(c.at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history]
-    facts = documented(modelled(lasts(history).values(), told))
+    rows = modelled(lasts(history).values(), told)
+    rows["unread"] = rows["unread"][:MOST_UNREAD]
+    facts = documented(rows)
     document = {"pipeline": "sales-cdc", "made_at": MADE_AT, "watch": None, "verify": VERIFY}
     path.write_text(page({**document, "facts": facts, **other}), "utf-8")
     return path
@@ -247,6 +250,19 @@ def test_bars_have_room_however_many_categories_and_the_table_has_them_all(
       return [data.length, label.formatter({ dataIndex: 0 })];
     })()"""
     assert browser.value(drawn) == [20, "2.50 a b "]
+
+
+@pytest.mark.parametrize(("count", "told"), [(250, ""), (251, ": the first 250 of 251")])
+def test_orders_left_out_are_counted_also_where_not_all_are_named(
+    browser: Tab, history: list[Change], tmp_path: Path, count: int, told: str
+) -> None:
+    huge = hostile(history[0].after)[-1]  # Of one category: two rows for each order.
+    orders = [{**huge, "order_id": f"{n}"} for n in range(count)]
+    browser.show(write(tmp_path / "unread.html", placed(orders, history[-1])))
+    title = "document.getElementById('h-unread').textContent"
+    assert browser.value(title) == "Left out of the revenue" + told
+    rows = "document.querySelectorAll('#unread tbody tr').length"
+    assert browser.value(rows) == 250
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

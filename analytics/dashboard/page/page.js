@@ -50,7 +50,7 @@ function show() {
   showFilters(shown);
   showNumbers(shown, filters);
   for (const [name, tile] of Object.entries(charts(shown))) showChart(name, tile);
-  showUnread(shown.unreadOrders);
+  showUnread(shown);
   showNotice(shown);
 }
 
@@ -87,11 +87,15 @@ function legend({ series, stacked }) {
   return stacked || series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
 }
 
-function showUnread(unread) {
+/** Show the orders without an amount; Athena names the first of them, when they are many. */
+function showUnread({ unread: all, unreadOrders: unread }) {
+  const title = "Left out of the revenue";
   document.getElementById("unread").hidden = !unread.length;
+  const isCut = unread.length < all;
+  tell("h-unread", isCut ? `${title}: the first ${counted.format(unread.length)} of ${counted.format(all)}` : title);
   const lines = unread.map(({ order_id: order, day, region, total }) => [order, written(days, day), named(region), named(total)]);
   const heads = ["Order", "Day of payment", "Region", "Total as stored"];
-  document.getElementById("unread-table").replaceChildren(table("Left out of the revenue", heads, lines));
+  document.getElementById("unread-table").replaceChildren(table(title, heads, lines));
 }
 
 /** Say why there is nothing to see, if there is nothing. */
