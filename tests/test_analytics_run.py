@@ -68,6 +68,11 @@ def test_numbers_stand_at_the_right_and_wide_letters_count_twice() -> None:
     ]
 
 
+def test_an_accent_takes_no_room_of_its_own() -> None:
+    _, _, composed, accented = table(answer(("José", "1", None), ("Jose\u0301", "1", None)))
+    assert (composed, accented) == ("José      1", "Jose\u0301      1")
+
+
 @given(st.lists(st.tuples(st.text() | st.none(), st.none(), st.none())))
 @example([("\u20280", None, None), ("\u2029", None, None)])
 def test_a_table_has_a_line_for_each_row_whatever_its_text(rows: list[tuple]) -> None:
