@@ -28,6 +28,7 @@ from setup.names import TABLE
 BATCH_LIMIT = 25  # BatchWriteItem's; so many of DynamoDB's 400 KB items stay below its 16 MB.
 PATIENCE = 120.0  # seconds for which a batch that the table does not take is tried again
 LONGEST_PAUSE = 5.0  # seconds between two tries
+SLOWEST = 0.001  # changes a second
 THROTTLED = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -209,8 +210,8 @@ def _rate(text: str) -> float:
         rate = float(text)
     except ValueError:
         rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    if not SLOWEST <= rate < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a number, at least {SLOWEST}, found {text!r}")
     return rate
 
 

@@ -87,12 +87,14 @@ def records(lines: Iterable[str]) -> Iterator[Row]:
     >>> list(records(['"a","",\\n', '"1\\n', '2","",\\n']))
     [('a', '', None), ('1\\n2', '', None)]
     """
-    whole = ""
+    record: list[str] = []
+    is_quoted = False
     for line in lines:
-        whole += line
-        if whole.count('"') % 2 == 0:
-            yield _fields(whole.removesuffix("\n"))
-            whole = ""
+        record.append(line)
+        is_quoted ^= line.count('"') % 2 == 1
+        if not is_quoted:
+            yield _fields("".join(record).removesuffix("\n"))
+            record.clear()
 
 
 def _fields(record: str) -> Row:

@@ -34,10 +34,9 @@ class Question:
 
 def question(name: str, sql: str) -> Question:
     """Return the question that a file holds."""
-    lines = sql.splitlines()
-    meaning = lines[0].removeprefix("-- ")
-    marks = lines[1].removeprefix("-- params: ") if lines[1].startswith("-- params: ") else ""
-    return Question(name, meaning, _parameters(marks), sql)
+    first, second, *_ = [*sql.splitlines(), "", ""]
+    marks = second.removeprefix("-- params: ") if second.startswith("-- params: ") else ""
+    return Question(name, first.removeprefix("-- "), _parameters(marks), sql)
 
 
 def questions() -> dict[str, Question]:

@@ -23,7 +23,9 @@ def main() -> int:
     options = _options()
     sys.stdout.reconfigure(errors="backslashreplace")  # Answers may hold what a terminal cannot.
     try:
-        return _answered(options)
+        status = _answered(options)
+        sys.stdout.flush()
+        return status
     except BadParameter as error:
         print(error, file=sys.stderr)
         return 2
@@ -31,7 +33,7 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (QueryFailed, *FAULTS, OSError) as error:
-        print(f"{options.question}: {advice.reason(error)}", file=sys.stderr)
+        print(f"{options.question or 'questions'}: {advice.reason(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -97,6 +99,8 @@ def _answered(options: argparse.Namespace) -> int:
     answer = _watched(question, question.values(dict(options.param)))
     if options.format == "table":
         print(question.meaning)
+    else:
+        sys.stdout.reconfigure(encoding="utf-8")  # For programs, whatever the terminal can.
     for line in FORMATS[options.format](answer):
         print(line)
     sys.stdout.flush()

@@ -78,7 +78,13 @@ def _harmless(letter: str) -> str:
 
 
 def _width(text: str) -> int:
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+    return sum(_cells(letter) for letter in text)
+
+
+def _cells(letter: str) -> int:
+    if category(letter) in ("Mn", "Me"):  # A mark stands above or below the letter before it.
+        return 0
+    return 2 if east_asian_width(letter) in "WF" else 1
 
 
 def _padded(text: str, width: int, right: bool) -> str:

@@ -50,6 +50,12 @@ def test_reading_athenas_csv_gives_back_what_was_written(rows: Rows) -> None:
     assert list(records(lines)) == rows
 
 
+def test_a_text_may_have_as_many_lines_as_an_item_has_room_for() -> None:
+    text = "\n" * 400_000  # Minutes, where each line looks at all those before it again.
+    lines = io.StringIO(written([(text, "1"), (None, "2")]), newline="\n")
+    assert list(records(lines)) == [(text, "1"), (None, "2")]
+
+
 HOSTILE = (
     "",
     "NULL",
@@ -110,6 +116,7 @@ def test_a_query_tells_how_far_it_is(athena: Cloud) -> None:
 
 
 def test_answers_may_be_read_side_by_side(athena: Cloud) -> None:
-    answers = [answer_to(f"SELECT n FROM UNNEST(sequence({n}, 50)) AS t(n)") for n in (1, 2)]
-    assert sorted(zip(*(answer.rows for answer in answers), strict=False))
-    assert all(next(answer.rows, None) is None for answer in answers[1:])
+    sql = "SELECT n FROM UNNEST(sequence({}, {})) AS t(n) ORDER BY n"
+    answers = [answer_to(sql.format(first, first + 49)) for first in (1, 101)]
+    found = list(zip(*(answer.rows for answer in answers), strict=True))
+    assert found == [((str(n),), (str(n + 100),)) for n in range(1, 51)]

@@ -51,6 +51,13 @@ def test_a_parameter_takes_the_value_given_or_its_own() -> None:
         asked.values({"dya": "2026-01-01", "key": "x"})
 
 
+@pytest.mark.parametrize("sql", ["", "SELECT 1", "-- Mine.", "-- params: day", "\n\nSELECT 1"])
+def test_a_file_of_few_lines_is_a_question_too(sql: str) -> None:
+    asked = question("mine", sql)
+    assert (asked.sql, asked.values({})) == (sql, [])
+    assert "mine" in run.listed({"mine": asked})
+
+
 def test_numbers_stand_at_the_right_and_wide_letters_count_twice() -> None:
     lines = list(table(answer(("渡辺", "10.50", "true"), (None, "-3", None))))
     assert lines == [
@@ -59,6 +66,11 @@ def test_numbers_stand_at_the_right_and_wide_letters_count_twice() -> None:
         "渡辺  10.50  true",
         "         -3",
     ]
+
+
+def test_an_accent_takes_no_room_of_its_own() -> None:
+    _, _, composed, accented = table(answer(("José", "1", None), ("Jose\u0301", "1", None)))
+    assert (composed, accented) == ("José      1", "Jose\u0301      1")
 
 
 @given(st.lists(st.tuples(st.text() | st.none(), st.none(), st.none())))
@@ -135,6 +147,24 @@ def test_asking_wrongly_says_what_there_is(
     assert run.main() == status
     captured = capsys.readouterr()
     assert told in (captured.err if status else captured.out)
+
+
+@pytest.mark.parametrize("shape", ["csv", "json"])
+def test_what_is_for_programs_is_utf_8_whatever_the_terminal_can(
+    shape: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "🎉 \\u渡辺"
+    written = io.BytesIO()
+    monkeypatch.setattr(run, "answer_to", lambda *_: answer((text, None, None)))
+    monkeypatch.setattr(sys, "argv", ["run", "status_funnel", "--format", shape])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert run.main() == 0
+    found = written.getvalue().decode()
+    read = {
+        "csv": lambda: list(records(io.StringIO(found, newline="\n")))[1][0],
+        "json": lambda: json.loads(found)[0]["name"],
+    }
+    assert read[shape]() == text
 
 
 def test_a_failed_query_shows_the_line_that_athena_means() -> None:

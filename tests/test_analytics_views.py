@@ -11,7 +11,7 @@ from fractions import Fraction
 import pytest
 
 import transform
-from analytics.athena import answer_to
+from analytics.athena import QueryFailed, answer_to
 from analytics.question import questions
 from local.cloud import Cloud
 from sales.lives import Change, Order, Plan, changes
@@ -172,6 +172,27 @@ def test_every_question_has_a_model() -> None:
 
 def test_a_parameter_is_never_part_of_the_question(history: list[Change]) -> None:
     assert asked("revenue_by_day", region="' OR '' = '") == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, one in questions().items() if "day_from" in one.parameters]
+)
+@pytest.mark.parametrize("day", ["day_from", "day_to"])
+def test_a_day_that_is_none_is_refused(history: list[Change], name: str, day: str) -> None:
+    with pytest.raises(QueryFailed, match="20261101"):
+        asked(name, **{day: "20261101"})
+
+
+def test_an_average_is_rounded_once(
+    history: list[Change], other_lake: Callable[[list[tuple[str, str]]], None]
+) -> None:
+    paid = {**history[0].after, "paid_at": "2026-03-01T00:00:00Z", "test_order": False}
+    totals = [Decimal("1.01")] * 50 + [Decimal("1.00")] * 51  # Their mean is 1.00495…
+    orders = [{**paid, "order_id": f"SO-{at}", "total": total} for at, total in enumerate(totals)]
+    placed = [Change(order["order_id"], history[0].at, None, order) for order in orders]
+    other_lake(delivered(placed))
+    ((*_, average, smallest, largest),) = asked("average_order_value")
+    assert (average, smallest, largest) == ("1.00", "1.00", "1.01")
 
 
 def test_what_a_type_does_not_hold_is_listed(

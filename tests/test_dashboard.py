@@ -114,6 +114,12 @@ def test_a_page_is_replaced_whole_and_a_failure_leaves_the_old_one(tmp_path: Pat
     assert {each.name for each in tmp_path.iterdir()} == {"page.html", "folder"}
 
 
+def test_a_page_that_cannot_be_written_to_its_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        replace(tmp_path / "page.html", "\ud800")
+    assert list(tmp_path.iterdir()) == []
+
+
 def verified(path: Path, **other: object) -> Path:
     """Return a file as verify writes it."""
     path.write_text(json.dumps({**VERIFIED, **other}))
@@ -165,6 +171,15 @@ def test_the_usual_file_of_another_lake_tells_nothing_and_a_named_one_is_refused
         last_proof(path)
 
 
+def test_a_named_verify_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "none.json"
+    monkeypatch.setattr("analytics.dashboard.__main__.bucket", lambda: BUCKET)
+    monkeypatch.setattr("analytics.dashboard.__main__.LAST_VERIFY", path)
+    assert last_proof(None) is None
+    with pytest.raises(BadProof, match=r"none\.json is missing: .*verify --json"):
+        last_proof(path)
+
+
 def test_when_one_query_fails_the_others_are_stopped() -> None:
     watching = []
     with suppress(QueryFailed), stopping() as watch:
@@ -175,7 +190,13 @@ def test_when_one_query_fails_the_others_are_stopped() -> None:
         watching[0](Progress("RUNNING", 0))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"bucket": "lake-1", "asked": "table"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", "null", '{"bucket": "lake-1", "asked": "table"}'),
+        *(json.dumps({**VERIFIED, "at": at}) for at in ("soon", None)),
+    ],
+)
 def test_a_file_that_verify_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "v.json"
     path.write_text(text)
@@ -187,7 +208,11 @@ def test_a_file_that_verify_did_not_write_is_refused(tmp_path: Path, text: str) 
     ("arguments", "status", "told"),
     [
         (["--out", "/nowhere/page.html"], 2, "a folder that exists"),
-        (["--watch", "0"], 2, "at least 2"),
+        (["--out", "/dev/null"], 2, "expected a file"),
+        (["--out", "/dev/null/page.html"], 2, "a folder that exists"),
+        (["--watch", "1"], 2, "from 2 to 86400, found '1'"),
+        (["--watch", "99999999999999999999"], 2, "from 2 to 86400"),
+        (["--out", f"/tmp/{300 * 'x'}", "--verified", "no.json"], 1, "no dashboard: "),
         (["--watch", "soon"], 2, "found 'soon'"),
         ([], 1, "no dashboard: "),
     ],

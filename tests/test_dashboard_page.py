@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.skipif(not chromium(), reason="no Chromium here: instal
 
 PLAN = Plan(150, 3, Fraction(1, 10), date(2026, 11, 23))
 HOUR = 3600
+MOST_UNREAD = 500  # as facts/unread.sql says
 MADE_AT = "2026-11-22 23:30:00"
 VERIFY = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
 FILTERS = {
@@ -35,6 +37,13 @@ TILES = """Object.fromEntries([...document.querySelectorAll("main .tile:not([hid
 ))"""
 CELLS = """[...document.querySelectorAll('[data-chart="%s"] tbody tr')].map((row) =>
   [...row.cells].map((cell) => cell.textContent))"""
+WRITTEN = """(() => {
+  let times = 0;
+  const format = counted.format;
+  Object.defineProperty(counted, "format", { value: (count) => (times++, format(count)) });
+  perHourTile(shown);
+  return times;
+})()"""
 SET = """{ const it = document.getElementById("%s");
   it.value = %s; it.dispatchEvent(new Event("change")); }"""
 
@@ -61,7 +70,9 @@ def lasts(history: Iterable[Change]) -> dict[str, Kept]:
 def write(path: Path, history: list[Change], **other: Any) -> Path:
     """Write the page of a history."""
     told = [Told(c.at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history]
-    facts = documented(modelled(lasts(history).values(), told))
+    rows = modelled(lasts(history).values(), told)
+    rows["unread"] = rows["unread"][:MOST_UNREAD]
+    facts = documented(rows)
     document = {"pipeline": "sales-cdc", "made_at": MADE_AT, "watch": None, "verify": VERIFY}
     path.write_text(page({**document, "facts": facts, **other}), "utf-8")
     return path
@@ -120,8 +131,11 @@ def test_the_address_holds_the_filters(browser: Tab, shown: Path) -> None:
     browser.show(shown, address)
     assert browser.value(TILES) == tiles
     assert browser.value("document.getElementById('from').value") == "2026-11-05"
-    browser.show(shown, "#region=nowhere&category=%22")
-    assert browser.value("document.getElementById('revenue').textContent").startswith("$")
+    revenue = "document.getElementById('revenue').textContent"
+    for unknown in ("#region=nowhere&category=%22", "#from=2026-99-99&to=2026-02-30"):
+        browser.show(shown, unknown)
+        assert browser.value(revenue).startswith("$")
+        assert browser.value("document.getElementById('reset').disabled")
 
 
 def passes(order: Order, day: str, filters: dict[str, str]) -> bool:
@@ -214,6 +228,43 @@ def test_hostile_texts_are_texts(browser: Tab, history: list[Change], tmp_path: 
     complete(browser, path)
 
 
+def test_bars_have_room_however_many_categories_and_the_table_has_them_all(
+    browser: Tab, history: list[Change], tmp_path: Path
+) -> None:
+    paid = hostile(history[0].after)[0]
+    orders = [
+        {**paid, "order_id": f"{n}", "currency": "a\nb\u202e", "items": [line]}
+        for n in range(1100)
+        for line in [{**paid["items"][0], "category": f"C{n}"}]
+    ]
+    path = write(tmp_path / "many.html", placed(orders, history[-1]))
+    browser.show(path)
+    complete(browser, path)
+    assert len(browser.value(CELLS % "by-category")) == 1100
+    assert browser.value("document.documentElement.scrollHeight") < 3000
+    assert "Table of all 1,100" in browser.value(TILES)["by-category"]
+    assert "Table of all" not in browser.value(TILES)["regions"]
+    drawn = """(() => {
+      const [, { chart }] = [...drawn].find(([place]) => place.closest("[data-chart=by-category]"));
+      const { data, label } = chart.getOption().series[0];
+      return [data.length, label.formatter({ dataIndex: 0 })];
+    })()"""
+    assert browser.value(drawn) == [20, "2.50 a b "]
+
+
+@pytest.mark.parametrize(("count", "told"), [(250, ""), (251, ": the first 250 of 251")])
+def test_orders_left_out_are_counted_also_where_not_all_are_named(
+    browser: Tab, history: list[Change], tmp_path: Path, count: int, told: str
+) -> None:
+    huge = hostile(history[0].after)[-1]  # Of one category: two rows for each order.
+    orders = [{**huge, "order_id": f"{n}"} for n in range(count)]
+    browser.show(write(tmp_path / "unread.html", placed(orders, history[-1])))
+    title = "document.getElementById('h-unread').textContent"
+    assert browser.value(title) == "Left out of the revenue" + told
+    rows = "document.querySelectorAll('#unread tbody tr').length"
+    assert browser.value(rows) == 250
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_fits_every_screen_in_both_lights(browser: Tab, shown: Path, theme: str) -> None:
     grounds = {"light": "rgb(245, 246, 250)", "dark": "rgb(14, 17, 23)"}
@@ -271,6 +322,25 @@ def test_nothing_is_said_to_be_nothing(browser: Tab, shown: Path, tmp_path: Path
     complete(browser, path)
     assert "data_generator.py" in browser.value(f"{notice}.textContent")
     assert "not verified yet" in browser.value(TILES)["proof"]
+
+
+def test_changes_of_months_stand_by_day_and_each_number_is_written_once(
+    browser: Tab, tmp_path: Path
+) -> None:
+    months = [
+        replace(PLAN, orders=60, seed=seed, until=until)
+        for seed, until in enumerate((date(2026, 3, 1), date(2026, 11, 23)))
+    ]
+    made = [change for plan in months for change in changes(plan)]
+    browser.show(write(tmp_path / "months.html", made))
+    days = Counter(f"{c.at:%b} {c.at.day}, {c.at.year}" for c in made)
+    rows = browser.value(CELLS % "per-hour")
+    assert {day: sum(map(int, counts)) for day, *counts in rows if any(map(int, counts))} == days
+    assert len(rows) == (made[-1].at.date() - made[0].at.date()).days + 1
+    assert browser.value(TILES)["per-hour"].startswith("Changes per day\n")
+    assert browser.value(WRITTEN) <= 3 * len(rows) + 1
+    browser.value(SET % ("to", "'2026-02-25'"))
+    assert browser.value(TILES)["per-hour"].startswith("Changes per hour\n")
 
 
 @pytest.mark.parametrize(

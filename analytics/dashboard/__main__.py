@@ -19,7 +19,7 @@ from setup.names import PIPELINE, bucket
 
 FAILURES = (QueryFailed, *FAULTS, OSError)
 LAST_VERIFY = Path("build/verified.json")
-LEAST_WATCH = 2  # seconds from one page to the next
+LEAST_WATCH, LONGEST_WATCH = 2, 86_400  # seconds from one page to the next
 
 
 def main() -> int:
@@ -65,24 +65,26 @@ def written(options: argparse.Namespace) -> int:
 def last_proof(path: Path | None) -> Proof | None:
     """Return what a file tells of this lake; the usual one may be of another, and tell nothing."""
     try:
-        return proof(path or LAST_VERIFY, bucket())
+        found = proof(path or LAST_VERIFY, bucket())
     except OtherLake:
         if path:
             raise
         return None
+    if path and found is None:
+        raise BadProof(f"{path} is missing: python -m operations.verify --json {path} writes it")
+    return found
 
 
 def replace(path: Path, text: str) -> None:
     """Write a file in one step: whoever opens it meanwhile sees the old or the new one, whole."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as beside:
-        beside.write(text)
+    beside, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        os.chmod(beside.name, 0o644)
-        os.replace(beside.name, path)
-    except OSError:
-        os.unlink(beside.name)
+        with open(beside, "w", encoding="utf-8") as opened:
+            opened.write(text)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:  # Also where the disk is full, or the user interrupts.
+        os.unlink(name)
         raise
 
 
@@ -113,15 +115,17 @@ def _options() -> argparse.Namespace:
 
 def _file(text: str) -> Path:
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
+    # os.path knows no errors: what this user may not look at is not there.
+    if (os.path.exists(path) and not os.path.isfile(path)) or not os.path.isdir(path.parent):
         raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
     return path
 
 
 def _seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= LEAST_WATCH):
+    if not (text.isascii() and text.isdigit() and LEAST_WATCH <= int(text) <= LONGEST_WATCH):
         raise argparse.ArgumentTypeError(
-            f"expected a whole number of seconds, at least {LEAST_WATCH}, found {text!r}"
+            f"expected a whole number of seconds from {LEAST_WATCH} to {LONGEST_WATCH}, "
+            f"found {text!r}"
         )
     return int(text)
 

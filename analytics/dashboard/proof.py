@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -36,6 +37,7 @@ def proof(path: Path, bucket: str) -> Proof | None:
             raise OtherLake(f"{path} is of another lake: {verified}, not {bucket}")
         if asked != "table":
             raise BadProof(f"{path} is no verify of the whole table, but of {asked}")
+        datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S")
         return Proof(found["at"], _state(found["equal"], counts), found["table"], found["lake"])
     except FileNotFoundError:
         return None

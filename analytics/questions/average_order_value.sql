@@ -5,7 +5,7 @@ SELECT
   channel,
   currency,
   count(*) AS orders,
-  CAST(avg(total) AS decimal(38, 2)) AS average,
+  CAST(avg(CAST(total AS decimal(38, 12))) AS decimal(38, 2)) AS average,
   CAST(min(total) AS decimal(38, 2)) AS smallest,
   CAST(max(total) AS decimal(38, 2)) AS largest
 FROM orders

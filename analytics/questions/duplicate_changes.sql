@@ -9,7 +9,7 @@ SELECT
 FROM (
   SELECT dt, cdc_event_id, count(*) AS copies
   FROM changes
-  WHERE dt BETWEEN ? AND ?
+  WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
   GROUP BY dt, cdc_event_id
 )
 GROUP BY dt

@@ -10,7 +10,7 @@ SELECT
 FROM (
   SELECT dt, region, date_diff('second', updated_at, changed_at) AS seconds
   FROM order_changes
-  WHERE dt BETWEEN ? AND ?
+  WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
     AND coalesce(region, '') LIKE ?
     AND operation IN ('INSERT', 'MODIFY')
     AND updated_at IS NOT NULL

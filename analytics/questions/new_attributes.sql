@@ -7,7 +7,7 @@ SELECT
   max(changed_at) AS last_seen
 FROM order_changes
 CROSS JOIN UNNEST(map_keys(CAST(json_parse(new_image) AS MAP(VARCHAR, JSON)))) AS t(attribute)
-WHERE dt BETWEEN ? AND ?
+WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
   AND coalesce(region, '') LIKE ?
   AND attribute NOT IN (
     'order_id', 'status', 'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at',

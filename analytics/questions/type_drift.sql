@@ -12,7 +12,8 @@ FROM (
       max(changed_at) AS last_seen
     FROM order_changes
     CROSS JOIN UNNEST(CAST(json_parse(new_image) AS MAP(VARCHAR, JSON))) AS t(attribute, value)
-    WHERE dt BETWEEN ? AND ? AND coalesce(region, '') LIKE ?
+    WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
+      AND coalesce(region, '') LIKE ?
     GROUP BY attribute, element_at(map_keys(CAST(value AS MAP(VARCHAR, JSON))), 1)
   )
 )

@@ -1,7 +1,7 @@
 -- Values that the views' types do not hold: as NULL, or rounded; and how often each was stored
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH asked AS (
-  SELECT * FROM changes WHERE dt BETWEEN ? AND ?
+  SELECT * FROM changes WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
 ),
 lines AS (
   SELECT line

@@ -84,7 +84,7 @@ function barSeries(spec, series, place) {
       position: "right",
       color: colour("ink"),
       fontSize: 12,
-      formatter: ({ dataIndex }) => series.texts[dataIndex],
+      formatter: ({ dataIndex }) => plain(series.texts[dataIndex]),
     },
   };
 }

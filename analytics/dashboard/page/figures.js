@@ -77,7 +77,8 @@ function figures(rows, filters, today) {
     steps: timesBetween(selected(rows.steps, filters)),
     regions: byRegion(real, sold),
     changesToday: sum(changes.filter((row) => row.hour.startsWith(today)), "changes"),
-    changesPerHour: byHour(changes),
+    changesPerHour: byTime(changes, "hour"),
+    changesPerDay: byTime(changes.map((row) => ({ ...row, day: row.hour.slice(0, 10) })), "day"),
     lastChange: lastChange(changes),
   };
 }
@@ -139,10 +140,10 @@ function byRegion(placed, sold) {
     .sort((one, other) => other.orders - one.orders || compared(one.region, other.region));
 }
 
-function byHour(changes) {
-  return [...grouped(changes, "hour")]
-    .map(([hour, rows]) => ({ hour, of: totals(rows) }))
-    .sort((one, other) => compared(one.hour, other.hour));
+function byTime(changes, unit) {
+  return [...grouped(changes, unit)]
+    .map(([time, rows]) => ({ time, of: totals(rows) }))
+    .sort((one, other) => compared(one.time, other.time));
 }
 
 function totals(rows) {

@@ -20,8 +20,14 @@ function choicesOf(all, property) {
 
 function filtersInAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  const known = (name) => choices[name]?.includes(asked.get(name)) ?? DAY.test(asked.get(name));
+  const known = (name) => choices[name]?.includes(asked.get(name)) ?? isDay(asked.get(name));
   return Object.fromEntries(CHOSEN.map((name) => [name, known(name) ? asked.get(name) : null]));
+}
+
+/** Return whether a text is a day that the calendar has. */
+function isDay(text) {
+  const time = DAY.test(text) ? timeOf(text) : NaN;
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
 /** Set one filter, or take it back where it is set already. */
@@ -44,7 +50,7 @@ function show() {
   showFilters(shown);
   showNumbers(shown, filters);
   for (const [name, tile] of Object.entries(charts(shown))) showChart(name, tile);
-  showUnread(shown.unreadOrders);
+  showUnread(shown);
   showNotice(shown);
 }
 
@@ -60,6 +66,9 @@ function showFilters({ currency }) {
 /** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
 function showChart(name, tile) {
   const section = document.querySelector(`[data-chart="${name}"]`);
+  for (const [part, text] of [["h2", tile.title], [".rule", tile.rule]]) {
+    if (text) section.querySelector(part).textContent = text;
+  }
   const isEmpty = !tile.summary;
   section.querySelector(".chart").hidden = isEmpty;
   section.querySelector("details").hidden = isEmpty;
@@ -68,19 +77,25 @@ function showChart(name, tile) {
   const title = section.querySelector("h2").textContent;
   section.querySelector(".chart").setAttribute("aria-label", `${title}: ${tile.summary}`);
   section.querySelector(".scroll").replaceChildren(table(title, tile.heads, tile.rows));
+  const isCut = tile.labels.length < tile.rows.length;
+  section.querySelector("summary").textContent = isCut ? `Table of all ${counted.format(tile.rows.length)}` : "Table";
   section.querySelector(".legend").replaceChildren(...legend(tile));
   drawBars(section.querySelector(".chart"), tile);
 }
 
-function legend({ series }) {
-  return series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
+function legend({ series, stacked }) {
+  return stacked || series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
 }
 
-function showUnread(unread) {
+/** Show the orders without an amount; Athena names the first of them, when they are many. */
+function showUnread({ unread: all, unreadOrders: unread }) {
+  const title = "Left out of the revenue";
   document.getElementById("unread").hidden = !unread.length;
+  const isCut = unread.length < all;
+  tell("h-unread", isCut ? `${title}: the first ${counted.format(unread.length)} of ${counted.format(all)}` : title);
   const lines = unread.map(({ order_id: order, day, region, total }) => [order, written(days, day), named(region), named(total)]);
   const heads = ["Order", "Day of payment", "Region", "Total as stored"];
-  document.getElementById("unread-table").replaceChildren(table("Left out of the revenue", heads, lines));
+  document.getElementById("unread-table").replaceChildren(table(title, heads, lines));
 }
 
 /** Say why there is nothing to see, if there is nothing. */

@@ -1,6 +1,9 @@
 // The tiles: what each makes of the figures, in words, in bars and in a table.
 
 const LONGEST = 750; // bars in a row, empty ones included
+const MOST = 20; // bars below each other
+const HOUR = 3600e3;
+const DAY_LONG = 24 * HOUR;
 const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
 
 /** Show the figures in the tiles of numbers. */
@@ -60,17 +63,23 @@ const PROOFS = { equal: "verified", differs: "they differ, found", unsettled: "c
 function charts(found) {
   return {
     "by-day": byDayTile(found),
-    "by-category": byCategoryTile(found),
+    "by-category": first(byCategoryTile(found)),
     funnel: funnelTile(found),
     steps: stepsTile(found),
-    regions: regionsTile(found),
+    regions: first(regionsTile(found)),
     products: productsTile(found),
     "per-hour": perHourTile(found),
   };
 }
 
+/** Return a tile with as many bars as the page has room for; its table holds them all. */
+function first(tile) {
+  const cut = ({ values, texts, ...rest }) => ({ ...rest, values: values.slice(0, MOST), texts: texts.slice(0, MOST) });
+  return { ...tile, labels: tile.labels.slice(0, MOST), series: tile.series.map(cut) };
+}
+
 function byDayTile({ revenueByDay, currency }) {
-  const rows = everyStep(revenueByDay, "day", 86400e3, (day) => ({ day, orders: 0, revenue: 0n }));
+  const rows = everyStep(revenueByDay, "day", DAY_LONG, (day) => ({ day, orders: 0, revenue: 0n }));
   const texts = rows.map((row) => money(row.revenue, currency));
   const best = rows.reduce((one, other) => (other.revenue > one.revenue ? other : one), rows[0]);
   return {
@@ -167,22 +176,27 @@ function productsTile({ topProducts: rows, currency }) {
   };
 }
 
-function perHourTile({ changesPerHour }) {
-  const rows = everyStep(changesPerHour, "hour", 3600e3, (hour) => ({ hour, of: {} }));
+function perHourTile({ changesPerHour, changesPerDay }) {
+  const isLong = span(changesPerHour, "time", HOUR) >= LONGEST;
+  const [unit, step, counts, format] = isLong ? ["day", DAY_LONG, changesPerDay, days] : ["hour", HOUR, changesPerHour, hours];
+  const rows = everyStep(counts, "time", step, (time) => ({ time, of: {} }));
   const known = [...new Set([...Object.keys(OPERATIONS), ...rows.flatMap(({ of }) => Object.keys(of))])];
   const present = known.filter((name) => rows.some(({ of }) => of[name]));
   const all = sum(rows.flatMap(({ of }) => Object.values(of)).map((count) => ({ count })), "count");
-  const texts = (name) => rows.map(({ of }) => counted.format(of[name] ?? 0));
+  const texts = present.map((name) => rows.map(({ of }) => counted.format(of[name] ?? 0)));
+  const labels = rows.map(({ time }) => written(format, time));
   return {
-    summary: rows.length && `${counted.format(all)} changes in ${rows.length} hours`,
-    heads: ["Hour, UTC", ...present],
-    rows: rows.map(({ hour }, at) => [written(hours, hour), ...present.map((name) => texts(name)[at])]),
-    labels: rows.map(({ hour }) => written(hours, hour)),
-    series: present.map((name) => ({
+    title: `Changes per ${unit}`,
+    rule: `of the table, by the UTC ${unit} of the change`,
+    summary: rows.length && `${counted.format(all)} changes in ${rows.length} ${unit}s`,
+    heads: [unit === "day" ? "Day" : "Hour, UTC", ...present],
+    rows: labels.map((label, at) => [label, ...texts.map((of) => of[at])]),
+    labels,
+    series: present.map((name, place) => ({
       name,
       colour: OPERATIONS[name] ?? "soft",
       values: rows.map(({ of }) => of[name] ?? 0),
-      texts: texts(name),
+      texts: texts[place],
     })),
     stacked: true,
     whole: true,
@@ -190,14 +204,19 @@ function perHourTile({ changesPerHour }) {
   };
 }
 
+/** Return how many days or hours lie between the first row and the last. */
+function span(rows, property, step) {
+  return rows.length ? (timeOf(rows.at(-1)[property]) - timeOf(rows[0][property])) / step : 0;
+}
+
 /** Return rows with the days or hours between them that have none, unless those are too many. */
 function everyStep(rows, property, step, empty) {
-  if (!rows.length) return rows;
-  const [first, last] = [rows[0], rows.at(-1)].map((row) => timeOf(row[property]));
-  if (!((last - first) / step < LONGEST)) return rows;
+  const count = span(rows, property, step);
+  if (!rows.length || !(count < LONGEST)) return rows;
   const known = new Map(rows.map((row) => [timeOf(row[property]), row]));
-  const times = Array.from({ length: (last - first) / step + 1 }, (_, at) => first + at * step);
-  return times.map((time) => known.get(time) ?? empty(new Date(time).toISOString().slice(0, property === "day" ? 10 : 19)));
+  const first = timeOf(rows[0][property]);
+  const times = Array.from({ length: count + 1 }, (_, at) => first + at * step);
+  return times.map((time) => known.get(time) ?? empty(new Date(time).toISOString().slice(0, step === HOUR ? 19 : 10)));
 }
 
 /** Return how high a bar is: the picture alone is a float. */
