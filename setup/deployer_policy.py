@@ -23,7 +23,7 @@ from names import (
     place,
 )
 from policies import Policy, allow, document
-from script import arguments, reported
+from script import arguments, report
 
 # Service, its actions, and the pipeline's own things that they are about.
 GRANTS = (
@@ -169,4 +169,4 @@ def deployer(place: Place) -> Policy:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.parse_args()
-    print(reported(lambda: json.dumps(deployer(place()), indent=2), parser.prog))
+    report(lambda: json.dumps(deployer(place()), indent=2), parser.prog)

@@ -73,6 +73,29 @@ def test_the_zip_can_be_written_without_an_account(tmp_path: Path) -> None:
     assert out.startswith(f"{path} holds the function's code")
 
 
+def test_a_zip_for_an_empty_name_is_refused_and_nothing_is_deployed() -> None:
+    code, out, err = started("setup/05_lambda.py", "--zip-only", "")
+    assert (code, out) == (1, "")
+    assert err.startswith("05_lambda.py: the zip cannot be written: ")
+
+
+def test_a_line_that_cannot_be_written_is_a_sentence_too() -> None:
+    """The reader has ended, or the disk is full."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "setup/05_lambda.py", "--zip-only", os.devnull],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            env=SYSTEM | NOWHERE,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("05_lambda.py: [Errno 28] No space left on device")
+    assert ended.stderr.count("\n") == 1
+
+
 def test_teardown_removes_nothing_unless_the_user_means_it() -> None:
     code, _, err = started("setup/teardown.py")
     assert (code, "nothing was removed" in err) == (1, True)
