@@ -44,7 +44,7 @@ GRANTS = (
     (
         "lambda",
         "CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode "
-        "UpdateFunctionConfiguration TagResource",
+        "UpdateFunctionConfiguration ListTags TagResource",
         (f"function:{FUNCTION}",),
     ),
     (
