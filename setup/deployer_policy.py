@@ -96,6 +96,8 @@ GRANTS = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
+    # Athena makes the views as whoever asks it, and looks at its default database first.
+    ("glue", "GetDatabase", ("catalog", "database/default")),
     (
         "glue",
         "DeleteCrawler GetCrawler UpdateCrawler StartCrawler StopCrawler",
