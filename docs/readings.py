@@ -5,9 +5,11 @@ where the last one ended: readings come, some are corrected, the oldest go.
 """
 
 import os
+import sys
 from itertools import count, islice
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 TABLE = os.environ.get("TABLE_NAME") or "Readings"
 SENSORS = ("roof", "cellar", "müller's garden")
@@ -69,4 +71,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"docs/readings.py: {error}")

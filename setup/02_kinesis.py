@@ -3,7 +3,7 @@
 from typing import Any
 
 import boto3
-from finding import status
+from finding import stream_state
 from names import STREAM, TAG_LIST, TAGS
 from script import run
 from waiting import settled, wait_until
@@ -14,7 +14,7 @@ ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 def create() -> str:
     """Create the stream unless it is there, encrypt it, and say so once it is active."""
     kinesis = boto3.client("kinesis")
-    if settled(f"stream {STREAM}", lambda: state(kinesis)) == "missing":
+    if settled(f"stream {STREAM}", stream_state) == "missing":
         kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND, Tags=TAGS)
     stream = active(kinesis)
     if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
@@ -32,14 +32,8 @@ def create() -> str:
 
 def active(kinesis: Any) -> dict[str, Any]:
     """Return the stream's description once it is active; each change waits for the one before."""
-    wait_until(f"stream {STREAM}", lambda: state(kinesis), "ACTIVE")
+    wait_until(f"stream {STREAM}", stream_state, "ACTIVE")
     return kinesis.describe_stream_summary(StreamName=STREAM)["StreamDescriptionSummary"]
-
-
-def state(kinesis: Any) -> str:
-    """Return `ACTIVE`, `UPDATING` and so on, or `missing`."""
-    path = ("StreamDescriptionSummary", "StreamStatus")
-    return status(kinesis.describe_stream_summary, *path, StreamName=STREAM)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,7 @@ def create() -> str:
         accepted(lambda: s3.create_bucket(**new, **({} if region() == "us-east-1" else there)))
         wait_until(f"bucket {name}", lambda: "there" if is_ours(s3, name) else "missing", "there")
     protect(s3, name)
-    rules = {"Rules": [RESULTS, UPLOADS]}
-    if not agrees(rules, existing(s3.get_bucket_lifecycle_configuration, Bucket=name)):
-        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=rules)
+    let_expire(s3, name)
     tags = (existing(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
     if TAG_LIST[0] not in tags:  # AWS only sets all of them: the user's own stay.
         others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
@@ -65,6 +63,17 @@ def protect(s3: Any, name: str) -> None:
     if not agrees(VERSIONED, s3.get_bucket_versioning(**which)):
         s3.put_bucket_versioning(**which, VersioningConfiguration=VERSIONED)
     refuse_plain_text(s3, name)
+
+
+def let_expire(s3: Any, name: str) -> None:
+    """Let go what nobody needs any more; the user's own rules stay."""
+    ours, get = [RESULTS, UPLOADS], s3.get_bucket_lifecycle_configuration
+    rules = (existing(get, Bucket=name) or {"Rules": []})["Rules"]
+    if not agrees(ours, rules):
+        named = [rule["ID"] for rule in ours]
+        others = [rule for rule in rules if rule.get("ID") not in named]
+        wanted = {"Rules": others + ours}
+        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=wanted)
 
 
 def refuse_plain_text(s3: Any, name: str) -> None:

@@ -13,7 +13,7 @@ from archive import archive, written
 from finding import agrees, existing, function_state, needed_role
 from logs import keep_log
 from names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
-from script import arguments, reported, spoken
+from script import arguments, report, say
 from waiting import accepted, has_failed, settled, wait_until
 
 WHAT = f"function {FUNCTION}"
@@ -73,7 +73,7 @@ if __name__ == "__main__":
     about = "write the zip, to build/lambda.zip unless told otherwise, and change nothing on AWS"
     path = {"metavar": "PATH", "nargs": "?", "const": "build/lambda.zip"}
     parser.add_argument("--zip-only", **path, help=about)
-    if path := parser.parse_args().zip_only:
-        print(spoken(lambda: written(Path(path)), parser.prog))
+    if (path := parser.parse_args().zip_only) is not None:
+        say(lambda: written(Path(path)), parser.prog)
     else:
-        print(reported(create, parser.prog))
+        report(create, parser.prog)

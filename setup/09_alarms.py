@@ -34,6 +34,7 @@ ALARMS = (
 def create() -> str:
     """Create or update the alarms, and say whom they tell."""
     cloudwatch, topic = boto3.client("cloudwatch"), alarm_topic(os.environ.get("ALARM_EMAIL"))
+    ours = [topic] if topic else []
     for name, namespace, metric, dimension, statistic, threshold in ALARMS:
         wanted = {
             "AlarmName": f"{PIPELINE}-{name}",
@@ -46,12 +47,20 @@ def create() -> str:
             "Period": 300,
             "EvaluationPeriods": 1,  # Five minutes above the threshold are enough.
             "TreatMissingData": "notBreaching",
-            "AlarmActions": [topic] if topic else [],
+            "AlarmActions": ours,
         }
         found = cloudwatch.describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
-        if not agrees([wanted], found):
-            cloudwatch.put_metric_alarm(**wanted, Tags=names.TAG_LIST)
+        [now] = found or [{}]
+        if not agrees(wanted, now):
+            cloudwatch.put_metric_alarm(**wanted | told(now, ours), Tags=names.TAG_LIST)
     return f"{len(ALARMS)} alarms" + (f" tell {topic}" if topic else ", which tell nobody")
+
+
+def told(alarm: dict[str, Any], ours: list[str]) -> dict[str, list[str]]:
+    """Return whom the alarm tells: those that the user has it tell already, and ours."""
+    kinds = ("AlarmActions", "OKActions", "InsufficientDataActions")
+    others = {kind: alarm.get(kind, []) for kind in kinds}
+    return others | {"AlarmActions": sorted({*others["AlarmActions"], *ours})}
 
 
 def alarm_topic(email: str | None) -> str | None:

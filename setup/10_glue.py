@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from finding import agrees, crawler_state, existing, needed_bucket, needed_role
 from names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, place
-from script import arguments, reported
+from script import arguments, report
 from waiting import accepted, wait_until
 
 STRING = {"Type": "string"}  # Every value in the lake is text: read as another type it would fail.
@@ -106,4 +106,4 @@ if __name__ == "__main__":
     told, step = parser.parse_args(), create
     if told.crawl:
         from crawl import crawl as step  # It compares with what this script makes.
-    print(reported(step, parser.prog))
+    report(step, parser.prog)

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from finding import agrees, existing, is_missing, needed, status
 from names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 from script import run
@@ -38,7 +38,7 @@ def create() -> str:
     if not owner:
         return "left out: QUICKSIGHT_USER names nobody to own the data sets (docs/aws.md)"
     if not is_subscribed(quicksight):
-        return f"left out: account {account()} has no QuickSight here (docs/aws.md)"
+        return f"left out: account {account()} has no QuickSight for you here (docs/aws.md)"
     put_source(quicksight, owner)
     for view in VIEWS:
         put_set(quicksight, owner, view)
@@ -47,11 +47,14 @@ def create() -> str:
 
 def is_subscribed(quicksight: Any) -> bool:
     """Return whether the account has QuickSight, as far as these credentials may know."""
+    which = {"AwsAccountId": account()}
     try:
-        found = quicksight.describe_account_subscription(AwsAccountId=account())
+        found = quicksight.describe_account_subscription(**which)
+    except EndpointConnectionError:  # Not every region has QuickSight.
+        return False
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] == "AccessDeniedException":
-            return False
+            return "identity region" in str(error)  # Signed up in another, which alone tells more.
         raise
     return found["AccountInfo"].get("AccountSubscriptionStatus") == "ACCOUNT_CREATED"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from check import differences
 from names import PIPELINE
-from script import arguments, reported
+from script import arguments, report
 
 SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[0-9][0-9]_*.py"))
 
@@ -27,8 +27,8 @@ if __name__ == "__main__":
     parser.prog = "python setup"
     parser.add_argument("--check", action="store_true", help="change nothing, tell what differs")
     if parser.parse_args().check:
-        print(reported(check, parser.prog))
+        report(check, parser.prog)
     else:
         for name in SCRIPTS:
-            line = reported(import_module(name).create, f"setup/{name}.py")
-            print(f"{name}: {line}", flush=True)
+            line = lambda name=name: f"{name}: {import_module(name).create()}"  # noqa: E731 (one call)
+            report(line, f"setup/{name}.py")

@@ -29,6 +29,7 @@ EXPIRED = (
     *("InvalidClientTokenId", "InvalidAccessKeyId", "UnrecognizedClientException"),
 )
 UNSIGNED = ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed")
+NO_ADDRESS = ("Invalid endpoint", "Port ")  # A number out of range, or none.
 FULL = "No space left on device"
 FAULTS = (errors.BotoCoreError, errors.ClientError, ValueError)
 
@@ -41,7 +42,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, errors.ClientError):
         return _of_aws(error)
     if isinstance(error, ValueError) and not isinstance(error, errors.BotoCoreError):
-        if not str(error).startswith("Invalid endpoint"):
+        if not str(error).startswith(NO_ADDRESS):
             raise error
         return f"{error}: expected an address such as http://127.0.0.1:5000"
     if isinstance(error, OSError) and FULL in str(error):

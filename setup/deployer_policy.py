@@ -23,7 +23,7 @@ from names import (
     place,
 )
 from policies import Policy, allow, document
-from script import arguments, reported
+from script import arguments, report
 
 # Service, its actions, and the pipeline's own things that they are about.
 GRANTS = (
@@ -44,7 +44,7 @@ GRANTS = (
     (
         "lambda",
         "CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode "
-        "UpdateFunctionConfiguration TagResource",
+        "UpdateFunctionConfiguration ListTags TagResource",
         (f"function:{FUNCTION}",),
     ),
     (
@@ -96,6 +96,8 @@ GRANTS = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
+    # Athena makes the views as whoever asks it, and looks at its default database first.
+    ("glue", "GetDatabase", ("catalog", "database/default")),
     (
         "glue",
         "DeleteCrawler GetCrawler UpdateCrawler StartCrawler StopCrawler",
@@ -169,4 +171,4 @@ def deployer(place: Place) -> Policy:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.parse_args()
-    print(reported(lambda: json.dumps(deployer(place()), indent=2), parser.prog))
+    report(lambda: json.dumps(deployer(place()), indent=2), parser.prog)

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import boto3
-from finding import existing
+from finding import stream_state
 from names import FLUSH_SECONDS, STREAM
-from waiting import wait_until
+from waiting import settled, wait_until
 
 # Firehose writes what it holds after an interval, and half of one more with partitions.
 QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
@@ -16,7 +16,7 @@ QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
 def drained() -> Iterator[str]:
     """Say so once Kinesis has had nothing new for longer than Firehose holds it."""
     kinesis = boto3.client("kinesis")
-    if not existing(kinesis.describe_stream_summary, StreamName=STREAM):
+    if settled(f"stream {STREAM}", stream_state) == "missing":
         return
     wait_until(f"stream {STREAM}", lambda: "moving" if moves(kinesis) else "quiet", "quiet")
     yield f"stream {STREAM} is quiet: Firehose has written what it took"

@@ -98,6 +98,12 @@ def status(describe: Describe, *path: str, **which: Any) -> str:
     return found or "missing"
 
 
+def stream_state() -> str:
+    """Return `ACTIVE`, `UPDATING` and so on, or `missing`."""
+    path = ("StreamDescriptionSummary", "StreamStatus")
+    return status(boto3.client("kinesis").describe_stream_summary, *path, StreamName=STREAM)
+
+
 def pipe_state() -> str:
     """Return `RUNNING`, `STOPPED` and so on, with the reason of a failure, or `missing`."""
     if (found := existing(boto3.client("pipes").describe_pipe, Name=PIPE)) is None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import NoReturn
 
 import boto3
-from botocore.exceptions import NoRegionError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, NoRegionError
 
 
 def _refuse(reason: str) -> NoReturn:
@@ -19,11 +19,14 @@ def _refuse(reason: str) -> NoReturn:
 
 PIPELINE = os.environ.get("PIPELINE_NAME") or "sales-cdc"
 # The bucket is `NAME-lake-ACCOUNT-REGION`, at most 63 characters, and S3 keeps two beginnings for
-# itself; the database is the name with underscores, which Athena reads unquoted.
-if not re.fullmatch(r"(?!sthree-|amzn-s3-)(?=.{3,28}$)[a-z][a-z0-9]*(-[a-z0-9]+)*", PIPELINE):
+# itself; the database is the name with underscores, which Athena reads unquoted. Every account has
+# a workgroup `primary` and a database `default` already, and others use them.
+FORM = r"(?!sthree-|amzn-s3-|(primary|default)$)(?=.{3,28}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+if not re.fullmatch(FORM, PIPELINE):
     _refuse(
         f"PIPELINE_NAME: expected 3 to 28 characters a-z, 0-9 and single inner dashes, starting "
-        f"with a letter and not with 'sthree-' or 'amzn-s3-', found {PIPELINE!r}"
+        f"with a letter and not with 'sthree-' or 'amzn-s3-', and neither 'primary' nor 'default', "
+        f"found {PIPELINE!r}"
     )
 
 TABLE = os.environ.get("TABLE_NAME") or f"{PIPELINE}-orders"
@@ -145,7 +148,7 @@ def _check_region() -> None:
     told = os.environ.get("AWS_REGION")
     try:
         used = boto3.Session().region_name
-    except ProfileNotFound:
+    except BotoCoreError:
         return  # Each script says so itself.
     if told and told != used:
         _refuse(

@@ -27,7 +27,7 @@ from names import (
     place,
 )
 from policies import Policy, allow, document, kinesis_key
-from script import arguments, reported
+from script import arguments, report
 
 VERBS = {
     "verify": "verify, --gaps too",
@@ -133,4 +133,4 @@ if __name__ == "__main__":
     wanted = parser.parse_args().verbs or tuple(VERBS)
     if unknown := sorted(set(wanted) - VERBS.keys()):
         parser.error(f"expected some of {', '.join(VERBS)}; found {', '.join(unknown)}")
-    print(reported(lambda: json.dumps(operator(place(), wanted), indent=2), parser.prog))
+    report(lambda: json.dumps(operator(place(), wanted), indent=2), parser.prog)

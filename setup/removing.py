@@ -1,6 +1,7 @@
 """How each thing that setup makes is removed: what carries the pipeline's tag, and nothing else.
 
-Each step yields a line for whatever it found; what is not there needs neither.
+Each step yields a line for whatever it found; what is not there needs neither. What AWS is still
+making, changing or deleting it does not delete: that is waited for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,9 +10,17 @@ from typing import Any
 
 import boto3
 import names
-from finding import Describe, crawler_state, existing, pipe_state
+from finding import (
+    Describe,
+    crawler_state,
+    delivery_state,
+    existing,
+    pipe_state,
+    status,
+    stream_state,
+)
 from names import PIPELINE, TAGS, arn, place
-from waiting import Refusal, wait_until
+from waiting import Refusal, settled, wait_until
 
 Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
 
@@ -37,14 +46,9 @@ def stop_pipe() -> Iterator[str]:
     found = existing(pipes.describe_pipe, Name=names.PIPE)
     if not found or not is_ours(found.get("Tags", {})):
         return
-
-    def steady() -> str:
-        now = pipe_state().partition(":")[0]
-        return "failed" if "FAILED" in now else now
-
-    if wait_until(what, steady, "RUNNING", "STOPPED", "failed") == "RUNNING":
+    if settled(what, pipe_state) == "RUNNING":
         pipes.stop_pipe(Name=names.PIPE)
-        wait_until(what, steady, "STOPPED")
+        wait_until(what, pipe_state, "STOPPED")
         yield f"{what} is stopped"
 
 
@@ -143,7 +147,7 @@ def firehose() -> Iterator[str]:
         client.delete_delivery_stream(**which)
         wait_until_gone(what, client.describe_delivery_stream, **which)
 
-    if existing(client.describe_delivery_stream, **which):
+    if settled(what, delivery_state) != "missing":
         yield removal(what, client.list_tags_for_delivery_stream(**which)["Tags"], delete)
     yield from log(names.DELIVERY_LOGS)
 
@@ -151,9 +155,10 @@ def firehose() -> Iterator[str]:
 def function() -> Iterator[str]:
     """Delete the function and its log."""
     client, which = boto3.client("lambda"), {"FunctionName": names.FUNCTION}
-    if found := existing(client.get_function, **which):
+    if found := existing(client.get_function_configuration, **which):
+        tags = client.list_tags(Resource=found["FunctionArn"])["Tags"]
         delete = lambda: client.delete_function(**which)  # noqa: E731 (one call)
-        yield removal(f"function {names.FUNCTION}", found.get("Tags", {}), delete)
+        yield removal(f"function {names.FUNCTION}", tags, delete)
     yield from log(names.FUNCTION_LOGS)
 
 
@@ -200,7 +205,7 @@ def kinesis() -> Iterator[str]:
         client.delete_stream(**which, EnforceConsumerDeletion=True)
         wait_until_gone(what, client.describe_stream_summary, **which)
 
-    if existing(client.describe_stream_summary, **which):
+    if settled(what, stream_state) != "missing":
         yield removal(what, client.list_tags_for_stream(**which)["Tags"], delete)
 
 
@@ -231,17 +236,19 @@ def table() -> Iterator[str]:
     """Delete the table with all its orders, unless it is the user's own."""
     dynamodb, which = boto3.client("dynamodb"), {"TableName": names.TABLE}
     what, describe = f"table {names.TABLE}", dynamodb.describe_table
+    state = lambda: status(describe, "Table", "TableStatus", **which)  # noqa: E731 (one call)
 
     def delete() -> None:
         dynamodb.update_table(**which, DeletionProtectionEnabled=False)
-        wait_until(what, lambda: describe(**which)["Table"]["TableStatus"], "ACTIVE")
+        wait_until(what, state, "ACTIVE")
         dynamodb.delete_table(**which)
         wait_until_gone(what, describe, **which)
 
     if names.ADOPTED:
         yield f"{what} is yours and stays as it is"
-    elif found := existing(describe, **which):
-        tags = dynamodb.list_tags_of_resource(ResourceArn=found["Table"]["TableArn"])["Tags"]
+    elif settled(what, state) != "missing":
+        where = arn("dynamodb", f"table/{names.TABLE}")
+        tags = dynamodb.list_tags_of_resource(ResourceArn=where)["Tags"]
         yield removal(what, tags, delete)
 
 

@@ -1,6 +1,7 @@
 """How every setup script runs: its arguments, its one line of output, its errors."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -16,19 +17,22 @@ def arguments(about: str | None) -> argparse.ArgumentParser:
     )
 
 
-def reported(step: Callable[[], str], name: str) -> str:
-    """Return the line of a step on AWS, which begins only once it is clear where that is."""
-    return spoken(lambda: region() and step(), name)
+def report(step: Callable[[], str], name: str) -> None:
+    """Print the line of a step on AWS, which begins only once it is clear where that is."""
+    say(lambda: region() and step(), name)
 
 
-def spoken(step: Callable[[], str], name: str) -> str:
-    """Return the step's line; end the program with status 1 and a sentence where it fails."""
+def say(step: Callable[[], str], name: str) -> None:
+    """Print the step's line; end the program with status 1 and a sentence where that fails."""
     try:
-        return step()
+        print(step(), flush=True)
+        return
     except (*FAULTS, Refusal, OSError) as error:
         print(f"{name}: {reason(error)}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"{name}: interrupted: run it again to go on", file=sys.stderr)
+    # A line that could not be written would be tried once more, with a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     raise SystemExit(1)
 
 
@@ -36,4 +40,4 @@ def run(step: Callable[[], str], about: str | None) -> None:
     """Run a script that takes no arguments and print its one line."""
     parser = arguments(about)
     parser.parse_args()
-    print(reported(step, parser.prog))
+    report(step, parser.prog)

@@ -10,7 +10,7 @@ import sys
 import removing
 from draining import drained
 from names import ADOPTED, PIPELINE, TABLE, bucket, region
-from script import arguments, reported
+from script import arguments, report
 
 # The reverse of setup, once nothing comes any more. Firehose drops what it holds when it is
 # deleted, so it gets the time to write it.
@@ -64,4 +64,4 @@ if __name__ == "__main__":
         "--delete-data", action="store_true", help="delete the lake and the table of orders too"
     )
     told = parser.parse_args()
-    print(reported(lambda: remove(told), parser.prog))
+    report(lambda: remove(told), parser.prog)

@@ -59,6 +59,13 @@ def test_wrong_surroundings_are_one_line_with_the_cure(script: str, around: str)
     assert cure in ended.stderr
 
 
+def test_the_example_of_the_documents_meets_them_in_one_line_too() -> None:
+    command = [sys.executable, "docs/readings.py"]
+    ended = subprocess.run(command, cwd=PROJECT, env=HERE, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert "Could not connect to the endpoint URL" in ended.stderr
+
+
 def refusal(code: str) -> errors.ClientError:
     """Return a refusal by AWS, its text on two lines."""
     return errors.ClientError({"Error": {"Code": code, "Message": "Because.\n  So."}}, "GetItem")

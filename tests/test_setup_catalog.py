@@ -85,6 +85,18 @@ def test_a_view_that_athena_refuses_is_named_with_the_reason(world: World) -> No
         world.run("11_athena")
 
 
+def test_a_view_is_made_again_when_one_that_it_may_use_changed(world: World) -> None:
+    """With its columns as they were, Athena would call it stale."""
+    world.run(*ANALYSED)
+    first = import_module("11_athena").ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
+    first.write_text(first.read_text().replace("order_id", "length(order_id) AS order_id"))
+    world.run("11_athena")
+    glue = boto3.client("glue")
+    for view in names.VIEWS:
+        table = glue.get_table(DatabaseName=names.DATABASE, Name=view)["Table"]
+        assert [one["Type"] for one in table["StorageDescriptor"]["Columns"]] == ["bigint"], view
+
+
 def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it(
     world: World,
 ) -> None:

@@ -41,10 +41,13 @@ def started(script: str, *arguments: str, **environment: str) -> tuple[int, str,
     [
         ({}, 1, "01_dynamodb.py: Could not connect to the endpoint URL"),
         ({"AWS_ENDPOINT_URL": "nonsense"}, 1, "01_dynamodb.py: Invalid endpoint: nonsense"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:99999"}, 1, "Port out of range 0-65535: expected"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:x"}, 1, "expected an address such as http://"),
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, 1, "run aws configure"),
         ({"AWS_DEFAULT_REGION": ""}, 1, "run export AWS_DEFAULT_REGION="),
         ({"AWS_PROFILE": "absent"}, 1, "01_dynamodb.py: The config profile (absent)"),
         ({"AWS_PROFILE": "absent", "AWS_REGION": "us-east-1"}, 1, "The config profile (absent)"),
+        ({"AWS_CONFIG_FILE": __file__, "AWS_REGION": "us-east-1"}, 1, "mend that file"),
         ({"AWS_REGION": "eu-west-1"}, 2, "AWS_REGION is eu-west-1 but"),
         ({"PIPELINE_NAME": "Sales"}, 2, "PIPELINE_NAME: expected"),
         ({"TABLE_NAME": "my table"}, 2, "TABLE_NAME: expected"),
@@ -71,6 +74,28 @@ def test_the_zip_can_be_written_without_an_account(tmp_path: Path) -> None:
     code, out, _ = started("setup/05_lambda.py", "--zip-only", str(path), AWS_DEFAULT_REGION="")
     assert (code, path.exists()) == (0, True)
     assert out.startswith(f"{path} holds the function's code")
+
+
+def test_a_zip_for_an_empty_name_is_refused_and_nothing_is_deployed() -> None:
+    code, out, err = started("setup/05_lambda.py", "--zip-only", "")
+    assert (code, out) == (1, "")
+    assert err.startswith("05_lambda.py: the zip cannot be written: ")
+
+
+def test_a_line_that_nobody_reads_any_more_is_a_sentence_too() -> None:
+    unread, output = os.pipe()
+    os.close(unread)
+    ended = subprocess.run(
+        [sys.executable, "setup/05_lambda.py", "--zip-only", os.devnull],
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=PROJECT,
+        env=SYSTEM | NOWHERE,
+        check=False,
+    )
+    os.close(output)
+    assert (ended.returncode, ended.stderr) == (1, "05_lambda.py: [Errno 32] Broken pipe\n")
 
 
 def test_teardown_removes_nothing_unless_the_user_means_it() -> None:

@@ -60,11 +60,16 @@ def loaded(**environment: str) -> ModuleType:
 
 
 pipelines = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(
-    lambda name: 3 <= len(name) <= 28 and not name.startswith(("sthree-", "amzn-s3-"))
+    lambda name: (
+        3 <= len(name) <= 28
+        and not name.startswith(("sthree-", "amzn-s3-"))
+        and name not in ("primary", "default")
+    )
 )
 
 
 @given(pipelines, st.sampled_from(REGIONS))
+@example("default-primary", REGIONS[0])
 @example("a" * 28, max(REGIONS, key=lambda place: len(place[1])))
 def test_every_name_of_an_accepted_pipeline_is_legal(pipeline: str, where: tuple[str, str]) -> None:
     names = loaded(PIPELINE_NAME=pipeline)
@@ -90,6 +95,8 @@ def test_every_name_of_an_accepted_pipeline_is_legal(pipeline: str, where: tuple
         "a_b",
         "a.b",
         "sthree-x",
+        "primary",
+        "default",
         "a b",
         "ab\n",
     ],

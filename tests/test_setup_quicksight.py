@@ -31,6 +31,26 @@ def test_without_an_owner_or_a_subscription_it_says_so_and_makes_nothing(
     assert world.cloud.part(QuickSight).things == {}
 
 
+def test_in_a_region_without_quicksight_the_rest_is_made_and_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_QUICKSIGHT", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    world.run("03_s3")
+    assert "has no QuickSight for you here" in world.run("12_quicksight")[0]
+    assert "is gone" in removed(delete_data=True)
+
+
+def test_an_account_that_signed_up_in_another_region_has_it_here_too(world: World) -> None:
+    text = (
+        "Operation is being called from endpoint us-east-1, but your identity region is eu-west-1"
+    )
+    world.run(*BEFORE)
+    told = {"Error": {"Code": "AccessDeniedException", "Message": text}}
+    world.pretend("DescribeAccountSubscription", told)
+    assert world.run("12_quicksight") == [f"QuickSight has 4 data sets of {USER}"]
+
+
 def test_each_view_is_a_data_set_with_the_columns_and_types_of_the_catalog(world: World) -> None:
     world.run(*BEFORE)
     glue = boto3.client("glue")

@@ -157,6 +157,16 @@ def test_a_call_in_the_sources_that_no_run_made_is_allowed_too() -> None:
     assert called - known <= {"get_caller_identity"}
 
 
+def test_the_deployer_may_look_wherever_athena_looks_for_a_database() -> None:
+    def looked_at(policy: dict[str, Any]) -> set[str]:
+        looking = [each for each in policy["Statement"] if "glue:GetDatabase" in each["Action"]]
+        return {one for each in looking for one in each["Resource"]}
+
+    asking = looked_at(import_module("operator_policy").operator(HERE, ["gaps"]))
+    assert HERE.arn("glue", "database/default") in asking
+    assert asking <= looked_at(deployer_policy.deployer(HERE))
+
+
 def test_a_role_is_passed_only_to_its_own_kind_of_service() -> None:
     statements = deployer_policy.deployer(HERE)["Statement"]
     [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
@@ -175,7 +185,7 @@ def test_the_deployers_policy_speaks_of_the_pipeline_alone_and_fits_into_a_role(
         *("logs:DescribeLogGroups", "kinesis:UpdateStreamMode", "glue:CreateCrawler"),
         "quicksight:CreateDataSource",
     }
-    own = (names.PIPELINE, names.DATABASE, ":catalog", ":key/*")
+    own = (names.PIPELINE, names.DATABASE, ":catalog", ":key/*", ":database/default")
     for each in statements:
         assert all(any(name in one for name in own) or one == "*" for one in each["Resource"])
     text = json.dumps(statements, separators=(",", ":"))

@@ -289,6 +289,25 @@ def test_alarms_write_to_the_address_once_and_go_on_doing_so(
     assert all(each["AlarmActions"] == [subscribed[0]["TopicArn"]] for each in alarms)
 
 
+def test_whom_else_an_alarm_tells_it_goes_on_telling(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.run("09_alarms")
+    cloudwatch, pager = boto3.client("cloudwatch"), names.arn("sns", "pager")
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[f"{names.PIPELINE}-dead-letters"])[
+        "MetricAlarms"
+    ]
+    members = ("AlarmName", "Namespace", "MetricName", "Statistic", "ComparisonOperator")
+    kept = {member: alarm[member] for member in (*members, "Period", "EvaluationPeriods")}
+    cloudwatch.put_metric_alarm(**kept, Threshold=7, AlarmActions=[pager], OKActions=[pager])
+    monkeypatch.setenv("ALARM_EMAIL", "orders@example.com")
+    world.run("09_alarms")
+    [alarm] = cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
+    assert alarm["Threshold"] == 0
+    assert alarm["OKActions"] == [pager]
+    assert set(alarm["AlarmActions"]) == {pager, names.arn("sns", names.ALARM_TOPIC)}
+
+
 def test_orders_that_expire_by_another_attribute_are_refused_with_the_way_out(world: World) -> None:
     world.run("01_dynamodb")
     dynamodb = boto3.client("dynamodb")
@@ -309,6 +328,24 @@ def test_the_users_own_tags_of_the_bucket_survive(world: World) -> None:
     tags = s3.get_bucket_tagging(Bucket=names.bucket())["TagSet"]
     assert mine in tags
     assert names.TAG_LIST[0] in tags
+
+
+def test_the_users_own_rules_for_the_buckets_objects_survive(world: World) -> None:
+    world.run("03_s3")
+    s3, which = boto3.client("s3"), {"Bucket": names.bucket()}
+    archive = {
+        "ID": "archive",
+        "Filter": {"Prefix": names.LAKE},
+        "Status": "Enabled",
+        "Transitions": [{"Days": 365, "StorageClass": "GLACIER"}],
+    }
+    ours = s3.get_bucket_lifecycle_configuration(**which)["Rules"]
+    mine = {"Rules": [archive, {**ours[0], "Expiration": {"Days": 7}}]}
+    s3.put_bucket_lifecycle_configuration(**which, LifecycleConfiguration=mine)
+    world.run("03_s3")
+    rules = s3.get_bucket_lifecycle_configuration(**which)["Rules"]
+    assert [rule["ID"] for rule in rules] == ["archive", *(rule["ID"] for rule in ours)]
+    assert import_module("finding").agrees([archive, *ours], rules)
 
 
 @pytest.mark.parametrize("alone", [True, False])

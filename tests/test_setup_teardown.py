@@ -119,3 +119,45 @@ def test_a_pipe_of_somebody_else_is_not_even_stopped(world: World) -> None:
     pipes.untag_resource(resourceArn=where, tagKeys=["pipeline"])
     removed(delete_data=False)
     assert pipes.describe_pipe(Name=names.PIPE)["CurrentState"] == "RUNNING"
+
+
+def test_a_function_goes_whose_description_leaves_its_tags_out(world: World) -> None:
+    """GetFunction does so for whoever may not list them, and does not say it."""
+    world.run("04_iam", "05_lambda")
+    found = boto3.client("lambda").get_function(FunctionName=names.FUNCTION)
+    found.pop("Tags")
+    world.pretend("GetFunction", found)
+    removed(delete_data=True)
+    assert inventory()["functions"] == 0
+
+
+# Of what setup was still making when it was interrupted: the question, and what AWS refuses then.
+HALF_MADE = {
+    "DescribeTable": (("Table", "TableStatus"), "UpdateTable"),
+    "DescribeStreamSummary": (("StreamDescriptionSummary", "StreamStatus"), "DeleteStream"),
+    "DescribeDeliveryStream": (
+        ("DeliveryStreamDescription", "DeliveryStreamStatus"),
+        "DeleteDeliveryStream",
+    ),
+}
+
+
+def test_what_is_still_being_made_is_waited_for_before_it_goes(world: World) -> None:
+    before = inventory()
+    world.run(*SCRIPTS[:6])
+    del world.asked[:]
+    for question, ((member, state), _) in HALF_MADE.items():
+        world.pretend(question, *[{member: {state: "CREATING"}}] * 3)
+    removed(delete_data=True)
+    assert inventory() == before
+    operations = [operation for _, operation in world.asked]
+    for question, (_, refused) in HALF_MADE.items():
+        assert operations[: operations.index(refused)].count(question) > 3
+
+
+def test_what_is_already_being_deleted_is_waited_for(world: World) -> None:
+    deleting = {"CurrentState": "DELETING", "Tags": names.TAGS}
+    gone = {"Error": {"Code": "NotFoundException", "Message": "Pipe does not exist."}}
+    world.pretend("DescribePipe", *[deleting] * 3, *[gone] * 1000)
+    assert "are kept" in removed(delete_data=False)
+    assert world.passed < 60
