@@ -271,6 +271,18 @@ def test_attached_policies_count_as_inline_ones_do(cloud: Cloud) -> None:
     assert refusal(client, "list_objects_v2", Bucket="lake") == ""
 
 
+def test_a_policy_that_cannot_be_judged_fails_its_role_alone(cloud: Cloud) -> None:
+    aws("s3").create_bucket(Bucket="lake")
+    client = guarded("s3", made_role(allow("s3:*", "*")))
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+    put_permissions(allow("s3:*", "*") | {"Condition": condition})
+    assert "aws:PrincipalOrgID is not modelled" in refusal(client, "list_objects_v2", Bucket="lake")
+    (told,) = denials(aws("iam"))
+    assert told.startswith("role mover lacks a policy that the laptop cloud can judge: ")
+    put_permissions(allow("s3:*", "*"))
+    assert refusal(client, "list_objects_v2", Bucket="lake") == ""
+
+
 def test_a_call_that_the_table_does_not_know_is_refused_loudly(cloud: Cloud) -> None:
     with pytest.raises(NotModelled, match="s3:DeleteBucket"):
         guarded("s3", made_role(allow("*", "*"))).delete_bucket(Bucket="lake")
