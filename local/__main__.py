@@ -6,13 +6,14 @@ spoilt, and that was kept.
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
 from local.cloud import Cloud
 from local.demo import IDLE, ScriptFailed, demo, heading
-from local.environment import enter, shell_lines
+from local.environment import enter, is_region, shell_lines
 from local.nemesis import Nemesis, UnkindCloud, ordeal
 from local.parts import PARTS
 
@@ -21,9 +22,9 @@ def main() -> int:
     """Run the demo, serve on if asked to, and return 0 only when all came as it should."""
     options = _options()
     cloud = _cloud(options)
-    enter(cloud.endpoint)
-    print(f"the laptop cloud answers at {cloud.endpoint}")
     try:
+        enter(cloud.endpoint)
+        print(f"the laptop cloud answers at {cloud.endpoint}")
         status = 0 if options.empty else _told(cloud, options)
         if options.serve or options.empty:
             _serve(cloud)
@@ -33,6 +34,12 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"python -m local: {error}", file=sys.stderr)
+        return 1
     finally:
         cloud.close()
 
@@ -82,6 +89,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.empty and options.nemesis is not None:
         parser.error("--nemesis spoils a run of the chain, and --empty has none: leave one out")
+    if (region := os.environ.get("AWS_DEFAULT_REGION")) and not is_region(region):
+        parser.error(f"AWS_DEFAULT_REGION: expected a region such as us-east-1, found {region!r}")
     return options
 
 

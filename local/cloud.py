@@ -49,7 +49,7 @@ class Cloud:
 
     def __init__(self, part_types: Iterable[type[Part]], port: int = 0) -> None:
         self.clock = Clock()
-        self.region = os.environ.get("AWS_DEFAULT_REGION", "us-east-1")
+        self.region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._moto = Moto(werkzeug_app.create_backend_app)
         self._stepping = threading.Lock()
         self._making_clients = threading.RLock()

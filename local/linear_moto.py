@@ -3,7 +3,7 @@
 A big laptop run is made of these.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
@@ -11,7 +11,8 @@ from moto.dynamodb.exceptions import ItemSizeTooLarge
 from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.kinesis.models import Record, Shard
 
-ITEM_BYTES = 400 * 1024
+from local.dynamodb.image import ITEM_BYTES, image_size, plain
+
 PAGE_RECORDS = 10_000
 PAGE_BYTES = 10 * 1024 * 1024
 
@@ -83,9 +84,5 @@ def _fitting(records: list[Record]) -> list[Record]:
     return list(takewhile(fits, records)) or records[:1]
 
 
-def _weight(attributes: Sequence[tuple[str, Any]]) -> int:
-    return sum(len(name.encode()) + _size(value) for name, value in attributes)
-
-
-def _size(value: Any) -> int:
-    return value.size() if isinstance(value, DynamoType) else len(str(value))
+def _weight(attributes: Iterable[tuple[str, DynamoType]]) -> int:
+    return image_size({name: plain(value) for name, value in attributes})

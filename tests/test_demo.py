@@ -1,6 +1,7 @@
 """The demo: it proves the lake or says what is wrong, and other servers may hold its table."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -70,6 +71,41 @@ def test_the_demo_says_what_is_wrong_and_fails(
     assert "Lambda.FunctionError" in said
     assert "lake differs from table: 5 missing" in said
     assert not json.loads(summary.read_text())["verify"]["equal"]
+
+
+def test_a_summary_that_cannot_be_written_is_told_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    outcome = demo.Outcome(0, 0.0, (), {"equal": True})
+    monkeypatch.setattr(command, "demo", lambda *_: folder.rmdir() or outcome)
+    monkeypatch.setattr(sys, "argv", ["local", "--summary", str(folder / "summary.json")])
+    with laptop():
+        assert command.main() == 1
+    (told,) = capsys.readouterr().err.splitlines()
+    assert "No such file or directory" in told
+
+
+def test_a_reader_that_has_seen_enough_ends_the_demo_in_silence() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    wanted = [sys.executable, "-m", "local", "--empty"]
+    done = subprocess.run(
+        wanted, cwd=PROJECT, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_region_that_aws_has_not_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east1")
+    monkeypatch.setattr(sys, "argv", ["local"])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    assert "expected a region such as us-east-1, found 'us-east1'" in capsys.readouterr().err
 
 
 def test_table_and_stream_may_live_on_other_servers(

@@ -52,6 +52,31 @@ def test_an_update_that_makes_an_item_is_one_insert(orders: Orders) -> None:
     assert record["dynamodb"]["NewImage"]["n"] == {"N": "1"}
 
 
+@pytest.mark.parametrize(
+    ("expression", "value"),
+    [
+        ("SET a = :v ADD phase :v", {"N": "1"}),
+        ("SET a = :v ADD total :v", {"N": "0.1"}),
+        ("SET a = :v DELETE phase :v", {"SS": ["placed"]}),
+        ("SET a = :v, b.c = :v", {"N": "1"}),
+    ],
+)
+def test_a_refused_update_changes_nothing(
+    orders: Orders, expression: str, value: dict[str, Any]
+) -> None:
+    orders.put(phase={"S": "placed"}, total={"N": "9" * 38})
+    before = orders.get()
+    assert code_of(orders.update, expression, v=value) == "ValidationException"
+    assert orders.get() == before
+    assert orders.names() == ["INSERT"]
+
+
+def test_a_refused_update_makes_no_item(orders: Orders) -> None:
+    assert code_of(orders.update, "SET a = :v ADD b :v", v={"S": "x"}) == "ValidationException"
+    assert orders.get() == {}
+    assert orders.names() == []
+
+
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.none() | items), max_size=8))
 @settings(max_examples=25)
 def test_the_stream_tells_the_history_of_every_item(
@@ -324,6 +349,41 @@ def test_a_scan_goes_on_though_its_last_item_is_gone(orders: Orders) -> None:
     orders.delete(first["LastEvaluatedKey"]["id"]["S"])
     rest = orders.table.scan(TableName=orders.name, ExclusiveStartKey=first["LastEvaluatedKey"])
     assert len(rest["Items"]) == 6
+
+
+@pytest.mark.parametrize(("kind", "of"), [("S", str), ("N", str), ("B", lambda n: bytes([n]))])
+def test_pages_of_a_scan_join_whatever_the_type_of_the_key(
+    cloud: Cloud, kind: str, of: Callable[[int], Any]
+) -> None:
+    table, name = cloud.client("dynamodb"), f"typed-{time.monotonic_ns()}"
+    table.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": kind}],
+    )
+    keys = [of(number) for number in range(20)]
+    for key in keys:
+        table.put_item(TableName=name, Item={"id": {kind: key}})
+    pages = table.get_paginator("scan").paginate(TableName=name, PaginationConfig={"PageSize": 3})
+    assert sorted(item["id"][kind] for page in pages for item in page["Items"]) == sorted(keys)
+
+
+@pytest.mark.parametrize("key", [{"id": {"N": "1"}}, {"id": {"S": ""}}, {"n": {"S": "one"}}])
+def test_a_key_that_the_table_cannot_have_is_refused(orders: Orders, key: dict[str, Any]) -> None:
+    one, many = {"TableName": orders.name, "Key": key}, {orders.name: {"Keys": [key]}}
+    set_one = {"UpdateExpression": "SET a = :v", "ExpressionAttributeValues": {":v": {"N": "1"}}}
+    refused = "ValidationException"
+    assert code_of(orders.table.get_item, **one) == refused
+    assert code_of(orders.table.delete_item, **one) == refused
+    assert code_of(orders.table.update_item, **one, **set_one) == refused
+    assert code_of(orders.table.batch_get_item, RequestItems=many) == refused
+    assert orders.table.scan(TableName=orders.name)["Items"] == []
+
+
+def test_a_scan_goes_on_behind_a_key_of_its_table(orders: Orders) -> None:
+    elsewhere = {"TableName": orders.name, "ExclusiveStartKey": {"n": {"S": "one"}}}
+    assert code_of(orders.table.scan, **elsewhere) == "ValidationException"
 
 
 def test_a_batch_get_finds_what_is_there(orders: Orders) -> None:

@@ -70,21 +70,57 @@ def test_a_batch_writes_25_items_at_most(orders: Orders) -> None:
         orders.batch(*puts)
 
 
+def put(key: str, **attributes: Any) -> dict[str, Any]:
+    return {"PutRequest": {"Item": {"id": {"S": key}, **attributes}}}
+
+
+def delete(**key: Any) -> dict[str, Any]:
+    return {"DeleteRequest": {"Key": key}}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"id": {"N": "1"}},
-        {"id": {"S": ""}},
-        {"id": {"S": "x" * 2049}},
-        {"total": {"N": "1"}},
-        {"id": {"S": "two"}, "none": {"NULL": False}},
-        {"id": {"S": "two"}, "text": {"S": "x" * 410_000}},
+        {"PutRequest": {"Item": {"id": {"N": "1"}}}},
+        {"PutRequest": {"Item": {"total": {"N": "1"}}}},
+        put(""),
+        put("x" * 2049),
+        put("two", none={"NULL": False}),
+        put("two", text={"S": "x" * 410_000}),
+        put("two", flags={"L": [{"NULL": True}] * 210_000}),
+        delete(),
+        delete(id={"N": "1"}),
+        delete(id={"S": ""}),
+        delete(id={"S": "two"}, total={"N": "1"}),
     ],
 )
-def test_a_batch_with_a_wrong_item_is_refused(orders: Orders, wrong: dict[str, Any]) -> None:
-    requests = {orders.name: [{"PutRequest": {"Item": wrong}}]}
+def test_a_batch_with_a_wrong_write_does_nothing(orders: Orders, wrong: dict[str, Any]) -> None:
+    orders.put("old")
+    requests = {orders.name: [put("new"), put("old", total={"N": "1"}), wrong]}
     assert code_of(orders.table.batch_write_item, RequestItems=requests) == "ValidationException"
+    assert orders.table.scan(TableName=orders.name)["Items"] == [{"id": {"S": "old"}}]
+    assert orders.names() == ["INSERT"]
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        (put("one", total={"N": "1"}), put("one", total={"N": "2"})),
+        (put("one"), delete(id={"S": "one"})),
+        (delete(id={"S": "one"}), put("one")),
+    ],
+)
+def test_a_batch_writes_an_item_once(orders: Orders, writes: tuple[dict[str, Any], ...]) -> None:
+    requests = {orders.name: list(writes)}
+    with pytest.raises(ClientError, match="Provided list of item keys contains duplicates"):
+        orders.table.batch_write_item(RequestItems=requests)
     assert orders.records() == []
+
+
+def test_an_item_is_as_large_in_a_batch_as_alone(orders: Orders) -> None:
+    numbers = {"NS": [str(10**37 + n) for n in range(5_500)]}
+    orders.put("alone", numbers=numbers, text={"S": "x" * 250_000})
+    orders.batch(("together", {"numbers": numbers, "text": {"S": "x" * 250_000}}))
 
 
 def test_a_batch_finds_its_items_by_both_parts_of_their_key(cloud: Cloud) -> None:

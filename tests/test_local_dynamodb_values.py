@@ -173,3 +173,6 @@ def test_an_item_is_at_most_400_kb(orders: Orders) -> None:
     assert code_of(orders.update, "SET more = :t", "two", **grow) == "ValidationException"
     orders.update("SET one = :t", "two", **grow)
     orders.update("SET more = :t", "two", **grow)
+    orders.put("three", inner={"M": {"one": grow["t"]}})
+    assert code_of(orders.update, "SET inner.more = :t", "three", t={"S": "x" * 210_000})
+    assert orders.get("three")["inner"] == {"M": {"one": grow["t"]}}

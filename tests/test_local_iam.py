@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.cloud import Cloud
-from local.iam.calls import Tokens
+from local.iam.calls import TOKENS, Place, Tokens, needed
 from local.iam.guard import denials, guard
 from local.iam.part import Iam
 from local.iam.policies import (
@@ -271,6 +271,27 @@ def test_attached_policies_count_as_inline_ones_do(cloud: Cloud) -> None:
     assert refusal(client, "list_objects_v2", Bucket="lake") == ""
 
 
+def test_a_policy_that_cannot_be_judged_fails_its_role_alone(cloud: Cloud) -> None:
+    aws("s3").create_bucket(Bucket="lake")
+    client = guarded("s3", made_role(allow("s3:*", "*")))
+    condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
+    put_permissions(allow("s3:*", "*") | {"Condition": condition})
+    assert "aws:PrincipalOrgID is not modelled" in refusal(client, "list_objects_v2", Bucket="lake")
+    (told,) = denials(aws("iam"))
+    assert told.startswith("role mover lacks a policy that the laptop cloud can judge: ")
+    put_permissions(allow("s3:*", "*"))
+    assert refusal(client, "list_objects_v2", Bucket="lake") == ""
+
+
+def test_a_page_is_judged_by_its_query_and_not_by_its_number() -> None:
+    place = Place("aws", REGION, ACCOUNT)
+    for query in ("own", "foreign"):
+        for token in (query, "1000"):
+            TOKENS.remember(token, (query,))
+    (need,) = needed("athena", "GetQueryResults")
+    assert need.resources({"QueryExecutionId": "own", "NextToken": "1000"}, place) == ("own",)
+
+
 def test_a_call_that_the_table_does_not_know_is_refused_loudly(cloud: Cloud) -> None:
     with pytest.raises(NotModelled, match="s3:DeleteBucket"):
         guarded("s3", made_role(allow("*", "*"))).delete_bucket(Bucket="lake")
@@ -405,11 +426,12 @@ def test_refusals_are_told_until_iam_changes(cloud: Cloud) -> None:
     assert denials(iam) == []
 
 
-def test_roles_and_policies_keep_to_the_limits_of_aws(cloud: Cloud) -> None:
-    iam, trusted = aws("iam"), trust("pipes")
+@pytest.mark.parametrize("region", [REGION, "cn-north-1", "us-gov-west-1"])
+def test_roles_and_policies_keep_to_the_limits_of_aws(cloud: Cloud, region: str) -> None:
+    iam, trusted = boto3.client("iam", region_name=region), trust("pipes")
     new = {"AssumeRolePolicyDocument": trusted}
     assert code_of(iam.create_role, RoleName="r" * 65, **new) == "ValidationError"
-    made_role()
+    iam.create_role(RoleName="mover", **new)
     assert code_of(iam.create_role, RoleName="Mover", **new) == "EntityAlreadyExists"
     long = policy(allow("s3:GetObject", *[f"arn:aws:s3:::{number:0500}" for number in range(19)]))
     put = {"RoleName": "mover", "PolicyDocument": long}

@@ -5,8 +5,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -153,6 +156,7 @@ def test_code_may_come_from_s3(cloud: Cloud) -> None:
 
 FAILURES = [
     ("raise ValueError('boom')", "ValueError", "boom"),
+    ("logging.error('%', 1)", "ValueError", "incomplete format"),
     ("os._exit(1)", "Runtime.ExitError", "Runtime exited with error: exit status 1"),
     ("sys.exit(0)", "Runtime.ExitError", "Runtime exited without providing a reason"),
     ("os.abort()", "Runtime.ExitError", "Runtime exited with error: signal: aborted"),
@@ -245,6 +249,13 @@ def test_a_log_in_json_is_json_where_the_platform_writes_it(cloud: Cloud) -> Non
     assert json.loads(report)["record"]["status"] == "success"
 
 
+def test_a_line_of_the_log_ends_only_where_the_function_ends_it(cloud: Cloud) -> None:
+    deploy("lines", LoggingConfig={"LogGroup": "/lines"})
+    written = "one\u2028\x85\x0bline"
+    invoked("lines", {"do": f"print({written!r})"})
+    assert log("/lines")[2] == written
+
+
 def test_a_function_whose_role_may_not_log_works_in_silence(cloud: Cloud) -> None:
     deploy("silent", role="mute")
     assert invoked("silent", {"a": 1}) == ({"a": 1}, None)
@@ -296,6 +307,21 @@ def test_a_pattern_matches_only_what_has_the_member(cloud: Cloud) -> None:
     assert not matcher("ERROR")({"level": "ERROR"})
 
 
+def mislabelled(place: int, value: int) -> bytes:
+    """Return a zip of whose code both headers say something untrue."""
+    archive = bytearray(zipped(HANDLER))
+    for header in (0, archive.index(b"PK\1\2") + 2):
+        archive[header + place] = value
+    return bytes(archive)
+
+
+FLAGS, METHOD = 6, 8
+NO_ZIPS = [
+    b"no zip",
+    mislabelled(FLAGS, 1),  # encrypted
+    mislabelled(METHOD, zipfile.ZIP_DEFLATED),
+    mislabelled(METHOD, 99),  # Nobody compresses so.
+]
 REFUSALS = [
     (
         {"Runtime": "python3.9"},
@@ -320,10 +346,13 @@ REFUSALS = [
     ({"role": "other"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
     ({"role": "absent"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
     ({"Layers": ["arn:x"]}, "InvalidParameterValueException", "Not modelled on the laptop: Layers"),
-    (
-        {"Code": {"ZipFile": b"no zip"}},
-        "InvalidParameterValueException",
-        "Could not unzip uploaded file",
+    *(
+        (
+            {"Code": {"ZipFile": code}},
+            "InvalidParameterValueException",
+            "Could not unzip uploaded file",
+        )
+        for code in NO_ZIPS
     ),
 ]
 
@@ -378,6 +407,20 @@ def test_a_deleted_function_is_gone_with_its_process(cloud: Cloud) -> None:
     assert refused(functions.invoke, FunctionName="deleted")[0] == "ResourceNotFoundException"
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+def test_closing_waits_for_no_function(cloud: Cloud, tmp_path: Path) -> None:
+    deploy("endless", Timeout=900)
+    begun, ended = tmp_path / "begun", []
+    endless = {"do": f"open({str(begun)!r}, 'w').close(); time.sleep(900)"}
+    call = threading.Thread(target=lambda: ended.append(failure("endless", endless)))
+    call.start()
+    while not begun.exists():
+        time.sleep(0.01)
+    cloud.part(Lambda).close()
+    call.join()
+    assert ended == [("Runtime.ExitError", "Runtime exited with error: signal: killed")]
+    assert invoked("echo", {"a": 1}) == ({"a": 1}, None)
 
 
 def test_the_bootstrap_needs_the_standard_library_alone() -> None:

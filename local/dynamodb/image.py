@@ -8,6 +8,7 @@ from typing import Any
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
 SETS = ("SS", "NS", "BS")
+ITEM_BYTES = 400 * 1024
 
 Image = dict[str, dict[str, Any]]
 
@@ -20,15 +21,16 @@ def image(item: Item | None) -> Image | None:
     """Return an item's attributes as plain DynamoDB JSON, sets in order; None for no item."""
     if item is None:
         return None
-    return {name: _plain(value) for name, value in item.attrs.items()}
+    return {name: plain(value) for name, value in item.attrs.items()}
 
 
-def _plain(value: DynamoType) -> dict[str, Any]:
+def plain(value: DynamoType) -> dict[str, Any]:
+    """Return an attribute's value as plain DynamoDB JSON, sets in order."""
     kind, content = value.type, value.value
     if kind == "M":
-        content = {name: _plain(each) for name, each in content.items()}
+        content = {name: plain(each) for name, each in content.items()}
     elif kind == "L":
-        content = [_plain(each) for each in content]
+        content = [plain(each) for each in content]
     elif kind in SETS:
         content = sorted(map(_text, content))
     elif kind == "B":

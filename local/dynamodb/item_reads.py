@@ -5,7 +5,7 @@ moto sorts the whole table for each page of a scan and takes 4 ms to write one i
 
 import hashlib
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +13,8 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
 from local.dynamodb.image import Image, image, image_size
+from local.dynamodb.keys import MISMATCH, Tables, fits_schema
+from local.dynamodb.number import refusal
 
 SCAN_BYTES = 1024 * 1024
 BATCH_BYTES = 16 * 1024 * 1024
@@ -23,7 +25,6 @@ PLAIN_SCAN = frozenset(
 )
 PLAIN_GET = frozenset(("Keys", "ConsistentRead"))
 
-Tables = Mapping[str, Table]
 Answer = dict[str, Any]
 
 
@@ -73,12 +74,21 @@ def _has_valid_part(params: Mapping[str, Any]) -> bool:
 def _in_order(table: Table, params: Mapping[str, Any]) -> list[Item]:
     """Return the items of a scan's segment that lie behind its start."""
     segment, total = params.get("Segment", 0), params.get("TotalSegments", 1)
-    start = params.get("ExclusiveStartKey")
-    after = _place(*(str(start[name]) for name in table.table_key_attrs)) if start else -1
-    least, end = max(after + 1, -(-segment * PLACES // total)), -(-(segment + 1) * PLACES // total)
+    first, end = -(-segment * PLACES // total), -(-(segment + 1) * PLACES // total)
+    least = max(first, _start(table, params))
     placed = ((_item_place(item), item) for item in items(table))
     wanted = [(place, item) for place, item in placed if least <= place < end]
     return [item for _, item in sorted(wanted, key=lambda pair: pair[0])]
+
+
+def _start(table: Table, params: Mapping[str, Any]) -> int:
+    """Return the first place behind the key from which a scan goes on."""
+    start = params.get("ExclusiveStartKey")
+    if not start:
+        return 0
+    if not fits_schema(table, start):
+        raise refusal(f"The provided starting key is invalid: {MISMATCH}")
+    return _place(*(str(_held(start[name])) for name in table.table_key_attrs)) + 1
 
 
 def _fitting(items: Iterable[Item], limit: int | None) -> tuple[list[Image], bool]:
@@ -93,24 +103,11 @@ def _fitting(items: Iterable[Item], limit: int | None) -> tuple[list[Image], boo
     return page, False
 
 
-def _are_plain(
-    tables: Tables, wanted: Mapping[str, Any], keys: list[tuple[str, Mapping[str, Any]]]
-) -> bool:
+def _are_plain(tables: Tables, wanted: Mapping[str, Any], keys: Sequence[Any]) -> bool:
     requests_are_plain = all(
         name in tables and request.keys() <= PLAIN_GET for name, request in wanted.items()
     )
-    if not requests_are_plain or not 0 < len(keys) <= BATCH_KEYS:
-        return False
-    return len({str(key) for key in keys}) == len(keys) and all(
-        _fits_schema(tables[name], key) for name, key in keys
-    )
-
-
-def _fits_schema(table: Table, key: Mapping[str, Any]) -> bool:
-    types = {table.hash_key_attr: table.hash_key_type}
-    if table.range_key_attr is not None:
-        types[table.range_key_attr] = table.range_key_type
-    return {name: next(iter(value)) for name, value in key.items()} == types
+    return requests_are_plain and 0 < len(keys) <= BATCH_KEYS
 
 
 def _item(table: Table, key: Mapping[str, Any]) -> Item | None:

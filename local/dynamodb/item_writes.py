@@ -1,6 +1,11 @@
-"""BatchWriteItem of whole items, done in moto's tables: moto takes 1 ms to read each of them."""
+"""BatchWriteItem of whole items, done in moto's tables: moto takes 1 ms to read each of them.
 
-from collections.abc import Mapping
+What moto refuses may be half done by then, and is undone here.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +13,8 @@ from moto.dynamodb.limits import HASH_KEY_MAX_LENGTH, RANGE_KEY_MAX_LENGTH
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
 
-from local.dynamodb.image import Unusual, held, image_size
-from local.linear_moto import ITEM_BYTES
+from local.dynamodb.image import ITEM_BYTES, Unusual, held, image, image_size
+from local.dynamodb.keys import Tables, named
 
 Key = tuple[DynamoType, DynamoType | None]
 
@@ -34,8 +39,25 @@ class Write:
         if self.table.stream_shard is not None:
             self.table.stream_shard.add(before, self.item)
 
+    def is_outgrown(self) -> bool:
+        """Return whether what stands there instead is too large: moto weighs no inner growth."""
+        return image_size(image(self.table.get_item(*self.key)) or {}) > ITEM_BYTES
 
-def batch_write(tables: Mapping[str, Table], params: Mapping[str, Any]) -> dict[str, Any] | None:
+
+def standing(tables: Tables, params: Mapping[str, Any]) -> list[Write]:
+    """Return the writes that bring back what stands now where a call is to write."""
+    return list(_standing(tables, params))
+
+
+def _standing(tables: Tables, params: Mapping[str, Any]) -> Iterator[Write]:
+    for name, each in named(params):
+        with suppress(Unusual, UnicodeEncodeError, KeyError):  # No such place: nothing is written.
+            table, attributes = tables[name], each.get("Key") or each["Item"]
+            key = _key(table, attributes)
+            yield Write(table, key, deepcopy(table.get_item(*key)))
+
+
+def batch_write(tables: Tables, params: Mapping[str, Any]) -> dict[str, Any] | None:
     """Put and delete whole items, or return None for what is left to moto, errors included."""
     try:
         writes = _writes(tables, params)
@@ -46,13 +68,13 @@ def batch_write(tables: Mapping[str, Table], params: Mapping[str, Any]) -> dict[
     return {"UnprocessedItems": {}}
 
 
-def _writes(tables: Mapping[str, Table], params: Mapping[str, Any]) -> list[Write]:
-    """Return all that a request wants done: each key once, and nothing besides."""
+def _writes(tables: Tables, params: Mapping[str, Any]) -> list[Write]:
+    """Return all that a request wants done, if it wants nothing besides."""
     if params.keys() != {"RequestItems"}:
         raise Unusual
     asked = params["RequestItems"].items()
     writes = [_write(tables.get(name), each) for name, requests in asked for each in requests]
-    if len({(write.table.name, write.key) for write in writes}) < len(writes) or not writes:
+    if not writes:
         raise Unusual
     return writes
 
@@ -64,7 +86,7 @@ def _write(table: Table | None, request: Mapping[str, Any]) -> Write:
         case {"PutRequest": {"Item": {**attributes}}}:
             key = _key(table, attributes)
             return Write(table, key, _item(key, attributes))
-        case {"DeleteRequest": {"Key": {**key}}} if len(key) == len(table.table_key_attrs):
+        case {"DeleteRequest": {"Key": {**key}}}:
             return Write(table, _key(table, key), None)
     raise Unusual
 

@@ -11,13 +11,14 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from local import linear_moto
-from local.call import AwsError, Call, Reply, json_reply
+from local.call import AwsError, Call, Reply, error_reply, json_reply
 from local.cloud import ACCOUNT, Cloud
 from local.dynamodb.change_streams import STREAM_CALLS, ChangeStreams
 from local.dynamodb.expiry import expired_items
 from local.dynamodb.item_reads import batch_get, scan
-from local.dynamodb.item_writes import batch_write
-from local.dynamodb.number import stored_sum
+from local.dynamodb.item_writes import batch_write, standing
+from local.dynamodb.keys import Tables, check_keys
+from local.dynamodb.number import refusal, stored_sum
 from local.dynamodb.values import as_json, stored_values
 from local.hops import HopCount
 from local.part import Part
@@ -25,6 +26,8 @@ from local.part import Part
 SWEEP_EVERY = 10  # Seconds; AWS takes up to days.
 BATCH_WRITES = 25
 BULK = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
+OUTGROWN = "Item size to update has exceeded the maximum allowed size"
+STEPWISE = ("BatchWriteItem", "UpdateItem")  # What moto does in steps, and leaves half done.
 
 
 class DynamoDb(Part):
@@ -78,12 +81,24 @@ class DynamoDb(Part):
             _check_batch(params)
         if call.operation == "UpdateTable":
             _permit_stream_change(call)
-        reply = _in_bulk(call, params) or self.cloud.moto(call, as_json(params))
-        if reply.status != 200 and call.operation.startswith("Transact"):
-            self._streams.discard()
+        tables = dynamodb_backends[ACCOUNT][call.region].tables
+        check_keys(tables, params)
+        reply = _in_bulk(call, tables, params) or self._by_moto(call, tables, params)
         self._streams.write()
         if reply.status == 200 and call.operation in ("DeleteTable", "UpdateTable"):
             self._close_streams(call)
+        return reply
+
+    def _by_moto(self, call: Call, tables: Tables, params: Mapping[str, Any]) -> Reply:
+        """Return moto's reply; what is refused is as if it had not been asked for."""
+        before = standing(tables, params) if call.operation in STEPWISE else []
+        reply = self.cloud.moto(call, as_json(params))
+        if reply.status == 200 and any(write.is_outgrown() for write in before):
+            reply = error_reply(refusal(OUTGROWN))
+        if reply.status != 200:
+            for write in before:
+                write.do()
+            self._streams.discard()
         return reply
 
     def _close_streams(self, call: Call) -> None:
@@ -94,11 +109,11 @@ class DynamoDb(Part):
         self._streams.close(call.region, name, current)
 
 
-def _in_bulk(call: Call, params: Mapping[str, Any]) -> Reply | None:
+def _in_bulk(call: Call, tables: Tables, params: Mapping[str, Any]) -> Reply | None:
     """Return the reply to a call that reads or writes many items, where it is a plain one."""
     if call.operation not in BULK:
         return None
-    found = BULK[call.operation](dynamodb_backends[ACCOUNT][call.region].tables, params)
+    found = BULK[call.operation](tables, params)
     return None if found is None else json_reply(found)
 
 

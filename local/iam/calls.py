@@ -58,7 +58,8 @@ class Tokens:
 
 
 TOKENS = Tokens()
-TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "NextToken", "QueryExecutionId")
+# A query's id before its page: two queries have pages of the same number.
+TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "QueryExecutionId", "NextToken")
 
 
 def needed(service: str, operation: str) -> tuple[Need, ...]:

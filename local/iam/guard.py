@@ -10,7 +10,7 @@ from local.iam.calls import TOKEN_MEMBERS, TOKENS, Place, needed, request_keys
 from local.iam.denials import denials_of
 from local.iam.keys import LOOKING, USES, StreamKeys
 from local.iam.part import Iam
-from local.iam.policies import Decision, decision, trusts
+from local.iam.policies import Decision, NotModelled, decision, trusts
 from local.iam.roles import Role, presented, role_lately
 
 
@@ -42,6 +42,7 @@ class Asked:
     keys: Mapping[str, str]
 
 
+JUDGEABLE = "a policy that the laptop cloud can judge"
 # The codes of services that spell a refusal in another way than AccessDeniedException.
 _CODES = {
     **dict.fromkeys(("s3", "sqs", "sts"), ("AccessDenied", 403)),
@@ -105,7 +106,11 @@ class _Guard:
                 TOKENS.remember(token, context["guarded_resources"])
 
     def _assumed(self) -> Role:
-        role = role_lately(self._iam, self._arn)
+        try:
+            role = role_lately(self._iam, self._arn)
+        except NotModelled as error:  # The service fails, and not the whole cloud.
+            asked = Asked("sts", "AssumeRole", {})
+            raise self._refusal(asked, JUDGEABLE, error.message) from None
         if role is None or not trusts(role.trust, self._principal, self._presented):
             sentence = (
                 f"User: {self._principal} is not authorized to perform: sts:AssumeRole "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qsl
 
+from moto.utilities.utils import get_partition
+
 from local.call import AwsError, Call, Reply
 from local.iam.rules import check, refusal
 from local.part import Part
@@ -40,7 +42,7 @@ class Iam(Part):
         if action.startswith(("Get", "List")):
             return None
         try:
-            check(action, query)
+            check(action, query, get_partition(call.region))
         except AwsError as error:
             return refusal(error)
         reply = self.cloud.moto(call)

@@ -53,11 +53,11 @@ class RuntimeLog(logging.Handler):
     request_id = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record as one line."""
-        try:
-            sys.stderr.write(self._line(record) + "\n")
-        except ValueError:  # A message whose arguments do not fit: logging's own report of it.
-            self.handleError(record)
+        """Write one record as one line; a message that its arguments do not fit fails the caller.
+
+        That is so on AWS too.
+        """
+        sys.stderr.write(self._line(record) + "\n")
 
     def _line(self, record: logging.LogRecord) -> str:
         at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))

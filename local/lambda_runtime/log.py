@@ -29,7 +29,7 @@ JSON_PATTERN = re.compile(r'\{\s*\$\.([\w.]+)\s*(!?=|[<>]=?)\s*("[^"]*"|-?[\d.]+
 
 def log_lines(function: Function, request_id: str, outcome: Outcome) -> list[str]:
     """Return the lines of one invocation: the platform's own around what the function wrote."""
-    written = outcome.log.splitlines()
+    written = outcome.log.removesuffix("\n").split("\n") if outcome.log else []
     milliseconds = outcome.seconds * 1000
     if function.logging["LogFormat"] == "JSON":
         done = {

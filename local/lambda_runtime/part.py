@@ -78,9 +78,10 @@ class Lambda(Part):
                 self._retire(name)
 
     def close(self) -> None:
-        """End all processes."""
-        for sandbox in self._sandboxes.values():
-            sandbox.close()
+        """End all processes, without waiting for what they are at."""
+        for sandbox in list(self._sandboxes.values()):
+            sandbox.kill()
+        self.restart()
 
     def _create(self, call: Call, _: Target) -> Reply:
         params = call.params

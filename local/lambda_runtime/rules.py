@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,6 +55,8 @@ ENVIRONMENT_LIMIT = 4 * 1024
 ZIP_LIMIT = 50 * 1024 * 1024
 UNZIPPED_LIMIT = 262_144_000
 REQUEST_LIMIT = 6_291_456
+# What zipfile raises at bytes that are spoilt, encrypted or compressed in a way it does not know.
+UNZIPPING_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError)
 
 
 def check_configuration(params: Mapping[str, Any]) -> None:
@@ -96,7 +99,7 @@ def check_zip(code: bytes, operation: str) -> None:
         with zipfile.ZipFile(io.BytesIO(code)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
             whole = archive.testzip() is None
-    except zipfile.BadZipFile:
+    except UNZIPPING_ERRORS:
         whole, size = False, 0
     if not whole:
         text = "Could not unzip uploaded file. Please check your file, then try to upload again."

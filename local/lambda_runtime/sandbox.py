@@ -76,8 +76,13 @@ class Sandbox:
             seconds = time.monotonic() - started
             return Outcome(*checked(*answer), self._written(), seconds)
 
+    def kill(self) -> None:
+        """End the process at once, in the middle of an event if there is one."""
+        if (process := self._process) is not None:
+            process.kill()
+
     def close(self) -> None:
-        """End the process and remove what was unzipped."""
+        """End the process when it has answered, and remove what was unzipped."""
         with self._one_at_a_time:
             self._closed = True
             self._end()
