@@ -106,6 +106,9 @@ def test_members_are_those_of_an_object() -> None:
 @example("A\nAAA")
 @example("AAAA\n\n\n\n")
 @example("AAA=AAA=")
+@example("=\n==")
+@example("AAAA===\n")
+@example("AAAA==\n=")
 def test_base64_is_whole_groups_of_its_alphabet_and_nothing_else(text: str) -> None:
     if BASE64.fullmatch(text):
         assert decoded(text) == base64.b64decode(text)
