@@ -212,7 +212,7 @@ def test_a_file_that_verify_did_not_write_is_refused(tmp_path: Path, text: str) 
         (["--out", "/dev/null/page.html"], 2, "a folder that exists"),
         (["--watch", "1"], 2, "from 2 to 86400, found '1'"),
         (["--watch", "99999999999999999999"], 2, "from 2 to 86400"),
-        (["--out", f"/tmp/{300 * 'x'}", "--verified", "no.json"], 1, "no dashboard: "),
+        (["--out", f"/tmp/{300 * 'x'}"], 1, "no dashboard: "),
         (["--watch", "soon"], 2, "found 'soon'"),
         ([], 1, "no dashboard: "),
     ],

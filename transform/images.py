@@ -11,6 +11,7 @@ empty maps are plain JSON in theirs, numbers and bytes as texts, without types.
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from transform.columns import Path, distinct, places
@@ -45,7 +46,7 @@ def canonical(image: Mapping[str, Any]) -> str:
 
 def image(text: str) -> dict[str, Any]:
     """Return the image that a canonical text tells, with bytes as base64."""
-    return json.loads(text)
+    return json.loads(text, parse_float=Decimal)
 
 
 def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
@@ -55,7 +56,7 @@ def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
     {'customer__id': 'C-1', 'total': '19.9'}
     """
     columns = "".join(image_of(as_pairs(image)).columns)
-    return json.loads(f"{{{columns[1:]}}}")
+    return json.loads(f"{{{columns[1:]}}}", parse_float=Decimal)
 
 
 def image_of(value: object) -> Image:
