@@ -66,8 +66,8 @@ class Ledger:
 
     def hold(self, rows: Iterable[Held]) -> None:
         """Write down what the lake holds of the keys in doubt; rows of other keys are ignored."""
-        insert = "INSERT INTO held SELECT ?1, ?2, ?3, ?4, ?5 WHERE ?1 IN (SELECT key FROM doubt)"
-        self._file.executemany(insert, map(astuple, rows))
+        insert = "INSERT INTO held SELECT ?, ?, ?, ?, ? WHERE ? IN (SELECT key FROM doubt)"
+        self._file.executemany(insert, ((*astuple(row), row.key) for row in rows))
 
     def doubts(self) -> Iterator[Doubt]:
         """Return every key in doubt, ordered, with what the lake holds of it."""
