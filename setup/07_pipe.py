@@ -21,6 +21,9 @@ READING = {
 }
 # Every event has an id, whatever the table's key is; the order of changes is in the rows.
 TARGET = {"KinesisStreamParameters": {"PartitionKey": "$.eventID"}}
+# A filter would leave changes out, an enrichment or a template alter them: emptied, they are gone.
+UNFILTERED = {"FilterCriteria": {"Filters": []}}
+UNALTERED = {"Enrichment": "", "TargetParameters": TARGET | {"InputTemplate": ""}}
 
 
 def create() -> str:
@@ -37,7 +40,8 @@ def create() -> str:
             f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
             f"python setup/07_pipe.py and python setup/08_start_pipe.py"
         )
-    wanted = common | {"SourceParameters": {"DynamoDBStreamParameters": reading}}
+    wanted = common | UNALTERED
+    wanted["SourceParameters"] = UNFILTERED | {"DynamoDBStreamParameters": reading}
     if found["CurrentState"] == "UPDATE_FAILED" or not agrees(wanted, found):
         pipes.update_pipe(**wanted)
     # One that could not be started or stopped is 08_start_pipe's business.

@@ -47,11 +47,10 @@ def create() -> str:
             "Period": 300,
             "EvaluationPeriods": 1,  # Five minutes above the threshold are enough.
             "TreatMissingData": "notBreaching",
-            "AlarmActions": ours,
         }
         found = cloudwatch.describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
         [now] = found or [{}]
-        if not agrees(wanted, now):
+        if not agrees(wanted, now) or not {*ours} <= {*now.get("AlarmActions", [])}:
             cloudwatch.put_metric_alarm(**wanted | told(now, ours), Tags=names.TAG_LIST)
     return f"{len(ALARMS)} alarms" + (f" tell {topic}" if topic else ", which tell nobody")
 

@@ -5,6 +5,7 @@ account without QuickSight it makes nothing and says so. What is then clicked: d
 """
 
 import os
+from functools import partial
 from typing import Any
 
 import boto3
@@ -69,7 +70,8 @@ def put_source(quicksight: Any, owner: str) -> None:
         quicksight.create_data_source(**which, **wanted, **new)
     elif has_failed(found["DataSource"]["Status"]) or not agrees(wanted, found["DataSource"]):
         quicksight.update_data_source(**which, **wanted)
-    state = lambda: status(quicksight.describe_data_source, "DataSource", "Status", **which)  # noqa: E731 (one call)
+    describe, path = quicksight.describe_data_source, ("DataSource", "Status")
+    state = partial(status, describe, *path, **which)
     wait_until(f"data source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
 
 

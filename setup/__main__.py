@@ -4,6 +4,7 @@ With --check nothing is built: each difference between what exists and what the 
 is a line, with the script that mends it; the exit status is 1 where there is one.
 """
 
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def check() -> str:
     return f"pipeline {PIPELINE} is as the scripts would make it"
 
 
+def line(script: str) -> str:
+    """Return what a script says of its work, after its name."""
+    return f"{script}: {import_module(script).create()}"
+
+
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.prog = "python setup"
@@ -30,5 +36,4 @@ if __name__ == "__main__":
         report(check, parser.prog)
     else:
         for name in SCRIPTS:
-            line = lambda name=name: f"{name}: {import_module(name).create()}"  # noqa: E731 (one call)
-            report(line, f"setup/{name}.py")
+            report(partial(line, name), f"setup/{name}.py")

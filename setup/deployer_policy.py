@@ -160,7 +160,7 @@ def deployer(place: Place) -> Policy:
             place.arn("kinesis", f"stream/{STREAM}"),
             place.arn("kms", "key/*"),
         ),
-        # AWS takes no narrower resource for these.
+        # AWS takes no narrower resource for these, or does not write which.
         allow("logs", ("DescribeLogGroups",), "*"),
         allow("kinesis", ("UpdateStreamMode",), "*"),
         allow("glue", ("CreateCrawler",), "*"),

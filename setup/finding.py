@@ -50,13 +50,16 @@ def agrees(wanted: Any, found: Any) -> bool:
 
     >>> agrees({"Size": 1, "Of": [{"Name": "a"}]}, {"Size": 1, "Of": [{"Name": "a", "Age": 3}]})
     True
+    >>> agrees({"Filter": {"Rules": []}}, {}), agrees({"Rules": []}, {"Rules": ["some"]})
+    (True, False)
     """
-    if found is None:
-        return wanted in (None, "", [], {})
     if isinstance(wanted, Mapping):
+        found = {} if found is None else found
         return isinstance(found, Mapping) and all(
             agrees(value, found.get(key)) for key, value in wanted.items()
         )
+    if wanted in (None, "", []):
+        return not found
     if isinstance(wanted, list | tuple):
         return isinstance(found, list | tuple) and all(
             any(agrees(value, other) for other in found) for value in wanted

@@ -5,6 +5,7 @@ making, changing or deleting it does not delete: that is waited for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -64,7 +65,7 @@ def quicksight() -> Iterator[str]:
         if found := existing(getattr(client, f"describe_{kind}"), **identity):
             tags = client.list_tags_for_resource(ResourceArn=found[member]["Arn"])["Tags"]
             delete = getattr(client, f"delete_{kind}")
-            yield removal(f"QuickSight {name}", tags, lambda d=delete, i=identity: d(**i))
+            yield removal(f"QuickSight {name}", tags, partial(delete, **identity))
 
 
 def athena() -> Iterator[str]:
@@ -73,8 +74,8 @@ def athena() -> Iterator[str]:
     if existing(client.get_work_group, WorkGroup=group):
         where = arn("athena", f"workgroup/{group}")
         tags = client.list_tags_for_resource(ResourceARN=where)["Tags"]
-        delete = lambda: client.delete_work_group(WorkGroup=group, RecursiveDeleteOption=True)  # noqa: E731 (one call)
-        yield removal(f"workgroup {group}", tags, delete)
+        whole = {"WorkGroup": group, "RecursiveDeleteOption": True}
+        yield removal(f"workgroup {group}", tags, partial(client.delete_work_group, **whole))
 
 
 def crawler() -> Iterator[str]:
@@ -114,12 +115,12 @@ def alarms() -> Iterator[str]:
     for alarm in cloudwatch.describe_alarms(AlarmNames=made)["MetricAlarms"]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         name = alarm["AlarmName"]
-        delete = lambda name=name: cloudwatch.delete_alarms(AlarmNames=[name])  # noqa: E731 (one call)
+        delete = partial(cloudwatch.delete_alarms, AlarmNames=[name])
         yield removal(f"alarm {name}", tags, delete)
     topic = arn("sns", names.ALARM_TOPIC)
     if existing(sns.get_topic_attributes, TopicArn=topic):
         tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
-        yield removal(f"topic {names.ALARM_TOPIC}", tags, lambda: sns.delete_topic(TopicArn=topic))
+        yield removal(f"topic {names.ALARM_TOPIC}", tags, partial(sns.delete_topic, TopicArn=topic))
 
 
 def pipe() -> Iterator[str]:
@@ -135,7 +136,7 @@ def pipe() -> Iterator[str]:
     if found := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
         queue = {"QueueUrl": found["QueueUrl"]}
         tags = sqs.list_queue_tags(**queue).get("Tags", {})
-        yield removal(f"queue {names.DEAD_LETTERS}", tags, lambda: sqs.delete_queue(**queue))
+        yield removal(f"queue {names.DEAD_LETTERS}", tags, partial(sqs.delete_queue, **queue))
 
 
 def firehose() -> Iterator[str]:
@@ -157,7 +158,7 @@ def function() -> Iterator[str]:
     client, which = boto3.client("lambda"), {"FunctionName": names.FUNCTION}
     if found := existing(client.get_function_configuration, **which):
         tags = client.list_tags(Resource=found["FunctionArn"])["Tags"]
-        delete = lambda: client.delete_function(**which)  # noqa: E731 (one call)
+        delete = partial(client.delete_function, **which)
         yield removal(f"function {names.FUNCTION}", tags, delete)
     yield from log(names.FUNCTION_LOGS)
 
@@ -183,7 +184,7 @@ def roles() -> Iterator[str]:
         name = place().role_name(service)
         if found := existing(boto3.client("iam").get_role, RoleName=name):
             tags = found["Role"].get("Tags", [])
-            yield removal(f"role {name}", tags, lambda name=name: delete_role(name))
+            yield removal(f"role {name}", tags, partial(delete_role, name))
 
 
 def delete_role(role: str) -> None:
@@ -236,7 +237,7 @@ def table() -> Iterator[str]:
     """Delete the table with all its orders, unless it is the user's own."""
     dynamodb, which = boto3.client("dynamodb"), {"TableName": names.TABLE}
     what, describe = f"table {names.TABLE}", dynamodb.describe_table
-    state = lambda: status(describe, "Table", "TableStatus", **which)  # noqa: E731 (one call)
+    state = partial(status, describe, "Table", "TableStatus", **which)
 
     def delete() -> None:
         dynamodb.update_table(**which, DeletionProtectionEnabled=False)

@@ -23,17 +23,19 @@ def report(step: Callable[[], str], name: str) -> None:
 
 
 def say(step: Callable[[], str], name: str) -> None:
-    """Print the step's line; end the program with status 1 and a sentence where that fails."""
+    """Print the step's line; end the program with a status and a sentence where that fails."""
     try:
         print(step(), flush=True)
         return
     except (*FAULTS, Refusal, OSError) as error:
         print(f"{name}: {reason(error)}", file=sys.stderr)
+        status = 1
     except KeyboardInterrupt:
         print(f"{name}: interrupted: run it again to go on", file=sys.stderr)
+        status = 130  # what a shell reports for Ctrl-C
     # A line that could not be written would be tried once more, with a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    raise SystemExit(1)
+    raise SystemExit(status)
 
 
 def run(step: Callable[[], str], about: str | None) -> None:

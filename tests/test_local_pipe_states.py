@@ -153,6 +153,27 @@ def test_what_is_not_modelled_is_refused(plumbing: Plumbing, given: dict[str, An
     assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
 
 
+def test_a_filter_and_a_template_are_refused_and_taking_them_away_is_not(
+    plumbing: Plumbing,
+) -> None:
+    made = plumbing.parameters()
+    some = {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}, {"InputTemplate": "{}"}
+    none = {"FilterCriteria": {"Filters": []}}, {"InputTemplate": ""}
+    members = ("SourceParameters", "TargetParameters")
+    for member, wanted in zip(members, some, strict=True):
+        given = {**made, member: {**made[member], **wanted}}
+        assert code_of(plumbing.pipes.create_pipe, **given) == "ValidationException"
+    plumbing.pipes.create_pipe(**made)
+    update = {
+        member: {**made[member], **empty} for member, empty in zip(members, none, strict=True)
+    }
+    named = {"Name": made["Name"], "RoleArn": made["RoleArn"]}
+    start = update["SourceParameters"]["DynamoDBStreamParameters"].pop("StartingPosition")
+    plumbing.pipes.update_pipe(**named, **update, Enrichment="")
+    found = plumbing.pipes.describe_pipe(Name=made["Name"])["SourceParameters"]
+    assert found["DynamoDBStreamParameters"]["StartingPosition"] == start
+
+
 def test_pipes_are_found_by_name_state_and_tag(plumbing: Plumbing) -> None:
     first = plumbing.pipes.create_pipe(**plumbing.parameters(), Tags={"project": "cdc", "a": "b"})
     plumbing.pipes.create_pipe(**{**plumbing.parameters(), "Name": "other"}, DesiredState="STOPPED")

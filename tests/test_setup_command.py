@@ -1,6 +1,8 @@
 """The scripts as a user starts them: their arguments, their exit status, and no traceback."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +61,23 @@ def test_what_a_user_can_cause_is_a_sentence(
     code, out, err = started("setup/01_dynamodb.py", **environment)
     assert (code, out, err.count("\n")) == (status, "", 1)
     assert told in err
+
+
+def test_an_interrupted_script_says_how_to_go_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        script = subprocess.Popen(
+            [sys.executable, "setup/02_kinesis.py"],
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=PROJECT,
+            env=SYSTEM | NOWHERE | {"AWS_ENDPOINT_URL": address},
+        )
+        connection, _ = silent.accept()
+        with connection:  # It has asked, and nobody answers.
+            script.send_signal(signal.SIGINT)
+            _, err = script.communicate(timeout=60)
+    assert (script.returncode, err) == (130, "02_kinesis.py: interrupted: run it again to go on\n")
 
 
 @pytest.mark.parametrize("script", ["setup", "setup/05_lambda.py", "setup/teardown.py"])

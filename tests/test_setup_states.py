@@ -104,6 +104,36 @@ def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
     assert changes(world.asked) == [("pipes", "UpdatePipe")]
 
 
+FILTER = {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}}
+TEMPLATE = {"InputTemplate": '{"id": <$.eventID>}'}
+
+
+@pytest.mark.parametrize("kind", ["filter", "enrichment", "template"])
+def test_what_leaves_changes_out_or_alters_them_is_taken_from_the_pipe(
+    world: World, kind: str
+) -> None:
+    world.run(*SCRIPTS[:7])
+    pipes = boto3.client("pipes")
+    found = pipes.describe_pipe(Name=names.PIPE)
+    added = {
+        "filter": {"SourceParameters": found["SourceParameters"] | FILTER},
+        "enrichment": {"Enrichment": names.arn("lambda", "function:other")},
+        "template": {"TargetParameters": found["TargetParameters"] | TEMPLATE},
+    }
+    sent: list[dict[str, Any]] = []
+    pipes.meta.events.register_first(
+        "before-parameter-build.pipes.UpdatePipe", lambda params, **_: sent.append(params)
+    )
+    world.pretend("DescribePipe", *[found | added[kind]] * 2)
+    world.run("07_pipe")
+    [update] = sent
+    assert update["SourceParameters"]["FilterCriteria"] == {"Filters": []}
+    assert update["Enrichment"] == update["TargetParameters"]["InputTemplate"] == ""
+    del world.asked[:]
+    world.run("07_pipe")
+    assert changes(world.asked) == []
+
+
 def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
     world.run(*SCRIPTS[:6])
     iam, role = boto3.client("iam"), names.place().role_name("pipe")

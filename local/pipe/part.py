@@ -247,14 +247,11 @@ def _updated(held: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any
     DynamoDBStreamParameters are replaced as a whole, what is not given by its default; only
     where to start is not up to an update.
     """
-    params = {**held, **given}
-    if stream := given.get("SourceParameters", {}).get("DynamoDBStreamParameters"):
-        start = held["SourceParameters"]["DynamoDBStreamParameters"]["StartingPosition"]
-        stream = {**stream, "StartingPosition": start}
-        params["SourceParameters"] = {"DynamoDBStreamParameters": stream}
-    else:
-        params["SourceParameters"] = held["SourceParameters"]
-    return complete(params)
+    source = {**held["SourceParameters"], **given.get("SourceParameters", {})}
+    start = held["SourceParameters"]["DynamoDBStreamParameters"]["StartingPosition"]
+    stream = {**source["DynamoDBStreamParameters"], "StartingPosition": start}
+    source["DynamoDBStreamParameters"] = stream
+    return complete({**held, **given, "SourceParameters": source})
 
 
 FILTERS: tuple[tuple[str, str, Callable[[str, str], bool]], ...] = (

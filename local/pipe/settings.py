@@ -25,6 +25,7 @@ NUMBERS = {
     "MaximumRetryAttempts": (-1, 10_000, -1),
     "ParallelizationFactor": (1, 10, 1),
 }
+REMOVED = ("", {"Filters": []})  # So an update takes away what is not modelled here either.
 MODELLED = {
     "": {
         *("Name", "Description", "DesiredState", "Source", "SourceParameters", "Target"),
@@ -54,9 +55,10 @@ class Settings:
 
 def complete(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return a pipe's parameters with AWS's defaults in place of those not given."""
-    stream = params.get("SourceParameters", {}).get("DynamoDBStreamParameters", {})
+    source = params.get("SourceParameters", {})
     defaults = {name: default for name, (_, _, default) in NUMBERS.items()}
-    return {**params, "SourceParameters": {"DynamoDBStreamParameters": {**defaults, **stream}}}
+    stream = {**defaults, **source.get("DynamoDBStreamParameters", {})}
+    return {**params, "SourceParameters": {**source, "DynamoDBStreamParameters": stream}}
 
 
 def settings(params: Mapping[str, Any]) -> Settings:
@@ -86,7 +88,7 @@ def settings(params: Mapping[str, Any]) -> Settings:
 def _check_modelled(params: Mapping[str, Any]) -> None:
     for place, known in MODELLED.items():
         found = params.get(place[:-1], {}) if place else params
-        if unknown := sorted(found.keys() - known):
+        if unknown := sorted(name for name in found.keys() - known if found[name] not in REMOVED):
             raise refusal(f"{place}{unknown[0]} is not modelled by the laptop cloud")
 
 
