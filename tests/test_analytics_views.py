@@ -30,6 +30,7 @@ from tests.lake import (
 )
 from tests.question_models import MODELS, Past, moment
 from transform import state
+from transform.row import without_attributes
 
 # Its days lie around those of the changes: some of them come late, some do not.
 PLAN = Plan(60, 8, Fraction(1, 10), date(2026, 3, 10))
@@ -222,6 +223,17 @@ def test_what_a_type_does_not_hold_is_listed(
     }
     typed_columns = "total, subtotal, tax, paid_at, test_order, expires_at"
     assert rows(f"SELECT {typed_columns} FROM orders") == [("1.2346", *[None] * 5)]
+
+
+def test_an_order_whose_row_was_too_large_for_its_attributes_is_listed(
+    history: list[Change], other_lake: Callable[[list[tuple[str, str]]], None]
+) -> None:
+    order = {**history[0].after, "order_id": "SO-1"}
+    day, line = line_of(Change("SO-1", history[0].at, None, order), 0)
+    other_lake([(day, without_attributes(line.encode()).decode())])
+    key = '{"order_id":{"S":"SO-1"}}'
+    assert asked("unfit_values") == [("row", "all", key, "1")]
+    assert rows("SELECT cdc_key, total FROM orders") == [(key, None)]
 
 
 def test_the_views_hold_the_law_of_state(
