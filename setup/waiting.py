@@ -1,6 +1,8 @@
 """Waiting for AWS: until a thing settles or is as wanted, and until a call is accepted."""
 
 import math
+import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -62,11 +64,29 @@ def pauses(limit: float) -> Iterator[None]:
         yield
 
 
+def states(what: str, state: State, limit: float) -> Iterator[str]:
+    """Yield the thing's state, again and again; a terminal shows what is waited for."""
+    try:
+        for _ in pauses(limit):
+            found = state()
+            yield found
+            show(f"{what} is {found} …")
+    finally:
+        show("")
+
+
+def show(text: str) -> None:
+    """Write the text on a terminal's line, in place of the one before."""
+    if sys.stderr.isatty():
+        fitting = " ".join(text.split())[: shutil.get_terminal_size().columns - 1]
+        print(f"\r{fitting}\033[K", end="", file=sys.stderr, flush=True)
+
+
 def settled(what: str, state: State, limit: float = 600) -> str:
     """Return the thing's state once AWS is not busy with it, be it good, failed or missing."""
     found = ""
-    for _ in pauses(limit):
-        if (found := state()) not in PASSING:
+    for found in states(what, state, limit):
+        if found not in PASSING:
             return found
     raise unfinished(what, "an end of that", found, limit)
 
@@ -74,8 +94,7 @@ def settled(what: str, state: State, limit: float = 600) -> str:
 def wait_until(what: str, state: State, *wanted: str, limit: float = 600) -> str:
     """Return the state once it is a wanted one; refuse a failure, and a wait beyond the limit."""
     found, target = "", " or ".join(wanted)
-    for _ in pauses(limit):
-        found = state()
+    for found in states(what, state, limit):
         name = found.partition(":")[0]
         if name in wanted:
             return name
@@ -113,14 +132,19 @@ def clear_failed(what: str, state: State, delete: Callable[[], object]) -> str:
 
 def accepted(call: Callable[[], T], limit: float = 120) -> T:
     """Return what the call returns, trying again while AWS does not know yet what it needs."""
-    attempts = pauses(limit)
-    next(attempts)
-    while True:
-        try:
-            return call()
-        except (ClientError, Refusal) as error:
-            if not _passes(error) or next(attempts, "spent"):
-                raise
+    refused: Exception | None = None
+    try:
+        for _ in pauses(limit):
+            try:
+                return call()
+            except (ClientError, Refusal) as error:
+                if not _passes(error):
+                    raise
+                refused = error
+            show("not yet: " + str(refused).rpartition(" operation: ")[2])
+        raise refused
+    finally:
+        show("")
 
 
 def _passes(error: Exception) -> bool:

@@ -129,6 +129,23 @@ def test_a_failed_state_is_refused_at_once_with_its_reason(clock: Clock, state: 
     assert len(clock.slept) == 1
 
 
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_shows_what_is_waited_for_and_is_left_clean(
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    is_terminal: bool,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    waiting.wait_until("pipe p", states("CREATING", "RUNNING"), "RUNNING")
+    waiting.settled("pipe p", states("STOPPING", "STOPPED"))
+    waiting.accepted(failing(1, "InvalidArgumentException", FIREHOSE))
+    waits = "pipe p is CREATING …", "pipe p is STOPPING …", "not yet: Firehose is unable t"
+    lines = [f"\r{line}\033[K\r\033[K" for line in waits]
+    assert capsys.readouterr().err == ("".join(lines) if is_terminal else "")
+
+
 def test_what_is_on_its_way_is_waited_for_wherever_it_goes(clock: Clock) -> None:
     for end in ("ACTIVE", "missing", "CREATE_FAILED: no access"):
         assert waiting.settled("it", states("CREATING", "DELETING", end)) == end
