@@ -135,8 +135,10 @@ def pipe() -> Iterator[str]:
         yield removal(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
     if found := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
         queue = {"QueueUrl": found["QueueUrl"]}
-        tags = sqs.list_queue_tags(**queue).get("Tags", {})
-        yield removal(f"queue {names.DEAD_LETTERS}", tags, partial(sqs.delete_queue, **queue))
+        # For a minute AWS may still tell the address of a queue that is gone.
+        if (tags := existing(sqs.list_queue_tags, **queue)) is not None:
+            remove = partial(sqs.delete_queue, **queue)
+            yield removal(f"queue {names.DEAD_LETTERS}", tags.get("Tags", {}), remove)
 
 
 def firehose() -> Iterator[str]:

@@ -365,3 +365,21 @@ def test_the_users_own_statements_on_the_bucket_survive(world: World, alone: boo
     policy = json.loads(s3.get_bucket_policy(**which)["Policy"])
     ours = import_module("policies").tls_only(names.place())
     assert policy == {**mine, "Statement": [analysts, ours]}
+
+
+@pytest.mark.parametrize("narrowed", [False, True])
+def test_a_statement_is_set_again_only_where_it_means_something_else(
+    world: World, narrowed: bool
+) -> None:
+    """AWS gives the lists of a policy back in an order of its own."""
+    world.run("03_s3")
+    found = boto3.client("s3").get_bucket_policy(Bucket=names.bucket())
+    policy = json.loads(found["Policy"])
+    [statement] = policy["Statement"]
+    statement["Resource"].reverse()
+    if narrowed:
+        statement["Condition"]["StringNotEquals"] = {"aws:PrincipalAccount": names.account()}
+    world.pretend("GetBucketPolicy", found | {"Policy": json.dumps(policy)})
+    del world.asked[:]
+    world.run("03_s3")
+    assert changes(world.asked) == ([("s3", "PutBucketPolicy")] if narrowed else [])

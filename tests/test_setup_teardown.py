@@ -161,3 +161,14 @@ def test_what_is_already_being_deleted_is_waited_for(world: World) -> None:
     world.pretend("DescribePipe", *[deleting] * 3, *[gone] * 1000)
     assert "are kept" in removed(delete_data=False)
     assert world.passed < 60
+
+
+def test_a_queue_that_is_gone_though_aws_still_tells_its_address_needs_no_removal(
+    world: World,
+) -> None:
+    world.run(*SCRIPTS[:7])
+    code = "AWS.SimpleQueueService.NonExistentQueue"
+    world.pretend("ListQueueTags", {"Error": {"Code": code, "Message": "It does not exist."}})
+    removed(delete_data=False)
+    assert world.pretended == {"ListQueueTags": []}
+    assert ("sqs", "DeleteQueue") not in world.asked
