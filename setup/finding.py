@@ -25,6 +25,7 @@ MISSING = {
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
+    "UnsupportedUserEditionException",  # A QuickSight that has no such things.
 }
 
 

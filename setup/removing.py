@@ -47,10 +47,16 @@ def stop_pipe() -> Iterator[str]:
     found = existing(pipes.describe_pipe, Name=names.PIPE)
     if not found or not is_ours(found.get("Tags", {})):
         return
-    if settled(what, pipe_state) == "RUNNING":
+    if settled(what, pipe_state) == "RUNNING" and is_enabled(found["Source"]):
         pipes.stop_pipe(Name=names.PIPE)
         wait_until(what, pipe_state, "STOPPED")
         yield f"{what} is stopped"
+
+
+def is_enabled(stream: str) -> bool:
+    """Return whether a table's stream tells changes; on another one AWS stops no pipe."""
+    describe, path = boto3.client("dynamodbstreams").describe_stream, ("StreamDescription",)
+    return status(describe, *path, "StreamStatus", StreamArn=stream) in ("ENABLING", "ENABLED")
 
 
 def quicksight() -> Iterator[str]:
