@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 from finding import agrees, existing
 from names import QUERIES, TAG_LIST, bucket, place, region
-from policies import document, tls_only
+from policies import document, meaning, tls_only
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -83,8 +83,7 @@ def refuse_plain_text(s3: Any, name: str) -> None:
     policy = json.loads(found["Policy"]) if found else document()
     stated = policy["Statement"]
     statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
-    # AWS gives lists back in an order of its own.
-    if not any(agrees(wanted, each) and agrees(each, wanted) for each in statements):
+    if meaning(wanted) not in map(meaning, statements):
         others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
         text = json.dumps({**policy, "Statement": [*others, wanted]})
         put(s3.put_bucket_policy, Bucket=name, Policy=text)

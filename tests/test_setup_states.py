@@ -104,16 +104,31 @@ def busy_things_are_waited_for(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "update"), [({"State": "Failed"}, 1), ({"LastUpdateStatus": "Failed"}, 1), ({}, 0)]
+    ("state", "changed"),
+    [
+        ({"State": "Failed"}, ["DeleteFunction", "CreateFunction"]),
+        ({"LastUpdateStatus": "Failed"}, ["UpdateFunctionConfiguration"]),
+        ({}, []),
+    ],
 )
-def test_a_function_whose_last_change_failed_is_changed_again(
-    world: World, state: dict[str, str], update: int
+def test_a_function_that_failed_is_made_or_changed_again(
+    world: World, state: dict[str, str], changed: list[str]
 ) -> None:
     world.run("04_iam", "05_lambda")
     world.pretend("GetFunctionConfiguration", state)
     del world.asked[:]
     world.run("05_lambda")
-    assert world.asked.count(("lambda", "UpdateFunctionConfiguration")) == update
+    assert [operation for _, operation in changes(world.asked)] == changed
+
+
+def test_a_function_that_nobody_called_for_long_is_well(world: World) -> None:
+    world.run("04_iam", "05_lambda")
+    found = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+    world.pretend("GetFunctionConfiguration", *[found | {"State": "Inactive"}] * 3)
+    before = world.passed
+    world.run("05_lambda")
+    assert not any(world.pretended.values())
+    assert world.passed == before
 
 
 def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
