@@ -73,11 +73,18 @@ def enabled_stream(dynamodb: Any) -> str:
             f"update-table --table-name {TABLE} --stream-specification StreamEnabled=false), and "
             f"run this again"
         )
+    wait_until(f"table {TABLE}", lambda: streaming(table(dynamodb)), "ACTIVE")
+    arn = table(dynamodb)["LatestStreamArn"]
     describe = boto3.client("dynamodbstreams").describe_stream
-    arn = active(dynamodb).get("LatestStreamArn", "none")
     path = ("StreamDescription", "StreamStatus")
     wait_until(f"stream {arn}", lambda: status(describe, *path, StreamArn=arn), "ENABLED")
     return arn
+
+
+def streaming(found: dict[str, Any]) -> str:
+    """Return the table's status, as far as AWS already tells of the stream: it may be behind."""
+    told = found.get("StreamSpecification", {}).get("StreamEnabled")
+    return found["TableStatus"] if told else "without a stream"
 
 
 def active(dynamodb: Any) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Create the bucket of the lake: private, encrypted, versioned, and reached through TLS only."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
 from finding import agrees, existing
 from names import QUERIES, TAG_LIST, bucket, place, region
-from policies import document, tls_only
+from policies import document, meaning, tls_only
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -48,7 +49,7 @@ def create() -> str:
     tags = (existing(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
     if TAG_LIST[0] not in tags:  # AWS only sets all of them: the user's own stay.
         others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
-        s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
+        put(s3.put_bucket_tagging, Bucket=name, Tagging={"TagSet": others + TAG_LIST})
     return f"bucket {name} holds the lake"
 
 
@@ -57,11 +58,11 @@ def protect(s3: Any, name: str) -> None:
     which, encryption = {"Bucket": name}, "ServerSideEncryptionConfiguration"
     found = existing(s3.get_public_access_block, **which)
     if not agrees({"PublicAccessBlockConfiguration": PRIVATE}, found):
-        s3.put_public_access_block(**which, PublicAccessBlockConfiguration=PRIVATE)
+        put(s3.put_public_access_block, **which, PublicAccessBlockConfiguration=PRIVATE)
     if not agrees({encryption: ENCRYPTED}, existing(s3.get_bucket_encryption, **which)):
-        s3.put_bucket_encryption(**which, ServerSideEncryptionConfiguration=ENCRYPTED)
+        put(s3.put_bucket_encryption, **which, **{encryption: ENCRYPTED})
     if not agrees(VERSIONED, s3.get_bucket_versioning(**which)):
-        s3.put_bucket_versioning(**which, VersioningConfiguration=VERSIONED)
+        put(s3.put_bucket_versioning, **which, VersioningConfiguration=VERSIONED)
     refuse_plain_text(s3, name)
 
 
@@ -72,8 +73,8 @@ def let_expire(s3: Any, name: str) -> None:
     if not agrees(ours, rules):
         named = [rule["ID"] for rule in ours]
         others = [rule for rule in rules if rule.get("ID") not in named]
-        wanted = {"Rules": others + ours}
-        s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration=wanted)
+        change, wanted = s3.put_bucket_lifecycle_configuration, {"Rules": others + ours}
+        put(change, Bucket=name, LifecycleConfiguration=wanted)
 
 
 def refuse_plain_text(s3: Any, name: str) -> None:
@@ -82,11 +83,15 @@ def refuse_plain_text(s3: Any, name: str) -> None:
     policy = json.loads(found["Policy"]) if found else document()
     stated = policy["Statement"]
     statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
-    if wanted not in statements:
+    if meaning(wanted) not in map(meaning, statements):
         others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
-        s3.put_bucket_policy(
-            Bucket=name, Policy=json.dumps({**policy, "Statement": [*others, wanted]})
-        )
+        text = json.dumps({**policy, "Statement": [*others, wanted]})
+        put(s3.put_bucket_policy, Bucket=name, Policy=text)
+
+
+def put(change: Callable[..., object], **what: Any) -> None:
+    """Change the bucket once AWS is done with the change before, and with making it."""
+    accepted(lambda: change(**what))
 
 
 def is_ours(s3: Any, name: str) -> bool:

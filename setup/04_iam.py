@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 from finding import existing
 from names import PIPELINE, TAG_LIST, place
-from policies import Policy, rights, trusts
+from policies import Policy, meaning, rights, trusts
 from script import run
 
 
@@ -22,7 +22,7 @@ def create() -> str:
 def put_role(iam: Any, name: str, trusted: Policy, allowed: Policy) -> None:
     """Create the role with its only policy, or give both their present text."""
     if found := existing(iam.get_role, RoleName=name):
-        if found["Role"]["AssumeRolePolicyDocument"] != trusted:
+        if meaning(found["Role"]["AssumeRolePolicyDocument"]) != meaning(trusted):
             iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
     else:
         iam.create_role(
@@ -33,7 +33,7 @@ def put_role(iam: Any, name: str, trusted: Policy, allowed: Policy) -> None:
         )
     which = {"RoleName": name, "PolicyName": PIPELINE}
     policy = existing(iam.get_role_policy, **which)
-    if not policy or policy["PolicyDocument"] != allowed:
+    if not policy or meaning(policy["PolicyDocument"]) != meaning(allowed):
         iam.put_role_policy(**which, PolicyDocument=json.dumps(allowed))
 
 

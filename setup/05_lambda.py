@@ -14,7 +14,7 @@ from finding import agrees, existing, function_state, needed_role
 from logs import keep_log
 from names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
 from script import arguments, report, say
-from waiting import accepted, has_failed, settled, wait_until
+from waiting import accepted, clear_failed, has_failed, wait_until
 
 WHAT = f"function {FUNCTION}"
 SETTINGS = {
@@ -31,7 +31,9 @@ def create() -> str:
     settings = {"FunctionName": FUNCTION, "Role": needed_role("lambda"), **SETTINGS}
     keep_log(FUNCTION_LOGS)
     count_failures()
-    if (now := settled(WHAT, function_state)) == "missing":
+    delete = function.delete_function  # One that could not be made AWS does not let be changed.
+    now = clear_failed(WHAT, function_state, lambda: delete(FunctionName=FUNCTION))
+    if now == "missing":
         new = settings | {"Code": {"ZipFile": code}, "Tags": TAGS}
         accepted(lambda: function.create_function(**new))
     elif has_failed(now) or not agrees(settings, described(function)):

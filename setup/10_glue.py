@@ -18,6 +18,7 @@ NEW_COLUMNS = {
     "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
 }
 ONE_TABLE = {"TableGroupingPolicy": "CombineCompatibleSchemas"}
+RULES = {"Version": 1.0, "CrawlerOutput": NEW_COLUMNS, "Grouping": ONE_TABLE}
 
 
 def create() -> str:
@@ -84,20 +85,21 @@ def table(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 def put_crawler(glue: Any) -> None:
     """Create the crawler, or change what differs once it does not run."""
-    rules = {"Version": 1.0, "CrawlerOutput": NEW_COLUMNS, "Grouping": ONE_TABLE}
     wanted = {
         "Name": CRAWLER,
         "Role": place().role_name("crawler"),
         "Targets": {"CatalogTargets": [{"DatabaseName": DATABASE, "Tables": [CHANGES]}]},
         "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
         "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
-        "Configuration": json.dumps(rules),
     }
+    told = wanted | {"Configuration": json.dumps(RULES)}
     if (found := existing(glue.get_crawler, Name=CRAWLER)) is None:
-        accepted(lambda: glue.create_crawler(**wanted, Tags=TAGS))
-    elif not agrees(wanted, found["Crawler"]):
+        accepted(lambda: glue.create_crawler(**told, Tags=TAGS))
+        return
+    rules = json.loads(found["Crawler"].get("Configuration") or "{}")  # AWS writes it anew.
+    if not (agrees(wanted, found["Crawler"]) and agrees(RULES, rules)):
         wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
-        accepted(lambda: glue.update_crawler(**wanted))
+        accepted(lambda: glue.update_crawler(**told))
 
 
 if __name__ == "__main__":

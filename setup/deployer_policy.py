@@ -96,8 +96,9 @@ GRANTS = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
-    # Athena makes the views as whoever asks it, and looks at its default database first.
+    # Athena makes the views as whoever asks it, and looks at its default database first, or at all.
     ("glue", "GetDatabase", ("catalog", "database/default")),
+    ("glue", "GetDatabases", ("catalog", "database/*")),
     (
         "glue",
         "DeleteCrawler GetCrawler UpdateCrawler StartCrawler StopCrawler",

@@ -25,6 +25,7 @@ MISSING = {
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
+    "UnsupportedUserEditionException",  # A QuickSight that has no such things.
 }
 
 
@@ -130,13 +131,14 @@ def delivery_state() -> str:
 
 
 def function_state() -> str:
-    """Return `Successful`, or what else became of the function's last change, or `missing`."""
+    """Return `Successful`, or what else became of the function or its last change, or `missing`."""
     describe = boto3.client("lambda").get_function_configuration
     if (found := existing(describe, FunctionName=FUNCTION)) is None:
         return "missing"
-    asked = "State" if found.get("State", "Active") != "Active" else "LastUpdateStatus"
-    now = found.get(asked, "Successful")
-    return f"{now}: {found.get(f'{asked}Reason', 'no reason given')}" if now == "Failed" else now
+    if (state := found.get("State")) == "Failed":
+        return f"CREATE_FAILED: {found.get('StateReason', 'no reason given')}"
+    now = found.get("LastUpdateStatus", "Successful") if state != "Pending" else state
+    return f"{now}: {found.get('LastUpdateStatusReason', '')}" if now == "Failed" else now
 
 
 def crawler_state() -> str:

@@ -1,5 +1,7 @@
 """What each service may do, as pure functions of the pipeline's names and place."""
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from names import (
@@ -145,3 +147,22 @@ def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
 def document(*statements: Policy) -> Policy:
     """Return the policy of these statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def meaning(policy: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what a policy or a statement says, however AWS writes it down.
+
+    It gives lists back in an order of its own, and a single member bare.
+
+    >>> meaning({"Action": ["b", "a"]}) == meaning({"Action": ["a", "b"]})
+    True
+    >>> meaning({"Action": ["a"]}) == meaning({"Action": "a"}) != meaning({"Action": "b"})
+    True
+    """
+    return {name: _members(value) for name, value in policy.items()}
+
+
+def _members(value: Any) -> list[str]:
+    members = value if isinstance(value, list) else [value]
+    said = [meaning(one) if isinstance(one, Mapping) else one for one in members]
+    return sorted(json.dumps(one, sort_keys=True) for one in said)

@@ -47,10 +47,16 @@ def stop_pipe() -> Iterator[str]:
     found = existing(pipes.describe_pipe, Name=names.PIPE)
     if not found or not is_ours(found.get("Tags", {})):
         return
-    if settled(what, pipe_state) == "RUNNING":
+    if settled(what, pipe_state) == "RUNNING" and is_enabled(found["Source"]):
         pipes.stop_pipe(Name=names.PIPE)
         wait_until(what, pipe_state, "STOPPED")
         yield f"{what} is stopped"
+
+
+def is_enabled(stream: str) -> bool:
+    """Return whether a table's stream tells changes; on another one AWS stops no pipe."""
+    describe, path = boto3.client("dynamodbstreams").describe_stream, ("StreamDescription",)
+    return status(describe, *path, "StreamStatus", StreamArn=stream) in ("ENABLING", "ENABLED")
 
 
 def quicksight() -> Iterator[str]:
@@ -135,8 +141,10 @@ def pipe() -> Iterator[str]:
         yield removal(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
     if found := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
         queue = {"QueueUrl": found["QueueUrl"]}
-        tags = sqs.list_queue_tags(**queue).get("Tags", {})
-        yield removal(f"queue {names.DEAD_LETTERS}", tags, partial(sqs.delete_queue, **queue))
+        # For a minute AWS may still tell the address of a queue that is gone.
+        if (tags := existing(sqs.list_queue_tags, **queue)) is not None:
+            remove = partial(sqs.delete_queue, **queue)
+            yield removal(f"queue {names.DEAD_LETTERS}", tags.get("Tags", {}), remove)
 
 
 def firehose() -> Iterator[str]:

@@ -25,8 +25,8 @@ NOT_YET = (
     "cannot access stream",
     "does not have permission",
     "error occurred while sending message to sqs",
-    "backups are being enabled",
-    "conflicting conditional operation",  # A bucket of this name has just been deleted.
+    "continuousbackupsunavailable",
+    "conflicting conditional operation",  # The bucket is new, or one of its name was just deleted.
     "you must wait 60 seconds after deleting a queue",
 )
 # On its way to another state, in the words of all services.

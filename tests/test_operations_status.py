@@ -206,6 +206,22 @@ def test_a_pipe_on_a_stream_of_the_past_is_wrong(
     assert checks.pipe().wrong
 
 
+@pytest.mark.parametrize(
+    ("reason", "wrong"), [("USER_INITIATED", False), ("PROBLEM: no right to read.", True)]
+)
+def test_a_pipe_that_somebody_started_is_well_though_aws_gives_that_as_its_reason(
+    chain: Cloud, monkeypatch: pytest.MonkeyPatch, reason: str, wrong: bool
+) -> None:
+    pipes = boto3.client("pipes")
+    found = pipes.describe_pipe(Name=names.PIPE) | {"StateReason": reason}
+    monkeypatch.setattr(pipes, "describe_pipe", lambda **_: found)
+    others = boto3.client
+    monkeypatch.setattr(
+        boto3, "client", lambda service: pipes if service == "pipes" else others(service)
+    )
+    assert bool(checks.pipe().wrong) == wrong
+
+
 def test_a_pipe_that_runs_and_delivers_nothing_is_wrong(
     chain: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

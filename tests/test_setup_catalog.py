@@ -1,13 +1,15 @@
 """The catalog and Athena: what crawlers and users added survives, what they spoiled is mended."""
 
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
-from tests.setup_world import QUESTION, Refusal, World, a_world, names
+from tests.setup_world import QUESTION, Refusal, World, a_world, changes, names
 
 ANALYSED = ("03_s3", "04_iam", "10_glue", "11_athena")
 
@@ -57,6 +59,22 @@ def test_a_crawl_tells_of_days_that_athena_would_not_see(world: World) -> None:
     boto3.client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
     with pytest.raises(Refusal, match="set FIRST_DAY"):
         import_module("crawl").crawl()
+
+
+@pytest.mark.parametrize(("spoiled", "updates"), [({}, 0), ({"Grouping": {}}, 1)])
+def test_a_crawler_is_changed_only_where_its_rules_mean_something_else(
+    world: World, spoiled: dict[str, Any], updates: int
+) -> None:
+    """AWS writes the text of the rules anew."""
+    world.run("03_s3", "04_iam", "10_glue")
+    found = boto3.client("glue").get_crawler(Name=names.CRAWLER)
+    rules = json.loads(found["Crawler"]["Configuration"]) | {"More": True} | spoiled
+    anew = json.dumps(dict(reversed(rules.items())), separators=(",", ":"))
+    found["Crawler"]["Configuration"] = anew
+    world.pretend("GetCrawler", found)
+    del world.asked[:]
+    world.run("10_glue")
+    assert changes(world.asked) == [("glue", "UpdateCrawler")] * updates
 
 
 def test_named_queries_are_updated_and_the_users_own_left_alone(world: World) -> None:

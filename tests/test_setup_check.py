@@ -173,6 +173,21 @@ def test_of_an_account_without_the_pipeline_all_is_missing(tmp_path: Path) -> No
     assert {"01_dynamodb", "02_kinesis", "03_s3", "04_iam", "06_firehose", "10_glue"} <= scripts
 
 
+def test_a_table_of_ones_own_that_has_no_stream_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_world(tmp_path):
+        boto3.client("dynamodb").create_table(
+            TableName="mine",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        monkeypatch.setenv("TABLE_NAME", "mine")
+        status, lines = checked()
+    assert (status, lines[0]) == (1, "table mine differs: run python setup/01_dynamodb.py")
+
+
 def test_a_difference_is_said_in_words() -> None:
     said = check.difference("CreateWorkGroup", {"Name": "sales-cdc"})
     assert said == "work group sales-cdc is missing"

@@ -4,9 +4,12 @@ import json
 import sys
 from importlib import import_module
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
 names, policies = map(import_module, ("names", "policies"))
@@ -110,3 +113,31 @@ def test_in_another_partition_every_arn_is_of_that_partition() -> None:
 def test_a_policy_fits_into_a_role(role: str) -> None:
     # The longest names add at most 200 characters to each of the longest policy's ARNs.
     assert len(json.dumps(RIGHTS[role])) + 200 * len(grants(RIGHTS[role])) < 10_240
+
+
+EVERY = [*RIGHTS.values(), *policies.trusts(HERE).values(), policies.tls_only(HERE)]
+
+
+@given(st.sampled_from(EVERY), st.randoms(use_true_random=False))
+def test_a_policy_means_the_same_however_aws_writes_it_down(
+    policy: dict[str, Any], random: Random
+) -> None:
+    written = rewritten(policy, random)
+    assert policies.meaning(written) == policies.meaning(policy)
+    changed = json.loads(json.dumps(written).replace("Allow", "Deny").replace('"false"', '"true"'))
+    assert policies.meaning(changed) != policies.meaning(policy)
+
+
+def rewritten(part: Any, random: Random) -> Any:
+    """Return the same with its lists and members in another order, and single members bare."""
+    if isinstance(part, dict):
+        members = random.sample(list(part.items()), len(part))
+        return {name: rewritten(value, random) for name, value in members}
+    if isinstance(part, list):
+        members = [rewritten(each, random) for each in random.sample(part, len(part))]
+        return members[0] if len(members) == 1 and random.random() < 0.5 else members
+    return part
+
+
+def test_policies_that_differ_mean_something_else() -> None:
+    assert len({json.dumps(policies.meaning(each)) for each in EVERY}) == len(EVERY)

@@ -103,3 +103,12 @@ def test_what_another_made_stays(world: World) -> None:
     part.tags = {thing: [] for thing in part.tags}
     assert len(list(import_module("removing").quicksight())) == len(part.things)
     assert len(part.things) == 1 + len(names.VIEWS)
+
+
+def test_a_quicksight_that_knows_no_data_sets_does_not_hold_up_teardown(world: World) -> None:
+    world.run("03_s3")
+    told = {"Error": {"Code": "UnsupportedUserEditionException", "Message": "Not in yours."}}
+    world.pretend("DescribeDataSet", *[told] * len(names.VIEWS))
+    world.pretend("DescribeDataSource", told)
+    assert "is gone" in removed(delete_data=True)
+    assert not any(world.pretended.values())

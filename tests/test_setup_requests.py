@@ -113,7 +113,7 @@ BESIDES = {
     *(f"{service}:TagResource" for service in ("cloudwatch", "glue", "athena", "quicksight")),
     *("firehose:TagDeliveryStream", "sqs:TagQueue", "iam:TagRole", "iam:PassRole"),
     *("s3:PutBucketOwnershipControls", "s3:GetBucketLocation", "s3:GetObject", "s3:PutObject"),
-    "quicksight:PassDataSource",
+    *("quicksight:PassDataSource", "glue:GetDatabases"),
 }
 
 
@@ -185,7 +185,7 @@ def test_the_deployers_policy_speaks_of_the_pipeline_alone_and_fits_into_a_role(
         *("logs:DescribeLogGroups", "kinesis:UpdateStreamMode", "glue:CreateCrawler"),
         "quicksight:CreateDataSource",
     }
-    own = (names.PIPELINE, names.DATABASE, ":catalog", ":key/*", ":database/default")
+    own = (names.PIPELINE, names.DATABASE, ":catalog", ":key/*", ":database/default", ":database/*")
     for each in statements:
         assert all(any(name in one for name in own) or one == "*" for one in each["Resource"])
     text = json.dumps(statements, separators=(",", ":"))

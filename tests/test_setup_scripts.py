@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import pytest
@@ -365,3 +366,57 @@ def test_the_users_own_statements_on_the_bucket_survive(world: World, alone: boo
     policy = json.loads(s3.get_bucket_policy(**which)["Policy"])
     ours = import_module("policies").tls_only(names.place())
     assert policy == {**mine, "Statement": [analysts, ours]}
+
+
+@pytest.mark.parametrize("narrowed", [False, True])
+def test_a_statement_is_set_again_only_where_it_means_something_else(
+    world: World, narrowed: bool
+) -> None:
+    """AWS gives the lists of a policy back in an order of its own."""
+    world.run("03_s3")
+    found = boto3.client("s3").get_bucket_policy(Bucket=names.bucket())
+    policy = json.loads(found["Policy"])
+    [statement] = policy["Statement"]
+    statement["Resource"].reverse()
+    if narrowed:
+        statement["Condition"]["StringNotEquals"] = {"aws:PrincipalAccount": names.account()}
+    world.pretend("GetBucketPolicy", found | {"Policy": json.dumps(policy)})
+    del world.asked[:]
+    world.run("03_s3")
+    assert changes(world.asked) == ([("s3", "PutBucketPolicy")] if narrowed else [])
+
+
+def test_a_role_is_changed_only_where_its_policies_mean_something_else(world: World) -> None:
+    """IAM gives the lists of a policy back in an order of its own, and a single member bare."""
+    world.run("04_iam")
+    here = names.place()
+    policies = import_module("policies")
+    kept = [
+        {"PolicyDocument": sent({**policy, "Statement": list(map(bare, policy["Statement"]))})}
+        for policy in policies.rights(here).values()
+    ]
+    trusted = [
+        {
+            "Role": {
+                "AssumeRolePolicyDocument": sent({**policy, "Statement": policy["Statement"][0]})
+            }
+        }
+        for policy in policies.trusts(here).values()
+    ]
+    world.pretend("GetRolePolicy", *kept)
+    world.pretend("GetRole", *trusted)
+    del world.asked[:]
+    world.run("04_iam")
+    assert not any(world.pretended.values())
+    assert changes(world.asked) == []
+
+
+def sent(policy: dict[str, Any]) -> str:
+    """Return the policy as IAM sends it."""
+    return quote(json.dumps(policy))
+
+
+def bare(statement: dict[str, Any]) -> dict[str, Any]:
+    """Return the statement with its lists turned around, and single members bare."""
+    lists = {name: statement[name][::-1] for name in ("Action", "Resource")}
+    return statement | {name: each if each[1:] else each[0] for name, each in lists.items()}

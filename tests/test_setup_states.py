@@ -18,15 +18,18 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+ABORTED = ("OperationAborted", "A conflicting conditional operation is in progress")
+PARTS_OF_BUCKET = ("Encryption", "LifecycleConfiguration", "Policy", "Tagging", "Versioning")
 # What AWS says of a thing just made, or just deleted, that it does not know everywhere yet.
 BEHIND = {
-    "CreateBucket": ("OperationAborted", "A conflicting conditional operation is in progress"),
+    **dict.fromkeys(("CreateBucket", "PutPublicAccessBlock"), ABORTED),
+    **dict.fromkeys((f"PutBucket{part}" for part in PARTS_OF_BUCKET), ABORTED),
     "CreateFunction": ("InvalidParameterValueException", "The role cannot be assumed by Lambda."),
     "CreateDeliveryStream": ("InvalidArgumentException", "Firehose is unable to assume role r."),
     "CreateQueue": ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue"),
     "CreatePipe": ("ValidationException", "The role does not have permissions for s."),
     "CreateCrawler": ("InvalidInputException", "Service is unable to assume provided role."),
-    "UpdateContinuousBackups": ("ContinuousBackupsUnavailable", "Backups are being enabled for t."),
+    "UpdateContinuousBackups": ("ContinuousBackupsUnavailableException", "t has none yet."),
 }
 
 
@@ -37,6 +40,24 @@ def test_every_script_waits_while_aws_is_behind(world: World) -> None:
     assert not any(world.pretended.values())
     for operation in BEHIND:
         assert [name for _, name in world.asked].count(operation) == 4
+
+
+def test_a_stream_is_waited_for_that_aws_does_not_tell_of_yet(world: World) -> None:
+    dynamodb, key = boto3.client("dynamodb"), "order_id"
+    dynamodb.create_table(
+        TableName=names.TABLE,
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    former = {"LatestStreamArn": f"{names.arn('dynamodb', 'table')}/{names.TABLE}/stream/former"}
+    behind = dynamodb.describe_table(TableName=names.TABLE)["Table"] | former
+    world.pretend("DescribeTable", *[{"Table": behind}] * 9)
+    [line] = world.run("01_dynamodb")
+    assert world.pretended == {"DescribeTable": []}
+    now = dynamodb.describe_table(TableName=names.TABLE)["Table"]["LatestStreamArn"]
+    assert line.endswith(now)
+    assert now != former["LatestStreamArn"]
 
 
 # Of each thing that AWS is long busy with: how it is asked, and where its state stands.
@@ -83,16 +104,31 @@ def busy_things_are_waited_for(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "update"), [({"State": "Failed"}, 1), ({"LastUpdateStatus": "Failed"}, 1), ({}, 0)]
+    ("state", "changed"),
+    [
+        ({"State": "Failed"}, ["DeleteFunction", "CreateFunction"]),
+        ({"LastUpdateStatus": "Failed"}, ["UpdateFunctionConfiguration"]),
+        ({}, []),
+    ],
 )
-def test_a_function_whose_last_change_failed_is_changed_again(
-    world: World, state: dict[str, str], update: int
+def test_a_function_that_failed_is_made_or_changed_again(
+    world: World, state: dict[str, str], changed: list[str]
 ) -> None:
     world.run("04_iam", "05_lambda")
     world.pretend("GetFunctionConfiguration", state)
     del world.asked[:]
     world.run("05_lambda")
-    assert world.asked.count(("lambda", "UpdateFunctionConfiguration")) == update
+    assert [operation for _, operation in changes(world.asked)] == changed
+
+
+def test_a_function_that_nobody_called_for_long_is_well(world: World) -> None:
+    world.run("04_iam", "05_lambda")
+    found = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+    world.pretend("GetFunctionConfiguration", *[found | {"State": "Inactive"}] * 3)
+    before = world.passed
+    world.run("05_lambda")
+    assert not any(world.pretended.values())
+    assert world.passed == before
 
 
 def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:

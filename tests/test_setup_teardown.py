@@ -121,6 +121,18 @@ def test_a_pipe_of_somebody_else_is_not_even_stopped(world: World) -> None:
     assert pipes.describe_pipe(Name=names.PIPE)["CurrentState"] == "RUNNING"
 
 
+def test_a_pipe_on_a_stream_that_was_disabled_goes_without_being_stopped(world: World) -> None:
+    """AWS stops no pipe whose source is disabled."""
+    world.run(*SCRIPTS[:8])
+    off = {"StreamEnabled": False}
+    boto3.client("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=off)
+    del world.asked[:]
+    removed(delete_data=False)
+    asked = [operation for service, operation in world.asked if service == "pipes"]
+    assert "StopPipe" not in asked
+    assert "DeletePipe" in asked
+
+
 def test_a_function_goes_whose_description_leaves_its_tags_out(world: World) -> None:
     """GetFunction does so for whoever may not list them, and does not say it."""
     world.run("04_iam", "05_lambda")
@@ -161,3 +173,14 @@ def test_what_is_already_being_deleted_is_waited_for(world: World) -> None:
     world.pretend("DescribePipe", *[deleting] * 3, *[gone] * 1000)
     assert "are kept" in removed(delete_data=False)
     assert world.passed < 60
+
+
+def test_a_queue_that_is_gone_though_aws_still_tells_its_address_needs_no_removal(
+    world: World,
+) -> None:
+    world.run(*SCRIPTS[:7])
+    code = "AWS.SimpleQueueService.NonExistentQueue"
+    world.pretend("ListQueueTags", {"Error": {"Code": code, "Message": "It does not exist."}})
+    removed(delete_data=False)
+    assert world.pretended == {"ListQueueTags": []}
+    assert ("sqs", "DeleteQueue") not in world.asked

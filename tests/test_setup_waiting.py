@@ -19,7 +19,7 @@ NOT_YET = [
     ("InvalidArgumentException", FIREHOSE),
     ("InvalidArgumentException", "Role r is not authorized to perform: kinesis:DescribeStream"),
     ("InvalidInputException", "Service is unable to assume provided role. Please verify …"),
-    ("ContinuousBackupsUnavailableException", "Backups are being enabled for the table: t."),
+    ("ContinuousBackupsUnavailableException", "t has none yet."),
     ("OperationAborted", "A conflicting conditional operation is currently in progress"),
     ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before …"),
 ]

@@ -80,7 +80,8 @@ def table() -> Sign:
 def pipe() -> Sign:
     """Return whether the pipe runs, from the table's own stream."""
     found = boto3.client("pipes").describe_pipe(Name=PIPE)
-    state, why = found["CurrentState"], found.get("StateReason", "")
+    # A pipe that is well has a reason too: somebody started it.
+    state, why = found["CurrentState"], found.get("StateReason", "").removeprefix("USER_INITIATED")
     says = f"{state}: {why}" if why else state
     if state in BUSY:
         return Sign("pipe", says, None, "ask again in a minute")
