@@ -61,13 +61,15 @@ def changes() -> str:
 
 def put_queue() -> str:
     """Create the queue of dead letters or give it its attributes, and return its ARN."""
-    sqs = boto3.client("sqs")
-    if found := existing(sqs.get_queue_url, QueueName=DEAD_LETTERS):
-        url = {"QueueUrl": found["QueueUrl"]}
-        if not agrees(QUEUE, sqs.get_queue_attributes(**url, AttributeNames=["All"])["Attributes"]):
-            sqs.set_queue_attributes(**url, Attributes=QUEUE)
-    else:
+    sqs, found = boto3.client("sqs"), None
+    if url := existing(sqs.get_queue_url, QueueName=DEAD_LETTERS):
+        which = {"QueueUrl": url["QueueUrl"]}
+        # For a minute AWS may still tell the address of a queue that is gone.
+        found = existing(sqs.get_queue_attributes, **which, AttributeNames=["All"])
+    if found is None:
         accepted(lambda: sqs.create_queue(QueueName=DEAD_LETTERS, Attributes=QUEUE, tags=TAGS))
+    elif not agrees(QUEUE, found["Attributes"]):
+        sqs.set_queue_attributes(**which, Attributes=QUEUE)
     return arn("sqs", DEAD_LETTERS)
 
 

@@ -248,8 +248,9 @@ def table() -> Iterator[str]:
     state = partial(status, describe, "Table", "TableStatus", **which)
 
     def delete() -> None:
-        dynamodb.update_table(**which, DeletionProtectionEnabled=False)
-        wait_until(what, state, "ACTIVE")
+        if describe(**which)["Table"].get("DeletionProtectionEnabled"):
+            dynamodb.update_table(**which, DeletionProtectionEnabled=False)
+            wait_until(what, state, "ACTIVE")
         dynamodb.delete_table(**which)
         wait_until_gone(what, describe, **which)
 

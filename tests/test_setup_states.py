@@ -140,6 +140,17 @@ def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
     assert changes(world.asked) == [("pipes", "UpdatePipe")]
 
 
+def test_a_queue_that_is_gone_though_aws_still_tells_its_address_is_made_again(
+    world: World,
+) -> None:
+    world.run(*SCRIPTS[:7])
+    code = "AWS.SimpleQueueService.NonExistentQueue"
+    world.pretend("GetQueueAttributes", {"Error": {"Code": code, "Message": "It does not exist."}})
+    del world.asked[:]
+    world.run("07_pipe")
+    assert changes(world.asked) == [("sqs", "CreateQueue")]
+
+
 FILTER = {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}}
 TEMPLATE = {"InputTemplate": '{"id": <$.eventID>}'}
 

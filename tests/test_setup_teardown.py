@@ -175,6 +175,17 @@ def test_what_is_already_being_deleted_is_waited_for(world: World) -> None:
     assert world.passed < 60
 
 
+def test_a_table_that_is_no_longer_protected_is_not_changed_before_it_goes(world: World) -> None:
+    """Another teardown may have been interrupted between the two."""
+    world.run("01_dynamodb")
+    change = boto3.client("dynamodb").update_table
+    change(TableName=names.TABLE, DeletionProtectionEnabled=False)
+    del world.asked[:]
+    removed(delete_data=True)
+    assert ("dynamodb", "DeleteTable") in world.asked
+    assert ("dynamodb", "UpdateTable") not in world.asked
+
+
 def test_a_queue_that_is_gone_though_aws_still_tells_its_address_needs_no_removal(
     world: World,
 ) -> None:
