@@ -130,7 +130,7 @@ function pointAt(place, event) {
 }
 
 function told(spec, index) {
-  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => [name, texts[index]].flat().filter(Boolean));
+  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => (name ? `${name} ${texts[index]}` : texts[index]));
   return [element("b", {}, spec.labels[index]), ...lines.map((line) => element("div", {}, line))];
 }
 
