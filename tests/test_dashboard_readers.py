@@ -44,7 +44,7 @@ CONTRASTS = r"""(() => {
   const low = [];
   const check = (name, colour, behind, least) =>
     contrast(colour, behind) < least && low.push([name, colour, behind]);
-  for (const each of document.querySelectorAll("body *:not(:disabled)")) {
+  for (const each of document.querySelectorAll("body *:not([aria-disabled=true])")) {
     const own = [...each.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
     if (own && each.checkVisibility() && !each.matches("script, style, noscript"))
       check(each.textContent, getComputedStyle(each).color, ground(each), 4.5);
@@ -289,6 +289,16 @@ def test_skipping_to_the_figures_keeps_the_filters_and_shows_the_figures(
     assert browser.value("document.activeElement.id") == "main"
     top = "document.getElementById('%s').getBoundingClientRect().%s"
     assert browser.value(f"{top % ('main', 'top')} >= {top % ('filters', 'bottom')}")
+
+
+def test_reset_keeps_the_focus_when_there_is_nothing_left_to_reset(
+    browser: Tab, shown: Path
+) -> None:
+    browser.show(shown, "#region=US")
+    browser.value("document.getElementById('reset').focus()")
+    press(browser, "Enter", 13, "\r")
+    assert browser.value("[location.hash, document.activeElement.id]") == ["", "reset"]
+    assert browser.value("document.getElementById('reset').ariaDisabled") == "true"
 
 
 def test_a_paused_refresh_looks_paused(browser: Tab, history: list[Change], tmp_path: Path) -> None:

@@ -63,7 +63,8 @@ function showFilters({ currency }) {
     document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
   }
   document.getElementById("currency").value = String(choices.currency.indexOf(currency));
-  document.getElementById("reset").disabled = CHOSEN.every((name) => filters[name] === null);
+  const isAll = CHOSEN.every((name) => filters[name] === null);
+  document.getElementById("reset").setAttribute("aria-disabled", String(isAll)); // And it keeps the focus.
 }
 
 /** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
