@@ -15,6 +15,7 @@ from setup.advice import FAULTS
 DOLLARS_PER_BYTE = 5 / 1e12  # A terabyte for five dollars, and each query at least 10 MB.
 LEAST_BYTES = 10_000_000
 PLACE = re.compile(r"line (\d+):(\d+)")
+NO_TIME = re.compile(r"INVALID_CAST_ARGUMENT: .*\b(date|timestamp)\b")  # The views' casts only try.
 MISSING = re.compile(r"(?i)workgroup .*not found|(table|schema)_not_found")
 
 
@@ -44,6 +45,8 @@ def reason(error: Exception, sql: str = "") -> str:
     text = str(error)
     if MISSING.search(text):
         return f"{text.rstrip('.')}: run python setup/11_athena.py"
+    if NO_TIME.search(text):
+        return f"{text}: write a day as 2026-11-23, a moment as 2026-11-23 10:00:00 (UTC)"
     return "\n".join([advice.reason(error), *_pointed_at(text, sql)])
 
 

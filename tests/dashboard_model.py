@@ -1,15 +1,17 @@
-"""The dashboard's facts by a model in Python: what Athena must answer over the same orders."""
+"""The dashboard by a model in Python: the facts that Athena must answer, and the page of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from analytics.athena import Answer, Column, Row
 from analytics.dashboard.facts import columns_of
-from sales.lives import Order
+from analytics.dashboard.page import page
+from sales.lives import Change, Order
 
 STEPS = ("placed", "paid", "shipped", "delivered", "returned")
 COLUMNS = {
@@ -21,6 +23,9 @@ COLUMNS = {
     "changes": "hour:timestamp region category operation changes:bigint last_second:bigint",
     "unread": "day:date region category order_id total",
 }
+MOST_UNREAD = 500  # as facts/unread.sql says
+MADE_AT = "2026-11-22 23:30:00"
+VERIFY = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
 Rows = list[Row]
 
 
@@ -58,6 +63,22 @@ def modelled(kept: Iterable[Kept], told: Iterable[Told]) -> dict[str, Rows]:
             for category in categories(order)
         ],
     }
+
+
+def lasts(history: Iterable[Change]) -> dict[str, Kept]:
+    """Return the last image of every order."""
+    return {c.order_id: Kept(c.after or c.before, c.after is None) for c in history}
+
+
+def write(path: Path, history: list[Change], **other: Any) -> Path:
+    """Write the page of a history."""
+    told = [Told(c.at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history]
+    rows = modelled(lasts(history).values(), told)
+    rows["unread"] = rows["unread"][:MOST_UNREAD]
+    facts = documented(rows)
+    document = {"pipeline": "sales-cdc", "made_at": MADE_AT, "watch": None, "verify": VERIFY}
+    path.write_text(page({**document, "facts": facts, **other}), "utf-8")
+    return path
 
 
 def documented(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:

@@ -127,6 +127,19 @@ def test_what_is_missing_names_the_script_that_makes_it() -> None:
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        "INVALID_CAST_ARGUMENT: Value cannot be cast to date: 01.11.2026",
+        "INVALID_CAST_ARGUMENT: Cannot cast 'soon' to timestamp",
+        'INVALID_CAST_ARGUMENT: date field value out of range: "2026-11-31"',
+    ],
+)
+def test_what_is_no_day_or_moment_is_told_how_to_write_one(told: str) -> None:
+    advice = "write a day as 2026-11-23, a moment as 2026-11-23 10:00:00 (UTC)"
+    assert run.reason(QueryFailed(told)) == f"{told}: {advice}"
+
+
+@pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
         ([], 0, "revenue_by_day"),

@@ -18,7 +18,7 @@ from analytics.athena import Answer, Column
 from analytics.dashboard.facts import FOLDER, Facts, columns_of, facts, statements
 from analytics.question import QUESTIONS
 from sales.lives import Change, Plan, changes
-from tests.dashboard_model import COLUMNS, Kept, Rows, Told, documented, modelled
+from tests.dashboard_model import COLUMNS, Rows, Told, documented, lasts, modelled
 from tests.hostile_orders import hostile, placed
 from tests.lake import BEGIN, STEP, delivered, lake_of_views, stored
 
@@ -39,12 +39,11 @@ def history() -> Iterator[list[Change]]:
 @pytest.fixture(scope="module")
 def model(history: list[Change]) -> dict[str, Rows]:
     """The rows of every fact as the model has them."""
-    lasts = {c.order_id: Kept(c.after or c.before, c.after is None) for c in history}
     told = (
         Told(BEGIN + number * STEP, c.operation, c.after or c.before)
         for number, c in enumerate(history)
     )
-    return modelled(lasts.values(), told)
+    return modelled(lasts(history).values(), told)
 
 
 @pytest.fixture(scope="module")

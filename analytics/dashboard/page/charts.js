@@ -3,6 +3,8 @@
 const drawn = new Map();
 const pointer = document.getElementById("pointer");
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const measure = document.createElement("canvas").getContext("2d");
+const LABEL = 12; // pixels
 
 /** Return a colour of the style sheet as the canvas wants it. */
 function colour(name) {
@@ -15,12 +17,12 @@ function colour(name) {
  * lie (`lying`), stand on each other (`stacked`) or before each other (`overlaid`), and how an axis
  * writes a number (`short`).
  */
-function drawBars(place, spec) {
+function drawBars(place, spec, atOnce = still) {
   if (spec.lying) place.style.height = `${Math.max(3, spec.labels.length) * (spec.thickness ?? 34) + 8}px`;
   const { chart, spec: before } = drawn.get(place) ?? newChart(place);
   drawn.set(place, { chart, spec });
   chart.resize();
-  const moves = before !== null && !still; // What is there from the beginning does not grow first.
+  const moves = before !== null && !atOnce; // What is there from the beginning does not grow first.
   chart.setOption({ ...barOption(spec, roomOf(place, spec)), animation: moves }, { notMerge: true });
 }
 
@@ -33,9 +35,17 @@ function newChart(place) {
   return { chart, spec: null };
 }
 
-/** Return how wide the names beside lying bars may be. */
-function roomOf(place, { room = 96 }) {
-  return Math.min(room, Math.round(0.45 * place.clientWidth));
+/** Return how wide the texts before and behind lying bars are; a quarter of the chart is the bars'. */
+function roomOf(place, { labels, series, lying }) {
+  if (!lying) return {};
+  const behind = roomFor(series.flatMap(({ texts = [] }) => texts.map(listedText)), 0.4 * place.clientWidth);
+  return { before: roomFor(labels.map(plain), 0.75 * place.clientWidth - behind), behind };
+}
+
+function roomFor(texts, most) {
+  measure.font = `${LABEL}px ${getComputedStyle(document.body).fontFamily}`;
+  const widths = texts.map((text) => measure.measureText(text).width);
+  return Math.floor(Math.min(most, 16 + Math.max(0, ...widths)));
 }
 
 function barOption(spec, room) {
@@ -46,28 +56,28 @@ function barOption(spec, room) {
     aria: { enabled: false },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
     grid: spec.lying
-      ? { left: room, right: spec.margin ?? 84, top: 4, bottom: 4 }
+      ? { left: room.before, right: room.behind, top: 4, bottom: 4 }
       : { left: 52, right: 8, top: 12, bottom: 26 },
     xAxis: spec.lying ? numbers : names,
     yAxis: spec.lying ? { ...names, inverse: true } : numbers,
-    series: spec.series.map((series, place) => barSeries(spec, series, place)),
+    series: spec.series.map((series, place) => barSeries(spec, series, place, room)),
   };
 }
 
 function nameAxis({ lying }, room) {
   const line = { show: !lying, lineStyle: { color: colour("line") } };
-  const label = { color: colour("soft"), fontSize: 12, hideOverlap: true };
-  const cut = lying ? { width: room - 12, overflow: "truncate", interval: 0 } : {};
+  const label = { color: colour("soft"), fontSize: LABEL, hideOverlap: true };
+  const cut = lying ? { width: room.before - 12, overflow: "truncate", interval: 0 } : {};
   return { axisTick: { show: false }, axisLine: line, axisLabel: { ...label, ...cut } };
 }
 
 function numberAxis({ lying, short }) {
   if (lying) return { show: false };
-  const label = { color: colour("soft"), fontSize: 12, formatter: short };
+  const label = { color: colour("soft"), fontSize: LABEL, formatter: short };
   return { splitNumber: 4, splitLine: { lineStyle: { color: colour("line") } }, axisLabel: label };
 }
 
-function barSeries(spec, series, place) {
+function barSeries(spec, series, place, { behind }) {
   const isLast = place === spec.series.length - 1;
   const round = spec.stacked && !isLast ? 0 : spec.lying ? [0, 4, 4, 0] : [3, 3, 0, 0];
   return {
@@ -77,16 +87,23 @@ function barSeries(spec, series, place) {
     stack: spec.stacked ? "all" : undefined,
     barMaxWidth: spec.lying ? 22 : 36,
     barGap: spec.overlaid ? "-100%" : undefined,
-    itemStyle: { color: colour(series.colour), borderRadius: round },
+    itemStyle: { color: colour(series.colour), borderRadius: round, ...edge(series) },
     emphasis: { itemStyle: { color: colour(series.colour), opacity: 0.75 } },
     label: {
       show: Boolean(spec.lying && series.texts),
       position: "right",
       color: colour("ink"),
-      fontSize: 12,
-      formatter: ({ dataIndex }) => plain(series.texts[dataIndex]),
+      fontSize: LABEL,
+      width: behind - 8,
+      overflow: "truncate",
+      formatter: ({ dataIndex }) => listedText(series.texts[dataIndex]),
     },
   };
+}
+
+/** Return the line around bars of a colour that is too faint to be seen without. */
+function edge(series) {
+  return series.colour === "faint" ? { borderColor: colour("accent"), borderWidth: 1 } : {};
 }
 
 /** Return the place of the bar below the mouse, or -1. */
@@ -113,7 +130,7 @@ function pointAt(place, event) {
 }
 
 function told(spec, index) {
-  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => `${name} ${texts[index]}`.trim());
+  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => (name ? `${name} ${texts[index]}` : texts[index]));
   return [element("b", {}, spec.labels[index]), ...lines.map((line) => element("div", {}, line))];
 }
 

@@ -1,11 +1,16 @@
 // Elements, made so that text is always text.
 
-/** Return an element with attributes and children; a child that is text stays text. */
+/** Return an element with attributes and children; a child that is a text, or several, stays text. */
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  for (const child of children) made.append(typeof child === "string" ? isolated(child) : child);
+  for (const child of children) made.append(...(child instanceof Node ? [child] : listed(child)));
   return made;
+}
+
+/** Return a text, or several in a row, of which none turns the others around. */
+function listed(texts) {
+  return [texts].flat().flatMap((text, at) => (at ? [" · ", isolated(text)] : [isolated(text)]));
 }
 
 /** Return text whose direction of writing disturbs nothing around it. */
@@ -30,7 +35,14 @@ function table(caption, heads, rows) {
   );
 }
 
-/** Fill an element of the page with text. */
-function tell(id, text) {
-  document.getElementById(id).replaceChildren(isolated(text));
+/** Fill an element of the page with a text, or with several in a row. */
+function tell(id, texts) {
+  document.getElementById(id).replaceChildren(...listed(texts));
+}
+
+/** Fill a tile with its number, which the style sheet writes as large as there is room for. */
+function tellValue(id, text) {
+  const longest = Math.max(...text.split(" ").map((word) => word.length));
+  document.getElementById(id).style.setProperty("--letters", longest);
+  tell(id, text);
 }

@@ -3,6 +3,7 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const rows = allRows(facts.facts);
 const DAY = /^\d{4}-\d\d-\d\d$/;
+const CHOOSING = 20e3; // how long after a touch a reader is still choosing
 const CHOSEN = ["from", "to", "region", "category", "currency"];
 const choices = {
   region: choicesOf([...rows.placed, ...rows.changes], "region"),
@@ -11,6 +12,7 @@ const choices = {
 };
 let filters = filtersInAddress();
 let shown = null;
+let touched = 0;
 const memory = new Map();
 
 /** Return the values that a filter offers, in order. */
@@ -42,6 +44,7 @@ function filter(name, value) {
   const address = String(new URLSearchParams(set.map((each) => [each, filters[each]])));
   history.replaceState(null, "", address ? `#${address}` : location.pathname + location.search);
   show();
+  say(shown);
 }
 
 /** Show everything under the filters of now. */
@@ -60,7 +63,8 @@ function showFilters({ currency }) {
     document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
   }
   document.getElementById("currency").value = String(choices.currency.indexOf(currency));
-  document.getElementById("reset").disabled = CHOSEN.every((name) => filters[name] === null);
+  const isAll = CHOSEN.every((name) => filters[name] === null);
+  document.getElementById("reset").setAttribute("aria-disabled", String(isAll)); // And it keeps the focus.
 }
 
 /** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
@@ -108,15 +112,24 @@ function showNotice(found) {
     : "The lake holds no orders yet: python data_generator.py writes some, and after a minute they are here.";
 }
 
+/** Say to those who do not see the tiles what a filter has made of them. */
+function say({ orders: placed }) {
+  const notice = document.getElementById("notice");
+  const told = ["revenue", "revenue-of"].map((id) => document.getElementById(id).textContent);
+  tell("said", notice.hidden ? `${orders(placed)} placed, revenue ${told.join(", ")}` : notice.textContent);
+}
+
 /** Put into each tile of a chart what the page's text leaves out. */
 function buildCharts() {
   for (const section of document.querySelectorAll("[data-chart]")) {
-    const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": section.querySelector("h2").id });
+    const { chart } = section.dataset;
+    const name = section.querySelector("h2").id;
+    const scroll = element("div", { id: `rows-${chart}`, class: "scroll", tabindex: "0", role: "region", "aria-labelledby": name });
     section.append(
       element("div", { class: "chart", role: "img" }),
       element("p", { class: "empty" }, "nothing in this selection"),
       element("ul", { class: "legend", "aria-hidden": "true" }),
-      element("details", { id: `table-${section.dataset.chart}` }, element("summary", {}, "Table"), scroll),
+      element("details", { id: `table-${chart}` }, element("summary", { id: `open-${chart}` }, "Table"), scroll),
     );
   }
 }
@@ -145,9 +158,17 @@ function reset(event) {
   filter("from", null);
 }
 
+/** Go to the figures, but not by the address: that holds the filters. */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById("main").focus();
+}
+
 function showMade() {
   const time = timeOf(facts.made_at);
-  tell("made", `${facts.pipeline} · as of ${moment(time)}, ${ago(time)}`);
+  const isLate = facts.watch && Date.now() - time > (3 * facts.watch + 60) * 1000;
+  document.getElementById("made").classList.toggle("bad", isLate);
+  tell("made", [facts.pipeline, `as of ${moment(time)}, ${ago(time)}`, ...(isLate ? ["no newer page came since"] : [])]);
   tell("changes-of", `UTC, ${written(shortDays, facts.made_at)}`);
 }
 
@@ -164,7 +185,8 @@ function remembered(name, value) {
 
 function showTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
-  for (const [place, { spec }] of drawn) if (!place.hidden) drawBars(place, spec);
+  else delete document.documentElement.dataset.theme;
+  for (const [place, { spec }] of drawn) if (!place.hidden) drawBars(place, spec, true);
 }
 
 function changeTheme() {
@@ -184,6 +206,9 @@ function watch(button) {
     remembered("paused", isPaused() ? "no" : "yes");
     tellPaused();
   });
+  for (const kind of ["focusin", "pointerdown", "keydown", "input"]) {
+    document.getElementById("filters").addEventListener(kind, () => (touched = Date.now()));
+  }
   setInterval(follow, facts.watch * 1000);
 }
 
@@ -193,8 +218,23 @@ function isPaused() {
 
 /** Load the file anew, but not while the reader is choosing something. */
 function follow() {
-  const isChoosing = document.activeElement.matches("input, select");
-  if (!isPaused() && !isChoosing && !document.hidden) location.reload();
+  if (isPaused() || isChoosing() || document.hidden) return;
+  const scrolled = [...document.querySelectorAll(".scroll")].map(({ scrollTop }) => scrollTop);
+  history.replaceState({ focused: document.activeElement.id, scrolled }, "");
+  location.reload();
+}
+
+/** Return whether the reader has just touched the filter that has the focus, or left it half filled. */
+function isChoosing() {
+  const { activeElement: chosen } = document;
+  return chosen.matches("input, select") && (Date.now() - touched < CHOOSING || chosen.validity.badInput);
+}
+
+/** Go on where the reader was before the page was loaded anew. */
+function resume({ focused, scrolled }) {
+  document.getElementById(focused)?.focus({ preventScroll: true });
+  document.querySelectorAll(".scroll").forEach((place, at) => (place.scrollTop = scrolled[at]));
+  history.replaceState(null, "");
 }
 
 /** Keep the tables open that the reader opened, also when the page is loaded anew. */
@@ -217,15 +257,20 @@ function start() {
   document.getElementById("filters").addEventListener("reset", reset);
   document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("theme").addEventListener("click", changeTheme);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme(null));
+  document.querySelector(".skip").addEventListener("click", skip);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme(remembered("theme")));
+  addEventListener("beforeprint", () => showTheme("light")); // Paper is white.
+  addEventListener("afterprint", () => showTheme(remembered("theme")));
   addEventListener("hashchange", () => {
     filters = filtersInAddress();
     show();
+    say(shown);
   });
   setInterval(() => {
     showMade();
     showAges(shown);
   }, 10_000);
+  if (history.state) resume(history.state);
   if (facts.watch) watch(document.getElementById("pause"));
 }
 

@@ -2,6 +2,7 @@
 
 const LONGEST = 750; // bars in a row, empty ones included
 const MOST = 20; // bars below each other
+const YEAR = 366; // days, more of which are told apart by their year
 const HOUR = 3600e3;
 const DAY_LONG = 24 * HOUR;
 const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
@@ -10,34 +11,35 @@ const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: 
 function showNumbers(found, { category }) {
   const main = found.currencies.find(({ currency }) => currency === found.currency);
   const others = found.currencies.filter((one) => one !== main).map((one) => money(one.revenue, one.currency));
+  const besides = others.map((text, at) => (at ? text : `besides: ${text}`));
   const averaged = main ? main.orders - main.unread : 0;
-  tell("revenue", main ? money(main.revenue, main.currency) : "–");
+  tellValue("revenue", main ? money(main.revenue, main.currency) : "–");
   const whose = category === null ? "" : ` with ${named(category)}`;
   tell("revenue-of", main ? `${orders(main.orders)}${whose} sold in ${named(main.currency)}` : "nothing sold");
-  tell("revenue-others", others.length ? `besides: ${others.join(" · ")}` : "");
+  tell("revenue-others", besides);
   tell("revenue-unread", found.unread ? `without ${orders(found.unread)} whose total cannot be read` : "");
-  tell("orders", counted.format(found.orders));
-  tell("average", averaged ? money(main.revenue, main.currency, averaged) : "–");
+  tellValue("orders", counted.format(found.orders));
+  tellValue("average", averaged ? money(main.revenue, main.currency, averaged) : "–");
   tell("average-of", main ? `an order in ${named(main.currency)}` : "");
-  tell("cancelled", found.orders ? shares.format(found.cancelled / found.orders) : "–");
+  tellValue("cancelled", found.orders ? shares.format(found.cancelled / found.orders) : "–");
   tell("cancelled-of", `${counted.format(found.cancelled)} of ${orders(found.orders)}`);
-  tell("changes", counted.format(found.changesToday));
+  tellValue("changes", counted.format(found.changesToday));
   showAges(found);
   showProof(found);
 }
 
 function orders(count) {
-  return `${counted.format(count)} ${count === 1 ? "order" : "orders"}`;
+  return many(count, "order");
 }
 
 /** Show how old things are, which changes while the page is looked at. */
 function showAges(found) {
-  tell("freshness", found.lastChange === null ? "–" : ago(found.lastChange));
+  tellValue("freshness", found.lastChange === null ? "–" : ago(found.lastChange));
   tell("freshness-of", found.lastChange === null ? "no change" : `last change ${moment(found.lastChange)}`);
 }
 
 function moment(time) {
-  const isToday = new Date(time).toISOString().slice(0, 10) === facts.made_at.slice(0, 10);
+  const isToday = new Date(time).toISOString().slice(0, 10) === new Date().toISOString().slice(0, 10);
   return `${(isToday ? clock : hours).format(time)} UTC`;
 }
 
@@ -47,11 +49,11 @@ function showProof(found) {
   const tile = document.getElementById("proof");
   tile.dataset.state = verify === null ? "unknown" : verify.state;
   if (verify === null) {
-    tell("proof-value", "not verified yet");
+    tellValue("proof-value", "not verified yet");
     tell("proof-of", "run operations.verify");
   } else {
     const sign = { equal: "=", differs: "≠", unsettled: "?" }[verify.state];
-    tell("proof-value", `${counted.format(verify.lake)} ${sign} ${counted.format(verify.table)}`);
+    tellValue("proof-value", `${counted.format(verify.lake)} ${sign} ${counted.format(verify.table)}`);
     tell("proof-of", `${PROOFS[verify.state]} ${moment(timeOf(verify.at))}`);
   }
   tell("proof-here", `in this selection: ${counted.format(found.held)}`);
@@ -83,10 +85,10 @@ function byDayTile({ revenueByDay, currency }) {
   const texts = rows.map((row) => money(row.revenue, currency));
   const best = rows.reduce((one, other) => (other.revenue > one.revenue ? other : one), rows[0]);
   return {
-    summary: best && `${rows.length} days, most on ${written(days, best.day)}: ${money(best.revenue, currency)}`,
+    summary: best && `${many(rows.length, "day")}, most on ${written(days, best.day)}: ${money(best.revenue, currency)}`,
     heads: ["Day", "Orders", "Revenue"],
     rows: rows.map((row, at) => [written(days, row.day), counted.format(row.orders), texts[at]]),
-    labels: rows.map((row) => written(shortDays, row.day)),
+    labels: rows.map((row) => written(rows.length > YEAR ? days : shortDays, row.day)),
     series: [{ name: "Revenue", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
     short: (value) => shortened.format(value),
   };
@@ -95,7 +97,7 @@ function byDayTile({ revenueByDay, currency }) {
 function byCategoryTile({ revenueByCategory: rows, currency }) {
   const texts = rows.map((row) => money(row.revenue, currency));
   return {
-    summary: rows.length && `${rows.length} categories, first ${named(rows[0].key)}: ${texts[0]}`,
+    summary: rows.length && `${many(rows.length, "category", "categories")}, first ${named(rows[0].key)}: ${texts[0]}`,
     heads: ["Category", "Pieces", "Revenue"],
     rows: rows.map((row, at) => [named(row.key), pieces(row.pieces), texts[at]]),
     labels: rows.map(({ key }) => named(key)),
@@ -106,7 +108,7 @@ function byCategoryTile({ revenueByCategory: rows, currency }) {
 }
 
 function funnelTile({ funnel, orders: placed }) {
-  const texts = funnel.map(([, count]) => `${counted.format(count)} · ${shares.format(count / placed)}`);
+  const texts = funnel.map(([, count]) => [counted.format(count), shares.format(count / placed)]);
   return {
     summary: placed && funnel.map(([step, count]) => `${step} ${counted.format(count)}`).join(", "),
     heads: ["Status", "Orders", "Of those placed"],
@@ -114,14 +116,14 @@ function funnelTile({ funnel, orders: placed }) {
     labels: funnel.map(([step]) => step),
     series: [{ name: "", colour: "accent", values: funnel.map(([, count]) => count), texts }],
     lying: true,
-    room: 76,
   };
 }
 
 function stepsTile({ steps }) {
-  const texts = steps.map(({ median, most }) => `${duration(median)} / ${duration(most)}`);
+  const texts = steps.map(({ median, most }) => [duration(median), duration(most)]);
+  const told = (at) => [`median ${texts[at][0]}`, `nine in ten within ${texts[at][1]}`];
   return {
-    summary: steps.length && steps.map(({ name }, at) => `${name} ${texts[at]}`).join(", "),
+    summary: steps.length && steps.map(({ name }, at) => `${name} ${told(at).join(", ")}`).join("; "),
     heads: ["From → to", "Orders", "Median", "Nine in ten within"],
     rows: steps.map((row) => [row.name, counted.format(row.orders), duration(row.median), duration(row.most)]),
     labels: steps.map(({ name }) => name),
@@ -131,33 +133,30 @@ function stepsTile({ steps }) {
     ],
     lying: true,
     overlaid: true,
-    room: 142,
-    margin: 88,
-    told: (at) => [`median ${duration(steps[at].median)}`, `nine in ten within ${duration(steps[at].most)}`],
+    told,
   };
 }
 
 function regionsTile({ regions: rows }) {
   const texts = rows.map((row) => counted.format(row.orders));
   const brief = rows.map(({ revenues }) => revenues.map((one) => briefly(one.revenue, one.currency)));
-  const sums = rows.map((row) => row.revenues.map((one) => money(one.revenue, one.currency)).join(" · ") || "–");
+  const sums = rows.map(({ revenues }) => revenues.map((one) => money(one.revenue, one.currency)));
+  const told = (at) => [orders(rows[at].orders), ...sums[at]];
   return {
-    summary: rows.length && rows.map((row, at) => `${named(row.region)} ${texts[at]} orders, ${sums[at]}`).join("; "),
+    summary: rows.length && rows.map(({ region }, at) => `${named(region)} ${told(at).join(", ")}`).join("; "),
     heads: ["Region", "Orders", "Revenue"],
-    rows: rows.map((row, at) => [named(row.region), texts[at], sums[at]]),
+    rows: rows.map((row, at) => [named(row.region), texts[at], sums[at].length ? sums[at] : "–"]),
     labels: rows.map(({ region }) => named(region)),
     series: [
       {
         name: "",
         colour: "accent",
         values: rows.map((row) => row.orders),
-        texts: texts.map((text, at) => [text, ...brief[at].slice(0, 1)].join(" · ")),
+        texts: texts.map((text, at) => [text, ...brief[at].slice(0, 1)]),
       },
     ],
-    told: (at) => [orders(rows[at].orders), sums[at]],
+    told,
     lying: true,
-    room: 64,
-    margin: 110,
     pick: (at) => toggle("region", rows[at].region),
   };
 }
@@ -171,7 +170,6 @@ function productsTile({ topProducts: rows, currency }) {
     labels: rows.map(({ product }) => named(product)),
     series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
     lying: true,
-    room: 190,
     thickness: 28,
   };
 }
@@ -188,7 +186,7 @@ function perHourTile({ changesPerHour, changesPerDay }) {
   return {
     title: `Changes per ${unit}`,
     rule: `of the table, by the UTC ${unit} of the change`,
-    summary: rows.length && `${counted.format(all)} changes in ${rows.length} ${unit}s`,
+    summary: rows.length && `${many(all, "change")} in ${many(rows.length, unit)}`,
     heads: [unit === "day" ? "Day" : "Hour, UTC", ...present],
     rows: labels.map((label, at) => [label, ...texts.map((of) => of[at])]),
     labels,

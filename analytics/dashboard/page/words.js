@@ -65,6 +65,11 @@ function named(text) {
   return text === "" ? "(none)" : text;
 }
 
+/** Return how many of something there are, in words. */
+function many(count, one, several = `${one}s`) {
+  return `${counted.format(count)} ${count === 1 ? one : several}`;
+}
+
 /** Return minutes in the unit that suits them. */
 function duration(minutes) {
   const [amount, unit] =
@@ -80,6 +85,11 @@ function ago(time, now = Date.now()) {
     if (-seconds >= 2 * size) return ages.format(Math.round(seconds / size), unit);
   }
   return ages.format(Math.min(seconds, 0), "second");
+}
+
+/** Return texts for a canvas in one line, where none turns the others around. */
+function listedText(texts) {
+  return [texts].flat().map((text) => `\u2068${plain(text)}\u2069`).join(" · ");
 }
 
 /** Return text for a canvas: on one line, and nothing in it turns the letters around. */
