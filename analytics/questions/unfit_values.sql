@@ -14,7 +14,7 @@ stored AS (
   CROSS JOIN UNNEST(
     ARRAY['money', 'money', 'money', 'money', 'money',
       'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',
-      'whole number', 'whole number', 'truth', 'list'],
+      'whole number', 'seconds', 'truth', 'list'],
     ARRAY['subtotal', 'discount', 'shipping_fee', 'tax', 'total',
       'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at', 'cancelled_at',
       'returned_at', 'updated_at',
@@ -40,6 +40,7 @@ WHERE NOT CASE kind
   WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?$')
   WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?$')
   WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}$')
+  WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}$')
   WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
   WHEN 'truth' THEN value IN ('true', 'false')
   WHEN 'row' THEN false
