@@ -17,7 +17,7 @@ from local.athena.foreign import TYPES
 from local.athena.functions import function_of
 from local.athena.inference import RULES
 from local.athena.syntax import Athena
-from local.athena.trino_types import Decimal, Type
+from local.athena.trino_types import Decimal, DType, Type
 
 Columns = Mapping[str, Type]
 Schema = Mapping[tuple[str, str], Columns]
@@ -44,7 +44,7 @@ KNOWN = (
 def analysed(tree: exp.Expression, schema: Schema, database: str) -> exp.Expression:
     """Return the query with stars expanded, columns bound to their tables, and types everywhere."""
     _refuse_unknown(tree)
-    _size_decimals(tree)
+    _size_types(tree)
     _name_outputs(tree)
     tables = _mapping(schema)
     bound = _bound(tree, tables, database)
@@ -82,11 +82,15 @@ def _refuse_unknown(tree: exp.Expression) -> None:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
 
 
-def _size_decimals(tree: exp.Expression) -> None:
-    """Give the decimals without a size Trino's: DuckDB has another."""
+def _size_types(tree: exp.Expression) -> None:
+    """Give decimals without a size Trino's, for DuckDB has another, and moments milliseconds."""
     for kind in list(tree.find_all(exp.DataType)):
         if kind.is_type("decimal") and not kind.expressions:
             kind.replace(Decimal(38, 0).type)
+        if kind.this in (DType.TIMESTAMP, DType.TIMESTAMPTZ):
+            if any(int(size.name) > 3 for size in kind.expressions):
+                raise not_modelled(f"{position(kind.parent)}: a time finer than milliseconds")
+            kind.set("expressions", [])
 
 
 def _name_outputs(tree: exp.Expression) -> None:

@@ -147,6 +147,43 @@ def _matching(node: exp.Anonymous) -> exp.Expression:
     return exp.Paren(this=compared(this=found, expression=wanted))
 
 
+_INDIFFERENT = (exp.Predicate, exp.AtTimeZone)
+"""What asks a moment for nothing but its instant."""
+
+
+def _iso_timestamp(node: exp.Anonymous) -> exp.Expression:
+    """Return the moment of a text; where its zone would show, it has to be UTC."""
+    user = node.parent
+    while isinstance(user, exp.Paren) or (isinstance(user, exp.Anonymous) and _tries(user)):
+        user = user.parent
+    if isinstance(user, _INDIFFERENT):
+        return call("trino.iso_instant", *node.expressions)
+    return _by_name(node, function_of(node))
+
+
+def _tries(node: exp.Anonymous) -> bool:
+    return node.name.lower() == "try"
+
+
+_UNTRIED = {
+    "trino.from_iso8601_timestamp": ("trino.has_utc", 0),
+    "trino.from_unixtime": ("trino.fits_moment", 0),
+    "trino.at_timezone": ("trino.is_utc", 1),
+}
+"""What fails for a reason that TRY does not catch → what fails for it alone, of which argument."""
+
+
+def _try(node: exp.Anonymous) -> exp.Expression:
+    """Return a TRY, behind what fails in spite of it."""
+    new = _by_name(node, function_of(node))
+    for part in node.find_all(exp.Anonymous):
+        if part.name in _UNTRIED and not part.find_ancestor(exp.Lambda):
+            check, place = _UNTRIED[part.name]
+            given = call("try", part.expressions[place].copy())
+            new = exp.Case(ifs=[exp.If(this=call(check, given), true=new)])
+    return new
+
+
 _UNITS = {
     "millisecond": ("to_milliseconds", 1),
     "second": ("to_seconds", 1),
@@ -233,6 +270,7 @@ def _json_path(path: str) -> str:
 _BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
     **{"avg": _average, "count": _count, "approx_distinct": _approx_distinct, "typeof": _typeof},
     **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
+    **{"from_iso8601_timestamp": _iso_timestamp, "try": _try},
     **{"date": _date, "date_format": _formatted, "date_parse": _formatted},
     **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
     **{"element_at": _element_at, "reduce": _reduce, "sequence": _sequence},

@@ -41,6 +41,8 @@ def casted(node: exp.Cast) -> exp.Expression:
         return _from_text(node)
     if target.this in types.INTEGERS and kind_of(source) in types.FLOATS:
         source = call("round", source)
+    if target.this == DType.DECIMAL and kind_of(source) in types.FLOATS:
+        source = cast(source, types.VARCHAR)  # Of its shortest digits the last is rounded half up.
     return _in_milliseconds(type(node)(this=source, to=target))
 
 

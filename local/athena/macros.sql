@@ -77,28 +77,72 @@ CREATE MACRO trino.date_parse(x, pattern) AS CASE
     WHEN x IS NULL OR try_strptime(x, pattern) IS NOT NULL
     THEN trino.milliseconds(try_strptime(x, pattern))
     ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
-CREATE MACRO trino.from_iso8601_timestamp(x) AS CASE
-    WHEN x IS NULL OR regexp_full_match(
-        regexp_replace(x, '(T.*[0-9])(Z|[+-][0-9]{2}(:?[0-9]{2})?)$', '\1'),
-        '[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?)?')
-    THEN trino.zoned_milliseconds(CAST(replace(x, ',', '.') AS TIMESTAMPTZ))
-    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
-CREATE MACRO trino.from_iso8601_date(x) AS CASE
-    WHEN x IS NULL OR trino.is_date(x) THEN CAST(x AS DATE)
-    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
+-- ISO 8601 as Joda reads it: a day by its month, its year or its week, finer parts left out from
+-- the right, digits that may be few, and what is finer than a millisecond cut off.
+CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
+    '(?i)^(?:([0-9]{1,4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([0-9]))?)?)?'
+    || '(?:T(?:([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{1,2}))?)?(?:[.,]([0-9]{0,9}))?)?'
+    || '(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$',
+    ['year', 'month', 'day', 'yearday', 'week', 'weekday', 'hour', 'minute', 'second', 'fraction',
+     'zone']);
+CREATE MACRO trino.part(digits, missing) AS coalesce(TRY_CAST(digits AS BIGINT), missing);
+CREATE MACRO trino.within(n, low, high) AS CASE WHEN n BETWEEN low AND high THEN n END;
+CREATE MACRO trino.day_of_year(year, n) AS make_date(year, 1, 1)
+    + CAST(trino.within(n, 1, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
+CREATE MACRO trino.day_of_week(year, week, n) AS
+    CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE)
+    + CAST(7 * trino.within(week, 1, weekofyear(make_date(year, 12, 28)))
+           + trino.within(n, 1, 7) - 8 AS INTEGER);
+CREATE MACRO trino.iso_day(p) AS CASE
+    WHEN p.week <> ''
+    THEN trino.day_of_week(trino.part(p.year, 0), trino.part(p.week, 0), trino.part(p.weekday, 1))
+    WHEN p.yearday <> '' THEN trino.day_of_year(trino.part(p.year, 0), trino.part(p.yearday, 0))
+    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.part(p.year, 1970), trino.part(p.month, 1),
+                         trino.part(p.day, 1)) AS DATE) END;
+CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.within(trino.part(p.hour, 0), 0, 23)
+    + 60000 * trino.within(trino.part(p.minute, 0), 0, 59)
+    + 1000 * trino.within(trino.part(p.second, 0), 0, 59)
+    + CASE WHEN p.minute = '' THEN 3600000 WHEN p.second = '' THEN 60000 ELSE 1000 END
+      * trino.part(rpad(p.fraction, 9, '0'), 0) // 1000000000;
+CREATE MACRO trino.zone_minutes(zone) AS CASE WHEN length(zone) < 3 THEN 0 ELSE
+    CASE WHEN zone LIKE '-%' THEN -1 ELSE 1 END * trino.within(
+        60 * trino.part(substr(zone, 2, 2), 0)
+        + trino.within(trino.part(ltrim(substr(zone, 4), ':'), 0), 0, 59), 0, 840) END;
+CREATE MACRO trino.iso_moment(p) AS CASE WHEN p.year || p.hour <> '' THEN
+    (CAST(trino.iso_day(p) AS TIMESTAMP) + to_milliseconds(trino.iso_milliseconds(p))
+     - to_minutes(trino.zone_minutes(p.zone))) AT TIME ZONE 'UTC' END;
+CREATE MACRO trino.known_format(x, value) AS coalesce(value, CASE WHEN x IS NOT NULL
+    THEN trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
+CREATE MACRO trino.iso_instant(x) AS trino.known_format(
+    x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_moment(p))[1]);
+CREATE MACRO trino.has_utc(x) AS CASE WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0
+    THEN trino.failed('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
+        || ', is not modelled by the laptop''s Athena: take it AT TIME ZONE ''UTC''', x)
+    ELSE true END;
+CREATE MACRO trino.from_iso8601_timestamp(x) AS
+    CASE WHEN trino.has_utc(x) THEN trino.iso_instant(x) END;
+CREATE MACRO trino.from_iso8601_date(x) AS trino.known_format(x, CASE
+    WHEN x NOT ILIKE '%T%' AND trino.iso_parts(x).year <> ''
+    THEN trino.iso_day(trino.iso_parts(x)) END);
 CREATE MACRO trino.to_iso8601(x) AS CASE
     WHEN typeof(x) = 'DATE' THEN CAST(CAST(x AS DATE) AS VARCHAR)
     ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%g')
          || CASE WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN 'Z' ELSE '' END END;
-CREATE MACRO trino.utc(zone) AS CASE
-    WHEN zone IN ('UTC', 'Z', '+00:00', 'Etc/UTC', 'GMT') THEN zone
+CREATE MACRO trino.is_utc(zone) AS CASE
+    WHEN zone IN ('UTC', 'Z', '+00:00', 'Etc/UTC', 'GMT') THEN true
     ELSE trino.failed(
         'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop''s Athena', zone)
     END;
 CREATE MACRO trino.at_timezone(x, zone) AS
-    CASE WHEN trino.utc(zone) IS NOT NULL THEN CAST(x AS TIMESTAMPTZ) END;
-CREATE MACRO trino.from_unixtime(x) AS trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))),
-    (x, zone) AS trino.at_timezone(trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))), zone);
+    CASE WHEN trino.is_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
+CREATE MACRO trino.fits_moment(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248
+    THEN trino.failed('GENERIC_INTERNAL_ERROR: Millis overflow: '
+        || CAST(CAST(x AS DOUBLE) * 1000 AS HUGEINT), x)
+    ELSE true END;
+CREATE MACRO trino.from_unixtime(x) AS CASE WHEN trino.fits_moment(x)
+        THEN trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))) END,
+    (x, zone) AS CASE WHEN trino.fits_moment(x)
+        THEN trino.at_timezone(trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))), zone) END;
 CREATE MACRO trino.whole_day(x) AS CASE
     WHEN x <> date_trunc('day', x) THEN trino.failed(
         'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date', x)
@@ -147,8 +191,9 @@ CREATE MACRO trino.slice(x, start, n) AS CASE
 CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
 
 -- Text as Trino writes it.
-CREATE MACRO trino.timestamp_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g');
-CREATE MACRO trino.timestamptz_text(x) AS strftime(x, '%Y-%m-%d %H:%M:%S.%g') || ' UTC';
+CREATE MACRO trino.timestamp_text(x) AS
+    CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || strftime(x, '%Y-%m-%d %H:%M:%S.%g');
+CREATE MACRO trino.timestamptz_text(x) AS trino.timestamp_text(x) || ' UTC';
 CREATE MACRO trino.two_digits(n) AS lpad(CAST(n AS VARCHAR), 2, '0');
 CREATE MACRO trino.sign_of(n) AS CASE WHEN n < 0 THEN '-' ELSE '' END;
 CREATE MACRO trino.months_text(n) AS trino.sign_of(n) || abs(n) // 12 || '-' || abs(n) % 12;

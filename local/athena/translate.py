@@ -89,6 +89,12 @@ def _trim(node: exp.Trim) -> exp.Expression:
     return call(side, node.this, *([node.expression] if node.expression else []))
 
 
+def _ignoring_nulls(node: exp.IgnoreNulls) -> exp.Expression:
+    """Return the call with IGNORE NULLS where DuckDB wants it: within the brackets."""
+    *others, last = node.this.expressions or [exp.Null()]
+    return call(node.this.name, *others, exp.Var(this=f"{last.sql('duckdb')} IGNORE NULLS"))
+
+
 def _planned_anew(node: exp.CTE) -> exp.Expression:
     if not node.parent.args.get("recursive"):
         node.set("materialized", False)  # As in Trino, each use of it prunes partitions by itself.
@@ -110,4 +116,6 @@ _TRANSLATIONS: dict[Any, Callable[[Any], exp.Expression]] = {
     exp.Trim: _trim,
     exp.CTE: _planned_anew,
     exp.Unnest: unnested,
+    exp.IgnoreNulls: _ignoring_nulls,
+    exp.RespectNulls: lambda node: node.this,
 }

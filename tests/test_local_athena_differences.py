@@ -1,0 +1,128 @@
+"""Where DuckDB by itself would say something else than Trino: each pinned to what Trino says."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.athena.engine import Engine
+from tests.athena_engine import Answer, an_engine, answer_of, failure, value
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with an_engine(tmp_path_factory.mktemp("athena")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def answer(engine: Engine) -> Answer:
+    return answer_of(engine)
+
+
+ROUNDED = [
+    ("CAST(1.005e0 AS decimal(18, 2))", "1.01"),
+    ("CAST(-1.005e0 AS decimal(18, 2))", "-1.01"),
+    ("CAST(CAST(3618 AS double) / 3600 AS decimal(18, 2))", "1.01"),
+    ("CAST(1e30 AS decimal(38, 2))", "1000000000000000000000000000000.00"),
+    ("CAST(CAST(0.1 AS real) AS decimal(18, 10))", "0.1000000000"),
+    ("TRY_CAST(CAST('NaN' AS double) AS decimal(5, 1))", None),
+    ("TRY_CAST(1234.5e0 AS decimal(4, 1))", None),
+]
+MOMENTS = [
+    ("date_trunc('hour', TIMESTAMP '2026-11-23 10:15:30.123')", "2026-11-23 10:00:00.000"),
+    ("CAST('2026-11-23 10:15:30' AS timestamp(3))", "2026-11-23 10:15:30.000"),
+    ("from_unixtime(999999999999)", "+33658-09-27 01:46:39.000 UTC"),
+    ("from_unixtime(2251799813685.2)", "+73326-09-11 20:14:45.200 UTC"),
+    ("TRY(from_unixtime(TRY_CAST('x' AS bigint)))", None),
+]
+ISO_TEXTS = [
+    ("2026", "2026-01-01 00:00:00.000"),
+    ("2026-11", "2026-11-01 00:00:00.000"),
+    ("2026-1-5T1:2:3Z", "2026-01-05 01:02:03.000"),
+    ("2026-327", "2026-11-23 00:00:00.000"),
+    ("2024-366", "2024-12-31 00:00:00.000"),
+    ("2026-W48", "2026-11-23 00:00:00.000"),
+    ("2026-W48-2T10:15", "2026-11-24 10:15:00.000"),
+    ("2026-W53-7", "2027-01-03 00:00:00.000"),
+    ("T10:15", "1970-01-01 10:15:00.000"),
+    ("2026-11-23T", "2026-11-23 00:00:00.000"),
+    ("2026-11-23T10", "2026-11-23 10:00:00.000"),
+    ("2026-11-23T10.5", "2026-11-23 10:30:00.000"),
+    ("2026-11-23T10:15,5Z", "2026-11-23 10:15:30.000"),
+    ("2026-11-23T10:15:30.1", "2026-11-23 10:15:30.100"),
+    ("2026-11-23T10:15:30.9999Z", "2026-11-23 10:15:30.999"),
+    ("1969-12-31T23:59:59.999999999Z", "1969-12-31 23:59:59.999"),
+    ("2026-11-23t10:15:30z", "2026-11-23 10:15:30.000"),
+    ("2026-11-23T10:15:30+01", "2026-11-23 09:15:30.000"),
+    ("2026-11-23T10:15:30+0130", "2026-11-23 08:45:30.000"),
+    ("2026-11-23T10:15:30-14:00", "2026-11-24 00:15:30.000"),
+]
+NO_ISO_TEXTS = [
+    *("", "T", "x", "2026-11-23 10:15:30", " 2026-11-23", "2026-11-23\n", "20261123T101530Z"),
+    *("2026-02-30", "2026-13", "2026-000", "2026-366", "2025-W53", "2026-W00", "2026-W48-0"),
+    *("2026-11-23Z", "2026-11-23T24:00:00Z", "2026-11-23T10:60Z", "2026-11-23T10:15:60Z"),
+    *("2026-11-23T10:15:30+1", "2026-11-23T10:15:30+15:00", "2026-11-23T10:15:30+01:60"),
+    *("2026-11-23T10:15:30.1234567891Z", "2026-11-23T10:15:30 UTC"),
+]
+
+
+def cases(*tables: list[tuple[str, str | None]]) -> pytest.MarkDecorator:
+    """Return the tables' cases, each named by its expression."""
+    pairs = [pair for table in tables for pair in table]
+    return pytest.mark.parametrize(("expression", "expected"), pairs, ids=[p[0] for p in pairs])
+
+
+@cases(ROUNDED, MOMENTS)
+def test_an_expression_means_what_trino_means(
+    answer: Answer, expression: str, expected: str | None
+) -> None:
+    assert value(answer, expression) == expected
+
+
+@cases(ISO_TEXTS, [(text, None) for text in NO_ISO_TEXTS])
+def test_a_moment_of_iso_8601_is_read_as_by_joda(
+    answer: Answer, expression: str, expected: str | None
+) -> None:
+    read = f"TRY(from_iso8601_timestamp('{expression}'))"
+    assert value(answer, f"CAST({read} AT TIME ZONE 'UTC' AS timestamp)") == expected
+    assert value(answer, f"{read} IS NOT NULL") == ("false" if expected is None else "true")
+
+
+UNTRIED = [
+    (
+        "TRY(from_unixtime(TRY_CAST('1764115200000000' AS bigint)))",
+        "GENERIC_INTERNAL_ERROR: Millis overflow: 1764115200000000000",
+    ),
+    ("from_unixtime(-2251799813685.3)", "GENERIC_INTERNAL_ERROR: Millis overflow"),
+    ("from_iso8601_timestamp('2026-11-23T10:15:30+01:00')", "NOT_SUPPORTED: a moment that keeps"),
+    ("TRY(date(from_iso8601_timestamp('2026-11-23T10+01')))", "NOT_SUPPORTED: a moment that keeps"),
+    ("TRY(at_timezone(now(), 'Europe/Berlin'))", "NOT_SUPPORTED: time zones other than UTC"),
+    ("CAST('2026-11-23 10:15:30' AS timestamp(6))", "NOT_SUPPORTED: line 1:"),
+    ("TIMESTAMP '2026-11-23 10:15:30.123456'", "NOT_SUPPORTED: line 1:"),
+]
+
+
+@pytest.mark.parametrize(("expression", "reason"), UNTRIED, ids=[case[0] for case in UNTRIED])
+def test_what_try_does_not_catch_fails_the_query(
+    answer: Answer, expression: str, reason: str
+) -> None:
+    assert failure(answer, f"SELECT {expression}").startswith(reason)
+
+
+SERIES = "(VALUES (1, 1), (2, NULL), (3, 3)) AS t(n, x)"
+
+
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [
+        ("lag(x) IGNORE NULLS", [None, "1", "1"]),
+        ("lag(x, 1, 7) IGNORE NULLS", ["7", "1", "1"]),
+        ("last_value(x) IGNORE NULLS", ["1", "1", "3"]),
+        ("last_value(x) RESPECT NULLS", ["1", None, "3"]),
+    ],
+)
+def test_nulls_are_ignored_where_a_query_says_so(
+    answer: Answer, called: str, expected: list[str | None]
+) -> None:
+    found = answer(f"SELECT {called} OVER (ORDER BY n) FROM {SERIES} ORDER BY n")
+    assert [row[0] for row in found] == expected
