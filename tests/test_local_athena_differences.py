@@ -35,6 +35,38 @@ MOMENTS = [
     ("from_unixtime(2251799813685.2)", "+73326-09-11 20:14:45.200 UTC"),
     ("TRY(from_unixtime(TRY_CAST('x' AS bigint)))", None),
 ]
+JSON = [
+    ("json_extract_scalar('{\"a\":19.10}', '$.a')", "19.10"),
+    (
+        "json_extract_scalar('{\"a\":0.12345678901234567890123}', '$.a')",
+        "0.12345678901234567890123",
+    ),
+    ('json_extract_scalar(\'{"a b":"1.5","c":-1.50e+2,"d":""}\', \'$.c\')', "-1.50e+2"),
+    ('json_extract_scalar(\'{"a b":"1.5","c":-1.50e+2,"d":""}\', \'$["a b"]\')', "1.5"),
+    ('json_extract_scalar(\'{"a b":"1.5","c":-1.50e+2,"d":""}\', \'$.d\')', ""),
+    ('json_extract_scalar(\'["x\\"1.5", {"y":1.0}]\', \'$[0]\')', 'x"1.5'),
+    ("json_extract_scalar('[1.0, {\"y\":1.0}]', '$[1]')", None),
+    ("json_extract_scalar('{\"a\":1.0 x', '$.a')", None),
+    ('json_format(json_parse(\'{"a,]":"NaN, inf"}\'))', '{"a,]":"NaN, inf"}'),
+    ("TRY(json_parse('[1 , ]'))", None),
+    ("TRY(json_parse('{\"a\":1,}'))", None),
+    ("TRY(json_parse('-Infinity'))", None),
+    ("TRY(json_parse('[nan]'))", None),
+    ("TRY(CAST(json_parse('{\"a\":1}') AS varchar))", None),
+    ("TRY(CAST(json_parse('[1]') AS varchar))", None),
+    ("CAST(json_parse('null') AS varchar)", None),
+    ("json_size('{\"a\":1}', '$.b')", None),
+    ("json_size('{\"a\":{\"b\":1}}', '$.a')", "1"),
+]
+LINE = "'1.5' || chr(10)"
+PATTERNS = [
+    (f"regexp_like({LINE}, '^[0-9.]+$')", "true"),
+    (f"regexp_like({LINE}, '^[0-9.]+\\z')", "false"),
+    (f"regexp_like({LINE} || 'x', '5$')", "false"),
+    (f"regexp_like({LINE} || 'x', '(?m)5$')", "true"),
+    ("regexp_like('a$', '[]$]$')", "true"),
+    ("regexp_like('a$', '\\$$')", "true"),
+]
 ISO_TEXTS = [
     ("2026", "2026-01-01 00:00:00.000"),
     ("2026-11", "2026-11-01 00:00:00.000"),
@@ -72,7 +104,7 @@ def cases(*tables: list[tuple[str, str | None]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("expression", "expected"), pairs, ids=[p[0] for p in pairs])
 
 
-@cases(ROUNDED, MOMENTS)
+@cases(ROUNDED, MOMENTS, JSON, PATTERNS)
 def test_an_expression_means_what_trino_means(
     answer: Answer, expression: str, expected: str | None
 ) -> None:

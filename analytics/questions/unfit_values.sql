@@ -37,10 +37,10 @@ stored AS (
 SELECT kind, attribute, value, count(*) AS stored
 FROM stored
 WHERE NOT CASE kind
-  WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?$')
-  WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?$')
-  WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}$')
-  WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}$')
+  WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?\z')
+  WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?\z')
+  WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}\z')
+  WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}\z')
   WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
   WHEN 'truth' THEN value IN ('true', 'false')
   WHEN 'row' THEN false

@@ -246,6 +246,17 @@ def _specifier(found: re.Match[str]) -> str:
     return _MYSQL[found[1]]
 
 
+_END = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
+
+
+def _regexp_like(node: exp.Anonymous) -> exp.Expression:
+    """Return the match of a pattern, whose $ is also the place before a last line's end."""
+    text, pattern = node.expressions
+    if constant(pattern) is not None and "(?m" not in pattern.name:
+        pattern = literal(_END.sub(lambda found: found[1] or r"(?:\n?\z)", pattern.name))
+    return call("regexp_matches", text, pattern)
+
+
 _STEP = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]""")
 
 
@@ -254,6 +265,8 @@ def _at_path(node: exp.Anonymous) -> exp.Expression:
     steps = constant(path)
     if steps is None:
         raise not_modelled("a JSON path that is not a literal")
+    if node.name.lower() == "json_extract_scalar" and kind_of(value) in types.TEXTS:
+        value = call("trino.json_digits", value)
     return call(function_of(node).target, value, literal(_json_path(steps)))
 
 
@@ -271,7 +284,12 @@ _BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
     **{"avg": _average, "count": _count, "approx_distinct": _approx_distinct, "typeof": _typeof},
     **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
     **{"from_iso8601_timestamp": _iso_timestamp, "try": _try},
-    **{"date": _date, "date_format": _formatted, "date_parse": _formatted},
+    **{
+        "date": _date,
+        "regexp_like": _regexp_like,
+        "date_format": _formatted,
+        "date_parse": _formatted,
+    },
     **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
     **{"element_at": _element_at, "reduce": _reduce, "sequence": _sequence},
     **dict.fromkeys(("any_match", "all_match", "none_match"), _matching),

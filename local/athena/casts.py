@@ -58,7 +58,7 @@ def _from_text(node: exp.Cast) -> exp.Expression:
 
 def _from_json(node: exp.Cast) -> exp.Expression:
     if node.to.this in types.TEXTS:
-        return call("json_extract_string", node.this, literal("$"))
+        return call("trino.json_text", node.this)
     if node.to.find(exp.ColumnDef):  # DuckDB's cast refuses an object with more keys than the row.
         return call("json_transform", node.this, literal(_structure(node.to)))
     return type(node)(this=node.this, to=node.to)

@@ -149,8 +149,22 @@ CREATE MACRO trino.whole_day(x) AS CASE
     ELSE CAST(x AS DATE) END;
 CREATE MACRO trino.current_timezone() AS 'UTC';
 
--- JSON.
-CREATE MACRO trino.json_parse(x) AS CAST(json(x) AS JSON);
+-- JSON. A number of a text keeps its digits: DuckDB would write it anew, so it becomes a text first.
+CREATE MACRO trino.json_bones(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
+CREATE MACRO trino.json_strict(x) AS
+    json_valid(x) AND NOT regexp_matches(trino.json_bones(x), ',\s*[\]}]|(?i:nan|inf)');
+CREATE MACRO trino.json_parse(x) AS CASE WHEN x IS NULL OR trino.json_strict(x)
+    THEN CAST(json(x) AS JSON)
+    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || x || '''', x)
+    END;
+CREATE MACRO trino.json_digits(x) AS CASE WHEN regexp_matches(x, '[0-9][.eE]')
+    THEN regexp_replace(regexp_replace(x,
+        '("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)', '\1"\2"', 'g'),
+        '("(?:[^"\\]|\\.)*")(?:"")?', '\1', 'g')
+    ELSE x END;
+CREATE MACRO trino.json_text(x) AS CASE WHEN json_type(x) IN ('OBJECT', 'ARRAY')
+    THEN trino.failed('INVALID_CAST_ARGUMENT: Cannot cast to varchar: ' || x, x)
+    ELSE json_extract_string(x, '$') END;
 CREATE MACRO trino.json_format(x) AS CAST(x AS VARCHAR);
 CREATE MACRO trino.json_readable(x) AS typeof(x) = 'JSON' OR json_valid(x);
 CREATE MACRO trino.json_extract(x, path) AS CASE
@@ -163,7 +177,8 @@ CREATE MACRO trino.json_array_length(x) AS CASE
     WHEN trino.json_readable(x) THEN CASE
         WHEN json_type(x) = 'ARRAY' THEN CAST(json_array_length(x) AS BIGINT) END END;
 CREATE MACRO trino.json_size(x, path) AS CASE
-    WHEN trino.json_readable(x) THEN CAST(CASE json_type(x, path)
+    WHEN trino.json_readable(x) AND json_type(x, path) IS NOT NULL
+    THEN CAST(CASE json_type(x, path)
         WHEN 'ARRAY' THEN json_array_length(x, path)
         WHEN 'OBJECT' THEN len(json_keys(x, path)) ELSE 0 END AS BIGINT) END;
 CREATE MACRO trino.is_json_scalar(x) AS json_type(x) NOT IN ('OBJECT', 'ARRAY');
