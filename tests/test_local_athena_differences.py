@@ -158,3 +158,51 @@ def test_nulls_are_ignored_where_a_query_says_so(
 ) -> None:
     found = answer(f"SELECT {called} OVER (ORDER BY n) FROM {SERIES} ORDER BY n")
     assert [row[0] for row in found] == expected
+
+
+TWICE = "(SELECT 1 AS a, 2 AS a)"
+REFUSED = [
+    ("SELECT 1 LIMIT 1 OFFSET 1", "InvalidRequestException: line 1:18: mismatched input 'OFFSET'"),
+    ("SELECT 1 LIMIT 1, 2", "InvalidRequestException: line 1:17: mismatched input ','"),
+    ("SELECT 1_000", "InvalidRequestException: line 1:9: mismatched input '_000'"),
+    ("SELECT true IS TRUE", "InvalidRequestException: mismatched input 'IS TRUE'"),
+    (f"SELECT 1 FROM {TWICE} NATURAL JOIN {TWICE}", "InvalidRequestException: mismatched input"),
+    ("SELECT 1 UNION ALL SELECT 'a'", "TYPE_MISMATCH: line 1:8: column 1 in UNION query has"),
+    ("SELECT 1 WHERE 1 IN (SELECT 'a')", "TYPE_MISMATCH: line 1:16: IN value and list items"),
+    ("SELECT CASE WHEN 1 THEN 2 END", "TYPE_MISMATCH: line 1:18: CASE WHEN clause must evaluate"),
+    ("SELECT NOT 1", "TYPE_MISMATCH: line 1:12: Value of logical NOT expression must evaluate"),
+    ("SELECT true AND 'a'", "TYPE_MISMATCH: line 1:17: Value of logical AND expression must"),
+    ("SELECT coalesce(1, 'a')", "TYPE_MISMATCH: line 1:8: All COALESCE operands must be the same"),
+    ("SELECT nullif(1, 'a')", "TYPE_MISMATCH: line 1:8: All NULLIF operands must be the same type"),
+    ("SELECT if(true, 1, 'a')", "TYPE_MISMATCH: line 1:8: All IF results must be the same type"),
+    (f"SELECT a FROM {TWICE}", "AMBIGUOUS_NAME: line 1:8: Column 'a' is ambiguous"),
+    (f"WITH t AS {TWICE} SELECT a FROM t", "AMBIGUOUS_NAME: line 1:42: Column 'a' is ambiguous"),
+    ("SELECT CAST('a' AS char(3))", "NOT_SUPPORTED: line 1:13: a text of fixed length"),
+    (
+        "SELECT DISTINCT x FROM (VALUES (1, 2)) AS t(x, y) ORDER BY y",
+        "EXPRESSION_NOT_IN_DISTINCT: line 1:",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sql", "reason"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_what_trino_does_not_take_is_refused(answer: Answer, sql: str, reason: str) -> None:
+    assert failure(answer, sql).startswith(reason)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 AS limit OFFSET 0 LIMIT 1",
+        "SELECT coalesce(NULL, 1, 2.5), if(true, NULL, 'a'), nullif(1, 2.5)",
+        "SELECT CASE WHEN NULL THEN 1 END, NOT NULL, true AND NULL",
+        "SELECT NULL UNION ALL SELECT 'a' UNION ALL SELECT 'b'",
+        "SELECT DISTINCT x AS y FROM (VALUES 1) AS t(x) ORDER BY y",
+        "SELECT DISTINCT x FROM (VALUES 1) AS t(x) ORDER BY t.x, 1",
+        "SELECT DISTINCT x + 1 FROM (VALUES 1) AS t(x) ORDER BY x + 1",
+        "SELECT 1 WHERE 1 IN (SELECT 2.5) OR 1 IS NULL",
+        f"SELECT count(*) FROM {TWICE}",
+    ],
+)
+def test_what_trino_takes_is_not_refused(answer: Answer, sql: str) -> None:
+    assert answer(sql) is not None
