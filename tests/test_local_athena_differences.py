@@ -58,6 +58,64 @@ JSON = [
     ("json_size('{\"a\":1}', '$.b')", None),
     ("json_size('{\"a\":{\"b\":1}}', '$.a')", "1"),
 ]
+VALUES = [
+    ("ARRAY[1, NULL]", "[1, null]"),
+    ("ARRAY['a, b', 'c''d', '']", "[a, b, c'd, ]"),
+    ("ARRAY[ARRAY[1e0, 1e10], NULL]", "[[1.0, 1.0E10], null]"),
+    ("ARRAY[TIMESTAMP '2026-01-01 00:00:00']", "[2026-01-01 00:00:00.000]"),
+    ("map(ARRAY['a', 'b c'], ARRAY[NULL, ARRAY[1e7]])", "{a=null, b c=[1.0E7]}"),
+    ("CAST(ROW(1e7, 'x', NULL) AS ROW(a double, b varchar, c date))", "{a=1.0E7, b=x, c=null}"),
+    ("ROW(1, 'x')", "{field0=1, field1=x}"),
+    ("CAST(NULL AS ARRAY(integer))", None),
+    ("CAST(NULL AS ROW(a integer))", None),
+    ("CAST(NULL AS MAP(varchar, integer))", None),
+    ("to_utf8('ab')", "61 62"),
+    ("CAST(37.7e0 AS varchar)", "3.77E1"),
+    ("CAST(-0.05e0 AS varchar)", "-5.0E-2"),
+    ("CAST(0e0 AS varchar)", "0.0E0"),
+    ("CAST(1e0 / 0 AS varchar)", "Infinity"),
+]
+FUNCTIONS = [
+    ("array_join(ARRAY[1.5e0, NULL, 1e10], ',')", "1.5E0,1.0E10"),
+    ("array_join(ARRAY[TIMESTAMP '2026-01-01 00:00:00'], ',')", "2026-01-01 00:00:00.000"),
+    ("array_max(ARRAY[1, NULL, 3])", None),
+    ("array_min(ARRAY[2, 1])", "1"),
+    ("contains(ARRAY[1, NULL], 2)", None),
+    ("contains(ARRAY[1, NULL], 1)", "true"),
+    ("contains(ARRAY[1, 3], 2)", "false"),
+    ("arrays_overlap(ARRAY[1, NULL], ARRAY[2])", None),
+    ("array_distinct(ARRAY[3, 1, NULL, 1, NULL, 3])", "[3, 1, null]"),
+    ("array_remove(ARRAY[1, NULL, 2], 1)", "[null, 2]"),
+    ("array_intersect(ARRAY[1, 2, NULL, 2], ARRAY[2, NULL])", "[2, null]"),
+    ("array_except(ARRAY[1, 2, NULL, 2], ARRAY[1])", "[2, null]"),
+    ("array_union(ARRAY[2, 1], ARRAY[3, 2])", "[2, 1, 3]"),
+    ("cardinality(map(ARRAY['a'], ARRAY[1]))", "1"),
+    ("reverse(ARRAY[1, 2])", "[2, 1]"),
+    ("sequence(3, 1)", "[3, 2, 1]"),
+    ("sequence(DATE '2026-01-02', DATE '2026-01-01')", "[2026-01-02, 2026-01-01]"),
+    ("replace('abc', '', 'x')", "xaxbxcx"),
+    ("upper('straße')", "STRAßE"),
+    ("sqrt(-1)", "NaN"),
+    ("ln(0)", "-Infinity"),
+    ("log10(-1)", "NaN"),
+    ("log2(8)", "3.0"),
+    ("CAST(' 2026-11-23 10:15:30 ' AS timestamp)", "2026-11-23 10:15:30.000"),
+    ("CAST(' 2026-01-05 ' AS date)", "2026-01-05"),
+    ("TRY_CAST('2026-11-23 24:00:00' AS timestamp)", None),
+    *(
+        (f"TRY({failing})", None)
+        for failing in (
+            "element_at(ARRAY[1], 0)",
+            "map(ARRAY['a'], ARRAY[1])['b']",
+            "slice(ARRAY[1], 0, 1)",
+            "split('abc', '')",
+            "split_part('a,b', ',', 0)",
+            "sequence(1, 5, 0)",
+            "sequence(5, 1, 1)",
+            "sequence(1, 10001)",
+        )
+    ),
+]
 LINE = "'1.5' || chr(10)"
 PATTERNS = [
     (f"regexp_like({LINE}, '^[0-9.]+$')", "true"),
@@ -104,7 +162,7 @@ def cases(*tables: list[tuple[str, str | None]]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("expression", "expected"), pairs, ids=[p[0] for p in pairs])
 
 
-@cases(ROUNDED, MOMENTS, JSON, PATTERNS)
+@cases(ROUNDED, MOMENTS, JSON, PATTERNS, VALUES, FUNCTIONS)
 def test_an_expression_means_what_trino_means(
     answer: Answer, expression: str, expected: str | None
 ) -> None:
@@ -177,6 +235,15 @@ REFUSED = [
     ("SELECT if(true, 1, 'a')", "TYPE_MISMATCH: line 1:8: All IF results must be the same type"),
     (f"SELECT a FROM {TWICE}", "AMBIGUOUS_NAME: line 1:8: Column 'a' is ambiguous"),
     (f"WITH t AS {TWICE} SELECT a FROM t", "AMBIGUOUS_NAME: line 1:42: Column 'a' is ambiguous"),
+    ("SELECT date_trunc('hour', current_date)", "INVALID_FUNCTION_ARGUMENT: 'hour' is not a valid"),
+    ("SELECT date_add('hour', 1, current_date)", "INVALID_FUNCTION_ARGUMENT: 'hour' is not a"),
+    ("SELECT hour(current_date)", "FUNCTION_NOT_FOUND: line 1:"),
+    ("SELECT date_parse('10:15', '%H:%i')", "NOT_SUPPORTED: a date without %Y"),
+    ("SELECT concat_ws(',', ARRAY['a'])", "FUNCTION_NOT_FOUND: line 1:8: Unexpected parameters"),
+    (
+        "SELECT TRY_CAST('2026-11-23 10:15:30 +01:00' AS timestamp with time zone)",
+        "NOT_SUPPORTED: a moment that keeps its zone",
+    ),
     ("SELECT CAST('a' AS char(3))", "NOT_SUPPORTED: line 1:13: a text of fixed length"),
     (
         "SELECT DISTINCT x FROM (VALUES (1, 2)) AS t(x, y) ORDER BY y",

@@ -81,7 +81,7 @@ CASES = [
         "date_diff('day', TIMESTAMP '2026-01-01 12:00:00', TIMESTAMP '2026-01-02 11:00:00')",
         "0",
     ),
-    ("date_diff('hour', DATE '2026-01-01', DATE '2026-01-02')", "24"),
+    ("date_diff('hour', DATE '2026-01-01', TIMESTAMP '2026-01-02 00:00:00')", "24"),
     ("at_timezone(current_timestamp, 'UTC')", "2026-11-23 10:15:30.123 UTC"),
     ("day_of_week(DATE '2026-11-22')", "7"),
     ("json_extract_scalar('{\"a\":{}}', '$.a')", None),

@@ -24,7 +24,7 @@ _WRITTEN = {
     DType.TIMESTAMP: "trino.timestamp_text",
     DType.TIMESTAMPTZ: "trino.timestamptz_text",
     DType.INTERVAL: "trino.interval_text",
-    **dict.fromkeys(types.FLOATS, "trino.double_text"),
+    **dict.fromkeys(types.FLOATS, "trino.double_varchar"),
 }
 
 
@@ -48,6 +48,8 @@ def casted(node: exp.Cast) -> exp.Expression:
 
 def _from_text(node: exp.Cast) -> exp.Expression:
     source, target = node.this, node.to
+    if target.this in types.MOMENTS:
+        source = call("trim", source)
     fits = call(_CHECKS[target.this], source.copy())
     if isinstance(node, exp.TryCast):
         checked = exp.Case(ifs=[exp.If(this=fits, true=source)])

@@ -81,6 +81,8 @@ def _zoned(node: exp.AtTimeZone) -> exp.Expression:
 
 def _subscript(node: exp.Bracket) -> exp.Expression:
     value, key = node.this, node.expressions[0]
+    if kind_of(value) == DType.MAP:
+        return call("trino.held", value, key)
     return call("trino.item", value, key) if kind_of(value) == DType.ARRAY else item(value, key)
 
 
