@@ -1,4 +1,4 @@
--- Values that a type or the row did not hold, so that the views show NULL or round: how often each was stored
+-- Values that a type or the row did not hold, so that views show NULL or round, and how often
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH asked AS (
   SELECT * FROM changes WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
