@@ -154,8 +154,11 @@ def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
     assert executed("SELECT 1", WorkGroup="limited")["Status"]["State"] == "SUCCEEDED"
 
 
-NUMBERS = "UNNEST(sequence(1, 100000))"
-ENDLESS = f"SELECT sum(a * b % 7) FROM {NUMBERS} AS t(a) CROSS JOIN {NUMBERS} AS u(b)"
+NUMBERS = "UNNEST(sequence(1, 10000))"
+ENDLESS = (
+    f"SELECT sum(a * b % 7) FROM {NUMBERS} AS t(a) CROSS JOIN {NUMBERS} AS u(b) "
+    f"CROSS JOIN {NUMBERS} AS v(c)"
+)
 
 
 def endless_queries() -> list[str]:

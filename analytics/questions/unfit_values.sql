@@ -1,4 +1,4 @@
--- Values that a type or their row did not hold, so that views show NULL or round; how often each
+-- Values that a type or the row did not hold, so that views show NULL or round, and how often
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH asked AS (
   SELECT * FROM changes
@@ -15,7 +15,7 @@ stored AS (
   CROSS JOIN UNNEST(
     ARRAY['money', 'money', 'money', 'money', 'money',
       'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',
-      'whole number', 'whole number', 'truth', 'list'],
+      'whole number', 'seconds', 'truth', 'list'],
     ARRAY['subtotal', 'discount', 'shipping_fee', 'tax', 'total',
       'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at', 'cancelled_at',
       'returned_at', 'updated_at',
@@ -38,9 +38,10 @@ stored AS (
 SELECT kind, attribute, value, count(*) AS stored
 FROM stored
 WHERE NOT CASE kind
-  WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?$')
-  WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?$')
-  WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}$')
+  WHEN 'money' THEN regexp_like(value, '^-?[0-9]{1,14}(\.[0-9]{1,4})?\z')
+  WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?\z')
+  WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}\z')
+  WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}\z')
   WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
   WHEN 'truth' THEN value IN ('true', 'false')
   WHEN 'row' THEN false

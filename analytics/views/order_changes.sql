@@ -39,7 +39,8 @@ SELECT
   carrier,
   tracking_number,
   TRY_CAST(test_order AS boolean) AS test_order,
-  CAST(TRY(from_unixtime(TRY_CAST(expires_at AS bigint))) AT TIME ZONE 'UTC' AS timestamp)
+  -- More digits would be more than from_unixtime bears, and TRY does not catch that.
+  CAST(from_unixtime(TRY_CAST(expires_at AS decimal(12, 0))) AT TIME ZONE 'UTC' AS timestamp)
     AS expires_at,
   items,
   cdc_old_image AS old_image,

@@ -17,7 +17,7 @@ from local.athena.foreign import TYPES
 from local.athena.functions import function_of
 from local.athena.inference import RULES
 from local.athena.syntax import Athena
-from local.athena.trino_types import Decimal, Type
+from local.athena.trino_types import Decimal, DType, Type
 
 Columns = Mapping[str, Type]
 Schema = Mapping[tuple[str, str], Columns]
@@ -44,10 +44,11 @@ KNOWN = (
 def analysed(tree: exp.Expression, schema: Schema, database: str) -> exp.Expression:
     """Return the query with stars expanded, columns bound to their tables, and types everywhere."""
     _refuse_unknown(tree)
-    _size_decimals(tree)
+    _size_types(tree)
     _name_outputs(tree)
     tables = _mapping(schema)
     bound = _bound(tree, tables, database)
+    _refuse_ambiguous(bound)
     typed = annotate_types(bound, schema=tables, dialect=Athena, expression_metadata=RULES)
     check(typed)
     return typed
@@ -60,6 +61,20 @@ def _bound(tree: exp.Expression, tables: MappingSchema, database: str) -> exp.Ex
         raise _unresolved(error, tree, tables) from None
     except SqlglotError as error:
         raise QueryFailed("SYNTAX_ERROR", str(error)) from None
+
+
+def _refuse_ambiguous(tree: exp.Expression) -> None:
+    """Refuse a column of a subquery that has two of its name: DuckDB would take the first."""
+    for scope in traverse_scope(tree):
+        for column in scope.columns:
+            source = scope.sources.get(column.table)
+            if isinstance(source, Scope) and _names(source, None).count(column.name) > 1:
+                raise _ambiguous(column)
+
+
+def _ambiguous(column: exp.Expression) -> QueryFailed:
+    text = f"{position(column)}: Column '{column.name.lower()}' is ambiguous"
+    return QueryFailed("AMBIGUOUS_NAME", text)
 
 
 def _mapping(schema: Schema) -> MappingSchema:
@@ -82,11 +97,17 @@ def _refuse_unknown(tree: exp.Expression) -> None:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
 
 
-def _size_decimals(tree: exp.Expression) -> None:
-    """Give the decimals without a size Trino's: DuckDB has another."""
+def _size_types(tree: exp.Expression) -> None:
+    """Give decimals without a size Trino's, for DuckDB has another, and moments milliseconds."""
     for kind in list(tree.find_all(exp.DataType)):
         if kind.is_type("decimal") and not kind.expressions:
             kind.replace(Decimal(38, 0).type)
+        if kind.this == DType.CHAR:
+            raise not_modelled(f"{position(kind.parent)}: a text of fixed length")
+        if kind.this in (DType.TIMESTAMP, DType.TIMESTAMPTZ):
+            if any(int(size.name) > 3 for size in kind.expressions):
+                raise not_modelled(f"{position(kind.parent)}: a time finer than milliseconds")
+            kind.set("expressions", [])
 
 
 def _name_outputs(tree: exp.Expression) -> None:
@@ -103,7 +124,7 @@ def _unresolved(error: OptimizeError, tree: exp.Expression, tables: MappingSchem
     name = found[1].replace('"', "").split(".")[-1].lower() if found else str(error)
     where = next((c for c in tree.find_all(exp.Column) if c.name.lower() == name), tree)
     if _owners(tree, where, tables) > 1:
-        return QueryFailed("AMBIGUOUS_NAME", f"{position(where)}: Column '{name}' is ambiguous")
+        return _ambiguous(where)
     return QueryFailed(
         "COLUMN_NOT_FOUND",
         f"{position(where)}: Column '{name}' cannot be resolved or requester is not authorized to "
@@ -121,7 +142,7 @@ def _owners(tree: exp.Expression, column: exp.Expression, tables: MappingSchema)
     )
 
 
-def _names(source: Scope | exp.Table, tables: MappingSchema) -> list[str]:
+def _names(source: Scope | exp.Table, tables: MappingSchema | None) -> list[str]:
     if isinstance(source, Scope):
         return [name.lower() for name in getattr(source.expression, "named_selects", [])]
     return list(tables.column_names(source))

@@ -111,9 +111,10 @@ def _count(node: exp.Anonymous) -> exp.Expression:
 
 def _sequence(node: exp.Anonymous) -> exp.Expression:
     """Return the list of numbers, or of moments: a day apart unless a step is given."""
-    if len(node.expressions) == 2 and kind_of(node.expressions[0]) in types.MOMENTS:
-        node.append("expressions", call("to_days", literal(1)))
-    return _by_name(node, function_of(node))
+    new = _by_name(node, function_of(node))
+    if kind_of(node.expressions[0]) in types.MOMENTS:
+        new.set("this", "trino.days")
+    return new
 
 
 def _approx_distinct(node: exp.Anonymous) -> exp.Expression:
@@ -122,8 +123,37 @@ def _approx_distinct(node: exp.Anonymous) -> exp.Expression:
 
 def item(value: exp.Expression, key: exp.Expression) -> exp.Expression:
     """Return an element of an array or a map; NULL where there is none."""
-    target = "map_extract_value" if kind_of(value) == DType.MAP else "list_extract"
+    target = "map_extract_value" if kind_of(value) == DType.MAP else "trino.element"
     return call(target, value, key)
+
+
+_OF_LISTS = {
+    ("cardinality", DType.MAP): "cardinality",
+    ("reverse", DType.ARRAY): "list_reverse",
+}
+"""A function and the kind of its argument → DuckDB's, where it is another one for that kind."""
+
+
+def _of_list(node: exp.Anonymous) -> exp.Expression:
+    new = _by_name(node, function_of(node))
+    found = _OF_LISTS.get((node.name.lower(), kind_of(node.expressions[0])))
+    if found:
+        new.set("this", found)
+    return new
+
+
+_LIST_TEXTS = {
+    **dict.fromkeys(types.FLOATS, "trino.double_texts"),
+    DType.TIMESTAMP: "trino.timestamp_texts",
+}
+
+
+def _array_join(node: exp.Anonymous) -> exp.Expression:
+    """Return the joined texts of a list's elements, each as a cast would write it."""
+    values, *others = node.expressions
+    inner = values.type.expressions if values.type else []
+    texts = _LIST_TEXTS.get(inner[0].this) if inner else None
+    return call(function_of(node).target, call(texts, values) if texts else values, *others)
 
 
 def _element_at(node: exp.Anonymous) -> exp.Expression:
@@ -147,6 +177,43 @@ def _matching(node: exp.Anonymous) -> exp.Expression:
     return exp.Paren(this=compared(this=found, expression=wanted))
 
 
+_INDIFFERENT = (exp.Predicate, exp.AtTimeZone)
+"""What asks a moment for nothing but its instant."""
+
+
+def _iso_timestamp(node: exp.Anonymous) -> exp.Expression:
+    """Return the moment of a text; where its zone would show, it has to be UTC."""
+    user = node.parent
+    while isinstance(user, exp.Paren) or (isinstance(user, exp.Anonymous) and _tries(user)):
+        user = user.parent
+    if isinstance(user, _INDIFFERENT):
+        return call("trino.iso_instant", *node.expressions)
+    return _by_name(node, function_of(node))
+
+
+def _tries(node: exp.Anonymous) -> bool:
+    return node.name.lower() == "try"
+
+
+_UNTRIED = {
+    "trino.from_iso8601_timestamp": ("trino.has_utc", 0),
+    "trino.from_unixtime": ("trino.fits_moment", 0),
+    "trino.at_timezone": ("trino.is_utc", 1),
+}
+"""What fails for a reason that TRY does not catch → what fails for it alone, of which argument."""
+
+
+def _try(node: exp.Anonymous) -> exp.Expression:
+    """Return a TRY, behind what fails in spite of it."""
+    new = _by_name(node, function_of(node))
+    for part in node.find_all(exp.Anonymous):
+        if part.name in _UNTRIED and not part.find_ancestor(exp.Lambda):
+            check, place = _UNTRIED[part.name]
+            given = call("try", part.expressions[place].copy())
+            new = exp.Case(ifs=[exp.If(this=call(check, given), true=new)])
+    return new
+
+
 _UNITS = {
     "millisecond": ("to_milliseconds", 1),
     "second": ("to_seconds", 1),
@@ -161,17 +228,25 @@ _UNITS = {
 """A unit of time → DuckDB's interval of that unit, and how many make one."""
 
 
-def _unit(node: exp.Expression) -> str:
-    unit = (constant(node) or "").lower()
-    if unit not in _UNITS:
+_OF_DAYS = ("day", "week", "month", "quarter", "year")
+
+
+def _unit(node: exp.Anonymous) -> str:
+    """Return the unit that a function is given first, for moments or only for dates."""
+    unit, *others = node.expressions
+    name = (constant(unit) or "").lower()
+    moments = [kind_of(other) for other in others if kind_of(other) in types.MOMENTS]
+    of_dates = bool(moments) and all(kind == DType.DATE for kind in moments)
+    if name not in (_OF_DAYS if of_dates else _UNITS):
         raise QueryFailed(
-            "INVALID_FUNCTION_ARGUMENT", f"'{unit or node.sql()}' is not a valid Timestamp field"
+            "INVALID_FUNCTION_ARGUMENT",
+            f"'{name or unit.sql()}' is not a valid {'DATE' if of_dates else 'Timestamp'} field",
         )
-    return unit
+    return name
 
 
 def _date_add(node: exp.Anonymous) -> exp.Expression:
-    name, times = _UNITS[_unit(node.expressions[0])]
+    name, times = _UNITS[_unit(node)]
     count = exp.Mul(this=exp.Paren(this=node.expressions[1]), expression=literal(times))
     interval = call(name, cast(count, types.INTEGER if name in _SHORT else types.BIGINT))
     new = exp.Paren(this=exp.Add(this=node.expressions[2], expression=interval))
@@ -182,7 +257,7 @@ _SHORT = ("to_days", "to_months")  # Those that take an INTEGER only.
 
 
 def _by_unit(node: exp.Anonymous) -> exp.Expression:
-    _unit(node.expressions[0])
+    _unit(node)
     return _by_name(node, function_of(node))
 
 
@@ -199,6 +274,8 @@ def _formatted(node: exp.Anonymous) -> exp.Expression:
     pattern = constant(node.expressions[1])
     if pattern is None:
         raise not_modelled("a date format that is not a literal")
+    if node.name.lower() == "date_parse" and not re.search(r"%[Yx]", pattern):
+        raise not_modelled(f"a date without %Y, as in {pattern}")  # Whose year would be Joda's.
     own = re.sub(r"%(.)", _specifier, pattern, flags=re.DOTALL)
     return call(function_of(node).target, node.expressions[0], literal(own))
 
@@ -209,6 +286,17 @@ def _specifier(found: re.Match[str]) -> str:
     return _MYSQL[found[1]]
 
 
+_END = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
+
+
+def _regexp_like(node: exp.Anonymous) -> exp.Expression:
+    """Return the match of a pattern, whose $ is also the place before a last line's end."""
+    text, pattern = node.expressions
+    if constant(pattern) is not None and "(?m" not in pattern.name:
+        pattern = literal(_END.sub(lambda found: found[1] or r"(?:\n?\z)", pattern.name))
+    return call("regexp_matches", text, pattern)
+
+
 _STEP = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]""")
 
 
@@ -217,6 +305,8 @@ def _at_path(node: exp.Anonymous) -> exp.Expression:
     steps = constant(path)
     if steps is None:
         raise not_modelled("a JSON path that is not a literal")
+    if node.name.lower() == "json_extract_scalar" and kind_of(value) in types.TEXTS:
+        value = call("trino.json_digits", value)
     return call(function_of(node).target, value, literal(_json_path(steps)))
 
 
@@ -233,9 +323,21 @@ def _json_path(path: str) -> str:
 _BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
     **{"avg": _average, "count": _count, "approx_distinct": _approx_distinct, "typeof": _typeof},
     **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
-    **{"date": _date, "date_format": _formatted, "date_parse": _formatted},
+    **{"from_iso8601_timestamp": _iso_timestamp, "try": _try},
+    **{
+        "date": _date,
+        "regexp_like": _regexp_like,
+        "date_format": _formatted,
+        "date_parse": _formatted,
+    },
     **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
-    **{"element_at": _element_at, "reduce": _reduce, "sequence": _sequence},
+    **dict.fromkeys(("cardinality", "reverse"), _of_list),
+    **{
+        "array_join": _array_join,
+        "element_at": _element_at,
+        "reduce": _reduce,
+        "sequence": _sequence,
+    },
     **dict.fromkeys(("any_match", "all_match", "none_match"), _matching),
     **dict.fromkeys(("json_extract", "json_extract_scalar", "json_size"), _at_path),
 }

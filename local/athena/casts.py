@@ -24,7 +24,7 @@ _WRITTEN = {
     DType.TIMESTAMP: "trino.timestamp_text",
     DType.TIMESTAMPTZ: "trino.timestamptz_text",
     DType.INTERVAL: "trino.interval_text",
-    **dict.fromkeys(types.FLOATS, "trino.double_text"),
+    **dict.fromkeys(types.FLOATS, "trino.double_varchar"),
 }
 
 
@@ -41,11 +41,15 @@ def casted(node: exp.Cast) -> exp.Expression:
         return _from_text(node)
     if target.this in types.INTEGERS and kind_of(source) in types.FLOATS:
         source = call("round", source)
+    if target.this == DType.DECIMAL and kind_of(source) in types.FLOATS:
+        source = cast(source, types.VARCHAR)  # Of its shortest digits the last is rounded half up.
     return _in_milliseconds(type(node)(this=source, to=target))
 
 
 def _from_text(node: exp.Cast) -> exp.Expression:
     source, target = node.this, node.to
+    if target.this in types.MOMENTS:
+        source = call("trim", source)
     fits = call(_CHECKS[target.this], source.copy())
     if isinstance(node, exp.TryCast):
         checked = exp.Case(ifs=[exp.If(this=fits, true=source)])
@@ -56,7 +60,7 @@ def _from_text(node: exp.Cast) -> exp.Expression:
 
 def _from_json(node: exp.Cast) -> exp.Expression:
     if node.to.this in types.TEXTS:
-        return call("json_extract_string", node.this, literal("$"))
+        return call("trino.json_text", node.this)
     if node.to.find(exp.ColumnDef):  # DuckDB's cast refuses an object with more keys than the row.
         return call("json_transform", node.this, literal(_structure(node.to)))
     return type(node)(this=node.this, to=node.to)

@@ -58,6 +58,13 @@ def _call(node: exp.Anonymous) -> None:
     starred = any(isinstance(argument, exp.Star) for argument in node.expressions)
     if function and not starred and not function.takes(given):
         raise _unexpected(node, function.name, given)
+    mixed = _MIXED.get(function.name) if function else None
+    if mixed and not all(types.comparable(given[mixed[0]], kind) for kind in given[mixed[0] :]):
+        raise _mismatch(
+            node,
+            f"All {mixed[1]} must be the same type or coercible to a common type: "
+            f"{', '.join(map(types.display, given[mixed[0] :]))}",
+        )
 
 
 def _operator(node: exp.Binary) -> None:
@@ -104,7 +111,8 @@ def _between(node: exp.Between) -> None:
 
 
 def _in(node: exp.In) -> None:
-    for member in node.expressions:
+    query = node.args.get("query")
+    for member in [*node.expressions, *(query.unnest().selects if query else [])]:
         if not types.comparable(node.this.type, member.type):
             raise _mismatch(
                 node,
@@ -119,7 +127,50 @@ def _joined(node: exp.DPipe) -> None:
         raise _unexpected(node, "concat", sides)
 
 
+def _boolean(node: exp.Expression, clause: str) -> None:
+    if not types.is_unknown(node.type) and node.type.this != DType.BOOLEAN:
+        raise _mismatch(
+            node, f"{clause} must evaluate to a boolean: actual type {types.display(node.type)}"
+        )
+
+
+def _logical(node: exp.Not | exp.And | exp.Or) -> None:
+    for side in node.iter_expressions():
+        _boolean(side, f"Value of logical {type(node).__name__.upper()} expression")
+
+
+def _set_operation(node: exp.SetOperation) -> None:
+    sides = zip(node.left.selects, node.right.selects, strict=False)
+    for place, (one, other) in enumerate(sides, start=1):
+        if not types.comparable(one.type, other.type):
+            raise _mismatch(
+                node,
+                f"column {place} in {type(node).__name__.upper()} query has incompatible types: "
+                f"{types.display(one.type)}, {types.display(other.type)}",
+            )
+
+
+def _ordered_distinct(node: exp.Select) -> None:
+    if not node.args.get("distinct") or not node.args.get("order"):
+        return
+    shown = {item.alias_or_name for item in node.selects} | {i.unalias() for i in node.selects}
+    for term in (ordered.this for ordered in node.args["order"].expressions):
+        if not isinstance(term, exp.Literal) and not shown & {term, _bare_name(term)}:
+            raise QueryFailed(
+                "EXPRESSION_NOT_IN_DISTINCT",
+                f"{position(term)}: For SELECT DISTINCT, ORDER BY expressions must appear in "
+                "select list",
+            )
+
+
+def _bare_name(term: exp.Expression) -> str | None:
+    return term.name if isinstance(term, exp.Column) and not term.table else None
+
+
 def _branches(node: exp.Case) -> None:
+    for branch in node.args["ifs"]:
+        if not node.this:
+            _boolean(branch.this, "CASE WHEN clause")
     results = [branch.args["true"] for branch in node.args["ifs"]]
     results += filter(None, [node.args.get("default")])
     for result in results[1:]:
@@ -132,13 +183,7 @@ def _branches(node: exp.Case) -> None:
 
 
 def _condition(node: exp.Where | exp.Having) -> None:
-    kind = node.this.type
-    if not types.is_unknown(kind) and kind.this != DType.BOOLEAN:
-        clause = type(node).__name__.upper()
-        raise _mismatch(
-            node.this,
-            f"{clause} clause must evaluate to a boolean: actual type {types.display(kind)}",
-        )
+    _boolean(node.this, f"{type(node).__name__.upper()} clause")
 
 
 def _row_by_row(node: exp.Where) -> None:
@@ -152,6 +197,12 @@ def _row_by_row(node: exp.Where) -> None:
             )
 
 
+_MIXED = {
+    **{"coalesce": (0, "COALESCE operands"), "nullif": (0, "NULLIF operands")},
+    **{"greatest": (0, "arguments of greatest"), "least": (0, "arguments of least")},
+    "if": (1, "IF results"),
+}
+"""A function → the first of its arguments that must have one type, and Trino's name of them."""
 _SIGNS = {
     **{exp.EQ: "=", exp.NEQ: "<>", exp.GT: ">", exp.GTE: ">=", exp.LT: "<", exp.LTE: "<="},
     **{exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"},
@@ -164,6 +215,9 @@ _CHECKS: tuple[tuple[Any, Callable[[Any], None]], ...] = (
     (exp.In, _in),
     (exp.DPipe, _joined),
     (exp.Case, _branches),
+    ((exp.Not, exp.And, exp.Or), _logical),
+    (exp.SetOperation, _set_operation),
+    (exp.Select, _ordered_distinct),
     ((exp.Where, exp.Having), _condition),
     (exp.Where, _row_by_row),
 )

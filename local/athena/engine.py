@@ -23,16 +23,9 @@ from local.athena.scans import (
     schema_of,
     text,
 )
+from local.athena.texts import written
 
 _MACROS = Path(__file__).with_name("macros.sql")
-_WRITTEN = {
-    "TIMESTAMP": "trino.timestamp_text({})",
-    "TIMESTAMP WITH TIME ZONE": "trino.timestamptz_text({})",
-    "INTERVAL": "trino.interval_text({})",
-    "DOUBLE": "trino.double_text({})",
-    "FLOAT": "trino.double_text({})",
-}
-"""DuckDB's type → its value as Athena writes it; all others are cast to text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +84,7 @@ class Engine:
         """Write a plan's rows as Athena's CSV: names first, each value quoted, NULL empty."""
         names = [f"c{number}" for number in range(len(plan.columns))]
         texts = [
-            _WRITTEN.get(column.type, "CAST({} AS VARCHAR)").format(name)
-            for name, column in zip(names, plan.columns, strict=True)
+            written(column.type, name) for name, column in zip(names, plan.columns, strict=True)
         ]
         rows = f"SELECT {', '.join(texts)} FROM ({plan.sql}) AS q({', '.join(names)})"
         part = file.with_suffix(".part")

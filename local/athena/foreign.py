@@ -48,10 +48,16 @@ def _join(node: exp.Join) -> str | None:
     return f"{word} JOIN" if word else None
 
 
-_JOINS = ("", "NATURAL", "INNER", "OUTER", "CROSS")
+def _is(node: exp.Is) -> str | None:
+    truth = node.expression
+    return f"IS {truth.sql()}" if not isinstance(truth, exp.Null) else None
+
+
+_JOINS = ("", "INNER", "OUTER", "CROSS")
 _FORMS: dict[Any, Callable[[Any], str | None]] = {
     exp.Star: _star,
     exp.Distinct: _distinct,
     exp.Group: _group,
     exp.Join: _join,
+    exp.Is: _is,
 }

@@ -56,6 +56,7 @@ _KINDS = {
     "varchar": types.TEXTS,
     "boolean": (DType.BOOLEAN,),
     "moment": types.MOMENTS,
+    "time": (DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.INTERVAL),
     "json": (DType.JSON,),
     "text_or_json": (*types.TEXTS, DType.JSON),
     "array": (DType.ARRAY,),

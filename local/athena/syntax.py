@@ -7,6 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.tokens import TokenType
 
 from local.athena.foreign import SIGNS, foreign
 from local.call import AwsError
@@ -67,9 +68,33 @@ def refused(error: SqlglotError) -> AwsError:
     )
 
 
+def _refuse_words(sql: str) -> None:
+    """Refuse what the tree would not tell any more: a LIMIT before its OFFSET, a number's tail."""
+    words = sqlglot.tokenize(sql, dialect=Athena)
+    for one, other, third in zip(words, words[1:], [*words[2:], None], strict=False):
+        if one.token_type == TokenType.NUMBER and other.start == one.end + 1 and _is_word(other):
+            raise _mismatched(other, "identifiers must not start with a digit")
+        limited = one.token_type == TokenType.LIMIT and third is not None
+        if limited and third.token_type in (TokenType.OFFSET, TokenType.COMMA):
+            raise _mismatched(third, "Expecting: <EOF>")
+
+
+def _is_word(token: Any) -> bool:
+    return token.text[:1].isalpha() or token.text[:1] == "_"
+
+
+def _mismatched(token: Any, text: str) -> AwsError:
+    column = token.col - len(token.text) + 1
+    return AwsError(
+        "InvalidRequestException",
+        f"line {token.line}:{column}: mismatched input '{token.text}'. {text}",
+    )
+
+
 def parsed(sql: str) -> exp.Expression:
     """Return the tree of one query or view definition; raise Athena's refusal of anything else."""
     try:
+        _refuse_words(sql)
         trees = [tree for tree in sqlglot.parse(sql, dialect=Athena) if tree is not None]
     except SqlglotError as error:
         raise refused(error) from None

@@ -81,12 +81,20 @@ def _zoned(node: exp.AtTimeZone) -> exp.Expression:
 
 def _subscript(node: exp.Bracket) -> exp.Expression:
     value, key = node.this, node.expressions[0]
+    if kind_of(value) == DType.MAP:
+        return call("trino.held", value, key)
     return call("trino.item", value, key) if kind_of(value) == DType.ARRAY else item(value, key)
 
 
 def _trim(node: exp.Trim) -> exp.Expression:
     side = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position")), "trim")
     return call(side, node.this, *([node.expression] if node.expression else []))
+
+
+def _ignoring_nulls(node: exp.IgnoreNulls) -> exp.Expression:
+    """Return the call with IGNORE NULLS where DuckDB wants it: within the brackets."""
+    *others, last = node.this.expressions or [exp.Null()]
+    return call(node.this.name, *others, exp.Var(this=f"{last.sql('duckdb')} IGNORE NULLS"))
 
 
 def _planned_anew(node: exp.CTE) -> exp.Expression:
@@ -110,4 +118,6 @@ _TRANSLATIONS: dict[Any, Callable[[Any], exp.Expression]] = {
     exp.Trim: _trim,
     exp.CTE: _planned_anew,
     exp.Unnest: unnested,
+    exp.IgnoreNulls: _ignoring_nulls,
+    exp.RespectNulls: lambda node: node.this,
 }
