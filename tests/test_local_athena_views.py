@@ -61,6 +61,25 @@ def test_a_view_is_shown_as_it_was_written() -> None:
     ]
 
 
+def test_a_view_tells_the_time_of_the_query_that_reads_it(cloud: Cloud) -> None:
+    executed(
+        "CREATE OR REPLACE VIEW clock AS SELECT current_date AS day, CAST(now() AS timestamp) AS at"
+    )
+    first = rows("SELECT day, at FROM clock")
+    cloud.clock.advance(2 * 86_400)
+    second = rows("SELECT day, at FROM clock")
+    assert first[1][0] < second[1][0]
+    assert first[1][1] < second[1][1]
+
+
+def test_a_view_casts_anew_when_the_type_below_it_changed() -> None:
+    executed("CREATE OR REPLACE VIEW below AS SELECT 7 AS x")
+    executed("CREATE OR REPLACE VIEW above AS SELECT x / 2 AS y FROM below")
+    assert rows("SELECT y FROM above")[1] == ["3"]
+    executed("CREATE OR REPLACE VIEW below AS SELECT 7e0 AS x")
+    assert rows("SELECT y FROM above")[1] == ["3.5"]
+
+
 def test_a_view_follows_the_view_below_it() -> None:
     executed("CREATE OR REPLACE VIEW below AS SELECT 1 AS x")
     executed("CREATE OR REPLACE VIEW above AS SELECT x + 1 AS y FROM below")

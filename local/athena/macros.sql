@@ -98,36 +98,35 @@ CREATE MACRO trino.date_parse(x, pattern) AS CASE
     THEN trino.milliseconds(try_strptime(x, pattern))
     ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
 -- ISO 8601 as Joda reads it: a day by its month, its year or its week, finer parts left out from
--- the right, digits that may be few, and what is finer than a millisecond cut off.
+-- the right, digits that may be few, and what is finer than a millisecond cut off. What a pattern
+-- can refuse it does: a macro is written out wherever it is used, and its text is planned each time.
 CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
-    '(?i)^(?:([0-9]{1,4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([0-9]))?)?)?'
-    || '(?:T(?:([0-9]{1,2})(?::([0-9]{1,2})(?::([0-9]{1,2}))?)?(?:[.,]([0-9]{0,9}))?)?'
-    || '(Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$',
+    '(?i)^(?:([0-9]{1,4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([1-7]))?)?)?'
+    || '(?:T(?:([01]?[0-9]|2[0-3])(?::([0-5]?[0-9])(?::([0-5]?[0-9]))?)?(?:[.,]([0-9]{0,9}))?)?'
+    || '(?:Z|([+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)))?)?$',
     ['year', 'month', 'day', 'yearday', 'week', 'weekday', 'hour', 'minute', 'second', 'fraction',
      'zone']);
-CREATE MACRO trino.part(digits, missing) AS coalesce(TRY_CAST(digits AS BIGINT), missing);
-CREATE MACRO trino.within(n, low, high) AS CASE WHEN n BETWEEN low AND high THEN n END;
+CREATE MACRO trino.part(digits, missing) AS CAST(coalesce(nullif(digits, ''), missing) AS BIGINT);
+CREATE MACRO trino.within(n, high) AS CASE WHEN n BETWEEN 1 AND high THEN n END;
 CREATE MACRO trino.day_of_year(year, n) AS make_date(year, 1, 1)
-    + CAST(trino.within(n, 1, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
+    + CAST(trino.within(n, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
 CREATE MACRO trino.day_of_week(year, week, n) AS
     CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE)
-    + CAST(7 * trino.within(week, 1, weekofyear(make_date(year, 12, 28)))
-           + trino.within(n, 1, 7) - 8 AS INTEGER);
+    + CAST(7 * trino.within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
 CREATE MACRO trino.iso_day(p) AS CASE
-    WHEN p.week <> ''
-    THEN trino.day_of_week(trino.part(p.year, 0), trino.part(p.week, 0), trino.part(p.weekday, 1))
-    WHEN p.yearday <> '' THEN trino.day_of_year(trino.part(p.year, 0), trino.part(p.yearday, 0))
-    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.part(p.year, 1970), trino.part(p.month, 1),
-                         trino.part(p.day, 1)) AS DATE) END;
-CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.within(trino.part(p.hour, 0), 0, 23)
-    + 60000 * trino.within(trino.part(p.minute, 0), 0, 59)
-    + 1000 * trino.within(trino.part(p.second, 0), 0, 59)
+    WHEN p.week <> '' THEN trino.day_of_week(
+        CAST(p.year AS BIGINT), CAST(p.week AS BIGINT), trino.part(p.weekday, '1'))
+    WHEN p.yearday <> ''
+    THEN trino.day_of_year(CAST(p.year AS BIGINT), CAST(p.yearday AS BIGINT))
+    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.part(p.year, '1970'), trino.part(p.month, '1'),
+                         trino.part(p.day, '1')) AS DATE) END;
+CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.part(p.hour, '0')
+    + 60000 * trino.part(p.minute, '0') + 1000 * trino.part(p.second, '0')
     + CASE WHEN p.minute = '' THEN 3600000 WHEN p.second = '' THEN 60000 ELSE 1000 END
-      * trino.part(rpad(p.fraction, 9, '0'), 0) // 1000000000;
-CREATE MACRO trino.zone_minutes(zone) AS CASE WHEN length(zone) < 3 THEN 0 ELSE
-    CASE WHEN zone LIKE '-%' THEN -1 ELSE 1 END * trino.within(
-        60 * trino.part(substr(zone, 2, 2), 0)
-        + trino.within(trino.part(ltrim(substr(zone, 4), ':'), 0), 0, 59), 0, 840) END;
+      * CAST(rpad(p.fraction, 9, '0') AS BIGINT) // 1000000000;
+CREATE MACRO trino.zone_minutes(zone) AS CASE WHEN zone <> '' THEN
+    CAST(zone[1:1] || '1' AS BIGINT) * (60 * CAST(zone[2:3] AS BIGINT)
+        + trino.part(ltrim(zone[4:], ':'), '0')) ELSE 0 END;
 CREATE MACRO trino.iso_moment(p) AS CASE WHEN p.year || p.hour <> '' THEN
     (CAST(trino.iso_day(p) AS TIMESTAMP) + to_milliseconds(trino.iso_milliseconds(p))
      - to_minutes(trino.zone_minutes(p.zone))) AT TIME ZONE 'UTC' END;

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import duckdb
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from local.athena import information
-from local.athena.analysis import Columns, analysed
+from local.athena.analysis import analysed
 from local.athena.catalog import CATALOG, Catalog, Name, Table
 from local.athena.checks import position
 from local.athena.errors import QueryFailed, not_modelled
@@ -16,10 +17,14 @@ from local.athena.objects import Objects
 from local.athena.partitions import layout
 from local.athena.scans import Scan, quoted, schema_of
 from local.athena.syntax import parsed
-from local.athena.translate import translated
+from local.athena.translate import tells_now, translated
 from local.athena.trino_types import from_duckdb
 
 _JSON_SERDES = ("org.apache.hive.hcatalog.data.JsonSerDe", "org.openx.data.jsonserde.JsonSerDe")
+
+
+Described = tuple[tuple[str, str], ...]  # Columns by name, with DuckDB's types.
+Sources = tuple[tuple[Name, Described], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,39 @@ class Translation:
 
     sql: str
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view's statement, parsed, and whether it asks for the present."""
+
+    tree: exp.Expression
+    tells_now: bool
+
+
+@lru_cache(maxsize=64)
+def _view(sql: str) -> View:
+    tree = parsed(sql)
+    return View(tree, tells_now(tree))
+
+
+@lru_cache(maxsize=64)  # Most of what a query takes is the reading of the views that it names.
+def _view_translation(
+    sql: str, database: str, sources: Sources, now: datetime | None
+) -> Translation:
+    return _translation(_view(sql).tree.copy(), database, sources, now or datetime.min)
+
+
+def _translation(
+    tree: exp.Expression, database: str, sources: Sources, now: datetime
+) -> Translation:
+    schema = {
+        name: {column: from_duckdb(kind) for column, kind in columns} for name, columns in sources
+    }
+    bound = analysed(tree, schema, database)
+    names = tuple(column.alias_or_name for column in bound.selects)
+    _move(bound)
+    return Translation(translated(bound, now), names)
 
 
 class Planner:
@@ -48,24 +86,21 @@ class Planner:
         self._objects = objects
         self._duckdb = connection
         self._now = now
-        self._made: dict[Name, Columns] = {}
+        self._made: dict[Name, Described] = {}
         self._open = [making] if making else []
         self.scans: list[Scan] = []
 
     def translation(self, tree: exp.Expression, database: str) -> Translation:
         """Return a query in DuckDB's SQL; `database` is where its bare table names are."""
+        return _translation(tree, database, self._sources(tree, database), self._now)
+
+    def _sources(self, tree: exp.Expression, database: str) -> Sources:
         if not isinstance(tree, exp.Query):
             raise not_modelled(f"{type(tree).__name__.upper()}")
-        schema = {}
-        for table in _tables(tree):
-            name = _name(table, database)
-            schema[name] = self._columns(name, table)
-        bound = analysed(tree, schema, database)
-        names = tuple(column.alias_or_name for column in bound.selects)
-        _move(bound)
-        return Translation(translated(bound, self._now), names)
+        named = [(_name(table, database), table) for table in _tables(tree)]
+        return tuple((name, self._columns(name, table)) for name, table in named)
 
-    def _columns(self, name: Name, node: exp.Table) -> Columns:
+    def _columns(self, name: Name, node: exp.Table) -> Described:
         if name not in self._made:
             if name in self._open:
                 raise QueryFailed("VIEW_IS_RECURSIVE", f"{position(node)}: View is recursive")
@@ -74,13 +109,16 @@ class Planner:
             self._open.pop()
         return self._made[name]
 
-    def _relation(self, name: Name, node: exp.Table) -> Columns:
-        sql = self._definition(name, node)
-        self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema_of(name[0]))}")
-        view = f"{quoted(schema_of(name[0]))}.{quoted(name[1])}"
-        self._duckdb.execute(f"CREATE VIEW {view} AS {sql}")
-        described = self._duckdb.execute(f"DESCRIBE {view}").fetchall()
-        return {row[0]: from_duckdb(row[1]) for row in described}
+    def _relation(self, name: Name, node: exp.Table) -> Described:
+        sql, schema = self._definition(name, node), schema_of(name[0])
+        self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+        self._duckdb.execute(f"CREATE VIEW {quoted(schema)}.{quoted(name[1])} AS {sql}")
+        # DESCRIBE would plan the view once more.
+        columns = (
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
+        )
+        return tuple(self._duckdb.execute(columns, [schema, name[1]]).fetchall())
 
     def _definition(self, name: Name, node: exp.Table) -> str:
         if name[0] == "information_schema":
@@ -99,7 +137,10 @@ class Planner:
 
     def _view(self, table: Table) -> str:
         view = table.definition
-        translation = self.translation(parsed(view.sql), view.database)
+        known = _view(view.sql)
+        sources = self._sources(known.tree, view.database)
+        now = self._now if known.tells_now else None
+        translation = _view_translation(view.sql, view.database, sources, now)
         declared = tuple(column.name for column in table.columns)
         if declared and declared != translation.names:
             raise QueryFailed(

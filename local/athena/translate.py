@@ -46,6 +46,11 @@ def _itself(node: exp.Expression) -> exp.Expression:
     return node
 
 
+def tells_now(tree: exp.Expression) -> bool:
+    """Return whether a query asks for the present, so that its translation does not last."""
+    return any(_moment(node, datetime.min) is not None for node in tree.walk())
+
+
 def _moment(node: exp.Expression, now: datetime) -> exp.Expression | None:
     """Return the present, where a node asks for it: the same in the whole query."""
     text = now.strftime("%Y-%m-%d %H:%M:%S.") + f"{now.microsecond // 1000:03}"
