@@ -170,8 +170,9 @@ CREATE MACRO trino.current_timezone() AS 'UTC';
 
 -- JSON. A number of a text keeps its digits: DuckDB would write it anew, so it becomes a text first.
 CREATE MACRO trino.json_bones(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
-CREATE MACRO trino.json_strict(x) AS
-    json_valid(x) AND NOT regexp_matches(trino.json_bones(x), ',\s*[\]}]|(?i:nan|inf)');
+CREATE MACRO trino.json_lax(x) AS regexp_matches(x, ',\s*[\]}]|(?i:nan|inf)');
+CREATE MACRO trino.json_strict(x) AS CASE WHEN trino.json_lax(x)
+    THEN json_valid(x) AND NOT trino.json_lax(trino.json_bones(x)) ELSE json_valid(x) END;
 CREATE MACRO trino.json_parse(x) AS CASE WHEN x IS NULL OR trino.json_strict(x)
     THEN CAST(json(x) AS JSON)
     ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || x || '''', x)
