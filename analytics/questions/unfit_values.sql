@@ -1,13 +1,17 @@
 -- Values that a type or the row did not hold, so that views show NULL or round, and how often
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH asked AS (
-  SELECT * FROM changes
+  SELECT
+    *,
+    coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))) AS lines,
+    -- What grew too large for Firehose has its images, and of its attributes none.
+    CASE WHEN order_id IS NULL THEN
+      CASE WHEN json_extract(coalesce(cdc_new_image, cdc_old_image), '$.order_id') IS NOT NULL
+        THEN cdc_key
+      END
+    END AS too_large
+  FROM changes
   WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
-),
-lines AS (
-  SELECT line
-  FROM asked
-  CROSS JOIN UNNEST(TRY(CAST(json_parse(items) AS ARRAY(JSON)))) AS t(line)
 ),
 stored AS (
   SELECT kind, attribute, value
@@ -15,25 +19,21 @@ stored AS (
   CROSS JOIN UNNEST(
     ARRAY['money', 'money', 'money', 'money', 'money',
       'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',
-      'whole number', 'seconds', 'truth', 'list'],
+      'whole number', 'seconds', 'truth', 'list', 'row']
+      || transform(lines, line -> 'quantity') || transform(lines, line -> 'money'),
     ARRAY['subtotal', 'discount', 'shipping_fee', 'tax', 'total',
       'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at', 'cancelled_at',
       'returned_at', 'updated_at',
-      'payment.attempts', 'expires_at', 'test_order', 'items'],
+      'payment.attempts', 'expires_at', 'test_order', 'items', 'all']
+      || transform(lines, line -> 'items.quantity')
+      || transform(lines, line -> 'items.unit_price'),
     ARRAY[subtotal, discount, shipping_fee, tax, total,
       placed_at, paid_at, payment_failed_at, shipped_at, delivered_at, cancelled_at,
       returned_at, updated_at,
-      payment__attempts, expires_at, test_order, items]
+      payment__attempts, expires_at, test_order, items, too_large]
+      || transform(lines, line -> json_extract_scalar(line, '$.quantity'))
+      || transform(lines, line -> json_extract_scalar(line, '$.unit_price'))
   ) AS t(kind, attribute, value)
-  UNION ALL
-  SELECT 'quantity', 'items.quantity', json_extract_scalar(line, '$.quantity') FROM lines
-  UNION ALL
-  SELECT 'money', 'items.unit_price', json_extract_scalar(line, '$.unit_price') FROM lines
-  UNION ALL
-  -- What grew too large for Firehose has its images, and of its attributes none.
-  SELECT 'row', 'all', cdc_key FROM asked
-  WHERE order_id IS NULL
-    AND json_extract(coalesce(cdc_new_image, cdc_old_image), '$.order_id') IS NOT NULL
 )
 SELECT kind, attribute, value, count(*) AS stored
 FROM stored
