@@ -4,7 +4,7 @@ import os
 from random import Random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.campaign import validators
@@ -13,7 +13,7 @@ from tests.histories import ORDERS, STATUSES
 from transform.state import Row, gaps
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-HISTORIES = 12_000 if THOROUGH else 150
+HISTORIES = 12_000 if THOROUGH else 100
 NAMES = st.sampled_from(["status", "extra", "Extra", "a b"])
 VALUES = st.sampled_from(
     [
@@ -51,6 +51,7 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "repair": (ORDERS,),
     "repair_amid_writes": (ORDERS, STATUSES, STATUSES),
 }
+SPOIL, LOSE = "spoil", "lose_record"
 LOSSES = ("look_away", "recreate_table", "lose_row", "lose_record")
 
 
@@ -73,6 +74,7 @@ def travelled(steps: list[Any]) -> Road:
 
 @settings(max_examples=HISTORIES)
 @given(steps())
+@example([(SPOIL, b"x"), (SPOIL, b"x"), (LOSE, 2), (SPOIL, b"x"), (LOSE, 2)])
 def test_whatever_happens_nothing_is_lost_wrong_or_unexplained(steps: list[Any]) -> None:
     judge(travelled(steps))
 

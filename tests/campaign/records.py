@@ -165,7 +165,8 @@ class Road:
         """Drop a record on its way out of Kinesis."""
         if self.kinesis:
             record = self.kinesis.pop(number % len(self.kinesis))
-            self.poison = [each for each in self.poison if each != record]
+            if record in self.poison:
+                self.poison.remove(record)
             self.lost.add(id_of(record))
 
     def _transform(self, count: int, take: Callable[[bytes], object]) -> None:
