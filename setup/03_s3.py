@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 from finding import agrees, existing
 from names import QUERIES, TAG_LIST, bucket, place, region
-from policies import document, meaning, tls_only
+from policies import document, meaning, tls_only, with_statement
 from script import run
 from waiting import Refusal, accepted, wait_until
 
@@ -79,14 +79,11 @@ def let_expire(s3: Any, name: str) -> None:
 
 def refuse_plain_text(s3: Any, name: str) -> None:
     """Add the statement on TLS to the bucket's policy; those of the user stay."""
-    wanted, found = tls_only(place()), existing(s3.get_bucket_policy, Bucket=name)
-    policy = json.loads(found["Policy"]) if found else document()
-    stated = policy["Statement"]
-    statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
-    if meaning(wanted) not in map(meaning, statements):
-        others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
-        text = json.dumps({**policy, "Statement": [*others, wanted]})
-        put(s3.put_bucket_policy, Bucket=name, Policy=text)
+    found = existing(s3.get_bucket_policy, Bucket=name)
+    now = json.loads(found["Policy"]) if found else document()
+    wanted = with_statement(now, tls_only(place()))
+    if meaning(wanted) != meaning(now):
+        put(s3.put_bucket_policy, Bucket=name, Policy=json.dumps(wanted))
 
 
 def put(change: Callable[..., object], **what: Any) -> None:

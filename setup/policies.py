@@ -149,6 +149,14 @@ def document(*statements: Policy) -> Policy:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
+def with_statement(policy: Policy, wanted: Policy) -> Policy:
+    """Return a policy with this statement in place of the one of its name; the others stay."""
+    stated = policy["Statement"]
+    statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
+    others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
+    return {**policy, "Statement": [*others, wanted]}
+
+
 def meaning(policy: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what a policy or a statement says, however AWS writes it down.
 

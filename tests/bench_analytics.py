@@ -5,14 +5,18 @@
 The chain runs whole for each size, in a process of its own. A question's time is the best of three,
 as the laptop's Athena gives it; its ratio is to the floor: counting the lake's lines, which reads
 all of them and casts nothing. A page's time is from the beginning of its loading until all charts
-are drawn, the best of five in a Chromium without a window.
+are drawn, the best of five in a Chromium without a window. At the end the same lines are spread
+over 31 days, and counted with and without a condition on the day.
 """
 
+import gzip
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
+
+import boto3
 
 from analytics.athena import answer_to
 from analytics.question import questions
@@ -20,8 +24,9 @@ from local.cloud import Cloud
 from local.demo import changes, run, write_orders
 from local.environment import enter
 from local.parts import PARTS
-from setup.names import CHANGES, WORKGROUP
+from setup.names import CHANGES, LAKE, WORKGROUP, bucket
 from tests.chromium import chromium, tab
+from tests.lake import stored
 
 SIZES = ("400", "20000")
 ONE = "--one"
@@ -29,6 +34,12 @@ SEED = 1
 RUNS, SHOWS = 3, 5
 FLOOR = f"SELECT count(*) FROM {CHANGES}"
 ANY = "SELECT min(order_id) FROM orders"
+COUNT = "SELECT count(*) FROM order_changes WHERE "
+CONDITIONS = {
+    "none": "true",
+    "seven days": "dt BETWEEN '2026-10-05' AND '2026-10-11'",
+    "one day": "dt = '2026-10-05'",
+}
 SHOWN = "performance.getEntriesByName('shown')[0].startTime"
 
 
@@ -69,6 +80,16 @@ def first_chart(page: Path) -> float:
     return min(found)
 
 
+def spread() -> None:
+    """Spread the lines of the lake evenly over October."""
+    s3, lines = boto3.client("s3"), []
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket(), Prefix=LAKE):
+        for found in page["Contents"]:
+            body = s3.get_object(Bucket=bucket(), Key=found["Key"])["Body"].read()
+            lines += gzip.decompress(body).decode().split("\n")[:-1]
+    stored([(f"2026-10-{1 + at % 31:02}", f"{line}\n") for at, line in enumerate(lines)])
+
+
 def measure(orders: int) -> None:
     """Print what all questions and the page cost over the changes of so many orders."""
     cloud = Cloud(PARTS)
@@ -93,6 +114,11 @@ def measure(orders: int) -> None:
             run(cloud, "-m", "analytics.dashboard", "--out", str(page))
             shown = f", {first_chart(page):.2f} s until its charts" if chromium() else ""
             print(f"page: {page.stat().st_size:,} bytes{shown}", flush=True)
+        spread()
+        for name, condition in CONDITIONS.items():
+            answer = answer_to(COUNT + condition)
+            [(count,)] = answer.rows
+            print(f"{name:12} {int(count):7,} changes {answer.scanned:12,} bytes", flush=True)
     finally:
         cloud.close()
 

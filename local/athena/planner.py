@@ -44,7 +44,7 @@ class View:
 
 
 @lru_cache(maxsize=64)
-def _view(sql: str) -> View:
+def _parsed_view(sql: str) -> View:
     tree = parsed(sql)
     return View(tree, tells_now(tree))
 
@@ -53,7 +53,7 @@ def _view(sql: str) -> View:
 def _view_translation(
     sql: str, database: str, sources: Sources, now: datetime | None
 ) -> Translation:
-    return _translation(_view(sql).tree.copy(), database, sources, now or datetime.min)
+    return _translation(_parsed_view(sql).tree.copy(), database, sources, now or datetime.min)
 
 
 def _translation(
@@ -137,7 +137,7 @@ class Planner:
 
     def _view(self, table: Table) -> str:
         view = table.definition
-        known = _view(view.sql)
+        known = _parsed_view(view.sql)
         sources = self._sources(known.tree, view.database)
         now = self._now if known.tells_now else None
         translation = _view_translation(view.sql, view.database, sources, now)
