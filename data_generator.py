@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from sales.lives import HISTORY_DAYS, Change, Plan, changes
-from setup.advice import FAULTS, reason
+from setup.lib.aws_errors import FAULTS, reason
 from setup.names import TABLE
 
 BATCH_LIMIT = 25  # BatchWriteItem's; so many of DynamoDB's 400 KB items stay below its 16 MB.

@@ -6,11 +6,11 @@ import re
 import sys
 
 from analytics.athena import Answer, QueryFailed, answer_to
-from analytics.patience import Patience
+from analytics.formatters import FORMATS
+from analytics.progress import Patience
 from analytics.question import BadParameter, Question, questions
-from analytics.shown import FORMATS
-from setup import advice
-from setup.advice import FAULTS
+from setup.lib import aws_errors as advice
+from setup.lib.aws_errors import FAULTS
 
 DOLLARS_PER_BYTE = 5 / 1e12  # A terabyte for five dollars, and each query at least 10 MB.
 LEAST_BYTES = 10_000_000

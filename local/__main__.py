@@ -11,11 +11,11 @@ import sys
 import time
 from pathlib import Path
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import IDLE, ScriptFailed, demo, heading
 from local.environment import enter, is_region, shell_lines
 from local.nemesis import Nemesis, UnkindCloud, ordeal
-from local.parts import PARTS
+from local.services.registry import PARTS
 
 
 def main() -> int:

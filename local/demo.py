@@ -11,10 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cloud import Cloud
-from local.hops import HopCount
-from local.iam.guard import denials
-from local.troubles import troubles
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
+from local.diagnostics import troubles
+from local.services.iam.enforcement import denials
 
 PROJECT = Path(__file__).resolve().parent.parent
 VERIFIED = PROJECT / "build" / "verified.json"  # where the dashboard looks for the last verdict

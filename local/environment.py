@@ -6,7 +6,7 @@ from shlex import quote
 
 import boto3
 
-from local.cloud import HOST
+from local.core.server import HOST
 
 REGION = "us-east-1"
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from analytics.athena import answer_to
-from operations.verifying.difference import digest
+from operations.verify.diff import digest
 from setup.names import CHANGES
 from transform.state import Row
 

@@ -5,8 +5,8 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from analytics.atomic_write import replace
 from operations.arguments import new_file
-from operations.files import replace
 
 STDOUT = Path("-")
 

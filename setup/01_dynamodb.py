@@ -3,13 +3,18 @@
 With TABLE_NAME the table is one that exists already: only a missing stream is enabled.
 """
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import existing, status
-from names import ADOPTED, TABLE, TAG_LIST, TTL_ATTRIBUTE
-from script import run
-from waiting import Refusal, accepted, settled, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import existing, status
+from setup.lib.waiters import Refusal, accepted, settled, wait_until
+from setup.names import ADOPTED, TABLE, TAG_LIST, TTL_ATTRIBUTE
 
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 

@@ -1,12 +1,17 @@
 """Create the Kinesis data stream that carries the changes: it grows by itself and is encrypted."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import stream_state
-from names import STREAM, TAG_LIST, TAGS
-from script import run
-from waiting import settled, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import stream_state
+from setup.lib.waiters import settled, wait_until
+from setup.names import STREAM, TAG_LIST, TAGS
 
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 

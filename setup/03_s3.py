@@ -1,16 +1,21 @@
 """Create the bucket of the lake: private, encrypted, versioned, and reached through TLS only."""
 
 import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
-from finding import agrees, existing
-from names import QUERIES, TAG_LIST, bucket, place, region
-from policies import document, meaning, tls_only, with_statement
-from script import run
-from waiting import Refusal, accepted, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.iam_policies import document, meaning, tls_only, with_statement
+from setup.lib.resources import agrees, existing
+from setup.lib.waiters import Refusal, accepted, wait_until
+from setup.names import QUERIES, TAG_LIST, bucket, place, region
 
 PRIVATE = {
     "BlockPublicAcls": True,

@@ -1,13 +1,18 @@
 """Create one role for each service: pipe, Firehose, Lambda, crawler; each may do what it must."""
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import existing
-from names import PIPELINE, TAG_LIST, place
-from policies import Policy, meaning, rights, trusts
-from script import run
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.iam_policies import Policy, meaning, rights, trusts
+from setup.lib.resources import existing
+from setup.names import PIPELINE, TAG_LIST, place
 
 
 def create() -> str:

@@ -3,18 +3,22 @@
 With --zip-only it only writes the zip, for deploying it by hand.
 """
 
+import sys
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import boto3
-from archive import archive, written
-from finding import agrees, existing, function_state, needed_role
-from logs import keep_log
-from names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
-from script import arguments, report, say
-from waiting import accepted, clear_failed, has_failed, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import arguments, report, say
+from setup.lib.lambda_zip import archive, written
+from setup.lib.log_groups import keep_log
+from setup.lib.resources import agrees, existing, function_state, needed_role
+from setup.lib.waiters import accepted, clear_failed, has_failed, wait_until
+from setup.names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
 
 WHAT = f"function {FUNCTION}"
 SETTINGS = {

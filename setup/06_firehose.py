@@ -1,14 +1,26 @@
 """Create the Firehose stream: changes from Kinesis, made rows by the function, filed by day."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-import names
-from finding import agrees, delivery_state, needed, needed_bucket, needed_role, needed_stream
-from logs import keep_log
-from names import DELIVERY, FUNCTION
-from script import run
-from waiting import Refusal, accepted, clear_failed, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup import names
+from setup.lib.cli import run
+from setup.lib.log_groups import keep_log
+from setup.lib.resources import (
+    agrees,
+    delivery_state,
+    needed,
+    needed_bucket,
+    needed_role,
+    needed_stream,
+)
+from setup.lib.waiters import Refusal, accepted, clear_failed, wait_until
+from setup.names import DELIVERY, FUNCTION
 
 WHAT = f"Firehose stream {DELIVERY}"
 CALLING = {

@@ -1,12 +1,17 @@
 """Create the pipe from the table's stream to Kinesis, stopped, and the queue of dead letters."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import agrees, existing, needed, needed_role, needed_stream, pipe_state
-from names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
-from script import run
-from waiting import Refusal, accepted, clear_failed, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import agrees, existing, needed, needed_role, needed_stream, pipe_state
+from setup.lib.waiters import Refusal, accepted, clear_failed, wait_until
+from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
 
 QUEUE = {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"}  # 14 days
 START = {"StartingPosition": "TRIM_HORIZON"}  # Orders written before the pipe are read too.

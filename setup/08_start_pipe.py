@@ -1,10 +1,16 @@
 """Start the pipe, now that everything behind it is ready: from here on changes flow."""
 
+import sys
+from pathlib import Path
+
 import boto3
-from finding import delivery_state, pipe_state
-from names import DELIVERY, PIPE
-from script import run
-from waiting import Refusal, settled, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import delivery_state, pipe_state
+from setup.lib.waiters import Refusal, settled, wait_until
+from setup.names import DELIVERY, PIPE
 
 
 def create() -> str:

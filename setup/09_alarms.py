@@ -4,13 +4,18 @@ With ALARM_EMAIL they write to that address, once it has confirmed.
 """
 
 import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-import names
-from finding import agrees, existing
-from names import PIPELINE, arn
-from script import run
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup import names
+from setup.lib.cli import run
+from setup.lib.resources import agrees, existing
+from setup.names import PIPELINE, arn
 
 PIPE, KINESIS = ("PipeName", names.PIPE), ("StreamName", names.STREAM)
 FIREHOSE = ("DeliveryStreamName", names.DELIVERY)

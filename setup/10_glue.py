@@ -4,13 +4,18 @@ With --crawl it runs the crawler as well, and checks that it left the table as i
 """
 
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import agrees, crawler_state, existing, needed_bucket, needed_role
-from names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, place
-from script import arguments, report
-from waiting import accepted, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import arguments, report
+from setup.lib.resources import agrees, crawler_state, existing, needed_bucket, needed_role
+from setup.lib.waiters import accepted, wait_until
+from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, place
 
 STRING = {"Type": "string"}  # Every value in the lake is text: read as another type it would fail.
 NEW_COLUMNS = {
@@ -107,5 +112,5 @@ if __name__ == "__main__":
     parser.add_argument("--crawl", action="store_true", help="run the crawler and check its work")
     told, step = parser.parse_args(), create
     if told.crawl:
-        from crawl import crawl as step  # It compares with what this script makes.
+        from setup.lib.run_crawler import crawl as step  # It compares with what this script makes.
     report(step, parser.prog)

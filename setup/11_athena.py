@@ -1,14 +1,18 @@
 """Create the Athena workgroup, the views over the lake, and the questions as named queries."""
 
+import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import boto3
-from finding import agrees, existing, needed
-from names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
-from script import run
-from waiting import wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import agrees, existing, needed
+from setup.lib.waiters import wait_until
+from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
 
 ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
 # What makes a view in the catalog, of all that the catalog tells of one.

@@ -5,15 +5,20 @@ account without QuickSight it makes nothing and says so. What is then clicked: d
 """
 
 import os
+import sys
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError, EndpointConnectionError
-from finding import agrees, existing, is_missing, needed, status
-from names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
-from script import run
-from waiting import has_failed, wait_until
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import run
+from setup.lib.resources import agrees, existing, is_missing, needed, status
+from setup.lib.waiters import has_failed, wait_until
+from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 
 # AWS takes these actions together or not at all.
 SOURCE_OWNER = (

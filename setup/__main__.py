@@ -4,13 +4,16 @@ With --check nothing is built: each difference between what exists and what the 
 is a line, with the script that mends it; the exit status is 1 where there is one.
 """
 
+import sys
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from check import differences
-from names import PIPELINE
-from script import arguments, report
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import arguments, report
+from setup.lib.drift import differences
+from setup.names import PIPELINE
 
 SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[0-9][0-9]_*.py"))
 
@@ -25,7 +28,7 @@ def check() -> str:
 
 def line(script: str) -> str:
     """Return what a script says of its work, after its name."""
-    return f"{script}: {import_module(script).create()}"
+    return f"{script}: {import_module(f'setup.{script}').create()}"
 
 
 if __name__ == "__main__":

@@ -4,8 +4,14 @@ It fits into a role's own policy, which holds 10 240 characters; docs/aws.md say
 """
 
 import json
+import sys
+from pathlib import Path
 
-from names import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import arguments, report
+from setup.lib.iam_policies import Policy, allow, document
+from setup.names import (
     ALARM_TOPIC,
     CRAWLER,
     DATABASE,
@@ -22,8 +28,6 @@ from names import (
     Place,
     place,
 )
-from policies import Policy, allow, document
-from script import arguments, report
 
 # Service, its actions, and the pipeline's own things that they are about.
 GRANTS = (

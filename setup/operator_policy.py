@@ -5,9 +5,15 @@ It fits into a role's own policy, which holds 10 240 characters; docs/aws.md say
 """
 
 import json
+import sys
 from collections.abc import Collection
+from pathlib import Path
 
-from names import (
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib.cli import arguments, report
+from setup.lib.iam_policies import Policy, allow, document, kinesis_key
+from setup.names import (
     CHANGES,
     CRAWLER,
     DATABASE,
@@ -26,8 +32,6 @@ from names import (
     Place,
     place,
 )
-from policies import Policy, allow, document, kinesis_key
-from script import arguments, report
 
 VERBS = {
     "verify": "verify, --gaps too",

@@ -6,11 +6,14 @@ that was never finished.
 
 import argparse
 import sys
+from pathlib import Path
 
-import removing
-from draining import drained
-from names import ADOPTED, PIPELINE, TABLE, bucket, region
-from script import arguments, report
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+
+from setup.lib import teardown_steps as removing
+from setup.lib.cli import arguments, report
+from setup.lib.drain import drained
+from setup.names import ADOPTED, PIPELINE, TABLE, bucket, region
 
 # The reverse of setup, once nothing comes any more. Firehose drops what it holds when it is
 # deleted, so it gets the time to write it.

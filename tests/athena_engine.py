@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local.athena.engine import Engine
-from local.athena.errors import QueryFailed
-from local.athena.results import page
-from local.athena.syntax import parsed
-from local.call import AwsError
+from local.core.request import AwsError
+from local.services.athena.api.results import page
+from local.services.athena.backend.engine import Engine
+from local.services.athena.errors import QueryFailed
+from local.services.athena.frontend.parser import parsed
 
 NOW = datetime(2026, 11, 23, 10, 15, 30, 123_000, tzinfo=timezone.utc)
 Answer = Callable[[str], list[tuple[str | None, ...]]]

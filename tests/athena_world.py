@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from local.athena import Athena
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.services.athena import Athena
 from tests.laptop import aws, laptop
 from tests.service_model import violations
 

@@ -20,10 +20,10 @@ import boto3
 
 from analytics.athena import answer_to
 from analytics.question import questions
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import changes, run, write_orders
 from local.environment import enter
-from local.parts import PARTS
+from local.services.registry import PARTS
 from setup.names import CHANGES, LAKE, WORKGROUP, bucket
 from tests.chromium import chromium, tab
 from tests.lake import stored

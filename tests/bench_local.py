@@ -18,11 +18,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run, write_orders
-from local.dynamodb import DynamoDb
 from local.environment import enter
-from local.parts import PARTS
+from local.services.dynamodb import DynamoDb
+from local.services.registry import PARTS
 
 SIZES = ("400", "2500")
 ONE = "--one"

@@ -16,8 +16,8 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from local.athena import Athena
-from local.dynamodb.part import DynamoDb
+from local.services.athena import Athena
+from local.services.dynamodb.service import DynamoDb
 from setup import names
 from tests.bench_transform import ARN, order
 from tests.laptop import laptop
@@ -31,7 +31,7 @@ READ_AT = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
 
 # What Linux calls VmHWM: the most that was in memory at once, in KiB.
 RUN = """
-from operations.verify import main
+from operations.verify.__main__ import main
 status = main(["--wait", "0", "--limit", "5"])
 peak, = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(status, peak)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from tests.laptop import aws, empty_account
 from tests.roles import allow, grant, trust
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from local.cloud import Cloud
-from local.firehose.part import Firehose
-from local.firehose.settings import Settings, settings
-from local.hops import HopCount
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
+from local.services.firehose.config import Settings, settings
+from local.services.firehose.service import Firehose
 from tests.laptop import aws, empty_account, zipped
 from tests.roles import allow, grant, make_role
 

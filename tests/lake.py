@@ -18,8 +18,8 @@ from boto3.dynamodb.types import TypeSerializer
 import transform
 from analytics.athena import answer_to
 from analytics.question import questions
-from local.cloud import Cloud
-from local.parts import PARTS
+from local.core.server import Cloud
+from local.services.registry import PARTS
 from sales.lives import Change, Order
 from setup import names
 from tests.campaign.chain import remembered
@@ -38,7 +38,7 @@ def lake_of_views() -> Iterator[Cloud]:
     with laptop(*PARTS) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         forget_where()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
-            import_module(script).create()
+            import_module(f"setup.{script}").create()
         yield cloud
 
 

@@ -15,9 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.moto_api._internal.models import moto_api_backend
 
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.core.service import Part
 from local.environment import REGION, enter
-from local.part import Part
 
 HOUR = 3600
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -15,16 +14,18 @@ from unittest.mock import patch
 import boto3
 
 from analytics import athena
-from local.athena import Athena
-from local.cloud import ACCOUNT, Cloud
+from local.core.server import ACCOUNT, Cloud
 from local.environment import REGION
-from local.iam.guard import denials, guard
-from operations import backfill, replay, status, verify
-from operations.replaying import dead_letters
+from local.services.athena import Athena
+from local.services.iam.enforcement import denials, guard
+from operations.backfill import __main__ as backfill
+from operations.replay import __main__ as replay
+from operations.replay import dead_letters
+from operations.status import __main__ as status
+from operations.verify import __main__ as verify
 from tests.roles import grant, make_role
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
-names, operator_policy = map(import_module, ("names", "operator_policy"))
+names, operator_policy = map(import_module, ("setup.names", "setup.operator_policy"))
 
 HERE = names.Place("aws", REGION, ACCOUNT)
 OPERATOR = "operator"

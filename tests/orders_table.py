@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 
 HOUR = 3600
 STREAMED = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}

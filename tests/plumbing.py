@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from local.call import AwsError, Call, Reply, json_reply
-from local.cloud import Cloud
-from local.hops import HopCount
-from local.iam.part import Iam
-from local.kinesis import Kinesis
-from local.pipe.part import NAMESPACE, Pipes
+from local.core.hop_counts import HopCount
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import Cloud
+from local.services.iam.service import Iam
+from local.services.kinesis.service import Kinesis
+from local.services.pipes.service import NAMESPACE, Pipes
 from tests.laptop import empty_account, metric_sum
 from tests.roles import allow, grant, make_role
 

@@ -4,9 +4,9 @@ import json
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
-from local.call import AwsError, Call, Reply, json_reply
-from local.cloud import Cloud
-from local.part import Part
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import Cloud
+from local.core.service import Part
 
 KINDS = {"data-sources": ("DataSource", "datasource"), "data-sets": ("DataSet", "dataset")}
 

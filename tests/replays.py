@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from operations import replay
+from operations.replay import __main__ as replay
 from setup import names
 from tests.strategies import stream_record
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from operations import verify
-from operations.verifying.difference import KINDS
+from operations.verify import __main__ as verify
+from operations.verify.diff import KINDS
 from setup import names
 from tests.laptop import aws
 from transform import canonical

@@ -16,17 +16,18 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 
-from local.cloud import ACCOUNT, Cloud
+from local.core.server import ACCOUNT, Cloud
+from local.core.service import Part
 from local.environment import exports
-from local.part import Part
-from local.parts import PARTS
+from local.services.registry import PARTS
 from tests.service_model import violations
 
 PROJECT = Path(__file__).resolve().parent.parent
 SETUP = PROJECT / "setup"
-sys.path.insert(0, str(SETUP))
 
-names, teardown, waiting = map(import_module, ("names", "teardown", "waiting"))
+names, teardown, waiting = map(
+    import_module, ("setup.names", "setup.teardown", "setup.lib.waiters")
+)
 Refusal = waiting.Refusal
 
 SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
@@ -98,7 +99,7 @@ class World:
 
     def run(self, *scripts: str) -> list[str]:
         """Run the scripts, or all, and return their lines."""
-        return [import_module(script).create() for script in scripts or SCRIPTS]
+        return [import_module(f"setup.{script}").create() for script in scripts or SCRIPTS]
 
 
 @contextmanager
@@ -123,7 +124,7 @@ def a_world(
         SESSION.events.register("before-call", made.answer)
         patched.setattr(boto3, "client", made.client)
         patched.setattr(waiting, "time", made)
-        patched.setattr(import_module("11_athena"), "ANALYTICS", analytics(folder))
+        patched.setattr(import_module("setup.11_athena"), "ANALYTICS", analytics(folder))
         try:
             yield made
         finally:

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics.athena import Progress, QueryFailed, answer_to, literal, records
-from local.athena import Athena
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.services.athena import Athena
 from setup.names import WORKGROUP
 from tests.laptop import laptop
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from analytics import run
 from analytics.athena import Answer, Column, Progress, QueryFailed, records
-from analytics.patience import Patience
+from analytics.formatters import MOST_ROWS, json_rows, table
+from analytics.formatters import csv as csv_rows
+from analytics.progress import Patience
 from analytics.question import BadParameter, Question, question, questions
-from analytics.shown import MOST_ROWS, json_rows, table
-from analytics.shown import csv as csv_rows
 
 COLUMNS = (Column("name", "varchar"), Column("total", "decimal"), Column("sold", "boolean"))
 

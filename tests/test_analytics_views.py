@@ -13,7 +13,7 @@ import pytest
 import transform
 from analytics.athena import QueryFailed, answer_to
 from analytics.question import questions
-from local.cloud import Cloud
+from local.core.server import Cloud
 from sales.lives import Change, Order, Plan, changes
 from tests.lake import (
     BEGIN,

@@ -13,7 +13,7 @@ from hypothesis import seed
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
-from local.pipe.flow import Batch, Flow
+from local.services.pipes.poller import Batch, Flow
 from setup import names
 from tests.campaign.__main__ import EACH, STEPS, bounded
 from tests.campaign.chain import Chain, a_chain

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from local.cloud import Cloud
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
 from local.demo import run
-from local.hops import HopCount
-from local.parts import PARTS
-from local.troubles import troubles
+from local.diagnostics import troubles
+from local.services.registry import PARTS
 from setup import names
 from tests.campaign import validators
 from tests.campaign.evidence import evidence

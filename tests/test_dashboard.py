@@ -17,7 +17,7 @@ from analytics.athena import Progress, QueryFailed
 from analytics.dashboard.__main__ import last_proof, main, replace
 from analytics.dashboard.facts import stopping
 from analytics.dashboard.page import ECHARTS, embedded, page
-from analytics.dashboard.proof import BadProof, Proof, proof
+from analytics.dashboard.verification import BadProof, Proof, proof
 
 VENDOR = ECHARTS.parent
 BUCKET = "lake-1"

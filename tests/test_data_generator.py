@@ -24,10 +24,10 @@ from hypothesis import strategies as st
 
 import data_generator
 from data_generator import BATCH_LIMIT, batches
-from local.call import AwsError, Call, Reply, json_reply
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.part import Part
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import Cloud
+from local.core.service import Part
+from local.services.dynamodb.service import DynamoDb
 from sales.lives import Change, Plan, changes
 from setup.names import TABLE
 from tests.laptop import laptop
@@ -208,7 +208,7 @@ def cloud() -> Iterator[Cloud]:
     """A cloud with a table, made by the setup script."""
     with laptop(DynamoDb) as cloud:
         forget_where()
-        import_module("01_dynamodb").create()
+        import_module("setup.01_dynamodb").create()
         yield cloud
 
 
@@ -217,7 +217,7 @@ def reluctant() -> Iterator[Cloud]:
     """The same, of little capacity."""
     with laptop(Reluctant, DynamoDb) as cloud:
         forget_where()
-        import_module("01_dynamodb").create()
+        import_module("setup.01_dynamodb").create()
         yield cloud
 
 

@@ -18,8 +18,8 @@ import pytest
 
 from local import __main__ as command
 from local import demo
-from local.cloud import HOST
-from local.parts import PARTS
+from local.core.server import HOST
+from local.services.registry import PARTS
 from setup import names
 from tests import sharded_streams
 from tests.laptop import laptop

@@ -10,9 +10,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.athena import Athena
-from local.athena.engine import Engine
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.services.athena import Athena
+from local.services.athena.backend.engine import Engine
 from tests.athena_world import (
     an_athena,
     athena,
@@ -394,5 +394,5 @@ def test_what_is_not_modelled_is_refused() -> None:
 def test_a_fault_of_our_own_ends_the_query_too(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.athena.executions.metadata", lambda _: 1 / 0)
+    monkeypatch.setattr("local.services.athena.api.executions.metadata", lambda _: 1 / 0)
     assert reason("SELECT 1") == "GENERIC_INTERNAL_ERROR: ZeroDivisionError: division by zero"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.athena.engine import Engine
+from local.services.athena.backend.engine import Engine
 from tests.athena_engine import Answer, an_engine, answer_of, failure, value
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from local.athena.engine import Engine
+from local.services.athena.backend.engine import Engine
 from tests.athena_engine import Answer, an_engine, answer_of, text, value
 
 

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from local.athena import Athena
-from local.athena.catalog import table_of
-from local.athena.partitions import projection
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.services.athena import Athena
+from local.services.athena.storage.glue_catalog import table_of
+from local.services.athena.storage.partitions import projection
 from tests.athena_world import PROJECTION, an_athena, put, reason, rows, scanned, size, table
 from tests.laptop import aws
 

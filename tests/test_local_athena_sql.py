@@ -7,13 +7,13 @@ from typing import Any
 import duckdb
 import pytest
 
-from local.athena.engine import Engine
-from local.athena.errors import QueryFailed
-from local.athena.functions import FUNCTIONS
-from local.athena.results import page
-from local.athena.statements import statement
-from local.athena.syntax import parsed
-from local.call import AwsError
+from local.core.request import AwsError
+from local.services.athena.api.results import page
+from local.services.athena.api.statements import statement
+from local.services.athena.backend.engine import Engine
+from local.services.athena.errors import QueryFailed
+from local.services.athena.frontend.functions import FUNCTIONS
+from local.services.athena.frontend.parser import parsed
 from tests.athena_engine import NOW, Answer, an_engine, answer_of, engine_folder, failure, value
 
 CASES = [

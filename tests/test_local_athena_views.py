@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from tests.athena_world import an_athena, executed, reason, rows, scanned, size
 from tests.laptop import aws
 

@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.call import AwsError, Call, Reply, error_reply, json_reply
-from local.clock import Clock
-from local.cloud import HOST, Cloud
-from local.part import Part
+from local.core.clock import Clock
+from local.core.request import AwsError, Call, Reply, error_reply, json_reply
+from local.core.server import HOST, Cloud
+from local.core.service import Part
 from tests.laptop import empty_account, laptop
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import Cloud
-from local.crawler.crawl import A_STEP, READ
-from local.crawler.part import Glue
-from local.iam.part import Iam
+from local.core.server import Cloud
+from local.services.glue.crawl import A_STEP, READ
+from local.services.glue.service import Glue
+from local.services.iam.service import Iam
 from tests.crawls import (
     ACCOUNT,
     CRAWLER,

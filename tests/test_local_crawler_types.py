@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.crawler.crawl import READ, unzipped
-from local.crawler.json_columns import Array, columns, documents, hive, joined, type_of
-from local.crawler.part import folded_names
+from local.services.glue.crawl import READ, unzipped
+from local.services.glue.schema_inference import Array, columns, documents, hive, joined, type_of
+from local.services.glue.service import folded_names
 
 keys = st.text("aBc_", min_size=1, max_size=2)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.hops import HopCount
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
 from tests.laptop import code_of, empty_account, laptop
 from tests.orders_table import HOUR, Orders, items, same
 from tests.threads import at_once

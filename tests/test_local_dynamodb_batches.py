@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import Item
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
 from tests.laptop import code_of, empty_account, laptop
 from tests.orders_table import Orders, items, same
 

@@ -11,11 +11,11 @@ from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from local.call import AwsError
-from local.cloud import Cloud
-from local.dynamodb.number import stored_number, stored_sum
-from local.dynamodb.part import DynamoDb
-from local.dynamodb.values import as_json, stored_values
+from local.core.request import AwsError
+from local.core.server import Cloud
+from local.services.dynamodb.numbers import stored_number, stored_sum
+from local.services.dynamodb.service import DynamoDb
+from local.services.dynamodb.validation import as_json, stored_values
 from tests.laptop import code_of, empty_account, laptop
 from tests.orders_table import Orders
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
-from local.firehose.part import Firehose
-from local.firehose.source import SourceRecord
-from local.firehose.transform import Failure, Row, verdicts
-from local.iam.part import Iam
-from local.lambda_runtime.part import Lambda
+from local.core.server import Cloud
+from local.services.aws_lambda.service import Lambda
+from local.services.firehose.kinesis_source import SourceRecord
+from local.services.firehose.lambda_transform import Failure, Row, verdicts
+from local.services.firehose.service import Firehose
+from local.services.iam.service import Iam
 from tests.delivery import FUNCTION, create, documents, furnished, hops, objects, ok, order, put
 from tests.laptop import laptop
 

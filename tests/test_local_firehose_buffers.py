@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.firehose.buffers import ACTIVE_PARTITIONS, Buffers, error_objects
-from local.firehose.prefix import Scope, evaluated, evaluated_error, formatted
-from local.firehose.transform import Row
+from local.services.firehose.lambda_transform import Row
+from local.services.firehose.partition_buffers import ACTIVE_PARTITIONS, Buffers, error_objects
+from local.services.firehose.s3_prefix import Scope, evaluated, evaluated_error, formatted
 from tests.delivery import settled
 
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
-from local.firehose import batches
-from local.firehose.part import Firehose
-from local.firehose.source import SourceRecord
-from local.firehose.transform import event, request_size
-from local.iam.part import Iam
-from local.lambda_runtime.part import Lambda
+from local.core.server import Cloud
+from local.services.aws_lambda.service import Lambda
+from local.services.firehose import lambda_batches as batches
+from local.services.firehose.kinesis_source import SourceRecord
+from local.services.firehose.lambda_transform import event, request_size
+from local.services.firehose.service import Firehose
+from local.services.iam.service import Iam
 from tests.delivery import (
     FUNCTION,
     HANDLER,

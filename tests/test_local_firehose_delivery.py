@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
-from local.firehose import source, stream
-from local.firehose.part import Firehose
-from local.firehose.source import Source
-from local.iam.part import Iam
-from local.lambda_runtime.part import Lambda
+from local.core.server import Cloud
+from local.services.aws_lambda.service import Lambda
+from local.services.firehose import delivery_stream as stream
+from local.services.firehose import kinesis_source as source
+from local.services.firehose.kinesis_source import Source
+from local.services.firehose.service import Firehose
+from local.services.iam.service import Iam
 from tests.delivery import (
     PERMISSIONS,
     SOURCE,

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.call import AwsError
-from local.cloud import Cloud
-from local.firehose.part import Firehose
-from local.firehose.prefix import check_prefixes
-from local.iam.part import Iam
-from local.lambda_runtime.part import Lambda
+from local.core.request import AwsError
+from local.core.server import Cloud
+from local.services.aws_lambda.service import Lambda
+from local.services.firehose.s3_prefix import check_prefixes
+from local.services.firehose.service import Firehose
+from local.services.iam.service import Iam
 from tests.delivery import (
     ACCOUNT,
     ROLE,

@@ -9,14 +9,12 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import Cloud
-from local.iam.calls import TOKENS, Place, Tokens, needed
-from local.iam.guard import denials, guard
-from local.iam.part import Iam
-from local.iam.policies import (
-    NotModelled,
-)
-from local.iam.roles import assumable
+from local.core.server import Cloud
+from local.services.iam.enforcement import denials, guard
+from local.services.iam.policy_evaluation import NotModelled
+from local.services.iam.required_permissions import TOKENS, Place, Tokens, needed
+from local.services.iam.roles import assumable
+from local.services.iam.service import Iam
 from tests.laptop import aws, code_of, empty_account, laptop
 from tests.roles import allow, grant, policy, trust
 
@@ -354,7 +352,7 @@ def test_a_deleted_role_stops_its_service_at_once(cloud: Cloud) -> None:
 def test_reading_a_role_costs_nothing_while_nobody_changes_it(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.iam.roles.PATIENCE", 0.0)  # No change escapes this process.
+    monkeypatch.setattr("local.services.iam.roles.PATIENCE", 0.0)  # No change escapes this process.
     aws("s3").create_bucket(Bucket="lake")
     role = made_role(allow("s3:*", "*"))
     iam, client, asked = boto3.client("iam"), boto3.client("s3"), []
@@ -368,14 +366,14 @@ def test_reading_a_role_costs_nothing_while_nobody_changes_it(
 def test_where_nobody_sees_iam_change_a_role_is_read_again_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("local.iam.roles.PATIENCE", 60.0)
+    monkeypatch.setattr("local.services.iam.roles.PATIENCE", 60.0)
     with laptop():  # Its IAM is as blind as one in another process.
         boto3.client("s3").create_bucket(Bucket="lake")
         client, iam = guarded("s3", made_role(allow("s3:*", "*"))), boto3.client("iam")
         assert refusal(client, "list_objects_v2", Bucket="lake") == ""
         iam.delete_role_policy(RoleName="mover", PolicyName="p")
         assert refusal(client, "list_objects_v2", Bucket="lake") == ""
-        monkeypatch.setattr("local.iam.roles.PATIENCE", 0.0)
+        monkeypatch.setattr("local.services.iam.roles.PATIENCE", 0.0)
         assert "s3:ListBucket" in refusal(client, "list_objects_v2", Bucket="lake")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.iam.policies import (
+from local.services.iam.policy_evaluation import (
     Decision,
     NotModelled,
     allows,

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.kinesis.models import Record, Shard
 
-from local.cloud import Cloud
-from local.kinesis import Kinesis
+from local.core.server import Cloud
+from local.services.kinesis.service import Kinesis
 from tests.laptop import code_of, laptop, metric_sum
 from tests.threads import at_once
 

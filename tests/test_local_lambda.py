@@ -17,10 +17,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
-from local.iam.part import Iam
-from local.lambda_runtime.log import matcher
-from local.lambda_runtime.part import Lambda, Target, target
+from local.core.server import Cloud
+from local.services.aws_lambda.logs import matcher
+from local.services.aws_lambda.service import Lambda, Target, target
+from local.services.iam.service import Iam
 from tests.laptop import aws, laptop, metric_sum, refused, zipped
 from tests.roles import allow, make_role
 
@@ -108,7 +108,7 @@ def test_the_zip_can_be_fetched_where_get_function_says(cloud: Cloud) -> None:
 
 
 def test_a_function_sees_neither_the_project_nor_installed_packages(cloud: Cloud) -> None:
-    for module in ("transform", "local.cloud", "boto3", "moto"):
+    for module in ("transform", "local.core.server", "boto3", "moto"):
         kind, text = failure("echo", {"do": f"import {module}"})
         assert kind == "ModuleNotFoundError", text
 

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.hops import HopCount
-from local.iam.part import Iam
-from local.pipe.event import Event
-from local.pipe.flow import Batch, Lane
-from local.pipe.part import Pipes
-from local.pipe.stream_reader import Cursor
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
+from local.services.iam.service import Iam
+from local.services.pipes.event import Event
+from local.services.pipes.poller import Batch, Lane
+from local.services.pipes.service import Pipes
+from local.services.pipes.stream_reader import Cursor
 from tests.laptop import laptop
 from tests.plumbing import ACCOUNT, ACTIONS, HOUR, REGION, Moody, Plumbing, fresh
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.iam.part import Iam
-from local.pipe.part import Pipes
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
+from local.services.iam.service import Iam
+from local.services.pipes.service import Pipes
 from tests import sharded_streams
 from tests.laptop import laptop
 from tests.plumbing import HOUR, MINUTE, ROLE, STREAMED, Moody, Plumbing, fresh

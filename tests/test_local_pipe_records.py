@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.hops import HopCount
-from local.iam.part import Iam
-from local.pipe.event import event, resolved
-from local.pipe.part import Pipes
+from local.core.hop_counts import HopCount
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
+from local.services.iam.service import Iam
+from local.services.pipes.event import event, resolved
+from local.services.pipes.service import Pipes
 from tests.laptop import laptop
 from tests.plumbing import MINUTE, REGION, Moody, Plumbing, fresh
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from local.iam.part import Iam
-from local.pipe.part import Pipes
+from local.core.server import Cloud
+from local.services.dynamodb.service import DynamoDb
+from local.services.iam.service import Iam
+from local.services.pipes.service import Pipes
 from tests.laptop import code_of, laptop
 from tests.plumbing import ACTIONS, QUEUE, ROLE, TARGET, Moody, Plumbing, fresh
 

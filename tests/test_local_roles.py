@@ -1,30 +1,27 @@
 """Every right that setup gives to a role: without it something fails, and says what is missing."""
 
 import json
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.cloud import ACCOUNT, Cloud
+from local.core.server import ACCOUNT, Cloud
 from local.demo import ScriptFailed, run
+from local.diagnostics import troubles
 from local.environment import REGION
-from local.iam.guard import denials
-from local.parts import PARTS
-from local.troubles import troubles
+from local.services.iam.enforcement import denials
+from local.services.registry import PARTS
 from tests.laptop import laptop
 from tests.operating import OPERATOR, Operator, actions, an_operator, operator_policy, reduced
 from tests.operating import statements as operator_statements
 from tests.roles import policy
 from tests.whole_chain import verified
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
-names, policies = map(import_module, ("names", "policies"))
+names, policies = map(import_module, ("setup.names", "setup.lib.iam_policies"))
 
 HERE = names.Place("aws", REGION, ACCOUNT)
 RIGHTS = policies.rights(HERE)
@@ -158,7 +155,7 @@ class Chain:
 def delivery() -> dict[str, Any]:
     """Return what setup gives to CreateDeliveryStream."""
     role, stream = HERE.role("firehose"), HERE.arn("kinesis", f"stream/{names.STREAM}")
-    destination = import_module("06_firehose").destination(role, HERE.in_bucket())
+    destination = import_module("setup.06_firehose").destination(role, HERE.in_bucket())
     return {
         "DeliveryStreamType": "KinesisStreamAsSource",
         "KinesisStreamSourceConfiguration": {"KinesisStreamARN": stream, "RoleARN": role},

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local.s3 import S3
+from local.services.s3.service import S3
 from tests.laptop import code_of, empty_account, laptop
 from tests.roles import policy
 

@@ -18,16 +18,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.__main__ import main
-from local.clock import Clock
+from local.core.clock import Clock
+from local.core.hop_counts import HopCount
+from local.core.service import Part
 from local.demo import Outcome, run, verdict, write_orders
-from local.hops import HopCount
 from local.nemesis import Nemesis, UnkindCloud
 from local.nemesis.faults import Fault, Killed, Moment, partly_refused, reordered, taken_twice
-from local.nemesis.nemesis import TRIALS
+from local.nemesis.injector import TRIALS
 from local.nemesis.poison import WAYS, Poison, key_in
-from local.nemesis.story import Ordeal, trial
-from local.part import Part
-from local.parts import PARTS
+from local.nemesis.run import Ordeal, trial
+from local.services.registry import PARTS
 from tests.laptop import laptop
 from transform import BadRecord, change
 

@@ -22,14 +22,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics import atomic_write as files
 from analytics.athena import answer_to
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from local.parts import PARTS
-from operations import backfill, delivery, files, verify
-from operations.checkpoint import END, START, BadCheckpoint, Checkpoint
-from operations.sending import NotTaken, Outgoing, Rehearsal
+from local.services.registry import PARTS
+from operations import firehose as delivery
+from operations.backfill import __main__ as backfill
+from operations.backfill.checkpoint import END, START, BadCheckpoint, Checkpoint
+from operations.kinesis_writer import NotTaken, Outgoing, Rehearsal
 from operations.table import Page, Table
+from operations.verify import __main__ as verify
 from setup import names
 from tests.laptop import aws, laptop
 from transform import canonical

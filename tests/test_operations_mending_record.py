@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from operations.lake import Held
 from operations.table import Table
-from operations.verifying.repair import Unmendable, mending_record
-from operations.verifying.verdict import Finding
+from operations.verify.repair import Unmendable, mending_record
+from operations.verify.result import Finding
 from transform import canonical, change
 from transform.state import rank
 

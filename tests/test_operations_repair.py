@@ -6,11 +6,11 @@ from unittest.mock import patch
 import boto3
 import pytest
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from local.parts import PARTS
-from operations import verify
+from local.services.registry import PARTS
 from operations.table import Table
+from operations.verify import __main__ as verify
 from setup import names
 from tests.campaign.chain import remembered
 from tests.laptop import aws, laptop

@@ -12,15 +12,17 @@ import boto3
 import pytest
 
 import transform
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from local.parts import PARTS
-from operations import replay, sending
-from operations.replaying import error_objects, road
-from operations.replaying.acceptance import NO_RECORD, TOO_LARGE
-from operations.replaying.dead_letters import Letter, Stream, letter
-from operations.replaying.error_objects import ErrorObjects
-from operations.replaying.resending import EXPIRED, HELD, NO_RUN
+from local.services.registry import PARTS
+from operations import kinesis_writer as sending
+from operations.replay import __main__ as replay
+from operations.replay import error_objects
+from operations.replay import preflight as road
+from operations.replay.dead_letters import Letter, Stream, letter
+from operations.replay.error_objects import ErrorObjects
+from operations.replay.replayer import EXPIRED, HELD, NO_RUN
+from operations.replay.validation import NO_RECORD, TOO_LARGE
 from setup import names
 from tests.laptop import laptop
 from tests.replays import (

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from operations.replaying import error_documents
-from operations.replaying.error_documents import Document, document, documents, pieces
+from operations.replay import error_documents
+from operations.replay.error_documents import Document, document, documents, pieces
 
 Told = dict[str, Any]
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transform
-from local.pipe.event import event
-from operations.replaying.acceptance import TOO_LARGE, UNLIKE, Accepted, Refused, judged
-from operations.replaying.dead_letters import DeadLetters, Run, letter
-from operations.replaying.error_objects import plain
-from operations.replaying.spooling import Spools
-from operations.replaying.stream_records import piped
+from local.services.pipes.event import event
+from operations.replay.dead_letters import DeadLetters, Run, letter
+from operations.replay.error_objects import plain
+from operations.replay.pipe_format import piped
+from operations.replay.tempfiles import Spools
+from operations.replay.validation import TOO_LARGE, UNLIKE, Accepted, Refused, judged
 from tests.strategies import ARN, Item, firehose_record, payloads, stream_record, stream_records
 from tests.test_transform_record import snapshots
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from operations import replay
-from operations.replaying.acceptance import TOO_LARGE, Refused
-from operations.replaying.tally import LISTED, Tally
+from operations.replay import __main__ as replay
+from operations.replay.summary import LISTED, Tally
+from operations.replay.validation import TOO_LARGE, Refused
 
 BAD = Refused("eventName: expected a text, found nothing")
 LARGE = Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)

@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.kinesis import Kinesis
-from operations import sending
-from operations.sending import CALL_BYTES, CALL_RECORDS, RECORD_BYTES, NotTaken, Outgoing, Sender
+from local.services.kinesis.service import Kinesis
+from operations import kinesis_writer as sending
+from operations.kinesis_writer import (
+    CALL_BYTES,
+    CALL_RECORDS,
+    RECORD_BYTES,
+    NotTaken,
+    Outgoing,
+    Sender,
+)
 from tests.laptop import laptop
 
 REFUSED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}

@@ -9,13 +9,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from local.parts import PARTS
-from operations import status
-from operations.health import checks, delay, signs
-from operations.health.measures import Hop
-from operations.health.signs import Sign
+from local.services.registry import PARTS
+from operations.status import __main__ as status
+from operations.status import check_result as signs
+from operations.status import checks
+from operations.status import stream_lag as delay
+from operations.status.check_result import Sign
+from operations.status.metrics import Hop
 from setup import names
 from tests.laptop import laptop
 

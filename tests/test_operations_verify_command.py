@@ -12,11 +12,11 @@ import boto3
 import pytest
 
 from analytics import athena
-from operations import verify
+from analytics.atomic_write import replace
 from operations.arguments import new_file
-from operations.command import exit_status
-from operations.files import replace
-from operations.verifying.difference import KINDS
+from operations.cli import exit_status
+from operations.verify import __main__ as verify
+from operations.verify.diff import KINDS
 from setup import names
 from tests.verify_world import PAID, World, a_world, history, key, order, run
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transform
-from operations.verifying.difference import first_difference, kind
-from operations.verifying.ledger import Ledger
+from operations.verify.diff import first_difference, kind
+from operations.verify.digest_store import Ledger
 from tests.verify_world import IMAGES, Item
 
 

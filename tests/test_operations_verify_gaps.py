@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operations.verifying import gaps
+from operations.verify import gaps
 from tests.verify_world import (
     LATER,
     LIVES,

@@ -11,10 +11,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local.cloud import ACCOUNT, Cloud
+from local.core.server import ACCOUNT, Cloud
 from local.demo import run
-from local.parts import PARTS
-from local.troubles import troubles
+from local.diagnostics import troubles
+from local.services.registry import PARTS
 from tests.documents import OWN_TABLE, README, blocks, commands
 from tests.laptop import laptop
 

@@ -19,9 +19,9 @@ from botocore import xform_name
 from botocore.model import StructureShape
 
 import transform
-from local.cloud import ACCOUNT, Cloud
+from local.core.server import ACCOUNT, Cloud
 from local.demo import IDLE, exit_status
-from local.parts import PARTS
+from local.services.registry import PARTS
 from setup import names
 from tests.documents import DOCUMENTS, OWN_TABLE, PROJECT, README, blocks, commands
 from tests.laptop import laptop

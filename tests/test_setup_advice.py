@@ -10,7 +10,7 @@ from typing import Any
 import botocore.exceptions as errors
 import pytest
 
-from setup.advice import ADVICE, DENIED, EXPIRED, UNSIGNED, reason
+from setup.lib.aws_errors import ADVICE, DENIED, EXPIRED, UNSIGNED, reason
 from tests.surroundings import NOWHERE
 
 PROJECT = Path(__file__).resolve().parent.parent

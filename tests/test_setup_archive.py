@@ -20,8 +20,8 @@ from botocore import xform_name
 
 from tests.setup_world import PROJECT, a_world, names
 
-archive = import_module("archive")
-agrees = import_module("finding").agrees
+archive = import_module("setup.lib.lambda_zip")
+agrees = import_module("setup.lib.resources").agrees
 DOCS = PROJECT / "docs" / "aws.md"
 
 CALL = """
@@ -50,8 +50,10 @@ def test_where_and_how_it_is_built_does_not_show(tmp_path: Path) -> None:
     shutil.copy(PROJECT / "lambda_function.py", copy)
     for source in copy.rglob("*.py"):
         source.chmod(0o600)
-    build = "import os; os.umask(0o77); from archive import *; written(Path('lambda.zip'))"
-    environment = {**os.environ, "TZ": "Pacific/Apia", "PYTHONPATH": str(copy / "setup")}
+    build = (
+        "import os; os.umask(0o77); from setup.lib.lambda_zip import *; written(Path('lambda.zip'))"
+    )
+    environment = {**os.environ, "TZ": "Pacific/Apia", "PYTHONPATH": str(copy)}
     subprocess.run([sys.executable, "-c", build], check=True, cwd=tmp_path, env=environment)
     assert (tmp_path / "lambda.zip").read_bytes() == archive.archive()
 
@@ -76,7 +78,9 @@ def test_it_answers_in_an_interpreter_that_has_nothing_else(tmp_path: Path) -> N
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(import_module("waiting").Refusal, match="the zip cannot be written"):
+    with pytest.raises(
+        import_module("setup.lib.waiters").Refusal, match="the zip cannot be written"
+    ):
         archive.written(tmp_path)
 
 
@@ -93,7 +97,7 @@ def test_it_can_be_deployed_by_hand_with_the_commands_of_the_docs(
             assert answered["CodeSha256"] == b64encode(sha256(archive.archive()).digest()).decode()
         made = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
         assert made["Role"] == names.role("lambda")
-        assert agrees(import_module("05_lambda").SETTINGS, made)
+        assert agrees(import_module("setup.05_lambda").SETTINGS, made)
 
 
 def called(client: Any, operation: str, *options: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def test_a_crawl_succeeds_and_finds_a_table_that_it_spoiled(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run("03_s3", "04_iam", "10_glue")
-    crawl = import_module("crawl")
+    crawl = import_module("setup.lib.run_crawler")
     assert crawl.crawl() == "crawl succeeded: table changes has all columns"
     table = crawl.table(boto3.client("glue"))
     del table["Parameters"]["projection.enabled"]
@@ -58,7 +58,7 @@ def test_a_crawl_tells_of_days_that_athena_would_not_see(world: World) -> None:
     world.run("03_s3", "04_iam", "10_glue")
     boto3.client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
     with pytest.raises(Refusal, match="set FIRST_DAY"):
-        import_module("crawl").crawl()
+        import_module("setup.lib.run_crawler").crawl()
 
 
 @pytest.mark.parametrize(("spoiled", "updates"), [({}, 0), ({"Grouping": {}}, 1)])
@@ -82,7 +82,7 @@ def test_named_queries_are_updated_and_the_users_own_left_alone(world: World) ->
     athena = boto3.client("athena")
     common = {"Database": names.DATABASE, "WorkGroup": names.WORKGROUP}
     athena.create_named_query(Name="mine", QueryString="SELECT 1", **common)
-    folder = import_module("11_athena").ANALYTICS / "questions"
+    folder = import_module("setup.11_athena").ANALYTICS / "questions"
     (folder / "how_many.sql").write_text(QUESTION.replace("*", "1"))
     world.run("11_athena")
     ids = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"]
@@ -97,7 +97,7 @@ def test_named_queries_are_updated_and_the_users_own_left_alone(world: World) ->
 
 def test_a_view_that_athena_refuses_is_named_with_the_reason(world: World) -> None:
     world.run(*ANALYSED[:-1])
-    views = import_module("11_athena").ANALYTICS / "views"
+    views = import_module("setup.11_athena").ANALYTICS / "views"
     (views / "orders.sql").write_text("CREATE OR REPLACE VIEW orders AS SELECT nothing FROM lost")
     with pytest.raises(Refusal, match=r"view orders: expected SUCCEEDED, found FAILED: .+"):
         world.run("11_athena")
@@ -106,7 +106,7 @@ def test_a_view_that_athena_refuses_is_named_with_the_reason(world: World) -> No
 def test_a_view_is_made_again_when_one_that_it_may_use_changed(world: World) -> None:
     """With its columns as they were, Athena would call it stale."""
     world.run(*ANALYSED)
-    first = import_module("11_athena").ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
+    first = import_module("setup.11_athena").ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
     first.write_text(first.read_text().replace("order_id", "length(order_id) AS order_id"))
     world.run("11_athena")
     glue = boto3.client("glue")
@@ -122,7 +122,7 @@ def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it
     view = {"DatabaseName": names.DATABASE, "Name": "orders"}
     parameters = boto3.client("glue").get_table(**view)["Table"]["Parameters"]
     assert parameters["presto_view"] == "true"  # What Athena set is still there.
-    path = import_module("11_athena").ANALYTICS / "views" / "orders.sql"
+    path = import_module("setup.11_athena").ANALYTICS / "views" / "orders.sql"
     path.write_text("CREATE OR REPLACE VIEW orders AS SELECT order_id, status FROM changes")
     world.run("11_athena")
     columns = boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]

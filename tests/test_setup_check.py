@@ -13,10 +13,10 @@ from typing import Any
 import boto3
 import pytest
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from tests.setup_world import PROJECT, SCRIPTS, World, a_world, names
 
-check = import_module("check")
+check = import_module("setup.lib.drift")
 ASKING = ("Describe", "Get", "List", "Head")
 Body = dict[str, Any]
 
@@ -26,9 +26,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A pipeline as setup makes it, with the project's own views: they are what --check knows."""
     with a_world(tmp_path_factory.mktemp("analytics")) as world:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(import_module("11_athena"), "ANALYTICS", PROJECT / "analytics")
+            patched.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
             world.run()
-            import_module("crawl").crawl()
+            import_module("setup.lib.run_crawler").crawl()
         yield world
 
 
@@ -119,7 +119,7 @@ def test_every_difference_is_named_and_mended_and_nothing_is_written(
     assert status == 1
     assert len(witness.asked) > 80
     assert [each for each in witness.asked if not each.startswith(ASKING)] == []
-    monkeypatch.setattr(import_module("11_athena"), "ANALYTICS", PROJECT / "analytics")
+    monkeypatch.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
     for script in dict.fromkeys(re.findall(r"setup/(\w+)\.py", "".join(lines))):
         built.run(script)
     assert checked()[0] == 0
@@ -147,7 +147,7 @@ def test_a_pipe_on_a_stream_that_was_replaced_and_missing_things_are_named(tmp_p
     with a_world(tmp_path) as world:
         world.run(*SCRIPTS[:8])
         dynamodb, client = boto3.client("dynamodb"), boto3.client
-        for enabled in ({"StreamEnabled": False}, import_module("01_dynamodb").STREAM):
+        for enabled in ({"StreamEnabled": False}, import_module("setup.01_dynamodb").STREAM):
             dynamodb.update_table(TableName=names.TABLE, StreamSpecification=enabled)
         client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
         client("logs").delete_log_group(logGroupName=names.DELIVERY_LOGS)

@@ -13,9 +13,9 @@ from urllib.request import Request, urlopen
 import boto3
 import pytest
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.environment import exports
-from local.parts import PARTS
+from local.services.registry import PARTS
 from tests.surroundings import NOWHERE
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -1,9 +1,7 @@
 """Policies: each role may do what its service must, on the pipeline's own things alone."""
 
 import json
-import sys
 from importlib import import_module
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -11,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
-names, policies = map(import_module, ("names", "policies"))
+names, policies = map(import_module, ("setup.names", "setup.lib.iam_policies"))
 
 HERE = names.Place("aws", "eu-west-1", "111122223333")
 CHINA = names.Place("aws-cn", "cn-north-1", "111122223333")

@@ -101,7 +101,7 @@ def test_what_another_made_stays(world: World) -> None:
     world.run(*BEFORE, "12_quicksight")
     part = world.cloud.part(QuickSight)
     part.tags = {thing: [] for thing in part.tags}
-    assert len(list(import_module("removing").quicksight())) == len(part.things)
+    assert len(list(import_module("setup.lib.teardown_steps").quicksight())) == len(part.things)
     assert len(part.things) == 1 + len(names.VIEWS)
 
 

@@ -24,7 +24,7 @@ from tests.setup_world import (
     removed,
 )
 
-deployer_policy = import_module("deployer_policy")
+deployer_policy = import_module("setup.deployer_policy")
 SERVICES = (
     *("athena", "cloudwatch", "dynamodb", "dynamodbstreams", "firehose", "glue", "iam", "kinesis"),
     *("lambda", "logs", "pipes", "quicksight", "s3", "sns", "sqs", "sts"),
@@ -63,7 +63,7 @@ def lived(world: World) -> Life:
     for thing in world.cloud.part(QuickSight).things.values():
         thing["Name"] = "changed by hand"
     world.run()
-    import_module("crawl").crawl()
+    import_module("setup.lib.run_crawler").crawl()
     own = len(world.asked)
     s3 = boto3.client("s3")
     s3.put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-23/a")
@@ -162,7 +162,7 @@ def test_the_deployer_may_look_wherever_athena_looks_for_a_database() -> None:
         looking = [each for each in policy["Statement"] if "glue:GetDatabase" in each["Action"]]
         return {one for each in looking for one in each["Resource"]}
 
-    asking = looked_at(import_module("operator_policy").operator(HERE, ["gaps"]))
+    asking = looked_at(import_module("setup.operator_policy").operator(HERE, ["gaps"]))
     assert HERE.arn("glue", "database/default") in asking
     assert asking <= looked_at(deployer_policy.deployer(HERE))
 
@@ -172,7 +172,7 @@ def test_a_role_is_passed_only_to_its_own_kind_of_service() -> None:
     [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
     trusted = [
         each["Statement"][0]["Principal"]["Service"]
-        for each in import_module("policies").trusts(HERE).values()
+        for each in import_module("setup.lib.iam_policies").trusts(HERE).values()
     ]
     assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": sorted(trusted)}}
     assert all(names.PIPELINE in role for role in passing["Resource"])

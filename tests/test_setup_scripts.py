@@ -216,7 +216,7 @@ def test_a_new_source_of_the_function_is_deployed(
 ) -> None:
     world.run("04_iam")
     [first] = world.run("05_lambda")
-    monkeypatch.setattr(import_module("05_lambda"), "archive", lambda: NEWER)
+    monkeypatch.setattr(import_module("setup.05_lambda"), "archive", lambda: NEWER)
     [second] = world.run("05_lambda")
     assert first != second
 
@@ -346,7 +346,7 @@ def test_the_users_own_rules_for_the_buckets_objects_survive(world: World) -> No
     world.run("03_s3")
     rules = s3.get_bucket_lifecycle_configuration(**which)["Rules"]
     assert [rule["ID"] for rule in rules] == ["archive", *(rule["ID"] for rule in ours)]
-    assert import_module("finding").agrees([archive, *ours], rules)
+    assert import_module("setup.lib.resources").agrees([archive, *ours], rules)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -364,7 +364,7 @@ def test_the_users_own_statements_on_the_bucket_survive(world: World, alone: boo
     s3.put_bucket_policy(**which, Policy=json.dumps(mine))
     world.run("03_s3")
     policy = json.loads(s3.get_bucket_policy(**which)["Policy"])
-    ours = import_module("policies").tls_only(names.place())
+    ours = import_module("setup.lib.iam_policies").tls_only(names.place())
     assert policy == {**mine, "Statement": [analysts, ours]}
 
 
@@ -390,7 +390,7 @@ def test_a_role_is_changed_only_where_its_policies_mean_something_else(world: Wo
     """IAM gives the lists of a policy back in an order of its own, and a single member bare."""
     world.run("04_iam")
     here = names.place()
-    policies = import_module("policies")
+    policies = import_module("setup.lib.iam_policies")
     kept = [
         {"PolicyDocument": sent({**policy, "Statement": list(map(bare, policy["Statement"]))})}
         for policy in policies.rights(here).values()

@@ -193,14 +193,17 @@ def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: Wor
         RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=json.dumps(allowed)
     )
     world.run("07_pipe")
-    assert import_module("finding").pipe_state() == "STOPPED"
+    assert import_module("setup.lib.resources").pipe_state() == "STOPPED"
 
 
 def test_a_firehose_stream_that_could_not_be_made_is_made_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.run(*SCRIPTS[:6])
-    script, now = import_module("06_firehose"), import_module("finding").delivery_state
+    script, now = (
+        import_module("setup.06_firehose"),
+        import_module("setup.lib.resources").delivery_state,
+    )
     states = iter(["CREATING", "CREATING_FAILED: no key"])
     monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or now())
     del world.asked[:]
@@ -214,6 +217,6 @@ def test_a_firehose_stream_that_could_not_be_made_is_made_again(
 def test_a_pipe_is_never_started_before_firehose_reads(
     world: World, monkeypatch: pytest.MonkeyPatch, marked: str
 ) -> None:
-    monkeypatch.setattr(import_module("08_start_pipe"), "delivery_state", lambda: marked)
+    monkeypatch.setattr(import_module("setup.08_start_pipe"), "delivery_state", lambda: marked)
     with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
         world.run("08_start_pipe")

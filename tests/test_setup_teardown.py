@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 from moto.s3.models import s3_backends
 
-from local.cloud import ACCOUNT
+from local.core.server import ACCOUNT
 from tests.setup_world import SCRIPTS, World, a_world, changes, inventory, names, removed
 
 
@@ -55,11 +55,11 @@ def test_what_firehose_still_holds_is_written_before_it_goes(
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.now(tz) + timedelta(seconds=world.passed)
 
-    monkeypatch.setattr(import_module("draining"), "datetime", Now)
+    monkeypatch.setattr(import_module("setup.lib.drain"), "datetime", Now)
     world.run(*SCRIPTS[:8])
     order = {"order_id": {"S": "held"}}
     boto3.client("dynamodb").put_item(TableName=names.TABLE, Item=order)
-    while not import_module("draining").moves(boto3.client("kinesis")):
+    while not import_module("setup.lib.drain").moves(boto3.client("kinesis")):
         world.sleep(0.1)
     world.sleep(1.0)
     lake = {"Bucket": names.bucket(), "Prefix": names.LAKE}
@@ -90,7 +90,7 @@ def test_what_does_not_carry_the_pipelines_tag_stays_and_is_said(
     client("sqs").create_queue(QueueName=names.DEAD_LETTERS)
     client("kinesis").create_stream(StreamName=names.STREAM, ShardCount=1)
     client("logs").create_log_group(logGroupName=names.FUNCTION_LOGS, tags={"pipeline": "other"})
-    trust = json.dumps(import_module("policies").trusts(here)["lambda"])
+    trust = json.dumps(import_module("setup.lib.iam_policies").trusts(here)["lambda"])
     client("iam").create_role(RoleName=here.role_name("lambda"), AssumeRolePolicyDocument=trust)
     client("glue").create_database(DatabaseInput={"Name": names.DATABASE})
     client("athena").create_work_group(Name=names.WORKGROUP, Configuration=RESULTS)

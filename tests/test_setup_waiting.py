@@ -10,8 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "setup"))
-waiting = import_module("waiting")
+waiting = import_module("setup.lib.waiters")
 
 FIREHOSE = "Firehose is unable to assume role arn:aws:iam::1:role/r. Please check the role."
 NOT_YET = [
@@ -69,9 +68,9 @@ def test_a_call_is_tried_again_while_iam_is_behind(
 
 
 def test_nothing_but_waiting_sleeps() -> None:
-    scripts = Path(waiting.__file__).parent.glob("*.py")
+    scripts = Path(waiting.__file__).parent.parent.rglob("*.py")
     sleeping = [path.name for path in scripts if "sleep(" in path.read_text("utf-8")]
-    assert sleeping == ["waiting.py"]
+    assert sleeping == ["waiters.py"]
 
 
 def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.strategies import json_values, no_numbers
 from transform.errors import BadRecord
 from transform.parsing import Number
-from transform.times import moment, utc_moment
+from transform.timestamps import moment, utc_moment
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SINCE_1973 = st.datetimes(datetime(1973, 3, 4), datetime(5138, 1, 1))

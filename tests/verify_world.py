@@ -12,14 +12,14 @@ from hypothesis import Phase
 from hypothesis import strategies as st
 
 import transform
-from local.athena import Athena
-from local.cloud import Cloud
-from local.dynamodb.part import DynamoDb
-from operations import verify
+from local.core.server import Cloud
+from local.services.athena import Athena
+from local.services.dynamodb.service import DynamoDb
 from operations.table import Table
-from operations.verifying.comparison import verdict
-from operations.verifying.difference import digest
-from operations.verifying.verdict import Verdict
+from operations.verify import __main__ as verify
+from operations.verify.compare import verdict
+from operations.verify.diff import digest
+from operations.verify.result import Verdict
 from setup import names
 from tests.campaign.chain import remembered
 from tests.laptop import laptop

@@ -5,9 +5,9 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
-from local.cloud import Cloud
+from local.core.server import Cloud
 from local.demo import run
-from operations import verify
+from operations.verify import __main__ as verify
 from setup import names
 from tests.campaign.chain import told
 from tests.laptop import zipped

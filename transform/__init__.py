@@ -24,7 +24,7 @@ from transform.columns import column_name
 from transform.errors import BadRecord
 from transform.firehose import Answer, answer
 from transform.images import canonical, flattened, image
-from transform.record import record_of
+from transform.row_to_record import record_of
 
 __all__ = [
     "Answer",

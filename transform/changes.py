@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from transform.errors import BadRecord, kind
 from transform.images import Image, image_like, image_of, text_of
 from transform.parsing import members, parsed
-from transform.times import moment
+from transform.timestamps import moment
 
 SNAPSHOT = "SNAPSHOT"
 FULL_VIEW = "NEW_AND_OLD_IMAGES"

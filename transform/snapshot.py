@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from transform.state import Row
-from transform.times import utc_moment
+from transform.timestamps import utc_moment
 
 BACKFILL_SEQUENCE = "0" * 40
 Typed = Mapping[str, Any]

@@ -12,9 +12,9 @@ from pathlib import Path
 from analytics.athena import QueryFailed
 from analytics.dashboard.facts import facts
 from analytics.dashboard.page import page
-from analytics.dashboard.proof import BadProof, OtherLake, Proof, proof
+from analytics.dashboard.verification import BadProof, OtherLake, Proof, proof
 from analytics.run import cost, reason
-from setup.advice import FAULTS
+from setup.lib.aws_errors import FAULTS
 from setup.names import PIPELINE, bucket
 
 FAILURES = (QueryFailed, *FAULTS, OSError)

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-from local.cloud import Cloud
+from local.core.server import Cloud
+from local.core.service import Part
 from local.nemesis.faults import Killed
-from local.nemesis.nemesis import Nemesis
-from local.part import Part
+from local.nemesis.injector import Nemesis
 
 
 class UnkindCloud(Cloud):

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 from botocore.exceptions import ConnectionClosedError
 from botocore.response import StreamingBody
 
-from local.cloud import Cloud
-from local.lambda_runtime import Lambda
+from local.core.server import Cloud
+from local.services.aws_lambda import Lambda
 
 Answer = dict[str, Any]
 Fault = Generator[None, Answer, None]

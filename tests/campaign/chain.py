@@ -14,15 +14,17 @@ from unittest.mock import patch
 import boto3
 
 from analytics import athena
-from local.crawler import Glue
+from local.core.hop_counts import HopCount
+from local.core.service import Part
 from local.demo import run
-from local.firehose import Firehose
-from local.hops import HopCount
-from local.lambda_runtime import Lambda
-from local.part import Part
-from local.parts import PARTS
-from operations import backfill, replay, verify
-from operations.replaying import dead_letters
+from local.services.aws_lambda import Lambda
+from local.services.firehose import Firehose
+from local.services.glue import Glue
+from local.services.registry import PARTS
+from operations.backfill import __main__ as backfill
+from operations.replay import __main__ as replay
+from operations.replay import dead_letters
+from operations.verify import __main__ as verify
 from setup import names
 from tests.campaign.evidence import letters, object_keys, queue_url
 from tests.campaign.interruptions import Reaper, UnsteadyCloud
@@ -113,7 +115,7 @@ class Chain:
 
     def script(self, name: str) -> None:
         """Run one of the setup scripts in this process."""
-        import_module(name).create()
+        import_module(f"setup.{name}").create()
 
     def stop_pipe(self) -> None:
         """Let the pipe stand."""
@@ -205,7 +207,7 @@ class Chain:
         self.recreate_table()
         self.script("07_pipe")
         self.script("08_start_pipe")
-        table = import_module("10_glue").table([])  # Without what crawls have added.
+        table = import_module("setup.10_glue").table([])  # Without what crawls have added.
         aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table)
         for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
             for key in object_keys(prefix):

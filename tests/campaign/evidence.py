@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from operations.replaying.dead_letters import letter
-from operations.replaying.error_documents import documents
-from operations.replaying.stream_records import piped
+from operations.replay.dead_letters import letter
+from operations.replay.error_documents import documents
+from operations.replay.pipe_format import piped
 from operations.table import Table
 from setup import names
 from tests.laptop import aws

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from local.core.service import Part
 from local.nemesis import Nemesis, UnkindCloud
 from local.nemesis.faults import Fault, Moment, killed_after, killed_before
-from local.part import Part
 
 Death = Callable[[Moment], Fault]
 DEATHS: tuple[Death, ...] = (killed_before, killed_after)

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from local.crawler import Glue
-from local.firehose import Firehose
-from local.lambda_runtime import Lambda
-from local.part import Part
-from local.pipe import Pipes
+from local.core.service import Part
+from local.services.aws_lambda import Lambda
+from local.services.firehose import Firehose
+from local.services.glue import Glue
+from local.services.pipes import Pipes
 from setup import names
 from tests.campaign import validators
 from tests.campaign.chain import Chain

@@ -11,10 +11,10 @@ from typing import Any
 
 import transform
 from operations.lake import Held
-from operations.replaying.acceptance import Accepted, judged
+from operations.replay.validation import Accepted, judged
 from operations.table import Table as DescribedTable
-from operations.verifying.repair import mending_record
-from operations.verifying.verdict import Finding
+from operations.verify.repair import mending_record
+from operations.verify.result import Finding
 from tests import histories
 from tests.campaign import validators
 from tests.campaign.evidence import Columns, Evidence, id_of

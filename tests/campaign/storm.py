@@ -7,12 +7,12 @@ from dataclasses import replace
 from json import dumps
 from typing import Any
 
-from local.athena import Athena
-from local.call import AwsError, Call, Reply, json_reply
-from local.cloud import Cloud
-from local.kinesis import CALL_RECORDS, Kinesis
-from local.lambda_runtime import Lambda
-from local.part import Part
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import Cloud
+from local.core.service import Part
+from local.services.athena import Athena
+from local.services.aws_lambda import Lambda
+from local.services.kinesis.service import CALL_RECORDS, Kinesis
 
 PUT, INVOKE, ASK = "PutRecords", "Invoke", "StartQueryExecution"
 FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded."}

@@ -1,5 +1,0 @@
-"""Athena on the laptop: Trino's SQL over the tables of Glue's catalog, run by DuckDB."""
-
-from local.athena.part import Athena
-
-__all__ = ["Athena"]

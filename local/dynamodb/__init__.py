@@ -1,5 +1,0 @@
-"""The laptop's DynamoDB: moto's, with numbers, streams and expiry as AWS has them."""
-
-from local.dynamodb.part import DynamoDb
-
-__all__ = ["DynamoDb"]

@@ -1,5 +1,0 @@
-"""The laptop's Firehose: it reads Kinesis, calls the function, and files what comes back in S3."""
-
-from local.firehose.part import Firehose
-
-__all__ = ["Firehose"]

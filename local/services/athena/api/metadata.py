@@ -1,0 +1,99 @@
+"""Athena's view of the catalog: the data catalog, its databases and tables."""
+
+import re
+from collections.abc import Callable
+
+from local.core.request import AwsError
+from local.services.athena.api.paging import paged
+from local.services.athena.api.workgroups import Params, invalid
+from local.services.athena.errors import QueryFailed
+from local.services.athena.storage.glue_catalog import CATALOG, Catalog
+
+_SUMMARY = {"Type": "GLUE", "Status": "CREATE_COMPLETE"}
+
+
+def _list_data_catalogs(catalog: Catalog, params: Params) -> Params:
+    return paged("DataCatalogsSummary", [{"CatalogName": CATALOG, **_SUMMARY}], params)
+
+
+def _get_data_catalog(catalog: Catalog, params: Params) -> Params:
+    _only_glue(params["Name"])
+    return {"DataCatalog": {"Name": CATALOG, **_SUMMARY}}
+
+
+def _list_databases(catalog: Catalog, params: Params) -> Params:
+    _only_glue(params["CatalogName"])
+    return paged("DatabaseList", [_database(told) for told in catalog.databases()], params)
+
+
+def _get_database(catalog: Catalog, params: Params) -> Params:
+    _only_glue(params["CatalogName"])
+    for told in catalog.databases():
+        if told["Name"] == params["DatabaseName"].lower():
+            return {"Database": _database(told)}
+    raise AwsError("MetadataException", f"Database {params['DatabaseName']} not found.")
+
+
+def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
+    _only_glue(params["CatalogName"])
+    wanted = _pattern(params.get("Expression") or ".*")
+    try:
+        tables = catalog.tables(params["DatabaseName"].lower())
+    except QueryFailed as failed:
+        raise AwsError("MetadataException", failed.message) from None
+    found = [_table(told) for told in tables if wanted.fullmatch(told["Name"])]
+    return paged("TableMetadataList", found, params)
+
+
+def _pattern(expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression)
+    except re.error as error:
+        raise invalid(f"Expression {expression} is not a regular expression: {error}") from None
+
+
+def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
+    _only_glue(params["CatalogName"])
+    name = params["TableName"].lower()
+    told = catalog.described(params["DatabaseName"].lower(), name)
+    if told is None:
+        raise AwsError("MetadataException", f"Entity Not Found: Table {name} not found.")
+    return {"TableMetadata": _table(told)}
+
+
+def _only_glue(name: str) -> None:
+    if name.lower() != CATALOG.lower():
+        raise AwsError("MetadataException", f"Data catalog {name} was not found")
+
+
+def _database(told: Params) -> Params:
+    names = ("Name", "Description", "Parameters")
+    return {name: told[name] for name in names if name in told}
+
+
+def _table(told: Params) -> Params:
+    made, storage = told.get("CreateTime"), told.get("StorageDescriptor", {})
+    return {
+        "Name": told["Name"],
+        "TableType": told.get("TableType", ""),
+        "Columns": storage.get("Columns", []),
+        "PartitionKeys": told.get("PartitionKeys", []),
+        "Parameters": {
+            **told.get("Parameters", {}),
+            "location": storage.get("Location", ""),
+            "inputformat": storage.get("InputFormat", ""),
+            "outputformat": storage.get("OutputFormat", ""),
+            "serde.serialization.lib": storage.get("SerdeInfo", {}).get("SerializationLibrary", ""),
+        },
+        **({"CreateTime": made.timestamp()} if made is not None else {}),
+    }
+
+
+METADATA: dict[str, Callable[[Catalog, Params], Params]] = {
+    "ListDataCatalogs": _list_data_catalogs,
+    "GetDataCatalog": _get_data_catalog,
+    "ListDatabases": _list_databases,
+    "GetDatabase": _get_database,
+    "ListTableMetadata": _list_table_metadata,
+    "GetTableMetadata": _get_table_metadata,
+}

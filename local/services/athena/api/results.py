@@ -1,0 +1,114 @@
+"""Results as Athena gives them: a file in S3, and pages of rows that are read from it."""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from local.services.athena.api.workgroups import invalid
+from local.services.athena.backend.engine import OutputColumn
+from local.services.athena.frontend.types import athena
+
+LONGEST_PAGE = 1000
+_FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)')
+
+Row = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a statement gave: its columns, its file, and the bytes that it read."""
+
+    columns: tuple[OutputColumn, ...]
+    suffix: str
+    scanned: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some rows of a result, and where the next page begins: None after the last."""
+
+    rows: tuple[Row, ...]
+    following: int | None
+
+
+def page(file: Path, start: int, most: int) -> Page:
+    """Return the rows of a file from a byte on, where a line must begin, at most so many."""
+    read, fields = _FORMS[file.suffix]
+    with file.open("rb") as lines:
+        lines.seek(max(0, start - 1))
+        if start and lines.read(1) != b"\n":
+            raise invalid(f"NextToken {start} is not valid")
+        rows = tuple(fields(line.decode().removesuffix("\n")) for line in islice(read(lines), most))
+        end = lines.tell()
+        return Page(rows, end if lines.read(1) else None)
+
+
+def _lines(lines: Any) -> Iterator[bytes]:
+    return iter(lines.readline, b"")
+
+
+def _records(lines: Any) -> Iterator[bytes]:
+    """Yield a CSV's records; a quoted field may go on in the next line."""
+    for record in _lines(lines):
+        while record.count(b'"') % 2 and (more := lines.readline()):
+            record += more
+        yield record
+
+
+def _fields(record: str) -> Row:
+    fields: list[str | None] = []
+    end, position = len(record), 0
+    while True:
+        found = _FIELD.match(record, position)
+        fields.append(found[1].replace('""', '"') if found[1] is not None else found[2] or None)
+        if found.end() == end and not found[0].endswith(","):
+            return tuple(fields)
+        position = found.end()
+
+
+def _columns(line: str) -> Row:
+    return tuple(line.split("\t"))
+
+
+_FORMS: dict[str, tuple[Callable[[Any], Iterator[bytes]], Callable[[str], Row]]] = {
+    ".csv": (_records, _fields),
+    ".txt": (_lines, _columns),
+}
+"""A result's extension → how its records are told apart, and the fields of one."""
+
+
+def write_text(file: Path, rows: Iterable[Row]) -> None:
+    """Write the rows of a statement that is no query: values parted by tabs."""
+    with file.open("w", encoding="utf-8") as out:
+        out.writelines("\t".join(value or "" for value in row) + "\n" for row in rows)
+
+
+def result_set(columns: Iterable[OutputColumn], rows: Iterable[Row]) -> dict[str, Any]:
+    """Return GetQueryResults' ResultSet; a NULL is a field without a value."""
+    return {
+        "Rows": [{"Data": [_datum(value) for value in row]} for row in rows],
+        "ResultSetMetadata": {"ColumnInfo": [_column_info(column) for column in columns]},
+    }
+
+
+def metadata(columns: Iterable[OutputColumn]) -> bytes:
+    """Return what stands beside a result: its columns. Athena's own form of it is not public."""
+    return json.dumps([_column_info(column) for column in columns]).encode()
+
+
+def _datum(value: str | None) -> dict[str, str]:
+    return {} if value is None else {"VarCharValue": value}
+
+
+def _column_info(column: OutputColumn) -> dict[str, Any]:
+    name, precision, scale = athena(column.type)
+    return {
+        **{"CatalogName": "hive", "SchemaName": "", "TableName": ""},
+        **{"Name": column.name, "Label": column.name, "Type": name},
+        **{"Precision": precision, "Scale": scale, "Nullable": "UNKNOWN"},
+        "CaseSensitive": name in ("varchar", "string"),
+    }

@@ -1,0 +1,298 @@
+"""The statements that the laptop's Athena runs: queries, views, and questions to the catalog."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from sqlglot import exp
+
+from local.core.request import AwsError
+from local.services.athena.api.parameters import with_parameters
+from local.services.athena.api.results import Outcome, Row, write_text
+from local.services.athena.backend.engine import Engine, OutputColumn
+from local.services.athena.errors import QueryCancelled, QueryFailed
+from local.services.athena.frontend.parser import parsed
+from local.services.athena.frontend.types import display, from_duckdb, hive
+from local.services.athena.storage.glue_catalog import Catalog, Column, Table, View
+from local.services.athena.storage.object_cache import Objects
+from local.services.athena.storage.partitions import Layout, place, place_text
+
+OVER_LIMIT = "Bytes scanned limit was exceeded"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a statement runs with; `limit` is the most bytes that its workgroup lets it read."""
+
+    engine: Engine
+    catalog: Catalog
+    objects: Objects
+    database: str
+    now: datetime
+    file: Path
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement: Athena's kind of it, and what it does."""
+
+    kind: str
+    substatement: str
+    run: Callable[[Session], Outcome]
+
+    @property
+    def suffix(self) -> str:
+        """The extension of its result."""
+        return ".csv" if self.kind == "DML" else ".txt"
+
+
+def statement(sql: str, parameters: Sequence[str]) -> Statement:
+    """Return what a text asks for; raise Athena's refusal of what it cannot read."""
+    text = _bare(sql)
+    for form in _FORMS:
+        found = form.pattern.fullmatch(text)
+        if found:
+            return Statement(form.kind, form.name, partial(form.run, found))
+    view = _CREATE_VIEW.fullmatch(text)
+    if view:
+        return Statement("DDL", "CREATE_VIEW", partial(_create_view, view, parsed(view["query"])))
+    if not _QUERY.match(text):
+        raise _unsupported(text)
+    return Statement("DML", "SELECT", partial(_select, with_parameters(parsed(text), parameters)))
+
+
+def _bare(sql: str) -> str:
+    """Return a statement without the comments in front of it and the semicolon behind it."""
+    text = sql.strip()
+    while found := re.match(r"--[^\n]*(\n|$)|/\*.*?\*/", text, re.DOTALL):
+        text = text[found.end() :].strip()
+    return re.sub(r"[;\s]+$", "", text)
+
+
+def _unsupported(text: str) -> AwsError:
+    word, known = (text.split() or ["<EOF>"])[0], ", ".join(_KNOWN_TO_ATHENA)
+    if word.upper() not in _KNOWN_TO_ATHENA:
+        return AwsError(
+            "InvalidRequestException",
+            f"line 1:1: mismatched input '{word}'. Expecting: <query>, {known}",
+        )
+    return AwsError(
+        "InvalidRequestException", f"{word.upper()} is not modelled by the laptop's Athena"
+    )
+
+
+_KNOWN_TO_ATHENA = (
+    *("ALTER", "ANALYZE", "CALL", "CREATE", "DEALLOCATE", "DELETE", "DESCRIBE", "DROP", "EXECUTE"),
+    *("EXPLAIN", "GRANT", "INSERT", "MERGE", "MSCK", "OPTIMIZE", "PREPARE", "SHOW", "UNLOAD"),
+    *("UPDATE", "USE", "VACUUM"),
+)
+_QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
+
+
+def _select(tree: exp.Expression, session: Session) -> Outcome:
+    plan = session.engine.plan(tree.copy(), session.database, session.now)
+    if session.limit is not None and plan.scanned > session.limit:
+        raise QueryCancelled(OVER_LIMIT)
+    session.engine.write(plan, session.file)
+    return Outcome(plan.columns, ".csv", plan.scanned)
+
+
+def _create_view(found: re.Match[str], tree: exp.Expression, session: Session) -> Outcome:
+    name = _parts(found["name"], session.database)
+    plan = session.engine.plan(tree.copy(), session.database, session.now, name)
+    columns = [
+        Column(column.name, hive(column.type), display(from_duckdb(column.type)))
+        for column in plan.columns
+    ]
+    _refuse_twice(columns)
+    _refuse_zones(plan.columns)
+    view = View(found["query"], session.database)
+    session.catalog.put_view(name, view, columns, replace=bool(found["replace"]))
+    return _told(session, [], [])
+
+
+def _refuse_twice(columns: Sequence[Column]) -> None:
+    names = [column.name for column in columns]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise QueryFailed("DUPLICATE_COLUMN_NAME", f"Column name '{twice}' is given twice")
+
+
+def _refuse_zones(columns: Sequence[OutputColumn]) -> None:
+    """Refuse what Glue's catalog has no type for."""
+    for column in columns:
+        if column.type == "TIMESTAMP WITH TIME ZONE":
+            raise QueryFailed(
+                "NOT_SUPPORTED",
+                "Unsupported Hive type: timestamp(3) with time zone: cast the view's column "
+                f"{column.name} to timestamp",
+            )
+
+
+def _told(session: Session, names: Sequence[str], rows: Sequence[Row]) -> Outcome:
+    write_text(session.file, rows)
+    return Outcome(tuple(OutputColumn(name, "string") for name in names), ".txt")
+
+
+def _parts(name: str, database: str) -> tuple[str, str]:
+    """Return the database and the name of a table, as DDL spells them."""
+    parts = [part.strip('`"').lower() for part in re.findall(r'`[^`]+`|"[^"]+"|[^.`"]+', name)]
+    return (parts[-2] if len(parts) > 1 else database), parts[-1]
+
+
+def _table(session: Session, name: str) -> Table:
+    database, table = _parts(name, session.database)
+    found = session.catalog.table(database, table)
+    if found is None:
+        raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{table}' does not exist")
+    return found
+
+
+def _drop(found: re.Match[str], session: Session) -> Outcome:
+    database, name = _parts(found["name"], session.database)
+    table = session.catalog.table(database, name)
+    if table is None and not found["if_exists"]:
+        raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{name}' does not exist")
+    if table is not None and table.is_view != (found["kind"].upper() == "VIEW"):
+        raise QueryFailed(
+            "GENERIC_USER_ERROR", f"{database}.{name} is not a {found['kind'].lower()}"
+        )
+    if table is not None:
+        session.catalog.drop(database, name)
+    return _told(session, [], [])
+
+
+def _show_tables(found: re.Match[str], session: Session) -> Outcome:
+    database = _parts(found["database"] or session.database, "")[1]
+    views = found["kind"].upper() == "VIEWS"
+    wanted = _pattern((found["pattern"] or "*").strip("'"))
+    names = [
+        told["Name"]
+        for told in session.catalog.tables(database)
+        if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
+    ]
+    return _told(session, ["views" if views else "tab_name"], [(name,) for name in names])
+
+
+def _pattern(shown: str) -> re.Pattern[str]:
+    """Return what SHOW TABLES is given: a regular expression in which * stands for any text."""
+    try:
+        return re.compile(shown.replace("*", ".*"), re.IGNORECASE)
+    except re.error as error:
+        raise QueryFailed("GENERIC_USER_ERROR", f"'{shown}' is not a pattern: {error}") from None
+
+
+def _show_databases(_: re.Match[str], session: Session) -> Outcome:
+    names = sorted(database["Name"] for database in session.catalog.databases())
+    return _told(session, ["database_name"], [(name,) for name in names])
+
+
+def _show_columns(found: re.Match[str], session: Session) -> Outcome:
+    name = found["name"] if not found["database"] else f"{found['database']}.{found['name']}"
+    table = _table(session, name)
+    return _told(session, ["field"], [(c.name,) for c in (*table.columns, *table.keys)])
+
+
+def _describe(found: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, found["name"])
+    rows: list[Row] = [_described(column) for column in (*table.columns, *table.keys)]
+    if table.keys:
+        rows += [("", "", ""), ("# Partition Information", "", "")]
+        rows += [_described(Column("# col_name", "data_type", "comment")), ("", "", "")]
+        rows += [_described(column) for column in table.keys]
+    return _told(session, ["col_name", "data_type", "comment"], rows)
+
+
+def _described(column: Column) -> Row:
+    return tuple(part.ljust(20) for part in (column.name, column.type, column.comment))
+
+
+def _show_create_view(found: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, found["name"])
+    if not table.is_view:
+        raise QueryFailed("NOT_SUPPORTED", f"{table.database}.{table.name} is not a view")
+    lines = f"CREATE VIEW {table.database}.{table.name} AS\n{table.definition.sql}".split("\n")
+    return _told(session, ["Create View"], [(line,) for line in lines])
+
+
+def _show_partitions(found: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, found["name"])
+    rows = [_spelled(table, values) for values, _ in session.catalog.partitions(table)]
+    return _told(session, ["partition"], [(row,) for row in sorted(rows)])
+
+
+def _spelled(table: Table, values: Sequence[str]) -> str:
+    names = (key.name for key in table.keys)
+    return "/".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
+
+
+def _repair(found: re.Match[str], session: Session) -> Outcome:
+    """Register the partitions whose folders lie below the table and are not registered yet."""
+    table = _table(session, found["name"])
+    names = [key.name for key in table.keys]
+    root = place(table.location)
+    folder = re.compile(re.escape(root.prefix) + "".join(f"{name}=([^/]+)/" for name in names))
+
+    def values_of(_: Any, key: str) -> tuple[str, ...] | None:
+        match = folder.match(key)
+        return match.groups() if match else None
+
+    known = {values for values, _ in session.catalog.partitions(table)}
+    folders = {item.values for item in session.objects.listed(Layout([root], values_of))}
+    found = {tuple(map(unquote, each)): _spelled(table, each) for each in sorted(folders)}
+    missing = {values: spelled for values, spelled in found.items() if values not in known}
+    base = place_text(table.location)
+    session.catalog.add_partitions(
+        table, {values: f"{base}{spelled}/" for values, spelled in missing.items()}
+    )
+    rows = [
+        (f"Partitions not in metastore: {table.name}:{spelled}",) for spelled in missing.values()
+    ]
+    return _told(session, ["result"], rows)
+
+
+_NAME = r'(?P<name>(?:`[^`]+`|"[^"]+"|\w+)(?:\.(?:`[^`]+`|"[^"]+"|\w+)){0,2})'
+_DATABASE = r'(?P<database>`[^`]+`|"[^"]+"|\w+)'
+_LIKE = r"(?: (?:LIKE )?(?P<pattern>'[^']*'))?"
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of statement that is no query."""
+
+    pattern: re.Pattern[str]
+    kind: str
+    name: str
+    run: Callable[[re.Match[str], Session], Outcome]
+
+
+_CREATE_VIEW = _form(rf"CREATE(?P<replace> OR REPLACE)? VIEW {_NAME} AS(?=[\s(])\s*(?P<query>.+)")
+_FORMS = (
+    Form(
+        _form(rf"DROP (?P<kind>VIEW|TABLE)(?P<if_exists> IF EXISTS)? {_NAME}"),
+        *("DDL", "DROP", _drop),
+    ),
+    Form(
+        _form(rf"SHOW (?P<kind>TABLES|VIEWS)(?: (?:IN|FROM) {_DATABASE})?{_LIKE}"),
+        *("UTILITY", "SHOW_TABLES", _show_tables),
+    ),
+    Form(_form("SHOW (?:DATABASES|SCHEMAS)"), "UTILITY", "SHOW_DATABASES", _show_databases),
+    Form(
+        _form(rf"SHOW COLUMNS (?:IN|FROM) {_NAME}(?: (?:IN|FROM) {_DATABASE})?"),
+        *("UTILITY", "SHOW_COLUMNS", _show_columns),
+    ),
+    Form(_form(rf"SHOW CREATE VIEW {_NAME}"), "UTILITY", "SHOW_CREATE_VIEW", _show_create_view),
+    Form(_form(rf"SHOW PARTITIONS {_NAME}"), "UTILITY", "SHOW_PARTITIONS", _show_partitions),
+    Form(_form(rf"(?:DESCRIBE|DESC) {_NAME}"), "UTILITY", "DESCRIBE_TABLE", _describe),
+    Form(_form(rf"MSCK REPAIR TABLE {_NAME}"), "DDL", "MSCK_REPAIR", _repair),
+)

@@ -1,0 +1,175 @@
+"""Workgroups, their tags, and the named queries in them."""
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from local.core.request import AwsError
+
+ENGINE = {
+    "SelectedEngineVersion": "AUTO",
+    "EffectiveEngineVersion": "Athena engine version 3",
+}
+_LEAST_LIMIT = 10_000_000
+_REFUSED = ("ManagedQueryResultsConfiguration", "IdentityCenterConfiguration", "ExecutionRole")
+Params = dict[str, Any]
+
+
+def invalid(message: str) -> AwsError:
+    """Return Athena's answer to a request that it will not take."""
+    return AwsError("InvalidRequestException", message)
+
+
+class WorkGroups:
+    """The workgroups of an account; `primary` is there from the beginning."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._groups: dict[str, Params] = {}
+        self._tags: dict[str, dict[str, str]] = {}
+        self.create({"Name": "primary"})
+
+    def get(self, name: str) -> Params:
+        """Return a workgroup as GetWorkGroup does."""
+        if name not in self._groups:
+            raise invalid(f"WorkGroup {name} is not found.")
+        return self._groups[name]
+
+    def create(self, params: Params) -> Params:
+        """Make a workgroup."""
+        name = params["Name"]
+        if not re.fullmatch(r"[a-zA-Z0-9._-]{1,128}", name):
+            raise invalid(f"Workgroup name {name} does not match [a-zA-Z0-9._-]{{1,128}}")
+        if name in self._groups:
+            raise invalid("WorkGroup is already created")
+        self._groups[name] = {
+            "Name": name,
+            "State": "ENABLED",
+            "Description": params.get("Description", ""),
+            "CreationTime": self._now(),
+            "Configuration": _configuration(params.get("Configuration", {})),
+        }
+        self._tags[name] = {tag["Key"]: tag["Value"] for tag in params.get("Tags", [])}
+        return {}
+
+    def update(self, params: Params) -> Params:
+        """Change a workgroup: what is not named stays as it is."""
+        group = self.get(params["WorkGroup"])
+        updates = dict(params.get("ConfigurationUpdates", {}))
+        results = updates.pop("ResultConfigurationUpdates", {})
+        merged = dict(group["Configuration"])
+        if updates.pop("RemoveBytesScannedCutoffPerQuery", False):
+            merged.pop("BytesScannedCutoffPerQuery", None)
+        merged |= updates
+        merged["ResultConfiguration"] = _updated(merged.get("ResultConfiguration", {}), results)
+        group["Configuration"] = _configuration(merged)
+        group.update({key: params[key] for key in ("Description", "State") if key in params})
+        return {}
+
+    def delete(self, params: Params, used: bool) -> Params:
+        """Remove a workgroup; one that holds queries only recursively."""
+        name = params["WorkGroup"]
+        self.get(name)
+        if name == "primary":
+            raise invalid("Cannot delete primary workgroup")
+        if used and not params.get("RecursiveDeleteOption"):
+            raise invalid(f"WorkGroup {name} is not empty")
+        del self._groups[name], self._tags[name]
+        return {}
+
+    def listed(self) -> list[Params]:
+        """Return a summary of each workgroup."""
+        return [
+            {
+                **{key: group[key] for key in ("Name", "State", "Description", "CreationTime")},
+                "EngineVersion": group["Configuration"]["EngineVersion"],
+            }
+            for _, group in sorted(self._groups.items())
+        ]
+
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of a workgroup, to be read or changed."""
+        name = arn.rpartition(":workgroup/")[2]
+        if ":workgroup/" not in arn or name not in self._groups:
+            raise AwsError("ResourceNotFoundException", f"Resource {arn} is not found.")
+        return self._tags[name]
+
+
+def _configuration(told: Params) -> Params:
+    for name in _REFUSED:
+        if told.get(name) and told[name] != {"Enabled": False}:
+            raise invalid(f"{name} is not modelled by the laptop's Athena")
+    limit = told.get("BytesScannedCutoffPerQuery")
+    if limit is not None and limit < _LEAST_LIMIT:
+        raise invalid(f"BytesScannedCutoffPerQuery must be at least {_LEAST_LIMIT}, not {limit}")
+    location = told.get("ResultConfiguration", {}).get("OutputLocation", "")
+    if location and not re.match(r"s3://[^/]+", location):
+        raise invalid(f"Invalid output location {location}: it must begin with s3://")
+    defaults = {
+        "ResultConfiguration": {},
+        "EnforceWorkGroupConfiguration": True,
+        "PublishCloudWatchMetricsEnabled": True,
+        "RequesterPaysEnabled": False,
+    }
+    selected = told.get("EngineVersion", {}).get("SelectedEngineVersion", "AUTO")
+    return {**defaults, **told, "EngineVersion": {**ENGINE, "SelectedEngineVersion": selected}}
+
+
+def _updated(results: Params, updates: Params) -> Params:
+    merged = dict(results)
+    for name, value in updates.items():
+        if not name.startswith("Remove"):
+            merged[name] = value
+        elif value:
+            merged.pop(name.removeprefix("Remove"), None)
+    return merged
+
+
+class NamedQueries:
+    """Queries that were kept under a name."""
+
+    def __init__(self) -> None:
+        self._queries: dict[str, Params] = {}
+        self._tokens: dict[str, str] = {}
+
+    def create(self, params: Params) -> Params:
+        """Keep a query and return its id; a repeated token returns the first one's."""
+        token = params.get("ClientRequestToken", "")
+        if not token or token not in self._tokens:
+            key = str(uuid.uuid4())
+            names = ("Name", "Description", "Database", "QueryString")
+            kept = {name: params[name] for name in names if name in params}
+            group = params.get("WorkGroup", "primary")
+            self._queries[key] = {**kept, "NamedQueryId": key, "WorkGroup": group}
+            self._tokens[token] = key
+        return {"NamedQueryId": self._tokens[token]}
+
+    def get(self, key: str) -> Params:
+        """Return one named query."""
+        if key not in self._queries:
+            raise invalid(f"NamedQuery {key} is not found.")
+        return self._queries[key]
+
+    def update(self, params: Params) -> Params:
+        """Change a query's name, text and description."""
+        names = ("Name", "Description", "QueryString")
+        self.get(params["NamedQueryId"]).update(
+            {name: params[name] for name in names if name in params}
+        )
+        return {}
+
+    def delete(self, key: str) -> Params:
+        """Remove a named query."""
+        self.get(key)
+        del self._queries[key]
+        return {}
+
+    def of(self, group: str) -> list[str]:
+        """Return the ids of a workgroup's queries."""
+        return [key for key, query in self._queries.items() if query["WorkGroup"] == group]
+
+    def forget(self, group: str) -> None:
+        """Remove the queries of a workgroup."""
+        for key in self.of(group):
+            del self._queries[key]

@@ -1,0 +1,252 @@
+"""Athena's API, as far as this pipeline, the aws CLI and awswrangler use it."""
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.service import Part
+from local.services.athena.api.executions import Execution, Executions, new_id, told
+from local.services.athena.api.metadata import METADATA
+from local.services.athena.api.paging import number, paged
+from local.services.athena.api.results import LONGEST_PAGE, page, result_set
+from local.services.athena.api.statements import statement
+from local.services.athena.api.workgroups import NamedQueries, Params, WorkGroups, invalid
+from local.services.athena.storage.glue_catalog import CATALOG, Catalog
+
+_NO_LOCATION = (
+    "No output location provided. An output location is required either through the Workgroup "
+    "result configuration setting or as an API input."
+)
+_LONGEST_QUERY = 262_144
+
+
+class Athena(Part):
+    """The whole of Athena: moto's own records any text as SUCCEEDED."""
+
+    services: ClassVar[tuple[str, ...]] = ("athena",)
+
+    def __init__(self, cloud: Any) -> None:
+        super().__init__(cloud)
+        self._groups = WorkGroups(cloud.clock.now)
+        self._named = NamedQueries()
+        self._folder = Path(tempfile.mkdtemp(prefix="athena-")).resolve()
+        self._executions = Executions(cloud, self._folder)
+
+    def answer(self, call: Call) -> Reply | None:
+        """Return the answer to one of Athena's calls; refuse what is not modelled."""
+        if call.operation in METADATA:
+            catalog = Catalog(self.cloud.client("glue"))
+            return json_reply(METADATA[call.operation](catalog, call.params))
+        operation = _OPERATIONS.get(call.operation)
+        if operation is None:
+            raise invalid(f"{call.operation} is not modelled by the laptop's Athena")
+        return json_reply(operation(self, call.params))
+
+    def restart(self) -> None:
+        """Let each query that is not done fail, and read the lake anew for the next."""
+        self._executions.restart()
+
+    def close(self) -> None:
+        """Stop what runs, and remove what was cached."""
+        self._executions.close()
+
+    def _get_work_group(self, params: Params) -> Params:
+        return {"WorkGroup": self._groups.get(params["WorkGroup"])}
+
+    def _create_work_group(self, params: Params) -> Params:
+        return self._groups.create(params)
+
+    def _update_work_group(self, params: Params) -> Params:
+        return self._groups.update(params)
+
+    def _delete_work_group(self, params: Params) -> Params:
+        name = params["WorkGroup"]
+        used = bool(self._executions.of(name) or self._named.of(name))
+        self._groups.delete(params, used)
+        self._named.forget(name)
+        return {}
+
+    def _list_work_groups(self, params: Params) -> Params:
+        return paged("WorkGroups", self._groups.listed(), params)
+
+    def _tag_resource(self, params: Params) -> Params:
+        tags = self._groups.tags(params["ResourceARN"])
+        tags.update({tag["Key"]: tag["Value"] for tag in params["Tags"]})
+        return {}
+
+    def _untag_resource(self, params: Params) -> Params:
+        tags = self._groups.tags(params["ResourceARN"])
+        for key in params["TagKeys"]:
+            tags.pop(key, None)
+        return {}
+
+    def _list_tags(self, params: Params) -> Params:
+        tags = self._groups.tags(params["ResourceARN"])
+        return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+    def _create_named_query(self, params: Params) -> Params:
+        self._groups.get(params.get("WorkGroup", "primary"))
+        return self._named.create(params)
+
+    def _get_named_query(self, params: Params) -> Params:
+        return {"NamedQuery": self._named.get(params["NamedQueryId"])}
+
+    def _batch_get_named_query(self, params: Params) -> Params:
+        found, missing = _each(params["NamedQueryIds"], self._named.get)
+        unprocessed = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
+        return {"NamedQueries": found, "UnprocessedNamedQueryIds": unprocessed}
+
+    def _list_named_queries(self, params: Params) -> Params:
+        group = params.get("WorkGroup", "primary")
+        self._groups.get(group)
+        return paged("NamedQueryIds", self._named.of(group), params)
+
+    def _update_named_query(self, params: Params) -> Params:
+        return self._named.update(params)
+
+    def _delete_named_query(self, params: Params) -> Params:
+        return self._named.delete(params["NamedQueryId"])
+
+    def _start_query_execution(self, params: Params) -> Params:
+        execution = self._execution(params)
+        key = self._executions.start(execution, params.get("ClientRequestToken", ""))
+        return {"QueryExecutionId": key}
+
+    def _execution(self, params: Params) -> Execution:
+        name = params.get("WorkGroup", "primary")
+        group = self._groups.get(name)
+        if group["State"] != "ENABLED":
+            raise invalid(f"WorkGroup {name} is disabled.")
+        key, parameters = new_id(), tuple(params.get("ExecutionParameters", ()))
+        read = statement(_query(params), parameters)
+        return Execution(
+            id=key,
+            sql=params["QueryString"],
+            statement=read,
+            database=_database(params),
+            group=name,
+            output=f"{self._location(params, group['Configuration'])}{key}{read.suffix}",
+            parameters=parameters,
+            limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
+            submitted=self.cloud.clock.now(),
+        )
+
+    def _location(self, params: Params, configuration: Params) -> str:
+        """Return the folder of the result: the workgroup's where it enforces or is the only one."""
+        own = configuration["ResultConfiguration"].get("OutputLocation", "")
+        asked = params.get("ResultConfiguration", {}).get("OutputLocation", "")
+        location = own if configuration["EnforceWorkGroupConfiguration"] and own else asked or own
+        found = re.match(r"s3://([^/]+)", location)
+        if not found:
+            raise invalid(_NO_LOCATION)
+        try:
+            self.cloud.client("s3").head_bucket(Bucket=found[1])
+        except (ClientError, BotoCoreError):
+            raise invalid(f"Unable to verify/create output bucket {found[1]}") from None
+        return location if location.endswith("/") else location + "/"
+
+    def _get_query_execution(self, params: Params) -> Params:
+        return {"QueryExecution": told(self._executions.get(params["QueryExecutionId"]))}
+
+    def _batch_get_query_execution(self, params: Params) -> Params:
+        found, missing = _each(params["QueryExecutionIds"], self._executions.get)
+        unprocessed = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
+        return {
+            "QueryExecutions": [told(execution) for execution in found],
+            "UnprocessedQueryExecutionIds": unprocessed,
+        }
+
+    def _list_query_executions(self, params: Params) -> Params:
+        group = params.get("WorkGroup", "primary")
+        self._groups.get(group)
+        return paged("QueryExecutionIds", self._executions.of(group), params)
+
+    def _stop_query_execution(self, params: Params) -> Params:
+        self._executions.stop(params["QueryExecutionId"])
+        return {}
+
+    def _get_query_results(self, params: Params) -> Params:
+        execution = self._executions.get(params["QueryExecutionId"])
+        if execution.state != "SUCCEEDED" or execution.outcome is None:
+            raise invalid(_NOT_READY.get(execution.state, _NOT_READY[""]).format(execution.state))
+        most = params.get("MaxResults", LONGEST_PAGE)
+        if not 1 <= most <= LONGEST_PAGE:
+            raise invalid(f"MaxResults is more than maximum allowed length {LONGEST_PAGE}.")
+        start = number(params.get("NextToken", "0"))
+        found = page(self._executions.file(execution), start, most)
+        answer = {"UpdateCount": 0, "ResultSet": result_set(execution.outcome.columns, found.rows)}
+        return answer if found.following is None else {**answer, "NextToken": str(found.following)}
+
+    def _get_runtime_statistics(self, params: Params) -> Params:
+        execution = self._executions.get(params["QueryExecutionId"])
+        statistics = told(execution)["Statistics"]
+        timeline = {key: value for key, value in statistics.items() if key.endswith("Millis")}
+        rows = {"InputBytes": statistics["DataScannedInBytes"]}
+        return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
+
+
+def _query(params: Params) -> str:
+    sql = params["QueryString"]
+    for text in (sql, *params.get("ExecutionParameters", ())):
+        if re.search("[\0\ud800-\udfff]", text):
+            raise invalid("A query can hold no NUL, and nothing that is not Unicode")
+    if len(sql.encode()) > _LONGEST_QUERY:
+        raise invalid(f"QueryString is longer than {_LONGEST_QUERY} bytes")
+    return sql
+
+
+def _database(params: Params) -> str:
+    """Return the database that bare table names belong to."""
+    context = params.get("QueryExecutionContext", {})
+    catalog = context.get("Catalog", CATALOG)
+    if catalog.lower() != CATALOG.lower():
+        raise invalid(f"The catalog {catalog} is not modelled by the laptop's Athena")
+    return context.get("Database", "default").lower()
+
+
+_NOT_FOUND = {"ErrorCode": "INVALID_INPUT", "ErrorMessage": "It was not found"}
+_NOT_READY = {
+    "FAILED": "Query did not finish successfully. Final query state: {}",
+    "CANCELLED": "Query did not finish successfully. Final query state: {}",
+    "": "Query has not yet finished. Current state: {}",
+}
+
+
+def _each(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
+    found, missing = [], []
+    for key in keys:
+        try:
+            found.append(get(key))
+        except AwsError:
+            missing.append(key)
+    return found, missing
+
+
+_OPERATIONS: dict[str, Callable[[Athena, Params], Params]] = {
+    "CreateWorkGroup": Athena._create_work_group,
+    "GetWorkGroup": Athena._get_work_group,
+    "UpdateWorkGroup": Athena._update_work_group,
+    "DeleteWorkGroup": Athena._delete_work_group,
+    "ListWorkGroups": Athena._list_work_groups,
+    "TagResource": Athena._tag_resource,
+    "UntagResource": Athena._untag_resource,
+    "ListTagsForResource": Athena._list_tags,
+    "CreateNamedQuery": Athena._create_named_query,
+    "GetNamedQuery": Athena._get_named_query,
+    "BatchGetNamedQuery": Athena._batch_get_named_query,
+    "ListNamedQueries": Athena._list_named_queries,
+    "UpdateNamedQuery": Athena._update_named_query,
+    "DeleteNamedQuery": Athena._delete_named_query,
+    "StartQueryExecution": Athena._start_query_execution,
+    "GetQueryExecution": Athena._get_query_execution,
+    "BatchGetQueryExecution": Athena._batch_get_query_execution,
+    "ListQueryExecutions": Athena._list_query_executions,
+    "StopQueryExecution": Athena._stop_query_execution,
+    "GetQueryResults": Athena._get_query_results,
+    "GetQueryRuntimeStatistics": Athena._get_runtime_statistics,
+}

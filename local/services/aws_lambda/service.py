@@ -1,0 +1,296 @@
+"""Lambda: keeps the code that is deployed, and runs it, in an interpreter of its own."""
+
+import base64
+import json
+import os
+import re
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from moto.utilities.utils import get_partition
+
+from local.core.metrics import put_metrics
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import ACCOUNT, Cloud
+from local.core.service import Part
+from local.services.aws_lambda.logs import TAIL, filtered_metrics, log_lines, put_log
+from local.services.aws_lambda.process import Function, Outcome, Sandbox
+from local.services.aws_lambda.validation import (
+    check_configuration,
+    check_creation,
+    check_event,
+    check_modelled,
+    check_zip,
+)
+from local.services.iam.roles import assumable, presented
+
+PRINCIPAL = "lambda.amazonaws.com"
+JSON = ("Content-Type", "application/json")
+REFERENCE = re.compile(
+    r"(?:arn:[\w-]+:lambda:[\w-]+:)?(?:\d{12}:)?(?:function:)?(?P<name>[\w-]+)(?::(?P<qualifier>.+))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The function that a request's path means; without a qualifier it is `$LATEST`."""
+
+    name: str
+    qualifier: str | None
+
+
+class Lambda(Part):
+    """Owns code, logging configuration and invocations; moto keeps the rest of a function."""
+
+    services = ("lambda",)
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._functions: dict[str, Function] = {}
+        self._sandboxes: dict[str, Sandbox] = {}
+        self._starting = threading.Lock()
+        self._routes: tuple[tuple[str, str, Callable[[Call, Target], Reply]], ...] = (
+            ("POST", "/functions/?", self._create),
+            ("GET", "/functions/([^/]+)/?", self._get),
+            ("DELETE", "/functions/([^/]+)/?", self._delete),
+            ("GET", "/functions/([^/]+)/code", self._code),
+            ("PUT", "/functions/([^/]+)/code", self._update_code),
+            ("GET", "/functions/([^/]+)/configuration", self._get_configuration),
+            ("PUT", "/functions/([^/]+)/configuration", self._update_configuration),
+            ("POST", "/functions/([^/]+)/invocations", self._invoke),
+        )
+
+    def answer(self, call: Call) -> Reply | None:
+        """Answer what concerns code, configuration and invocations of functions."""
+        for method, pattern, respond in self._routes:
+            found = re.fullmatch(r"/2015-03-31" + pattern, call.path)
+            if found and call.method == method:
+                return respond(call, target(found[1] if found.groups() else "", call.query))
+        return None
+
+    def restart(self) -> None:
+        """End all processes: the next event of each function starts one."""
+        with self._starting:
+            for name in list(self._sandboxes):
+                self._retire(name)
+
+    def close(self) -> None:
+        """End all processes, without waiting for what they are at."""
+        for sandbox in list(self._sandboxes.values()):
+            sandbox.kill()
+        self.restart()
+
+    def _create(self, call: Call, _: Target) -> Reply:
+        params = call.params
+        check_creation(params)
+        self._check_role(params["Role"])
+        code = self._code_of(params["Code"], "CreateFunction")
+        logging = logging_of(params["FunctionName"], params.get("LoggingConfig", {}))
+        params["Code"] = {"ZipFile": base64.b64encode(code).decode()}
+        reply = self.cloud.moto(call, json.dumps(params).encode())
+        return self._deployed(reply, code, logging)
+
+    def _get(self, call: Call, wanted: Target) -> Reply:
+        function = self._function(wanted)
+        reply = self.cloud.moto(_plain(call, wanted))
+        payload = reply.payload
+        payload["Configuration"] = self._described(payload["Configuration"], function, wanted)
+        scope = f"local/20150331/{function.region}/lambda/aws4_request"
+        location = f"/2015-03-31/functions/{function.name}/code?X-Amz-Credential={scope}"
+        payload["Code"] = {"RepositoryType": "S3", "Location": self.cloud.endpoint + location}
+        return _json(payload, reply.status)
+
+    def _code(self, _: Call, wanted: Target) -> Reply:
+        return Reply(self._function(wanted).code, headers=(("Content-Type", "application/zip"),))
+
+    def _get_configuration(self, call: Call, wanted: Target) -> Reply:
+        function = self._function(wanted)
+        reply = self.cloud.moto(_plain(call, wanted))
+        return _json(self._described(reply.payload, function, wanted), reply.status)
+
+    def _described(
+        self, configuration: dict[str, Any], function: Function, wanted: Target
+    ) -> dict[str, Any]:
+        arn = f"{function.arn}:{wanted.qualifier}" if wanted.qualifier else function.arn
+        return {**configuration, "FunctionArn": arn, "LoggingConfig": dict(function.logging)}
+
+    def _update_code(self, call: Call, wanted: Target) -> Reply:
+        function, params = self._function(wanted), call.params
+        check_modelled(params)
+        code = self._code_of(params, "UpdateFunctionCode")
+        others = {k: v for k, v in params.items() if k not in ("S3Bucket", "S3Key", "ZipFile")}
+        body = {**others, "ZipFile": base64.b64encode(code).decode()}
+        reply = self.cloud.moto(_plain(call, wanted), json.dumps(body).encode())
+        if params.get("DryRun"):
+            return reply
+        return self._deployed(reply, code, function.logging)
+
+    def _update_configuration(self, call: Call, wanted: Target) -> Reply:
+        function, params = self._function(wanted), call.params
+        check_configuration(params)
+        self._check_role(params.get("Role", function.role))
+        logging = logging_of(function.name, {**function.logging, **params.get("LoggingConfig", {})})
+        reply = self.cloud.moto(_plain(call, wanted))
+        return self._deployed(reply, function.code, logging)
+
+    def _delete(self, call: Call, wanted: Target) -> Reply:
+        reply = self.cloud.moto(_plain(call, wanted))
+        if reply.status < 300:
+            self._functions.pop(wanted.name, None)
+            self._retire(wanted.name)
+        return reply
+
+    def _deployed(self, reply: Reply, code: bytes, logging: Mapping[str, str]) -> Reply:
+        """Remember what moto has accepted; the next event finds a process that runs it."""
+        if reply.status >= 300:
+            return reply
+        function = function_of(reply.payload, code, logging)
+        self._functions[function.name] = function
+        return _json({**reply.payload, "LoggingConfig": dict(logging)}, reply.status)
+
+    def _retire(self, name: str) -> None:
+        if sandbox := self._sandboxes.pop(name, None):
+            sandbox.close()
+
+    def _function(self, wanted: Target) -> Function:
+        function = self._functions.get(wanted.name)
+        if function is None or wanted.qualifier not in (None, "$LATEST"):
+            region = self.cloud.region
+            arn = f"arn:{get_partition(region)}:lambda:{region}:{ACCOUNT}:function:{wanted.name}"
+            arn += f":{wanted.qualifier}" if wanted.qualifier else ""
+            raise AwsError("ResourceNotFoundException", f"Function not found: {arn}", 404)
+        return function
+
+    def _check_role(self, role: str) -> None:
+        if not assumable(self.cloud.client("iam"), role, PRINCIPAL, presented(role, PRINCIPAL)):
+            text = "The role defined for the function cannot be assumed by Lambda."
+            raise AwsError("InvalidParameterValueException", text)
+
+    def _code_of(self, params: Mapping[str, Any], operation: str) -> bytes:
+        """Return the zip that a request carries, or that it names in S3."""
+        if "ZipFile" in params:
+            code = base64.b64decode(params["ZipFile"])
+        else:
+            code = self._stored(params["S3Bucket"], params["S3Key"])
+        check_zip(code, operation)
+        return code
+
+    def _stored(self, bucket: str, key: str) -> bytes:
+        s3 = self.cloud.client("s3")
+        try:
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except s3.exceptions.ClientError as error:
+            code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+            text = (
+                f"Error occurred while GetObject. S3 Error Code: {code}. "
+                f"S3 Error Message: {message}"
+            )
+            raise AwsError("InvalidParameterValueException", text) from None
+
+    def _invoke(self, call: Call, wanted: Target) -> Reply:
+        self._function(wanted)
+        check_event(call.body)
+        kind = call.environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
+        if kind == "DryRun":
+            return Reply(status=204)
+        if kind != "RequestResponse":
+            text = f"Not modelled on the laptop: InvocationType={kind}."
+            raise AwsError("InvalidParameterValueException", text)
+        request_id, event = str(uuid.uuid4()), call.body or b"{}"
+        sandbox = self._sandbox(self._function(wanted))
+        while (outcome := sandbox.invoke(request_id, event)) is None:
+            sandbox = self._sandbox(self._function(wanted))
+        lines = log_lines(sandbox.function, request_id, outcome)
+        self._publish(sandbox.function, sandbox.log_stream, lines)
+        self._measure(sandbox.function, outcome)
+        return _outcome_reply(outcome, request_id, lines, call)
+
+    def _sandbox(self, function: Function) -> Sandbox:
+        with self._starting:
+            sandbox = self._sandboxes.get(function.name)
+            if sandbox is None or sandbox.function is not function:
+                self._retire(function.name)
+                sandbox = Sandbox(function, self._endpoints())
+                self._sandboxes[function.name] = sandbox
+            return sandbox
+
+    def _endpoints(self) -> dict[str, str]:
+        given = {k: v for k, v in os.environ.items() if k.startswith("AWS_ENDPOINT_URL")}
+        return {"AWS_ENDPOINT_URL": self.cloud.endpoint, **given}
+
+    def _publish(self, function: Function, stream: str, lines: list[str]) -> None:
+        """Write the log under the function's role, and let metric filters read what arrived."""
+        group = function.logging["LogGroup"]
+        if not put_log(self.cloud.client("logs", function.role, PRINCIPAL), group, stream, lines):
+            return
+        filters = self.cloud.client("logs").describe_metric_filters(logGroupName=group)
+        cloudwatch = self.cloud.client("cloudwatch")
+        for namespace, name, total in filtered_metrics(filters["metricFilters"], lines):
+            data = [{"MetricName": name, "Value": total}]
+            cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)
+
+    def _measure(self, function: Function, outcome: Outcome) -> None:
+        values = {
+            "Invocations": 1,
+            "Errors": int(outcome.failed),
+            "Duration": outcome.seconds * 1000,
+        }
+        of = ("FunctionName", function.name)
+        put_metrics(self.cloud.client("cloudwatch"), "AWS/Lambda", of, values)
+
+
+def target(reference: str, query: Mapping[str, str]) -> Target:
+    """Return the function that a name, a partial ARN or an ARN means."""
+    found = REFERENCE.fullmatch(reference)
+    name, qualifier = (found["name"], found["qualifier"]) if found else (reference, None)
+    return Target(name, qualifier or query.get("Qualifier"))
+
+
+def logging_of(name: str, given: Mapping[str, str]) -> dict[str, str]:
+    """Return a function's whole logging configuration."""
+    levels = {"ApplicationLogLevel": "INFO", "SystemLogLevel": "INFO"}
+    defaults = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"}
+    return {**defaults, **(levels if given.get("LogFormat") == "JSON" else {}), **given}
+
+
+def function_of(
+    configuration: Mapping[str, Any], code: bytes, logging: Mapping[str, str]
+) -> Function:
+    """Return a function as Lambda describes it."""
+    return Function(
+        name=configuration["FunctionName"],
+        arn=configuration["FunctionArn"],
+        role=configuration["Role"],
+        runtime=configuration["Runtime"],
+        handler=configuration["Handler"],
+        timeout=configuration["Timeout"],
+        memory=configuration["MemorySize"],
+        region=configuration["FunctionArn"].split(":")[3],
+        environment=configuration.get("Environment", {}).get("Variables", {}),
+        logging=logging,
+        code=code,
+    )
+
+
+def _outcome_reply(outcome: Outcome, request_id: str, lines: list[str], call: Call) -> Reply:
+    headers = [JSON, ("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
+    if outcome.failed:
+        headers.append(("X-Amz-Function-Error", "Unhandled"))
+    if call.environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail":
+        tail = "\n".join(lines).encode()[-TAIL:]
+        headers.append(("X-Amz-Log-Result", base64.b64encode(tail).decode()))
+    return Reply(outcome.payload, headers=tuple(headers))
+
+
+def _plain(call: Call, wanted: Target) -> Call:
+    """Return the call as moto understands it: with the function's bare name in its path."""
+    path = re.sub(r"/functions/[^/]+", f"/functions/{wanted.name}", call.path)
+    moved = {"PATH_INFO": path, "REQUEST_URI": path, "RAW_URI": path, "QUERY_STRING": ""}
+    return replace(call, path=path, environ={**call.environ, **moved})
+
+
+def _json(payload: Mapping[str, Any], status: int) -> Reply:
+    return replace(json_reply(payload, status), headers=(JSON,))

@@ -1,0 +1,183 @@
+"""Firehose: refuses what AWS refuses, and keeps its delivery streams at work."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from local.core.hop_counts import HopCount
+from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.server import Cloud
+from local.core.service import Part
+from local.services.firehose.config import PRINCIPAL, Settings, settings
+from local.services.firehose.delivery_stream import DeliveryStream
+from local.services.firehose.kinesis_source import Source
+from local.services.firehose.validation import (
+    DESTINATION,
+    check_creation,
+    check_update,
+    completed,
+    refusal,
+)
+from local.services.iam.roles import assumable, presented
+
+UPDATE = "ExtendedS3DestinationUpdate"
+DESCRIPTION = "ExtendedS3DestinationDescription"
+
+
+class Firehose(Part):
+    """Owns what moves in delivery streams; moto keeps their configuration."""
+
+    services = ("firehose",)
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._streams: dict[str, DeliveryStream] = {}
+        self._settings: dict[str, Settings] = {}
+        self._changes = 0
+        self._answers: dict[str, Callable[[Call], Reply]] = {
+            "CreateDeliveryStream": self._create,
+            "UpdateDestination": self._update,
+            "DeleteDeliveryStream": self._delete,
+            "PutRecord": self._refuse_put,
+            "PutRecordBatch": self._refuse_put,
+            "StartDeliveryStreamEncryption": self._refuse_put,
+        }
+
+    def answer(self, call: Call) -> Reply | None:
+        """Answer the calls that change a stream, or that are for direct puts alone."""
+        respond = self._answers.get(call.operation)
+        return respond(call) if respond else None
+
+    def step(self) -> bool:
+        """Let each delivery stream do what is due."""
+        worked = [self._moved(name, stream) for name, stream in list(self._streams.items())]
+        return any(worked)
+
+    def _moved(self, name: str, stream: DeliveryStream) -> bool:
+        firehose = self.cloud.client("firehose")
+        try:
+            of = self._settings_of(name)
+        except firehose.exceptions.ResourceNotFoundException:  # Deleted at this moment.
+            return False
+        return stream.step(of)
+
+    def wakes_at(self) -> float | None:
+        """Return when the first stream has something due."""
+        due = [stream.wakes_at() for stream in list(self._streams.values())]
+        return min((at for at in due if at is not None), default=None)
+
+    def counts(self) -> list[HopCount]:
+        """Return the two hops of all streams: to the function, and from there to S3."""
+        streams = list(self._streams.values())
+
+        def total(name: str) -> int:
+            return sum(stream.totals[name] for stream in streams)
+
+        transform = map(total, ("read", "transformed", "untransformed", "unanswered"))
+        delivered = sum(stream.delivered for stream in streams)
+        failed, forgotten = total("unpartitioned"), total("unwritten")
+        return [
+            HopCount("Firehose → Lambda", *transform),
+            HopCount("Firehose → S3", total("rows"), delivered, failed, forgotten),
+        ]
+
+    def restart(self) -> None:
+        """Let each delivery stream lose what it holds in memory."""
+        for stream in list(self._streams.values()):
+            stream.restart()
+
+    def _create(self, call: Call) -> Reply:
+        params = call.params
+        check_creation(params)
+        config = params[DESTINATION]
+        source = params["KinesisStreamSourceConfiguration"]
+        for role in (config["RoleARN"], source["RoleARN"]):
+            self._check_role(role)
+        stream = DeliveryStream(self.cloud, self._source(source))
+        params[DESTINATION] = completed(config)
+        reply = self.cloud.moto(call, json.dumps(params).encode())
+        if reply.status == 200:
+            self._streams[params["DeliveryStreamName"]] = stream
+        return reply
+
+    def _source(self, config: Mapping[str, str]) -> Source:
+        """Return a reader that begins where the source ends now; the role must allow that."""
+        kinesis = self.cloud.client("kinesis", config["RoleARN"], PRINCIPAL)
+        try:
+            return Source(kinesis, config["KinesisStreamARN"])
+        except ClientError as error:
+            text = error.response["Error"]["Message"]
+            raise refusal(f"Role {config['RoleARN']} cannot read the source: {text}") from None
+
+    def _check_role(self, role: str) -> None:
+        if not assumable(self.cloud.client("iam"), role, PRINCIPAL, presented(role, PRINCIPAL)):
+            raise refusal(
+                f"Firehose is unable to assume role {role}. Please check the role provided."
+            )
+
+    def _settings_of(self, name: str) -> Settings:
+        found, changes = self._settings.get(name), self._changes
+        if found is None:
+            firehose = self.cloud.client("firehose")
+            described = firehose.describe_delivery_stream(DeliveryStreamName=name)
+            found = settings(described["DeliveryStreamDescription"])
+            if changes == self._changes:  # Else it may be older than an update on another thread.
+                self._settings[name] = found
+        return found
+
+    def _update(self, call: Call) -> Reply:
+        """Merge an update into what is there; one that changes nothing makes no new version."""
+        params = call.params
+        if UPDATE not in params:
+            raise refusal(f"Not modelled on the laptop: an update without {UPDATE}.")
+        name = params["DeliveryStreamName"]
+        current = self._current(name)
+        merged = merged_destination(current, params[UPDATE])
+        check_update(current, merged)
+        self._check_role(merged["RoleARN"])
+        merged = completed(merged)
+        if merged == current:
+            return json_reply({})
+        reply = self.cloud.moto(call, json.dumps({**params, UPDATE: merged}).encode())
+        self._forget(name)
+        return reply
+
+    def _current(self, name: str) -> dict[str, Any]:
+        firehose = self.cloud.client("firehose")
+        try:
+            described = firehose.describe_delivery_stream(DeliveryStreamName=name)
+        except firehose.exceptions.ResourceNotFoundException as error:
+            text = error.response["Error"]["Message"]
+            raise AwsError("ResourceNotFoundException", text) from None
+        return described["DeliveryStreamDescription"]["Destinations"][0][DESCRIPTION]
+
+    def _delete(self, call: Call) -> Reply:
+        """Delete a stream and what it holds: Firehose delivers none of it."""
+        reply = self.cloud.moto(call)
+        if reply.status == 200:
+            name = call.params["DeliveryStreamName"]
+            self._streams.pop(name, None)
+            self._forget(name)
+        return reply
+
+    def _forget(self, name: str) -> None:
+        self._changes += 1
+        self._settings.pop(name, None)
+
+    def _refuse_put(self, call: Call) -> Reply:
+        text = "This operation is not permitted on KinesisStreamAsSource delivery stream type."
+        self._current(call.params["DeliveryStreamName"])
+        raise refusal(text)
+
+
+def merged_destination(current: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a destination after an update: what that leaves out stays, `Enabled` included."""
+    processing = "ProcessingConfiguration"
+    kept = {"Enabled": current[processing]["Enabled"]}
+    return {
+        **current,
+        **update,
+        processing: {**kept, **update.get(processing, current[processing])},
+    }

@@ -1,0 +1,14 @@
+"""The managed services that the laptop cloud moves by itself; moto answers for all others."""
+
+from local.services.athena import Athena
+from local.services.aws_lambda import Lambda
+from local.services.dynamodb import DynamoDb
+from local.services.firehose import Firehose
+from local.services.glue import Glue
+from local.services.iam import Iam
+from local.services.kinesis.service import Kinesis
+from local.services.pipes import Pipes
+from local.services.s3.service import S3
+
+# In the order in which a change meets them, so that one round of steps carries it far.
+PARTS = (Iam, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)
