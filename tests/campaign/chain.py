@@ -29,8 +29,8 @@ from setup import names
 from tests.campaign.evidence import letters, object_keys, queue_url
 from tests.campaign.interruptions import Reaper, UnsteadyCloud
 from tests.campaign.storm import Storm
-from tests.laptop import aws, laptop, zipped
-from tests.setup_world import forget_where
+from tests.support.laptop_cloud import aws, laptop, zipped
+from tests.support.setup_fixture import forget_where
 
 RAISING = zipped(
     "def lambda_handler(event, context):\n    raise ValueError\n", "lambda_function.py"

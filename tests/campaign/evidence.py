@@ -11,7 +11,7 @@ from operations.replay.error_documents import documents
 from operations.replay.pipe_format import piped
 from operations.table import Table
 from setup import names
-from tests.laptop import aws
+from tests.support.laptop_cloud import aws
 from transform import Change, change
 
 Columns = dict[str, str | None]

@@ -17,7 +17,7 @@ from tests.campaign.effects import Effects
 from tests.campaign.evidence import Evidence, evidence, in_kinesis, lake_objects
 from tests.campaign.interruptions import Death
 from tests.campaign.storm import ASK
-from tests.laptop import aws
+from tests.support.laptop_cloud import aws
 from transform import canonical
 
 Item = dict[str, Any]

@@ -15,11 +15,11 @@ from operations.replay.validation import Accepted, judged
 from operations.table import Table as DescribedTable
 from operations.verify.repair import mending_record
 from operations.verify.result import Finding
-from tests import histories
 from tests.campaign import validators
 from tests.campaign.evidence import Columns, Evidence, id_of
-from tests.histories import key_of
-from tests.strategies import ARN, Item, firehose_record
+from tests.strategies import table_histories as histories
+from tests.strategies.records import ARN, Item, firehose_record
+from tests.strategies.table_histories import key_of
 from transform.state import Row, gaps, latest
 
 ACCOUNTS, OPENING = ("A", "B"), 100

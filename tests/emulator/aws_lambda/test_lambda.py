@@ -1,0 +1,429 @@
+"""The laptop's Lambda: it runs the deployed zip alone, and fails as AWS's does."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from local.core.server import Cloud
+from local.services.aws_lambda.logs import matcher
+from local.services.aws_lambda.service import Lambda, Target, target
+from local.services.iam.service import Iam
+from tests.support.iam_roles import allow, make_role
+from tests.support.laptop_cloud import aws, laptop, metric_sum, refused, zipped
+
+LOGS = "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents"
+HANDLER = """
+import logging, os, sys, time
+
+def handler(event, context):
+    print("got", event)
+    exec(event.get("do", ""))
+    return eval(event.get("give", "event"))
+"""
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """A laptop cloud with Lambda, and two roles: `fn` may write logs, `mute` may do nothing."""
+    with laptop(Iam, Lambda) as cloud:
+        make_role("fn", "lambda", allow(LOGS, "*"))
+        make_role("mute", "lambda", allow("sqs:SendMessage", "*"))
+        make_role("other", "glue", allow(LOGS, "*"))
+        deploy("echo")
+        yield cloud
+
+
+def deploy(name: str, code: str = HANDLER, **settings: Any) -> dict[str, Any]:
+    """Create a function, from its source or from a zip that `Code` gives."""
+    wanted = {
+        "Runtime": "python3.13",
+        "Role": f"arn:aws:iam::123456789012:role/{settings.pop('role', 'fn')}",
+        "Handler": "main.handler",
+        "Code": {"ZipFile": zipped(code)},
+        "Timeout": 30,
+        **settings,
+    }
+    return aws("lambda").create_function(FunctionName=name, **wanted)
+
+
+def invoked(name: str, event: Any = None, **settings: Any) -> tuple[Any, str | None]:
+    """Return the decoded answer to an event, and the kind of error that it is."""
+    payload = json.dumps(event or {})
+    answer = aws("lambda").invoke(FunctionName=name, Payload=payload, **settings)
+    return json.loads(answer["Payload"].read()), answer.get("FunctionError")
+
+
+def failure(name: str, event: Any = None) -> tuple[str, str]:
+    """Return type and text of the error that an event leads to."""
+    payload, kind = invoked(name, event)
+    assert kind == "Unhandled"
+    return payload["errorType"], payload["errorMessage"].partition("Error: ")[2] or payload[
+        "errorMessage"
+    ]
+
+
+def log(group: str) -> list[str]:
+    logs = aws("logs")
+    events = logs.filter_log_events(logGroupName=group)["events"]
+    return [event["message"] for event in events]
+
+
+def test_a_function_answers_what_its_handler_returns(cloud: Cloud) -> None:
+    assert invoked("echo", {"ü": [1, None]}) == ({"ü": [1, None]}, None)
+
+
+@pytest.mark.parametrize("suffix", ["", ":$LATEST"])
+@pytest.mark.parametrize("prefix", ["", "arn:aws:lambda:us-east-1:123456789012:function:"])
+def test_a_function_is_found_by_name_and_by_arn(cloud: Cloud, prefix: str, suffix: str) -> None:
+    found = aws("lambda").get_function(FunctionName=f"{prefix}echo{suffix}")
+    assert found["Configuration"]["FunctionArn"].endswith(f":function:echo{suffix}")
+    assert invoked(f"{prefix}echo{suffix}", {"a": 1}) == ({"a": 1}, None)
+
+
+@given(st.text("abc-_9", min_size=1, max_size=64), st.sampled_from([None, "$LATEST", "7", "live"]))
+@example("function", "$LATEST")
+def test_every_form_of_a_reference_means_the_same_function(name: str, version: str | None) -> None:
+    suffix = f":{version}" if version else ""
+    forms = ("", "123456789012:function:", "arn:aws:lambda:us-east-1:123456789012:function:")
+    assert {target(form + name + suffix, {}) for form in forms} == {Target(name, version)}
+
+
+def test_the_zip_can_be_fetched_where_get_function_says(cloud: Cloud) -> None:
+    location = aws("lambda").get_function(FunctionName="echo")["Code"]["Location"]
+    with urlopen(location) as response:
+        assert response.read() == zipped(HANDLER)
+
+
+def test_a_function_sees_neither_the_project_nor_installed_packages(cloud: Cloud) -> None:
+    for module in ("transform", "local.core.server", "boto3", "moto"):
+        kind, text = failure("echo", {"do": f"import {module}"})
+        assert kind == "ModuleNotFoundError", text
+
+
+def test_a_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SECRET_OF_THE_PARENT", "x")
+    deploy("environment", Environment={"Variables": {"OWN": "1"}})
+    variables, _ = invoked("environment", {"give": "dict(os.environ)"})
+    assert variables["OWN"] == "1"
+    assert variables["AWS_REGION"] == "us-east-1"
+    assert variables["AWS_LAMBDA_FUNCTION_NAME"] == "environment"
+    assert variables["AWS_ENDPOINT_URL"] == cloud.endpoint
+    assert "SECRET_OF_THE_PARENT" not in variables
+    assert "VIRTUAL_ENV" not in variables
+
+
+def test_the_context_tells_name_request_and_remaining_time(cloud: Cloud) -> None:
+    give = "[context.function_name, context.log_group_name, context.get_remaining_time_in_millis()]"
+    (name, group, left), _ = invoked("echo", {"give": give})
+    assert (name, group) == ("echo", "/aws/lambda/echo")
+    assert 20_000 < left <= 30_000
+
+
+def test_a_process_is_kept_between_events_and_replaced_by_new_code(cloud: Cloud) -> None:
+    deploy("warm")
+    first = invoked("warm", {"give": "os.getpid()"})
+    assert invoked("warm", {"give": "os.getpid()"}) == first
+    aws("lambda").update_function_code(
+        FunctionName="warm", ZipFile=zipped("def handler(event, context): return 'new'")
+    )
+    assert invoked("warm") == ("new", None)
+
+
+def test_code_may_come_from_s3(cloud: Cloud) -> None:
+    s3, functions = aws("s3"), aws("lambda")
+    s3.create_bucket(Bucket="code")
+    s3.put_object(Bucket="code", Key="f.zip", Body=zipped(HANDLER))
+    deploy("stored", Code={"S3Bucket": "code", "S3Key": "f.zip"})
+    assert invoked("stored", {"a": 1}) == ({"a": 1}, None)
+    wanted = {"FunctionName": "stored", "S3Bucket": "code", "S3Key": "absent"}
+    code, text = refused(functions.update_function_code, **wanted)
+    assert code == "InvalidParameterValueException"
+    assert "S3 Error Code: NoSuchKey" in text
+
+
+FAILURES = [
+    ("raise ValueError('boom')", "ValueError", "boom"),
+    ("logging.error('%', 1)", "ValueError", "incomplete format"),
+    ("os._exit(1)", "Runtime.ExitError", "Runtime exited with error: exit status 1"),
+    ("sys.exit(0)", "Runtime.ExitError", "Runtime exited without providing a reason"),
+    ("os.abort()", "Runtime.ExitError", "Runtime exited with error: signal: aborted"),
+]
+
+
+@pytest.mark.parametrize(("do", "kind", "text"), FAILURES)
+def test_a_failing_handler_fails_as_on_aws(cloud: Cloud, do: str, kind: str, text: str) -> None:
+    assert failure("echo", {"do": do}) == (kind, text)
+    assert invoked("echo", {"after": do}) == ({"after": do}, None)
+
+
+def test_an_answer_must_be_json_of_six_megabytes_at_most(cloud: Cloud) -> None:
+    kind, text = failure("echo", {"give": "{1, 2}"})
+    assert kind == "Runtime.MarshalError"
+    assert "Object of type set is not JSON serializable" in text
+    assert failure("echo", {"give": "'x' * 6_291_555"})[0] == "Function.ResponseSizeTooLarge"
+    assert invoked("echo", {"give": "'x' * 6_291_554"})[1] is None
+
+
+def test_a_trace_names_the_task_directory_of_aws(cloud: Cloud) -> None:
+    payload, _ = invoked("echo", {"do": "raise ValueError"})
+    assert payload["stackTrace"][0].startswith('  File "/var/task/main.py", line 6, in handler')
+
+
+def test_a_slow_handler_is_killed_when_its_time_is_over(cloud: Cloud) -> None:
+    deploy("slow", Timeout=1)
+    started = time.monotonic()
+    slow = {"do": "print('asleep'); time.sleep(20)"}
+    assert failure("slow", slow) == ("Sandbox.Timedout", "Task timed out after 1.00 seconds")
+    assert time.monotonic() - started < 10
+    assert "asleep" in log("/aws/lambda/slow")
+    assert invoked("slow", {"a": 1}) == ({"a": 1}, None)
+
+
+STARTS = [
+    ("import absent", "main.handler", "Runtime.ImportModuleError", "No module named 'absent'"),
+    ("x = 1", "main.handler", "Runtime.HandlerNotFound", "Handler 'handler' missing on module"),
+    ("x = 1", "other.handler", "Runtime.ImportModuleError", "Unable to import module 'other'"),
+    ("x = (", "main.handler", "Runtime.UserCodeSyntaxError", "Syntax error in module 'main'"),
+    ("x = 1", "handler", "Runtime.MalformedHandlerName", "Bad handler 'handler'"),
+    ("1 / 0", "main.handler", "ZeroDivisionError", "division by zero"),
+]
+
+
+@pytest.mark.parametrize(("code", "handler", "kind", "text"), STARTS)
+def test_a_function_that_cannot_start_says_why(
+    cloud: Cloud, code: str, handler: str, kind: str, text: str
+) -> None:
+    name = f"start-{STARTS.index((code, handler, kind, text))}"
+    deploy(name, code, Handler=handler)
+    for _ in "twice":
+        found_kind, found_text = failure(name)
+        assert (found_kind, text in found_text) == (kind, True), found_text
+
+
+def test_a_file_that_only_its_owner_may_read_cannot_be_imported(cloud: Cloud) -> None:
+    deploy("private", Code={"ZipFile": zipped(HANDLER, mode=0o600)})
+    kind, text = failure("private")
+    assert kind == "Runtime.ImportModuleError"
+    assert "[Errno 13] Permission denied: '/var/task/main.py'" in text
+
+
+def test_a_zip_cannot_write_outside_its_directory(cloud: Cloud, tmp_path: Any) -> None:
+    deploy("slip", Code={"ZipFile": zipped("x = 1", name="../../slipped.py")})
+    failure("slip")
+    folder, _ = invoked("echo", {"give": "os.getcwd()"})
+    assert not os.path.exists(os.path.join(folder, "..", "..", "slipped.py"))
+
+
+def test_the_log_holds_start_output_end_and_report(cloud: Cloud) -> None:
+    deploy("logged", LoggingConfig={"LogGroup": "/own/group"})
+    invoked("logged", {"do": "logging.error('%s!', 'careful')"})
+    start, printed, logged, end, report = log("/own/group")
+    assert start.startswith("START RequestId: ")
+    assert start.endswith(" Version: $LATEST")
+    assert printed.startswith("got {")
+    assert logged.startswith("[ERROR]\t")
+    assert logged.endswith("\tcareful!")
+    assert end.startswith("END RequestId: ")
+    assert report.startswith("REPORT RequestId: ")
+
+
+def test_a_log_in_json_is_json_where_the_platform_writes_it(cloud: Cloud) -> None:
+    deploy("json-log", LoggingConfig={"LogFormat": "JSON"})
+    invoked("json-log", {"do": "logging.getLogger('x').info('careful')"})
+    start, _, logged, report = log("/aws/lambda/json-log")
+    assert json.loads(start)["type"] == "platform.start"
+    assert json.loads(logged)["message"] == "careful"
+    assert json.loads(report)["record"]["status"] == "success"
+
+
+def test_a_line_of_the_log_ends_only_where_the_function_ends_it(cloud: Cloud) -> None:
+    deploy("lines", LoggingConfig={"LogGroup": "/lines"})
+    written = "one\u2028\x85\x0bline"
+    invoked("lines", {"do": f"print({written!r})"})
+    assert log("/lines")[2] == written
+
+
+def test_a_function_whose_role_may_not_log_works_in_silence(cloud: Cloud) -> None:
+    deploy("silent", role="mute")
+    assert invoked("silent", {"a": 1}) == ({"a": 1}, None)
+    groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/silent")
+    assert groups["logGroups"] == []
+
+
+def test_an_invocation_shows_the_tail_of_its_log_when_asked(cloud: Cloud) -> None:
+    wanted = {"FunctionName": "echo", "Payload": b"{}"}
+    functions = aws("lambda")
+    tail = base64.b64decode(functions.invoke(LogType="Tail", **wanted)["LogResult"]).decode()
+    assert "got {}" in tail
+    assert "LogResult" not in functions.invoke(**wanted)
+
+
+def test_a_dry_run_runs_nothing(cloud: Cloud) -> None:
+    answer = aws("lambda").invoke(FunctionName="echo", InvocationType="DryRun")
+    assert answer["StatusCode"] == 204
+
+
+def test_metric_filters_read_the_lines_of_the_log(cloud: Cloud) -> None:
+    logs = aws("logs")
+    logs.create_log_group(logGroupName="/aws/lambda/filtered")
+    logs.put_metric_filter(
+        logGroupName="/aws/lambda/filtered",
+        filterName="failed",
+        filterPattern="{ $.failed > 0 }",
+        metricTransformations=[
+            {"metricName": "Failed", "metricNamespace": "Own", "metricValue": "$.failed"}
+        ],
+    )
+    deploy("filtered")
+    lines = [{"failed": 3}, {"failed": 0}, {"ok": 1}, {"failed": 4}]
+    invoked("filtered", {"do": "\n".join(f"print({json.dumps(line)!r})" for line in lines)})
+    assert metric_sum("Own", "Failed") == 7
+    assert metric_sum("AWS/Lambda", "Invocations", FunctionName="filtered") == 1
+
+
+@given(st.integers(-9, 9), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-9, 9))
+def test_a_pattern_compares_as_python_does(value: int, sign: str, wanted: int) -> None:
+    expected = eval(f"{value} {sign if sign != '=' else '=='} {wanted}")
+    assert matcher(f"{{ $.a.b {sign} {wanted} }}")({"a": {"b": value}}) == expected
+
+
+def test_a_pattern_matches_only_what_has_the_member(cloud: Cloud) -> None:
+    assert matcher('{ $.level = "ERROR" }')({"level": "ERROR"})
+    assert not matcher('{ $.level != "ERROR" }')({"message": "x"})
+    assert not matcher("{ $.level > 0 }")({"level": "ERROR"})
+    assert not matcher("ERROR")({"level": "ERROR"})
+
+
+def mislabelled(place: int, value: int) -> bytes:
+    """Return a zip of whose code both headers say something untrue."""
+    archive = bytearray(zipped(HANDLER))
+    for header in (0, archive.index(b"PK\1\2") + 2):
+        archive[header + place] = value
+    return bytes(archive)
+
+
+FLAGS, METHOD = 6, 8
+NO_ZIPS = [
+    b"no zip",
+    mislabelled(FLAGS, 1),  # encrypted
+    mislabelled(METHOD, zipfile.ZIP_DEFLATED),
+    mislabelled(METHOD, 99),  # Nobody compresses so.
+]
+REFUSALS = [
+    (
+        {"Runtime": "python3.9"},
+        "InvalidParameterValueException",
+        "python3.9 is no longer supported",
+    ),
+    ({"Runtime": "python4.0"}, "InvalidParameterValueException", "Value python4.0 at 'runtime'"),
+    ({"Timeout": 901}, "ValidationException", "Value '901' at 'timeout' failed"),
+    ({"MemorySize": 10241}, "ValidationException", "must have value less than or equal to 10240"),
+    ({"Handler": "a b"}, "ValidationException", "at 'handler' failed to satisfy constraint"),
+    (
+        {"Environment": {"Variables": {"AWS_REGION": "x", "A1": "x"}}},
+        "InvalidParameterValueException",
+        "Reserved keys used in this request: AWS_REGION",
+    ),
+    (
+        {"Environment": {"Variables": {"BIG": "x" * 4096}}},
+        "InvalidParameterValueException",
+        "exceeded the 4KB limit",
+    ),
+    ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException", "Environment"),
+    ({"role": "other"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
+    ({"role": "absent"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
+    ({"Layers": ["arn:x"]}, "InvalidParameterValueException", "Not modelled on the laptop: Layers"),
+    *(
+        (
+            {"Code": {"ZipFile": code}},
+            "InvalidParameterValueException",
+            "Could not unzip uploaded file",
+        )
+        for code in NO_ZIPS
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "code", "text"), REFUSALS)
+def test_what_lambda_does_not_take_is_refused(
+    cloud: Cloud, settings: dict[str, Any], code: str, text: str
+) -> None:
+    found_code, found_text = refused(deploy, name="refused", **settings)
+    assert (found_code, text.lower() in found_text.lower()) == (code, True), found_text
+
+
+def test_updates_are_judged_like_creations(cloud: Cloud) -> None:
+    functions = aws("lambda")
+    update = functions.update_function_configuration
+    assert refused(update, FunctionName="echo", Timeout=901)[0] == "ValidationException"
+    code = functions.update_function_code
+    found, _ = refused(code, FunctionName="echo", ZipFile=b"no zip")
+    assert found == "InvalidParameterValueException"
+    assert invoked("echo", {"a": 1}) == ({"a": 1}, None)
+
+
+def test_an_absent_function_is_not_found(cloud: Cloud) -> None:
+    functions = aws("lambda")
+    for name in ("absent", "echo:7"):
+        code, text = refused(functions.invoke, FunctionName=name, Payload=b"{}")
+        assert (code, name in text) == ("ResourceNotFoundException", True)
+
+
+def test_an_event_must_be_json_of_six_megabytes_at_most(cloud: Cloud) -> None:
+    functions = aws("lambda")
+    code, _ = refused(functions.invoke, FunctionName="echo", Payload=b"{")
+    assert code == "InvalidRequestContentException"
+    large = json.dumps("x" * 6_291_455)
+    code, _ = refused(functions.invoke, FunctionName="echo", Payload=large)
+    assert code == "RequestTooLargeException"
+
+
+def test_a_logging_configuration_is_kept_and_merged(cloud: Cloud) -> None:
+    functions = aws("lambda")
+    deploy("kept", LoggingConfig={"LogGroup": "/kept"})
+    functions.update_function_configuration(FunctionName="kept", Timeout=7)
+    found = functions.get_function_configuration(FunctionName="kept")
+    assert (found["Timeout"], found["LoggingConfig"]["LogGroup"]) == (7, "/kept")
+
+
+def test_a_deleted_function_is_gone_with_its_process(cloud: Cloud) -> None:
+    functions = aws("lambda")
+    deploy("deleted")
+    process, _ = invoked("deleted", {"give": "os.getpid()"})
+    functions.delete_function(FunctionName="deleted")
+    assert refused(functions.invoke, FunctionName="deleted")[0] == "ResourceNotFoundException"
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_closing_waits_for_no_function(cloud: Cloud, tmp_path: Path) -> None:
+    deploy("endless", Timeout=900)
+    begun, ended = tmp_path / "begun", []
+    endless = {"do": f"open({str(begun)!r}, 'w').close(); time.sleep(900)"}
+    call = threading.Thread(target=lambda: ended.append(failure("endless", endless)))
+    call.start()
+    while not begun.exists():
+        time.sleep(0.01)
+    cloud.part(Lambda).close()
+    call.join()
+    assert ended == [("Runtime.ExitError", "Runtime exited with error: signal: killed")]
+    assert invoked("echo", {"a": 1}) == ({"a": 1}, None)
+
+
+def test_the_bootstrap_needs_the_standard_library_alone() -> None:
+    command = [sys.executable, "-I", "-S", "local/lambda_runtime/bootstrap.py"]
+    ended = subprocess.run(command, env={"_HANDLER": "a.b"}, stdin=subprocess.DEVNULL, check=False)
+    assert ended.returncode == 0

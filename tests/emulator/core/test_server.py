@@ -1,0 +1,344 @@
+"""The laptop cloud's core: whose call it is, what is answered, and how time passes."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.core.clock import Clock
+from local.core.request import AwsError, Call, Reply, error_reply, json_reply
+from local.core.server import HOST, Cloud
+from local.core.service import Part
+from tests.support.laptop_cloud import empty_account, laptop
+
+
+class Watcher(Part):
+    """Sees the calls of some services, and lets moto answer them."""
+
+    services = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
+    seen: ClassVar[list[Call]] = []
+
+    def answer(self, call: Call) -> Reply | None:
+        self.seen.append(call)
+        return None
+
+
+class Refuser(Part):
+    """Refuses all that it is asked for."""
+
+    services = ("athena", "pipes", "glue")
+
+    def answer(self, call: Call) -> Reply | None:
+        raise AwsError("ConflictException", f"{call.service} is busy", 409)
+
+
+class Renamer(Part):
+    """Passes moto another body than came, and adds to its answer."""
+
+    services = ("logs",)
+
+    def answer(self, call: Call) -> Reply | None:
+        body = json.dumps({"logGroupName": "renamed"}).encode()
+        reply = self.cloud.moto(call, body if call.operation == "CreateLogGroup" else None)
+        return json_reply({**reply.payload, "nextToken": "added"}) if reply.body else reply
+
+
+class Alarm(Part):
+    """Has work at set times, and notes when it did it."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.due: list[float] = []
+        self.done: list[float] = []
+
+    def step(self) -> bool:
+        now = self.cloud.clock.now()
+        ready = [at for at in self.due if at <= now]
+        self.due = [at for at in self.due if at > now]
+        self.done += [now for _ in ready]
+        return bool(ready)
+
+    def wakes_at(self) -> float | None:
+        return min(self.due, default=None)
+
+
+class Sleeper(Alarm):
+    """One of two that wait."""
+
+
+class OtherSleeper(Alarm):
+    """The other."""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Cloud]:
+    with laptop(Watcher, Refuser, Renamer, Sleeper, OtherSleeper, region="eu-west-1") as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(running: Cloud) -> Cloud:
+    """An empty account, in which no call was seen yet."""
+    empty_account()
+    Watcher.seen.clear()
+    return running
+
+
+def test_a_call_goes_to_the_part_whose_service_it_was_signed_for(cloud: Cloud) -> None:
+    boto3.client("kinesis").list_streams()
+    boto3.client("sqs").list_queues()
+    boto3.client("sns").list_topics()
+    assert [(call.service, call.operation) for call in Watcher.seen] == [
+        ("kinesis", "ListStreams"),
+        ("sqs", "ListQueues"),
+    ]
+
+
+def test_streams_of_tables_are_calls_of_dynamodb(cloud: Cloud) -> None:
+    boto3.client("dynamodbstreams").list_streams()
+    assert [(call.service, call.operation) for call in Watcher.seen] == [
+        ("dynamodb", "ListStreams")
+    ]
+
+
+def test_a_call_says_what_was_asked_for_and_where(cloud: Cloud) -> None:
+    boto3.client("kinesis", region_name="us-west-2").create_stream(StreamName="s", ShardCount=1)
+    call = Watcher.seen[0]
+    assert (call.region, call.method, call.path) == ("us-west-2", "POST", "/")
+    assert call.params == {"StreamName": "s", "ShardCount": 1}
+
+
+def test_a_rest_call_has_a_path_and_a_query_instead_of_an_operation(cloud: Cloud) -> None:
+    with pytest.raises(ClientError):  # The part after the watcher refuses it.
+        boto3.client("pipes").list_pipes(NamePrefix="sales &", Limit=3)
+    call = Watcher.seen[0]
+    assert (call.operation, call.method, call.path) == ("", "GET", "/v1/pipes")
+    assert call.query == {"NamePrefix": "sales &", "Limit": "3"}
+    assert call.params == {}
+
+
+def test_what_a_part_leaves_alone_moto_answers(cloud: Cloud) -> None:
+    kinesis = boto3.client("kinesis")
+    kinesis.create_stream(StreamName="s", ShardCount=1)
+    assert len(Watcher.seen) == 1
+    assert kinesis.list_streams()["StreamNames"] == ["s"]
+
+
+def test_moto_gets_the_body_that_a_part_gives_it(cloud: Cloud) -> None:
+    logs = boto3.client("logs")
+    logs.create_log_group(logGroupName="asked for")
+    described = logs.describe_log_groups()
+    assert [group["logGroupName"] for group in described["logGroups"]] == ["renamed"]
+    assert described["nextToken"] == "added"
+
+
+def test_objects_pass_by_the_parts_and_bucket_policies_do_not(cloud: Cloud) -> None:
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="lake", Key="x", Body=b"\x00\xff" * 1000)
+    assert s3.get_object(Bucket="lake", Key="x")["Body"].read() == b"\x00\xff" * 1000
+    assert Watcher.seen == []
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    s3.put_bucket_policy(Bucket="lake", Policy=policy)
+    assert s3.get_bucket_policy(Bucket="lake")["Policy"] == policy
+    assert [(call.service, call.method) for call in Watcher.seen] == [("s3", "PUT"), ("s3", "GET")]
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_presigned_url_is_an_object_of_s3(cloud: Cloud, version: str) -> None:
+    s3 = boto3.client("s3", config=Config(signature_version=version))
+    s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.put_object(Bucket="lake", Key="a b", Body=b"text")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "lake", "Key": "a b"})
+    with urlopen(url) as answer:
+        assert answer.read() == b"text"
+
+
+def test_a_url_presigned_for_another_service_goes_to_its_part(cloud: Cloud) -> None:
+    sqs = boto3.client("sqs")
+    url = sqs.generate_presigned_url("list_queues")
+    with urlopen(Request(url, data=b"", method="POST")) as answer:
+        answer.read()
+    assert [call.service for call in Watcher.seen] == ["sqs"]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation"), [("athena", "list_work_groups"), ("pipes", "list_pipes")]
+)
+def test_an_error_reaches_the_client_in_either_json_protocol(
+    cloud: Cloud, service: str, operation: str
+) -> None:
+    with pytest.raises(ClientError) as refused:
+        getattr(boto3.client(service), operation)()
+    answer = refused.value.response
+    assert answer["Error"]["Code"] == "ConflictException"
+    assert answer["Error"]["Message"] == f"{service} is busy"
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 409
+
+
+def test_an_error_is_the_exception_that_the_client_knows_it_by(cloud: Cloud) -> None:
+    pipes = boto3.client("pipes")
+    with pytest.raises(pipes.exceptions.ConflictException):
+        pipes.list_pipes()
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=3))
+def test_a_reply_carries_what_it_was_made_from(payload: dict[str, Any]) -> None:
+    assert json_reply(payload).payload == payload
+
+
+def test_an_error_says_what_it_is_wherever_a_client_looks() -> None:
+    reply = error_reply(AwsError("Code", "why", 404))
+    assert reply.status == 404
+    assert dict(reply.headers)["x-amzn-errortype"] == "Code"
+    assert reply.payload == {"__type": "Code", "message": "why", "Message": "why"}
+
+
+def test_empty_bodies_have_no_parameters() -> None:
+    assert Call("s", "", "GET", "/", {}, "", b"", {}).params == {}
+    assert Reply().payload == {}
+
+
+def test_the_cloud_answers_on_loopback_only(cloud: Cloud) -> None:
+    assert urlsplit(cloud.endpoint).hostname == HOST == "127.0.0.1"
+    addresses = {each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None)}
+    for address in addresses - {HOST}:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as outside:
+            outside.settimeout(2)
+            assert outside.connect_ex((address, urlsplit(cloud.endpoint).port)) != 0
+
+
+def answer_to(cloud: Cloud, method: str, **headers: str) -> http.client.HTTPMessage:
+    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc)
+    connection.request(method, "/", headers=headers)
+    found = connection.getresponse().headers
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("service", ["s3", "kinesis", "athena"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_no_web_page_may_read_an_answer(cloud: Cloud, service: str, method: str) -> None:
+    scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
+    found = answer_to(cloud, method, Authorization=scope, Origin="https://example.com", **PREFLIGHT)
+    assert [name for name in found if name.lower().startswith("access-control")] == []
+
+
+PREFLIGHT = {"Access-Control-Request-Method": "POST"}
+
+
+@pytest.mark.parametrize("service", ["s3", "kinesis", "athena"])
+def test_an_answer_has_one_length(cloud: Cloud, service: str) -> None:
+    scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
+    found = answer_to(cloud, "GET", Authorization=scope)
+    assert len(found.get_all("Content-Length", [])) == 1
+
+
+def test_the_account_has_one_client_for_each_use(cloud: Cloud) -> None:
+    assert cloud.client("sqs") is cloud.client("sqs")
+    role = "arn:aws:iam::123456789012:role/r"
+    guarded = cloud.client("sqs", role, "pipes.amazonaws.com")
+    assert guarded is not cloud.client("sqs")
+    with pytest.raises(ClientError, match="sts:AssumeRole"):
+        guarded.send_message(QueueUrl=f"{cloud.endpoint}/123456789012/q", MessageBody="x")
+
+
+def test_clients_are_made_once_however_many_threads_ask(cloud: Cloud) -> None:
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(cloud.client("ssm"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(client) for client in found}) == 1
+
+
+def test_a_part_is_found_by_its_type(cloud: Cloud) -> None:
+    assert cloud.part(Refuser) is cloud.parts[1]
+
+
+def test_settling_does_what_is_due_in_order_of_time_and_waits_for_nothing(cloud: Cloud) -> None:
+    start, order = cloud.clock.now(), []
+    one, other = cloud.part(Sleeper), cloud.part(OtherSleeper)
+    one.due, other.due = [start + 7200, start + 60], [start + 3600]
+    one.done = other.done = order
+    cloud.settle()
+    assert order == [pytest.approx(start + wait, abs=30) for wait in (60, 3600, 7200)]
+
+
+def test_a_step_tells_whether_any_part_worked(cloud: Cloud) -> None:
+    sleeper = cloud.part(Sleeper)
+    assert not cloud.step()
+    sleeper.due = [cloud.clock.now()]
+    assert cloud.step()
+    assert not cloud.step()
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=5))
+def test_time_never_goes_back(waits: list[float]) -> None:
+    clock = Clock()
+    before = clock.now()
+    for seconds in waits:
+        clock.advance(seconds)
+        assert before + max(0.0, seconds) <= clock.now() + 1e-3
+        before = clock.now()
+
+
+def test_a_closed_cloud_closes_its_parts_and_answers_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed: list[Part] = []
+    monkeypatch.setattr(Sleeper, "close", lambda part: closed.append(part))
+    cloud = Cloud((Sleeper,))
+    port = urlsplit(cloud.endpoint).port
+    cloud.close()
+    assert closed == list(cloud.parts)
+    with socket.socket() as late:
+        late.settimeout(2)
+        assert late.connect_ex((HOST, port)) != 0
+
+
+class Looker(Part):
+    """Its time to look came just after it was asked for work; it looks, and finds nothing."""
+
+    finds_time = True
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self.waits, self.asked = True, False
+
+    def step(self) -> bool:
+        self.waits = not (self.finds_time and self.asked)
+        return False
+
+    def wakes_at(self) -> float | None:
+        self.asked = True
+        return 0.0 if self.waits else None
+
+
+class Liar(Looker):
+    """It says that it is time to look, and never looks."""
+
+    finds_time = False
+
+
+def test_a_look_that_was_due_and_finds_nothing_ends_the_wait() -> None:
+    with laptop(Looker) as cloud:
+        cloud.settle()
+        assert not cloud.part(Looker).waits
+
+
+def test_a_part_that_leaves_undone_what_it_says_is_due_is_found_out() -> None:
+    with laptop(Liar) as cloud, pytest.raises(RuntimeError, match="work is due, but does none"):
+        cloud.settle()

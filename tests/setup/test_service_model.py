@@ -1,0 +1,90 @@
+"""The judge of requests knows every kind of rule in AWS's service models."""
+
+from typing import Any
+
+import boto3
+import pytest
+from botocore.model import ShapeResolver
+
+from tests.support.service_model import violations
+
+SESSION = boto3.Session()._session
+ALARM = {"AlarmName": "a", "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
+POLICY = {"RoleName": "r", "PolicyName": "p", "PolicyDocument": "{}"}
+READING = {"StartingPosition": "TRIM_HORIZON", "BatchSize": 500}
+PIPE = {
+    "Name": "p",
+    "Source": "arn:aws:dynamodb:us-east-1:123456789012:table/t",
+    "RoleArn": "arn:aws:iam::123456789012:role/r",
+}
+PIPE |= {"Target": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}
+
+
+def found(service: str, operation: str, request: dict[str, Any]) -> str:
+    """Return what is wrong with a request."""
+    shape = SESSION.get_service_model(service).operation_model(operation).input_shape
+    return "; ".join(violations(request, shape))
+
+
+def reading(**changed: Any) -> dict[str, Any]:
+    """Return a pipe's request that reads in another way."""
+    return PIPE | {"SourceParameters": {"DynamoDBStreamParameters": READING | changed}}
+
+
+def test_a_request_within_the_rules_is_not_blamed() -> None:
+    assert found("pipes", "CreatePipe", reading()) == ""
+    assert found("cloudwatch", "PutMetricAlarm", ALARM) == ""
+    assert found("iam", "PutRolePolicy", POLICY) == ""
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "blame"),
+    [
+        ("kinesis", "AddTagsToStream", {}, ".Tags: required"),
+        ("sqs", "CreateQueue", {"QueueName": 7}, "QueueName: expected string, found int"),
+        ("sqs", "CreateQueue", {"QueueName": "q", "Colour": "red"}, "Colour: unknown"),
+        ("sqs", "CreateQueue", {"QueueName": "q", "tags": {"a": 1}}, "tags.a: expected string"),
+        (
+            "cloudwatch",
+            "PutMetricAlarm",
+            ALARM | {"Threshold": True},
+            "expected double, found bool",
+        ),
+        ("cloudwatch", "PutMetricAlarm", ALARM | {"EvaluationPeriods": 0}, "expected at least 1"),
+        ("cloudwatch", "PutMetricAlarm", ALARM | {"AlarmName": "a" * 256}, "at most 255"),
+        ("cloudwatch", "PutMetricAlarm", ALARM | {"Statistic": "Mean"}, "expected one of"),
+        ("cloudwatch", "PutMetricAlarm", ALARM | {"Dimensions": [{}] * 31}, "at most 30, found 31"),
+        (
+            "cloudwatch",
+            "PutMetricAlarm",
+            ALARM | {"Dimensions": [{"Name": "a"}]},
+            "[0].Value: requ",
+        ),
+        ("iam", "PutRolePolicy", POLICY | {"RoleName": "a b"}, "RoleName: expected [\\w+=,.@-]+"),
+        ("iam", "PutRolePolicy", POLICY | {"PolicyDocument": ""}, "expected at least 1, found 0"),
+        ("pipes", "CreatePipe", reading(BatchSize=10_001), "expected at most 10000, found 10001"),
+        ("pipes", "CreatePipe", reading(StartingPosition="NOW"), "StartingPosition: expected one"),
+        ("pipes", "CreatePipe", reading() | {"Tags": {}}, ".Tags: expected at least 1, found 0"),
+        ("s3", "PutBucketVersioning", {"Bucket": "b"}, ".VersioningConfiguration: required"),
+        ("logs", "CreateLogGroup", {"logGroupName": "a b"}, "logGroupName: expected"),
+        ("sns", "CreateTopic", {"Name": "t", "Tags": [{"Key": "", "Value": ""}]}, "at least 1"),
+        ("lambda", "GetFunction", {"FunctionName": "f", "Qualifier": ""}, "at least 1"),
+    ],
+)
+def test_a_broken_rule_is_named(
+    service: str, operation: str, request_: dict[str, Any], blame: str
+) -> None:
+    assert blame in found(service, operation, request_)
+
+
+def test_of_a_union_one_member_is_given() -> None:
+    text = {
+        "type": "structure",
+        "union": True,
+        "members": {"A": {"shape": "S"}, "B": {"shape": "S"}},
+    }
+    shape = ShapeResolver({"U": text, "S": {"type": "string"}}).get_shape_by_name("U")
+    assert list(violations({"A": "a"}, shape)) == []
+    assert list(violations({"A": "a", "B": "b"}, shape)) == [
+        ": expected exactly one member, found ['A', 'B']"
+    ]

@@ -1,0 +1,121 @@
+"""A table with a stream: the oracle is a plain dict, its log is what the stream tells."""
+
+import base64
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+import transform
+from tests.strategies.records import ARN, Item, firehose_record, stream_record
+from transform.state import Row, latest
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+ORDERS = st.sampled_from(["1", "2", "3"])
+STATUSES = st.sampled_from(["placed", "paid", "shipped"])
+
+
+def key_of(order: str) -> Item:
+    """Return the key of an order."""
+    return {"order_id": {"S": order}}
+
+
+def rows(records: Iterable[bytes | Item]) -> list[Row]:
+    """Return the lake's rows of records."""
+    event = {"records": [firehose_record(record) for record in records]}
+    results = transform.answer(event).records
+    assert all(result["result"] == "Ok" for result in results)
+    return [Row.of(json.loads(base64.b64decode(result["data"]))) for result in results]
+
+
+def texts(items: dict[str, Item]) -> dict[str, str]:
+    """Return a table as the law of state tells it: canonical keys and images."""
+    return {
+        transform.canonical(key_of(order)): transform.canonical(item)
+        for order, item in items.items()
+    }
+
+
+def state(found: Iterable[Row]) -> dict[str, str | None]:
+    """Return what rows say of the table, in the same form."""
+    return {key: row.new_image for key, row in transform.state.current(found).items()}
+
+
+class Table:
+    """A table with a stream: `items` is what it holds, `past` what it held at each moment."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Item] = {}
+        self.past: dict[str, dict[str, str]] = {}
+        self.source = 1
+        self.count = 0
+        self.seconds = 0
+
+    def put(self, order: str, status: str) -> Item | None:
+        """Write an order and return its stream record, or None where nothing changed."""
+        return self._change(order, {**key_of(order), "status": {"S": status}})
+
+    def remove(self, order: str) -> Item | None:
+        """Remove an order and return its stream record, or None where there was none."""
+        return self._change(order, None)
+
+    def recreate_stream(self) -> None:
+        """Begin a stream of a later ARN, whose numbers begin anew."""
+        self.source += 1
+        self.count = 0
+
+    def backfill(self) -> list[bytes]:
+        """Return the records of all items, as backfill sends them."""
+        return [
+            transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
+            for order, item in self.items.items()
+        ]
+
+    def repair(self, order: str, lake: Iterable[Row], item: Item | None) -> bytes:
+        """Return the record that repairs an order, given its rows in the lake and its item."""
+        found = latest(lake).get(transform.canonical(key_of(order)))
+        if found is None:
+            return transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
+        return transform.snapshot.repair_record(key_of(order), item, found, self._now())
+
+    @property
+    def arn(self) -> str:
+        """Return the stream's ARN."""
+        return ARN.format(self.source)
+
+    def _change(self, order: str, item: Item | None) -> Item | None:
+        old = self.items.get(order)
+        if old == item:
+            return None
+        self.items.pop(order, None)
+        if item is not None:
+            self.items[order] = item
+        self.count += 1
+        self.seconds += 1
+        operation = "REMOVE" if item is None else "MODIFY" if old else "INSERT"
+        record = stream_record(operation, key_of(order), old, item, self.count, self.source)
+        record["dynamodb"]["ApproximateCreationDateTime"] = START.timestamp() + self.seconds
+        at = self._now().replace(tzinfo=None).isoformat(" ", "milliseconds")
+        self.past[at] = texts(self.items)
+        return record
+
+    def _now(self) -> datetime:
+        """Return the time of the last change."""
+        return START + timedelta(seconds=self.seconds)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[Table, list[Any]]:
+    """Return a table after some changes, with re-created streams, and the log of them all."""
+    table, log = Table(), []
+    for _ in range(draw(st.integers(0, 12))):
+        step = draw(st.sampled_from(["put", "put", "put", "remove", "recreate"]))
+        if step == "recreate":
+            table.recreate_stream()
+            continue
+        order = draw(ORDERS)
+        record = table.put(order, draw(STATUSES)) if step == "put" else table.remove(order)
+        log += [record] if record else []
+    return table, log

@@ -1,0 +1,115 @@
+"""Times: one text for every way in which AWS writes a moment, to the microsecond, never a crash."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.strategies.records import json_values, no_numbers
+from transform.errors import BadRecord
+from transform.parsing import Number
+from transform.timestamps import moment, utc_moment
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+SINCE_1973 = st.datetimes(datetime(1973, 3, 4), datetime(5138, 1, 1))
+
+
+@given(SINCE_1973)
+@example(datetime(2024, 2, 29, 23, 59, 59, 999999))
+def test_seconds_milliseconds_microseconds_and_iso_tell_the_same_moment(at: datetime) -> None:
+    micros = (at - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+    text = at.isoformat(" ", "microseconds")
+    assert moment(str(micros)) == text
+    assert moment(Number(str(micros))) == text
+    assert moment(micros) == text
+    assert moment(f"{micros // 1000}.{micros % 1000:03}") == text
+    assert moment(f"{micros // 10**6}.{micros % 10**6:06}") == text
+    assert moment(f"{micros}E-6") == text
+    assert moment(at.isoformat("T", "microseconds") + "Z") == text
+
+
+@given(SINCE_1973, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
+def test_a_zone_changes_the_text_and_not_the_moment(at: datetime, ahead: timedelta) -> None:
+    ahead = timedelta(minutes=ahead // timedelta(minutes=1))
+    zoned = at.replace(tzinfo=timezone.utc).astimezone(timezone(ahead))
+    assert moment(zoned.isoformat()) == at.isoformat(" ", "microseconds")
+    assert utc_moment(zoned) == at.isoformat(" ", "microseconds")
+
+
+@given(SINCE_1973, SINCE_1973)
+def test_moments_sort_as_texts(one: datetime, other: datetime) -> None:
+    texts = [utc_moment(at.replace(tzinfo=timezone.utc)) for at in (one, other)]
+    assert (texts[0] < texts[1]) == (one < other)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1479499740, "2016-11-18 20:09:00.000000"),
+        (1664559083.0, "2022-09-30 17:31:23.000000"),
+        ("1.479499740E9", "2016-11-18 20:09:00.000000"),
+        (99999999999, "5138-11-16 09:46:39.000000"),
+        (100000000000, "1973-03-03 09:46:40.000000"),
+        (99999999999999, "5138-11-16 09:46:39.999000"),
+        (100000000000000, "1973-03-03 09:46:40.000000"),
+        (0, "1970-01-01 00:00:00.000000"),
+        (-1, "1969-12-31 23:59:59.000000"),
+        ("1664028820148.9999", "2022-09-24 14:13:40.148999"),
+        ("1664028820148123.9", "2022-09-24 14:13:40.148123"),
+        ("2026-11-23T10:15:30", "2026-11-23 10:15:30.000000"),
+        ("2026-11-23 10:15:30.1234567Z", "2026-11-23 10:15:30.123456"),
+        ("2026-11-23 10:15:30,5+0530", "2026-11-23 04:45:30.500000"),
+        ("2026-11-23T00:15:30-01:00", "2026-11-23 01:15:30.000000"),
+        ("0001-01-01T00:00:00Z", "0001-01-01 00:00:00.000000"),
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31 23:59:59.999999"),
+    ],
+)
+def test_times_are_read_so(value: object, text: str) -> None:
+    assert moment(value) == text
+
+
+@given(no_numbers() | json_values())
+@example("2026-13-01T00:00:00Z")
+@example("2026-01-01T24:00:00Z")
+@example("0001-01-01T00:00:00+01:00")
+@example("9999-12-31T23:59:59-01:00")
+@example("2026-11-23")
+@example("2026-11-23T10:15:30ZZ")
+@example("9" * 30)
+@example(10**18)
+@example(10**5000)
+@example(-(10**5000))
+@example(float("nan"))
+@example(float("inf"))
+@example(1e300)
+@example("1E125")
+@example("-1E125")
+def test_a_time_is_read_or_is_a_bad_record(value: object) -> None:
+    try:
+        text = moment(value)
+    except BadRecord as bad:
+        assert "expected a time" in str(bad)  # noqa: PT017 - a time is as good.
+    else:
+        datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f")
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (None, "nothing"),
+        (True, "true or false"),
+        ([], "a list"),
+        ({}, "an object"),
+        ((), "an object"),
+    ],
+)
+def test_a_time_is_a_number_or_a_text(value: object, found: str) -> None:
+    with pytest.raises(BadRecord, match=f"expected a time, found {found}"):
+        moment(value)
+    assert moment((1 << 63) - 1 >> 12)
+
+
+def test_a_time_beyond_the_years_is_refused_with_its_range() -> None:
+    with pytest.raises(BadRecord, match="expected a time of the years 1 to 9999, found another"):
+        moment("1E20")

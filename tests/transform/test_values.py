@@ -1,0 +1,134 @@
+"""Values as JSON: each of the ten types, at DynamoDB's limits, and nothing else."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from tests.strategies.records import values
+from transform.errors import BadRecord
+from transform.images import canonical, flattened
+from transform.parsing import as_pairs
+from transform.values import in_one
+
+
+def written(value: Any) -> tuple[str, str]:
+    """Return the JSON of a value with its types and without."""
+    return in_one(as_pairs(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "typed", "plain"),
+    [
+        ({"S": 'a"\n\\é\u2028'}, '{"S":"a\\"\\n\\\\é\u2028"}', '"a\\"\\n\\\\é\u2028"'),
+        ({"S": ""}, '{"S":""}', '""'),
+        ({"N": "010.500"}, '{"N":"10.5"}', '"10.5"'),
+        ({"B": "QR=="}, '{"B":"QQ=="}', '"QQ=="'),
+        ({"B": b"A"}, '{"B":"QQ=="}', '"QQ=="'),
+        ({"B": bytearray(b"A")}, '{"B":"QQ=="}', '"QQ=="'),
+        ({"BOOL": True}, '{"BOOL":true}', "true"),
+        ({"BOOL": False}, '{"BOOL":false}', "false"),
+        ({"NULL": True}, '{"NULL":true}', "null"),
+        ({"SS": ["b", "a", "b", "B"]}, '{"SS":["B","a","b"]}', '["B","a","b"]'),
+        ({"NS": ["10", "9.50", "9.5", "-1"]}, '{"NS":["-1","9.5","10"]}', '["-1","9.5","10"]'),
+        ({"BS": ["gA==", "AA==", b"\0"]}, '{"BS":["AA==","gA=="]}', '["AA==","gA=="]'),
+        (
+            {"BS": ["//8=", "/w==", "AQ=="]},
+            '{"BS":["AQ==","/w==","//8="]}',
+            '["AQ==","/w==","//8="]',
+        ),
+        ({"L": []}, '{"L":[]}', "[]"),
+        ({"L": [{"N": "1.0"}, {"NULL": True}]}, '{"L":[{"N":"1"},{"NULL":true}]}', '["1",null]'),
+        ({"M": {}}, '{"M":{}}', "{}"),
+        (
+            {"M": {"b": {"BOOL": True}, "a": {"L": [{"M": {"x": {"S": "y"}}}]}}},
+            '{"M":{"a":{"L":[{"M":{"x":{"S":"y"}}}]},"b":{"BOOL":true}}}',
+            '{"a":[{"x":"y"}],"b":true}',
+        ),
+    ],
+)
+def test_values_are_written_so(value: Any, typed: str, plain: str) -> None:
+    assert written(value) == (typed, plain)
+    assert json.loads(canonical({"a": value})) == {"a": json.loads(typed)}
+
+
+WRONG = [
+    {},
+    {"S": "a", "N": "1"},
+    {"S": 5},
+    {"S": None},
+    {"S": ["a"]},
+    {"S": b"a"},
+    {"N": 5},
+    {"N": "five"},
+    {"N": ["5"]},
+    {"N": {}},
+    {"B": "?"},
+    {"B": 5},
+    {"BOOL": "true"},
+    {"BOOL": 1},
+    {"BOOL": None},
+    {"NULL": False},
+    {"NULL": None},
+    {"SS": "ab"},
+    {"SS": [1]},
+    {"SS": ["a", 1]},
+    {"SS": [["a"]]},
+    {"NS": ["1", 2]},
+    {"NS": "1"},
+    {"BS": "AA=="},
+    {"BS": ["?"]},
+    {"L": {}},
+    {"L": "a"},
+    {"L": [5]},
+    {"L": [["S", "a"]]},
+    {"M": []},
+    {"M": "a"},
+    {"M": {"a": 5}},
+    {"M": {"a": {"S": 5}}},
+    {"L": [{"M": {"a": 5}}]},
+    {"X": "a"},
+    {"s": "a"},
+    "a",
+    5,
+    None,
+    True,
+    [["S", "a"]],
+    [],
+]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=str)
+def test_what_is_no_typed_value_is_a_bad_record_that_names_its_attribute(value: Any) -> None:
+    for image in (
+        {"quantity": value},
+        {"quantity": {"L": [value]}},
+        {"quantity": {"M": {"x": value}}},
+    ):
+        with pytest.raises(BadRecord, match=r"^quantity: expected .*, found ") as caught:
+            canonical(image)
+        assert "x" not in caught.value.where
+
+
+@given(values())
+def test_a_column_holds_plain_json_without_numbers(value: Any) -> None:
+    for text in flattened({"a": {"L": [value]}}).values():
+        plain = json.loads(text, parse_int=pytest.fail, parse_float=pytest.fail)
+        assert len(plain) == 1
+
+
+def test_the_reason_names_the_attribute_and_no_content() -> None:
+    reasons = {
+        ("x", "N"): "a: expected a number as text, found another text",
+        (5, "N"): "a: expected a number as text, found a number",
+        (5, "S"): "a: expected a value of one of DynamoDB's types, found another",
+        ("x", "X"): "a: expected a value of one of DynamoDB's types, found another",
+        ("x", "BOOL"): "a: expected true or false, found another text",
+        ("x", "L"): "a: expected a list, found another text",
+        ("x", "M"): "a: expected an object, found another text",
+    }
+    for (content, tag), reason in reasons.items():
+        with pytest.raises(BadRecord) as caught:
+            canonical({"a": {tag: content}})
+        assert str(caught.value) == reason
