@@ -23,7 +23,7 @@ from analytics.question import questions
 from local.core.server import Cloud
 from local.demo import changes, run, write_orders
 from local.environment import enter
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from setup.names import CHANGES, LAKE, WORKGROUP, bucket
 from tests.support.chromium import chromium, tab
 from tests.support.lake_fixture import stored
@@ -92,14 +92,14 @@ def spread() -> None:
 
 def measure(orders: int) -> None:
     """Print what all questions and the page cost over the changes of so many orders."""
-    cloud = Cloud(PARTS)
+    cloud = Cloud(SERVICES)
     enter(cloud.endpoint)
     try:
         run(cloud, "setup")
         write_orders(cloud, orders, SEED)
-        cloud.settle()
+        cloud.run_until_idle()
         run(cloud, "setup/10_glue.py", "--crawl")
-        hops = tuple(hop for part in cloud.parts for hop in part.counts())
+        hops = tuple(hop for service in cloud.services for hop in service.counts())
         floor = cost(cloud, FLOOR, [])
         print(f"{orders} orders, {changes(hops)} changes, {floor.scanned:,} bytes in the lake")
         print(f"{'question':28} {'rows':>7} {'bytes scanned':>14} {'seconds':>8} {'ratio':>6}")

@@ -19,7 +19,7 @@ from local.core.server import Cloud
 from local.demo import run, write_orders
 from local.environment import enter
 from local.services.dynamodb import DynamoDb
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 
 SIZES = ("400", "2500")
 ONE = "--one"
@@ -29,18 +29,18 @@ MIB = 1024  # ru_maxrss counts KiB on Linux
 
 def measured(orders: int) -> dict[str, Any]:
     """Return what it takes to move the changes of so many orders into the lake."""
-    cloud = Cloud(PARTS)
+    cloud = Cloud(SERVICES)
     enter(cloud.endpoint)
     try:
         run(cloud, "setup")
         cloud.seconds.clear()
         setup_cpu, started, cpu = _children_cpu(), time.perf_counter(), time.process_time()
         write_orders(cloud, orders, SEED)
-        cloud.settle()
+        cloud.run_until_idle()
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     finally:
         cloud.close()
-    changes = cloud.part(DynamoDb).counts()[0].came_in
+    changes = cloud.service(DynamoDb).counts()[0].received
     return {
         "orders": orders,
         "changes": changes,
@@ -48,7 +48,7 @@ def measured(orders: int) -> dict[str, Any]:
         "cloud CPU": cpu,
         "children CPU": _children_cpu() - setup_cpu,
         "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB,
-        "parts": {name: spent for name, spent in cloud.seconds.items() if spent > seconds / 100},
+        "services": {name: spent for name, spent in cloud.seconds.items() if spent > seconds / 100},
     }
 
 
@@ -60,14 +60,14 @@ def _children_cpu() -> float:
 def told(found: dict[str, Any]) -> str:
     """Return a measurement in words."""
     seconds, cpu = found["seconds"], found["cloud CPU"] + found["children CPU"]
-    parts = ", ".join(f"{name} {spent:.1f}" for name, spent in found["parts"].items())
+    services = ", ".join(f"{name} {spent:.1f}" for name, spent in found["services"].items())
     return (
         f"{found['orders']:7} orders {found['changes']:8} changes {seconds:7.1f} s "
         f"{found['changes'] / seconds:6.0f} changes/s\n"
         f"        CPU: cloud {found['cloud CPU']:.1f} s, generator and function "
         f"{found['children CPU']:.1f} s: {1000 * cpu / found['changes']:.2f} ms a change; "
         f"peak {found['peak MiB']:.0f} MiB\n"
-        f"        steps: {parts}"
+        f"        steps: {services}"
     )
 
 

@@ -15,7 +15,7 @@ from local.core.server import Cloud
 from local.demo import IDLE, ScriptFailed, demo, heading
 from local.environment import enter, is_region, shell_lines
 from local.nemesis import Nemesis, UnkindCloud, ordeal
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 
 
 def main() -> int:
@@ -46,9 +46,9 @@ def main() -> int:
 
 def _cloud(options: argparse.Namespace) -> Cloud:
     if options.nemesis is None:
-        return Cloud(PARTS, options.port)
+        return Cloud(SERVICES, options.port)
     nemesis = Nemesis(options.nemesis, options.nemesis_rate, options.poison_rate)
-    return UnkindCloud(PARTS, nemesis, options.port)
+    return UnkindCloud(SERVICES, nemesis, options.port)
 
 
 def _told(cloud: Cloud, options: argparse.Namespace) -> int:
@@ -69,7 +69,7 @@ def _serve(cloud: Cloud) -> None:
     heading("serving until Ctrl-C; in another terminal, first:")
     print(shell_lines(cloud.endpoint), flush=True)
     while True:
-        if not cloud.step():
+        if not cloud.tick():
             time.sleep(IDLE)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
-from local.diagnostics import troubles
+from local.diagnostics import find_problems
 from local.services.iam.enforcement import denials
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -50,10 +50,10 @@ class Outcome:
         hops = [
             {
                 "hop": hop.hop,
-                "in": hop.came_in,
-                "out": hop.went_out,
+                "in": hop.received,
+                "out": hop.delivered,
                 "failed": hop.failed,
-                "forgotten": hop.forgotten,
+                "forgotten": hop.lost_on_restart,
             }
             for hop in self.hops
         ]
@@ -73,11 +73,11 @@ def demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     heading("orders")
     started = time.monotonic()
     write_orders(cloud, orders, seed)
-    cloud.settle()
+    cloud.run_until_idle()
     seconds = time.monotonic() - started
     hops = told_hops(cloud)
     print(pace(cloud, hops, seconds))
-    for trouble in troubles(cloud):
+    for trouble in find_problems(cloud):
         print(f"trouble: {trouble}")
     heading("the crawler")
     run(cloud, "setup/10_glue.py", "--crawl")
@@ -99,7 +99,7 @@ def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
 def told_hops(cloud: Cloud) -> tuple[HopCount, ...]:
     """Return what each hop took in, delivered and failed, and print it."""
     heading("the chain, hop by hop")
-    hops = tuple(hop for part in cloud.parts for hop in part.counts())
+    hops = tuple(hop for service in cloud.services for hop in service.counts())
     print(hop_table(hops))
     return hops
 
@@ -121,7 +121,7 @@ def exit_status(cloud: Cloud, *command: str) -> int:
     script = subprocess.Popen([sys.executable, *command], cwd=PROJECT)
     try:
         while script.poll() is None:
-            if not cloud.step():
+            if not cloud.tick():
                 with suppress(subprocess.TimeoutExpired):
                     script.wait(IDLE)
     finally:
@@ -146,7 +146,7 @@ def verdict(cloud: Cloud) -> dict[str, object]:
 
 def changes(hops: tuple[HopCount, ...]) -> int:
     """Return how many changes the first hop took in."""
-    return hops[0].came_in if hops else 0
+    return hops[0].received if hops else 0
 
 
 def hop_table(hops: tuple[HopCount, ...]) -> str:
@@ -156,10 +156,10 @@ def hop_table(hops: tuple[HopCount, ...]) -> str:
     more it took in than the hop before it knows to have delivered: what came again.
     """
     rows = [("hop", "in", "delivered", "failed", "forgotten", "again")]
-    sent = [hop.went_out for hop in hops]
+    sent = [hop.delivered for hop in hops]
     for hop, before in zip(hops, [None, *sent], strict=False):
-        again = 0 if before is None else max(0, hop.came_in - before)
-        counts = (hop.came_in, hop.went_out, hop.failed, hop.forgotten, again)
+        again = 0 if before is None else max(0, hop.received - before)
+        counts = (hop.received, hop.delivered, hop.failed, hop.lost_on_restart, again)
         rows.append((hop.hop, *map(str, counts)))
     if all(row[4:] == ("0", "0") for row in rows[1:]):
         rows = [row[:4] for row in rows]
@@ -180,8 +180,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 def pace(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
     """Return how fast the changes went from the generator into the lake, and what was slowest."""
-    part, spent = max(cloud.seconds.items(), key=lambda item: item[1])
+    service, spent = max(cloud.seconds.items(), key=lambda item: item[1])
     return (
         f"{changes(hops)} changes in {seconds:.1f} s: {changes(hops) / seconds:.0f} changes/s; "
-        f"most of it, {spent:.1f} s, in {part}"
+        f"most of it, {spent:.1f} s, in {service}"
     )

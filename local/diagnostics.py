@@ -9,7 +9,7 @@ from local.core.server import Cloud
 from local.services.iam.enforcement import denials
 
 
-def troubles(cloud: Cloud) -> list[str]:
+def find_problems(cloud: Cloud) -> list[str]:
     """Return a sentence for each right that a role lacks, each pipe that stands, each dead letter
     queue and each error code.
     """

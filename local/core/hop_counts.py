@@ -11,12 +11,12 @@ class HopCount:
     """
 
     hop: str
-    came_in: int
-    went_out: int
+    received: int
+    delivered: int
     failed: int
-    forgotten: int = 0
+    lost_on_restart: int = 0
 
     @property
-    def balanced(self) -> bool:
+    def is_balanced(self) -> bool:
         """Whether each record that came in is accounted for; so it is when the chain is at rest."""
-        return self.came_in == self.went_out + self.failed + self.forgotten
+        return self.received == self.delivered + self.failed + self.lost_on_restart

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 
-def keep_records_as_sent(client: Any) -> None:
+def return_raw_records(client: Any) -> None:
     """Let a client's GetRecords return records as their JSON says: base64, seconds since 1970."""
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register(

@@ -1,4 +1,4 @@
-"""One request to AWS's API as the layer in front of moto sees it, and the replies to it."""
+"""A request to the laptop cloud's API, and the response to it."""
 
 import json
 from collections.abc import Mapping
@@ -7,8 +7,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One request, taken apart; `operation` is empty where a service speaks REST."""
+class ApiRequest:
+    """A parsed request; `operation` is empty for REST services such as S3 and Lambda."""
 
     service: str
     operation: str
@@ -26,8 +26,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, as it goes over the wire."""
+class ApiResponse:
+    """A response as it goes over the wire."""
 
     body: bytes = b""
     status: int = 200
@@ -35,17 +35,17 @@ class Reply:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The decoded JSON body of an answer that carries one."""
+        """The decoded JSON body; an empty body has no members."""
         return json.loads(self.body) if self.body else {}
 
 
-def json_reply(payload: Mapping[str, Any], status: int = 200) -> Reply:
-    """Return a JSON answer; times are numbers of seconds, as AWS's JSON protocols want them."""
-    return Reply(json.dumps(payload).encode(), status)
+def json_response(payload: Mapping[str, Any], status: int = 200) -> ApiResponse:
+    """Return a JSON response; AWS's JSON protocols write times as epoch seconds."""
+    return ApiResponse(json.dumps(payload).encode(), status)
 
 
 class AwsError(Exception):
-    """An error that AWS answers with: its code, its text and its HTTP status."""
+    """An error response of AWS: code, message and HTTP status."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")
@@ -54,8 +54,8 @@ class AwsError(Exception):
         self.status = status
 
 
-def error_reply(error: AwsError) -> Reply:
-    """Return an error in the form that both of AWS's JSON protocols understand."""
+def error_response(error: AwsError) -> ApiResponse:
+    """Return the error in a form that clients of both AWS JSON protocols understand."""
     body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
     headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code))
-    return Reply(body.encode(), error.status, headers)
+    return ApiResponse(body.encode(), error.status, headers)

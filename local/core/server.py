@@ -18,8 +18,8 @@ from moto.moto_server import werkzeug_app
 from werkzeug.serving import make_server
 
 from local.core.clock import Clock
-from local.core.request import AwsError, Call, Reply, error_reply
-from local.core.service import Part
+from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
+from local.core.service import Service
 from local.services.iam.enforcement import guard
 
 ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # As moto itself has it.
@@ -47,7 +47,7 @@ class Moto(werkzeug_app.DomainDispatcherApplication):
 class Cloud:
     """AWS on a laptop: an endpoint on loopback, and parts that work whenever they are stepped."""
 
-    def __init__(self, part_types: Iterable[type[Part]], port: int = 0) -> None:
+    def __init__(self, service_types: Iterable[type[Service]], port: int = 0) -> None:
         self.clock = Clock()
         self.region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._moto = Moto(werkzeug_app.create_backend_app)
@@ -59,7 +59,7 @@ class Cloud:
             HOST, port, self._respond, threaded=True, request_handler=QuietHandler
         )
         self.endpoint = f"http://{HOST}:{self._server.server_port}"
-        self.parts = tuple(part_type(self) for part_type in part_types)
+        self.services = tuple(service_type(self) for service_type in service_types)
         serving = {"poll_interval": 0.02}  # seconds that `close` waits at most
         self._serving = threading.Thread(
             target=self._server.serve_forever, kwargs=serving, daemon=True
@@ -85,50 +85,50 @@ class Cloud:
             guard(client, self.client("iam"), role, principal, context)
         return client
 
-    def part(self, part_type: type[Part]) -> Any:
+    def service(self, service_type: type[Service]) -> Any:
         """Return the one part of that type."""
-        return next(part for part in self.parts if isinstance(part, part_type))
+        return next(service for service in self.services if isinstance(service, service_type))
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Let each part work once, and return whether any found work."""
         with self._stepping:
-            worked = [self._timed_step(part) for part in self.parts]
+            worked = [self._timed_tick(service) for service in self.services]
         return any(worked)
 
-    def _timed_step(self, part: Part) -> bool:
+    def _timed_tick(self, service: Service) -> bool:
         started = time.perf_counter()
-        worked = part.step()
-        self.seconds[type(part).__name__] += time.perf_counter() - started
+        worked = service.tick()
+        self.seconds[type(service).__name__] += time.perf_counter() - started
         return worked
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Step until nothing moves, skipping the waits for buffers and time-outs."""
         while True:
-            while self.step():
+            while self.tick():
                 pass
             wait = self._wait()
             if wait is None:
                 return
-            if wait <= 0 and not self.step() and (self._wait() or 1) <= 0:
+            if wait <= 0 and not self.tick() and (self._wait() or 1) <= 0:
                 raise RuntimeError("a part says that work is due, but does none")
             self.clock.advance(wait)
 
     def _wait(self) -> float | None:
         """Return in how many seconds work falls due; None if no part waits for time to pass."""
-        due = [at for part in self.parts if (at := part.wakes_at()) is not None]
+        due = [at for service in self.services if (at := service.next_due_at()) is not None]
         return min(due) - self.clock.now() if due else None
 
     def close(self) -> None:
         """Stop answering, and let each part end what it started."""
         self._server.shutdown()
         self._serving.join()  # It closes the socket, after `shutdown` has returned.
-        for part in self.parts:
-            part.close()
+        for service in self.services:
+            service.close()
 
-    def moto(self, call: Call, body: bytes | None = None) -> Reply:
+    def forward_to_moto(self, request: ApiRequest, body: bytes | None = None) -> ApiResponse:
         """Return moto's answer to a call, or to the same call with another body."""
-        content = call.body if body is None else body
-        environ = dict(call.environ)
+        content = request.body if body is None else body
+        environ = dict(request.environ)
         environ["wsgi.input"] = io.BytesIO(content)
         environ["CONTENT_LENGTH"] = str(len(content))
         started: list[Any] = []
@@ -138,28 +138,28 @@ class Cloud:
         body = b"".join(chunks)
         status, headers = started[0]
         kept = tuple(header for header in headers if header[0].lower() != "content-length")
-        return Reply(body, int(status.split()[0]), kept)
+        return ApiResponse(body, int(status.split()[0]), kept)
 
     def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request: by the part it belongs to, else by moto."""
-        service, region = _credential_scope(environ)
-        parts = [part for part in self.parts if service in part.services]
-        if not parts or (service == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
+        scope, region = _credential_scope(environ)
+        services = [service for service in self.services if scope in service.credential_scopes]
+        if not services or (scope == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
             return self._moto(environ, start_response)
-        call = _call(service, region, environ)
-        reply = self._answer(call, parts)
-        headers = [*reply.headers, ("Content-Length", str(len(reply.body)))]
-        start_response(f"{reply.status} {HTTPStatus(reply.status).phrase}", headers)
-        return [reply.body]
+        request = _api_request(scope, region, environ)
+        response = self._response(request, services)
+        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        return [response.body]
 
-    def _answer(self, call: Call, parts: list[Part]) -> Reply:
+    def _response(self, request: ApiRequest, services: list[Service]) -> ApiResponse:
         try:
-            for part in parts:
-                if (reply := part.answer(call)) is not None:
-                    return reply
+            for service in services:
+                if (response := service.handle(request)) is not None:
+                    return response
         except AwsError as error:
-            return error_reply(error)
-        return self.moto(call)
+            return error_response(error)
+        return self.forward_to_moto(request)
 
 
 def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
@@ -169,9 +169,9 @@ def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
     return (scope[2].lower(), scope[1]) if scope else ("s3", "")
 
 
-def _call(service: str, region: str, environ: dict[str, Any]) -> Call:
+def _api_request(service: str, region: str, environ: dict[str, Any]) -> ApiRequest:
     length = int(environ.get("CONTENT_LENGTH") or 0)
-    return Call(
+    return ApiRequest(
         service=service,
         operation=environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2],
         method=environ["REQUEST_METHOD"],

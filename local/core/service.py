@@ -6,32 +6,32 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from local.core.hop_counts import HopCount
-    from local.core.request import Call, Reply
+    from local.core.request import ApiRequest, ApiResponse
     from local.core.server import Cloud
 
 
-class Part:
+class Service:
     """One managed service: it answers the calls that moto cannot, and works when it is stepped.
 
     `answer` runs on the server's threads, `step` on one thread at a time. A step calls AWS's API
     over loopback, so it must not hold a lock that an answer waits for.
     """
 
-    services: ClassVar[tuple[str, ...]] = ()
+    credential_scopes: ClassVar[tuple[str, ...]] = ()
     """The credential scopes whose calls pass by this part."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call, or None to let moto answer; raise AwsError to refuse."""
         return None
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Do a bounded piece of the work that is due now, and return whether there was any."""
         return False
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """Return when work falls due that is only a matter of time, or None."""
         return None
 

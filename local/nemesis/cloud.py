@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.nemesis.faults import Killed
 from local.nemesis.injector import Nemesis
 
@@ -12,14 +12,16 @@ from local.nemesis.injector import Nemesis
 class UnkindCloud(Cloud):
     """A cloud whose nemesis sees the calls that parts make under a role, and may kill a part."""
 
-    def __init__(self, part_types: Iterable[type[Part]], nemesis: Nemesis, port: int = 0) -> None:
+    def __init__(
+        self, service_types: Iterable[type[Service]], nemesis: Nemesis, port: int = 0
+    ) -> None:
         self.nemesis = nemesis
-        super().__init__(part_types, port)
+        super().__init__(service_types, port)
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Let each part work once; where something went wrong, there may be work still."""
         wrong = self.nemesis.counts.total()
-        worked = super().step()
+        worked = super().tick()
         return worked or self.nemesis.counts.total() > wrong
 
     def _new_client(self, service: str, role: str, principal: str, source: str) -> Any:
@@ -28,10 +30,10 @@ class UnkindCloud(Cloud):
             self.nemesis.watch(client, self)
         return client
 
-    def _timed_step(self, part: Part) -> bool:
+    def _timed_tick(self, service: Service) -> bool:
         try:
-            with self.nemesis.at(part):
-                return super()._timed_step(part)
+            with self.nemesis.at(service):
+                return super()._timed_tick(service)
         except Killed:
-            part.restart()
+            service.restart()
             return True

@@ -161,7 +161,7 @@ def function_timed_out(moment: Moment) -> Fault:
 def function_killed(moment: Moment) -> Fault:
     """The function's process dies after it has done its work."""
     answer = yield
-    moment.cloud.part(Lambda).restart()
+    moment.cloud.service(Lambda).restart()
     text = "Runtime exited with error: signal: killed"
     _fail(answer, {"errorType": "Runtime.ExitError", "errorMessage": text})
 

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.nemesis.faults import Fault, Moment, faults, killed_after, killed_before, share
 from local.nemesis.oversized_items import grown
 from local.nemesis.poison import Poison
@@ -41,8 +41,8 @@ class Nemesis:
         self._seed = seed
         self._poison_rate = self.poison.rate = poison_rate
         self._dice: dict[str, Random] = {}
-        self._calls: Counter[Part] = Counter()
-        self._lives: Counter[Part] = Counter()
+        self._calls: Counter[Service] = Counter()
+        self._lives: Counter[Service] = Counter()
 
     @contextmanager
     def awake(self) -> Iterator[None]:
@@ -54,13 +54,13 @@ class Nemesis:
             self._awake = False
 
     @contextmanager
-    def at(self, part: Part) -> Iterator[None]:
+    def at(self, service: Service) -> Iterator[None]:
         """Let the calls that this thread makes be those of a part."""
-        self._working.part = part
+        self._working.service = service
         try:
             yield
         finally:
-            self._working.part = None
+            self._working.service = None
 
     def let_grow(self, cloud: Cloud) -> None:
         """Let items of the tables grow too large for the chain, at the rate of poison."""
@@ -92,33 +92,33 @@ class Nemesis:
 
     def _begun(self, moment: Moment) -> list[Fault]:
         """Return the faults of a call, begun."""
-        part = getattr(self._working, "part", None)
-        if part is None or not self._awake:
+        service = getattr(self._working, "service", None)
+        if service is None or not self._awake:
             return []
-        self._calls[part] += 1
-        begun = self._drawn(moment, part)
+        self._calls[service] += 1
+        begun = self._drawn(moment, service)
         if moment.name == "kinesis.PutRecords":
             begun += _started(self.poison.spoil(moment))
         return begun
 
-    def _drawn(self, moment: Moment, part: Part) -> list[Fault]:
+    def _drawn(self, moment: Moment, service: Service) -> list[Fault]:
         if moment.dice.random() >= self._rate * share(moment.operation):
             return []
         fault = moment.dice.choice(faults(moment.name))
-        if not (self._may_die(part) if fault in KILLS else self._may_fail(moment)):
+        if not (self._may_die(service) if fault in KILLS else self._may_fail(moment)):
             return []
         name = fault.__name__.replace("_", " ")
-        name = f"{type(part).__name__} {name}" if fault in KILLS else name
+        name = f"{type(service).__name__} {name}" if fault in KILLS else name
         self.counts[name] += 1
         begun = _started(fault(moment))
         self.counts[name] -= not begun
         return begun
 
-    def _may_die(self, part: Part) -> bool:
+    def _may_die(self, service: Service) -> bool:
         """Return whether a part has lived long enough to be killed."""
-        if self._calls[part] <= self._lives[part]:
+        if self._calls[service] <= self._lives[service]:
             return False
-        self._lives[part], self._calls[part] = self._calls[part], 0
+        self._lives[service], self._calls[service] = self._calls[service], 0
         return True
 
     def _may_fail(self, moment: Moment) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from local.core.server import Cloud
 from local.diagnostics import error_documents, error_stores
 from local.nemesis.poison import key_text
-from local.services.pipes.stream_reader import keep_records_as_sent
+from local.services.pipes.stream_reader import return_raw_records
 
 HIDDEN = 60  # seconds for which a message that was read is not shown again
 
@@ -47,7 +47,7 @@ def _letters(sqs: Any, queue: str) -> list[dict[str, Any]]:
 def _keys(cloud: Cloud, batch: dict[str, Any]) -> Iterator[str]:
     """Yield the keys in one run of stream records."""
     streams = cloud.client("dynamodbstreams")
-    keep_records_as_sent(streams)
+    return_raw_records(streams)
     iterator = streams.get_shard_iterator(
         StreamArn=batch["streamArn"],
         ShardId=batch["shardId"],

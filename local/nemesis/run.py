@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from local.demo import Outcome, aligned, heading, run, told_hops, verdict, write_orders
-from local.diagnostics import troubles
+from local.diagnostics import find_problems
 from local.nemesis.cloud import UnkindCloud
 from local.nemesis.poison import key_in
 from local.nemesis.retained_records import buried_keys, kept_records
@@ -56,10 +56,10 @@ class Ordeal:
         """Yield where records are not accounted for: within a hop, and between two."""
         hops = self.outcome.hops
         for hop in hops:
-            if not hop.balanced:
+            if not hop.is_balanced:
                 yield f"{hop.hop} took in other than it delivered, failed and forgot: {hop}"
         for before, hop in pairwise(hops):
-            if hop.came_in < before.went_out:
+            if hop.received < before.delivered:
                 yield f"{hop.hop} took in less than {before.hop} delivered: {before}, {hop}"
 
     def summary(self) -> dict[str, object]:
@@ -88,15 +88,15 @@ def trial(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
     with cloud.nemesis.awake():
         write_orders(cloud, orders, seed)
         cloud.nemesis.let_grow(cloud)
-        cloud.settle()
-    cloud.settle()  # What a refused call left lying moves on.
+        cloud.run_until_idle()
+    cloud.run_until_idle()  # What a refused call left lying moves on.
     seconds = time.monotonic() - started
     hops = told_hops(cloud)
-    if any(hop.forgotten for hop in hops):
+    if any(hop.lost_on_restart for hop in hops):
         print(LEGEND)
     heading("what the nemesis did")
     print(_injections(cloud.nemesis.injected()))
-    for trouble in troubles(cloud):
+    for trouble in find_problems(cloud):
         print(f"trouble: {trouble}")
     heading("proof")
     found = _found(cloud, Outcome(orders, seconds, hops, verdict(cloud)))

@@ -11,4 +11,4 @@ from local.services.pipes import Pipes
 from local.services.s3.service import S3
 
 # In the order in which a change meets them, so that one round of steps carries it far.
-PARTS = (Iam, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)
+SERVICES = (Iam, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)

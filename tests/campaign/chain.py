@@ -15,12 +15,12 @@ import boto3
 
 from analytics import athena
 from local.core.hop_counts import HopCount
-from local.core.service import Part
+from local.core.service import Service
 from local.demo import run
 from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from operations.backfill import __main__ as backfill
 from operations.replay import __main__ as replay
 from operations.replay import dead_letters
@@ -44,23 +44,23 @@ class Chain:
 
     def __init__(self, cloud: UnsteadyCloud) -> None:
         self.cloud = cloud
-        self.storm: Storm = cloud.part(Storm)
+        self.storm: Storm = cloud.service(Storm)
         self.reaper: Reaper = cloud.nemesis
         self._written_before = HopCount("of delivery streams that are gone", 0, 0, 0)
 
     # The cloud.
 
-    def step(self, *pausing: type[Part]) -> bool:
+    def tick(self, *pausing: type[Service]) -> bool:
         """Let every part work once but those that pause, and return whether any found work."""
         self.cloud.pausing = pausing
         with self.raging():
-            return self.cloud.step()
+            return self.cloud.tick()
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Let the chain come to rest, in the storm."""
         self.cloud.pausing = ()
         with self.raging():
-            self.cloud.settle()
+            self.cloud.run_until_idle()
 
     @contextmanager
     def raging(self) -> Iterator[None]:
@@ -76,40 +76,40 @@ class Chain:
 
     def hops(self) -> list[HopCount]:
         """Return what each hop took in, and what became of it."""
-        return [hop for part in self.cloud.parts for hop in part.counts()]
+        return [hop for service in self.cloud.services for hop in service.counts()]
 
     @property
     def delivered(self) -> int:
         """How many rows the delivery streams know to be in S3, those that are gone with them."""
-        return self._written_before.went_out + self._written().went_out
+        return self._written_before.delivered + self._written().delivered
 
     @property
-    def forgotten(self) -> int:
+    def lost_on_restart(self) -> int:
         """How many rows they lost from memory: each may lie in S3 already."""
-        return self._written_before.forgotten + self._written().forgotten
+        return self._written_before.lost_on_restart + self._written().lost_on_restart
 
     @property
     def untransformed(self) -> int:
         """How many records failed in the function, as the delivery stream counts."""
-        return self.cloud.part(Firehose).counts()[0].failed
+        return self.cloud.service(Firehose).counts()[0].failed
 
     def _written(self) -> HopCount:
-        return self.cloud.part(Firehose).counts()[1]
+        return self.cloud.service(Firehose).counts()[1]
 
-    def kill(self, part_type: type[Part]) -> int:
+    def kill(self, service_type: type[Service]) -> int:
         """Kill a part at this moment, and return how much that took from it."""
-        part = self.cloud.part(part_type)
-        before = self._forgotten(part)
-        part.restart()
-        return self._forgotten(part) - before
+        service = self.cloud.service(service_type)
+        before = self._forgotten(service)
+        service.restart()
+        return self._forgotten(service) - before
 
-    def _forgotten(self, part: Part) -> int:
+    def _forgotten(self, service: Service) -> int:
         """Return how many records a part has forgotten, or what else it has lost."""
-        if isinstance(part, Glue):
+        if isinstance(service, Glue):
             return int(aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["State"] != "RUNNING")
-        if isinstance(part, Lambda):
-            return -len(part._sandboxes)
-        return sum(hop.forgotten for hop in part.counts())
+        if isinstance(service, Lambda):
+            return -len(service._sandboxes)
+        return sum(hop.lost_on_restart for hop in service.counts())
 
     # What an operator does.
 
@@ -135,7 +135,7 @@ class Chain:
     def recreate_firehose(self) -> None:
         """Let another delivery stream go on; what the old one held in memory is gone."""
         before, now = self._written_before, self._written()
-        totals = (before.went_out + now.went_out, 0, before.forgotten + now.forgotten)
+        totals = (before.delivered + now.delivered, 0, before.lost_on_restart + now.lost_on_restart)
         self._written_before = HopCount(before.hop, 0, *totals)
         aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
         self.script("06_firehose")
@@ -164,7 +164,7 @@ class Chain:
     def crawled(self) -> list[str]:
         """Return the columns of the table after a crawl that nothing disturbs."""
         self.crawl()
-        self.settle()
+        self.run_until_idle()
         last = aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["LastCrawl"]
         assert last["Status"] == "SUCCEEDED", last
         return self.columns()
@@ -182,7 +182,7 @@ class Chain:
 
     def verified(self, *options: str, at_rest: bool = True) -> tuple[int, Document]:
         """Return exit status and document of verify; where it would wait, the chain moves."""
-        move = self.settle if at_rest else self.step
+        move = self.run_until_idle if at_rest else self.tick
         with patch.object(verify, "_wait", lambda seconds, doubts: move()):
             return told(verify.main, *options)
 
@@ -203,7 +203,7 @@ class Chain:
         self.calm()
         self.script("05_lambda")
         aws("pipes").delete_pipe(Name=names.PIPE)
-        self.cloud.settle()
+        self.cloud.run_until_idle()
         self.recreate_table()
         self.script("07_pipe")
         self.script("08_start_pipe")
@@ -219,7 +219,7 @@ class Chain:
 @contextmanager
 def a_chain() -> Iterator[Chain]:
     """Yield a chain on a cloud of its own."""
-    with laptop(Storm, *PARTS, cloud_of=UnsteadyCloud) as cloud:
+    with laptop(Storm, *SERVICES, cloud_of=UnsteadyCloud) as cloud:
         forget_where()
         run(cloud, "setup")
         impatient = patch.object(athena, "FIRST_PAUSE", 0.01)

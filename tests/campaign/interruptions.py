@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from local.core.service import Part
+from local.core.service import Service
 from local.nemesis import Nemesis, UnkindCloud
 from local.nemesis.faults import Fault, Moment, killed_after, killed_before
 
@@ -28,11 +28,11 @@ class Reaper(Nemesis):
         super().__init__(seed=0, rate=0, poison_rate=0)
         self.awaited: dict[str, Death] = {}
 
-    def _drawn(self, moment: Moment, part: Part) -> list[Fault]:
+    def _drawn(self, moment: Moment, service: Service) -> list[Fault]:
         death = self.awaited.pop(moment.name, None)
         if death is None:
             return []
-        self.counts[f"{type(part).__name__} {death.__name__} {moment.name}"] += 1
+        self.counts[f"{type(service).__name__} {death.__name__} {moment.name}"] += 1
         fault = death(moment)
         next(fault, None)
         return [fault]
@@ -41,9 +41,9 @@ class Reaper(Nemesis):
 class UnsteadyCloud(UnkindCloud):
     """A cloud of whose parts some are `pausing`."""
 
-    def __init__(self, part_types: Iterable[type[Part]]) -> None:
-        self.pausing: tuple[type[Part], ...] = ()
-        super().__init__(part_types, Reaper())
+    def __init__(self, service_types: Iterable[type[Service]]) -> None:
+        self.pausing: tuple[type[Service], ...] = ()
+        super().__init__(service_types, Reaper())
 
-    def _timed_step(self, part: Part) -> bool:
-        return not isinstance(part, self.pausing) and super()._timed_step(part)
+    def _timed_tick(self, service: Service) -> bool:
+        return not isinstance(service, self.pausing) and super()._timed_tick(service)

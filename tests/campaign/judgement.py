@@ -49,9 +49,9 @@ def _judge_changes(life: Life, found: Evidence) -> None:
 
 def _judge_counts(life: Life, found: Evidence) -> None:
     """Hold the hops' counts against what lies there; who dies may do again what it has done."""
-    assert [hop for hop in life.chain.hops() if not hop.balanced] == []
+    assert [hop for hop in life.chain.hops() if not hop.is_balanced] == []
     again = len(found.rows) + life.rows_taken - (life.chain.delivered - life.rows_before)
-    assert 0 <= again <= life.chain.forgotten - life.forgotten_before
+    assert 0 <= again <= life.chain.lost_on_restart - life.forgotten_before
     assert life.killed or len(found.failed) == len(set(found.failed))
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from local.core.service import Part
+from local.core.service import Service
 from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
@@ -24,7 +24,7 @@ Item = dict[str, Any]
 ACCOUNTS, OPENING = ("A", "B", "C"), 100
 LARGE = {"S": "\x01" * 200_000}  # In JSON six times as long: more than Kinesis takes.
 SWEEP = 11  # seconds after which the cloud looks for expired items again
-PARTS: dict[str, type[Part]] = {
+SERVICES: dict[str, type[Service]] = {
     "pipe": Pipes,
     "firehose": Firehose,
     "function": Lambda,
@@ -69,7 +69,7 @@ class Life:
         self.poison_at_risk: set[bytes] = set()
         self.counts: Counter[str] = Counter()
         self.effects = Effects()
-        self.rows_before, self.forgotten_before = chain.delivered, chain.forgotten
+        self.rows_before, self.forgotten_before = chain.delivered, chain.lost_on_restart
         self.rows_taken = 0
         self.streams, self.runs, self.works = True, True, True
         self.made = self.stood_at = self.killed = self.failed_before = 0
@@ -106,7 +106,7 @@ class Life:
         past = {"N": str(int(self.chain.cloud.clock.now()) - 1)}
         self.put(order, "expiring", **{names.TTL_ATTRIBUTE: past})
         self.chain.cloud.clock.advance(SWEEP)
-        self.chain.step()
+        self.chain.tick()
         self._changed(order, None)
 
     def enlarge(self, order: str) -> None:
@@ -142,15 +142,15 @@ class Life:
 
     # What happens to the chain: each returns how much it did.
 
-    def move(self, seconds: float, *pausing: type[Part]) -> int:
+    def move(self, seconds: float, *pausing: type[Service]) -> int:
         """Let time pass, and then every part work once but those that pause."""
         self.chain.cloud.clock.advance(seconds)
-        return int(self.chain.step(*pausing))
+        return int(self.chain.tick(*pausing))
 
     def settle(self) -> int:
         """Let the chain come to rest; by then all that is not at risk has arrived."""
         before = self.chain.delivered
-        self.chain.settle()
+        self.chain.run_until_idle()
         self._judge_rest()
         return self.chain.delivered - before
 
@@ -200,13 +200,13 @@ class Life:
         self.chain.script("05_lambda")
         self.works = True
 
-    def kill(self, part: str) -> int:
+    def kill(self, service: str) -> int:
         """Kill a part that has just worked; the crawler is not done then."""
-        if part == "crawler":
+        if service == "crawler":
             self.chain.crawl()
         self.move(0)
-        self.killed += part == "firehose"
-        return self.chain.kill(PARTS[part])
+        self.killed += service == "firehose"
+        return self.chain.kill(SERVICES[service])
 
     def kill_amid(self, call: str, death: Death) -> None:
         """Let the part die that makes this call next."""

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from tests.campaign.chain import Chain
 from tests.campaign.interruptions import DEATHS, DEEDS, Death
 from tests.campaign.judgement import judge
-from tests.campaign.life import ACCOUNTS, PARTS, Item, Life
+from tests.campaign.life import ACCOUNTS, SERVICES, Item, Life
 from tests.campaign.storm import FAULTS, INVOKE, PUT
 
 ORDERS = st.sampled_from(["1", "2", "3"])
@@ -121,11 +121,11 @@ class Campaign(RuleBasedStateMachine):
     def move(self, rounds: list[float]) -> None:
         self.go_on(rounds)
 
-    @rule(part=st.sampled_from(sorted(PARTS)), writes=TRAFFIC, rounds=ROUNDS)
+    @rule(service=st.sampled_from(sorted(SERVICES)), writes=TRAFFIC, rounds=ROUNDS)
     @noted
-    def pause(self, part: str, writes: list[Any], rounds: list[float]) -> int:
+    def pause(self, service: str, writes: list[Any], rounds: list[float]) -> int:
         self.live(writes)
-        return sum(self.life.move(seconds, PARTS[part]) for seconds in rounds)
+        return sum(self.life.move(seconds, SERVICES[service]) for seconds in rounds)
 
     @rule()
     @noted
@@ -180,12 +180,17 @@ class Campaign(RuleBasedStateMachine):
 
     # What is killed.
 
-    @rule(part=st.sampled_from(sorted(PARTS)), rounds=ROUNDS, writes=BUSY_TRAFFIC, arrives=ARRIVES)
-    def kill(self, part: str, rounds: list[float], writes: list[Any], arrives: bool) -> None:
+    @rule(
+        service=st.sampled_from(sorted(SERVICES)),
+        rounds=ROUNDS,
+        writes=BUSY_TRAFFIC,
+        arrives=ARRIVES,
+    )
+    def kill(self, service: str, rounds: list[float], writes: list[Any], arrives: bool) -> None:
         self.live(writes[1:])
         self.go_on(rounds)
         self.live(writes[:1])
-        self.life.effects.note(f"kill_{part}", self.life.kill(part))
+        self.life.effects.note(f"kill_{service}", self.life.kill(service))
         self.go_on([], arrives)
 
     @rule(

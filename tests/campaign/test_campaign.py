@@ -53,24 +53,24 @@ def forgotten_by_the_stream(life: Life, change: Callable[[], None]) -> None:
     change()
     life.chain.cloud.clock.advance(A_DAY_AND_AN_HOUR)
     life.start_pipe()
-    life.chain.settle()
+    life.chain.run_until_idle()
 
 
 def swallowed_by_kinesis(life: Life, change: Callable[[], None]) -> None:
     """Kinesis says that it took the change, and did not."""
     change()
     life.storm(PUT, ["swallowed"])
-    life.chain.settle()
+    life.chain.run_until_idle()
 
 
 def held_by_a_firehose_that_is_deleted(life: Life, change: Callable[[], None]) -> None:
     """Firehose has the change in memory when it is deleted."""
     change()
     for _ in range(4):
-        life.chain.step()
+        life.chain.tick()
         life.chain.cloud.clock.advance(LESS_THAN_A_BUFFER)
     life.recreate_firehose()
-    life.chain.settle()
+    life.chain.run_until_idle()
 
 
 def dropped_by_the_function(life: Life, change: Callable[[], None]) -> None:
@@ -78,7 +78,7 @@ def dropped_by_the_function(life: Life, change: Callable[[], None]) -> None:
     code = zipped(DROPPING, "lambda_function.py")
     aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
     change()
-    life.chain.settle()
+    life.chain.run_until_idle()
     life.mend_function()
 
 
@@ -86,7 +86,7 @@ def deleted_from_the_lake(life: Life, change: Callable[[], None]) -> None:
     """The object in which the change lies is deleted."""
     before = set(object_keys(names.LAKE))
     change()
-    life.chain.settle()
+    life.chain.run_until_idle()
     for key in set(object_keys(names.LAKE)) - before:
         aws("s3").delete_object(Bucket=names.bucket(), Key=key)
 
@@ -105,7 +105,7 @@ def test_a_change_that_is_lost_at_any_hop_is_named_and_mended(chain: Chain) -> N
     for hop in HOPS:
         for order in ("kept", "changed", "removed"):
             life.put(f"{order} {hop.__name__}", "placed")
-    life.chain.settle()
+    life.chain.run_until_idle()
     for hop in HOPS:
         hop(life, lambda hop=hop: lose(life, hop.__name__))
     status, found = chain.verified("--wait", "0")
@@ -117,7 +117,7 @@ def test_a_change_that_is_lost_at_any_hop_is_named_and_mended(chain: Chain) -> N
     for hop in HOPS:
         life.put(f"changed {hop.__name__}", "shipped")
         life.put(f"kept {hop.__name__}", "shipped")
-    life.chain.settle()
+    life.chain.run_until_idle()
     assert gap_keys(chain) == {text_of(f"changed {hop.__name__}") for hop in HOPS}
     assert chain.verified("--wait", "0")[0] == 0
 

@@ -11,8 +11,8 @@ import pytest
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.demo import run
-from local.diagnostics import troubles
-from local.services.registry import PARTS
+from local.diagnostics import find_problems
+from local.services.registry import SERVICES
 from setup import names
 from tests.campaign import validators
 from tests.campaign.evidence import evidence
@@ -24,7 +24,7 @@ from tests.support.whole_chain import kept_originals, raising_function, verified
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain and written sixty orders."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*SERVICES) as cloud:
         run(cloud, "setup")
         write_orders(cloud, orders=60, seed=7)
         yield cloud
@@ -39,16 +39,16 @@ def table_keys() -> set[str]:
 
 def unbalanced(cloud: Cloud) -> list[HopCount]:
     """Return the hops that delivered or failed another number than they took in."""
-    hops = [hop for part in cloud.parts for hop in part.counts()]
-    return [hop for hop in hops if hop.came_in != hop.went_out + hop.failed]
+    hops = [hop for service in cloud.services for hop in service.counts()]
+    return [hop for hop in hops if hop.received != hop.delivered + hop.failed]
 
 
 def test_every_change_passes_every_hop(chain: Cloud) -> None:
-    hops = [hop for part in chain.parts for hop in part.counts()]
-    assert len({hop.came_in for hop in hops}) == 1, hops
-    assert hops[0].came_in > 60
+    hops = [hop for service in chain.services for hop in service.counts()]
+    assert len({hop.received for hop in hops}) == 1, hops
+    assert hops[0].received > 60
     assert not unbalanced(chain)
-    assert troubles(chain) == []
+    assert find_problems(chain) == []
 
 
 def test_the_lake_equals_the_table(chain: Cloud) -> None:
@@ -88,12 +88,12 @@ def test_a_deleted_object_is_noticed_key_by_key(chain: Cloud) -> None:
 def test_a_stopped_pipe_is_named_and_loses_nothing(chain: Cloud) -> None:
     pipes = chain.client("pipes")
     pipes.stop_pipe(Name=names.PIPE)
-    chain.settle()
+    chain.run_until_idle()
     write_orders(chain, orders=5, seed=9)
-    assert any(names.PIPE in trouble and "STOPPED" in trouble for trouble in troubles(chain))
+    assert any(names.PIPE in trouble and "STOPPED" in trouble for trouble in find_problems(chain))
     assert verified()[0] == 1
     run(chain, "setup/08_start_pipe.py")
-    chain.settle()
+    chain.run_until_idle()
     assert verified()[0] == 0
 
 
@@ -102,7 +102,7 @@ def test_a_raising_lambda_keeps_every_original(chain: Cloud) -> None:
     functions = chain.client("lambda")
     functions.update_function_code(FunctionName=names.FUNCTION, ZipFile=raising_function())
     write_orders(chain, orders=3, seed=10)
-    assert any("Lambda.FunctionError" in trouble for trouble in troubles(chain))
+    assert any("Lambda.FunctionError" in trouble for trouble in find_problems(chain))
     assert not unbalanced(chain)
     status, verdict = verified()
     assert status == 1

@@ -19,7 +19,7 @@ import pytest
 from local import __main__ as command
 from local import demo
 from local.core.server import HOST
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from setup import names
 from tests.support import sharded_streams
 from tests.support.laptop_cloud import laptop
@@ -115,7 +115,7 @@ def test_table_and_stream_may_live_on_other_servers(
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables)
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", tables)
         monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", elsewhere)
-        with laptop(*PARTS) as cloud:
+        with laptop(*SERVICES) as cloud:
             demo.run(cloud, "setup")
             write_orders(cloud, orders=20, seed=1)
             status, verdict = verified()

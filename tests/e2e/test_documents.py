@@ -21,7 +21,7 @@ from botocore.model import StructureShape
 import transform
 from local.core.server import ACCOUNT, Cloud
 from local.demo import IDLE, exit_status
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from setup import names
 from tests.emulator.test_readme import defined_in
 from tests.support.documents import DOCUMENTS, OWN_TABLE, PROJECT, README, blocks, commands
@@ -94,7 +94,7 @@ HELD = {
 def statuses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
     """How each command ended: all were run in their order, while the cloud moved."""
     folder = tmp_path_factory.mktemp("commands")
-    with pytest.MonkeyPatch.context() as patched, laptop(*PARTS) as cloud:
+    with pytest.MonkeyPatch.context() as patched, laptop(*SERVICES) as cloud:
         patched.setenv("BROWSER", "true")  # Opens nothing, and succeeds.
         yield {command: ended(cloud, command, RUN[command], folder) for command in RUN}
 
@@ -113,7 +113,7 @@ def ended(cloud: Cloud, command: str, how: Run, folder: Path) -> int:
     if how.interrupted:
         return interrupted(cloud, words[1:], Path(words[-1]))
     status = exit_status(cloud, *words[1:])
-    cloud.settle()
+    cloud.run_until_idle()
     return status
 
 
@@ -130,7 +130,7 @@ def interrupted(cloud: Cloud, words: list[str], file: Path) -> int:
     """Return how a script ends that is interrupted once it has written its file: 0 if politely."""
     script = subprocess.Popen([sys.executable, *words], cwd=PROJECT)
     while not file.exists() and script.poll() is None:
-        if not cloud.step():
+        if not cloud.tick():
             time.sleep(IDLE)
     script.send_signal(signal.SIGINT)
     return {130: 0}.get(script.wait(30), 1)

@@ -12,8 +12,8 @@ import pytest
 
 from local.core.server import ACCOUNT, Cloud
 from local.demo import run
-from local.diagnostics import troubles
-from local.services.registry import PARTS
+from local.diagnostics import find_problems
+from local.services.registry import SERVICES
 from tests.support.documents import OWN_TABLE, README, blocks, commands
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
@@ -49,14 +49,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     more["python -m operations.backfill"] = ("--checkpoint", str(folder / "how_far.json"))
     serve, settings, *scripts = commands(README, OWN_TABLE)
     assert (serve, settings.split()[0]) == ("python -m local --empty", "export")
-    with pytest.MonkeyPatch.context() as patched, laptop(*PARTS) as cloud:
+    with pytest.MonkeyPatch.context() as patched, laptop(*SERVICES) as cloud:
         for setting in settings.split()[1:]:
             patched.setenv(*setting.split("="))
         for command in scripts:
             if "backfill" in command:
                 write_everything(cloud)
             run(cloud, *command.split()[1:], *more.get(command, ()))
-            cloud.settle()
+            cloud.run_until_idle()
         yield cloud
 
 
@@ -95,7 +95,7 @@ def asked(*command: str) -> tuple[int, str]:
 
 
 def test_the_lake_equals_a_table_that_knows_nothing_of_sales(chain: Cloud) -> None:
-    assert troubles(chain) == []
+    assert find_problems(chain) == []
     status, said = asked("-m", "operations.verify", "--wait", "0", "--json")
     verdict = json.loads(said)
     assert (status, verdict["equal"], verdict["lake"]) == (0, True, held())
@@ -142,5 +142,5 @@ def test_a_change_that_is_lost_is_repaired_under_a_binary_key(chain: Cloud) -> N
     assert (status, json.loads(said)["lake"]) == (1, 0)
     status, said = asked("-m", "operations.verify", "--repair", "--wait", "0", "--limit", "0")
     assert "0 tombstones, 0 left" in said
-    chain.settle()
+    chain.run_until_idle()
     assert asked("-m", "operations.verify", "--wait", "0")[0] == 0

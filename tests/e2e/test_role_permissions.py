@@ -11,10 +11,10 @@ import pytest
 
 from local.core.server import ACCOUNT, Cloud
 from local.demo import ScriptFailed, run
-from local.diagnostics import troubles
+from local.diagnostics import find_problems
 from local.environment import REGION
 from local.services.iam.enforcement import denials
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from tests.support.iam_roles import policy
 from tests.support.laptop_cloud import laptop
 from tests.support.operator_fixture import (
@@ -71,14 +71,16 @@ class Chain:
     def use(self, role: str) -> None:
         """Do what takes every right of a role, until it is done or the role is refused."""
         self._pieces[role]()
-        self.settle()
+        self.run_until_idle()
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Let the cloud move until it rests, or until a role is refused."""
         while not self.denials():
-            if self.cloud.step():
+            if self.cloud.tick():
                 continue
-            due = [at for part in self.cloud.parts if (at := part.wakes_at()) is not None]
+            due = [
+                at for service in self.cloud.services if (at := service.next_due_at()) is not None
+            ]
             if not due:
                 return
             self.cloud.clock.advance(max(min(due) - self.cloud.clock.now(), LEAP))
@@ -96,7 +98,7 @@ class Chain:
         finally:
             self._grant(role, *RIGHTS[role]["Statement"])
             self._running_pipe()
-            self.settle()
+            self.run_until_idle()
 
     @contextmanager
     def distrusting(self, role: str) -> Iterator[None]:
@@ -107,7 +109,7 @@ class Chain:
         finally:
             self._trust(role, policies.trusts(HERE)[role])
             self._running_pipe()
-            self.settle()
+            self.run_until_idle()
 
     def _trust(self, role: str, trusted: dict[str, Any]) -> None:
         iam, name = self.cloud.client("iam"), HERE.role_name(role)
@@ -173,7 +175,7 @@ def delivery() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     """The pipeline as setup makes it."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*SERVICES) as cloud:
         run(cloud, "setup")
         yield Chain(cloud)
 
@@ -190,7 +192,7 @@ def test_without_a_right_its_role_is_named_and_what_it_lacks(
 ) -> None:
     with chain.without(role, action):
         chain.use(role)
-        told = [each for each in troubles(chain.cloud) if each.startswith("role ")]
+        told = [each for each in find_problems(chain.cloud) if each.startswith("role ")]
     lacked = [each.partition(": ")[0] for each in told]
     assert lacked == [f"role {HERE.role_name(role)} lacks {action}"]
 

@@ -44,7 +44,7 @@ def test_every_behaviour_is_held_by_a_test_or_said_to_be_another() -> None:
 
 def test_the_table_has_every_part_of_the_chain() -> None:
     files = [file for _, _, held in rows() for file, _ in REFERENCE.findall(held)]
-    parts = (
+    services = (
         "dynamodb",
         "pipes",
         "kinesis",
@@ -55,8 +55,8 @@ def test_the_table_has_every_part_of_the_chain() -> None:
         "iam",
         "s3",
     )
-    for part in parts:
-        assert any(file.startswith(f"emulator/{part}/") for file in files), part
+    for service in services:
+        assert any(file.startswith(f"emulator/{service}/") for file in files), service
 
 
 def test_every_place_that_the_readme_names_exists() -> None:

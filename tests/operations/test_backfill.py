@@ -26,7 +26,7 @@ from analytics import atomic_write as files
 from analytics.athena import answer_to
 from local.core.server import Cloud
 from local.demo import run
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from operations import firehose as delivery
 from operations.backfill import __main__ as backfill
 from operations.backfill.checkpoint import END, START, BadCheckpoint, Checkpoint
@@ -49,7 +49,10 @@ TABLE = Table(None, "t", {"id": "B"}, ARN, STREAM, 0)
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with a chain behind a table that was filled before it had a stream."""
-    with laptop(*PARTS) as cloud, patch.object(verify, "sleep", lambda _: cloud.settle()):
+    with (
+        laptop(*SERVICES) as cloud,
+        patch.object(verify, "sleep", lambda _: cloud.run_until_idle()),
+    ):
         fill_the_table()
         run(cloud, "setup")
         yield cloud
@@ -91,7 +94,7 @@ def living(cloud: Cloud, chance: random.Random) -> Iterator[None]:
                 remove(number)
             else:
                 put(number, f"status-{chance.random()}")
-            cloud.step()
+            cloud.tick()
 
     thread = threading.Thread(target=live)
     thread.start()
@@ -143,7 +146,7 @@ def test_a_backfill_killed_three_times_under_live_writes_ends_equal(
     assert done.returncode == 0, done
     assert done.stdout.startswith(f"going on after {before} items, as {checkpoint} says\nsent ")
     assert not checkpoint.exists()
-    chain.settle()
+    chain.run_until_idle()
     assert verify.main(["--json", str(tmp_path / "verdict.json")]) == 0
     assert json.loads((tmp_path / "verdict.json").read_text())["table"] > ITEMS / 2
     # Of what was acknowledged before a kill, nothing is sent again but the page in hand.
@@ -172,7 +175,7 @@ def test_a_rehearsal_counts_and_sends_nothing(
     file = tmp_path / "checkpoint.json"
     assert backfilled("--dry-run", "--checkpoint", str(file)) == 0
     assert capsys.readouterr().out == f"would send {len(items())} items\n"
-    chain.settle()
+    chain.run_until_idle()
     assert (snapshots(), file.exists()) == (before, False)
 
 
@@ -182,7 +185,7 @@ def test_a_backfill_overwrites_nothing_newer_and_names_what_is_too_large(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chain.settle()
+    chain.run_until_idle()
     put(1, "large", note={"S": "\x01" * 200_000})
     read = Table.pages
 
@@ -199,11 +202,11 @@ def test_a_backfill_overwrites_nothing_newer_and_names_what_is_too_large(
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith('left       {"order_id":{"S":"SO-001"}}  its record is larger')
     assert re.match(r"sent \d+ items; 1 left, too large for Kinesis; all are in the lake", said[1])
-    chain.settle()
+    chain.run_until_idle()
     for number in (2, 3):
         assert verify.main(["--key", f'{{"order_id": {{"S": "SO-{number:03}"}}}}']) == 0
     put(1, "small")
-    chain.settle()
+    chain.run_until_idle()
     assert verify.main(["--repair"]) == 0
 
 
@@ -265,13 +268,13 @@ def test_a_pipe_that_stands_still_is_refused(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws("pipes").stop_pipe(Name=names.PIPE)
-    chain.settle()
+    chain.run_until_idle()
     assert backfilled() == 1
     assert "pipe sales-cdc-pipe is STOPPED: run python setup/08_start_pipe.py" in (
         capsys.readouterr().err
     )
     aws("pipes").start_pipe(Name=names.PIPE)
-    chain.settle()
+    chain.run_until_idle()
 
 
 def test_a_pipe_that_reads_another_stream_is_refused(chain: Cloud) -> None:

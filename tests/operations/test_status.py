@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
 from local.demo import run
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from operations.status import __main__ as status
 from operations.status import check_result as signs
 from operations.status import checks
@@ -27,10 +27,10 @@ Told = dict[str, Any]
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain and written ten orders."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*SERVICES) as cloud:
         run(cloud, "setup")
         run(cloud, "data_generator.py", "--orders", "10", "--seed", "3")
-        cloud.settle()
+        cloud.run_until_idle()
         yield cloud
 
 
@@ -62,7 +62,7 @@ def test_the_hops_tell_what_came_in_and_went_on(
 ) -> None:
     code, lines = asked(capsys, "--json", "--hours", "1")
     told = json.loads("\n".join(lines))
-    changes = chain.parts[2].counts()[0].came_in
+    changes = chain.parts[2].counts()[0].received
     assert changes > 10
     assert [each["in"] for each in told["hops"]] == [changes] * 4
     assert [each["delivered"] for each in told["hops"]] == [changes] * 4

@@ -23,9 +23,9 @@ from hypothesis import strategies as st
 
 import data_generator
 from data_generator import BATCH_LIMIT, batches
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.dynamodb.service import DynamoDb
 from sales.lives import Change, Plan, changes
 from setup.names import TABLE
@@ -182,24 +182,24 @@ def test_batches_hold_each_order_once_and_keep_its_changes_in_order(
         assert 0 < len(batch) == len({change.order_id for change in batch}) <= size
 
 
-class Reluctant(Part):
+class Reluctant(Service):
     """A table that throttles every third batch, and takes one item of each other."""
 
-    services = ("dynamodb",)
+    credential_scopes = ("dynamodb",)
     calls = 0
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return DynamoDB's answer when it is short of capacity."""
-        if call.operation != "BatchWriteItem":
+        if request.operation != "BatchWriteItem":
             return None
         self.calls += 1
         if self.calls % 3 == 0:
             raise AwsError("ProvisionedThroughputExceededException", "too fast")
-        ((table, requests),) = call.params["RequestItems"].items()
+        ((table, requests),) = request.params["RequestItems"].items()
         writes = {"RequestItems": {table: requests[:1]}}
-        self.cloud.moto(call, json_reply(writes).body)
+        self.cloud.forward_to_moto(request, json_response(writes).body)
         left = {table: requests[1:]} if requests[1:] else {}
-        return json_reply({"UnprocessedItems": left})
+        return json_response({"UnprocessedItems": left})
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_view_is_made_again_when_its_statement_changed_or_somebody_replaced_it
         QueryExecutionContext={"Database": names.DATABASE, "Catalog": "AwsDataCatalog"},
         WorkGroup=names.WORKGROUP,
     )
-    world.settle()
+    world.run_until_idle()
     world.run("11_athena")
     assert (
         boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns

@@ -15,7 +15,7 @@ import pytest
 
 from local.core.server import Cloud
 from local.environment import exports
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from tests.support.environments import NOWHERE
 from tests.support.paths import PROJECT
 
@@ -124,7 +124,7 @@ def test_teardown_removes_nothing_unless_the_user_means_it() -> None:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    cloud = Cloud(PARTS)
+    cloud = Cloud(SERVICES)
     urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
     for name, value in exports(cloud.endpoint, {}).items():
         monkeypatch.setenv(name, value)

@@ -24,11 +24,11 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def test_without_an_owner_or_a_subscription_it_says_so_and_makes_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.cloud.part(QuickSight).subscribed = False
+    world.cloud.service(QuickSight).subscribed = False
     assert "has no QuickSight" in world.run("12_quicksight")[0]
     monkeypatch.delenv("QUICKSIGHT_USER")
     assert "QUICKSIGHT_USER" in world.run("12_quicksight")[0]
-    assert world.cloud.part(QuickSight).things == {}
+    assert world.cloud.service(QuickSight).things == {}
 
 
 def test_in_a_region_without_quicksight_the_rest_is_made_and_removed(
@@ -64,7 +64,7 @@ def test_each_view_is_a_data_set_with_the_columns_and_types_of_the_catalog(world
     update = {name: table[name] for name in allowed}
     glue.update_table(DatabaseName=names.DATABASE, TableInput=update)
     world.run("12_quicksight")
-    things = world.cloud.part(QuickSight).things
+    things = world.cloud.service(QuickSight).things
     assert len(things) == 1 + len(names.VIEWS)
     made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
     relation = made["PhysicalTableMap"]["view"]["RelationalTable"]
@@ -79,7 +79,7 @@ def test_each_view_is_a_data_set_with_the_columns_and_types_of_the_catalog(world
 
 def test_a_data_set_follows_its_view_and_goes_with_teardown(world: World) -> None:
     world.run(*BEFORE, "12_quicksight")
-    things = world.cloud.part(QuickSight).things
+    things = world.cloud.service(QuickSight).things
     made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
     wanted = made["PhysicalTableMap"]
     made["PhysicalTableMap"] = {}
@@ -91,7 +91,7 @@ def test_a_data_set_follows_its_view_and_goes_with_teardown(world: World) -> Non
 
 def test_a_source_that_could_not_be_made_is_updated(world: World) -> None:
     world.run(*BEFORE, "12_quicksight")
-    source = world.cloud.part(QuickSight).things[names.arn("quicksight", "datasource/sales-cdc")]
+    source = world.cloud.service(QuickSight).things[names.arn("quicksight", "datasource/sales-cdc")]
     source["Status"] = "CREATION_FAILED"
     world.run("12_quicksight")
     assert source["Status"] == "UPDATE_SUCCESSFUL"
@@ -99,10 +99,10 @@ def test_a_source_that_could_not_be_made_is_updated(world: World) -> None:
 
 def test_what_another_made_stays(world: World) -> None:
     world.run(*BEFORE, "12_quicksight")
-    part = world.cloud.part(QuickSight)
-    part.tags = {thing: [] for thing in part.tags}
-    assert len(list(import_module("setup.lib.teardown_steps").quicksight())) == len(part.things)
-    assert len(part.things) == 1 + len(names.VIEWS)
+    service = world.cloud.service(QuickSight)
+    service.tags = {thing: [] for thing in service.tags}
+    assert len(list(import_module("setup.lib.teardown_steps").quicksight())) == len(service.things)
+    assert len(service.things) == 1 + len(names.VIEWS)
 
 
 def test_a_quicksight_that_knows_no_data_sets_does_not_hold_up_teardown(world: World) -> None:

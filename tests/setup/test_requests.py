@@ -60,7 +60,7 @@ def lived(world: World) -> Life:
     world.run()
     again = world.asked[first:]
     boto3.client("lambda").update_function_configuration(FunctionName=names.FUNCTION, Timeout=3)
-    for thing in world.cloud.part(QuickSight).things.values():
+    for thing in world.cloud.service(QuickSight).things.values():
         thing["Name"] = "changed by hand"
     world.run()
     import_module("setup.lib.run_crawler").crawl()

@@ -99,7 +99,7 @@ def test_orders_written_before_during_and_after_setup_all_arrive(world: World) -
     put_order("during")
     world.run("08_start_pipe")
     put_order("after")
-    world.settle()
+    world.run_until_idle()
     assert {"before", "during", "after"} == rows_in_lake()
 
 

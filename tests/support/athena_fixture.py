@@ -29,7 +29,7 @@ def an_athena() -> Iterator[Cloud]:
     with laptop(Athena) as cloud:
         furnish()
         yield cloud
-    assert not os.path.exists(cloud.part(Athena)._folder)
+    assert not os.path.exists(cloud.service(Athena)._folder)
 
 
 def furnish() -> None:

@@ -31,7 +31,7 @@ def furnished(running: Cloud) -> Iterator[Cloud]:
     glue.create_table(DatabaseName="sales", TableInput=table_input())
     make_role(*permissions().values())
     yield running
-    running.settle()
+    running.run_until_idle()
     for crawler in glue.get_crawlers()["Crawlers"]:
         glue.delete_crawler(Name=crawler["Name"])
 
@@ -105,7 +105,7 @@ def crawled(cloud: Cloud, **members: Any) -> dict[str, Any]:
     if members or not glue.list_crawlers()["CrawlerNames"]:
         glue.create_crawler(**definition(**members))
     glue.start_crawler(Name="finder")
-    cloud.settle()
+    cloud.run_until_idle()
     return glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
 
 

@@ -164,8 +164,8 @@ def logged() -> list[dict[str, Any]]:
 
 
 def hops(cloud: Cloud) -> list[tuple[int, int, int]]:
-    counts: list[HopCount] = cloud.part(Firehose).counts()
-    return [(hop.came_in, hop.went_out, hop.failed) for hop in counts]
+    counts: list[HopCount] = cloud.service(Firehose).counts()
+    return [(hop.received, hop.delivered, hop.failed) for hop in counts]
 
 
 def update(version: str = "1", **changes: Any) -> None:

@@ -19,7 +19,7 @@ import transform
 from analytics.athena import answer_to
 from analytics.question import questions
 from local.core.server import Cloud
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from sales.lives import Change, Order
 from setup import names
 from tests.campaign.chain import remembered
@@ -35,7 +35,7 @@ Rows = list[tuple[str | None, ...]]
 @contextmanager
 def lake_of_views() -> Iterator[Cloud]:
     """Yield a cloud in which the setup scripts have made the bucket, the catalog and the views."""
-    with laptop(*PARTS) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+    with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         forget_where()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
             import_module(f"setup.{script}").create()

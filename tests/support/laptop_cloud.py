@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from moto.moto_api._internal.models import moto_api_backend
 
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.environment import REGION, enter
 
 HOUR = 3600
@@ -26,15 +26,15 @@ aws = cache(boto3.client)  # Of the cloud that was entered last.
 
 @contextmanager
 def laptop(
-    *parts: type[Part],
+    *services: type[Service],
     region: str = REGION,
-    cloud_of: Callable[[tuple[type[Part], ...]], Cloud] = Cloud,
+    cloud_of: Callable[[tuple[type[Service], ...]], Cloud] = Cloud,
 ) -> Iterator[Any]:
     """Yield a cloud of these parts, empty, which every client of this process finds."""
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
         _begin_anew()
         try:
-            with closing(cloud_of(parts)) as cloud:
+            with closing(cloud_of(services)) as cloud:
                 enter(cloud.endpoint)
                 yield cloud
         finally:

@@ -58,7 +58,7 @@ class Operator:
         }
         self._write("small", "\1")
         self._write("large", "\1" * 200_000)
-        cloud.settle()
+        cloud.run_until_idle()
         self._letter = self._received()[0]["Body"]
 
     def may(self, allowed: Statements) -> None:
@@ -94,7 +94,7 @@ class Operator:
     def _interrupted(self) -> int:
         """Look for gaps, and give up while Athena is busy with something else."""
         free = Event()
-        self.cloud.part(Athena)._executions._worker.submit(free.wait)
+        self.cloud.service(Athena)._executions._worker.submit(free.wait)
         try:
             with patch.object(athena.time, "sleep", interrupt):
                 return verify.main(["--gaps"])

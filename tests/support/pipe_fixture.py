@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.core.hop_counts import HopCount
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import Cloud
 from local.services.iam.service import Iam
 from local.services.kinesis.service import Kinesis
@@ -35,22 +35,22 @@ class Moody(Kinesis):
 
     moods: Iterator[str | list[bool]] = iter(())
 
-    def answer(self, call: Call) -> Reply | None:
-        mood = next(self.moods, []) if call.operation == "PutRecords" else []
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
+        mood = next(self.moods, []) if request.operation == "PutRecords" else []
         if isinstance(mood, str):
             raise AwsError(mood, "as the test wants it")
         if not any(mood):
-            return super().answer(call)
-        records = call.params["Records"]
+            return super().handle(request)
+        records = request.params["Records"]
         fails = [*mood, *[False] * len(records)][: len(records)]
         taken = [each for each, fail in zip(records, fails, strict=True) if not fail]
         if taken:
-            body = json.dumps({**call.params, "Records": taken}).encode()
-            assert self.cloud.moto(call, body).status == 200
+            body = json.dumps({**request.params, "Records": taken}).encode()
+            assert self.cloud.forward_to_moto(request, body).status == 200
         failure = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "…"}
         put = {"SequenceNumber": "1", "ShardId": "s"}
         results = [failure if fail else put for fail in fails]
-        return json_reply({"FailedRecordCount": sum(fails), "Records": results})
+        return json_response({"FailedRecordCount": sum(fails), "Records": results})
 
 
 class Plumbing:
@@ -101,7 +101,7 @@ class Plumbing:
         return self.pipes.describe_pipe(Name="mover")
 
     def moods(self, *moods: str | list[bool]) -> None:
-        self.cloud.part(Moody).moods = iter(moods)
+        self.cloud.service(Moody).moods = iter(moods)
 
     def put(self, *keys: object, **attributes: Any) -> None:
         for key in keys:
@@ -155,7 +155,7 @@ class Plumbing:
         return keys
 
     def count(self) -> HopCount:
-        return self.cloud.part(Pipes).counts()[0]
+        return self.cloud.service(Pipes).counts()[0]
 
     def metric(self, name: str) -> float:
         return metric_sum(NAMESPACE, name, PipeName="mover")
@@ -168,5 +168,5 @@ def fresh(running: Cloud) -> Plumbing:
     pipes = running.client("pipes")
     for pipe in pipes.list_pipes()["Pipes"]:
         pipes.delete_pipe(Name=pipe["Name"])
-    running.part(Moody).moods = iter(())
+    running.service(Moody).moods = iter(())
     return Plumbing(running)

@@ -43,7 +43,7 @@ def new_orders(chain: Cloud) -> list[str]:
     for status in ("placed", "paid", "shipped"):
         for order in mine:
             put(order, status)
-    chain.settle()
+    chain.run_until_idle()
     return mine
 
 
@@ -107,7 +107,7 @@ def delete_an_object(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
     put(orders[1], "delivered")
     remove(orders[2])
     before = objects()
-    cloud.settle()
+    cloud.run_until_idle()
     (name,) = objects().keys() - before.keys()
     aws("s3").delete_object(Bucket=names.bucket(), Key=name)
     return {"extra": [key(orders[2])], "different": [key(orders[1])]}
@@ -130,7 +130,7 @@ def drop_a_change(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
 
 def drop_a_removal(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
     remove(orders[0])
-    cloud.settle()
+    cloud.run_until_idle()
     edit(lambda row: None if is_removal_of(row, orders[0]) else row)
     return {"extra": [key(orders[0])]}
 

@@ -17,9 +17,9 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.environment import exports
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from tests.support.paths import PROJECT
 from tests.support.service_model import violations
 
@@ -68,13 +68,13 @@ class World:
         self.passed += seconds
         self.cloud.clock.advance(seconds)
         self.stepping = True
-        self.cloud.step()
+        self.cloud.tick()
         self.stepping = False
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Let the cloud work until nothing moves."""
         self.stepping = True
-        self.cloud.settle()
+        self.cloud.run_until_idle()
         self.stepping = False
 
     def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
@@ -104,7 +104,7 @@ class World:
 
 @contextmanager
 def a_world(
-    folder: Path, region: str = "us-east-1", *more: type[Part], account: str = ACCOUNT
+    folder: Path, region: str = "us-east-1", *more: type[Service], account: str = ACCOUNT
 ) -> Iterator[World]:
     """Yield a fresh cloud in a region, with the scripts' clients leading to it."""
     with pytest.MonkeyPatch.context() as patched:
@@ -113,7 +113,7 @@ def a_world(
         for name, module in list(sys.modules.items()):
             if name.startswith("local.") and hasattr(module, "ACCOUNT"):
                 patched.setattr(module, "ACCOUNT", account)
-        cloud = Cloud((*more, *PARTS))
+        cloud = Cloud((*more, *SERVICES))
         urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
         for name, value in exports(cloud.endpoint, {"AWS_DEFAULT_REGION": region}).items():
             patched.setenv(name, value)

@@ -16,7 +16,7 @@ from tests.support.laptop_cloud import zipped
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
     """Let the generator write, and the chain come to rest."""
     run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
-    cloud.settle()
+    cloud.run_until_idle()
 
 
 def verified(*options: str) -> tuple[int, dict[str, Any]]:

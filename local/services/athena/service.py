@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.core.request import AwsError, Call, Reply, json_reply
-from local.core.service import Part
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
+from local.core.service import Service
 from local.services.athena.api.executions import Execution, Executions, new_id, told
 from local.services.athena.api.metadata import METADATA
 from local.services.athena.api.paging import number, paged
@@ -25,10 +25,10 @@ _NO_LOCATION = (
 _LONGEST_QUERY = 262_144
 
 
-class Athena(Part):
+class Athena(Service):
     """The whole of Athena: moto's own records any text as SUCCEEDED."""
 
-    services: ClassVar[tuple[str, ...]] = ("athena",)
+    credential_scopes: ClassVar[tuple[str, ...]] = ("athena",)
 
     def __init__(self, cloud: Any) -> None:
         super().__init__(cloud)
@@ -37,15 +37,15 @@ class Athena(Part):
         self._folder = Path(tempfile.mkdtemp(prefix="athena-")).resolve()
         self._executions = Executions(cloud, self._folder)
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the answer to one of Athena's calls; refuse what is not modelled."""
-        if call.operation in METADATA:
+        if request.operation in METADATA:
             catalog = Catalog(self.cloud.client("glue"))
-            return json_reply(METADATA[call.operation](catalog, call.params))
-        operation = _OPERATIONS.get(call.operation)
+            return json_response(METADATA[request.operation](catalog, request.params))
+        operation = _OPERATIONS.get(request.operation)
         if operation is None:
-            raise invalid(f"{call.operation} is not modelled by the laptop's Athena")
-        return json_reply(operation(self, call.params))
+            raise invalid(f"{request.operation} is not modelled by the laptop's Athena")
+        return json_response(operation(self, request.params))
 
     def restart(self) -> None:
         """Let each query that is not done fail, and read the lake anew for the next."""

@@ -13,9 +13,9 @@ from typing import Any
 from moto.utilities.utils import get_partition
 
 from local.core.metrics import put_metrics
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.aws_lambda.logs import TAIL, filtered_metrics, log_lines, put_log
 from local.services.aws_lambda.process import Function, Outcome, Sandbox
 from local.services.aws_lambda.validation import (
@@ -42,17 +42,17 @@ class Target:
     qualifier: str | None
 
 
-class Lambda(Part):
+class Lambda(Service):
     """Owns code, logging configuration and invocations; moto keeps the rest of a function."""
 
-    services = ("lambda",)
+    credential_scopes = ("lambda",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._functions: dict[str, Function] = {}
         self._sandboxes: dict[str, Sandbox] = {}
         self._starting = threading.Lock()
-        self._routes: tuple[tuple[str, str, Callable[[Call, Target], Reply]], ...] = (
+        self._routes: tuple[tuple[str, str, Callable[[ApiRequest, Target], ApiResponse]], ...] = (
             ("POST", "/functions/?", self._create),
             ("GET", "/functions/([^/]+)/?", self._get),
             ("DELETE", "/functions/([^/]+)/?", self._delete),
@@ -63,12 +63,12 @@ class Lambda(Part):
             ("POST", "/functions/([^/]+)/invocations", self._invoke),
         )
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Answer what concerns code, configuration and invocations of functions."""
         for method, pattern, respond in self._routes:
-            found = re.fullmatch(r"/2015-03-31" + pattern, call.path)
-            if found and call.method == method:
-                return respond(call, target(found[1] if found.groups() else "", call.query))
+            found = re.fullmatch(r"/2015-03-31" + pattern, request.path)
+            if found and request.method == method:
+                return respond(request, target(found[1] if found.groups() else "", request.query))
         return None
 
     def restart(self) -> None:
@@ -83,33 +83,35 @@ class Lambda(Part):
             sandbox.kill()
         self.restart()
 
-    def _create(self, call: Call, _: Target) -> Reply:
-        params = call.params
+    def _create(self, request: ApiRequest, _: Target) -> ApiResponse:
+        params = request.params
         check_creation(params)
         self._check_role(params["Role"])
         code = self._code_of(params["Code"], "CreateFunction")
         logging = logging_of(params["FunctionName"], params.get("LoggingConfig", {}))
         params["Code"] = {"ZipFile": base64.b64encode(code).decode()}
-        reply = self.cloud.moto(call, json.dumps(params).encode())
-        return self._deployed(reply, code, logging)
+        response = self.cloud.forward_to_moto(request, json.dumps(params).encode())
+        return self._deployed(response, code, logging)
 
-    def _get(self, call: Call, wanted: Target) -> Reply:
+    def _get(self, request: ApiRequest, wanted: Target) -> ApiResponse:
         function = self._function(wanted)
-        reply = self.cloud.moto(_plain(call, wanted))
-        payload = reply.payload
+        response = self.cloud.forward_to_moto(_plain(request, wanted))
+        payload = response.payload
         payload["Configuration"] = self._described(payload["Configuration"], function, wanted)
         scope = f"local/20150331/{function.region}/lambda/aws4_request"
         location = f"/2015-03-31/functions/{function.name}/code?X-Amz-Credential={scope}"
         payload["Code"] = {"RepositoryType": "S3", "Location": self.cloud.endpoint + location}
-        return _json(payload, reply.status)
+        return _json(payload, response.status)
 
-    def _code(self, _: Call, wanted: Target) -> Reply:
-        return Reply(self._function(wanted).code, headers=(("Content-Type", "application/zip"),))
+    def _code(self, _: ApiRequest, wanted: Target) -> ApiResponse:
+        return ApiResponse(
+            self._function(wanted).code, headers=(("Content-Type", "application/zip"),)
+        )
 
-    def _get_configuration(self, call: Call, wanted: Target) -> Reply:
+    def _get_configuration(self, request: ApiRequest, wanted: Target) -> ApiResponse:
         function = self._function(wanted)
-        reply = self.cloud.moto(_plain(call, wanted))
-        return _json(self._described(reply.payload, function, wanted), reply.status)
+        response = self.cloud.forward_to_moto(_plain(request, wanted))
+        return _json(self._described(response.payload, function, wanted), response.status)
 
     def _described(
         self, configuration: dict[str, Any], function: Function, wanted: Target
@@ -117,39 +119,41 @@ class Lambda(Part):
         arn = f"{function.arn}:{wanted.qualifier}" if wanted.qualifier else function.arn
         return {**configuration, "FunctionArn": arn, "LoggingConfig": dict(function.logging)}
 
-    def _update_code(self, call: Call, wanted: Target) -> Reply:
-        function, params = self._function(wanted), call.params
+    def _update_code(self, request: ApiRequest, wanted: Target) -> ApiResponse:
+        function, params = self._function(wanted), request.params
         check_modelled(params)
         code = self._code_of(params, "UpdateFunctionCode")
         others = {k: v for k, v in params.items() if k not in ("S3Bucket", "S3Key", "ZipFile")}
         body = {**others, "ZipFile": base64.b64encode(code).decode()}
-        reply = self.cloud.moto(_plain(call, wanted), json.dumps(body).encode())
+        response = self.cloud.forward_to_moto(_plain(request, wanted), json.dumps(body).encode())
         if params.get("DryRun"):
-            return reply
-        return self._deployed(reply, code, function.logging)
+            return response
+        return self._deployed(response, code, function.logging)
 
-    def _update_configuration(self, call: Call, wanted: Target) -> Reply:
-        function, params = self._function(wanted), call.params
+    def _update_configuration(self, request: ApiRequest, wanted: Target) -> ApiResponse:
+        function, params = self._function(wanted), request.params
         check_configuration(params)
         self._check_role(params.get("Role", function.role))
         logging = logging_of(function.name, {**function.logging, **params.get("LoggingConfig", {})})
-        reply = self.cloud.moto(_plain(call, wanted))
-        return self._deployed(reply, function.code, logging)
+        response = self.cloud.forward_to_moto(_plain(request, wanted))
+        return self._deployed(response, function.code, logging)
 
-    def _delete(self, call: Call, wanted: Target) -> Reply:
-        reply = self.cloud.moto(_plain(call, wanted))
-        if reply.status < 300:
+    def _delete(self, request: ApiRequest, wanted: Target) -> ApiResponse:
+        response = self.cloud.forward_to_moto(_plain(request, wanted))
+        if response.status < 300:
             self._functions.pop(wanted.name, None)
             self._retire(wanted.name)
-        return reply
+        return response
 
-    def _deployed(self, reply: Reply, code: bytes, logging: Mapping[str, str]) -> Reply:
+    def _deployed(
+        self, response: ApiResponse, code: bytes, logging: Mapping[str, str]
+    ) -> ApiResponse:
         """Remember what moto has accepted; the next event finds a process that runs it."""
-        if reply.status >= 300:
-            return reply
-        function = function_of(reply.payload, code, logging)
+        if response.status >= 300:
+            return response
+        function = function_of(response.payload, code, logging)
         self._functions[function.name] = function
-        return _json({**reply.payload, "LoggingConfig": dict(logging)}, reply.status)
+        return _json({**response.payload, "LoggingConfig": dict(logging)}, response.status)
 
     def _retire(self, name: str) -> None:
         if sandbox := self._sandboxes.pop(name, None):
@@ -190,23 +194,23 @@ class Lambda(Part):
             )
             raise AwsError("InvalidParameterValueException", text) from None
 
-    def _invoke(self, call: Call, wanted: Target) -> Reply:
+    def _invoke(self, request: ApiRequest, wanted: Target) -> ApiResponse:
         self._function(wanted)
-        check_event(call.body)
-        kind = call.environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
+        check_event(request.body)
+        kind = request.environ.get("HTTP_X_AMZ_INVOCATION_TYPE", "RequestResponse")
         if kind == "DryRun":
-            return Reply(status=204)
+            return ApiResponse(status=204)
         if kind != "RequestResponse":
             text = f"Not modelled on the laptop: InvocationType={kind}."
             raise AwsError("InvalidParameterValueException", text)
-        request_id, event = str(uuid.uuid4()), call.body or b"{}"
+        request_id, event = str(uuid.uuid4()), request.body or b"{}"
         sandbox = self._sandbox(self._function(wanted))
         while (outcome := sandbox.invoke(request_id, event)) is None:
             sandbox = self._sandbox(self._function(wanted))
         lines = log_lines(sandbox.function, request_id, outcome)
         self._publish(sandbox.function, sandbox.log_stream, lines)
         self._measure(sandbox.function, outcome)
-        return _outcome_reply(outcome, request_id, lines, call)
+        return _outcome_reply(outcome, request_id, lines, request)
 
     def _sandbox(self, function: Function) -> Sandbox:
         with self._starting:
@@ -275,22 +279,24 @@ def function_of(
     )
 
 
-def _outcome_reply(outcome: Outcome, request_id: str, lines: list[str], call: Call) -> Reply:
+def _outcome_reply(
+    outcome: Outcome, request_id: str, lines: list[str], request: ApiRequest
+) -> ApiResponse:
     headers = [JSON, ("X-Amz-Executed-Version", "$LATEST"), ("x-amzn-RequestId", request_id)]
     if outcome.failed:
         headers.append(("X-Amz-Function-Error", "Unhandled"))
-    if call.environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail":
+    if request.environ.get("HTTP_X_AMZ_LOG_TYPE") == "Tail":
         tail = "\n".join(lines).encode()[-TAIL:]
         headers.append(("X-Amz-Log-Result", base64.b64encode(tail).decode()))
-    return Reply(outcome.payload, headers=tuple(headers))
+    return ApiResponse(outcome.payload, headers=tuple(headers))
 
 
-def _plain(call: Call, wanted: Target) -> Call:
+def _plain(request: ApiRequest, wanted: Target) -> ApiRequest:
     """Return the call as moto understands it: with the function's bare name in its path."""
-    path = re.sub(r"/functions/[^/]+", f"/functions/{wanted.name}", call.path)
+    path = re.sub(r"/functions/[^/]+", f"/functions/{wanted.name}", request.path)
     moved = {"PATH_INFO": path, "REQUEST_URI": path, "RAW_URI": path, "QUERY_STRING": ""}
-    return replace(call, path=path, environ={**call.environ, **moved})
+    return replace(request, path=path, environ={**request.environ, **moved})
 
 
-def _json(payload: Mapping[str, Any], status: int) -> Reply:
-    return replace(json_reply(payload, status), headers=(JSON,))
+def _json(payload: Mapping[str, Any], status: int) -> ApiResponse:
+    return replace(json_response(payload, status), headers=(JSON,))

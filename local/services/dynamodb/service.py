@@ -11,9 +11,9 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from local.core.hop_counts import HopCount
-from local.core.request import AwsError, Call, Reply, error_reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.dynamodb import moto_patches as linear_moto
 from local.services.dynamodb.key_schema import Tables, check_keys
 from local.services.dynamodb.numbers import refusal, stored_sum
@@ -30,13 +30,13 @@ OUTGROWN = "Item size to update has exceeded the maximum allowed size"
 STEPWISE = ("BatchWriteItem", "UpdateItem")  # What moto does in steps, and leaves half done.
 
 
-class DynamoDb(Part):
+class DynamoDb(Service):
     """Tables are moto's; their streams, the numbers in them and the expiry of items are ours.
 
     One lock makes each call one step, as DynamoDB does: moto's tables know no threads.
     """
 
-    services = ("dynamodb",)
+    credential_scopes = ("dynamodb",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -48,14 +48,14 @@ class DynamoDb(Part):
         linear_moto.install()
         DynamoType.__add__, DynamoType.__sub__ = _sum, _difference
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call of DynamoDB or of DynamoDB Streams."""
         with self._lock:
-            if call.operation in STREAM_CALLS:
-                return self._streams.answer(call)
-            return self._table_call(call)
+            if request.operation in STREAM_CALLS:
+                return self._streams.handle(request)
+            return self._table_call(request)
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Remove the items whose time to live is over, and return whether there were any."""
         now = self.cloud.clock.now()
         if now < self._next_sweep:
@@ -75,46 +75,48 @@ class DynamoDb(Part):
         """Give moto its own stream shards back."""
         moto_table.StreamShard = self._shard_type
 
-    def _table_call(self, call: Call) -> Reply:
-        params = stored_values(call.body)
-        if call.operation == "BatchWriteItem":
+    def _table_call(self, request: ApiRequest) -> ApiResponse:
+        params = stored_values(request.body)
+        if request.operation == "BatchWriteItem":
             _check_batch(params)
-        if call.operation == "UpdateTable":
-            _permit_stream_change(call)
-        tables = dynamodb_backends[ACCOUNT][call.region].tables
+        if request.operation == "UpdateTable":
+            _permit_stream_change(request)
+        tables = dynamodb_backends[ACCOUNT][request.region].tables
         check_keys(tables, params)
-        reply = _in_bulk(call, tables, params) or self._by_moto(call, tables, params)
+        response = _in_bulk(request, tables, params) or self._by_moto(request, tables, params)
         self._streams.write()
-        if reply.status == 200 and call.operation in ("DeleteTable", "UpdateTable"):
-            self._close_streams(call)
-        return reply
+        if response.status == 200 and request.operation in ("DeleteTable", "UpdateTable"):
+            self._close_streams(request)
+        return response
 
-    def _by_moto(self, call: Call, tables: Tables, params: Mapping[str, Any]) -> Reply:
+    def _by_moto(
+        self, request: ApiRequest, tables: Tables, params: Mapping[str, Any]
+    ) -> ApiResponse:
         """Return moto's reply; what is refused is as if it had not been asked for."""
-        before = standing(tables, params) if call.operation in STEPWISE else []
-        reply = self.cloud.moto(call, as_json(params))
-        if reply.status == 200 and any(write.is_outgrown() for write in before):
-            reply = error_reply(refusal(OUTGROWN))
-        if reply.status != 200:
+        before = standing(tables, params) if request.operation in STEPWISE else []
+        response = self.cloud.forward_to_moto(request, as_json(params))
+        if response.status == 200 and any(write.is_outgrown() for write in before):
+            response = error_response(refusal(OUTGROWN))
+        if response.status != 200:
             for write in before:
                 write.do()
             self._streams.discard()
-        return reply
+        return response
 
-    def _close_streams(self, call: Call) -> None:
+    def _close_streams(self, request: ApiRequest) -> None:
         """Close the stream of a table that has been deleted, or that has no stream any more."""
-        name = call.params["TableName"]
-        table = dynamodb_backends[ACCOUNT][call.region].tables.get(name)
+        name = request.params["TableName"]
+        table = dynamodb_backends[ACCOUNT][request.region].tables.get(name)
         current = table.stream_shard if table and _has_stream(table) else None
-        self._streams.close(call.region, name, current)
+        self._streams.close(request.region, name, current)
 
 
-def _in_bulk(call: Call, tables: Tables, params: Mapping[str, Any]) -> Reply | None:
+def _in_bulk(request: ApiRequest, tables: Tables, params: Mapping[str, Any]) -> ApiResponse | None:
     """Return the reply to a call that reads or writes many items, where it is a plain one."""
-    if call.operation not in BULK:
+    if request.operation not in BULK:
         return None
-    found = BULK[call.operation](tables, params)
-    return None if found is None else json_reply(found)
+    found = BULK[request.operation](tables, params)
+    return None if found is None else json_response(found)
 
 
 def _check_batch(params: Mapping[str, Any]) -> None:
@@ -124,10 +126,10 @@ def _check_batch(params: Mapping[str, Any]) -> None:
         raise AwsError("ValidationException", text)
 
 
-def _permit_stream_change(call: Call) -> None:
+def _permit_stream_change(request: ApiRequest) -> None:
     """Refuse to enable what is enabled or to disable what is not; else clear moto's way."""
-    wanted, name = call.params.get("StreamSpecification"), call.params.get("TableName", "")
-    table = dynamodb_backends[ACCOUNT][call.region].tables.get(name)
+    wanted, name = request.params.get("StreamSpecification"), request.params.get("TableName", "")
+    table = dynamodb_backends[ACCOUNT][request.region].tables.get(name)
     if wanted is None or table is None:
         return
     enable = bool(wanted.get("StreamEnabled"))

@@ -10,7 +10,7 @@ from typing import Any
 from moto.dynamodb.models.table import Table
 
 from local.core.clock import Clock
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.services.dynamodb.stream import PAGE_RECORDS, ChangeStream, Shard, stream_label
 
 ITERATOR_LIFE = 15 * 60
@@ -55,10 +55,10 @@ class ChangeStreams:
             if (stream.region, stream.table) == (region, table) and stream is not current:
                 stream.close()
 
-    def answer(self, call: Call) -> Reply:
+    def handle(self, request: ApiRequest) -> ApiResponse:
         """Return the reply to a call of DynamoDB Streams."""
-        answer = _CALLS[call.operation](self, call)
-        return Reply(answer) if isinstance(answer, bytes) else json_reply(answer)
+        answer = _CALLS[request.operation](self, request)
+        return ApiResponse(answer) if isinstance(answer, bytes) else json_response(answer)
 
     def _trim(self) -> None:
         """Forget what is older than 24 hours, streams that were closed then included."""
@@ -66,13 +66,13 @@ class ChangeStreams:
             stream.trim()
         self._streams = {arn: stream for arn, stream in self._streams.items() if stream.shards}
 
-    def _list_streams(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
+    def _list_streams(self, request: ApiRequest) -> Mapping[str, Any]:
+        params = request.params
         self._trim()
         arns = sorted(
             arn
             for arn, stream in self._streams.items()
-            if stream.region == call.region and params.get("TableName") in (None, stream.table)
+            if stream.region == request.region and params.get("TableName") in (None, stream.table)
         )
         after = params.get("ExclusiveStartStreamArn", "")
         rest = [arn for arn in arns if arn > after]
@@ -84,8 +84,8 @@ class ChangeStreams:
         ]
         return {"Streams": streams, **_more("LastEvaluatedStreamArn", page, rest)}
 
-    def _describe_stream(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
+    def _describe_stream(self, request: ApiRequest) -> Mapping[str, Any]:
+        params = request.params
         stream = self._stream(params["StreamArn"])
         after = params.get("ExclusiveStartShardId", "")
         rest = [shard.shard_id for shard in stream.shards if shard.shard_id > after]
@@ -103,15 +103,15 @@ class ChangeStreams:
         more = _more("LastEvaluatedShardId", page, rest)
         return {"StreamDescription": {**description, **more}}
 
-    def _get_shard_iterator(self, call: Call) -> Mapping[str, Any]:
-        params = call.params
+    def _get_shard_iterator(self, request: ApiRequest) -> Mapping[str, Any]:
+        params = request.params
         stream = self._stream(params["StreamArn"])
         shard = _shard(stream, params["ShardId"])
         position = _position(shard, params)
         return {"ShardIterator": self._iterator(stream, shard, position)}
 
-    def _get_records(self, call: Call) -> bytes:
-        params = call.params
+    def _get_records(self, request: ApiRequest) -> bytes:
+        params = request.params
         stream, shard, position = self._place(params["ShardIterator"])
         limit = params.get("Limit", PAGE_RECORDS)
         if not 1 <= limit <= PAGE_RECORDS:

@@ -56,15 +56,15 @@ class DeliveryStream:
         self._source.restart(min(held, default=None))
         self._poll_at = 0.0
 
-    def step(self, of: Settings) -> bool:
+    def tick(self, of: Settings) -> bool:
         """Read, transform and deliver what is due, and return whether anything moved."""
         self._settings = of
         read = self._may_read(of) and self._read(of)
         transformed = self._transform(of)
         self._delivery.add(self._buffers.sealed(of, self._cloud.clock.now()))
-        return any((read, transformed, self._delivery.step(of)))
+        return any((read, transformed, self._delivery.tick(of)))
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """Return when the next buffer, interval or retry is due; None when nothing is held."""
         of = self._settings
         if of is None:

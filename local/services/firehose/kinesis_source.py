@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from local.core.raw_records import keep_records_as_sent
+from local.core.raw_records import return_raw_records
 
 READ_LIMIT = 1000  # records of one shard in one go
 PARENTS = ("ParentShardId", "AdjacentParentShardId")
@@ -36,7 +36,7 @@ class Source:
     """
 
     def __init__(self, kinesis: Any, stream_arn: str) -> None:
-        keep_records_as_sent(kinesis)
+        return_raw_records(kinesis)
         self._kinesis = kinesis
         self._stream = stream_arn.rpartition("/")[2]
         self._iterators: dict[str, str] = {}

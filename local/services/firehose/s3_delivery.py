@@ -64,7 +64,7 @@ class Delivery:
         """Return when S3 is tried again; None when there is nothing or nobody waits for it."""
         return self._retry_at if self._objects and self._failures < PATIENCE else None
 
-    def step(self, of: Settings) -> bool:
+    def tick(self, of: Settings) -> bool:
         """Write the objects that wait, and return whether one is written."""
         now = self._cloud.clock.now()
         if not self._objects or (self._failures < PATIENCE and now < self._retry_at):

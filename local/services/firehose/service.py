@@ -7,9 +7,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.core.hop_counts import HopCount
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.firehose.config import PRINCIPAL, Settings, settings
 from local.services.firehose.delivery_stream import DeliveryStream
 from local.services.firehose.kinesis_source import Source
@@ -26,17 +26,17 @@ UPDATE = "ExtendedS3DestinationUpdate"
 DESCRIPTION = "ExtendedS3DestinationDescription"
 
 
-class Firehose(Part):
+class Firehose(Service):
     """Owns what moves in delivery streams; moto keeps their configuration."""
 
-    services = ("firehose",)
+    credential_scopes = ("firehose",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._streams: dict[str, DeliveryStream] = {}
         self._settings: dict[str, Settings] = {}
         self._changes = 0
-        self._answers: dict[str, Callable[[Call], Reply]] = {
+        self._answers: dict[str, Callable[[ApiRequest], ApiResponse]] = {
             "CreateDeliveryStream": self._create,
             "UpdateDestination": self._update,
             "DeleteDeliveryStream": self._delete,
@@ -45,12 +45,12 @@ class Firehose(Part):
             "StartDeliveryStreamEncryption": self._refuse_put,
         }
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Answer the calls that change a stream, or that are for direct puts alone."""
-        respond = self._answers.get(call.operation)
-        return respond(call) if respond else None
+        respond = self._answers.get(request.operation)
+        return respond(request) if respond else None
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Let each delivery stream do what is due."""
         worked = [self._moved(name, stream) for name, stream in list(self._streams.items())]
         return any(worked)
@@ -61,11 +61,11 @@ class Firehose(Part):
             of = self._settings_of(name)
         except firehose.exceptions.ResourceNotFoundException:  # Deleted at this moment.
             return False
-        return stream.step(of)
+        return stream.tick(of)
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """Return when the first stream has something due."""
-        due = [stream.wakes_at() for stream in list(self._streams.values())]
+        due = [stream.next_due_at() for stream in list(self._streams.values())]
         return min((at for at in due if at is not None), default=None)
 
     def counts(self) -> list[HopCount]:
@@ -77,10 +77,10 @@ class Firehose(Part):
 
         transform = map(total, ("read", "transformed", "untransformed", "unanswered"))
         delivered = sum(stream.delivered for stream in streams)
-        failed, forgotten = total("unpartitioned"), total("unwritten")
+        failed, lost_on_restart = total("unpartitioned"), total("unwritten")
         return [
             HopCount("Firehose → Lambda", *transform),
-            HopCount("Firehose → S3", total("rows"), delivered, failed, forgotten),
+            HopCount("Firehose → S3", total("rows"), delivered, failed, lost_on_restart),
         ]
 
     def restart(self) -> None:
@@ -88,8 +88,8 @@ class Firehose(Part):
         for stream in list(self._streams.values()):
             stream.restart()
 
-    def _create(self, call: Call) -> Reply:
-        params = call.params
+    def _create(self, request: ApiRequest) -> ApiResponse:
+        params = request.params
         check_creation(params)
         config = params[DESTINATION]
         source = params["KinesisStreamSourceConfiguration"]
@@ -97,10 +97,10 @@ class Firehose(Part):
             self._check_role(role)
         stream = DeliveryStream(self.cloud, self._source(source))
         params[DESTINATION] = completed(config)
-        reply = self.cloud.moto(call, json.dumps(params).encode())
-        if reply.status == 200:
+        response = self.cloud.forward_to_moto(request, json.dumps(params).encode())
+        if response.status == 200:
             self._streams[params["DeliveryStreamName"]] = stream
-        return reply
+        return response
 
     def _source(self, config: Mapping[str, str]) -> Source:
         """Return a reader that begins where the source ends now; the role must allow that."""
@@ -127,9 +127,9 @@ class Firehose(Part):
                 self._settings[name] = found
         return found
 
-    def _update(self, call: Call) -> Reply:
+    def _update(self, request: ApiRequest) -> ApiResponse:
         """Merge an update into what is there; one that changes nothing makes no new version."""
-        params = call.params
+        params = request.params
         if UPDATE not in params:
             raise refusal(f"Not modelled on the laptop: an update without {UPDATE}.")
         name = params["DeliveryStreamName"]
@@ -139,10 +139,12 @@ class Firehose(Part):
         self._check_role(merged["RoleARN"])
         merged = completed(merged)
         if merged == current:
-            return json_reply({})
-        reply = self.cloud.moto(call, json.dumps({**params, UPDATE: merged}).encode())
+            return json_response({})
+        response = self.cloud.forward_to_moto(
+            request, json.dumps({**params, UPDATE: merged}).encode()
+        )
         self._forget(name)
-        return reply
+        return response
 
     def _current(self, name: str) -> dict[str, Any]:
         firehose = self.cloud.client("firehose")
@@ -153,22 +155,22 @@ class Firehose(Part):
             raise AwsError("ResourceNotFoundException", text) from None
         return described["DeliveryStreamDescription"]["Destinations"][0][DESCRIPTION]
 
-    def _delete(self, call: Call) -> Reply:
+    def _delete(self, request: ApiRequest) -> ApiResponse:
         """Delete a stream and what it holds: Firehose delivers none of it."""
-        reply = self.cloud.moto(call)
-        if reply.status == 200:
-            name = call.params["DeliveryStreamName"]
+        response = self.cloud.forward_to_moto(request)
+        if response.status == 200:
+            name = request.params["DeliveryStreamName"]
             self._streams.pop(name, None)
             self._forget(name)
-        return reply
+        return response
 
     def _forget(self, name: str) -> None:
         self._changes += 1
         self._settings.pop(name, None)
 
-    def _refuse_put(self, call: Call) -> Reply:
+    def _refuse_put(self, request: ApiRequest) -> ApiResponse:
         text = "This operation is not permitted on KinesisStreamAsSource delivery stream type."
-        self._current(call.params["DeliveryStreamName"])
+        self._current(request.params["DeliveryStreamName"])
         raise refusal(text)
 
 

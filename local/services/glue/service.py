@@ -8,9 +8,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.core.request import Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, json_response
 from local.core.server import Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.glue.catalog_updates import Changes, CrawlFailed, Log
 from local.services.glue.crawl import crawl
 from local.services.glue.crawler_api import PRINCIPAL, Crawlers
@@ -26,26 +26,30 @@ NAMED_BY_NAME = frozenset(
 )
 
 
-class Glue(Part):
+class Glue(Service):
     """The data catalog: moto keeps it, and crawlers add to it what they find."""
 
-    services = ("glue",)
+    credential_scopes = ("glue",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._crawlers = Crawlers(cloud)
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call about crawlers, and moto's to the catalog's own."""
-        if operation := self._crawlers.operations.get(call.operation):
-            return json_reply(operation(call.params))
-        if "Crawl" in call.operation:
-            raise invalid(f"{call.operation} is not modelled by the laptop cloud.")
-        params = call.params
-        folded = folded_names(call.operation, params)
-        return self.cloud.moto(call, json.dumps(folded).encode()) if folded != params else None
+        if operation := self._crawlers.operations.get(request.operation):
+            return json_response(operation(request.params))
+        if "Crawl" in request.operation:
+            raise invalid(f"{request.operation} is not modelled by the laptop cloud.")
+        params = request.params
+        folded = folded_names(request.operation, params)
+        return (
+            self.cloud.forward_to_moto(request, json.dumps(folded).encode())
+            if folded != params
+            else None
+        )
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Bring each crawl that is under way one piece further."""
         busy = [crawler for crawler in self._crawlers.all() if crawler.state != "READY"]
         for crawler in busy:

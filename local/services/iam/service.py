@@ -7,18 +7,18 @@ from urllib.parse import parse_qsl
 
 from moto.utilities.utils import get_partition
 
-from local.core.request import AwsError, Call, Reply
-from local.core.service import Part
+from local.core.request import ApiRequest, ApiResponse, AwsError
+from local.core.service import Service
 from local.services.iam.validation import check, refusal
 
 if TYPE_CHECKING:
     from local.core.server import Cloud
 
 
-class Iam(Part):
+class Iam(Service):
     """Sees every change of IAM, so that a guard knows when what it read of a role is stale."""
 
-    services = ("iam",)
+    credential_scopes = ("iam",)
     changes: ClassVar[int] = 0  # Of the process: so is moto's IAM.
     endpoints: ClassVar[set[str]] = set()
 
@@ -35,16 +35,16 @@ class Iam(Part):
         """See nothing any more: another process may answer there next."""
         Iam.endpoints.discard(self.cloud.endpoint)
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return moto's reply, and count the call if it may have changed something."""
-        query = dict(parse_qsl(call.body.decode()))
+        query = dict(parse_qsl(request.body.decode()))
         action = query.get("Action", "")
         if action.startswith(("Get", "List")):
             return None
         try:
-            check(action, query, get_partition(call.region))
+            check(action, query, get_partition(request.region))
         except AwsError as error:
             return refusal(error)
-        reply = self.cloud.moto(call)
+        response = self.cloud.forward_to_moto(request)
         Iam.changes += 1
-        return reply
+        return response

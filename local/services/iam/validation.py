@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import Role, iam_backends
 
-from local.core.request import AwsError, Reply
+from local.core.request import ApiResponse, AwsError
 
 NAME_CHARACTERS = 64
 POLICY_CHARACTERS = 10_240  # Of all inline policies of a role; white space does not count.
@@ -23,13 +23,13 @@ def check(action: str, query: Mapping[str, str], partition: str) -> None:
         _check_size(query, roles)
 
 
-def refusal(error: AwsError) -> Reply:
+def refusal(error: AwsError) -> ApiResponse:
     """Return an error as IAM's protocol spells it."""
     text = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code>"
         f"<Message>{escape(error.message)}</Message></Error></ErrorResponse>"
     )
-    return Reply(text.encode(), error.status, XML)
+    return ApiResponse(text.encode(), error.status, XML)
 
 
 def _check_name(name: str, roles: Sequence[Role]) -> None:

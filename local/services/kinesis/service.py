@@ -11,9 +11,9 @@ from moto.kinesis.models import Record, kinesis_backends
 from moto.kinesis.utils import compose_shard_iterator, decompose_shard_iterator
 
 from local.core.metrics import put_metrics
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.dynamodb import moto_patches as linear_moto
 
 RECORD_BYTES = 1024 * 1024  # Data and partition key; AWS's default for a stream.
@@ -23,10 +23,10 @@ MOTO_CALL_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025.
 KEY_CHARACTERS = 256
 
 
-class Kinesis(Part):
+class Kinesis(Service):
     """Streams are moto's; one lock orders the puts, for moto's shards know no threads."""
 
-    services = ("kinesis",)
+    credential_scopes = ("kinesis",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -34,12 +34,12 @@ class Kinesis(Part):
         self._ages: dict[str, float] = {}  # The greatest of each stream since the last step.
         linear_moto.install()
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call that is not moto's alone."""
-        own = _CALLS.get(call.operation)
-        return own(self, call) if own else None
+        own = _CALLS.get(request.operation)
+        return own(self, request) if own else None
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Give CloudWatch the age of what was read, which moto does not; that is no work."""
         with self._lock:
             ages, self._ages = self._ages, {}
@@ -49,14 +49,14 @@ class Kinesis(Part):
             put_metrics(cloudwatch, "AWS/Kinesis", ("StreamName", stream), values)
         return False
 
-    def _put_record(self, call: Call) -> Reply:
-        params = call.params
+    def _put_record(self, request: ApiRequest) -> ApiResponse:
+        params = request.params
         _check(params, "")
         with self._lock:
-            return self.cloud.moto(call)
+            return self.cloud.forward_to_moto(request)
 
-    def _put_records(self, call: Call) -> Reply:
-        params = call.params
+    def _put_records(self, request: ApiRequest) -> ApiResponse:
+        params = request.params
         records = params.get("Records", [])
         if not 1 <= len(records) <= CALL_RECORDS:
             raise _constraint("records", f"have length less than or equal to {CALL_RECORDS}")
@@ -66,11 +66,13 @@ class Kinesis(Part):
         ]
         if sum(sizes) > CALL_BYTES:
             raise AwsError("InvalidArgumentException", "Records size exceeds 10 MB limit")
-        return json_reply({"FailedRecordCount": 0, "Records": self._put(call, params, sizes)})
+        return json_response({"FailedRecordCount": 0, "Records": self._put(request, params, sizes)})
 
-    def _put(self, call: Call, params: Mapping[str, Any], sizes: Sequence[int]) -> list[Any]:
+    def _put(
+        self, request: ApiRequest, params: Mapping[str, Any], sizes: Sequence[int]
+    ) -> list[Any]:
         """Put records into moto's stream, as many as it takes at a time, and return its answers."""
-        backend = kinesis_backends[ACCOUNT][call.region]
+        backend = kinesis_backends[ACCOUNT][request.region]
         stream = (params.get("StreamARN"), params.get("StreamName"))
         parts = _parts(params["Records"], sizes)
         try:
@@ -80,12 +82,12 @@ class Kinesis(Part):
             raise AwsError(error.error_type, error.message) from None
         return [result for answer in answers for result in answer["Records"]]
 
-    def _get_records(self, call: Call) -> Reply | None:
+    def _get_records(self, request: ApiRequest) -> ApiResponse | None:
         """Return a page of a shard; moto takes 0.3 ms to write each record as JSON."""
-        params = call.params
+        params = request.params
         try:
             name, shard_id, last = decompose_shard_iterator(params["ShardIterator"])
-            shard = kinesis_backends[ACCOUNT][call.region].streams[name].shards[shard_id]
+            shard = kinesis_backends[ACCOUNT][request.region].streams[name].shards[shard_id]
         except (KeyError, ValueError):
             return None  # moto says what is wrong.
         records, end, late = shard.get_records(last, params.get("Limit"))
@@ -93,7 +95,7 @@ class Kinesis(Part):
         if records:
             with self._lock:
                 self._ages[name] = max(self._ages.get(name, 0), late)
-        return json_reply(
+        return json_response(
             {
                 "Records": [_shown(record) for record in records],
                 "NextShardIterator": following,
@@ -101,22 +103,24 @@ class Kinesis(Part):
             }
         )
 
-    def _refuse_record_size(self, _: Call) -> Reply:
+    def _refuse_record_size(self, _: ApiRequest) -> ApiResponse:
         raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
 
-    def _refuse_resharding(self, call: Call) -> Reply:
-        raise _not_modelled(call.operation)  # moto moves records, AWS leaves them where they are.
+    def _refuse_resharding(self, request: ApiRequest) -> ApiResponse:
+        raise _not_modelled(
+            request.operation
+        )  # moto moves records, AWS leaves them where they are.
 
-    def _create_stream(self, call: Call) -> Reply:
-        params = call.params
+    def _create_stream(self, request: ApiRequest) -> ApiResponse:
+        params = request.params
         _check_stream(params)
-        reply = self.cloud.moto(call)
-        if reply.status == 200 and params.get("Tags"):
-            backend = kinesis_backends[ACCOUNT][call.region]
+        response = self.cloud.forward_to_moto(request)
+        if response.status == 200 and params.get("Tags"):
+            backend = kinesis_backends[ACCOUNT][request.region]
             backend.add_tags_to_stream(
                 stream_arn=None, stream_name=params["StreamName"], tags=params["Tags"]
             )
-        return reply
+        return response
 
 
 _CALLS = {

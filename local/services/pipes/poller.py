@@ -51,7 +51,7 @@ class Lane:
         """How many events were read whose fate is open."""
         return len(self.waiting) + sum(len(batch.events) for batch in self.batches)
 
-    def wakes_at(self, window: float) -> float | None:
+    def next_due_at(self, window: float) -> float | None:
         """Return when there is something to do; what waits behind a batch waits as long as it."""
         if self.batches:
             return self.batches[0].due
@@ -67,7 +67,7 @@ class Flow:
         self._lanes: dict[str, Lane] = {}
         self.trouble = ""
         self.metrics: Counter[str] = Counter()
-        self.came_in = self.went_out = self.failed = self.forgotten = 0
+        self.received = self.delivered = self.failed = self.lost_on_restart = 0
         streams = cloud.client("dynamodbstreams", settings.role, PRINCIPAL, arn)
         self._reader = StreamReader(streams, settings.source, settings.starting_position)
         self.configure(settings)
@@ -82,11 +82,11 @@ class Flow:
 
     def restart(self) -> None:
         """Forget all but what is settled: the rest is read, and perhaps delivered, again."""
-        self.forgotten += sum(lane.held for lane in self._lanes.values())
+        self.lost_on_restart += sum(lane.held for lane in self._lanes.values())
         self._lanes.clear()
         self._reader.restart()
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Bring one batch of each readable shard further, and return whether any moved."""
         try:
             cursors = self._reader.cursors()
@@ -97,10 +97,10 @@ class Flow:
         moved = [self._lane_step(self._lane(cursor)) for cursor in cursors]
         return any(moved)
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """Return when a batch may be tried again, or is closed though not full."""
         window, lanes = self._settings.window, self._lanes.values()
-        times = [at for lane in lanes if (at := lane.wakes_at(window)) is not None]
+        times = [at for lane in lanes if (at := lane.next_due_at(window)) is not None]
         return min(times, default=None)
 
     def _lane(self, cursor: Cursor) -> Lane:
@@ -135,7 +135,7 @@ class Flow:
             lane.since = now
         source, key = settings.source, settings.partition_key
         lane.waiting += [event(record, source, key) for record in records]
-        self.came_in += len(records)
+        self.received += len(records)
         taken = self._taken(lane.waiting)
         full = len(taken) == settings.batch_size or len(taken) < len(lane.waiting)
         if taken and (full or lane.cursor.ended or now - lane.since >= settings.window):
@@ -183,7 +183,7 @@ class Flow:
         except BotoCoreError:
             failed = batch.events
         self.metrics["EventCount"] += len(batch.events) - len(failed)
-        self.went_out += len(batch.events) - len(failed)
+        self.delivered += len(batch.events) - len(failed)
         return self._again(batch, failed) if failed else []
 
     def _put(self, batch: Batch) -> tuple[Event, ...]:

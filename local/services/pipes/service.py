@@ -10,9 +10,9 @@ from moto.utilities.utils import get_partition
 
 from local.core.hop_counts import HopCount
 from local.core.metrics import put_metrics
-from local.core.request import AwsError, Call, Reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from local.services.pipes.config import NAME, PRINCIPAL, Settings, complete, refusal, settings
 from local.services.pipes.dead_letters import DeadLetters, reason
 from local.services.pipes.poller import FAILURES, Flow
@@ -60,35 +60,35 @@ class Pipe:
         return {name: value for name, value in self.description(state).items() if name in SUMMARY}
 
 
-class Pipes(Part):
+class Pipes(Service):
     """Every pipe; the states in which AWS is busy show in one answer and are over then."""
 
-    services = ("pipes",)
+    credential_scopes = ("pipes",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._pipes: dict[str, Pipe] = {}
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call of Pipes."""
         for method, pattern, answer in ROUTES:
-            if call.method == method and (found := re.fullmatch(pattern, call.path)):
-                return json_reply(answer(self, call, *found.groups()))
-        raise AwsError("UnknownOperationException", f"no operation at {call.path}", 404)
+            if request.method == method and (found := re.fullmatch(pattern, request.path)):
+                return json_response(answer(self, request, *found.groups()))
+        raise AwsError("UnknownOperationException", f"no operation at {request.path}", 404)
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         """Bring each running pipe a batch further, and return whether any moved."""
         moved = [self._step(pipe) for pipe in self._running()]
         return any(moved)
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         """Return when the first of the waiting batches is due."""
-        times = [pipe.flow.wakes_at() for pipe in self._running() if pipe.flow]
+        times = [pipe.flow.next_due_at() for pipe in self._running() if pipe.flow]
         return min((at for at in times if at is not None), default=None)
 
     def counts(self) -> list[HopCount]:
         """Return what the pipes have read, delivered and given up."""
-        counts = ("came_in", "went_out", "failed", "forgotten")
+        counts = ("received", "delivered", "failed", "lost_on_restart")
         totals = [sum(getattr(flow, count) for flow in self._flows()) for count in counts]
         return [HopCount("Pipe → Kinesis", *totals)]
 
@@ -106,28 +106,28 @@ class Pipes(Part):
     def _step(self, pipe: Pipe) -> bool:
         if pipe.flow is None:
             pipe.flow = Flow(self.cloud, pipe.arn, pipe.settings)
-        moved = pipe.flow.step()
+        moved = pipe.flow.tick()
         if values := {name: value for name, value in pipe.flow.metrics.items() if value}:
             dimension = ("PipeName", pipe.name)
             put_metrics(self.cloud.client("cloudwatch"), NAMESPACE, dimension, values)
             pipe.flow.metrics.clear()
         return moved
 
-    def _create(self, call: Call, name: str) -> dict[str, Any]:
+    def _create(self, request: ApiRequest, name: str) -> dict[str, Any]:
         if not NAME.fullmatch(name):
             raise refusal(f"Name: expected 1 to 64 of A-Z a-z 0-9 . - _, found {name!r}")
-        params, now = complete(call.params), self.cloud.clock.now()
+        params, now = complete(request.params), self.cloud.clock.now()
         wanted = settings(params)
         if name in self._pipes:
             raise AwsError("ConflictException", f"Pipe {name} already exists.", 409)
-        arn = f"arn:{get_partition(call.region)}:pipes:{call.region}:{ACCOUNT}:pipe/{name}"
+        arn = f"arn:{get_partition(request.region)}:pipes:{request.region}:{ACCOUNT}:pipe/{name}"
         pipe = Pipe(name, arn, params, wanted, now, now, dict(params.get("Tags", {})))
         self._pipes[name] = pipe
         self._aim(pipe, params.get("DesiredState", "RUNNING"), "CREATE_FAILED")
         return pipe.summary("CREATING")
 
-    def _update(self, call: Call, name: str) -> dict[str, Any]:
-        pipe, given = self._changeable(name), call.params
+    def _update(self, request: ApiRequest, name: str) -> dict[str, Any]:
+        pipe, given = self._changeable(name), request.params
         if "Source" in given:
             raise refusal("Source: the source of a pipe cannot be changed")
         if "RoleArn" not in given:
@@ -139,46 +139,46 @@ class Pipes(Part):
         self._aim(pipe, given.get("DesiredState", pipe.desired), "UPDATE_FAILED")
         return pipe.summary("UPDATING")
 
-    def _describe(self, _: Call, name: str) -> dict[str, Any]:
+    def _describe(self, _: ApiRequest, name: str) -> dict[str, Any]:
         return self._pipe(name).description()
 
-    def _delete(self, _: Call, name: str) -> dict[str, Any]:
+    def _delete(self, _: ApiRequest, name: str) -> dict[str, Any]:
         return self._pipes.pop(self._pipe(name).name).summary("DELETING")
 
-    def _start(self, _: Call, name: str) -> dict[str, Any]:
+    def _start(self, _: ApiRequest, name: str) -> dict[str, Any]:
         pipe = self._changeable(name)
         pipe.modified = self.cloud.clock.now()
         self._aim(pipe, "RUNNING", "START_FAILED")
         return pipe.summary("STARTING")
 
-    def _stop(self, _: Call, name: str) -> dict[str, Any]:
+    def _stop(self, _: ApiRequest, name: str) -> dict[str, Any]:
         pipe = self._changeable(name)
         pipe.modified = self.cloud.clock.now()
         pipe.desired = pipe.state = "STOPPED"
         return pipe.summary("STOPPING")
 
-    def _list(self, call: Call) -> dict[str, Any]:
+    def _list(self, request: ApiRequest) -> dict[str, Any]:
         found = [pipe.description() for _, pipe in sorted(self._pipes.items())]
         for member, key, matches in FILTERS:
-            if wanted := call.query.get(key):
+            if wanted := request.query.get(key):
                 found = [pipe for pipe in found if matches(pipe[member], wanted)]
-        after = call.query.get("NextToken", "")
+        after = request.query.get("NextToken", "")
         rest = [pipe for pipe in found if pipe["Name"] > after]
-        page = rest[: int(call.query.get("Limit", PAGE))]
+        page = rest[: int(request.query.get("Limit", PAGE))]
         shown = [{name: pipe[name] for name in LISTED if name in pipe} for pipe in page]
         more = {"NextToken": page[-1]["Name"]} if len(rest) > len(page) else {}
         return {"Pipes": shown, **more}
 
-    def _tags(self, _: Call, arn: str) -> dict[str, Any]:
+    def _tags(self, _: ApiRequest, arn: str) -> dict[str, Any]:
         return {"tags": self._by_arn(arn).tags}
 
-    def _tag(self, call: Call, arn: str) -> dict[str, Any]:
-        self._by_arn(arn).tags.update(call.params["tags"])
+    def _tag(self, request: ApiRequest, arn: str) -> dict[str, Any]:
+        self._by_arn(arn).tags.update(request.params["tags"])
         return {}
 
-    def _untag(self, call: Call, arn: str) -> dict[str, Any]:
+    def _untag(self, request: ApiRequest, arn: str) -> dict[str, Any]:
         tags = self._by_arn(arn).tags
-        for key in parse_qs(call.environ["QUERY_STRING"])["tagKeys"]:
+        for key in parse_qs(request.environ["QUERY_STRING"])["tagKeys"]:
             tags.pop(key, None)
         return {}
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local.core.raw_records import keep_records_as_sent
+from local.core.raw_records import return_raw_records
 
 PAGE_RECORDS = 1000
 REPAIRS = 3
@@ -94,7 +94,7 @@ class StreamReader:
     def use(self, client: Any) -> None:
         """Read on with another client."""
         self.client = client
-        keep_records_as_sent(client)
+        return_raw_records(client)
 
     def _is_done(self, shard_id: str) -> bool:
         return shard_id not in self._cursors or self._cursors[shard_id].done

@@ -12,58 +12,60 @@ from xml.sax.saxutils import escape
 from moto.s3.models import FakeBucket, s3_backends
 from moto.utilities.utils import get_partition
 
-from local.core.request import Call, Reply
+from local.core.request import ApiRequest, ApiResponse
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Part
+from local.core.service import Service
 
 POLICY_BYTES = 20 * 1024
 XML = (("Content-Type", "application/xml"),)
 
 
-class S3(Part):
+class S3(Service):
     """Buckets and objects are moto's; a bucket's policy lives as long as its bucket."""
 
-    services = ("s3",)
+    credential_scopes = ("s3",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._policies: WeakKeyDictionary[FakeBucket, bytes] = WeakKeyDictionary()
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call that is about a bucket's policy."""
-        wanted = call.query.keys() & {"policy", "policyStatus"}
-        name, _, key = call.path.strip("/").partition("/")
+        wanted = request.query.keys() & {"policy", "policyStatus"}
+        name, _, key = request.path.strip("/").partition("/")
         if not wanted or key:
             return None
-        bucket = s3_backends[ACCOUNT][get_partition(call.region)].buckets.get(name)
+        bucket = s3_backends[ACCOUNT][get_partition(request.region)].buckets.get(name)
         if bucket is None:
             return _error(404, "NoSuchBucket", "The specified bucket does not exist", name)
         if wanted == {"policyStatus"}:
             return self._status(bucket)
-        return {"PUT": self._put, "DELETE": self._delete}.get(call.method, self._get)(bucket, call)
+        return {"PUT": self._put, "DELETE": self._delete}.get(request.method, self._get)(
+            bucket, request
+        )
 
-    def _get(self, bucket: FakeBucket, _: Call) -> Reply:
+    def _get(self, bucket: FakeBucket, _: ApiRequest) -> ApiResponse:
         if bucket not in self._policies:
             return _no_policy(bucket)
-        return Reply(self._policies[bucket], 200, (("Content-Type", "application/json"),))
+        return ApiResponse(self._policies[bucket], 200, (("Content-Type", "application/json"),))
 
-    def _put(self, bucket: FakeBucket, call: Call) -> Reply:
-        if reason := _flaw(call.body, bucket.name):
+    def _put(self, bucket: FakeBucket, request: ApiRequest) -> ApiResponse:
+        if reason := _flaw(request.body, bucket.name):
             return _error(400, "MalformedPolicy", reason, bucket.name)
-        self._policies[bucket] = call.body
-        return Reply(b"", 204, ())
+        self._policies[bucket] = request.body
+        return ApiResponse(b"", 204, ())
 
-    def _delete(self, bucket: FakeBucket, _: Call) -> Reply:
+    def _delete(self, bucket: FakeBucket, _: ApiRequest) -> ApiResponse:
         self._policies.pop(bucket, None)
-        return Reply(b"", 204, ())
+        return ApiResponse(b"", 204, ())
 
-    def _status(self, bucket: FakeBucket) -> Reply:
+    def _status(self, bucket: FakeBucket) -> ApiResponse:
         if bucket not in self._policies:
             return _no_policy(bucket)
         document = json.loads(self._policies[bucket])
         public = any(map(_is_public, _listed(document["Statement"])))
         text = f"<PolicyStatus><IsPublic>{'true' if public else 'false'}</IsPublic></PolicyStatus>"
-        return Reply(text.encode(), 200, XML)
+        return ApiResponse(text.encode(), 200, XML)
 
 
 def _flaw(body: bytes, bucket: str) -> str:
@@ -100,14 +102,14 @@ def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _no_policy(bucket: FakeBucket) -> Reply:
+def _no_policy(bucket: FakeBucket) -> ApiResponse:
     text = "The bucket policy does not exist"
     return _error(404, "NoSuchBucketPolicy", text, bucket.name)
 
 
-def _error(status: int, code: str, message: str, bucket: str) -> Reply:
+def _error(status: int, code: str, message: str, bucket: str) -> ApiResponse:
     text = (
         f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>"
         f"<BucketName>{escape(bucket)}</BucketName></Error>"
     )
-    return Reply(text.encode(), status, XML)
+    return ApiResponse(text.encode(), status, XML)

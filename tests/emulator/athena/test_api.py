@@ -103,7 +103,7 @@ def test_a_result_is_a_csv_in_s3_that_tells_null_from_empty() -> None:
 
 def test_a_result_outlives_the_laptops_copy_of_it(cloud: Cloud) -> None:
     key = executed("SELECT 7 AS x")["QueryExecutionId"]
-    for file in (cloud.part(Athena)._folder / "results").iterdir():
+    for file in (cloud.service(Athena)._folder / "results").iterdir():
         file.unlink()
     answer = athena().get_query_results(QueryExecutionId=key)
     assert answer["ResultSet"]["Rows"][1]["Data"] == [{"VarCharValue": "7"}]
@@ -178,7 +178,7 @@ def endless_queries() -> list[str]:
 def test_what_runs_and_waits_when_athena_is_killed_fails_and_the_rest_stays(cloud: Cloud) -> None:
     before = executed("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
     keys = endless_queries()
-    cloud.part(Athena).restart()
+    cloud.service(Athena).restart()
     for key in keys:
         status = ended(key)["Status"]
         assert status["State"] == "FAILED"

@@ -220,7 +220,7 @@ def test_tables_over_the_same_objects_do_not_take_them_from_each_other() -> None
 
 
 def test_the_cache_keeps_only_what_is_listed(cloud: Cloud) -> None:
-    cache = cloud.part(Athena)._folder / "objects"
+    cache = cloud.service(Athena)._folder / "objects"
     table("cached", "cached/", {}, "id", "")
     before = len(list(cache.iterdir()))
     for number in range(3):

@@ -417,13 +417,13 @@ def test_closing_waits_for_no_function(cloud: Cloud, tmp_path: Path) -> None:
     call.start()
     while not begun.exists():
         time.sleep(0.01)
-    cloud.part(Lambda).close()
+    cloud.service(Lambda).close()
     call.join()
     assert ended == [("Runtime.ExitError", "Runtime exited with error: signal: killed")]
     assert invoked("echo", {"a": 1}) == ({"a": 1}, None)
 
 
 def test_the_bootstrap_needs_the_standard_library_alone() -> None:
-    command = [sys.executable, "-I", "-S", "local/lambda_runtime/bootstrap.py"]
+    command = [sys.executable, "-I", "-S", "local/services/aws_lambda/bootstrap.py"]
     ended = subprocess.run(command, env={"_HANDLER": "a.b"}, stdin=subprocess.DEVNULL, check=False)
     assert ended.returncode == 0

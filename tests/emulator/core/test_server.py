@@ -17,44 +17,48 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.core.clock import Clock
-from local.core.request import AwsError, Call, Reply, error_reply, json_reply
+from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import HOST, Cloud
-from local.core.service import Part
+from local.core.service import Service
 from tests.support.laptop_cloud import empty_account, laptop
 
 
-class Watcher(Part):
+class Watcher(Service):
     """Sees the calls of some services, and lets moto answer them."""
 
-    services = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
-    seen: ClassVar[list[Call]] = []
+    credential_scopes = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
+    seen: ClassVar[list[ApiRequest]] = []
 
-    def answer(self, call: Call) -> Reply | None:
-        self.seen.append(call)
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
+        self.seen.append(request)
         return None
 
 
-class Refuser(Part):
+class Refuser(Service):
     """Refuses all that it is asked for."""
 
-    services = ("athena", "pipes", "glue")
+    credential_scopes = ("athena", "pipes", "glue")
 
-    def answer(self, call: Call) -> Reply | None:
-        raise AwsError("ConflictException", f"{call.service} is busy", 409)
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
+        raise AwsError("ConflictException", f"{request.service} is busy", 409)
 
 
-class Renamer(Part):
+class Renamer(Service):
     """Passes moto another body than came, and adds to its answer."""
 
-    services = ("logs",)
+    credential_scopes = ("logs",)
 
-    def answer(self, call: Call) -> Reply | None:
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
         body = json.dumps({"logGroupName": "renamed"}).encode()
-        reply = self.cloud.moto(call, body if call.operation == "CreateLogGroup" else None)
-        return json_reply({**reply.payload, "nextToken": "added"}) if reply.body else reply
+        response = self.cloud.forward_to_moto(
+            request, body if request.operation == "CreateLogGroup" else None
+        )
+        return (
+            json_response({**response.payload, "nextToken": "added"}) if response.body else response
+        )
 
 
-class Alarm(Part):
+class Alarm(Service):
     """Has work at set times, and notes when it did it."""
 
     def __init__(self, cloud: Cloud) -> None:
@@ -62,14 +66,14 @@ class Alarm(Part):
         self.due: list[float] = []
         self.done: list[float] = []
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         now = self.cloud.clock.now()
         ready = [at for at in self.due if at <= now]
         self.due = [at for at in self.due if at > now]
         self.done += [now for _ in ready]
         return bool(ready)
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         return min(self.due, default=None)
 
 
@@ -99,7 +103,7 @@ def test_a_call_goes_to_the_part_whose_service_it_was_signed_for(cloud: Cloud) -
     boto3.client("kinesis").list_streams()
     boto3.client("sqs").list_queues()
     boto3.client("sns").list_topics()
-    assert [(call.service, call.operation) for call in Watcher.seen] == [
+    assert [(request.service, request.operation) for request in Watcher.seen] == [
         ("kinesis", "ListStreams"),
         ("sqs", "ListQueues"),
     ]
@@ -107,25 +111,25 @@ def test_a_call_goes_to_the_part_whose_service_it_was_signed_for(cloud: Cloud) -
 
 def test_streams_of_tables_are_calls_of_dynamodb(cloud: Cloud) -> None:
     boto3.client("dynamodbstreams").list_streams()
-    assert [(call.service, call.operation) for call in Watcher.seen] == [
+    assert [(request.service, request.operation) for request in Watcher.seen] == [
         ("dynamodb", "ListStreams")
     ]
 
 
 def test_a_call_says_what_was_asked_for_and_where(cloud: Cloud) -> None:
     boto3.client("kinesis", region_name="us-west-2").create_stream(StreamName="s", ShardCount=1)
-    call = Watcher.seen[0]
-    assert (call.region, call.method, call.path) == ("us-west-2", "POST", "/")
-    assert call.params == {"StreamName": "s", "ShardCount": 1}
+    request = Watcher.seen[0]
+    assert (request.region, request.method, request.path) == ("us-west-2", "POST", "/")
+    assert request.params == {"StreamName": "s", "ShardCount": 1}
 
 
 def test_a_rest_call_has_a_path_and_a_query_instead_of_an_operation(cloud: Cloud) -> None:
     with pytest.raises(ClientError):  # The part after the watcher refuses it.
         boto3.client("pipes").list_pipes(NamePrefix="sales &", Limit=3)
-    call = Watcher.seen[0]
-    assert (call.operation, call.method, call.path) == ("", "GET", "/v1/pipes")
-    assert call.query == {"NamePrefix": "sales &", "Limit": "3"}
-    assert call.params == {}
+    request = Watcher.seen[0]
+    assert (request.operation, request.method, request.path) == ("", "GET", "/v1/pipes")
+    assert request.query == {"NamePrefix": "sales &", "Limit": "3"}
+    assert request.params == {}
 
 
 def test_what_a_part_leaves_alone_moto_answers(cloud: Cloud) -> None:
@@ -152,7 +156,10 @@ def test_objects_pass_by_the_parts_and_bucket_policies_do_not(cloud: Cloud) -> N
     policy = json.dumps({"Version": "2012-10-17", "Statement": []})
     s3.put_bucket_policy(Bucket="lake", Policy=policy)
     assert s3.get_bucket_policy(Bucket="lake")["Policy"] == policy
-    assert [(call.service, call.method) for call in Watcher.seen] == [("s3", "PUT"), ("s3", "GET")]
+    assert [(request.service, request.method) for request in Watcher.seen] == [
+        ("s3", "PUT"),
+        ("s3", "GET"),
+    ]
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
@@ -170,7 +177,7 @@ def test_a_url_presigned_for_another_service_goes_to_its_part(cloud: Cloud) -> N
     url = sqs.generate_presigned_url("list_queues")
     with urlopen(Request(url, data=b"", method="POST")) as answer:
         answer.read()
-    assert [call.service for call in Watcher.seen] == ["sqs"]
+    assert [request.service for request in Watcher.seen] == ["sqs"]
 
 
 @pytest.mark.parametrize(
@@ -195,19 +202,19 @@ def test_an_error_is_the_exception_that_the_client_knows_it_by(cloud: Cloud) -> 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=3))
 def test_a_reply_carries_what_it_was_made_from(payload: dict[str, Any]) -> None:
-    assert json_reply(payload).payload == payload
+    assert json_response(payload).payload == payload
 
 
 def test_an_error_says_what_it_is_wherever_a_client_looks() -> None:
-    reply = error_reply(AwsError("Code", "why", 404))
-    assert reply.status == 404
-    assert dict(reply.headers)["x-amzn-errortype"] == "Code"
-    assert reply.payload == {"__type": "Code", "message": "why", "Message": "why"}
+    response = error_response(AwsError("Code", "why", 404))
+    assert response.status == 404
+    assert dict(response.headers)["x-amzn-errortype"] == "Code"
+    assert response.payload == {"__type": "Code", "message": "why", "Message": "why"}
 
 
 def test_empty_bodies_have_no_parameters() -> None:
-    assert Call("s", "", "GET", "/", {}, "", b"", {}).params == {}
-    assert Reply().payload == {}
+    assert ApiRequest("s", "", "GET", "/", {}, "", b"", {}).params == {}
+    assert ApiResponse().payload == {}
 
 
 def test_the_cloud_answers_on_loopback_only(cloud: Cloud) -> None:
@@ -265,24 +272,24 @@ def test_clients_are_made_once_however_many_threads_ask(cloud: Cloud) -> None:
 
 
 def test_a_part_is_found_by_its_type(cloud: Cloud) -> None:
-    assert cloud.part(Refuser) is cloud.parts[1]
+    assert cloud.service(Refuser) is cloud.services[1]
 
 
 def test_settling_does_what_is_due_in_order_of_time_and_waits_for_nothing(cloud: Cloud) -> None:
     start, order = cloud.clock.now(), []
-    one, other = cloud.part(Sleeper), cloud.part(OtherSleeper)
+    one, other = cloud.service(Sleeper), cloud.service(OtherSleeper)
     one.due, other.due = [start + 7200, start + 60], [start + 3600]
     one.done = other.done = order
-    cloud.settle()
+    cloud.run_until_idle()
     assert order == [pytest.approx(start + wait, abs=30) for wait in (60, 3600, 7200)]
 
 
 def test_a_step_tells_whether_any_part_worked(cloud: Cloud) -> None:
-    sleeper = cloud.part(Sleeper)
-    assert not cloud.step()
+    sleeper = cloud.service(Sleeper)
+    assert not cloud.tick()
     sleeper.due = [cloud.clock.now()]
-    assert cloud.step()
-    assert not cloud.step()
+    assert cloud.tick()
+    assert not cloud.tick()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=5))
@@ -298,18 +305,18 @@ def test_time_never_goes_back(waits: list[float]) -> None:
 def test_a_closed_cloud_closes_its_parts_and_answers_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    closed: list[Part] = []
-    monkeypatch.setattr(Sleeper, "close", lambda part: closed.append(part))
+    closed: list[Service] = []
+    monkeypatch.setattr(Sleeper, "close", lambda service: closed.append(service))
     cloud = Cloud((Sleeper,))
     port = urlsplit(cloud.endpoint).port
     cloud.close()
-    assert closed == list(cloud.parts)
+    assert closed == list(cloud.services)
     with socket.socket() as late:
         late.settimeout(2)
         assert late.connect_ex((HOST, port)) != 0
 
 
-class Looker(Part):
+class Looker(Service):
     """Its time to look came just after it was asked for work; it looks, and finds nothing."""
 
     finds_time = True
@@ -318,11 +325,11 @@ class Looker(Part):
         super().__init__(cloud)
         self.waits, self.asked = True, False
 
-    def step(self) -> bool:
+    def tick(self) -> bool:
         self.waits = not (self.finds_time and self.asked)
         return False
 
-    def wakes_at(self) -> float | None:
+    def next_due_at(self) -> float | None:
         self.asked = True
         return 0.0 if self.waits else None
 
@@ -335,10 +342,10 @@ class Liar(Looker):
 
 def test_a_look_that_was_due_and_finds_nothing_ends_the_wait() -> None:
     with laptop(Looker) as cloud:
-        cloud.settle()
-        assert not cloud.part(Looker).waits
+        cloud.run_until_idle()
+        assert not cloud.service(Looker).waits
 
 
 def test_a_part_that_leaves_undone_what_it_says_is_due_is_found_out() -> None:
     with laptop(Liar) as cloud, pytest.raises(RuntimeError, match="work is due, but does none"):
-        cloud.settle()
+        cloud.run_until_idle()

@@ -301,7 +301,7 @@ def test_an_expired_item_is_removed_by_dynamodb_itself(
     orders.table.update_time_to_live(TableName=orders.name, TimeToLiveSpecification=ttl)
     orders.put(expires_at=expires_at(cloud.clock.now()))
     cloud.clock.advance(20)
-    assert cloud.step() == goes
+    assert cloud.tick() == goes
     assert bool(orders.get()) != goes
     if goes:
         record = orders.records()[-1]
@@ -323,7 +323,7 @@ def test_settling_waits_for_no_items_to_expire(orders: Orders, cloud: Cloud) -> 
     ttl = {"Enabled": True, "AttributeName": "expires_at"}
     orders.table.update_time_to_live(TableName=orders.name, TimeToLiveSpecification=ttl)
     orders.put(expires_at={"N": str(int(cloud.clock.now()) + 90 * 24 * HOUR)})
-    cloud.settle()
+    cloud.run_until_idle()
     assert orders.get()
 
 
@@ -397,12 +397,12 @@ def test_a_batch_get_finds_what_is_there(orders: Orders) -> None:
 
 
 def test_changes_are_counted(orders: Orders, cloud: Cloud) -> None:
-    before = sum(hop.came_in for hop in cloud.part(DynamoDb).counts())
+    before = sum(hop.received for hop in cloud.service(DynamoDb).counts())
     orders.put()
     orders.put()
     orders.delete()
     count = before + 2
-    assert cloud.part(DynamoDb).counts() == [HopCount("DynamoDB stream", count, count, 0)]
+    assert cloud.service(DynamoDb).counts() == [HopCount("DynamoDB stream", count, count, 0)]
 
 
 def test_many_writers_leave_one_history(orders: Orders) -> None:

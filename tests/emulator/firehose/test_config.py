@@ -182,7 +182,7 @@ def test_an_update_is_merged_and_counts_the_version(cloud: Cloud) -> None:
     assert target["Prefix"] == destination()["Prefix"]
     assert described()["VersionId"] == "2"
     put(order(ok()))
-    cloud.settle()
+    cloud.run_until_idle()
     assert all("/delivery-2-" in key for key in objects())
 
 

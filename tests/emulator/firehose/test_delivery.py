@@ -51,7 +51,7 @@ def cloud(running: Cloud) -> Iterator[Cloud]:
 def test_rows_are_joined_verbatim_below_their_partition(cloud: Cloud) -> None:
     create(destination(CompressionFormat="GZIP"))
     put(order(ok(b"a")), order(ok(b"b\n", dt="x y")), order(ok(b"\xff\x00c")))
-    cloud.settle()
+    cloud.run_until_idle()
     found = {key.rpartition("/")[0]: gzip.decompress(body) for key, body in objects().items()}
     assert found == {"lake/dt=2026-11-23": b"a\xff\x00c", "lake/dt=x y": b"b\n"}
     for key in objects():
@@ -64,20 +64,20 @@ def test_rows_are_joined_verbatim_below_their_partition(cloud: Cloud) -> None:
 def test_a_buffer_leaves_after_its_interval_and_not_before(cloud: Cloud) -> None:
     create(plain(BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 300}))
     put(b"row")
-    cloud.step()
+    cloud.tick()
     cloud.clock.advance(200)
-    cloud.step()
+    cloud.tick()
     assert objects() == {}
     cloud.clock.advance(100)
-    cloud.step()
+    cloud.tick()
     assert list(objects().values()) == [b"row"]
-    assert cloud.part(Firehose).wakes_at() is None
+    assert cloud.service(Firehose).next_due_at() is None
 
 
 def test_a_buffer_leaves_at_once_when_it_is_full(cloud: Cloud) -> None:
     create(plain(BufferingHints={"SizeInMBs": 1, "IntervalInSeconds": 900}))
     put(b"x" * 600_000, b"y" * 600_000)
-    cloud.step()
+    cloud.tick()
     assert [len(body) for body in objects().values()] == [1_200_000]
 
 
@@ -85,7 +85,7 @@ def test_reading_starts_at_the_end_of_the_stream(cloud: Cloud) -> None:
     put(b"before")
     create(plain())
     put(b"after")
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects().values()) == [b"after"]
 
 
@@ -95,15 +95,15 @@ def test_kinesis_is_looked_into_at_intervals_and_nothing_waits_for_ever(
     monkeypatch.setattr(stream, "POLL_SECONDS", 100.0)
     create(plain())
     put(b"one")
-    cloud.step()
+    cloud.tick()
     put(b"two")
-    cloud.step()
-    assert cloud.part(Firehose).counts()[0].came_in == 1
+    cloud.tick()
+    assert cloud.service(Firehose).counts()[0].received == 1
     cloud.clock.advance(100)
-    cloud.step()
-    assert cloud.part(Firehose).counts()[0].came_in == 2
-    cloud.settle()
-    assert cloud.part(Firehose).wakes_at() is None
+    cloud.tick()
+    assert cloud.service(Firehose).counts()[0].received == 2
+    cloud.run_until_idle()
+    assert cloud.service(Firehose).next_due_at() is None
 
 
 def test_a_backlog_is_read_without_a_pause(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,18 +112,18 @@ def test_a_backlog_is_read_without_a_pause(cloud: Cloud, monkeypatch: pytest.Mon
     create(plain())
     put(b"one", b"two", b"three")
     for _ in range(3):
-        cloud.step()
-    assert cloud.part(Firehose).counts()[0].came_in == 3
+        cloud.tick()
+    assert cloud.service(Firehose).counts()[0].received == 3
 
 
 def test_a_deleted_stream_takes_its_buffer_with_it(cloud: Cloud) -> None:
     create(plain())
     put(b"lost")
-    cloud.step()
+    cloud.tick()
     aws("firehose").delete_delivery_stream(DeliveryStreamName="delivery")
-    cloud.settle()
+    cloud.run_until_idle()
     create(plain())
-    cloud.settle()
+    cloud.run_until_idle()
     assert objects() == {}
 
 
@@ -180,25 +180,25 @@ def test_what_s3_does_not_take_is_kept_until_it_does(cloud: Cloud) -> None:
     create(plain())
     permit(without("s3:PutObject"))
     put(b"row")
-    cloud.settle()
+    cloud.run_until_idle()
     assert objects() == {}
     assert {line["errorCode"] for line in logged()} == {"S3.AccessDenied"}
     assert hops(cloud)[1] == (1, 0, 0)
     permit(PERMISSIONS)
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects().values()) == [b"row"]
 
 
 def test_a_short_failure_of_s3_is_waited_for(cloud: Cloud) -> None:
     create(plain())
     put(b"row")
-    cloud.step()
+    cloud.tick()
     cloud.clock.advance(300)
     permit(without("s3:PutObject"))
-    cloud.step()
+    cloud.tick()
     permit(PERMISSIONS)
-    assert not cloud.step()
-    cloud.settle()
+    assert not cloud.tick()
+    cloud.run_until_idle()
     assert list(objects().values()) == [b"row"]
 
 
@@ -209,25 +209,25 @@ def test_reading_waits_while_memory_is_full_and_s3_takes_nothing(
     create(plain())
     permit(without("s3:PutObject"))
     put(b"x" * 2000)
-    cloud.settle()
+    cloud.run_until_idle()
     put(b"y")
-    cloud.settle()
-    assert cloud.part(Firehose).counts()[0].came_in == 1
+    cloud.run_until_idle()
+    assert cloud.service(Firehose).counts()[0].received == 1
     permit(PERMISSIONS)
-    cloud.settle()
+    cloud.run_until_idle()
     assert Counter(b"".join(objects().values())) == {ord("x"): 2000, ord("y"): 1}
 
 
 def test_a_source_that_may_not_be_read_is_read_on_when_it_may(cloud: Cloud) -> None:
     create(plain())
     put(b"one.")
-    cloud.settle()
+    cloud.run_until_idle()
     permit(without("kinesis:*"))
     put(b"two.")
-    cloud.settle()
+    cloud.run_until_idle()
     assert [line["errorCode"] for line in logged()] == ["Kinesis.AccessDenied"]
     permit(PERMISSIONS)
-    cloud.settle()
+    cloud.run_until_idle()
     assert sorted(objects().values()) == [b"one.", b"two."]
 
 
@@ -235,7 +235,7 @@ def test_a_role_without_permission_to_log_delivers_all_the_same(cloud: Cloud) ->
     create()
     permit(without("logs:PutLogEvents"))
     put(order(ok(b"row\n")), order())
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects("lake/").values()) == [b"row\n"]
     assert [each["errorCode"] for each in documents()] == ["Lambda.MissingRecordId"]
     assert logged() == []
@@ -244,7 +244,7 @@ def test_a_role_without_permission_to_log_delivers_all_the_same(cloud: Cloud) ->
 def test_metrics_tell_what_was_read_and_delivered(cloud: Cloud) -> None:
     create()
     put(order(ok()), order(ok()), order())
-    cloud.settle()
+    cloud.run_until_idle()
     sums = {
         name: metric_sum("AWS/Firehose", name, DeliveryStreamName="delivery")
         for name in (

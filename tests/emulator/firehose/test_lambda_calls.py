@@ -56,7 +56,7 @@ def cloud(running: Cloud) -> Iterator[Cloud]:
 def test_a_failing_function_is_tried_again_and_then_its_batch_is_kept(cloud: Cloud) -> None:
     create(destination(ProcessingConfiguration=processing(NumberOfRetries="2")))
     put(order(do="raise ValueError"), order(ok()))
-    cloud.settle()
+    cloud.run_until_idle()
     found = {(each["errorCode"], each["attemptsMade"]) for each in documents()}
     assert found == {("Lambda.FunctionError", 3)}
     assert len(documents()) == 2
@@ -69,11 +69,11 @@ def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
     broken = "def handler(event, context): raise ValueError"
     aws("lambda").update_function_code(FunctionName="transform", ZipFile=zipped(broken))
     put(order(ok(b"row\n")))
-    cloud.step()
+    cloud.tick()
     cloud.clock.advance(60)
-    cloud.step()
+    cloud.tick()
     aws("lambda").update_function_code(FunctionName="transform", ZipFile=zipped(HANDLER))
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects("lake/").values()) == [b"row\n"]
     assert documents() == []
 
@@ -88,7 +88,7 @@ def test_a_throttled_function_is_tried_again(cloud: Cloud) -> None:
         raise functions.exceptions.TooManyRequestsException(error, "Invoke")
 
     functions.meta.events.register("before-parameter-build.lambda.Invoke", throttle)
-    cloud.settle()
+    cloud.run_until_idle()
     functions.meta.events.unregister("before-parameter-build.lambda.Invoke", throttle)
     (document,) = documents()
     assert (document["errorCode"], document["attemptsMade"]) == ("Lambda.InvokeLimitExceeded", 4)
@@ -98,7 +98,7 @@ def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud)
     create()
     permit({**PERMISSIONS, "lambda:InvokeFunction": [FUNCTION]})
     put(order(ok()))
-    cloud.settle()
+    cloud.run_until_idle()
     (document,) = documents()
     assert document["errorCode"] == "Lambda.InvokeAccessDenied"
     assert document["attemptsMade"] == 4
@@ -108,7 +108,7 @@ def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud)
 def test_the_function_gets_the_event_of_aws(cloud: Cloud) -> None:
     create()
     put(order(ok()))
-    cloud.settle()
+    cloud.run_until_idle()
     events = aws("logs").filter_log_events(logGroupName="/aws/lambda/transform")["events"]
     (printed,) = [json.loads(each["message"]) for each in events if each["message"][0] == "["]
     members = ["invocationId", "sourceKinesisStreamArn", "deliveryStreamArn", "region", "records"]
@@ -120,13 +120,13 @@ def test_a_batch_closes_by_size_or_by_interval(cloud: Cloud) -> None:
     hints = {"BufferSizeInMBs": "1", "BufferIntervalInSeconds": "300"}
     create(destination(ProcessingConfiguration=processing(**hints)))
     put(*[order(ok(), do=f"'{'x' * 400_000}'") for _ in range(3)])
-    cloud.step()
+    cloud.tick()
     assert hops(cloud)[0] == (3, 2, 0)
     cloud.clock.advance(200)
-    cloud.step()
+    cloud.tick()
     assert hops(cloud)[0] == (3, 2, 0)
     cloud.clock.advance(100)
-    cloud.step()
+    cloud.tick()
     assert hops(cloud)[0] == (3, 3, 0)
 
 
@@ -136,7 +136,7 @@ def test_a_batch_closes_before_its_event_is_too_large(
     monkeypatch.setattr(batches, "REQUEST_LIMIT", 1000)
     create()
     put(*[order(ok())] * 3)
-    cloud.settle()
+    cloud.run_until_idle()
     assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
     assert hops(cloud)[0] == (3, 3, 0)
 
@@ -154,7 +154,7 @@ def test_an_event_is_never_larger_than_reckoned(payloads: list[bytes], key: str)
 def test_without_enabled_the_function_is_not_called(cloud: Cloud) -> None:
     create(plain(ProcessingConfiguration=processing(enabled=None)))
     put(b"raw")
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects().values()) == [b"raw"]
     target = described()["Destinations"][0]["ExtendedS3DestinationDescription"]
     assert target["ProcessingConfiguration"]["Enabled"] is False

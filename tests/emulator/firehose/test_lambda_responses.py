@@ -108,7 +108,7 @@ def test_each_kind_of_answer_ends_where_aws_puts_it(cloud: Cloud) -> None:
     put(*cases.values())
     put(order(ok(b"one\n")), order({"result": "Dropped", "data": ""}))
     put(order(ok(b"two\n"), ok(b"no record of ours\n", recordId="unknown")))
-    cloud.settle()
+    cloud.run_until_idle()
     assert list(objects("lake/").values()) == [b"one\ntwo\n"]
     found = {each["errorCode"]: each for each in documents()}
     assert len(documents()) == len(cases)
@@ -124,7 +124,7 @@ def test_each_kind_of_answer_ends_where_aws_puts_it(cloud: Cloud) -> None:
 def test_an_answer_of_the_wrong_shape_fails_the_batch_at_once(cloud: Cloud) -> None:
     create()
     put(order(ok()), order(ok() | {"result": "Fine"}))
-    cloud.settle()
+    cloud.run_until_idle()
     assert objects("lake/") == {}
     assert {(each["errorCode"], each["attemptsMade"]) for each in documents()} == {
         ("Lambda.FunctionError", 1)
@@ -143,7 +143,7 @@ def test_an_answer_without_records_misses_every_record(answer: bytes) -> None:
 def test_an_error_document_is_spelt_as_the_service_spells_it(cloud: Cloud) -> None:
     create()
     put(order(do="raise ValueError"))
-    cloud.settle()
+    cloud.run_until_idle()
     ((key, body),) = objects("errors/").items()
     name = r"delivery-1-\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     assert re.fullmatch(f"errors/processing-failed/{name}", key)

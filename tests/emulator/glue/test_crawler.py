@@ -147,7 +147,7 @@ def test_hundreds_of_objects_are_read_in_steps_and_their_partitions_added(cloud:
         s3.put_object(Bucket="lake", Key=f"lake/dt={number:03}/x", Body=b'{"order_id": "a"}\n')
     glue.create_crawler(**definition())
     glue.start_crawler(Name="finder")
-    steps = sum(iter(cloud.step, False))
+    steps = sum(iter(cloud.tick, False))
     assert glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]["Status"] == "SUCCEEDED"
     assert len(partitions()) == 105
     assert steps >= 105 // A_STEP + len(["log", "read", "write", "tell", "rest"])
@@ -161,7 +161,7 @@ def test_each_state_can_be_seen(cloud: Cloud) -> None:
     while True:
         state = glue.get_crawler(Name="finder")["Crawler"]["State"]
         seen += [] if seen[-1:] == [state] else [state]
-        if not cloud.step():
+        if not cloud.tick():
             break
     assert seen == ["RUNNING", "STOPPING", "READY"]
     lines = log_lines()
@@ -176,10 +176,10 @@ def test_a_crawl_can_be_stopped(cloud: Cloud) -> None:
     glue.create_crawler(**definition())
     refused(glue, "stop_crawler", "CrawlerNotRunningException", Name="finder")
     glue.start_crawler(Name="finder")
-    cloud.step()
+    cloud.tick()
     glue.stop_crawler(Name="finder")
     refused(glue, "stop_crawler", "CrawlerStoppingException", Name="finder")
-    cloud.settle()
+    cloud.run_until_idle()
     assert glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]["Status"] == "CANCELLED"
     assert partitions() == {}
 
@@ -189,9 +189,9 @@ def test_a_crawl_fails_when_its_crawler_is_killed_and_the_next_finds_all(cloud: 
     glue = aws("glue")
     glue.create_crawler(**definition())
     glue.start_crawler(Name="finder")
-    cloud.step()
-    cloud.part(Glue).restart()
-    cloud.settle()
+    cloud.tick()
+    cloud.service(Glue).restart()
+    cloud.run_until_idle()
     last = glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
     assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "Internal Service Exception")
     assert partitions() == {}

@@ -201,7 +201,7 @@ def test_the_age_of_what_is_read_is_measured(cloud: Cloud, kinesis: Any, stream:
     time.sleep(0.02)
     put_texts(kinesis, stream, "b")
     texts(kinesis, iterator(kinesis, stream), Limit=1)
-    assert not cloud.step()
+    assert not cloud.tick()
     found = metric_sum("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName=stream)
     assert found >= 20
 

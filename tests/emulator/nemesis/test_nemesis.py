@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 from local.__main__ import main
 from local.core.clock import Clock
 from local.core.hop_counts import HopCount
-from local.core.service import Part
+from local.core.service import Service
 from local.demo import Outcome, run, verdict, write_orders
 from local.nemesis import Nemesis, UnkindCloud
 from local.nemesis.faults import Fault, Killed, Moment, partly_refused, reordered, taken_twice
 from local.nemesis.injector import TRIALS
 from local.nemesis.poison import WAYS, Poison, key_in
 from local.nemesis.run import Ordeal, trial
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from tests.support.laptop_cloud import laptop
 from transform import BadRecord, change
 
@@ -42,21 +42,23 @@ RATE, POISON = 0.3, 0.05
 @pytest.fixture(scope="module")
 def chain() -> Iterator[UnkindCloud]:
     """A chain that stands, and in which the nemesis sleeps."""
-    with laptop(*PARTS, cloud_of=lambda parts: UnkindCloud(parts, Nemesis(0, RATE, 0))) as cloud:
+    with laptop(
+        *SERVICES, cloud_of=lambda services: UnkindCloud(services, Nemesis(0, RATE, 0))
+    ) as cloud:
         run(cloud, "setup")
         yield cloud
 
 
 def test_a_part_that_is_killed_around_what_it_does_loses_nothing(chain: UnkindCloud) -> None:
     write_orders(chain, 5, seed=1)
-    chain.settle()  # By now each part has its clients.
+    chain.run_until_idle()  # By now each part has its clients.
     kills = [kill_once(chain, call, moment) for call in DEEDS for moment in MOMENTS]
     write_orders(chain, ORDERS, seed=2)
-    chain.settle()
+    chain.run_until_idle()
     assert all(kills)
-    hops = [hop for part in chain.parts for hop in part.counts()]
-    assert [hop.balanced for hop in hops] == [True] * 4
-    assert all(hop.forgotten for hop in hops[1:])
+    hops = [hop for service in chain.services for hop in service.counts()]
+    assert [hop.is_balanced for hop in hops] == [True] * 4
+    assert all(hop.lost_on_restart for hop in hops[1:])
     assert verdict(chain)["equal"]
 
 
@@ -250,7 +252,7 @@ def watched(nemesis: Nemesis, service: str) -> Any:
         events=events, service_model=known.meta.service_model, endpoint_url="http://nowhere"
     )
     client = SimpleNamespace(meta=meta, exceptions=known.exceptions)
-    nemesis.watch(client, SimpleNamespace(clock=Clock(), part=lambda _: Part(None)))
+    nemesis.watch(client, SimpleNamespace(clock=Clock(), service=lambda _: Service(None)))
     return client
 
 
@@ -289,10 +291,10 @@ def test_the_fate_of_a_call_depends_on_the_seed_and_on_calls_of_its_kind(
         client = watched(nemesis, "kinesis")
         with nemesis.awake():
             for count in looks:
-                with nemesis.at(Part(None)):
+                with nemesis.at(Service(None)):
                     for _ in range(count):
                         look(client)
-                with nemesis.at(Part(None)):  # Another: none that was killed is spared.
+                with nemesis.at(Service(None)):  # Another: none that was killed is spared.
                     fates.append(put(client))
     assert fates[: len(looks_before)] == fates[len(looks_before) :]
 
@@ -301,7 +303,7 @@ def test_the_fate_of_a_call_depends_on_the_seed_and_on_calls_of_its_kind(
 def test_no_life_of_a_part_is_shorter_than_the_one_before(seed: int) -> None:
     nemesis = Nemesis(seed, 0.5, 0)
     client = watched(nemesis, "kinesis")
-    with nemesis.awake(), nemesis.at(Part(None)):
+    with nemesis.awake(), nemesis.at(Service(None)):
         fates = [put(client) for _ in range(300)]  # One seed in 10^15 spares all of them.
     deaths = [number for number, each in enumerate(fates, start=1) if each == "Killed"]
     lives = [end - start for start, end in pairwise([0, *deaths])]
@@ -313,7 +315,7 @@ def test_no_life_of_a_part_is_shorter_than_the_one_before(seed: int) -> None:
 def test_a_batch_fails_in_the_function_less_often_than_firehose_tries(seed: int) -> None:
     nemesis = Nemesis(seed, 0.5, 0)
     client = watched(nemesis, "lambda")
-    with nemesis.awake(), nemesis.at(Part(None)):
+    with nemesis.awake(), nemesis.at(Service(None)):
         payloads = [b'{"invocationId":"%d","records":[]}' % number for number in range(50)]
         fates = [fate(client, "Invoke", {"Payload": payload}) for payload in payloads]
     assert len([each for each in fates if each not in ("done", "Killed")]) <= TRIALS
@@ -322,7 +324,7 @@ def test_a_batch_fails_in_the_function_less_often_than_firehose_tries(seed: int)
 def test_a_nemesis_that_sleeps_or_sees_no_part_at_work_spoils_nothing() -> None:
     nemesis = Nemesis(1, 0.5, 0.5)
     client = watched(nemesis, "kinesis")
-    with nemesis.at(Part(None)):
+    with nemesis.at(Service(None)):
         fates = {put(client) for _ in range(50)}
     with nemesis.awake():
         fates |= {put(client) for _ in range(50)}

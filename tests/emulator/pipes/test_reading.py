@@ -27,9 +27,9 @@ def plumbing(running: Cloud) -> Plumbing:
 def test_latest_leaves_out_what_was_before(plumbing: Plumbing) -> None:
     plumbing.put(1)
     plumbing.make_pipe(StartingPosition="LATEST")
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     plumbing.put(2)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["2"]
 
 
@@ -37,28 +37,28 @@ def test_a_batch_waits_until_it_is_full_or_its_window_is_over(plumbing: Plumbing
     plumbing.make_pipe(MaximumBatchingWindowInSeconds=60, BatchSize=3)
     plumbing.put(1, 2)
     for _ in range(4):
-        plumbing.cloud.step()
+        plumbing.cloud.tick()
     assert plumbing.keys() == []
     plumbing.put(3)
-    plumbing.cloud.step()
+    plumbing.cloud.tick()
     assert len(plumbing.keys()) == 3
     plumbing.put(4)
-    plumbing.cloud.step()
+    plumbing.cloud.tick()
     plumbing.cloud.clock.advance(61)
-    plumbing.cloud.step()
+    plumbing.cloud.tick()
     assert len(plumbing.keys()) == 4
     plumbing.put(5)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert len(plumbing.keys()) == 5
 
 
 def test_a_batch_of_6_mb_is_full(plumbing: Plumbing) -> None:
     plumbing.make_pipe(MaximumBatchingWindowInSeconds=300, BatchSize=100)
     plumbing.put(*range(17), text={"S": "x" * 390_000})
-    while plumbing.cloud.step():
+    while plumbing.cloud.tick():
         pass
     assert len(plumbing.keys()) == 16
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert len(plumbing.keys()) == 17
 
 
@@ -74,7 +74,7 @@ def test_parents_are_read_before_their_children(plumbing: Plumbing) -> None:
     )
     stream = plumbing.streams.describe_stream(StreamArn=plumbing.source)["StreamDescription"]
     assert len(stream["Shards"]) > 2
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == [str(key) for key in range(6)]
 
 
@@ -82,24 +82,24 @@ def test_parents_are_read_before_their_children(plumbing: Plumbing) -> None:
 @pytest.mark.parametrize("sleep", [20 * MINUTE, 5 * HOUR])
 def test_an_iterator_that_expired_loses_nothing(plumbing: Plumbing, start: str, sleep: int) -> None:
     plumbing.make_pipe(StartingPosition=start)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     for key in range(3):
         plumbing.put(key)
         plumbing.cloud.clock.advance(sleep)
-        plumbing.cloud.settle()
+        plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["0", "1", "2"]
 
 
 def test_a_pipe_that_stood_still_too_long_goes_on_with_what_is_left(plumbing: Plumbing) -> None:
     plumbing.make_pipe()
     plumbing.put(1)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     plumbing.pipes.stop_pipe(Name="mover")
     plumbing.put(2)
     plumbing.cloud.clock.advance(25 * HOUR)
     plumbing.put(3)
     plumbing.pipes.start_pipe(Name="mover")
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["1", "3"]
 
 
@@ -112,7 +112,7 @@ def test_a_pipe_reads_a_disabled_stream_to_its_end_and_never_its_successor(
         wanted = STREAMED if on else {"StreamEnabled": False}
         plumbing.table.update_table(TableName="orders", StreamSpecification=wanted)
     plumbing.put(2)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["1"]
     assert plumbing.pipe()["CurrentState"] == "RUNNING"
     plumbing.pipes.stop_pipe(Name="mover")
@@ -143,9 +143,9 @@ def test_another_servers_shards_are_read_parents_first_and_to_their_end(
 ) -> None:
     put_rounds(elsewhere, range(1, 5))
     elsewhere.make_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)
-    elsewhere.cloud.settle()
+    elsewhere.cloud.run_until_idle()
     put_rounds(elsewhere, range(5, 9))
-    elsewhere.cloud.settle()
+    elsewhere.cloud.run_until_idle()
     shards = sharded_streams.shards(elsewhere.streams.meta.endpoint_url, "orders")
     closed = [each for each in shards if "EndingSequenceNumber" in each["SequenceNumberRange"]]
     assert len(closed) >= 5 < len(shards)
@@ -159,12 +159,12 @@ def test_another_servers_shards_are_read_parents_first_and_to_their_end(
 def test_what_another_server_has_trimmed_is_passed_over(elsewhere: Plumbing) -> None:
     elsewhere.make_pipe(key="static")
     put_rounds(elsewhere, range(1, 3))
-    elsewhere.cloud.settle()
+    elsewhere.cloud.run_until_idle()
     elsewhere.pipes.stop_pipe(Name="mover")
     put_rounds(elsewhere, range(3, 8))
     sharded_streams.trim(elsewhere.streams.meta.endpoint_url, elsewhere.source)
     elsewhere.pipes.start_pipe(Name="mover")
-    elsewhere.cloud.settle()
+    elsewhere.cloud.run_until_idle()
     arrived = [int(each["dynamodb"]["NewImage"]["n"]["N"]) for each in elsewhere.arrived()]
     assert arrived.count(2) == 9
     assert 0 < arrived.count(7) <= 9

@@ -30,7 +30,7 @@ def test_every_change_arrives_as_one_record_of_plain_json(plumbing: Plumbing) ->
     plumbing.put("a", name={"S": "Zoë"}, total={"N": "1.50"})
     plumbing.put("a", name={"S": "Zoë"}, total={"N": "2"})
     plumbing.make_pipe()
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     first, second = plumbing.arrivals()
     assert first["Data"] == first["Data"].strip()
     assert "Zoë".encode() in first["Data"]
@@ -53,7 +53,7 @@ def test_every_change_arrives_as_one_record_of_plain_json(plumbing: Plumbing) ->
 def test_binary_values_travel_as_base64(plumbing: Plumbing) -> None:
     plumbing.put("a", one={"B": b"\0\xff"}, many={"L": [{"M": {"x": {"BS": [b"\1"]}}}]})
     plumbing.make_pipe()
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     image = plumbing.arrived()[0]["dynamodb"]["NewImage"]
     assert image["one"] == {"B": "AP8="}
     assert image["many"] == {"L": [{"M": {"x": {"BS": ["AQ=="]}}}]}
@@ -65,7 +65,7 @@ def test_a_removal_by_dynamodb_says_who_did_it(plumbing: Plumbing) -> None:
     plumbing.put("a", expires_at={"N": str(int(plumbing.cloud.clock.now()) - 1)})
     plumbing.make_pipe()
     plumbing.cloud.clock.advance(MINUTE)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     identity = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
     assert plumbing.arrived()[-1]["userIdentity"] == identity
 
@@ -73,7 +73,7 @@ def test_a_removal_by_dynamodb_says_who_did_it(plumbing: Plumbing) -> None:
 def test_changes_arrive_in_order_and_once_when_nothing_fails(plumbing: Plumbing) -> None:
     plumbing.put_many(60)
     plumbing.make_pipe(key="static", BatchSize=7)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == [str(key) for key in range(60)]
     assert plumbing.count() == HopCount("Pipe → Kinesis", 60, 60, 0)
     assert plumbing.metric("EventCount") == 60

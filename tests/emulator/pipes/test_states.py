@@ -46,13 +46,13 @@ def test_a_pipe_whose_role_cannot_write_runs_and_delivers_nothing(plumbing: Plum
     plumbing.put_many(1)
     assert plumbing.make_pipe()["CurrentState"] == "RUNNING"
     for _ in range(3):
-        plumbing.cloud.step()
+        plumbing.cloud.tick()
         plumbing.cloud.clock.advance(3)
     assert plumbing.pipe()["CurrentState"] == "RUNNING"
     assert plumbing.keys() == []
     assert plumbing.metric("TargetStageFailed") > 1
     plumbing.permit(*ACTIONS)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["0"]
 
 
@@ -60,10 +60,10 @@ def test_a_pipe_that_may_not_read_any_more_says_so(plumbing: Plumbing) -> None:
     plumbing.make_pipe()
     plumbing.permit("kinesis:PutRecords")
     plumbing.put_many(1)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert "not authorized" in plumbing.pipe()["StateReason"]
     plumbing.permit(*ACTIONS)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["0"]
     assert "StateReason" not in plumbing.pipe()
 
@@ -71,23 +71,23 @@ def test_a_pipe_that_may_not_read_any_more_says_so(plumbing: Plumbing) -> None:
 def test_a_stopped_pipe_goes_on_where_it_was(plumbing: Plumbing) -> None:
     plumbing.put(1)
     plumbing.pipes.create_pipe(**plumbing.parameters(), DesiredState="STOPPED")
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", [])
     assert plumbing.pipes.start_pipe(Name="mover")["CurrentState"] == "STARTING"
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.pipes.stop_pipe(Name="mover")["CurrentState"] == "STOPPING"
     plumbing.put(2)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", ["1"])
     plumbing.pipes.start_pipe(Name="mover")
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["1", "2"]
 
 
 def test_an_update_replaces_the_source_parameters_but_for_the_start(plumbing: Plumbing) -> None:
     plumbing.make_pipe()
     plumbing.put(1)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     plumbing.pipes.update_pipe(
         Name="mover",
         RoleArn=ROLE,
@@ -98,7 +98,7 @@ def test_an_update_replaces_the_source_parameters_but_for_the_start(plumbing: Pl
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert (stream["BatchSize"], stream["MaximumRetryAttempts"]) == (5, -1)
     plumbing.put(2)
-    plumbing.cloud.settle()
+    plumbing.cloud.run_until_idle()
     assert plumbing.keys() == ["1", "2"]
     assert plumbing.arrivals()[1]["PartitionKey"] == "fixed"
 

@@ -14,7 +14,7 @@ import pytest
 import transform
 from local.core.server import Cloud
 from local.demo import run
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from operations import kinesis_writer as sending
 from operations.replay import __main__ as replay
 from operations.replay import error_objects
@@ -53,7 +53,7 @@ POISONED = 1000
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain."""
-    with laptop(*PARTS) as cloud:
+    with laptop(*SERVICES) as cloud:
         run(cloud, "setup")
         yield cloud
 
@@ -69,7 +69,7 @@ def test_what_failed_arrives_once_its_cause_is_mended(
 ) -> None:
     deploy(chain, raising_function())
     write_orders(chain, "poisoned", POISONED)
-    chain.settle()
+    chain.run_until_idle()
     assert len(list(kept_originals(chain))) == POISONED
     failed = {key: body(chain, key) for key in keys(chain, names.ERRORS)}
     mend(chain)
@@ -81,7 +81,7 @@ def test_what_failed_arrives_once_its_cause_is_mended(
     assert told["codes"] == {
         "Lambda.FunctionError": {"found": POISONED, "replayed": POISONED, "left": 0}
     }
-    chain.settle()
+    chain.run_until_idle()
     assert verified()[0] == 0
     rows = rows_of(chain, "poisoned")
     assert len(rows) == len({row["cdc_event_id"] for row in rows}) == POISONED
@@ -89,7 +89,7 @@ def test_what_failed_arrives_once_its_cause_is_mended(
     assert {body(chain, key) for key in keys(chain, names.REPLAYED)} >= set(failed.values())
     after = state_of_everything(chain)
     status, told = replayed(capsys)
-    chain.settle()
+    chain.run_until_idle()
     assert (status, told["found"], state_of_everything(chain)) == (0, 0, after)
 
 
@@ -136,7 +136,7 @@ def test_dead_letters_go_back_from_the_tables_stream(
 ) -> None:
     deny_kinesis(chain)
     write_orders(chain, "letter", 30)
-    chain.settle()
+    chain.run_until_idle()
     run(chain, "setup/04_iam.py")
     run(chain, "setup/07_pipe.py")
     letters = waiting(chain)
@@ -147,7 +147,7 @@ def test_dead_letters_go_back_from_the_tables_stream(
     status, told = replayed(capsys)
     assert (status, told["moved"], waiting(chain)) == (0, letters, 0)
     assert told["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
-    chain.settle()
+    chain.run_until_idle()
     assert verified()[0] == 0
     audits = [json.loads(body(chain, key).splitlines()[0]) for key in keys(chain, names.REPLAYED)]
     assert (
@@ -193,7 +193,7 @@ def test_of_an_object_only_the_part_that_is_accepted_leaves(
     assert rest.get("ContentEncoding", "") == ("gzip" if pack else "")
     kept = rest["Body"].read()
     assert (gzip.decompress(kept) if pack else kept).splitlines() == bad
-    chain.settle()
+    chain.run_until_idle()
     assert len(rows_of(chain, name)) == 3
     status, told = replayed(capsys)
     assert (status, told["replayed"], told["left"], told["moved"]) == (1, 0, 2, 0)
@@ -210,7 +210,7 @@ def test_rows_that_firehose_could_not_file_go_back_as_their_changes(
     put_error(chain, "row", error(row, code))
     status, told = replayed(capsys)
     assert (status, told["codes"]) == (0, {code: {"found": 1, "replayed": 1, "left": 0}})
-    chain.settle()
+    chain.run_until_idle()
     assert rows_of(chain, "row") == [json.loads(row)]
 
 
@@ -236,7 +236,7 @@ def test_a_kill_between_putting_and_moving_loses_nothing(
         assert replayed(capsys)[1]["replayed"] == 2
         assert keys(chain, names.ERRORS) == ([key] if bad else [])
         chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
-    chain.settle()
+    chain.run_until_idle()
     rows = [json.dumps(row, sort_keys=True) for row in rows_of(chain, "killed")]
     assert (len(rows), len(set(rows))) == (12, 6)
 
@@ -368,7 +368,7 @@ def large_order(cloud: Cloud, name: str) -> Letter:
     """Write an order whose change Kinesis does not take, and return the pipe's letter about it."""
     item = {"order_id": {"S": name}, "blob": {"S": "\1" * 200_000}}
     cloud.client("dynamodb").put_item(TableName=names.TABLE, Item=item)
-    cloud.settle()
+    cloud.run_until_idle()
     [message] = cloud.client("sqs").receive_message(QueueUrl=queue(cloud), VisibilityTimeout=0)[
         "Messages"
     ]
@@ -424,7 +424,7 @@ def test_a_letter_whose_changes_are_gone_stays(
     one = large_order(chain, "gone")
     chain.client("sqs").send_message(QueueUrl=queue(chain), MessageBody="no letter")
     chain.clock.advance(25 * HOUR)
-    chain.settle()
+    chain.run_until_idle()
     status, told = replayed(capsys)
     assert (status, told["replayed"], told["left"], waiting(chain)) == (1, 0, 2, 2)
     assert {(each["code"], each["reason"]) for each in told["reasons"]} == {

@@ -8,7 +8,7 @@ import pytest
 
 from local.core.server import Cloud
 from local.demo import run
-from local.services.registry import PARTS
+from local.services.registry import SERVICES
 from operations.table import Table
 from operations.verify import __main__ as verify
 from setup import names
@@ -38,9 +38,9 @@ PAST = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain; time flies for verify."""
-    with laptop(*PARTS) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+    with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         run(cloud, "setup")
-        with patch.object(verify, "sleep", lambda _: cloud.settle()):
+        with patch.object(verify, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud
 
 
@@ -59,7 +59,7 @@ def test_each_sabotage_is_named_by_its_keys_and_mended(chain: Cloud) -> None:
     assert_found_and_mended(expected)
     for order in (order for orders in lives for order in orders):
         put(order, "after the repair")
-    chain.settle()
+    chain.run_until_idle()
     assert verified()[0] == 0
 
 
@@ -69,7 +69,7 @@ def test_what_happened_while_the_stream_was_off_is_named_and_mended(
     before = gap_keys()
     assert_found_and_mended(switch_the_stream_off_and_on(chain, orders))
     put(orders[0], "delivered")
-    chain.settle()
+    chain.run_until_idle()
     assert gap_keys() - before == {key(orders[0])}
 
 
@@ -133,7 +133,7 @@ def test_a_write_between_the_reads_of_a_repair_wins(
         during.setattr(Table, "items_of", read_amid_writes)
         found = verified("--repair")[1]
     assert key(orders[3]) in found["repair"]["items"]
-    chain.settle()
+    chain.run_until_idle()
     assert verified("--repair")[0] == 0
     last = {
         row["cdc_key"]: row["cdc_new_image"]
@@ -175,7 +175,7 @@ def test_rows_that_are_not_of_the_table_are_explained_and_left(
 
 def test_an_item_too_large_for_kinesis_is_listed(chain: Cloud, orders: list[str]) -> None:
     put("large", "placed", note={"S": "\x01" * 200_000})
-    chain.settle()
+    chain.run_until_idle()
     alter_a_digit(chain, orders)
     status, found = verified("--repair")
     assert (status, faults(found)) == (1, {"missing": [key("large")]})
@@ -195,7 +195,7 @@ def test_one_key_is_mended_alone(chain: Cloud, orders: list[str]) -> None:
 def test_an_equal_lake_is_left_alone(chain: Cloud, orders: list[str]) -> None:
     before = objects()
     assert verified("--repair")[0] == 0
-    chain.settle()
+    chain.run_until_idle()
     assert objects() == before
 
 
