@@ -137,7 +137,7 @@ def test_the_deployers_policy_allows_all_that_was_asked(life: Life) -> None:
 
 def test_the_deployers_policy_allows_nothing_that_no_script_asks(life: Life) -> None:
     asked = set().union(*(actions(*each) for each in life.asked))
-    sources = "".join(path.read_text("utf-8") for path in SETUP.glob("*.py"))
+    sources = "".join(path.read_text("utf-8") for path in SETUP.rglob("*.py"))
     for action in allowed() - asked - BESIDES:
         operation = action.partition(":")[2]
         called = next((name for name, of in ACTIONS.items() if operation in of), operation)
@@ -145,7 +145,7 @@ def test_the_deployers_policy_allows_nothing_that_no_script_asks(life: Life) -> 
 
 
 def test_a_call_in_the_sources_that_no_run_made_is_allowed_too() -> None:
-    sources = "".join(path.read_text("utf-8") for path in SETUP.glob("*.py"))
+    sources = "".join(path.read_text("utf-8") for path in SETUP.rglob("*.py"))
     operations = {action.partition(":")[2] for action in allowed()} | set(ACTIONS)
     known = {xform_name(name) for name in operations}
     every = {
