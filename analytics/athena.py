@@ -38,7 +38,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query gave: rows of texts, NULL as None, read from S3 only as they are taken."""
 
     columns: tuple[Column, ...]
@@ -46,9 +46,9 @@ class Answer:
     scanned: int
 
 
-def answer_to(
+def run_query(
     sql: str, parameters: Sequence[str] = (), watch: Callable[[Progress], None] | None = None
-) -> Answer:
+) -> QueryResult:
     """Return Athena's answer to a query; the parameters take the places of its question marks.
 
     While it waits, it tells `watch`, after each look at the query, how far that has come.
@@ -65,7 +65,7 @@ def answer_to(
     except athena.exceptions.InvalidRequestException as refusal:
         raise QueryFailed(refusal.response["Error"]["Message"]) from None
     query = _finished(athena, started["QueryExecutionId"], watch)
-    return Answer(
+    return QueryResult(
         columns=_columns(athena, query["QueryExecutionId"]),
         rows=_rows(query["ResultConfiguration"]["OutputLocation"]),
         scanned=query["Statistics"].get("DataScannedInBytes", 0),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from unicodedata import category, east_asian_width
 
-from analytics.athena import Answer, Column, Row
+from analytics.athena import Column, QueryResult, Row
 
 MOST_ROWS = 1000  # in a table, whose widths are known only when all of it is
 WIDEST = 60
@@ -14,7 +14,7 @@ NUMBERS = {"tinyint", "smallint", "integer", "bigint", "real", "float", "double"
 JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
-def table(answer: Answer) -> Iterator[str]:
+def table(answer: QueryResult) -> Iterator[str]:
     """Yield the lines of a table, its numbers aligned to the right."""
     rows = list(islice(answer.rows, MOST_ROWS))
     heads = [column.name for column in answer.columns]
@@ -30,13 +30,13 @@ def table(answer: Answer) -> Iterator[str]:
         yield f"… and more than these {MOST_ROWS} rows: --format csv shows all"
 
 
-def csv(answer: Answer) -> Iterator[str]:
+def csv(answer: QueryResult) -> Iterator[str]:
     """Yield the lines of Athena's own CSV: a text is quoted, NULL is nothing at all."""
     yield _record(column.name for column in answer.columns)
     yield from map(_record, answer.rows)
 
 
-def json_rows(answer: Answer) -> Iterator[str]:
+def json_rows(answer: QueryResult) -> Iterator[str]:
     """Yield the lines of a JSON array of objects; numbers keep every digit."""
     opening = "["
     for row in answer.rows:

@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-from analytics.athena import Answer, QueryFailed, answer_to
+from analytics.athena import QueryFailed, QueryResult, run_query
 from analytics.formatters import FORMATS
 from analytics.progress import Patience
 from analytics.question import BadParameter, Question, questions
@@ -61,11 +61,11 @@ def _pointed_at(text: str, sql: str) -> list[str]:
     ]
 
 
-def _watched(question: Question, values: list[str]) -> Answer:
+def _watched(question: Question, values: list[str]) -> QueryResult:
     """Return the answer to a question; whoever waits for it sees how far it is."""
     patience = Patience()
     try:
-        return answer_to(question.sql, values, patience)
+        return run_query(question.sql, values, patience)
     except QueryFailed as error:
         raise QueryFailed(reason(error, question.sql)) from None
     finally:

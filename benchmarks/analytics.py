@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import boto3
 
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from analytics.question import questions
 from local.core.server import Cloud
 from local.demo import changes, run, write_orders
@@ -55,7 +55,7 @@ def cost(cloud: Cloud, sql: str, values: list[str]) -> Cost:
     """Return what a query takes at best."""
     found = []
     for _ in range(RUNS):
-        answer = answer_to(sql, values)
+        answer = run_query(sql, values)
         rows = sum(1 for _ in answer.rows)
         found.append(Cost(rows, answer.scanned, last_seconds(cloud)))
     return min(found, key=lambda one: one.seconds)
@@ -104,7 +104,7 @@ def measure(orders: int) -> None:
         print(f"{orders} orders, {changes(hops)} changes, {floor.scanned:,} bytes in the lake")
         print(f"{'question':28} {'rows':>7} {'bytes scanned':>14} {'seconds':>8} {'ratio':>6}")
         print(told("(count the lines)", floor, floor), flush=True)
-        [(any_order,)] = answer_to(ANY).rows
+        [(any_order,)] = run_query(ANY).rows
         given = {"order_history": {"order_id": any_order}}
         for name, question in questions().items():
             found = cost(cloud, question.sql, question.values(given.get(name, {})))
@@ -116,7 +116,7 @@ def measure(orders: int) -> None:
             print(f"page: {page.stat().st_size:,} bytes{shown}", flush=True)
         spread()
         for name, condition in CONDITIONS.items():
-            answer = answer_to(COUNT + condition)
+            answer = run_query(COUNT + condition)
             [(count,)] = answer.rows
             print(f"{name:12} {int(count):7,} changes {answer.scanned:12,} bytes", flush=True)
     finally:

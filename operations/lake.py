@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from operations.verify.diff import digest
 from setup.names import CHANGES
 from transform.state import Row
@@ -47,14 +47,14 @@ class Held:
 def digests(keys: Collection[str] = ()) -> Iterator[tuple[str, str]]:
     """Return key and digest of every item that the lake holds, or of those among `keys`."""
     columns = f"{DIGEST.format('cdc_new_image')} AS digest"
-    return answer_to(f"{_state(columns, keys)} AND cdc_new_image IS NOT NULL").rows
+    return run_query(f"{_state(columns, keys)} AND cdc_new_image IS NOT NULL").rows
 
 
 def held(keys: Collection[str]) -> Iterator[Held]:
     """Return the deciding row of each of the keys, or of every key when they are too many."""
     columns = "cdc_new_image, cdc_source, cdc_sequence, cdc_snapshot_at"
     query = _state(columns, keys if len(keys) <= ASKED else ())
-    return (Held(*row) for row in answer_to(query).rows)
+    return (Held(*row) for row in run_query(query).rows)
 
 
 def _state(columns: str, keys: Collection[str]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from analytics.athena import Answer, Column, Progress, answer_to
+from analytics.athena import Column, Progress, QueryResult, run_query
 
 FOLDER = Path(__file__).with_name("facts")
 CATEGORIES = """ARRAY[CAST(NULL AS varchar)] || array_distinct(transform(
@@ -44,7 +44,7 @@ def facts() -> Facts:
     """Return what Athena answers to all of the queries, asked side by side."""
     asked = statements()
     with ThreadPoolExecutor(len(asked)) as asking, stopping() as watch:
-        answered = asking.map(lambda sql: answer_to(sql, watch=watch), asked.values())
+        answered = asking.map(lambda sql: run_query(sql, watch=watch), asked.values())
         answers = dict(zip(asked, answered, strict=True))
     columns = {name: columns_of(answer) for name, answer in answers.items()}
     return Facts(columns, tuple(answer.scanned for answer in answers.values()))
@@ -66,7 +66,7 @@ def stopping() -> Iterator[Callable[[Progress], None]]:
         raise
 
 
-def columns_of(answer: Answer) -> dict[str, Any]:
+def columns_of(answer: QueryResult) -> dict[str, Any]:
     """Return an answer by columns: counts as numbers, amounts as texts of all their digits.
 
     Of any other column each text stands there once: {"texts": ["EU", "US"], "at": [0, 0, 1]}.

@@ -6,7 +6,7 @@ The same rule as transform.state.gaps, in SQL. A lost tail is out of its sight: 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from setup.names import CHANGES
 
 GAPS = f"""
@@ -69,7 +69,7 @@ class Gap:
 
 def gaps() -> Iterator[Gap]:
     """Return every place in the lake where changes of a key are lost."""
-    return (Gap(*row) for row in answer_to(GAPS).rows)
+    return (Gap(*row) for row in run_query(GAPS).rows)
 
 
 class Gaps:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.athena import Progress, QueryFailed, answer_to, literal, records
+from analytics.athena import Progress, QueryFailed, literal, records, run_query
 from local.core.server import Cloud
 from local.services.athena import Athena
 from setup.names import WORKGROUP
@@ -73,7 +73,7 @@ HOSTILE = (
 def test_a_parameter_is_a_value_whatever_its_text(athena: Cloud) -> None:
     names = [f"c{number}" for number in range(len(HOSTILE))]
     marks = ", ".join(f"? AS {name}" for name in names)
-    answer = answer_to(f"SELECT {marks}, CAST(NULL AS varchar) AS nothing", HOSTILE)
+    answer = run_query(f"SELECT {marks}, CAST(NULL AS varchar) AS nothing", HOSTILE)
     assert [column.name for column in answer.columns] == [*names, "nothing"]
     assert list(answer.rows) == [(*HOSTILE, None)]
 
@@ -86,7 +86,7 @@ def test_a_literal_ends_where_its_text_ends(text: str) -> None:
 
 
 def test_a_long_answer_comes_in_order_and_only_as_it_is_taken(athena: Cloud) -> None:
-    answer = answer_to("SELECT n FROM UNNEST(sequence(1, 3000)) AS t(n) ORDER BY n")
+    answer = run_query("SELECT n FROM UNNEST(sequence(1, 3000)) AS t(n) ORDER BY n")
     assert next(answer.rows) == ("1",)
     assert [column.type for column in answer.columns] == ["bigint"]
     assert list(answer.rows) == [(str(n),) for n in range(2, 3001)]
@@ -103,20 +103,20 @@ def test_a_long_answer_comes_in_order_and_only_as_it_is_taken(athena: Cloud) -> 
 )
 def test_a_failed_query_gives_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:
     with pytest.raises(QueryFailed, match=reason):
-        answer_to(sql)
+        run_query(sql)
 
 
 def test_a_query_tells_how_far_it_is(athena: Cloud) -> None:
     told: list[Progress] = []
     numbers = "UNNEST(sequence(1, 4000))"
     slow = f"SELECT sum(n * m) FROM {numbers} AS a(n) CROSS JOIN {numbers} AS b(m)"
-    assert list(answer_to(slow, watch=told.append).rows) == [(str((4000 * 4001 // 2) ** 2),)]
+    assert list(run_query(slow, watch=told.append).rows) == [(str((4000 * 4001 // 2) ** 2),)]
     assert {each.state for each in told} <= {"QUEUED", "RUNNING"}
     assert told
 
 
 def test_answers_may_be_read_side_by_side(athena: Cloud) -> None:
     sql = "SELECT n FROM UNNEST(sequence({}, {})) AS t(n) ORDER BY n"
-    answers = [answer_to(sql.format(first, first + 49)) for first in (1, 101)]
+    answers = [run_query(sql.format(first, first + 49)) for first in (1, 101)]
     found = list(zip(*(answer.rows for answer in answers), strict=True))
     assert found == [((str(n),), (str(n + 100),)) for n in range(1, 51)]

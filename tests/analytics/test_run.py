@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics import run
-from analytics.athena import Answer, Column, Progress, QueryFailed, records
+from analytics.athena import Column, Progress, QueryFailed, QueryResult, records
 from analytics.formatters import MOST_ROWS, json_rows, table
 from analytics.formatters import csv as csv_rows
 from analytics.progress import Patience
@@ -22,9 +22,9 @@ from analytics.question import BadParameter, Question, question, questions
 COLUMNS = (Column("name", "varchar"), Column("total", "decimal"), Column("sold", "boolean"))
 
 
-def answer(*rows: tuple[str | None, ...], columns: tuple[Column, ...] = COLUMNS) -> Answer:
+def answer(*rows: tuple[str | None, ...], columns: tuple[Column, ...] = COLUMNS) -> QueryResult:
     """Return an answer of these rows."""
-    return Answer(columns, iter(rows), 0)
+    return QueryResult(columns, iter(rows), 0)
 
 
 @pytest.mark.parametrize("asked", questions().values(), ids=lambda asked: asked.name)
@@ -168,7 +168,7 @@ def test_what_is_for_programs_is_utf_8_whatever_the_terminal_can(
 ) -> None:
     text = "🎉 \\u渡辺"
     written = io.BytesIO()
-    monkeypatch.setattr(run, "answer_to", lambda *_: answer((text, None, None)))
+    monkeypatch.setattr(run, "run_query", lambda *_: answer((text, None, None)))
     monkeypatch.setattr(sys, "argv", ["run", "status_funnel", "--format", shape])
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
     assert run.main() == 0

@@ -11,7 +11,7 @@ from fractions import Fraction
 import pytest
 
 import transform
-from analytics.athena import QueryFailed, answer_to
+from analytics.athena import QueryFailed, run_query
 from analytics.question import questions
 from local.core.server import Cloud
 from sales.lives import Change, Order, Plan, changes
@@ -97,7 +97,7 @@ def test_every_change_is_there_once(history: list[Change]) -> None:
 
 def test_a_condition_on_the_day_reads_that_day_only(history: list[Change]) -> None:
     def scanned(where: str) -> int:
-        return answer_to(f"SELECT count(*) FROM order_changes WHERE {where}").scanned
+        return run_query(f"SELECT count(*) FROM order_changes WHERE {where}").scanned
 
     days = {f"{BEGIN + number * STEP:%Y-%m-%d}" for number in range(len(history))}
     read = [scanned(f"dt = '{day}'") for day in days]

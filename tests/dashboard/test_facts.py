@@ -14,7 +14,7 @@ import sqlglot
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.athena import Answer, Column
+from analytics.athena import Column, QueryResult
 from analytics.dashboard.facts import FOLDER, Facts, columns_of, facts, statements
 from analytics.question import QUESTIONS
 from sales.lives import Change, Plan, changes
@@ -84,7 +84,7 @@ TEXTS = st.none() | st.text()
 def test_columns_keep_every_row_in_its_order(rows: list[tuple]) -> None:
     columns = [Column(name, name) for name in ("varchar", "date", "bigint", "decimal")]
     texts = [(one, other, str(count), f"{amount:f}") for one, other, count, amount in rows]
-    encoded = columns_of(Answer(tuple(columns), iter(texts), 0))
+    encoded = columns_of(QueryResult(tuple(columns), iter(texts), 0))
     back = [(one, other, count, Decimal(amount)) for one, other, count, amount in read(encoded)]
     assert back == rows
 

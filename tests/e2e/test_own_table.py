@@ -24,20 +24,20 @@ BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
 ANSWERED = {"new_attributes": 12, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
 ASK = """
 import sys
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from analytics.question import questions
 
 for name in sys.argv[1:]:
     one = questions()[name]
-    print(name, len(list(answer_to(one.sql, one.values({})).rows)))
+    print(name, len(list(run_query(one.sql, one.values({})).rows)))
 """
 SEE = """
 import sys
-from analytics.athena import answer_to
+from analytics.athena import run_query
 
-answer_to(sys.argv[1])
+run_query(sys.argv[1])
 counted = "SELECT count(*), CAST(min(celsius) AS varchar) FROM current_readings"
-print(*next(answer_to(counted).rows))
+print(*next(run_query(counted).rows))
 """
 
 

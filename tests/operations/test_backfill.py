@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics import atomic_write as files
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from local.core.server import Cloud
 from local.demo import run
 from local.services.registry import SERVICES
@@ -128,7 +128,7 @@ def sent(checkpoint: Path) -> int:
 def snapshots() -> int:
     """Return how many snapshots the lake holds."""
     query = f"SELECT count(*) FROM {names.CHANGES} WHERE cdc_operation = 'SNAPSHOT'"
-    ((count,),) = answer_to(query).rows
+    ((count,),) = run_query(query).rows
     return int(count or 0)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from analytics.athena import Answer, Column, Row
+from analytics.athena import Column, QueryResult, Row
 from analytics.dashboard.facts import columns_of
 from analytics.dashboard.page import page
 from sales.lives import Change, Order
@@ -84,7 +84,7 @@ def write(path: Path, history: list[Change], **other: Any) -> Path:
 def documented(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
     """Return the facts as the page reads them."""
     return {
-        name: columns_of(Answer(_columns(named), iter(sorted(rows[name], key=str)), 0))
+        name: columns_of(QueryResult(_columns(named), iter(sorted(rows[name], key=str)), 0))
         for name, named in COLUMNS.items()
     }
 

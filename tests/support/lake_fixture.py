@@ -16,7 +16,7 @@ import boto3
 from boto3.dynamodb.types import TypeSerializer
 
 import transform
-from analytics.athena import answer_to
+from analytics.athena import run_query
 from analytics.question import questions
 from local.core.server import Cloud
 from local.services.registry import SERVICES
@@ -93,7 +93,7 @@ def typed(image: Order) -> dict[str, Any]:
 
 def rows(sql: str, *parameters: str) -> Rows:
     """Return Athena's rows for a query."""
-    return list(answer_to(sql, parameters).rows)
+    return list(run_query(sql, parameters).rows)
 
 
 def asked(name: str, **given: str) -> Rows:
