@@ -1,16 +1,20 @@
-"""A small file that is always whole: whoever reads it, and whenever the writer was killed."""
+"""Atomic file writes: a reader sees the old file or the new one, never a part of it."""
 
 import os
 from pathlib import Path
 
 
-def replace(file: Path, text: str) -> None:
-    """Write a file in one step: until then its old content stands, after it the new one."""
-    file = file.resolve()  # Of a link, it is the file that is replaced.
-    file.parent.mkdir(exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    with new.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    new.replace(file)
+def write_atomically(path: Path, text: str) -> None:
+    """Write text to a file in one step; its parent folder is created if it is missing."""
+    target = path.resolve()  # A symbolic link stays, and the file it points to is replaced.
+    target.parent.mkdir(exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:  # An interrupt must not leave the temporary file behind either.
+        temporary.unlink(missing_ok=True)
+        raise

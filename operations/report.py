@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from analytics.atomic_write import replace
+from analytics.atomic_write import write_atomically
 from operations.arguments import new_file
 
 STDOUT = Path("-")
@@ -30,6 +30,6 @@ def tell(lines: Iterable[str], document: Mapping[str, object], file: Path | None
         print(written)
         return
     if file:
-        replace(file, f"{written}\n")
+        write_atomically(file, f"{written}\n")
     for line in lines:
         print(line, flush=True)

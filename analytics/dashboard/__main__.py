@@ -3,13 +3,13 @@
 import argparse
 import os
 import sys
-import tempfile
 import time
 import webbrowser
 from datetime import datetime, timezone
 from pathlib import Path
 
 from analytics.athena import QueryFailed
+from analytics.atomic_write import write_atomically
 from analytics.dashboard.facts import facts
 from analytics.dashboard.page import page
 from analytics.dashboard.verification import BadProof, OtherLake, Proof, proof
@@ -50,7 +50,7 @@ def written(options: argparse.Namespace) -> int:
             "verify": proven and proven.document(),
             "facts": found.columns,
         }
-        replace(options.out, page(document))
+        write_atomically(options.out, page(document))
     except BadProof as error:
         print(f"no dashboard: {error}", file=sys.stderr)
         return 2
@@ -73,19 +73,6 @@ def last_proof(path: Path | None) -> Proof | None:
     if path and found is None:
         raise BadProof(f"{path} is missing: python -m operations.verify --json {path} writes it")
     return found
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file in one step: whoever opens it meanwhile sees the old or the new one, whole."""
-    beside, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(beside, "w", encoding="utf-8") as opened:
-            opened.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:  # Also where the disk is full, or the user interrupts.
-        os.unlink(name)
-        raise
 
 
 def _options() -> argparse.Namespace:

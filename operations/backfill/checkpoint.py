@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from analytics import atomic_write as files
+from analytics.atomic_write import write_atomically
 from operations.table import SEGMENTS, Key, Page, Table
 from setup.names import PIPELINE
 from transform import canonical
@@ -70,7 +70,7 @@ class Checkpoint:
     def write(self, file: Path) -> None:
         """Replace the file in one step."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(file, json.dumps(asdict(self), indent=2) + "\n")
+        write_atomically(file, json.dumps(asdict(self), indent=2) + "\n")
 
 
 def _parsed(file: Path) -> Checkpoint:

@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics.athena import Progress, QueryFailed
-from analytics.dashboard.__main__ import last_proof, main, replace
+from analytics.dashboard.__main__ import last_proof, main
 from analytics.dashboard.facts import stopping
 from analytics.dashboard.page import ECHARTS, embedded, page
 from analytics.dashboard.verification import BadProof, Proof, proof
@@ -99,25 +99,6 @@ def test_the_page_is_small_and_the_vendored_file_is_what_its_readme_says() -> No
 def test_our_own_script_makes_text_of_texts_alone() -> None:
     own = "".join(path.read_text() for path in (VENDOR.parent / "page").glob("*.js"))
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", own)
-
-
-def test_a_page_is_replaced_whole_and_a_failure_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "page.html"
-    path.write_text("old")
-    replace(path, "new é")
-    assert path.read_text("utf-8") == "new é"
-    assert path.stat().st_mode & 0o777 == 0o644
-    blocked = tmp_path / "folder"
-    blocked.mkdir()
-    with pytest.raises(OSError, match="folder"):
-        replace(blocked, "never")
-    assert {each.name for each in tmp_path.iterdir()} == {"page.html", "folder"}
-
-
-def test_a_page_that_cannot_be_written_to_its_end_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(UnicodeEncodeError):
-        replace(tmp_path / "page.html", "\ud800")
-    assert list(tmp_path.iterdir()) == []
 
 
 def verified(path: Path, **other: object) -> Path:

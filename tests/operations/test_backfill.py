@@ -22,7 +22,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics import atomic_write as files
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.demo import run
@@ -367,15 +366,3 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, text: str, wh
 def test_a_new_checkpoint_starts_every_segment() -> None:
     assert set(Checkpoint(ARN, STREAM, names.PIPELINE).segments) == {START}
     assert canonical({"id": {"B": b"x"}}) not in (START, END)
-
-
-def test_a_file_is_whole_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "file"
-    files.replace(file, "old")
-    with monkeypatch.context() as during:
-        during.setattr(files.os, "fsync", lambda _: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            files.replace(file, "new")
-    assert file.read_text() == "old"
-    files.replace(file, "newer")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -12,7 +12,6 @@ import boto3
 import pytest
 
 from analytics import athena
-from analytics.atomic_write import replace
 from operations.arguments import new_file
 from operations.cli import exit_status
 from operations.verify import __main__ as verify
@@ -185,14 +184,6 @@ def test_a_file_is_asked_for_where_none_can_be_written(
     monkeypatch.setattr(os, "access", lambda folder, mode: folder != tmp_path)
     with pytest.raises(ArgumentTypeError, match="a folder that can be written to"):
         new_file(str(tmp_path / "verdict"))
-
-
-def test_a_link_still_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
-    file, link = tmp_path / "file", tmp_path / "link"
-    file.write_text("old")
-    link.symlink_to(file)
-    replace(link, "new")
-    assert (link.is_symlink(), file.read_text()) == (True, "new")
 
 
 def test_a_closed_standard_output_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
