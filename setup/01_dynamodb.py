@@ -12,9 +12,9 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
 
 from setup.lib.cli import run
-from setup.lib.resources import existing, status
-from setup.lib.waiters import Refusal, accepted, settled, wait_until
-from setup.names import ADOPTED, TABLE, TAG_LIST, TTL_ATTRIBUTE
+from setup.lib.resources import describe_or_none, state_at
+from setup.lib.waiters import SetupError, retry_until_accepted, wait_until, wait_until_stable
+from setup.names import TABLE, TABLE_IS_ADOPTED, TAG_LIST, TTL_ATTRIBUTE
 
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 
@@ -22,9 +22,9 @@ STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
 def create() -> str:
     """Create or adopt the table, wait until its stream can be read, and say where that is."""
     dynamodb = boto3.client("dynamodb")
-    found = settled(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"])
-    if found == "missing" and ADOPTED:
-        raise Refusal(f"TABLE_NAME: table {TABLE} is missing: create it, or unset TABLE_NAME")
+    found = wait_until_stable(f"table {TABLE}", lambda: table(dynamodb)["TableStatus"])
+    if found == "missing" and TABLE_IS_ADOPTED:
+        raise SetupError(f"TABLE_NAME: table {TABLE} is missing: create it, or unset TABLE_NAME")
     if found == "missing":
         dynamodb.create_table(
             TableName=TABLE,
@@ -35,7 +35,7 @@ def create() -> str:
             DeletionProtectionEnabled=True,
             Tags=TAG_LIST,
         )
-    if not ADOPTED:
+    if not TABLE_IS_ADOPTED:
         protect(dynamodb)
         let_expire(dynamodb)
     return f"table {TABLE} streams to {enabled_stream(dynamodb)}"
@@ -49,7 +49,7 @@ def protect(dynamodb: Any) -> None:
     recovery = found.get("PointInTimeRecoveryDescription", {})
     if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
         backup, on = dynamodb.update_continuous_backups, {"PointInTimeRecoveryEnabled": True}
-        accepted(lambda: backup(TableName=TABLE, PointInTimeRecoverySpecification=on))
+        retry_until_accepted(lambda: backup(TableName=TABLE, PointInTimeRecoverySpecification=on))
 
 
 def let_expire(dynamodb: Any) -> None:
@@ -60,7 +60,7 @@ def let_expire(dynamodb: Any) -> None:
         wanted = {"Enabled": True, "AttributeName": TTL_ATTRIBUTE}
         dynamodb.update_time_to_live(TableName=TABLE, TimeToLiveSpecification=wanted)
     elif now == "DISABLING" or attribute != TTL_ATTRIBUTE:
-        raise Refusal(
+        raise SetupError(
             f"table {TABLE}: expected orders to expire by {TTL_ATTRIBUTE}, found {attribute} "
             f"{now}: disable that, and an hour later run this again"
         )
@@ -72,7 +72,7 @@ def enabled_stream(dynamodb: Any) -> str:
     if not found.get("StreamEnabled"):
         dynamodb.update_table(TableName=TABLE, StreamSpecification=STREAM)
     elif found != STREAM:
-        raise Refusal(
+        raise SetupError(
             f"table {TABLE}: expected a stream of {STREAM['StreamViewType']}, found "
             f"{found['StreamViewType']}: disable it when its readers are done (aws dynamodb "
             f"update-table --table-name {TABLE} --stream-specification StreamEnabled=false), and "
@@ -82,7 +82,7 @@ def enabled_stream(dynamodb: Any) -> str:
     arn = table(dynamodb)["LatestStreamArn"]
     describe = boto3.client("dynamodbstreams").describe_stream
     path = ("StreamDescription", "StreamStatus")
-    wait_until(f"stream {arn}", lambda: status(describe, *path, StreamArn=arn), "ENABLED")
+    wait_until(f"stream {arn}", lambda: state_at(describe, *path, StreamArn=arn), "ENABLED")
     return arn
 
 
@@ -100,7 +100,7 @@ def active(dynamodb: Any) -> dict[str, Any]:
 
 def table(dynamodb: Any) -> dict[str, Any]:
     """Return the table's description; that of a missing one is its status alone."""
-    found = existing(dynamodb.describe_table, TableName=TABLE)
+    found = describe_or_none(dynamodb.describe_table, TableName=TABLE)
     return found["Table"] if found else {"TableStatus": "missing"}
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is impor
 
 from setup.lib.cli import run
 from setup.lib.resources import stream_state
-from setup.lib.waiters import settled, wait_until
+from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import STREAM, TAG_LIST, TAGS
 
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
@@ -19,7 +19,7 @@ ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 def create() -> str:
     """Create the stream unless it is there, encrypt it, and say so once it is active."""
     kinesis = boto3.client("kinesis")
-    if settled(f"stream {STREAM}", stream_state) == "missing":
+    if wait_until_stable(f"stream {STREAM}", stream_state) == "missing":
         kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND, Tags=TAGS)
     stream = active(kinesis)
     if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:

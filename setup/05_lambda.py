@@ -14,10 +14,15 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
 
 from setup.lib.cli import arguments, report, say
-from setup.lib.lambda_zip import archive, written
-from setup.lib.log_groups import keep_log
-from setup.lib.resources import agrees, existing, function_state, needed_role
-from setup.lib.waiters import accepted, clear_failed, has_failed, wait_until
+from setup.lib.lambda_zip import build_zip, write_zip
+from setup.lib.log_groups import ensure_log_group
+from setup.lib.resources import describe_or_none, function_state, matches_desired, require_role
+from setup.lib.waiters import (
+    delete_if_creation_failed,
+    has_failed,
+    retry_until_accepted,
+    wait_until,
+)
 from setup.names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
 
 WHAT = f"function {FUNCTION}"
@@ -31,17 +36,17 @@ SETTINGS = {
 
 def create() -> str:
     """Create or update the function, and say which code it runs."""
-    function, code = boto3.client("lambda"), archive()
-    settings = {"FunctionName": FUNCTION, "Role": needed_role("lambda"), **SETTINGS}
-    keep_log(FUNCTION_LOGS)
+    function, code = boto3.client("lambda"), build_zip()
+    settings = {"FunctionName": FUNCTION, "Role": require_role("lambda"), **SETTINGS}
+    ensure_log_group(FUNCTION_LOGS)
     count_failures()
     delete = function.delete_function  # One that could not be made AWS does not let be changed.
-    now = clear_failed(WHAT, function_state, lambda: delete(FunctionName=FUNCTION))
+    now = delete_if_creation_failed(WHAT, function_state, lambda: delete(FunctionName=FUNCTION))
     if now == "missing":
         new = settings | {"Code": {"ZipFile": code}, "Tags": TAGS}
-        accepted(lambda: function.create_function(**new))
-    elif has_failed(now) or not agrees(settings, described(function)):
-        accepted(lambda: function.update_function_configuration(**settings))
+        retry_until_accepted(lambda: function.create_function(**new))
+    elif has_failed(now) or not matches_desired(settings, described(function)):
+        retry_until_accepted(lambda: function.update_function_configuration(**settings))
     wait_until(WHAT, function_state, "Successful")  # Lambda takes one change after the other.
     if described(function)["CodeSha256"] != b64encode(sha256(code).digest()).decode():
         function.update_function_code(FunctionName=FUNCTION, ZipFile=code)
@@ -69,8 +74,8 @@ def count_failures() -> None:
             }
         ],
     }
-    found = existing(logs.describe_metric_filters, **which, filterNamePrefix=FAILED_RECORDS)
-    if not found or not agrees([wanted], found["metricFilters"]):
+    found = describe_or_none(logs.describe_metric_filters, **which, filterNamePrefix=FAILED_RECORDS)
+    if not found or not matches_desired([wanted], found["metricFilters"]):
         logs.put_metric_filter(**which, **wanted)
 
 
@@ -80,6 +85,6 @@ if __name__ == "__main__":
     path = {"metavar": "PATH", "nargs": "?", "const": "build/lambda.zip"}
     parser.add_argument("--zip-only", **path, help=about)
     if (path := parser.parse_args().zip_only) is not None:
-        say(lambda: written(Path(path)), parser.prog)
+        say(lambda: write_zip(Path(path)), parser.prog)
     else:
         report(create, parser.prog)

@@ -10,16 +10,21 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is impor
 
 from setup import names
 from setup.lib.cli import run
-from setup.lib.log_groups import keep_log
+from setup.lib.log_groups import ensure_log_group
 from setup.lib.resources import (
-    agrees,
     delivery_state,
-    needed,
-    needed_bucket,
-    needed_role,
-    needed_stream,
+    matches_desired,
+    require,
+    require_bucket,
+    require_role,
+    require_stream,
 )
-from setup.lib.waiters import Refusal, accepted, clear_failed, wait_until
+from setup.lib.waiters import (
+    SetupError,
+    delete_if_creation_failed,
+    retry_until_accepted,
+    wait_until,
+)
 from setup.names import DELIVERY, FUNCTION
 
 WHAT = f"Firehose stream {DELIVERY}"
@@ -33,11 +38,13 @@ CALLING = {
 def create() -> str:
     """Create the Firehose stream or change where it writes, and say so once it is active."""
     firehose, get_function = boto3.client("firehose"), boto3.client("lambda").get_function
-    source = {"KinesisStreamARN": needed_stream(), "RoleARN": needed_role("firehose")}
-    needed(f"function {FUNCTION}", "05_lambda", get_function, FunctionName=FUNCTION)
-    wanted = destination(source["RoleARN"], needed_bucket())
-    keep_log(names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM)  # Firehose itself creates neither.
-    accepted(lambda: attempt(firehose, source, wanted))
+    source = {"KinesisStreamARN": require_stream(), "RoleARN": require_role("firehose")}
+    require(f"function {FUNCTION}", "05_lambda", get_function, FunctionName=FUNCTION)
+    wanted = destination(source["RoleARN"], require_bucket())
+    ensure_log_group(
+        names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM
+    )  # Firehose itself creates neither.
+    retry_until_accepted(lambda: attempt(firehose, source, wanted))
     update(firehose, source, wanted)
     return f"{WHAT} delivers to s3://{names.bucket()}/{names.LAKE}"
 
@@ -75,7 +82,7 @@ def destination(role: str, bucket: str) -> dict[str, Any]:
 def attempt(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> None:
     """Create the stream unless it is there, and return once it is active."""
     which, delete = {"DeliveryStreamName": DELIVERY}, firehose.delete_delivery_stream
-    if clear_failed(WHAT, delivery_state, lambda: delete(**which)) == "missing":
+    if delete_if_creation_failed(WHAT, delivery_state, lambda: delete(**which)) == "missing":
         firehose.create_delivery_stream(
             **which,
             DeliveryStreamType="KinesisStreamAsSource",
@@ -91,14 +98,17 @@ def update(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> Non
     described = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
     found = described["DeliveryStreamDescription"]
     now = found["Destinations"][0]["ExtendedS3DestinationDescription"]
-    same_source = agrees({"Source": {"KinesisStreamSourceDescription": source}}, found)
-    if not (same_source and agrees({"DynamicPartitioningConfiguration": {"Enabled": True}}, now)):
-        raise Refusal(
+    same_source = matches_desired({"Source": {"KinesisStreamSourceDescription": source}}, found)
+    if not (
+        same_source
+        and matches_desired({"DynamicPartitioningConfiguration": {"Enabled": True}}, now)
+    ):
+        raise SetupError(
             f"{WHAT} reads another stream or files rows differently, which cannot be changed: run "
             f"aws pipes stop-pipe --name {names.PIPE}, wait two minutes, run aws firehose "
             f"delete-delivery-stream --delivery-stream-name {DELIVERY}, then python setup"
         )
-    if not agrees(wanted, now):
+    if not matches_desired(wanted, now):
         firehose.update_destination(
             DeliveryStreamName=DELIVERY,
             CurrentDeliveryStreamVersionId=found["VersionId"],

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is impor
 
 from setup.lib.cli import run
 from setup.lib.resources import delivery_state, pipe_state
-from setup.lib.waiters import Refusal, settled, wait_until
+from setup.lib.waiters import SetupError, wait_until, wait_until_stable
 from setup.names import DELIVERY, PIPE
 
 
@@ -18,10 +18,10 @@ def create() -> str:
     pipes = boto3.client("pipes")
     # What Kinesis had before Firehose reads is never delivered.
     if (now := delivery_state()) != "ACTIVE":
-        raise Refusal(f"Firehose stream {DELIVERY} is {now}: run python setup/06_firehose.py")
-    now = settled(f"pipe {PIPE}", pipe_state)
+        raise SetupError(f"Firehose stream {DELIVERY} is {now}: run python setup/06_firehose.py")
+    now = wait_until_stable(f"pipe {PIPE}", pipe_state)
     if now == "missing" or now.startswith("CREATE_FAILED"):
-        raise Refusal(f"pipe {PIPE} is {now}: run python setup/07_pipe.py")
+        raise SetupError(f"pipe {PIPE} is {now}: run python setup/07_pipe.py")
     if now != "RUNNING":
         pipes.start_pipe(Name=PIPE)
     wait_until(f"pipe {PIPE}", pipe_state, "RUNNING")

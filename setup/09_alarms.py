@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is impor
 
 from setup import names
 from setup.lib.cli import run
-from setup.lib.resources import agrees, existing
+from setup.lib.resources import describe_or_none, matches_desired
 from setup.names import PIPELINE, arn
 
 PIPE, KINESIS = ("PipeName", names.PIPE), ("StreamName", names.STREAM)
@@ -55,7 +55,7 @@ def create() -> str:
         }
         found = cloudwatch.describe_alarms(AlarmNames=[wanted["AlarmName"]])["MetricAlarms"]
         [now] = found or [{}]
-        if not agrees(wanted, now) or not {*ours} <= {*now.get("AlarmActions", [])}:
+        if not matches_desired(wanted, now) or not {*ours} <= {*now.get("AlarmActions", [])}:
             cloudwatch.put_metric_alarm(**wanted | told(now, ours), Tags=names.TAG_LIST)
     return f"{len(ALARMS)} alarms" + (f" tell {topic}" if topic else ", which tell nobody")
 
@@ -70,7 +70,7 @@ def told(alarm: dict[str, Any], ours: list[str]) -> dict[str, list[str]]:
 def alarm_topic(email: str | None) -> str | None:
     """Return the topic that the alarms tell, with the address subscribed; None without either."""
     sns, topic = boto3.client("sns"), arn("sns", names.ALARM_TOPIC)
-    if not existing(sns.get_topic_attributes, TopicArn=topic):
+    if not describe_or_none(sns.get_topic_attributes, TopicArn=topic):
         if not email:
             return None
         sns.create_topic(Name=names.ALARM_TOPIC, Tags=names.TAG_LIST)

@@ -13,9 +13,15 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
 
 from setup.lib.cli import arguments, report
-from setup.lib.resources import agrees, crawler_state, existing, needed_bucket, needed_role
-from setup.lib.waiters import accepted, wait_until
-from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, place
+from setup.lib.resources import (
+    crawler_state,
+    describe_or_none,
+    matches_desired,
+    require_bucket,
+    require_role,
+)
+from setup.lib.waiters import retry_until_accepted, wait_until
+from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, location
 
 STRING = {"Type": "string"}  # Every value in the lake is text: read as another type it would fail.
 NEW_COLUMNS = {
@@ -29,9 +35,9 @@ RULES = {"Version": 1.0, "CrawlerOutput": NEW_COLUMNS, "Grouping": ONE_TABLE}
 def create() -> str:
     """Create or update database, table and crawler, and say what the table reads."""
     glue = boto3.client("glue")
-    needed_role("crawler")
-    needed_bucket()
-    if not existing(glue.get_database, Name=DATABASE):
+    require_role("crawler")
+    require_bucket()
+    if not describe_or_none(glue.get_database, Name=DATABASE):
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
     columns = put_table(glue)
     put_crawler(glue)
@@ -40,12 +46,12 @@ def create() -> str:
 
 def put_table(glue: Any) -> int:
     """Create the table, or add what it lacks; return its number of columns."""
-    found = existing(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
+    found = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     now = found["Table"] if found else {"StorageDescriptor": {"Columns": []}}
     wanted = table(now["StorageDescriptor"]["Columns"])
     if not found:
         glue.create_table(DatabaseName=DATABASE, TableInput=wanted)
-    elif not agrees(wanted, now):
+    elif not matches_desired(wanted, now):
         wanted["Parameters"] = now.get("Parameters", {}) | wanted["Parameters"]
         glue.update_table(DatabaseName=DATABASE, TableInput=wanted)
     return len(wanted["StorageDescriptor"]["Columns"])
@@ -92,19 +98,19 @@ def put_crawler(glue: Any) -> None:
     """Create the crawler, or change what differs once it does not run."""
     wanted = {
         "Name": CRAWLER,
-        "Role": place().role_name("crawler"),
+        "Role": location().role_name("crawler"),
         "Targets": {"CatalogTargets": [{"DatabaseName": DATABASE, "Tables": [CHANGES]}]},
         "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
         "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
     }
     told = wanted | {"Configuration": json.dumps(RULES)}
-    if (found := existing(glue.get_crawler, Name=CRAWLER)) is None:
-        accepted(lambda: glue.create_crawler(**told, Tags=TAGS))
+    if (found := describe_or_none(glue.get_crawler, Name=CRAWLER)) is None:
+        retry_until_accepted(lambda: glue.create_crawler(**told, Tags=TAGS))
         return
     rules = json.loads(found["Crawler"].get("Configuration") or "{}")  # AWS writes it anew.
-    if not (agrees(wanted, found["Crawler"]) and agrees(RULES, rules)):
+    if not (matches_desired(wanted, found["Crawler"]) and matches_desired(RULES, rules)):
         wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
-        accepted(lambda: glue.update_crawler(**told))
+        retry_until_accepted(lambda: glue.update_crawler(**told))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
 
 from setup.lib.cli import run
-from setup.lib.resources import agrees, existing, needed
+from setup.lib.resources import describe_or_none, matches_desired, require
 from setup.lib.waiters import wait_until
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
 
@@ -25,7 +25,7 @@ VIEW = (
 def create() -> str:
     """Create or update workgroup, views and named queries, and say how many there are."""
     athena, get_table = boto3.client("athena"), boto3.client("glue").get_table
-    needed(f"table {CHANGES}", "10_glue", get_table, DatabaseName=DATABASE, Name=CHANGES)
+    require(f"table {CHANGES}", "10_glue", get_table, DatabaseName=DATABASE, Name=CHANGES)
     put_workgroup(athena)
     questions = sorted((ANALYTICS / "questions").glob("*.sql"))
     put_questions(athena, {path.stem: path.read_text("utf-8") for path in questions})
@@ -50,9 +50,9 @@ def put_workgroup(athena: Any) -> None:
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
     wanted = settings | {"ResultConfiguration": results}
-    if (found := existing(athena.get_work_group, WorkGroup=WORKGROUP)) is None:
+    if (found := describe_or_none(athena.get_work_group, WorkGroup=WORKGROUP)) is None:
         athena.create_work_group(Name=WORKGROUP, Configuration=wanted, Tags=TAG_LIST)
-    elif not agrees(wanted, found["WorkGroup"]["Configuration"]):
+    elif not matches_desired(wanted, found["WorkGroup"]["Configuration"]):
         updates = settings | {"ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
 
@@ -61,7 +61,7 @@ def put_view(athena: Any, name: str, statement: str, digest: str) -> None:
     """Create or replace the view, and mark it: Athena rewrites its text, so that tells nothing."""
     glue, which = boto3.client("glue"), {"DatabaseName": DATABASE, "Name": name}
     mark = {"statements.sha256": digest}
-    if agrees({"Table": {"Parameters": mark}}, existing(glue.get_table, **which)):
+    if matches_desired({"Table": {"Parameters": mark}}, describe_or_none(glue.get_table, **which)):
         return
     query = athena.start_query_execution(
         QueryString=statement,
@@ -92,7 +92,7 @@ def put_questions(athena: Any, questions: dict[str, str]) -> None:
         wanted = {"Name": name, "Description": about, "QueryString": text}
         if name not in known:
             athena.create_named_query(**wanted, Database=DATABASE, WorkGroup=WORKGROUP)
-        elif not agrees(wanted, known[name]):
+        elif not matches_desired(wanted, known[name]):
             athena.update_named_query(**wanted, NamedQueryId=known[name]["NamedQueryId"])
 
 

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
 
 from setup.lib.cli import run
-from setup.lib.resources import agrees, existing, is_missing, needed, status
+from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 
@@ -70,20 +70,22 @@ def put_source(quicksight: Any, owner: str) -> None:
     which = {"AwsAccountId": account(), "DataSourceId": PIPELINE}
     parameters = {"AthenaParameters": {"WorkGroup": WORKGROUP}}
     wanted = {"Name": PIPELINE, "DataSourceParameters": parameters}
-    if (found := existing(quicksight.describe_data_source, **which)) is None:
+    if (found := describe_or_none(quicksight.describe_data_source, **which)) is None:
         new = {"Type": "ATHENA", "Permissions": grant(owner, SOURCE_OWNER), "Tags": TAG_LIST}
         quicksight.create_data_source(**which, **wanted, **new)
-    elif has_failed(found["DataSource"]["Status"]) or not agrees(wanted, found["DataSource"]):
+    elif has_failed(found["DataSource"]["Status"]) or not matches_desired(
+        wanted, found["DataSource"]
+    ):
         quicksight.update_data_source(**which, **wanted)
     describe, path = quicksight.describe_data_source, ("DataSource", "Status")
-    state = partial(status, describe, *path, **which)
+    state = partial(state_at, describe, *path, **which)
     wait_until(f"data source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
 
 
 def put_set(quicksight: Any, owner: str, view: str) -> None:
     """Create or update the data set of a view, with the columns that the catalog tells of it."""
     which, get_table = {"DatabaseName": DATABASE, "Name": view}, boto3.client("glue").get_table
-    columns = needed(f"view {view}", "11_athena", get_table, **which)["Table"]["StorageDescriptor"]
+    columns = require(f"view {view}", "11_athena", get_table, **which)["Table"]["StorageDescriptor"]
     relation = {
         "DataSourceArn": arn("quicksight", f"datasource/{PIPELINE}"),
         "Catalog": "AwsDataCatalog",
@@ -100,10 +102,10 @@ def put_set(quicksight: Any, owner: str, view: str) -> None:
         "ImportMode": "DIRECT_QUERY",  # A copy in SPICE would have to be refreshed.
     }
     which = {"AwsAccountId": account(), "DataSetId": f"{PIPELINE}-{view}"}
-    if (found := existing(quicksight.describe_data_set, **which)) is None:
+    if (found := describe_or_none(quicksight.describe_data_set, **which)) is None:
         owned = {"Permissions": grant(owner, SET_OWNER), "Tags": TAG_LIST}
         quicksight.create_data_set(**which, **wanted, **owned)
-    elif not agrees(wanted, found["DataSet"]):
+    elif not matches_desired(wanted, found["DataSet"]):
         quicksight.update_data_set(**which, **wanted)
 
 

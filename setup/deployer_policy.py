@@ -25,8 +25,8 @@ from setup.names import (
     STREAM,
     TABLE,
     WORKGROUP,
-    Place,
-    place,
+    Location,
+    location,
 )
 
 # Service, its actions, and the pipeline's own things that they are about.
@@ -144,26 +144,26 @@ BUCKET = (
 SERVICES = ("firehose", "glue", "lambda", "pipes")
 
 
-def deployer(place: Place) -> Policy:
+def deployer(location: Location) -> Policy:
     """Return the policy: every action bound to what bears the pipeline's name."""
-    roles = [place.role(service) for service in ("pipe", "firehose", "lambda", "crawler")]
+    roles = [location.role_arn(service) for service in ("pipe", "firehose", "lambda", "crawler")]
     passed = {"iam:PassedToService": [f"{service}.amazonaws.com" for service in SERVICES]}
     return document(
         *(
-            allow(service, tuple(actions.split()), *(place.arn(service, one) for one in things))
+            allow(service, tuple(actions.split()), *(location.arn(service, one) for one in things))
             for service, actions, things in GRANTS
         ),
         allow("iam", tuple(ROLES.split()), *roles),
         allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed}},
-        allow("s3", tuple(BUCKET.split()), place.in_bucket()),
-        allow("s3", ("DeleteObject", "DeleteObjectVersion"), place.in_bucket("*")),
+        allow("s3", tuple(BUCKET.split()), location.bucket_arn()),
+        allow("s3", ("DeleteObject", "DeleteObjectVersion"), location.bucket_arn("*")),
         # Athena reads and writes as whoever asks it; and who sets the bucket's policy may do both.
-        allow("s3", ("GetObject", "PutObject"), place.in_bucket(), place.in_bucket("*")),
+        allow("s3", ("GetObject", "PutObject"), location.bucket_arn(), location.bucket_arn("*")),
         allow(
             "kinesis",
             ("StartStreamEncryption",),
-            place.arn("kinesis", f"stream/{STREAM}"),
-            place.arn("kms", "key/*"),
+            location.arn("kinesis", f"stream/{STREAM}"),
+            location.arn("kms", "key/*"),
         ),
         # AWS takes no narrower resource for these, or does not write which.
         allow("logs", ("DescribeLogGroups",), "*"),
@@ -176,4 +176,4 @@ def deployer(place: Place) -> Policy:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.parse_args()
-    report(lambda: json.dumps(deployer(place()), indent=2), parser.prog)
+    report(lambda: json.dumps(deployer(location()), indent=2), parser.prog)

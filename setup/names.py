@@ -30,7 +30,9 @@ if not re.fullmatch(FORM, PIPELINE):
     )
 
 TABLE = os.environ.get("TABLE_NAME") or f"{PIPELINE}-orders"
-ADOPTED = f"{PIPELINE}-orders" != TABLE  # TABLE_NAME is the user's own table: it stays theirs.
+TABLE_IS_ADOPTED = (
+    f"{PIPELINE}-orders" != TABLE
+)  # TABLE_NAME is the user's own table: it stays theirs.
 if not re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", TABLE):
     _refuse(
         f"TABLE_NAME: expected 3 to 255 characters a-z, A-Z, 0-9, '_', '.' and '-', found {TABLE!r}"
@@ -75,7 +77,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Where the pipeline lives: what an ARN needs besides the resource's own name."""
 
     partition: str
@@ -90,7 +92,7 @@ class Place:
         """Return the name of a service's role; IAM is global, so it carries the region."""
         return f"{PIPELINE}-{service}-{self.region}"
 
-    def role(self, service: str) -> str:
+    def role_arn(self, service: str) -> str:
         """Return the ARN of a service's role."""
         return f"arn:{self.partition}:iam::{self.account}:role/{self.role_name(service)}"
 
@@ -98,12 +100,12 @@ class Place:
         """Return the lake's bucket; its name is unique in all of AWS."""
         return f"{PIPELINE}-lake-{self.account}-{self.region}"
 
-    def in_bucket(self, key: str = "") -> str:
+    def bucket_arn(self, key: str = "") -> str:
         """Return the ARN of the lake's bucket, or of a key in it."""
         bucket = f"arn:{self.partition}:s3:::{self.bucket()}"
         return f"{bucket}/{key}" if key else bucket
 
-    def via(self, service: str) -> str:
+    def service_host(self, service: str) -> str:
         """Return the host name by which KMS knows a service here."""
         suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
         return f"{service}.{self.region}.{suffix}"
@@ -123,24 +125,24 @@ def account() -> str:
 
 
 @cache
-def place() -> Place:
+def location() -> Location:
     """Return where boto3's environment leads."""
-    return Place(boto3.Session().get_partition_for_region(region()), region(), account())
+    return Location(boto3.Session().get_partition_for_region(region()), region(), account())
 
 
 def arn(service: str, resource: str) -> str:
     """Return the ARN of a resource of this account and region."""
-    return place().arn(service, resource)
+    return location().arn(service, resource)
 
 
-def role(service: str) -> str:
+def role_arn(service: str) -> str:
     """Return the ARN of a service's role: `pipe`, `firehose`, `lambda` or `crawler`."""
-    return place().role(service)
+    return location().role_arn(service)
 
 
 def bucket() -> str:
     """Return the lake's bucket; its name is unique in all of AWS."""
-    return place().bucket()
+    return location().bucket()
 
 
 def _check_region() -> None:

@@ -29,8 +29,8 @@ from setup.names import (
     STREAM,
     TABLE,
     WORKGROUP,
-    Place,
-    place,
+    Location,
+    location,
 )
 
 VERBS = {
@@ -107,34 +107,34 @@ IN_BUCKET = (
 )
 
 
-def operator(place: Place, verbs: Collection[str] = tuple(VERBS)) -> Policy:
+def operator(location: Location, verbs: Collection[str] = tuple(VERBS)) -> Policy:
     """Return the policy for some of the verbs: every action bound to what it is about."""
 
     def asked(by: str) -> bool:
         return not set(by.split()).isdisjoint(verbs)
 
     own = (
-        allow(service, tuple(actions.split()), *(place.arn(service, one) for one in things))
+        allow(service, tuple(actions.split()), *(location.arn(service, one) for one in things))
         for service, actions, things, by in GRANTS
         if asked(by)
     )
-    in_bucket = (
-        allow("s3", tuple(actions.split()), place.in_bucket(keys))
+    bucket_arn = (
+        allow("s3", tuple(actions.split()), location.bucket_arn(keys))
         for actions, keys, by in IN_BUCKET
         if asked(by)
     )
     keys = (("GenerateDataKey", SENDING), ("Decrypt", "status"))
-    use_of_keys = (kinesis_key(place, action) for action, by in keys if asked(by))
+    use_of_keys = (kinesis_key(location, action) for action, by in keys if asked(by))
     # AWS takes no narrower resource for it.
     measures = [allow("cloudwatch", ("GetMetricData",), "*")] if asked("status") else []
-    return document(*own, *in_bucket, *use_of_keys, *measures)
+    return document(*own, *bucket_arn, *use_of_keys, *measures)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    told = "; ".join(f"{verb}: {meaning}" for verb, meaning in VERBS.items())
+    told = "; ".join(f"{verb}: {normalized}" for verb, normalized in VERBS.items())
     parser.add_argument("verbs", nargs="*", metavar="VERB", help=told)
     wanted = parser.parse_args().verbs or tuple(VERBS)
     if unknown := sorted(set(wanted) - VERBS.keys()):
         parser.error(f"expected some of {', '.join(VERBS)}; found {', '.join(unknown)}")
-    report(lambda: json.dumps(operator(place(), wanted), indent=2), parser.prog)
+    report(lambda: json.dumps(operator(location(), wanted), indent=2), parser.prog)

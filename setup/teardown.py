@@ -12,14 +12,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is impor
 
 from setup.lib import teardown_steps as removing
 from setup.lib.cli import arguments, report
-from setup.lib.drain import drained
-from setup.names import ADOPTED, PIPELINE, TABLE, bucket, region
+from setup.lib.drain import wait_until_drained
+from setup.names import PIPELINE, TABLE, TABLE_IS_ADOPTED, bucket, region
 
 # The reverse of setup, once nothing comes any more. Firehose drops what it holds when it is
 # deleted, so it gets the time to write it.
 STEPS = (
     removing.stop_pipe,
-    drained,
+    wait_until_drained,
     removing.quicksight,
     removing.athena,
     removing.crawler,
@@ -39,7 +39,7 @@ def confirmed(told: argparse.Namespace) -> bool:
     if told.yes:
         return True
     data = f" and all data in bucket {bucket()}" if told.delete_data else ""
-    data += f" and table {TABLE}" if told.delete_data and not ADOPTED else ""
+    data += f" and table {TABLE}" if told.delete_data and not TABLE_IS_ADOPTED else ""
     print(f"This removes pipeline {PIPELINE} from {region()}{data}.", file=sys.stderr)
     try:
         return input("Type its name to go on: ").strip() == PIPELINE
@@ -52,7 +52,9 @@ def remove(told: argparse.Namespace) -> str:
     if not confirmed(told):
         print("nothing was removed: --yes answers for you", file=sys.stderr)
         raise SystemExit(1)
-    steps = [step for step in STEPS if step is not drained] if told.delete_data else STEPS
+    steps = (
+        [step for step in STEPS if step is not wait_until_drained] if told.delete_data else STEPS
+    )
     for step in (*steps, *(DATA if told.delete_data else ())):
         for line in step():
             print(line, flush=True)

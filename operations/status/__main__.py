@@ -20,7 +20,7 @@ from operations.status import check_result as signs
 from operations.status.check_result import Sign
 from operations.status.checks import CHECKS
 from operations.status.metrics import COUNTED, Hop, hops, measured, table
-from setup.names import PIPELINE, place
+from setup.names import PIPELINE, location
 
 MOST_HOURS = 24 * 60  # CloudWatch keeps points of five minutes for 63 days
 
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status(hours: int) -> Status:
-    here = place()
+    here = location()
     found = [check.sign() for check in CHECKS]
     try:
         counts = measured(boto3.client("cloudwatch"), COUNTED, timedelta(hours=hours))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from setup.lib.aws_errors import FAULTS, reason
-from setup.lib.waiters import Refusal
+from setup.lib.waiters import SetupError
 from setup.names import region
 
 
@@ -27,7 +27,7 @@ def say(step: Callable[[], str], name: str) -> None:
     try:
         print(step(), flush=True)
         return
-    except (*FAULTS, Refusal, OSError) as error:
+    except (*FAULTS, SetupError, OSError) as error:
         print(f"{name}: {reason(error)}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:

@@ -7,23 +7,25 @@ from typing import Any
 import boto3
 
 from setup.lib.resources import stream_state
-from setup.lib.waiters import settled, wait_until
+from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import FLUSH_SECONDS, STREAM
 
 # Firehose writes what it holds after an interval, and half of one more with partitions.
 QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
 
 
-def drained() -> Iterator[str]:
+def wait_until_drained() -> Iterator[str]:
     """Say so once Kinesis has had nothing new for longer than Firehose holds it."""
     kinesis = boto3.client("kinesis")
-    if settled(f"stream {STREAM}", stream_state) == "missing":
+    if wait_until_stable(f"stream {STREAM}", stream_state) == "missing":
         return
-    wait_until(f"stream {STREAM}", lambda: "moving" if moves(kinesis) else "quiet", "quiet")
+    wait_until(
+        f"stream {STREAM}", lambda: "moving" if has_recent_records(kinesis) else "quiet", "quiet"
+    )
     yield f"stream {STREAM} is quiet: Firehose has written what it took"
 
 
-def moves(kinesis: Any) -> bool:
+def has_recent_records(kinesis: Any) -> bool:
     """Return whether any shard has had a record lately."""
     since = datetime.now(timezone.utc) - QUIET
     pages = kinesis.get_paginator("list_shards").paginate(StreamName=STREAM)

@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
 from setup.lib.resources import is_missing
-from setup.lib.waiters import PATIENCE, Refusal, Unfinished
+from setup.lib.waiters import PATIENCE, SetupError, WaitTimeout
 
 ASKING = ("Describe", "Get", "List", "Head")
 # Of any other verb the thing differs.
@@ -45,7 +45,7 @@ class Watch:
             return None
         line = f"{difference(model.name, context['asked'])}: run python setup/{self.script}.py"
         if model.name == "StartQueryExecution":  # No script can go on without this answer.
-            raise Refusal(line)
+            raise SetupError(line)
         self.noted.append(line)
         return AWSResponse("", 200, {}, None), {}
 
@@ -90,8 +90,8 @@ def refusal(script: str, watch: Watch) -> list[str]:
     """Return why the script cannot go on, unless it is for what was held back."""
     try:
         import_module(f"setup.{script}").create()
-    except Refusal as reason:
-        if isinstance(reason, Unfinished) and watch.noted:
+    except SetupError as reason:
+        if isinstance(reason, WaitTimeout) and watch.noted:
             return []
         told = "" if "python setup/" in str(reason) else f": run python setup/{script}.py"
         return [f"{reason}{told}"]

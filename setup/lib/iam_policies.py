@@ -16,68 +16,75 @@ from setup.names import (
     PIPE,
     STREAM,
     TABLE,
-    Place,
+    Location,
 )
 
 Policy = dict[str, Any]
 
 
-def pipe(place: Place) -> Policy:
+def pipe(location: Location) -> Policy:
     """Return the pipe's rights: read the table's stream, write to Kinesis, bury dead letters."""
     # A stream's ARN ends in its creation time: a re-created one must be readable too.
-    streams = place.arn("dynamodb", f"table/{TABLE}/stream/*")
+    streams = location.arn("dynamodb", f"table/{TABLE}/stream/*")
     read = ("DescribeStream", "GetRecords", "GetShardIterator")
     return document(
         allow("dynamodb", read, streams),
         allow("dynamodb", ("ListStreams",), "*"),  # AWS takes no narrower resource for it.
-        allow("kinesis", ("PutRecord", "PutRecords"), place.arn("kinesis", f"stream/{STREAM}")),
-        kinesis_key(place, "GenerateDataKey"),
-        allow("sqs", ("SendMessage",), place.arn("sqs", DEAD_LETTERS)),
+        allow("kinesis", ("PutRecord", "PutRecords"), location.arn("kinesis", f"stream/{STREAM}")),
+        kinesis_key(location, "GenerateDataKey"),
+        allow("sqs", ("SendMessage",), location.arn("sqs", DEAD_LETTERS)),
     )
 
 
-def firehose(place: Place) -> Policy:
+def firehose(location: Location) -> Policy:
     """Return Firehose's rights: read Kinesis, call the function, write the lake and its errors."""
     read = ("DescribeStream", "GetShardIterator", "GetRecords", "ListShards")
-    function = place.arn("lambda", f"function:{FUNCTION}")
-    folders = [place.in_bucket(f"{LAKE}*"), place.in_bucket(f"{ERRORS}*")]
+    function = location.arn("lambda", f"function:{FUNCTION}")
+    folders = [location.bucket_arn(f"{LAKE}*"), location.bucket_arn(f"{ERRORS}*")]
     return document(
-        allow("kinesis", read, place.arn("kinesis", f"stream/{STREAM}")),
-        kinesis_key(place, "Decrypt"),
+        allow("kinesis", read, location.arn("kinesis", f"stream/{STREAM}")),
+        kinesis_key(location, "Decrypt"),
         # Firehose calls the function by its qualified name, which the bare ARN does not cover.
         allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
         allow("s3", ("AbortMultipartUpload", "GetObject", "PutObject"), *folders),
         allow(
             "s3",
             ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"),
-            place.in_bucket(),
+            location.bucket_arn(),
         ),
         allow(
-            "logs", ("PutLogEvents",), place.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*")
+            "logs",
+            ("PutLogEvents",),
+            location.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*"),
         ),
     )
 
 
-def function(place: Place) -> Policy:
+def function(location: Location) -> Policy:
     """Return the function's rights: its log, and nothing else."""
-    logs = place.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
+    logs = location.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
     return document(allow("logs", ("CreateLogStream", "PutLogEvents"), logs))
 
 
-def crawler(place: Place) -> Policy:
+def crawler(location: Location) -> Policy:
     """Return the crawler's rights: read the lake, and add what it finds to the one table."""
-    catalog, database = place.arn("glue", "catalog"), place.arn("glue", f"database/{DATABASE}")
-    tables, changes = (place.arn("glue", f"table/{DATABASE}/{table}") for table in ("*", CHANGES))
+    catalog, database = (
+        location.arn("glue", "catalog"),
+        location.arn("glue", f"database/{DATABASE}"),
+    )
+    tables, changes = (
+        location.arn("glue", f"table/{DATABASE}/{table}") for table in ("*", CHANGES)
+    )
     look = ("GetDatabase", "GetTable", "GetTables", "GetPartition", "GetPartitions")
     write = ("UpdateTable", "CreatePartition", "BatchCreatePartition", "UpdatePartition")
     log = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
     return document(
         allow("glue", (*look, "BatchGetPartition"), catalog, database, tables),
         allow("glue", (*write, "BatchUpdatePartition"), catalog, database, changes),
-        allow("s3", ("GetObject",), place.in_bucket(f"{LAKE}*")),
-        allow("s3", ("GetBucketLocation", "ListBucket"), place.in_bucket()),
+        allow("s3", ("GetObject",), location.bucket_arn(f"{LAKE}*")),
+        allow("s3", ("GetBucketLocation", "ListBucket"), location.bucket_arn()),
         # All crawlers of an account share one log group.
-        allow("logs", log, place.arn("logs", "log-group:/aws-glue/crawlers*")),
+        allow("logs", log, location.arn("logs", "log-group:/aws-glue/crawlers*")),
     )
 
 
@@ -91,48 +98,50 @@ def trust(service: str, condition: Policy | None = None) -> Policy:
     return document(statement | ({"Condition": condition} if condition else {}))
 
 
-def trusts(place: Place) -> dict[str, Policy]:
+def trusts(location: Location) -> dict[str, Policy]:
     """Return whom each role trusts, each only on behalf of this account (the confused deputy)."""
-    here = {"aws:SourceAccount": place.account}
-    pipe_arn = {"aws:SourceArn": place.arn("pipes", f"pipe/{PIPE}")}
+    here = {"aws:SourceAccount": location.account}
+    pipe_arn = {"aws:SourceArn": location.arn("pipes", f"pipe/{PIPE}")}
     return {
         "pipe": trust("pipes", {"StringEquals": here, "ArnEquals": pipe_arn}),
-        "firehose": trust("firehose", {"StringEquals": {"sts:ExternalId": place.account}}),
+        "firehose": trust("firehose", {"StringEquals": {"sts:ExternalId": location.account}}),
         "lambda": trust("lambda"),  # Lambda does not say on whose behalf it comes.
         "crawler": trust("glue", {"StringEquals": here}),
     }
 
 
-def rights(place: Place) -> dict[str, Policy]:
+def rights(location: Location) -> dict[str, Policy]:
     """Return what each role may do."""
     return {
-        "pipe": pipe(place),
-        "firehose": firehose(place),
-        "lambda": function(place),
-        "crawler": crawler(place),
+        "pipe": pipe(location),
+        "firehose": firehose(location),
+        "lambda": function(location),
+        "crawler": crawler(location),
     }
 
 
-def tls_only(place: Place) -> Policy:
+def tls_only(location: Location) -> Policy:
     """Return the bucket's statement: whatever does not come through TLS is refused."""
     return {
         "Sid": "TlsOnly",
         "Effect": "Deny",
         "Principal": "*",
         "Action": "s3:*",
-        "Resource": [place.in_bucket(), place.in_bucket("*")],
+        "Resource": [location.bucket_arn(), location.bucket_arn("*")],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
 
 
-def kinesis_key(place: Place, action: str) -> Policy:
+def kinesis_key(location: Location, action: str) -> Policy:
     """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis.
 
     Kinesis's guide says that its default key needs no such right, Firehose's asks for it in the
     role that reads an encrypted stream. It opens nothing but streams that the role may use anyway.
     """
-    key = allow("kms", (action,), place.arn("kms", "key/*"))
-    return key | {"Condition": {"StringEquals": {"kms:ViaService": place.via("kinesis")}}}
+    key = allow("kms", (action,), location.arn("kms", "key/*"))
+    return key | {
+        "Condition": {"StringEquals": {"kms:ViaService": location.service_host("kinesis")}}
+    }
 
 
 def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
@@ -157,14 +166,14 @@ def with_statement(policy: Policy, wanted: Policy) -> Policy:
     return {**policy, "Statement": [*others, wanted]}
 
 
-def meaning(policy: Mapping[str, Any]) -> dict[str, list[str]]:
+def normalized(policy: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return what a policy or a statement says, however AWS writes it down.
 
     It gives lists back in an order of its own, and a single member bare.
 
-    >>> meaning({"Action": ["b", "a"]}) == meaning({"Action": ["a", "b"]})
+    >>> normalized({"Action": ["b", "a"]}) == normalized({"Action": ["a", "b"]})
     True
-    >>> meaning({"Action": ["a"]}) == meaning({"Action": "a"}) != meaning({"Action": "b"})
+    >>> normalized({"Action": ["a"]}) == normalized({"Action": "a"}) != normalized({"Action": "b"})
     True
     """
     return {name: _members(value) for name, value in policy.items()}
@@ -172,5 +181,5 @@ def meaning(policy: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def _members(value: Any) -> list[str]:
     members = value if isinstance(value, list) else [value]
-    said = [meaning(one) if isinstance(one, Mapping) else one for one in members]
+    said = [normalized(one) if isinstance(one, Mapping) else one for one in members]
     return sorted(json.dumps(one, sort_keys=True) for one in said)

@@ -4,19 +4,19 @@ import io
 import zipfile
 from pathlib import Path
 
-from setup.lib.waiters import Refusal
+from setup.lib.waiters import SetupError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
-def archive() -> bytes:
+def build_zip() -> bytes:
     """Return the zip of lambda_function.py and transform/: the same sources give the same bytes."""
     sources = [PROJECT / "lambda_function.py", *sorted((PROJECT / "transform").glob("*.py"))]
-    written = io.BytesIO()
-    with zipfile.ZipFile(written, "w") as code:
+    write_zip = io.BytesIO()
+    with zipfile.ZipFile(write_zip, "w") as code:
         for source in sources:
             code.writestr(entry(source), source.read_bytes())
-    return written.getvalue()
+    return write_zip.getvalue()
 
 
 def entry(source: Path) -> zipfile.ZipInfo:
@@ -30,11 +30,11 @@ def entry(source: Path) -> zipfile.ZipInfo:
     return named
 
 
-def written(path: Path) -> str:
+def write_zip(path: Path) -> str:
     """Write the zip and say where it is."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(archive())
+        path.write_bytes(build_zip())
     except OSError as error:
-        raise Refusal(f"the zip cannot be written: {error}") from error
+        raise SetupError(f"the zip cannot be written: {error}") from error
     return f"{path} holds the function's code, {path.stat().st_size} bytes"

@@ -6,8 +6,8 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from setup.lib.waiters import Refusal
-from setup.names import CRAWLER, DELIVERY, FUNCTION, PIPE, STREAM, bucket, place
+from setup.lib.waiters import SetupError
+from setup.names import CRAWLER, DELIVERY, FUNCTION, PIPE, STREAM, bucket, location
 
 Describe = Callable[..., dict[str, Any]]
 
@@ -37,7 +37,7 @@ def is_missing(error: ClientError) -> bool:
     return code in MISSING or (code == "InvalidRequestException" and "is not found" in text)
 
 
-def existing(describe: Describe, **which: Any) -> dict[str, Any] | None:
+def describe_or_none(describe: Describe, **which: Any) -> dict[str, Any] | None:
     """Return what AWS describes, or None where it does not exist."""
     try:
         return describe(**which)
@@ -47,57 +47,59 @@ def existing(describe: Describe, **which: Any) -> dict[str, Any] | None:
         raise
 
 
-def agrees(wanted: Any, found: Any) -> bool:
+def matches_desired(wanted: Any, found: Any) -> bool:
     """Return whether all that is wanted is found; AWS may describe more, and leaves out the empty.
 
-    >>> agrees({"Size": 1, "Of": [{"Name": "a"}]}, {"Size": 1, "Of": [{"Name": "a", "Age": 3}]})
+    >>> matches_desired({"Tags": [{"Key": "a"}]}, {"Tags": [{"Key": "a", "Value": "b"}], "Size": 3})
     True
-    >>> agrees({"Filter": {"Rules": []}}, {}), agrees({"Rules": []}, {"Rules": ["some"]})
-    (True, False)
+    >>> matches_desired({"Filter": {"Rules": []}}, {})
+    True
+    >>> matches_desired({"Rules": []}, {"Rules": ["a rule"]})
+    False
     """
     if isinstance(wanted, Mapping):
         found = {} if found is None else found
         return isinstance(found, Mapping) and all(
-            agrees(value, found.get(key)) for key, value in wanted.items()
+            matches_desired(value, found.get(key)) for key, value in wanted.items()
         )
     if wanted in (None, "", []):
         return not found
     if isinstance(wanted, list | tuple):
         return isinstance(found, list | tuple) and all(
-            any(agrees(value, other) for other in found) for value in wanted
+            any(matches_desired(value, other) for other in found) for value in wanted
         )
     return bool(wanted == found)
 
 
-def needed(what: str, script: str, describe: Describe, **which: Any) -> dict[str, Any]:
+def require(what: str, script: str, describe: Describe, **which: Any) -> dict[str, Any]:
     """Return what AWS describes, or refuse and name the script that makes it."""
-    if (found := existing(describe, **which)) is None:
-        raise Refusal(f"{what} is missing: run python setup/{script}.py")
+    if (found := describe_or_none(describe, **which)) is None:
+        raise SetupError(f"{what} is missing: run python setup/{script}.py")
     return found
 
 
-def needed_role(service: str) -> str:
+def require_role(service: str) -> str:
     """Return the ARN of a service's role."""
-    name, get_role = place().role_name(service), boto3.client("iam").get_role
-    return needed(f"role {name}", "04_iam", get_role, RoleName=name)["Role"]["Arn"]
+    name, get_role = location().role_name(service), boto3.client("iam").get_role
+    return require(f"role {name}", "04_iam", get_role, RoleName=name)["Role"]["Arn"]
 
 
-def needed_stream() -> str:
+def require_stream() -> str:
     """Return the ARN of the Kinesis stream."""
     describe = boto3.client("kinesis").describe_stream_summary
-    found = needed(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
+    found = require(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
     return found["StreamDescriptionSummary"]["StreamARN"]
 
 
-def needed_bucket() -> str:
+def require_bucket() -> str:
     """Return the ARN of the lake's bucket."""
-    needed(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
-    return place().in_bucket()
+    require(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
+    return location().bucket_arn()
 
 
-def status(describe: Describe, *path: str, **which: Any) -> str:
+def state_at(describe: Describe, *path: str, **which: Any) -> str:
     """Return a thing's state, which stands in that path of its description, or `missing`."""
-    found: Any = existing(describe, **which)
+    found: Any = describe_or_none(describe, **which)
     for member in path:
         found = found and found[member]
     return found or "missing"
@@ -106,12 +108,12 @@ def status(describe: Describe, *path: str, **which: Any) -> str:
 def stream_state() -> str:
     """Return `ACTIVE`, `UPDATING` and so on, or `missing`."""
     path = ("StreamDescriptionSummary", "StreamStatus")
-    return status(boto3.client("kinesis").describe_stream_summary, *path, StreamName=STREAM)
+    return state_at(boto3.client("kinesis").describe_stream_summary, *path, StreamName=STREAM)
 
 
 def pipe_state() -> str:
     """Return `RUNNING`, `STOPPED` and so on, with the reason of a failure, or `missing`."""
-    if (found := existing(boto3.client("pipes").describe_pipe, Name=PIPE)) is None:
+    if (found := describe_or_none(boto3.client("pipes").describe_pipe, Name=PIPE)) is None:
         return "missing"
     if "FAILED" in found["CurrentState"]:
         return f"{found['CurrentState']}: {found.get('StateReason', 'no reason given')}"
@@ -121,7 +123,7 @@ def pipe_state() -> str:
 def delivery_state() -> str:
     """Return `ACTIVE`, `CREATING` and so on, with the reason of a failure, or `missing`."""
     describe = boto3.client("firehose").describe_delivery_stream
-    found = existing(describe, DeliveryStreamName=DELIVERY)
+    found = describe_or_none(describe, DeliveryStreamName=DELIVERY)
     if found is None:
         return "missing"
     stream = found["DeliveryStreamDescription"]
@@ -134,7 +136,7 @@ def delivery_state() -> str:
 def function_state() -> str:
     """Return `Successful`, or what else became of the function or its last change, or `missing`."""
     describe = boto3.client("lambda").get_function_configuration
-    if (found := existing(describe, FunctionName=FUNCTION)) is None:
+    if (found := describe_or_none(describe, FunctionName=FUNCTION)) is None:
         return "missing"
     if (state := found.get("State")) == "Failed":
         return f"CREATE_FAILED: {found.get('StateReason', 'no reason given')}"
@@ -144,4 +146,4 @@ def function_state() -> str:
 
 def crawler_state() -> str:
     """Return `READY`, `RUNNING`, `STOPPING` or `missing`."""
-    return status(boto3.client("glue").get_crawler, "Crawler", "State", Name=CRAWLER)
+    return state_at(boto3.client("glue").get_crawler, "Crawler", "State", Name=CRAWLER)

@@ -5,22 +5,24 @@ from typing import Any
 
 import boto3
 
-from setup.lib.resources import agrees, crawler_state, needed
-from setup.lib.waiters import Refusal, wait_until
+from setup.lib.resources import crawler_state, matches_desired, require
+from setup.lib.waiters import SetupError, wait_until
 from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket
 
 
 def crawl() -> str:
     """Run the crawler to its end, and say which columns it added."""
     glue = boto3.client("glue")
-    needed(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
+    require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
     before = columns(table(glue))
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
     last = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
     if last.get("Status") != "SUCCEEDED":
-        raise Refusal(f"crawl {last.get('Status')}: {last.get('ErrorMessage', 'no reason given')}")
+        raise SetupError(
+            f"crawl {last.get('Status')}: {last.get('ErrorMessage', 'no reason given')}"
+        )
     check(table(glue))
     check_days()
     new = ", ".join(name for name in columns(table(glue)) if name not in before)
@@ -30,8 +32,10 @@ def crawl() -> str:
 def check(found: dict[str, Any]) -> None:
     """Refuse a table whose columns, projection or SerDe are no longer as they were set."""
     wanted = import_module("setup.10_glue").table(found["StorageDescriptor"]["Columns"])
-    if differing := [name for name, value in wanted.items() if not agrees(value, found.get(name))]:
-        raise Refusal(
+    if differing := [
+        name for name, value in wanted.items() if not matches_desired(value, found.get(name))
+    ]:
+        raise SetupError(
             f"the crawl changed {', '.join(differing)} of table {CHANGES}: "
             f"run python setup/10_glue.py"
         )
@@ -42,7 +46,7 @@ def check_days() -> None:
     oldest = boto3.client("s3").list_objects_v2(Bucket=bucket(), Prefix=f"{LAKE}dt=", MaxKeys=1)
     for found in oldest.get("Contents", []):
         if found["Key"] < f"{LAKE}dt={FIRST_DAY}":
-            raise Refusal(
+            raise SetupError(
                 f"{found['Key']} is older than {FIRST_DAY}, where Athena begins to look: set "
                 f"FIRST_DAY in setup/names.py, and run python setup/10_glue.py"
             )

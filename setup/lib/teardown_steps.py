@@ -16,18 +16,18 @@ from setup.lib.resources import (
     Describe,
     crawler_state,
     delivery_state,
-    existing,
+    describe_or_none,
     pipe_state,
-    status,
+    state_at,
     stream_state,
 )
-from setup.lib.waiters import Refusal, settled, wait_until
-from setup.names import PIPELINE, TAGS, arn, place
+from setup.lib.waiters import SetupError, wait_until, wait_until_stable
+from setup.names import PIPELINE, TAGS, arn, location
 
 Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
 
 
-def removal(what: str, tags: Tags, remove: Callable[[], object]) -> str:
+def remove_if_tagged(what: str, tags: Tags, remove: Callable[[], object]) -> str:
     """Remove the thing if it is the pipeline's, and return what became of it."""
     if not is_ours(tags):
         return f"{what} stays: it has no tag pipeline={PIPELINE}, so it is not the pipeline's"
@@ -45,10 +45,10 @@ def is_ours(tags: Tags) -> bool:
 def stop_pipe() -> Iterator[str]:
     """Stop the pipe; one that failed needs no stopping."""
     pipes, what = boto3.client("pipes"), f"pipe {names.PIPE}"
-    found = existing(pipes.describe_pipe, Name=names.PIPE)
+    found = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
     if not found or not is_ours(found.get("Tags", {})):
         return
-    if settled(what, pipe_state) == "RUNNING" and is_enabled(found["Source"]):
+    if wait_until_stable(what, pipe_state) == "RUNNING" and is_enabled(found["Source"]):
         pipes.stop_pipe(Name=names.PIPE)
         wait_until(what, pipe_state, "STOPPED")
         yield f"{what} is stopped"
@@ -57,7 +57,7 @@ def stop_pipe() -> Iterator[str]:
 def is_enabled(stream: str) -> bool:
     """Return whether a table's stream tells changes; on another one AWS stops no pipe."""
     describe, path = boto3.client("dynamodbstreams").describe_stream, ("StreamDescription",)
-    return status(describe, *path, "StreamStatus", StreamArn=stream) in ("ENABLING", "ENABLED")
+    return state_at(describe, *path, "StreamStatus", StreamArn=stream) in ("ENABLING", "ENABLED")
 
 
 def quicksight() -> Iterator[str]:
@@ -69,20 +69,22 @@ def quicksight() -> Iterator[str]:
     things = [("data_set", "DataSet", f"{PIPELINE}-{view}") for view in names.VIEWS]
     for kind, member, name in [*things, ("data_source", "DataSource", PIPELINE)]:
         identity = which | {f"{member}Id": name}
-        if found := existing(getattr(client, f"describe_{kind}"), **identity):
+        if found := describe_or_none(getattr(client, f"describe_{kind}"), **identity):
             tags = client.list_tags_for_resource(ResourceArn=found[member]["Arn"])["Tags"]
             delete = getattr(client, f"delete_{kind}")
-            yield removal(f"QuickSight {name}", tags, partial(delete, **identity))
+            yield remove_if_tagged(f"QuickSight {name}", tags, partial(delete, **identity))
 
 
 def athena() -> Iterator[str]:
     """Delete the workgroup with its named queries; the views are the catalog's."""
     client, group = boto3.client("athena"), names.WORKGROUP
-    if existing(client.get_work_group, WorkGroup=group):
+    if describe_or_none(client.get_work_group, WorkGroup=group):
         where = arn("athena", f"workgroup/{group}")
         tags = client.list_tags_for_resource(ResourceARN=where)["Tags"]
         whole = {"WorkGroup": group, "RecursiveDeleteOption": True}
-        yield removal(f"workgroup {group}", tags, partial(client.delete_work_group, **whole))
+        yield remove_if_tagged(
+            f"workgroup {group}", tags, partial(client.delete_work_group, **whole)
+        )
 
 
 def crawler() -> Iterator[str]:
@@ -95,9 +97,9 @@ def crawler() -> Iterator[str]:
         wait_until(f"crawler {name}", crawler_state, "READY")
         glue.delete_crawler(Name=name)
 
-    if existing(glue.get_crawler, Name=name):
+    if describe_or_none(glue.get_crawler, Name=name):
         tags = glue.get_tags(ResourceArn=arn("glue", f"crawler/{name}"))["Tags"]
-        yield removal(f"crawler {name}", tags, delete)
+        yield remove_if_tagged(f"crawler {name}", tags, delete)
 
 
 def database() -> Iterator[str]:
@@ -110,9 +112,9 @@ def database() -> Iterator[str]:
             glue.delete_table(DatabaseName=name, Name=table)
         glue.delete_database(Name=name)
 
-    if existing(glue.get_database, Name=name):
+    if describe_or_none(glue.get_database, Name=name):
         tags = glue.get_tags(ResourceArn=arn("glue", f"database/{name}"))["Tags"]
-        yield removal(f"database {name}", tags, delete)
+        yield remove_if_tagged(f"database {name}", tags, delete)
 
 
 def alarms() -> Iterator[str]:
@@ -123,11 +125,13 @@ def alarms() -> Iterator[str]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         name = alarm["AlarmName"]
         delete = partial(cloudwatch.delete_alarms, AlarmNames=[name])
-        yield removal(f"alarm {name}", tags, delete)
+        yield remove_if_tagged(f"alarm {name}", tags, delete)
     topic = arn("sns", names.ALARM_TOPIC)
-    if existing(sns.get_topic_attributes, TopicArn=topic):
+    if describe_or_none(sns.get_topic_attributes, TopicArn=topic):
         tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
-        yield removal(f"topic {names.ALARM_TOPIC}", tags, partial(sns.delete_topic, TopicArn=topic))
+        yield remove_if_tagged(
+            f"topic {names.ALARM_TOPIC}", tags, partial(sns.delete_topic, TopicArn=topic)
+        )
 
 
 def pipe() -> Iterator[str]:
@@ -138,14 +142,14 @@ def pipe() -> Iterator[str]:
         pipes.delete_pipe(Name=names.PIPE)
         wait_until_gone(f"pipe {names.PIPE}", pipes.describe_pipe, Name=names.PIPE)
 
-    if found := existing(pipes.describe_pipe, Name=names.PIPE):
-        yield removal(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
-    if found := existing(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
+    if found := describe_or_none(pipes.describe_pipe, Name=names.PIPE):
+        yield remove_if_tagged(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
+    if found := describe_or_none(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
         queue = {"QueueUrl": found["QueueUrl"]}
         # For a minute AWS may still tell the address of a queue that is gone.
-        if (tags := existing(sqs.list_queue_tags, **queue)) is not None:
+        if (tags := describe_or_none(sqs.list_queue_tags, **queue)) is not None:
             remove = partial(sqs.delete_queue, **queue)
-            yield removal(f"queue {names.DEAD_LETTERS}", tags.get("Tags", {}), remove)
+            yield remove_if_tagged(f"queue {names.DEAD_LETTERS}", tags.get("Tags", {}), remove)
 
 
 def firehose() -> Iterator[str]:
@@ -157,18 +161,18 @@ def firehose() -> Iterator[str]:
         client.delete_delivery_stream(**which)
         wait_until_gone(what, client.describe_delivery_stream, **which)
 
-    if settled(what, delivery_state) != "missing":
-        yield removal(what, client.list_tags_for_delivery_stream(**which)["Tags"], delete)
+    if wait_until_stable(what, delivery_state) != "missing":
+        yield remove_if_tagged(what, client.list_tags_for_delivery_stream(**which)["Tags"], delete)
     yield from log(names.DELIVERY_LOGS)
 
 
 def function() -> Iterator[str]:
     """Delete the function and its log."""
     client, which = boto3.client("lambda"), {"FunctionName": names.FUNCTION}
-    if found := existing(client.get_function_configuration, **which):
+    if found := describe_or_none(client.get_function_configuration, **which):
         tags = client.list_tags(Resource=found["FunctionArn"])["Tags"]
         delete = partial(client.delete_function, **which)
-        yield removal(f"function {names.FUNCTION}", tags, delete)
+        yield remove_if_tagged(f"function {names.FUNCTION}", tags, delete)
     yield from log(names.FUNCTION_LOGS)
 
 
@@ -184,16 +188,16 @@ def log(group: str) -> Iterator[str]:
     alike = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
     if group in [found["logGroupName"] for found in alike]:
         tags = logs.list_tags_for_resource(resourceArn=where)["tags"]
-        yield removal(f"log {group}", tags, delete)
+        yield remove_if_tagged(f"log {group}", tags, delete)
 
 
 def roles() -> Iterator[str]:
     """Delete the roles and whatever policies they have."""
     for service in ("pipe", "firehose", "lambda", "crawler"):
-        name = place().role_name(service)
-        if found := existing(boto3.client("iam").get_role, RoleName=name):
+        name = location().role_name(service)
+        if found := describe_or_none(boto3.client("iam").get_role, RoleName=name):
             tags = found["Role"].get("Tags", [])
-            yield removal(f"role {name}", tags, partial(delete_role, name))
+            yield remove_if_tagged(f"role {name}", tags, partial(delete_role, name))
 
 
 def delete_role(role: str) -> None:
@@ -215,8 +219,8 @@ def kinesis() -> Iterator[str]:
         client.delete_stream(**which, EnforceConsumerDeletion=True)
         wait_until_gone(what, client.describe_stream_summary, **which)
 
-    if settled(what, stream_state) != "missing":
-        yield removal(what, client.list_tags_for_stream(**which)["Tags"], delete)
+    if wait_until_stable(what, stream_state) != "missing":
+        yield remove_if_tagged(what, client.list_tags_for_stream(**which)["Tags"], delete)
 
 
 def lake() -> Iterator[str]:
@@ -227,12 +231,12 @@ def lake() -> Iterator[str]:
         while doomed := versions(s3, bucket):
             told = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
             for failed in told.get("Errors", []):
-                raise Refusal(f"{failed['Key']} in bucket {bucket} stays: {failed['Message']}")
+                raise SetupError(f"{failed['Key']} in bucket {bucket} stays: {failed['Message']}")
         s3.delete_bucket(Bucket=bucket)
 
-    if existing(s3.head_bucket, Bucket=bucket):
-        tagged = existing(s3.get_bucket_tagging, Bucket=bucket) or {}
-        yield removal(f"bucket {bucket}", tagged.get("TagSet", []), delete)
+    if describe_or_none(s3.head_bucket, Bucket=bucket):
+        tagged = describe_or_none(s3.get_bucket_tagging, Bucket=bucket) or {}
+        yield remove_if_tagged(f"bucket {bucket}", tagged.get("TagSet", []), delete)
 
 
 def versions(s3: Any, bucket: str) -> list[dict[str, str]]:
@@ -246,7 +250,7 @@ def table() -> Iterator[str]:
     """Delete the table with all its orders, unless it is the user's own."""
     dynamodb, which = boto3.client("dynamodb"), {"TableName": names.TABLE}
     what, describe = f"table {names.TABLE}", dynamodb.describe_table
-    state = partial(status, describe, "Table", "TableStatus", **which)
+    state = partial(state_at, describe, "Table", "TableStatus", **which)
 
     def delete() -> None:
         if describe(**which)["Table"].get("DeletionProtectionEnabled"):
@@ -255,14 +259,14 @@ def table() -> Iterator[str]:
         dynamodb.delete_table(**which)
         wait_until_gone(what, describe, **which)
 
-    if names.ADOPTED:
+    if names.TABLE_IS_ADOPTED:
         yield f"{what} is yours and stays as it is"
-    elif settled(what, state) != "missing":
+    elif wait_until_stable(what, state) != "missing":
         where = arn("dynamodb", f"table/{names.TABLE}")
         tags = dynamodb.list_tags_of_resource(ResourceArn=where)["Tags"]
-        yield removal(what, tags, delete)
+        yield remove_if_tagged(what, tags, delete)
 
 
 def wait_until_gone(what: str, describe: Describe, **which: str) -> None:
     """Return once AWS no longer knows the thing."""
-    wait_until(what, lambda: "present" if existing(describe, **which) else "gone", "gone")
+    wait_until(what, lambda: "present" if describe_or_none(describe, **which) else "gone", "gone")

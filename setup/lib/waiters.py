@@ -15,7 +15,7 @@ T = TypeVar("T")
 State = Callable[[], str]
 
 # What AWS answers while a thing made a moment ago is not known everywhere yet.
-NOT_YET = (
+CONSISTENCY_ERRORS = (
     "cannot be assumed by lambda",
     "unable to assume",
     "is not authorized to",
@@ -30,14 +30,14 @@ NOT_YET = (
     "you must wait 60 seconds after deleting a queue",
 )
 # On its way to another state, in the words of all services.
-PASSING = ("CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING", "Pending", "InProgress")
+TRANSITIONAL = ("CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING", "Pending", "InProgress")
 
 
-class Refusal(Exception):
+class SetupError(Exception):
     """Why a script cannot go on, and what to do about it."""
 
 
-class Unfinished(Refusal):
+class WaitTimeout(SetupError):
     """What was waited for did not come in time; it may still come."""
 
 
@@ -51,7 +51,7 @@ class Patience:
 PATIENCE = Patience()
 
 
-def pauses(limit: float) -> Iterator[None]:
+def backoff(limit: float) -> Iterator[None]:
     """Yield at once, then again after growing pauses of at most 5 s, until the limit is spent.
 
     The limit counts from the second asking on: the first attempt may itself take minutes.
@@ -67,7 +67,7 @@ def pauses(limit: float) -> Iterator[None]:
 def states(what: str, state: State, limit: float) -> Iterator[str]:
     """Yield the thing's state, again and again; a terminal shows what is waited for."""
     try:
-        for _ in pauses(limit):
+        for _ in backoff(limit):
             found = state()
             yield found
             show(f"{what} is {found} …")
@@ -82,11 +82,11 @@ def show(text: str) -> None:
         print(f"\r{fitting}\033[K", end="", file=sys.stderr, flush=True)
 
 
-def settled(what: str, state: State, limit: float = 600) -> str:
+def wait_until_stable(what: str, state: State, limit: float = 600) -> str:
     """Return the thing's state once AWS is not busy with it, be it good, failed or missing."""
     found = ""
     for found in states(what, state, limit):
-        if found not in PASSING:
+        if found not in TRANSITIONAL:
             return found
     raise unfinished(what, "an end of that", found, limit)
 
@@ -99,7 +99,7 @@ def wait_until(what: str, state: State, *wanted: str, limit: float = 600) -> str
         if name in wanted:
             return name
         if has_failed(found):
-            raise Refusal(f"{what}: expected {target}, found {found}")
+            raise SetupError(f"{what}: expected {target}, found {found}")
     raise unfinished(what, target, found, limit)
 
 
@@ -109,17 +109,17 @@ def has_failed(state: str) -> bool:
     return "FAILED" in name or name == "CANCELLED"
 
 
-def unfinished(what: str, target: str, found: str, limit: float) -> Unfinished:
+def unfinished(what: str, target: str, found: str, limit: float) -> WaitTimeout:
     """Return the refusal to wait any longer."""
     spent = min(limit, PATIENCE.seconds)
-    return Unfinished(
+    return WaitTimeout(
         f"{what}: expected {target}, found {found} after {spent:.0f} s: run this again"
     )
 
 
-def clear_failed(what: str, state: State, delete: Callable[[], object]) -> str:
+def delete_if_creation_failed(what: str, state: State, delete: Callable[[], object]) -> str:
     """Return the thing's settled state; what AWS could not make keeps its name until deleted."""
-    found = settled(what, state)
+    found = wait_until_stable(what, state)
     if not (found.startswith("CREAT") and has_failed(found)):
         return found
 
@@ -130,14 +130,14 @@ def clear_failed(what: str, state: State, delete: Callable[[], object]) -> str:
     return wait_until(f"removal of the failed {what}", leaving, "missing")
 
 
-def accepted(call: Callable[[], T], limit: float = 120) -> T:
+def retry_until_accepted(call: Callable[[], T], limit: float = 120) -> T:
     """Return what the call returns, trying again while AWS does not know yet what it needs."""
     refused: Exception | None = None
     try:
-        for _ in pauses(limit):
+        for _ in backoff(limit):
             try:
                 return call()
-            except (ClientError, Refusal) as error:
+            except (ClientError, SetupError) as error:
                 if not _passes(error):
                     raise
                 refused = error
@@ -150,4 +150,4 @@ def accepted(call: Callable[[], T], limit: float = 120) -> T:
 def _passes(error: Exception) -> bool:
     """Return whether waiting may help; it does not bring the deployer a right that is missing."""
     text = str(error).lower()
-    return "(accessdenied" not in text and any(sign in text for sign in NOT_YET)
+    return "(accessdenied" not in text and any(sign in text for sign in CONSISTENCY_ERRORS)

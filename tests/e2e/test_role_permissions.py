@@ -30,7 +30,7 @@ from tests.support.whole_chain import verified
 
 names, policies = map(import_module, ("setup.names", "setup.lib.iam_policies"))
 
-HERE = names.Place("aws", REGION, ACCOUNT)
+HERE = names.Location("aws", REGION, ACCOUNT)
 RIGHTS = policies.rights(HERE)
 # AWS's guides want these in the roles, and do not say what fails without them: nothing does here.
 UNUSED = {
@@ -155,16 +155,16 @@ class Chain:
     def _crawl(self) -> None:
         """Let the crawler find a day and a column that it does not know."""
         number = next(self._numbers)
-        place = {"Bucket": HERE.bucket(), "Key": f"{names.LAKE}dt=2020-01-01-{number}/x"}
+        location = {"Bucket": HERE.bucket(), "Key": f"{names.LAKE}dt=2020-01-01-{number}/x"}
         row = f'{{"found_{number}": "x"}}\n'.encode()
-        self.cloud.client("s3").put_object(**place, Body=row)
+        self.cloud.client("s3").put_object(**location, Body=row)
         self.cloud.client("glue").start_crawler(Name=names.CRAWLER)
 
 
 def delivery() -> dict[str, Any]:
     """Return what setup gives to CreateDeliveryStream."""
-    role, stream = HERE.role("firehose"), HERE.arn("kinesis", f"stream/{names.STREAM}")
-    destination = import_module("setup.06_firehose").destination(role, HERE.in_bucket())
+    role, stream = HERE.role_arn("firehose"), HERE.arn("kinesis", f"stream/{names.STREAM}")
+    destination = import_module("setup.06_firehose").destination(role, HERE.bucket_arn())
     return {
         "DeliveryStreamType": "KinesisStreamAsSource",
         "KinesisStreamSourceConfiguration": {"KinesisStreamARN": stream, "RoleARN": role},

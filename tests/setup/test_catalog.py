@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.setup_fixture import QUESTION, Refusal, World, a_world, changes, names
+from tests.support.setup_fixture import QUESTION, SetupError, World, a_world, changes, names
 
 ANALYSED = ("03_s3", "04_iam", "10_glue", "11_athena")
 
@@ -50,14 +50,14 @@ def test_a_crawl_succeeds_and_finds_a_table_that_it_spoiled(
     assert crawl.crawl() == "crawl succeeded: table changes has all columns"
     table = crawl.table(boto3.client("glue"))
     del table["Parameters"]["projection.enabled"]
-    with pytest.raises(Refusal, match=r"changed Parameters of table changes: run .*10_glue"):
+    with pytest.raises(SetupError, match=r"changed Parameters of table changes: run .*10_glue"):
         crawl.check(table)
 
 
 def test_a_crawl_tells_of_days_that_athena_would_not_see(world: World) -> None:
     world.run("03_s3", "04_iam", "10_glue")
     boto3.client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
-    with pytest.raises(Refusal, match="set FIRST_DAY"):
+    with pytest.raises(SetupError, match="set FIRST_DAY"):
         import_module("setup.lib.run_crawler").crawl()
 
 
@@ -99,7 +99,7 @@ def test_a_view_that_athena_refuses_is_named_with_the_reason(world: World) -> No
     world.run(*ANALYSED[:-1])
     views = import_module("setup.11_athena").ANALYTICS / "views"
     (views / "orders.sql").write_text("CREATE OR REPLACE VIEW orders AS SELECT nothing FROM lost")
-    with pytest.raises(Refusal, match=r"view orders: expected SUCCEEDED, found FAILED: .+"):
+    with pytest.raises(SetupError, match=r"view orders: expected SUCCEEDED, found FAILED: .+"):
         world.run("11_athena")
 
 

@@ -55,7 +55,7 @@ def update_view(glue: Any, name: str, change: Callable[[Body], None]) -> None:
 def spoil() -> dict[str, str]:
     """Change by hand what a script made; return the line that each change should give."""
     client = boto3.client
-    pipe, role = names.PIPE, names.place().role_name("lambda")
+    pipe, role = names.PIPE, names.location().role_name("lambda")
     queue = client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     client("dynamodb").update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
     client("kinesis").remove_tags_from_stream(StreamName=names.STREAM, TagKeys=["pipeline"])

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 names, policies = map(import_module, ("setup.names", "setup.lib.iam_policies"))
 
-HERE = names.Place("aws", "eu-west-1", "111122223333")
-CHINA = names.Place("aws-cn", "cn-north-1", "111122223333")
+HERE = names.Location("aws", "eu-west-1", "111122223333")
+CHINA = names.Location("aws-cn", "cn-north-1", "111122223333")
 RIGHTS = policies.rights(HERE)
 # What cannot be narrowed to the pipeline: a key nobody names, a log that crawlers share, Glue's
 # root, of which there is one.
@@ -27,9 +27,9 @@ NEEDED = {
         ("kinesis:GetRecords", HERE.arn("kinesis", f"stream/{names.STREAM}")),
         ("lambda:InvokeFunction", HERE.arn("lambda", f"function:{names.FUNCTION}")),
         ("lambda:InvokeFunction", HERE.arn("lambda", f"function:{names.FUNCTION}:*")),
-        ("s3:PutObject", HERE.in_bucket("lake/*")),
-        ("s3:PutObject", HERE.in_bucket("errors/*")),
-        ("s3:ListBucketMultipartUploads", HERE.in_bucket()),
+        ("s3:PutObject", HERE.bucket_arn("lake/*")),
+        ("s3:PutObject", HERE.bucket_arn("errors/*")),
+        ("s3:ListBucketMultipartUploads", HERE.bucket_arn()),
         (
             "logs:PutLogEvents",
             HERE.arn("logs", f"log-group:{names.DELIVERY_LOGS}:log-stream:*"),
@@ -40,7 +40,7 @@ NEEDED = {
         ("logs:CreateLogStream", HERE.arn("logs", f"log-group:{names.FUNCTION_LOGS}:*")),
     },
     "crawler": {
-        ("s3:GetObject", HERE.in_bucket("lake/*")),
+        ("s3:GetObject", HERE.bucket_arn("lake/*")),
         ("glue:UpdateTable", HERE.arn("glue", f"table/{names.DATABASE}/{names.CHANGES}")),
     },
 }
@@ -75,8 +75,8 @@ def test_the_use_of_a_key_is_bound_to_kinesis() -> None:
     statements = [each for role in RIGHTS.values() for each in role["Statement"]]
     [put, read] = [each for each in statements if each["Resource"] == [SHARED[0]]]
     assert (put["Action"], read["Action"]) == (["kms:GenerateDataKey"], ["kms:Decrypt"])
-    via = {"StringEquals": {"kms:ViaService": "kinesis.eu-west-1.amazonaws.com"}}
-    assert put["Condition"] == read["Condition"] == via
+    service_host = {"StringEquals": {"kms:ViaService": "kinesis.eu-west-1.amazonaws.com"}}
+    assert put["Condition"] == read["Condition"] == service_host
 
 
 def test_only_its_own_service_may_assume_a_role_and_only_for_this_account() -> None:
@@ -95,7 +95,7 @@ def test_only_its_own_service_may_assume_a_role_and_only_for_this_account() -> N
 def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
     statement = policies.tls_only(HERE)
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
-    assert statement["Resource"] == [HERE.in_bucket(), HERE.in_bucket("*")]
+    assert statement["Resource"] == [HERE.bucket_arn(), HERE.bucket_arn("*")]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
@@ -120,9 +120,9 @@ def test_a_policy_means_the_same_however_aws_writes_it_down(
     policy: dict[str, Any], random: Random
 ) -> None:
     written = rewritten(policy, random)
-    assert policies.meaning(written) == policies.meaning(policy)
+    assert policies.normalized(written) == policies.normalized(policy)
     changed = json.loads(json.dumps(written).replace("Allow", "Deny").replace('"false"', '"true"'))
-    assert policies.meaning(changed) != policies.meaning(policy)
+    assert policies.normalized(changed) != policies.normalized(policy)
 
 
 def rewritten(part: Any, random: Random) -> Any:
@@ -137,4 +137,4 @@ def rewritten(part: Any, random: Random) -> Any:
 
 
 def test_policies_that_differ_mean_something_else() -> None:
-    assert len({json.dumps(policies.meaning(each)) for each in EVERY}) == len(EVERY)
+    assert len({json.dumps(policies.normalized(each)) for each in EVERY}) == len(EVERY)

@@ -21,7 +21,7 @@ from botocore import xform_name
 from tests.support.setup_fixture import PROJECT, a_world, names
 
 archive = import_module("setup.lib.lambda_zip")
-agrees = import_module("setup.lib.resources").agrees
+matches_desired = import_module("setup.lib.resources").matches_desired
 DOCS = PROJECT / "docs" / "aws.md"
 
 CALL = """
@@ -34,11 +34,11 @@ print(json.dumps(lambda_function.lambda_handler({"records": [record]}, None)))
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
-    first = archive.archive()
+    first = archive.build_zip()
     for source in archive.PROJECT.joinpath("transform").glob("*.py"):
         os.utime(source)
-    assert archive.archive() == first
-    archive.written(tmp_path / "deep" / "lambda.zip")
+    assert archive.build_zip() == first
+    archive.write_zip(tmp_path / "deep" / "lambda.zip")
     assert (tmp_path / "deep" / "lambda.zip").read_bytes() == first
 
 
@@ -51,15 +51,16 @@ def test_where_and_how_it_is_built_does_not_show(tmp_path: Path) -> None:
     for source in copy.rglob("*.py"):
         source.chmod(0o600)
     build = (
-        "import os; os.umask(0o77); from setup.lib.lambda_zip import *; written(Path('lambda.zip'))"
+        "import os; os.umask(0o77); "
+        "from setup.lib.lambda_zip import *; write_zip(Path('lambda.zip'))"
     )
     environment = {**os.environ, "TZ": "Pacific/Apia", "PYTHONPATH": str(copy)}
     subprocess.run([sys.executable, "-c", build], check=True, cwd=tmp_path, env=environment)
-    assert (tmp_path / "lambda.zip").read_bytes() == archive.archive()
+    assert (tmp_path / "lambda.zip").read_bytes() == archive.build_zip()
 
 
 def test_it_holds_the_handler_and_the_transform_readable_by_all() -> None:
-    entries = zipfile.ZipFile(io.BytesIO(archive.archive())).infolist()
+    entries = zipfile.ZipFile(io.BytesIO(archive.build_zip())).infolist()
     sources = sorted(path.name for path in (PROJECT / "transform").glob("*.py"))
     expected = ["lambda_function.py", *(f"transform/{name}" for name in sources)]
     assert [entry.filename for entry in entries] == expected
@@ -69,7 +70,7 @@ def test_it_holds_the_handler_and_the_transform_readable_by_all() -> None:
 
 
 def test_it_answers_in_an_interpreter_that_has_nothing_else(tmp_path: Path) -> None:
-    archive.written(tmp_path / "lambda.zip")
+    archive.write_zip(tmp_path / "lambda.zip")
     command = [sys.executable, "-I", "-S", "-c", CALL, str(tmp_path / "lambda.zip")]
     ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     line, answer = map(json.loads, ended.stdout.splitlines())
@@ -79,9 +80,9 @@ def test_it_answers_in_an_interpreter_that_has_nothing_else(tmp_path: Path) -> N
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        import_module("setup.lib.waiters").Refusal, match="the zip cannot be written"
+        import_module("setup.lib.waiters").SetupError, match="the zip cannot be written"
     ):
-        archive.written(tmp_path)
+        archive.write_zip(tmp_path)
 
 
 def test_it_can_be_deployed_by_hand_with_the_commands_of_the_docs(
@@ -90,14 +91,16 @@ def test_it_can_be_deployed_by_hand_with_the_commands_of_the_docs(
     (tmp_path / "analytics").mkdir()
     with a_world(tmp_path / "analytics") as world:
         monkeypatch.chdir(tmp_path)
-        archive.written(Path("build/lambda.zip"))
+        archive.write_zip(Path("build/lambda.zip"))
         world.run("04_iam")
         for command in re.findall(r"^aws lambda (?!wait)(.+)$", DOCS.read_text("utf-8"), re.M):
             answered = called(boto3.client("lambda"), *command.split())
-            assert answered["CodeSha256"] == b64encode(sha256(archive.archive()).digest()).decode()
+            assert (
+                answered["CodeSha256"] == b64encode(sha256(archive.build_zip()).digest()).decode()
+            )
         made = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
-        assert made["Role"] == names.role("lambda")
-        assert agrees(import_module("setup.05_lambda").SETTINGS, made)
+        assert made["Role"] == names.role_arn("lambda")
+        assert matches_desired(import_module("setup.05_lambda").SETTINGS, made)
 
 
 def called(client: Any, operation: str, *options: str) -> dict[str, Any]:

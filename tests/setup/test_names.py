@@ -70,15 +70,17 @@ pipelines = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter
 
 @given(pipelines, st.sampled_from(REGIONS))
 @example("default-primary", REGIONS[0])
-@example("a" * 28, max(REGIONS, key=lambda place: len(place[1])))
+@example("a" * 28, max(REGIONS, key=lambda location: len(location[1])))
 def test_every_name_of_an_accepted_pipeline_is_legal(pipeline: str, where: tuple[str, str]) -> None:
     names = loaded(PIPELINE_NAME=pipeline)
     for name, shape in SHAPES.items():
         assert not list(violations(getattr(names, name), shape, name))
         assert pipeline in getattr(names, name) or name == "FAILED_RECORDS"
-    place = names.Place(*where, "123456789012")
-    assert re.fullmatch(r"(?!xn--|sthree-|amzn-s3-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", place.bucket())
-    assert max(len(place.role_name(each)) for each in ("pipe", "firehose", "crawler")) <= 64
+    location = names.Location(*where, "123456789012")
+    assert re.fullmatch(
+        r"(?!xn--|sthree-|amzn-s3-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", location.bucket()
+    )
+    assert max(len(location.role_name(each)) for each in ("pipe", "firehose", "crawler")) <= 64
     assert re.fullmatch(r"[a-z][a-z0-9_]*", names.DATABASE)
 
 
@@ -127,9 +129,9 @@ def test_a_bad_table_name_is_refused_with_the_rule(
 
 
 def test_a_table_of_another_name_is_adopted() -> None:
-    assert not loaded().ADOPTED
-    assert loaded(TABLE_NAME="Orders").ADOPTED
-    assert not loaded(PIPELINE_NAME="shop", TABLE_NAME="shop-orders").ADOPTED
+    assert not loaded().TABLE_IS_ADOPTED
+    assert loaded(TABLE_NAME="Orders").TABLE_IS_ADOPTED
+    assert not loaded(PIPELINE_NAME="shop", TABLE_NAME="shop-orders").TABLE_IS_ADOPTED
 
 
 @pytest.mark.parametrize("used", [{}, {"AWS_DEFAULT_REGION": "us-east-1"}])
@@ -164,14 +166,19 @@ def test_without_a_region_there_is_no_place(monkeypatch: pytest.MonkeyPatch) -> 
 )
 def test_arns_carry_the_partition_of_the_region(region: str, partition: str, host: str) -> None:
     names = loaded()
-    place = names.Place(boto3.Session().get_partition_for_region(region), region, "123456789012")
+    location = names.Location(
+        boto3.Session().get_partition_for_region(region), region, "123456789012"
+    )
     assert (
-        place.arn("kinesis", "stream/s")
+        location.arn("kinesis", "stream/s")
         == f"arn:{partition}:kinesis:{region}:123456789012:stream/s"
     )
-    assert place.role("pipe") == f"arn:{partition}:iam::123456789012:role/sales-cdc-pipe-{region}"
-    assert place.in_bucket("lake/*").startswith(f"arn:{partition}:s3:::sales-cdc-lake-")
-    assert place.via("kinesis") == host
+    assert (
+        location.role_arn("pipe")
+        == f"arn:{partition}:iam::123456789012:role/sales-cdc-pipe-{region}"
+    )
+    assert location.bucket_arn("lake/*").startswith(f"arn:{partition}:s3:::sales-cdc-lake-")
+    assert location.service_host("kinesis") == host
 
 
 def test_columns_are_named_once_and_as_the_transform_names_them() -> None:

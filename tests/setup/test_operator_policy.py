@@ -4,7 +4,7 @@ import json
 
 from tests.support.operator_fixture import HERE, actions, names, operator_policy, statements
 
-CHINA = names.Place("aws-cn", "cn-north-1", HERE.account)
+CHINA = names.Location("aws-cn", "cn-north-1", HERE.account)
 
 
 def test_what_is_granted_to_a_verb_is_granted_to_the_operator() -> None:

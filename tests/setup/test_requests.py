@@ -29,7 +29,7 @@ SERVICES = (
     *("athena", "cloudwatch", "dynamodb", "dynamodbstreams", "firehose", "glue", "iam", "kinesis"),
     *("lambda", "logs", "pipes", "quicksight", "s3", "sns", "sqs", "sts"),
 )
-HERE = names.Place("aws", "eu-west-1", "111122223333")
+HERE = names.Location("aws", "eu-west-1", "111122223333")
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def actions(service: str, operation: str) -> set[str]:
 
 
 def test_the_deployers_policy_allows_all_that_was_asked(life: Life) -> None:
-    needed = set().union(*(actions(*each) for each in life.asked if each[0] != "sts"))
-    assert needed <= allowed()
+    require = set().union(*(actions(*each) for each in life.asked if each[0] != "sts"))
+    assert require <= allowed()
 
 
 def test_the_deployers_policy_allows_nothing_that_no_script_asks(life: Life) -> None:

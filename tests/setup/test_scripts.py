@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.setup_fixture import (
     SCRIPTS,
-    Refusal,
+    SetupError,
     World,
     a_world,
     changes,
@@ -70,7 +70,7 @@ def test_the_pipeline_can_live_in_any_region_partition_and_account(
     ],
 )
 def test_a_script_names_the_one_to_run_first(world: World, script: str, first: str) -> None:
-    with pytest.raises(Refusal, match=rf"is missing: run python setup/{first}\.py"):
+    with pytest.raises(SetupError, match=rf"is missing: run python setup/{first}\.py"):
         world.run(script)
     assert inventory().total() - inventory()["workgroups"] == 0
 
@@ -79,7 +79,7 @@ def test_the_pipe_is_made_stopped_and_started_only_when_firehose_reads(world: Wo
     world.run(*SCRIPTS[:7])
     assert pipe_state() == "STOPPED"
     boto3.client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
-    with pytest.raises(Refusal, match=r"run python setup/06_firehose\.py"):
+    with pytest.raises(SetupError, match=r"run python setup/06_firehose\.py"):
         world.run("08_start_pipe")
     assert pipe_state() == "STOPPED"
     world.run("06_firehose", "08_start_pipe")
@@ -132,7 +132,7 @@ def test_what_somebody_changed_is_set_again(world: World) -> None:
     )
     clients["pipes"].update_pipe(
         Name=names.PIPE,
-        RoleArn=names.role("pipe"),
+        RoleArn=names.role_arn("pipe"),
         SourceParameters={"DynamoDBStreamParameters": {"BatchSize": 7}},
     )
     clients["glue"].update_crawler(
@@ -216,7 +216,7 @@ def test_a_new_source_of_the_function_is_deployed(
 ) -> None:
     world.run("04_iam")
     [first] = world.run("05_lambda")
-    monkeypatch.setattr(import_module("setup.05_lambda"), "archive", lambda: NEWER)
+    monkeypatch.setattr(import_module("setup.05_lambda"), "build_zip", lambda: NEWER)
     [second] = world.run("05_lambda")
     assert first != second
 
@@ -239,7 +239,9 @@ def test_a_stream_of_another_view_type_is_refused_with_the_way_out(world: World)
         BillingMode="PAY_PER_REQUEST",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
     )
-    with pytest.raises(Refusal, match="expected a stream of NEW_AND_OLD_IMAGES, found KEYS_ONLY"):
+    with pytest.raises(
+        SetupError, match="expected a stream of NEW_AND_OLD_IMAGES, found KEYS_ONLY"
+    ):
         world.run("01_dynamodb")
 
 
@@ -249,7 +251,7 @@ def test_a_pipe_on_a_stream_that_was_replaced_is_refused_with_the_way_out(world:
     off = {"StreamEnabled": False}
     dynamodb.update_table(TableName=names.TABLE, StreamSpecification=off)
     world.run("01_dynamodb")
-    with pytest.raises(Refusal, match="aws pipes delete-pipe"):
+    with pytest.raises(SetupError, match="aws pipes delete-pipe"):
         world.run("07_pipe")
     boto3.client("pipes").delete_pipe(Name=names.PIPE)
     world.run("07_pipe")
@@ -257,7 +259,7 @@ def test_a_pipe_on_a_stream_that_was_replaced_is_refused_with_the_way_out(world:
 
 def test_a_firehose_stream_without_partitions_is_refused_with_the_way_out(world: World) -> None:
     world.run(*SCRIPTS[:5])
-    source = names.arn("kinesis", f"stream/{names.STREAM}"), names.role("firehose")
+    source = names.arn("kinesis", f"stream/{names.STREAM}"), names.role_arn("firehose")
     boto3.client("firehose").create_delivery_stream(
         DeliveryStreamName=names.DELIVERY,
         DeliveryStreamType="KinesisStreamAsSource",
@@ -266,11 +268,11 @@ def test_a_firehose_stream_without_partitions_is_refused_with_the_way_out(world:
         ),
         ExtendedS3DestinationConfiguration={
             "RoleARN": source[1],
-            "BucketARN": names.place().in_bucket(),
+            "BucketARN": names.location().bucket_arn(),
         },
     )
     with pytest.raises(
-        Refusal, match=r"cannot be changed: run aws pipes stop-pipe .*delete-delivery-stream"
+        SetupError, match=r"cannot be changed: run aws pipes stop-pipe .*delete-delivery-stream"
     ):
         world.run("06_firehose")
 
@@ -317,7 +319,7 @@ def test_orders_that_expire_by_another_attribute_are_refused_with_the_way_out(wo
             TableName=names.TABLE,
             TimeToLiveSpecification={"Enabled": enabled, "AttributeName": name},
         )
-    with pytest.raises(Refusal, match="expected orders to expire by expires_at, found ends_at"):
+    with pytest.raises(SetupError, match="expected orders to expire by expires_at, found ends_at"):
         world.run("01_dynamodb")
 
 
@@ -346,7 +348,7 @@ def test_the_users_own_rules_for_the_buckets_objects_survive(world: World) -> No
     world.run("03_s3")
     rules = s3.get_bucket_lifecycle_configuration(**which)["Rules"]
     assert [rule["ID"] for rule in rules] == ["archive", *(rule["ID"] for rule in ours)]
-    assert import_module("setup.lib.resources").agrees([archive, *ours], rules)
+    assert import_module("setup.lib.resources").matches_desired([archive, *ours], rules)
 
 
 @pytest.mark.parametrize("alone", [True, False])
@@ -358,13 +360,13 @@ def test_the_users_own_statements_on_the_bucket_survive(world: World, alone: boo
         "Effect": "Allow",
         "Principal": {"AWS": f"arn:aws:iam::{names.account()}:root"},
         "Action": "s3:GetObject",
-        "Resource": names.place().in_bucket("lake/*"),
+        "Resource": names.location().bucket_arn("lake/*"),
     }
     mine = {"Version": "2012-10-17", "Id": "mine", "Statement": analysts if alone else [analysts]}
     s3.put_bucket_policy(**which, Policy=json.dumps(mine))
     world.run("03_s3")
     policy = json.loads(s3.get_bucket_policy(**which)["Policy"])
-    ours = import_module("setup.lib.iam_policies").tls_only(names.place())
+    ours = import_module("setup.lib.iam_policies").tls_only(names.location())
     assert policy == {**mine, "Statement": [analysts, ours]}
 
 
@@ -389,7 +391,7 @@ def test_a_statement_is_set_again_only_where_it_means_something_else(
 def test_a_role_is_changed_only_where_its_policies_mean_something_else(world: World) -> None:
     """IAM gives the lists of a policy back in an order of its own, and a single member bare."""
     world.run("04_iam")
-    here = names.place()
+    here = names.location()
     policies = import_module("setup.lib.iam_policies")
     kept = [
         {"PolicyDocument": sent({**policy, "Statement": list(map(bare, policy["Statement"]))})}

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.setup_fixture import SCRIPTS, Refusal, World, a_world, changes, names
+from tests.support.setup_fixture import SCRIPTS, SetupError, World, a_world, changes, names
 
 
 @pytest.fixture
@@ -183,10 +183,10 @@ def test_what_leaves_changes_out_or_alters_them_is_taken_from_the_pipe(
 
 def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
     world.run(*SCRIPTS[:6])
-    iam, role = boto3.client("iam"), names.place().role_name("pipe")
+    iam, role = boto3.client("iam"), names.location().role_name("pipe")
     allowed = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=names.PIPELINE)
-    with pytest.raises(Refusal, match=r"CREATE_FAILED: .*Cannot access stream"):
+    with pytest.raises(SetupError, match=r"CREATE_FAILED: .*Cannot access stream"):
         world.run("07_pipe")
     assert 120 <= world.passed < 300
     iam.put_role_policy(
@@ -218,5 +218,5 @@ def test_a_pipe_is_never_started_before_firehose_reads(
     world: World, monkeypatch: pytest.MonkeyPatch, marked: str
 ) -> None:
     monkeypatch.setattr(import_module("setup.08_start_pipe"), "delivery_state", lambda: marked)
-    with pytest.raises(Refusal, match=f"is {marked}: run python setup/06_firehose"):
+    with pytest.raises(SetupError, match=f"is {marked}: run python setup/06_firehose"):
         world.run("08_start_pipe")

@@ -59,7 +59,7 @@ def test_what_firehose_still_holds_is_written_before_it_goes(
     world.run(*SCRIPTS[:8])
     order = {"order_id": {"S": "held"}}
     boto3.client("dynamodb").put_item(TableName=names.TABLE, Item=order)
-    while not import_module("setup.lib.drain").moves(boto3.client("kinesis")):
+    while not import_module("setup.lib.drain").has_recent_records(boto3.client("kinesis")):
         world.sleep(0.1)
     world.sleep(1.0)
     lake = {"Bucket": names.bucket(), "Prefix": names.LAKE}
@@ -85,7 +85,7 @@ def test_what_does_not_carry_the_pipelines_tag_stays_and_is_said(
     world: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = inventory()
-    client, here = boto3.client, names.place()
+    client, here = boto3.client, names.location()
     pipe = client("sns").create_topic(Name=names.ALARM_TOPIC)["TopicArn"]
     client("sqs").create_queue(QueueName=names.DEAD_LETTERS)
     client("kinesis").create_stream(StreamName=names.STREAM, ShardCount=1)

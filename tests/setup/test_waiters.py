@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 waiting = import_module("setup.lib.waiters")
 
 FIREHOSE = "Firehose is unable to assume role arn:aws:iam::1:role/r. Please check the role."
-NOT_YET = [
+CONSISTENCY_ERRORS = [
     ("InvalidParameterValueException", "The role defined … cannot be assumed by Lambda."),
     ("InvalidArgumentException", FIREHOSE),
     ("InvalidArgumentException", "Role r is not authorized to perform: kinesis:DescribeStream"),
@@ -58,12 +58,12 @@ def failing(times: float, code: str, text: str) -> Callable[[], str]:
     return call
 
 
-@pytest.mark.parametrize(("code", "text"), NOT_YET)
+@pytest.mark.parametrize(("code", "text"), CONSISTENCY_ERRORS)
 @pytest.mark.parametrize("times", [0, 1, 7])
 def test_a_call_is_tried_again_while_iam_is_behind(
     clock: Clock, code: str, text: str, times: int
 ) -> None:
-    assert waiting.accepted(failing(times, code, text)) == "made"
+    assert waiting.retry_until_accepted(failing(times, code, text)) == "made"
     assert len(clock.slept) == times
 
 
@@ -75,7 +75,7 @@ def test_nothing_but_waiting_sleeps() -> None:
 
 def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> None:
     with pytest.raises(ClientError, match="unable to assume role"):
-        waiting.accepted(failing(float("inf"), "InvalidArgumentException", FIREHOSE))
+        waiting.retry_until_accepted(failing(float("inf"), "InvalidArgumentException", FIREHOSE))
     assert 120 <= clock.now <= 125
 
 
@@ -90,7 +90,7 @@ def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> Non
 )
 def test_what_waiting_does_not_mend_is_said_at_once(clock: Clock, code: str, text: str) -> None:
     with pytest.raises(ClientError, match=code):
-        waiting.accepted(failing(1, code, text))
+        waiting.retry_until_accepted(failing(1, code, text))
     assert clock.slept == []
 
 
@@ -99,7 +99,7 @@ def test_pauses_begin_small_grow_to_five_seconds_and_stay_within_the_limit(limit
     clock = Clock()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(waiting, "time", clock)
-        assert len(list(waiting.pauses(limit))) == len(clock.slept) + 1
+        assert len(list(waiting.backoff(limit))) == len(clock.slept) + 1
     assert clock.slept[0] == 0.1
     assert clock.slept == sorted(clock.slept)
     assert max(clock.slept) <= 5.0
@@ -123,7 +123,7 @@ def test_a_wanted_state_ends_the_wait() -> None:
 
 @pytest.mark.parametrize("state", ["CREATE_FAILED: no access", "FAILED: line 1", "CANCELLED: by u"])
 def test_a_failed_state_is_refused_at_once_with_its_reason(clock: Clock, state: str) -> None:
-    with pytest.raises(waiting.Refusal, match=f"it: expected ACTIVE, found {state}"):
+    with pytest.raises(waiting.SetupError, match=f"it: expected ACTIVE, found {state}"):
         waiting.wait_until("it", states("CREATING", state), "ACTIVE")
     assert len(clock.slept) == 1
 
@@ -138,8 +138,8 @@ def test_a_terminal_shows_what_is_waited_for_and_is_left_clean(
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     waiting.wait_until("pipe p", states("CREATING", "RUNNING"), "RUNNING")
-    waiting.settled("pipe p", states("STOPPING", "STOPPED"))
-    waiting.accepted(failing(1, "InvalidArgumentException", FIREHOSE))
+    waiting.wait_until_stable("pipe p", states("STOPPING", "STOPPED"))
+    waiting.retry_until_accepted(failing(1, "InvalidArgumentException", FIREHOSE))
     waits = "pipe p is CREATING …", "pipe p is STOPPING …", "not yet: Firehose is unable t"
     lines = [f"\r{line}\033[K\r\033[K" for line in waits]
     assert capsys.readouterr().err == ("".join(lines) if is_terminal else "")
@@ -147,11 +147,11 @@ def test_a_terminal_shows_what_is_waited_for_and_is_left_clean(
 
 def test_what_is_on_its_way_is_waited_for_wherever_it_goes(clock: Clock) -> None:
     for end in ("ACTIVE", "missing", "CREATE_FAILED: no access"):
-        assert waiting.settled("it", states("CREATING", "DELETING", end)) == end
+        assert waiting.wait_until_stable("it", states("CREATING", "DELETING", end)) == end
     with pytest.raises(
-        waiting.Unfinished, match="it: expected an end of that, found DELETING after"
+        waiting.WaitTimeout, match="it: expected an end of that, found DELETING after"
     ):
-        waiting.settled("it", states("DELETING"))
+        waiting.wait_until_stable("it", states("DELETING"))
     assert 600 <= clock.now <= 610
 
 
@@ -160,13 +160,16 @@ def test_what_is_on_its_way_is_waited_for_wherever_it_goes(clock: Clock) -> None
 def test_what_could_not_be_made_is_deleted_and_nothing_else(failed: str) -> None:
     deleted: list[bool] = []
     gone = states("CREATING", failed, failed, "DELETING", "missing")
-    assert waiting.clear_failed("it", gone, lambda: deleted.append(True)) == "missing"
+    assert waiting.delete_if_creation_failed("it", gone, lambda: deleted.append(True)) == "missing"
     for kept in ("ACTIVE", "missing", "UPDATE_FAILED: x", "START_FAILED: x", "DELETING_FAILED: x"):
-        assert waiting.clear_failed("it", states(kept), lambda: deleted.append(True)) == kept
+        assert (
+            waiting.delete_if_creation_failed("it", states(kept), lambda: deleted.append(True))
+            == kept
+        )
     assert deleted == [True]
 
 
 def test_a_wait_without_end_ends_and_says_for_what(clock: Clock) -> None:
-    with pytest.raises(waiting.Refusal, match="it: expected ACTIVE, found CREATING after 600 s"):
+    with pytest.raises(waiting.SetupError, match="it: expected ACTIVE, found CREATING after 600 s"):
         waiting.wait_until("it", states("CREATING"), "ACTIVE")
     assert 600 <= clock.now <= 605

@@ -27,7 +27,7 @@ from tests.support.iam_roles import grant, make_role
 
 names, operator_policy = map(import_module, ("setup.names", "setup.operator_policy"))
 
-HERE = names.Place("aws", REGION, ACCOUNT)
+HERE = names.Location("aws", REGION, ACCOUNT)
 OPERATOR = "operator"
 Statements = list[dict[str, Any]]
 

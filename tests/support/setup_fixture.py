@@ -28,7 +28,7 @@ SETUP = PROJECT / "setup"
 names, teardown, waiting = map(
     import_module, ("setup.names", "setup.teardown", "setup.lib.waiters")
 )
-Refusal = waiting.Refusal
+SetupError = waiting.SetupError
 
 SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
 SESSION = boto3.Session()  # One for all tests: it keeps the service models that it has read.
@@ -137,7 +137,7 @@ def a_world(
 
 def forget_where() -> None:
     """Let the names find out anew where they are."""
-    for cached in (names.account, names.place):
+    for cached in (names.account, names.location):
         cached.cache_clear()
 
 

@@ -110,7 +110,7 @@ def state_of_everything(cloud: Cloud) -> tuple[list[str], int]:
 
 def role_statements(cloud: Cloud) -> tuple[str, str, list[Told]]:
     """Return the pipe's role, the name of its policy, and what that allows."""
-    iam, role = cloud.client("iam"), names.place().role_name("pipe")
+    iam, role = cloud.client("iam"), names.location().role_name("pipe")
     [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
     document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
     return role, policy, document["Statement"]
