@@ -1,4 +1,4 @@
-"""The laptop's DynamoDB: moto's, with numbers, streams and expiry as AWS has them."""
+"""The laptop's DynamoDB: moto's tables, with AWS's numbers, streams and TTL."""
 
 from local.services.dynamodb.service import DynamoDb
 

@@ -1,9 +1,9 @@
-"""An item's image: its attributes as plain DynamoDB JSON, and as moto holds them."""
+"""An item's image as plain DynamoDB JSON, its size, and its conversion from and to moto."""
 
 import base64
 import binascii
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
@@ -11,109 +11,128 @@ SETS = ("SS", "NS", "BS")
 ITEM_BYTES = 400 * 1024
 
 Image = dict[str, dict[str, Any]]
+T = TypeVar("T")
 
 
-class Unusual(Exception):
-    """Nothing that a client library would send: moto has words for it."""
+class UnsupportedRequest(Exception):
+    """A malformed or unusual request: let moto answer it or produce the error."""
 
 
-def image(item: Item | None) -> Image | None:
-    """Return an item's attributes as plain DynamoDB JSON, sets in order; None for no item."""
+def item_image(item: Item | None) -> Image | None:
+    """Return an item's attributes as plain DynamoDB JSON, sets sorted; None for no item."""
     if item is None:
         return None
     return {name: plain(value) for name, value in item.attrs.items()}
 
 
 def plain(value: DynamoType) -> dict[str, Any]:
-    """Return an attribute's value as plain DynamoDB JSON, sets in order."""
-    kind, content = value.type, value.value
-    if kind == "M":
-        content = {name: plain(each) for name, each in content.items()}
-    elif kind == "L":
-        content = [plain(each) for each in content]
-    elif kind in SETS:
-        content = sorted(map(_text, content))
-    elif kind == "B":
-        content = _text(content)
-    return {kind: content}
+    """Return an attribute's value as plain DynamoDB JSON, sets sorted."""
+    tag, content = value.type, value.value
+    if tag == "M":
+        content = {name: plain(member) for name, member in content.items()}
+    elif tag == "L":
+        content = [plain(element) for element in content]
+    elif tag in SETS:
+        content = sorted(map(_to_text, content))
+    elif tag == "B":
+        content = _to_text(content)
+    return {tag: content}
 
 
-def _text(content: str | bytes) -> str:
+def _to_text(content: str | bytes) -> str:
     return content if isinstance(content, str) else base64.b64encode(content).decode()
 
 
-def image_size(shown: Mapping[str, Mapping[str, Any]]) -> int:
+def image_size(image: Mapping[str, Mapping[str, Any]]) -> int:
     """Return an image's size as DynamoDB counts it: names and values, in bytes."""
-    return sum(len(name.encode()) + _size(value) for name, value in shown.items())
+    return sum(len(name.encode()) + _value_size(value) for name, value in image.items())
 
 
-def _size(value: Mapping[str, Any]) -> int:
-    ((kind, content),) = value.items()
-    if kind == "S":
+def _value_size(value: Mapping[str, Any]) -> int:
+    ((tag, content),) = value.items()
+    if tag == "S":
         return len(content.encode())
-    if kind == "M":
+    if tag == "M":
         return 3 + len(content) + image_size(content)
-    if kind == "L":
-        return 3 + sum(1 + _size(each) for each in content)
-    if kind in SETS:
-        return sum(_size({kind[0]: each}) for each in content)
-    return {"N": len(content) // 2 + 2, "B": len(content) * 3 // 4}[kind] if kind in "NB" else 1
+    if tag == "L":
+        return 3 + sum(1 + _value_size(element) for element in content)
+    if tag in SETS:
+        return sum(_value_size({tag[0]: element}) for element in content)
+    if tag == "N":
+        return len(content) // 2 + 2
+    if tag == "B":
+        return len(content) * 3 // 4
+    return 1  # BOOL and NULL.
 
 
-def held(value: Any) -> DynamoType:
-    """Return an attribute's value in DynamoDB JSON as moto holds it; raise Unusual if it is none.
+def to_moto(value: Any) -> DynamoType:
+    """Return a value in DynamoDB JSON as moto stores it; raise UnsupportedRequest if malformed.
 
-    moto's own constructor checks nothing and makes each nested value twice.
+    moto's own constructor checks nothing and builds each nested value twice.
     """
     if not isinstance(value, dict) or len(value) != 1:
-        raise Unusual
-    ((kind, content),) = value.items()
-    made = object.__new__(DynamoType)
-    made.type, made.value = kind, _CONTENTS.get(kind, _unknown)(content)
-    return made
+        raise UnsupportedRequest
+    ((tag, content),) = value.items()
+    if tag not in _DECODERS:
+        raise UnsupportedRequest
+    moto_value = object.__new__(DynamoType)
+    moto_value.type = tag
+    moto_value.value = _DECODERS[tag](content)
+    return moto_value
 
 
-def _being(kind: type) -> Callable[[Any], Any]:
-    """Return a function that returns what it is given, if that is of this kind."""
-
-    def same(content: Any) -> Any:
-        if type(content) is not kind:
-            raise Unusual
-        return content
-
-    return same
+def _require_type(content: Any, expected: type[T]) -> T:
+    if not isinstance(content, expected):
+        raise UnsupportedRequest
+    return content
 
 
-def _each(element: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
-    return lambda contents: [element(content) for content in _being(list)(contents)]
+def _string(content: Any) -> str:
+    return _require_type(content, str)
 
 
 def _bytes(content: Any) -> bytes:
     try:
-        return base64.b64decode(_being(str)(content), validate=True)
+        return base64.b64decode(_string(content), validate=True)
     except binascii.Error:
-        raise Unusual from None
+        raise UnsupportedRequest from None
+
+
+def _bool(content: Any) -> bool:
+    return _require_type(content, bool)
 
 
 def _null(content: Any) -> bool:
     if content is not True:
-        raise Unusual
-    return content
+        raise UnsupportedRequest
+    return True
 
 
-def _unknown(_: Any) -> Any:
-    raise Unusual
+def _list(content: Any) -> list[DynamoType]:
+    return [to_moto(element) for element in _require_type(content, list)]
 
 
-_CONTENTS: Mapping[str, Callable[[Any], Any]] = {
-    "S": _being(str),
-    "N": _being(str),
+def _map(content: Any) -> dict[str, DynamoType]:
+    return {name: to_moto(member) for name, member in _require_type(content, dict).items()}
+
+
+def _strings(content: Any) -> list[str]:
+    return [_string(element) for element in _require_type(content, list)]
+
+
+def _binaries(content: Any) -> list[bytes]:
+    return [_bytes(element) for element in _require_type(content, list)]
+
+
+_DECODERS: Mapping[str, Callable[[Any], Any]] = {
+    "S": _string,
+    "N": _string,
     "B": _bytes,
-    "BOOL": _being(bool),
+    "BOOL": _bool,
     "NULL": _null,
-    "L": _each(held),
-    "M": lambda content: {name: held(each) for name, each in _being(dict)(content).items()},
-    "SS": _each(_being(str)),
-    "NS": _each(_being(str)),
-    "BS": _each(_bytes),
+    "L": _list,
+    "M": _map,
+    "SS": _strings,
+    "NS": _strings,
+    "BS": _binaries,
 }

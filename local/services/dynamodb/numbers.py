@@ -5,11 +5,11 @@ from decimal import Context, Decimal, InvalidOperation
 
 from local.core.request import AwsError
 
-DIGITS = 38
-GREATEST = 125  # The power of ten of a number's first digit.
-LEAST = -130
+MAX_DIGITS = 38
+MAX_MAGNITUDE = 125  # The power of ten of a number's first digit.
+MIN_MAGNITUDE = -130
 
-_STORED = re.compile(r"0|-?(?:0\.\d*[1-9]|[1-9]\d*(?:\.\d*[1-9])?)", re.ASCII)
+_NORMALIZED = re.compile(r"0|-?(?:0\.\d*[1-9]|[1-9]\d*(?:\.\d*[1-9])?)", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _EXACT = Context(prec=400)  # Wider than any sum of two numbers in DynamoDB's range.
 
@@ -22,45 +22,49 @@ TOO_SMALL = (
 )
 
 
-def stored_number(text: str) -> str:
-    """Return a number in DynamoDB's one spelling of it, or refuse it as AWS does.
+def normalize_number(text: str) -> str:
+    """Return a number in the only spelling that DynamoDB stores, or raise its error.
 
-    >>> stored_number("010.500"), stored_number("1E+2"), stored_number("-0.0")
+    >>> normalize_number("010.500"), normalize_number("1E+2"), normalize_number("-0.0")
     ('10.5', '100', '0')
     """
-    if len(text) <= DIGITS and _STORED.fullmatch(text):
+    if len(text) <= MAX_DIGITS and _NORMALIZED.fullmatch(text):
         return text
     if not _NUMBER.fullmatch(text):
-        found = f": {text}" if text else ""
-        raise refusal(f"The parameter cannot be converted to a numeric value{found}")
+        suffix = f": {text}" if text else ""
+        raise validation_error(f"The parameter cannot be converted to a numeric value{suffix}")
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
-    except InvalidOperation:  # An exponent that not even Decimal can hold.
-        raise refusal(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
-    return _plain(sign, "".join(map(str, digits)).lstrip("0"), int(exponent))
+    except InvalidOperation:  # The exponent exceeds even Decimal's range.
+        raise validation_error(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
+    return _format_plain(sign, "".join(map(str, digits)).lstrip("0"), int(exponent))
 
 
-def stored_sum(left: str, right: str, sign: int = 1) -> str:
-    """Return `left` plus `sign` times `right`, exactly, as DynamoDB stores it."""
-    total = _EXACT.fma(Decimal(sign), Decimal(right), Decimal(left))
-    return stored_number(str(total))
+def add_numbers(left: str, right: str) -> str:
+    """Return `left + right` exactly, normalized; raise DynamoDB's error if it cannot be stored."""
+    return normalize_number(str(_EXACT.add(Decimal(left), Decimal(right))))
 
 
-def _plain(sign: int, digits: str, exponent: int) -> str:
+def subtract_numbers(left: str, right: str) -> str:
+    """Return `left - right` exactly, normalized; raise DynamoDB's error if it cannot be stored."""
+    return normalize_number(str(_EXACT.subtract(Decimal(left), Decimal(right))))
+
+
+def _format_plain(sign: int, digits: str, exponent: int) -> str:
     significant = digits.rstrip("0")
     if not significant:
         return "0"
     exponent += len(digits) - len(significant)
     magnitude = len(significant) + exponent - 1
-    if magnitude > GREATEST:
-        raise refusal(TOO_LARGE)
-    if magnitude < LEAST:
-        raise refusal(TOO_SMALL)
-    if len(significant) > DIGITS:
-        raise refusal(TOO_PRECISE)
+    if magnitude > MAX_MAGNITUDE:
+        raise validation_error(TOO_LARGE)
+    if magnitude < MIN_MAGNITUDE:
+        raise validation_error(TOO_SMALL)
+    if len(significant) > MAX_DIGITS:
+        raise validation_error(TOO_PRECISE)
     return format(Decimal((sign, tuple(map(int, significant)), exponent)), "f")
 
 
-def refusal(text: str) -> AwsError:
-    """Return the error with which DynamoDB refuses a value."""
-    return AwsError("ValidationException", text)
+def validation_error(message: str) -> AwsError:
+    """Return the error with which DynamoDB rejects a value."""
+    return AwsError("ValidationException", message)

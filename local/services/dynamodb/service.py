@@ -1,8 +1,8 @@
-"""DynamoDB where moto differs from it: its numbers, its streams, and items that expire."""
+"""DynamoDB where moto differs from AWS: numbers, streams, TTL and atomic calls."""
 
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from moto.dynamodb.exceptions import IncorrectDataType, MockValidationException
 from moto.dynamodb.models import dynamodb_backends
@@ -16,24 +16,25 @@ from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
 from local.services.dynamodb import moto_patches as linear_moto
 from local.services.dynamodb.key_schema import Tables, check_keys
-from local.services.dynamodb.numbers import refusal, stored_sum
+from local.services.dynamodb.numbers import add_numbers, subtract_numbers, validation_error
 from local.services.dynamodb.reads import batch_get, scan
-from local.services.dynamodb.streams_api import STREAM_CALLS, ChangeStreams
+from local.services.dynamodb.stream import ChangeStream
+from local.services.dynamodb.streams_api import STREAM_OPERATIONS, StreamsApi
 from local.services.dynamodb.ttl import expired_items
-from local.services.dynamodb.validation import as_json, stored_values
-from local.services.dynamodb.writes import batch_write, standing
+from local.services.dynamodb.validation import encode_request, parse_request
+from local.services.dynamodb.writes import batch_write, undo_writes
 
-SWEEP_EVERY = 10  # Seconds; AWS takes up to days.
+TTL_INTERVAL = 10  # Seconds; AWS takes up to days.
 BATCH_WRITES = 25
-BULK = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
-OUTGROWN = "Item size to update has exceeded the maximum allowed size"
-STEPWISE = ("BatchWriteItem", "UpdateItem")  # What moto does in steps, and leaves half done.
+FAST_PATHS = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
+ITEM_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
+NOT_ATOMIC_IN_MOTO = ("BatchWriteItem", "UpdateItem")  # moto leaves a failed call half done.
 
 
 class DynamoDb(Service):
-    """Tables are moto's; their streams, the numbers in them and the expiry of items are ours.
+    """moto's tables, with our own streams, number arithmetic and TTL.
 
-    One lock makes each call one step, as DynamoDB does: moto's tables know no threads.
+    One lock makes each call atomic, as in DynamoDB: moto's tables are not thread-safe.
     """
 
     credential_scopes = ("dynamodb",)
@@ -41,110 +42,80 @@ class DynamoDb(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._lock = threading.Lock()
-        self._streams = ChangeStreams(cloud.clock)
-        self._next_sweep = 0.0
+        self._streams = StreamsApi(cloud.clock)
+        self._next_ttl_run = 0.0
         self._shard_type = moto_table.StreamShard
-        moto_table.StreamShard = self._streams.opened  # Made whenever a stream is enabled.
+        moto_table.StreamShard = self._streams.open_stream  # moto calls it to enable a stream.
         linear_moto.install()
-        DynamoType.__add__, DynamoType.__sub__ = _sum, _difference
+        DynamoType.__add__, DynamoType.__sub__ = _add, _subtract
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call of DynamoDB or of DynamoDB Streams."""
+        """Return the response to a call of DynamoDB or DynamoDB Streams."""
         with self._lock:
-            if request.operation in STREAM_CALLS:
+            if request.operation in STREAM_OPERATIONS:
                 return self._streams.handle(request)
-            return self._table_call(request)
+            return self._handle_table_call(request)
 
     def tick(self) -> bool:
-        """Remove the items whose time to live is over, and return whether there were any."""
+        """Delete the items whose time to live is over, and return whether there were any."""
         now = self.cloud.clock.now()
-        if now < self._next_sweep:
+        if now < self._next_ttl_run:
             return False
-        self._next_sweep = now + SWEEP_EVERY
+        self._next_ttl_run = now + TTL_INTERVAL
         with self._lock:
-            removed = [_expire(table, now) for table in _tables()]
-            self._streams.write()
-        return any(removed)
+            deleted = [_delete_expired(table, now) for table in _tables()]
+            self._streams.commit()
+        return any(deleted)
 
     def counts(self) -> list[HopCount]:
-        """Return how many changes the streams took in; none where the table lives elsewhere."""
-        written = self._streams.written()
-        return [HopCount("DynamoDB stream", written, written, 0)] if written else []
+        """Return how many records the streams have; none if no table here has a stream."""
+        records = self._streams.record_count()
+        return [HopCount("DynamoDB stream", records, records, 0)] if records else []
 
     def close(self) -> None:
-        """Give moto its own stream shards back."""
+        """Restore moto's own stream shards."""
         moto_table.StreamShard = self._shard_type
 
-    def _table_call(self, request: ApiRequest) -> ApiResponse:
-        params = stored_values(request.body)
+    def _handle_table_call(self, request: ApiRequest) -> ApiResponse:
+        params = parse_request(request.body)
         if request.operation == "BatchWriteItem":
-            _check_batch(params)
+            _check_batch_size(params)
         if request.operation == "UpdateTable":
-            _permit_stream_change(request)
-        tables = dynamodb_backends[ACCOUNT][request.region].tables
+            _prepare_stream_change(request)
+        tables = _tables_in(request.region)
         check_keys(tables, params)
-        response = _in_bulk(request, tables, params) or self._by_moto(request, tables, params)
-        self._streams.write()
+        response = _fast_path(request, tables, params)
+        if response is None:
+            response = self._forward_to_moto(request, tables, params)
+        self._streams.commit()
         if response.status == 200 and request.operation in ("DeleteTable", "UpdateTable"):
-            self._close_streams(request)
+            self._close_old_streams(request)
         return response
 
-    def _by_moto(
+    def _forward_to_moto(
         self, request: ApiRequest, tables: Tables, params: Mapping[str, Any]
     ) -> ApiResponse:
-        """Return moto's reply; what is refused is as if it had not been asked for."""
-        before = standing(tables, params) if request.operation in STEPWISE else []
-        response = self.cloud.forward_to_moto(request, as_json(params))
-        if response.status == 200 and any(write.is_outgrown() for write in before):
-            response = error_response(refusal(OUTGROWN))
+        """Return moto's response; a rejected call is rolled back completely."""
+        undo = undo_writes(tables, params) if request.operation in NOT_ATOMIC_IN_MOTO else []
+        response = self.cloud.forward_to_moto(request, encode_request(params))
+        if response.status == 200 and any(write.exceeds_item_limit() for write in undo):
+            response = error_response(validation_error(ITEM_TOO_LARGE))
         if response.status != 200:
-            for write in before:
-                write.do()
+            for write in undo:
+                write.apply()
             self._streams.discard()
         return response
 
-    def _close_streams(self, request: ApiRequest) -> None:
-        """Close the stream of a table that has been deleted, or that has no stream any more."""
+    def _close_old_streams(self, request: ApiRequest) -> None:
+        """Close the streams of a table that was deleted or whose stream was disabled."""
         name = request.params["TableName"]
-        table = dynamodb_backends[ACCOUNT][request.region].tables.get(name)
-        current = table.stream_shard if table and _has_stream(table) else None
-        self._streams.close(request.region, name, current)
+        table = _tables_in(request.region).get(name)
+        current = _stream(table) if table is not None and _has_stream(table) else None
+        self._streams.close_streams(request.region, name, current)
 
 
-def _in_bulk(request: ApiRequest, tables: Tables, params: Mapping[str, Any]) -> ApiResponse | None:
-    """Return the reply to a call that reads or writes many items, where it is a plain one."""
-    if request.operation not in BULK:
-        return None
-    found = BULK[request.operation](tables, params)
-    return None if found is None else json_response(found)
-
-
-def _check_batch(params: Mapping[str, Any]) -> None:
-    """Refuse more writes than DynamoDB takes at once."""
-    if sum(map(len, params.get("RequestItems", {}).values())) > BATCH_WRITES:
-        text = "Too many items requested for the BatchWriteItem call"
-        raise AwsError("ValidationException", text)
-
-
-def _permit_stream_change(request: ApiRequest) -> None:
-    """Refuse to enable what is enabled or to disable what is not; else clear moto's way."""
-    wanted, name = request.params.get("StreamSpecification"), request.params.get("TableName", "")
-    table = dynamodb_backends[ACCOUNT][request.region].tables.get(name)
-    if wanted is None or table is None:
-        return
-    enable = bool(wanted.get("StreamEnabled"))
-    if enable and _has_stream(table):
-        text = f"Table already has an enabled stream: TableName: {name}"
-        raise AwsError("ResourceInUseException", text)
-    if not enable and not _has_stream(table):
-        text = f"Table has no stream to disable: TableName: {name}"
-        raise AwsError("ValidationException", text)
-    if enable:
-        table.latest_stream_label = None  # moto enables a stream only where none ever was.
-
-
-def _has_stream(table: Table) -> bool:
-    return bool((table.stream_specification or {}).get("StreamEnabled"))
+def _tables_in(region: str) -> Tables:
+    return dynamodb_backends[ACCOUNT][region].tables
 
 
 def _tables() -> Iterator[Table]:
@@ -152,32 +123,79 @@ def _tables() -> Iterator[Table]:
         yield from list(backend.tables.values())
 
 
-def _expire(table: Table, now: float) -> bool:
-    """Remove a table's expired items, and return whether there were any."""
+def _fast_path(
+    request: ApiRequest, tables: Tables, params: Mapping[str, Any]
+) -> ApiResponse | None:
+    """Return the response to a plain call on many items; None leaves it to moto."""
+    if request.operation not in FAST_PATHS:
+        return None
+    response = FAST_PATHS[request.operation](tables, params)
+    return None if response is None else json_response(response)
+
+
+def _check_batch_size(params: Mapping[str, Any]) -> None:
+    if sum(map(len, params.get("RequestItems", {}).values())) > BATCH_WRITES:
+        raise validation_error("Too many items requested for the BatchWriteItem call")
+
+
+def _prepare_stream_change(request: ApiRequest) -> None:
+    """Reject enabling an enabled or disabling a disabled stream; let moto enable one again."""
+    specification = request.params.get("StreamSpecification")
+    name = request.params.get("TableName", "")
+    table = _tables_in(request.region).get(name)
+    if specification is None or table is None:
+        return
+    enable = bool(specification.get("StreamEnabled"))
+    if enable and _has_stream(table):
+        message = f"Table already has an enabled stream: TableName: {name}"
+        raise AwsError("ResourceInUseException", message)
+    if not enable and not _has_stream(table):
+        raise validation_error(f"Table has no stream to disable: TableName: {name}")
+    if enable:
+        table.latest_stream_label = None  # moto enables a stream only if there never was one.
+
+
+def _has_stream(table: Table) -> bool:
+    return bool((table.stream_specification or {}).get("StreamEnabled"))
+
+
+def _stream(table: Table) -> ChangeStream | None:
+    # DynamoDb replaces moto's StreamShard by StreamsApi.open_stream.
+    return cast("ChangeStream | None", table.stream_shard)
+
+
+def _delete_expired(table: Table, now: float) -> bool:
+    """Delete a table's expired items, and return whether there were any."""
     items = list(expired_items(table, now))
     for item in items:
         if item.range_key is None:
             del table.items[item.hash_key]
         else:
             del table.items[item.hash_key][item.range_key]
-        if table.stream_shard is not None:
-            table.stream_shard.add(item, None, expired=True)
+        stream = _stream(table)
+        if stream is not None:
+            stream.add(item, None, is_expiry=True)
     return bool(items)
 
 
-def _sum(left: DynamoType, right: DynamoType) -> DynamoType:
-    """Return an update's `a + b`; moto's own rounds to 28 digits."""
-    return _total(left, right, 1)
-
-
-def _difference(left: DynamoType, right: DynamoType) -> DynamoType:
-    return _total(left, right, -1)
-
-
-def _total(left: DynamoType, right: DynamoType, sign: int) -> DynamoType:
-    if (left.type, right.type) != ("N", "N"):
-        raise IncorrectDataType
+def _add(left: DynamoType, right: DynamoType) -> DynamoType:
+    """Return the exact sum for an update's `a + b`; moto's own is rounded to 28 digits."""
+    _require_numbers(left, right)
     try:
-        return DynamoType({"N": stored_sum(left.value, right.value, sign)})
+        return DynamoType({"N": add_numbers(left.value, right.value)})
     except AwsError as error:
         raise MockValidationException(error.message) from None
+
+
+def _subtract(left: DynamoType, right: DynamoType) -> DynamoType:
+    """Return the exact difference for an update's `a - b`."""
+    _require_numbers(left, right)
+    try:
+        return DynamoType({"N": subtract_numbers(left.value, right.value)})
+    except AwsError as error:
+        raise MockValidationException(error.message) from None
+
+
+def _require_numbers(left: DynamoType, right: DynamoType) -> None:
+    if (left.type, right.type) != ("N", "N"):
+        raise IncorrectDataType

@@ -1,4 +1,4 @@
-"""The API of DynamoDB Streams: pages of shards, and iterators that hold their own place."""
+"""The DynamoDB Streams API: pages of shards and records, and stateless shard iterators."""
 
 import base64
 import binascii
@@ -13,55 +13,63 @@ from local.core.clock import Clock
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.services.dynamodb.stream import PAGE_RECORDS, ChangeStream, Shard, stream_label
 
-ITERATOR_LIFE = 15 * 60
+ITERATOR_LIFETIME = 15 * 60
 PAGE_SHARDS = 100
 TRIMMED = "The operation attempted to read past the oldest stream record in a shard."
+STREAM_OPERATIONS = frozenset(("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"))
 
 
-class ChangeStreams:
-    """Every stream of every table, those too that are disabled and not yet trimmed."""
+class StreamsApi:
+    """The streams of every table, including disabled ones until they are trimmed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._streams: dict[str, ChangeStream] = {}
 
-    def opened(self, _: str, table: Table) -> ChangeStream:
-        """Return the stream of a table on which one has just been enabled."""
+    def open_stream(self, _: str, table: Table) -> ChangeStream:
+        """Create and return the stream of a table that has just enabled one."""
         now = self._clock.now()
         while f"{table.table_arn}/stream/{stream_label(now)}" in self._streams:
             now += 0.001
-        table.latest_stream_label = stream_label(now)
-        stream = ChangeStream(table, table.latest_stream_label, self._clock.now)
+        label = stream_label(now)
+        table.latest_stream_label = label
+        stream = ChangeStream(table, label, self._clock.now)
         self._streams[stream.arn] = stream
         return stream
 
-    def write(self) -> None:
-        """Write the records of the call that is over."""
+    def commit(self) -> None:
+        """Append the records of the call that has ended."""
         for stream in self._streams.values():
-            stream.write()
+            stream.commit()
 
     def discard(self) -> None:
-        """Forget the changes of a call that has been rolled back."""
+        """Drop the pending changes of a call that was rolled back."""
         for stream in self._streams.values():
             stream.discard()
 
-    def written(self) -> int:
-        """Return how many changes all streams have taken in."""
-        return sum(stream.written for stream in self._streams.values())
+    def record_count(self) -> int:
+        """Return how many records all streams have appended."""
+        return sum(stream.record_count for stream in self._streams.values())
 
-    def close(self, region: str, table: str, current: ChangeStream | None) -> None:
-        """Close the streams of a table but for the one that goes on."""
+    def close_streams(self, region: str, table: str, current: ChangeStream | None) -> None:
+        """Close the streams of a table except the current one."""
         for stream in self._streams.values():
             if (stream.region, stream.table) == (region, table) and stream is not current:
                 stream.close()
 
     def handle(self, request: ApiRequest) -> ApiResponse:
-        """Return the reply to a call of DynamoDB Streams."""
-        answer = _CALLS[request.operation](self, request)
-        return ApiResponse(answer) if isinstance(answer, bytes) else json_response(answer)
+        """Return the response to one of STREAM_OPERATIONS."""
+        match request.operation:
+            case "ListStreams":
+                return json_response(self._list_streams(request))
+            case "DescribeStream":
+                return json_response(self._describe_stream(request))
+            case "GetShardIterator":
+                return json_response(self._get_shard_iterator(request))
+            case _:
+                return ApiResponse(self._get_records(request))
 
     def _trim(self) -> None:
-        """Forget what is older than 24 hours, streams that were closed then included."""
         for stream in self._streams.values():
             stream.trim()
         self._streams = {arn: stream for arn, stream in self._streams.items() if stream.shards}
@@ -74,125 +82,119 @@ class ChangeStreams:
             for arn, stream in self._streams.items()
             if stream.region == request.region and params.get("TableName") in (None, stream.table)
         )
-        after = params.get("ExclusiveStartStreamArn", "")
-        rest = [arn for arn in arns if arn > after]
-        page = rest[: params.get("Limit", 100)]
-        shown = [self._streams[arn] for arn in page]
+        start_after = params.get("ExclusiveStartStreamArn", "")
+        remaining = [arn for arn in arns if arn > start_after]
+        page = remaining[: params.get("Limit", 100)]
         streams = [
-            {"StreamArn": each.arn, "TableName": each.table, "StreamLabel": each.label}
-            for each in shown
+            {"StreamArn": stream.arn, "TableName": stream.table, "StreamLabel": stream.label}
+            for stream in map(self._streams.__getitem__, page)
         ]
-        return {"Streams": streams, **_more("LastEvaluatedStreamArn", page, rest)}
+        return {"Streams": streams, **_last_evaluated("LastEvaluatedStreamArn", page, remaining)}
 
     def _describe_stream(self, request: ApiRequest) -> Mapping[str, Any]:
         params = request.params
         stream = self._stream(params["StreamArn"])
-        after = params.get("ExclusiveStartShardId", "")
-        rest = [shard.shard_id for shard in stream.shards if shard.shard_id > after]
-        page = rest[: min(params.get("Limit", PAGE_SHARDS), PAGE_SHARDS)]
+        start_after = params.get("ExclusiveStartShardId", "")
+        shard_ids = [shard.shard_id for shard in stream.shards]
+        remaining = [shard_id for shard_id in shard_ids if shard_id > start_after]
+        page = remaining[: min(params.get("Limit", PAGE_SHARDS), PAGE_SHARDS)]
         description = {
             "StreamArn": stream.arn,
             "StreamLabel": stream.label,
-            "StreamStatus": "ENABLED" if stream.enabled else "DISABLED",
-            "StreamViewType": stream.view,
-            "CreationRequestDateTime": stream.created,
+            "StreamStatus": "ENABLED" if stream.is_enabled else "DISABLED",
+            "StreamViewType": stream.view_type,
+            "CreationRequestDateTime": stream.created_at,
             "TableName": stream.table,
             "KeySchema": stream.key_schema,
-            "Shards": [each.description() for each in stream.shards if each.shard_id in page],
+            "Shards": [shard.describe() for shard in stream.shards if shard.shard_id in page],
+            **_last_evaluated("LastEvaluatedShardId", page, remaining),
         }
-        more = _more("LastEvaluatedShardId", page, rest)
-        return {"StreamDescription": {**description, **more}}
+        return {"StreamDescription": description}
 
     def _get_shard_iterator(self, request: ApiRequest) -> Mapping[str, Any]:
         params = request.params
         stream = self._stream(params["StreamArn"])
         shard = _shard(stream, params["ShardId"])
-        position = _position(shard, params)
-        return {"ShardIterator": self._iterator(stream, shard, position)}
+        position = _start_position(shard, params)
+        return {"ShardIterator": self._encode_iterator(stream, shard, position)}
 
     def _get_records(self, request: ApiRequest) -> bytes:
         params = request.params
-        stream, shard, position = self._place(params["ShardIterator"])
+        stream, shard, position = self._decode_iterator(params["ShardIterator"])
         limit = params.get("Limit", PAGE_RECORDS)
         if not 1 <= limit <= PAGE_RECORDS:
-            raise _constraint(limit, "limit", f"have value between 1 and {PAGE_RECORDS}")
-        if 0 < position <= shard.trimmed:
+            raise _constraint_error(limit, "limit", f"have value between 1 and {PAGE_RECORDS}")
+        if 0 < position <= shard.trimmed_number:
             raise AwsError("TrimmedDataAccessException", TRIMMED)
-        records, following = shard.page(position, limit)
-        end = b"{"
-        if following is not None:
-            token = self._iterator(stream, shard, following)
-            end = json.dumps({"NextShardIterator": token})[:-1].encode() + b","
-        return end + b'"Records":[' + b",".join(records) + b"]}"
+        records, next_position = shard.page(position, limit)
+        members = b'"Records":[' + b",".join(records) + b"]"  # Records are JSON already.
+        if next_position is not None:
+            iterator = json.dumps(self._encode_iterator(stream, shard, next_position))
+            members = b'"NextShardIterator": ' + iterator.encode() + b"," + members
+        return b"{" + members + b"}"
 
-    def _iterator(self, stream: ChangeStream, shard: Shard, position: int) -> str:
-        """Return an iterator that holds its whole position, so that nobody has to keep it."""
-        place = json.dumps([shard.shard_id, position, self._clock.now()])
-        return f"{stream.arn}|1|{base64.b64encode(place.encode()).decode()}"
+    def _encode_iterator(self, stream: ChangeStream, shard: Shard, position: int) -> str:
+        """Return an iterator that contains its whole position, so the server keeps none."""
+        token = json.dumps([shard.shard_id, position, self._clock.now()])
+        return f"{stream.arn}|1|{base64.b64encode(token.encode()).decode()}"
 
-    def _place(self, iterator: str) -> tuple[ChangeStream, Shard, int]:
+    def _decode_iterator(self, iterator: str) -> tuple[ChangeStream, Shard, int]:
         arn, _, token = iterator.rpartition("|1|")
         try:
-            shard_id, position, issued = json.loads(base64.b64decode(token, validate=True))
+            shard_id, position, issued_at = json.loads(base64.b64decode(token, validate=True))
         except (binascii.Error, ValueError):
             raise AwsError("ValidationException", "Invalid ShardIterator") from None
-        if self._clock.now() - issued > ITERATOR_LIFE:
-            text = "Iterator expired. The iterator was created more than 15 minutes ago."
-            raise AwsError("ExpiredIteratorException", text)
+        if self._clock.now() - issued_at > ITERATOR_LIFETIME:
+            message = "Iterator expired. The iterator was created more than 15 minutes ago."
+            raise AwsError("ExpiredIteratorException", message)
         stream = self._stream(arn)
         return stream, _shard(stream, shard_id), position
 
     def _stream(self, arn: str) -> ChangeStream:
         self._trim()
         if arn not in self._streams:
-            text = f"Requested resource not found: Stream: {arn} not found"
-            raise AwsError("ResourceNotFoundException", text)
+            message = f"Requested resource not found: Stream: {arn} not found"
+            raise AwsError("ResourceNotFoundException", message)
         return self._streams[arn]
 
 
-_CALLS = {
-    "ListStreams": ChangeStreams._list_streams,
-    "DescribeStream": ChangeStreams._describe_stream,
-    "GetShardIterator": ChangeStreams._get_shard_iterator,
-    "GetRecords": ChangeStreams._get_records,
-}
-STREAM_CALLS = frozenset(_CALLS)
-
-
-def _more(name: str, page: list[str], rest: list[str]) -> dict[str, str]:
-    """Return where the next page goes on, if there is one."""
-    return {name: page[-1]} if page and len(rest) > len(page) else {}
+def _last_evaluated(member: str, page: list[str], remaining: list[str]) -> dict[str, str]:
+    """Return the response member that tells where the next page starts, if there is one."""
+    return {member: page[-1]} if page and len(remaining) > len(page) else {}
 
 
 def _shard(stream: ChangeStream, shard_id: str) -> Shard:
     for shard in stream.shards:
         if shard.shard_id == shard_id:
             return shard
-    text = f"Requested resource not found: Shard: {shard_id} in stream: {stream.arn} not found"
-    raise AwsError("ResourceNotFoundException", text)
+    message = f"Requested resource not found: Shard: {shard_id} in stream: {stream.arn} not found"
+    raise AwsError("ResourceNotFoundException", message)
 
 
-def _position(shard: Shard, params: Mapping[str, Any]) -> int:
+def _start_position(shard: Shard, params: Mapping[str, Any]) -> int:
     """Return the sequence number from which an iterator reads; 0 is the oldest record."""
-    kind = params["ShardIteratorType"]
-    if kind == "TRIM_HORIZON":
+    iterator_type = params["ShardIteratorType"]
+    if iterator_type == "TRIM_HORIZON":
         return 0
-    if kind == "LATEST":
+    if iterator_type == "LATEST":
         return shard.end
-    if kind not in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
-        raise AwsError("ValidationException", f"ShardIteratorType {kind} is not modelled here")
+    if iterator_type not in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
+        message = f"ShardIteratorType {iterator_type} is not modelled here"
+        raise AwsError("ValidationException", message)
     text = params.get("SequenceNumber", "")
     if not re.fullmatch(r"\d{21,40}", text):
-        raise _constraint(text, "sequenceNumber", "have length between 21 and 40")
+        raise _constraint_error(text, "sequenceNumber", "have length between 21 and 40")
     number = int(text)
-    if number <= shard.trimmed and kind == "AT_SEQUENCE_NUMBER":
+    if iterator_type == "AFTER_SEQUENCE_NUMBER":
+        return number + 1
+    if number <= shard.trimmed_number:
         raise AwsError("TrimmedDataAccessException", TRIMMED)
-    return number + (kind == "AFTER_SEQUENCE_NUMBER")
+    return number
 
 
-def _constraint(value: object, member: str, rule: str) -> AwsError:
-    text = (
+def _constraint_error(value: object, member: str, rule: str) -> AwsError:
+    message = (
         f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
         f"constraint: Member must {rule}"
     )
-    return AwsError("ValidationException", text)
+    return AwsError("ValidationException", message)

@@ -1,4 +1,4 @@
-"""Which items of a table have outlived their time to live."""
+"""Time to live: the items of a table that have expired."""
 
 import re
 from collections.abc import Iterator
@@ -6,22 +6,24 @@ from collections.abc import Iterator
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from local.services.dynamodb.reads import items
+from local.services.dynamodb.reads import all_items
 
-OLDEST = 5 * 365.25 * 24 * 3600  # DynamoDB spares items that expired more than 5 years ago.
+MAX_AGE = 5 * 365.25 * 24 * 3600  # DynamoDB keeps items that expired more than 5 years ago.
 
 
 def expired_items(table: Table, now: float) -> Iterator[Item]:
     """Yield the items whose TTL attribute is a number of seconds that has passed."""
-    name = table.ttl.get("AttributeName", "")
     if table.ttl["TimeToLiveStatus"] != "ENABLED":
         return
-    for item in items(table):
-        value = item.attrs.get(name)
-        if value is not None and value.type == "N" and _is_over(value.value, now):
+    attribute = table.ttl.get("AttributeName", "")
+    for item in all_items(table):
+        value = item.attrs.get(attribute)
+        if value is not None and value.type == "N" and _has_expired(value.value, now):
             yield item
 
 
-def _is_over(second: str, now: float) -> bool:
-    """Return whether a time in whole seconds has passed, though not too long ago."""
-    return bool(re.fullmatch(r"\d{1,12}", second)) and now - OLDEST <= int(second) < now
+def _has_expired(expiry: str, now: float) -> bool:
+    """Return whether a time in whole seconds has passed, but at most five years ago."""
+    if not re.fullmatch(r"\d{1,12}", expiry):
+        return False
+    return now - MAX_AGE <= int(expiry) < now

@@ -1,4 +1,4 @@
-"""The laptop's DynamoDB does what a batch asks as if its writes came one by one."""
+"""BatchWriteItem of the laptop cloud: equal to individual writes, atomic, and limited as on AWS."""
 
 import gc
 import time
@@ -14,9 +14,9 @@ from moto.dynamodb.models.dynamo_type import Item
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
 from tests.support.laptop_cloud import code_of, empty_account, laptop
-from tests.support.orders_table import Orders, items, same
+from tests.support.orders_table import Orders, are_equal_items, items
 
-batches = st.lists(
+batch_lists = st.lists(
     st.dictionaries(st.sampled_from("abc"), st.none() | items, min_size=1), max_size=3
 )
 
@@ -38,33 +38,35 @@ def orders(cloud: Cloud) -> Orders:
     return Orders(cloud, f"orders-{time.monotonic_ns()}")
 
 
-@given(batches)
+@given(batch_lists)
 @settings(max_examples=25)
-def test_a_batch_does_what_its_writes_do_one_by_one(
-    running: Cloud, written: list[dict[str, dict[str, Any] | None]]
+def test_batch_equals_individual_writes(
+    running: Cloud, batches: list[dict[str, dict[str, Any] | None]]
 ) -> None:
-    together, alone = (Orders(running, f"{n}-{time.monotonic_ns()}") for n in ("batch", "single"))
-    for batch in written:
-        together.batch(*batch.items())
+    batched = Orders(running, f"batch-{time.monotonic_ns()}")
+    single = Orders(running, f"single-{time.monotonic_ns()}")
+    for batch in batches:
+        batched.batch(*batch.items())
         for key, attributes in batch.items():
             if attributes is None:
-                alone.delete(key)
+                single.delete(key)
             else:
-                alone.put(key, **attributes)
+                single.put(key, **attributes)
     for key in "abc":
-        assert same(together.get(key), alone.get(key))
-    assert list(map(told, together.records())) == list(map(told, alone.records()))
+        assert are_equal_items(batched.get(key), single.get(key))
+    changes = [change_of(record) for record in batched.records()]
+    assert changes == [change_of(record) for record in single.records()]
 
 
-def told(record: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what a record tells of a change, whichever table it was made in."""
+def change_of(record: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the members of a stream record that do not depend on its table."""
     change = record["dynamodb"]
-    told_of = ("Keys", "OldImage", "NewImage", "SizeBytes", "SequenceNumber")
-    return record["eventName"], *map(change.get, told_of)
+    members = ("Keys", "OldImage", "NewImage", "SizeBytes", "SequenceNumber")
+    return record["eventName"], *map(change.get, members)
 
 
-def test_a_batch_writes_25_items_at_most(orders: Orders) -> None:
-    puts = [(str(number), {}) for number in range(26)]
+def test_batch_is_limited_to_25_items(orders: Orders) -> None:
+    puts: list[tuple[str, dict[str, Any]]] = [(str(number), {}) for number in range(26)]
     orders.batch(*puts[:25])
     with pytest.raises(ClientError, match="Too many items requested"):
         orders.batch(*puts)
@@ -79,7 +81,7 @@ def delete(**key: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "invalid",
     [
         {"PutRequest": {"Item": {"id": {"N": "1"}}}},
         {"PutRequest": {"Item": {"total": {"N": "1"}}}},
@@ -94,12 +96,12 @@ def delete(**key: Any) -> dict[str, Any]:
         delete(id={"S": "two"}, total={"N": "1"}),
     ],
 )
-def test_a_batch_with_a_wrong_write_does_nothing(orders: Orders, wrong: dict[str, Any]) -> None:
+def test_batch_with_an_invalid_write_does_nothing(orders: Orders, invalid: dict[str, Any]) -> None:
     orders.put("old")
-    requests = {orders.name: [put("new"), put("old", total={"N": "1"}), wrong]}
+    requests = {orders.name: [put("new"), put("old", total={"N": "1"}), invalid]}
     assert code_of(orders.table.batch_write_item, RequestItems=requests) == "ValidationException"
     assert orders.table.scan(TableName=orders.name)["Items"] == [{"id": {"S": "old"}}]
-    assert orders.names() == ["INSERT"]
+    assert orders.event_names() == ["INSERT"]
 
 
 @pytest.mark.parametrize(
@@ -110,27 +112,33 @@ def test_a_batch_with_a_wrong_write_does_nothing(orders: Orders, wrong: dict[str
         (delete(id={"S": "one"}), put("one")),
     ],
 )
-def test_a_batch_writes_an_item_once(orders: Orders, writes: tuple[dict[str, Any], ...]) -> None:
+def test_batch_with_duplicate_keys_is_rejected(
+    orders: Orders, writes: tuple[dict[str, Any], ...]
+) -> None:
     requests = {orders.name: list(writes)}
     with pytest.raises(ClientError, match="Provided list of item keys contains duplicates"):
         orders.table.batch_write_item(RequestItems=requests)
     assert orders.records() == []
 
 
-def test_an_item_is_as_large_in_a_batch_as_alone(orders: Orders) -> None:
+def test_item_size_limit_is_equal_in_batches(orders: Orders) -> None:
     numbers = {"NS": [str(10**37 + n) for n in range(5_500)]}
     orders.put("alone", numbers=numbers, text={"S": "x" * 250_000})
     orders.batch(("together", {"numbers": numbers, "text": {"S": "x" * 250_000}}))
 
 
-def test_a_batch_finds_its_items_by_both_parts_of_their_key(cloud: Cloud) -> None:
-    table, parts = cloud.client("dynamodb"), {"HASH": ("id", "B"), "RANGE": ("n", "N")}
+def test_batch_uses_both_key_attributes(cloud: Cloud) -> None:
+    table: Any = cloud.client("dynamodb")
     table.create_table(
         TableName="parts",
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": name, "KeyType": key} for key, (name, _) in parts.items()],
+        KeySchema=[
+            {"AttributeName": "id", "KeyType": "HASH"},
+            {"AttributeName": "n", "KeyType": "RANGE"},
+        ],
         AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": kind} for name, kind in parts.values()
+            {"AttributeName": "id", "AttributeType": "B"},
+            {"AttributeName": "n", "AttributeType": "N"},
         ],
     )
     keys = [{"id": {"B": b"\0"}, "n": {"N": number}} for number in ("1", "2", "3")]
@@ -142,16 +150,16 @@ def test_a_batch_finds_its_items_by_both_parts_of_their_key(cloud: Cloud) -> Non
     assert table.get_item(TableName="parts", Key=keys[2])["Item"] == keys[2]
 
 
-def test_an_item_that_was_replaced_takes_no_memory(orders: Orders) -> None:
+def test_replaced_items_are_freed(orders: Orders) -> None:
     orders.put(amount={"N": "0"})
-    before = held_items()
+    items_before = live_item_count()
     for number in range(1, 6):
         orders.put(amount={"N": str(number)})
         orders.batch(("one", {"amount": {"N": f"{number}.5"}}))
         orders.update("SET amount = :n", n={"N": f"-{number}"})
-    assert held_items() == before
+    assert live_item_count() == items_before
 
 
-def held_items() -> int:
+def live_item_count() -> int:
     gc.collect()
-    return sum(type(each) is Item for each in gc.get_objects())
+    return sum(type(item) is Item for item in gc.get_objects())
