@@ -1,116 +1,168 @@
-"""Create the bucket of the lake: private, encrypted, versioned, and reached through TLS only."""
+"""Create the lake's bucket: private, encrypted, versioned, and reachable through TLS only."""
+
+from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run
-from setup.lib.iam_policies import document, normalized, tls_only, with_statement
+from setup.lib.iam_policies import (
+    normalized,
+    policy_document,
+    tls_only_statement,
+    with_statement,
+)
 from setup.lib.resources import describe_or_none, matches_desired
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until
 from setup.names import QUERIES, TAG_LIST, bucket, location, region
 
-PRIVATE = {
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import (
+        LifecycleRuleUnionTypeDef,
+        PublicAccessBlockConfigurationTypeDef,
+        ServerSideEncryptionConfigurationTypeDef,
+        TagTypeDef,
+        VersioningConfigurationTypeDef,
+    )
+
+PRIVATE: PublicAccessBlockConfigurationTypeDef = {
     "BlockPublicAcls": True,
     "IgnorePublicAcls": True,
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
-VERSIONED = {"Status": "Enabled"}
-RESULTS = {
-    "ID": "query results can be had again",
-    "Filter": {"Prefix": QUERIES},
-    "Status": "Enabled",
-    "Expiration": {"Days": 30},
-    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+ENCRYPTED: ServerSideEncryptionConfigurationTypeDef = {
+    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
 }
-UPLOADS = {
-    "ID": "uploads that were never finished",
-    "Filter": {"Prefix": ""},
-    "Status": "Enabled",
-    "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
-}
+VERSIONED: VersioningConfigurationTypeDef = {"Status": "Enabled"}
+# The ids are not to be changed: by them a rule is found again in a bucket that already has it.
+LIFECYCLE_RULES: list[LifecycleRuleUnionTypeDef] = [
+    {
+        "ID": "query results can be had again",
+        "Filter": {"Prefix": QUERIES},
+        "Status": "Enabled",
+        "Expiration": {"Days": 30},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    },
+    {
+        "ID": "uploads that were never finished",
+        "Filter": {"Prefix": ""},
+        "Status": "Enabled",
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+    },
+]
 
 
 def create() -> str:
-    """Create the bucket unless it is there, set what guards it, and say where the lake is."""
-    s3, name = boto3.client("s3"), bucket()
-    if not is_ours(s3, name):
-        # us-east-1 is the one region that may not be named.
-        there = {"CreateBucketConfiguration": {"LocationConstraint": region()}}
-        new = {"Bucket": name, "ObjectOwnership": "BucketOwnerEnforced"}
-        retry_until_accepted(
-            lambda: s3.create_bucket(**new, **({} if region() == "us-east-1" else there))
-        )
-        wait_until(f"bucket {name}", lambda: "there" if is_ours(s3, name) else "missing", "there")
+    """Create the bucket if it is missing, set its protection and rules, and return its line."""
+    s3 = boto3.client("s3")
+    name = bucket()
+    if not is_accessible(s3, name):
+        create_bucket(s3, name)
     protect(s3, name)
-    let_expire(s3, name)
-    tags = (describe_or_none(s3.get_bucket_tagging, Bucket=name) or {}).get("TagSet", [])
-    if TAG_LIST[0] not in tags:  # AWS only sets all of them: the user's own stay.
-        others = [tag for tag in tags if tag["Key"] != TAG_LIST[0]["Key"]]
-        put(s3.put_bucket_tagging, Bucket=name, Tagging={"TagSet": others + TAG_LIST})
+    set_lifecycle_rules(s3, name)
+    set_tag(s3, name)
     return f"bucket {name} holds the lake"
 
 
-def protect(s3: Any, name: str) -> None:
-    """Shut the bucket to the public and to whoever comes without TLS; encrypt and keep versions."""
-    which, encryption = {"Bucket": name}, "ServerSideEncryptionConfiguration"
-    found = describe_or_none(s3.get_public_access_block, **which)
-    if not matches_desired({"PublicAccessBlockConfiguration": PRIVATE}, found):
-        put(s3.put_public_access_block, **which, PublicAccessBlockConfiguration=PRIVATE)
-    if not matches_desired(
-        {encryption: ENCRYPTED}, describe_or_none(s3.get_bucket_encryption, **which)
-    ):
-        put(s3.put_bucket_encryption, **which, **{encryption: ENCRYPTED})
-    if not matches_desired(VERSIONED, s3.get_bucket_versioning(**which)):
-        put(s3.put_bucket_versioning, **which, VersioningConfiguration=VERSIONED)
-    refuse_plain_text(s3, name)
+def create_bucket(s3: S3Client, name: str) -> None:
+    """Create the bucket, and return once it exists."""
+
+    def create_in_region() -> None:
+        if region() == "us-east-1":  # The one region that S3 does not accept as a constraint.
+            s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced")
+        else:
+            s3.create_bucket(
+                Bucket=name,
+                ObjectOwnership="BucketOwnerEnforced",
+                CreateBucketConfiguration={"LocationConstraint": region()},
+            )
+
+    def existence() -> str:
+        return "present" if is_accessible(s3, name) else "missing"
+
+    retry_until_accepted(create_in_region)
+    wait_until(f"bucket {name}", existence, "present")
 
 
-def let_expire(s3: Any, name: str) -> None:
-    """Let go what nobody needs any more; the user's own rules stay."""
-    ours, get = [RESULTS, UPLOADS], s3.get_bucket_lifecycle_configuration
-    rules = (describe_or_none(get, Bucket=name) or {"Rules": []})["Rules"]
-    if not matches_desired(ours, rules):
-        named = [rule["ID"] for rule in ours]
-        others = [rule for rule in rules if rule.get("ID") not in named]
-        change, wanted = s3.put_bucket_lifecycle_configuration, {"Rules": others + ours}
-        put(change, Bucket=name, LifecycleConfiguration=wanted)
-
-
-def refuse_plain_text(s3: Any, name: str) -> None:
-    """Add the statement on TLS to the bucket's policy; those of the user stay."""
-    found = describe_or_none(s3.get_bucket_policy, Bucket=name)
-    now = json.loads(found["Policy"]) if found else document()
-    wanted = with_statement(now, tls_only(location()))
-    if normalized(wanted) != normalized(now):
-        put(s3.put_bucket_policy, Bucket=name, Policy=json.dumps(wanted))
-
-
-def put(change: Callable[..., object], **what: Any) -> None:
-    """Change the bucket once AWS is done with the change before, and with making it."""
-    retry_until_accepted(lambda: change(**what))
-
-
-def is_ours(s3: Any, name: str) -> bool:
-    """Return whether the bucket is there; refuse where another account has taken its name."""
+def is_accessible(s3: S3Client, name: str) -> bool:
+    """Return whether the bucket exists; raise SetupError if these credentials may not see it."""
     try:
         return describe_or_none(s3.head_bucket, Bucket=name) is not None
     except ClientError as error:
         if error.response["Error"]["Code"] != "403":
             raise
     raise SetupError(
-        f"bucket {name} is closed to these credentials: let them s3:ListBucket it, or, if it "
-        f"belongs to somebody else, choose another PIPELINE_NAME"
+        f"access denied to bucket {name}: allow these credentials s3:ListBucket, or, if another "
+        f"account owns it, choose another PIPELINE_NAME"
     )
+
+
+# A bucket that is new, or still being changed, refuses changes for a while: hence the retries.
+
+
+def protect(s3: S3Client, name: str) -> None:
+    """Block public access and requests without TLS; enable encryption and versioning."""
+    public_access = describe_or_none(s3.get_public_access_block, Bucket=name)
+    if not matches_desired({"PublicAccessBlockConfiguration": PRIVATE}, public_access):
+        retry_until_accepted(
+            lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
+        )
+    encryption = describe_or_none(s3.get_bucket_encryption, Bucket=name)
+    if not matches_desired({"ServerSideEncryptionConfiguration": ENCRYPTED}, encryption):
+        retry_until_accepted(
+            lambda: s3.put_bucket_encryption(
+                Bucket=name, ServerSideEncryptionConfiguration=ENCRYPTED
+            )
+        )
+    if not matches_desired(VERSIONED, s3.get_bucket_versioning(Bucket=name)):
+        retry_until_accepted(
+            lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=VERSIONED)
+        )
+    require_tls(s3, name)
+
+
+def require_tls(s3: S3Client, name: str) -> None:
+    """Add the TLS statement to the bucket's policy, and keep the user's statements."""
+    response = describe_or_none(s3.get_bucket_policy, Bucket=name)
+    current = json.loads(response["Policy"]) if response else policy_document()
+    desired = with_statement(current, tls_only_statement(location()))
+    if normalized(desired) != normalized(current):
+        retry_until_accepted(lambda: s3.put_bucket_policy(Bucket=name, Policy=json.dumps(desired)))
+
+
+def set_lifecycle_rules(s3: S3Client, name: str) -> None:
+    """Let query results and unfinished uploads expire, and keep the user's rules."""
+    response = describe_or_none(s3.get_bucket_lifecycle_configuration, Bucket=name)
+    current = response["Rules"] if response else []
+    if not matches_desired(LIFECYCLE_RULES, current):
+        own_ids = [rule["ID"] for rule in LIFECYCLE_RULES]
+        others = [rule for rule in current if rule.get("ID") not in own_ids]
+        retry_until_accepted(
+            lambda: s3.put_bucket_lifecycle_configuration(
+                Bucket=name, LifecycleConfiguration={"Rules": [*others, *LIFECYCLE_RULES]}
+            )
+        )
+
+
+def set_tag(s3: S3Client, name: str) -> None:
+    """Add the pipeline's tag, and keep the user's tags, which the API would replace."""
+    response = describe_or_none(s3.get_bucket_tagging, Bucket=name)
+    current: Sequence[TagTypeDef] = response["TagSet"] if response else []
+    if TAG_LIST[0] not in current:
+        others = [tag for tag in current if tag["Key"] != TAG_LIST[0]["Key"]]
+        retry_until_accepted(
+            lambda: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
+        )
 
 
 if __name__ == "__main__":

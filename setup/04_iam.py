@@ -1,45 +1,66 @@
-"""Create one role for each service: pipe, Firehose, Lambda, crawler; each may do what it must."""
+"""Create a role for each service (pipe, Firehose, Lambda, crawler) with the rights it needs."""
+
+from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run
-from setup.lib.iam_policies import Policy, normalized, rights, trusts
+from setup.lib.iam_policies import Policy, normalized, role_policies, trust_policies
 from setup.lib.resources import describe_or_none
 from setup.names import PIPELINE, TAG_LIST, location
 
+if TYPE_CHECKING:
+    from types_boto3_iam.client import IAMClient
+
 
 def create() -> str:
-    """Create or update the roles, and say which there are."""
-    iam, here = boto3.client("iam"), location()
-    trusted, allowed = trusts(here), rights(here)
-    for service in allowed:
-        put_role(iam, here.role_name(service), trusted[service], allowed[service])
-    return f"roles {', '.join(map(here.role_name, allowed))}"
+    """Create or update the roles, and return a line with their names."""
+    iam = boto3.client("iam")
+    here = location()
+    trusted = trust_policies(here)
+    role_names = []
+    for service, policy in role_policies(here).items():
+        name = here.role_name(service)
+        put_role(iam, name, trusted[service])
+        put_policy(iam, name, policy)
+        role_names.append(name)
+    return f"roles {', '.join(role_names)}"
 
 
-def put_role(iam: Any, name: str, trusted: Policy, allowed: Policy) -> None:
-    """Create the role with its only policy, or give both their present text."""
-    if found := describe_or_none(iam.get_role, RoleName=name):
-        if normalized(found["Role"]["AssumeRolePolicyDocument"]) != normalized(trusted):
-            iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trusted))
-    else:
+def put_role(iam: IAMClient, name: str, trust: Policy) -> None:
+    """Create the role, or update its trust policy."""
+    response = describe_or_none(iam.get_role, RoleName=name)
+    if response is None:
         iam.create_role(
             RoleName=name,
-            AssumeRolePolicyDocument=json.dumps(trusted),
+            AssumeRolePolicyDocument=json.dumps(trust),
             Description=f"Made by setup/04_iam.py for {PIPELINE}.",
             Tags=TAG_LIST,
         )
-    which = {"RoleName": name, "PolicyName": PIPELINE}
-    policy = describe_or_none(iam.get_role_policy, **which)
-    if not policy or normalized(policy["PolicyDocument"]) != normalized(allowed):
-        iam.put_role_policy(**which, PolicyDocument=json.dumps(allowed))
+    elif not is_equivalent(response["Role"]["AssumeRolePolicyDocument"], trust):
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
+
+
+def put_policy(iam: IAMClient, role_name: str, policy: Policy) -> None:
+    """Create or update the role's only policy."""
+    response = describe_or_none(iam.get_role_policy, RoleName=role_name, PolicyName=PIPELINE)
+    if response is None or not is_equivalent(response["PolicyDocument"], policy):
+        iam.put_role_policy(
+            RoleName=role_name, PolicyName=PIPELINE, PolicyDocument=json.dumps(policy)
+        )
+
+
+# botocore decodes a policy document, though its stubs also allow text.
+def is_equivalent(actual: Any, desired: Policy) -> bool:
+    """Return whether AWS's policy document means the desired one."""
+    return normalized(actual) == normalized(desired)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
-"""Deploy the function that turns changes into rows, its log, and the count of failed records.
+"""Deploy the function that turns changes into rows, with its log group and its failure metric.
 
-With --zip-only it only writes the zip, for deploying it by hand.
+With --zip-only the script only writes the zip, for a deployment by hand.
 """
+
+from __future__ import annotations
 
 import sys
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import arguments, report, say
 from setup.lib.lambda_zip import build_zip, write_zip
@@ -25,8 +27,13 @@ from setup.lib.waiters import (
 )
 from setup.names import FAILED_RECORDS, FUNCTION, FUNCTION_LOGS, PIPELINE, TAGS
 
-WHAT = f"function {FUNCTION}"
-SETTINGS = {
+if TYPE_CHECKING:
+    from types_boto3_lambda.client import LambdaClient
+    from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
+
+LABEL = f"function {FUNCTION}"
+# Passed by name, with the role, to create and to update the function.
+SETTINGS: dict[str, Any] = {
     "Runtime": "python3.13",
     "Handler": "lambda_function.lambda_handler",
     "Timeout": 60,
@@ -35,34 +42,49 @@ SETTINGS = {
 
 
 def create() -> str:
-    """Create or update the function, and say which code it runs."""
-    function, code = boto3.client("lambda"), build_zip()
+    """Create or update the function, and return a line with the hash of its code."""
+    functions = boto3.client("lambda")
+    code = build_zip()
     settings = {"FunctionName": FUNCTION, "Role": require_role("lambda"), **SETTINGS}
     ensure_log_group(FUNCTION_LOGS)
-    count_failures()
-    delete = function.delete_function  # One that could not be made AWS does not let be changed.
-    now = delete_if_creation_failed(WHAT, function_state, lambda: delete(FunctionName=FUNCTION))
-    if now == "missing":
-        new = settings | {"Code": {"ZipFile": code}, "Tags": TAGS}
-        retry_until_accepted(lambda: function.create_function(**new))
-    elif has_failed(now) or not matches_desired(settings, described(function)):
-        retry_until_accepted(lambda: function.update_function_configuration(**settings))
-    wait_until(WHAT, function_state, "Successful")  # Lambda takes one change after the other.
-    if described(function)["CodeSha256"] != b64encode(sha256(code).digest()).decode():
-        function.update_function_code(FunctionName=FUNCTION, ZipFile=code)
-        wait_until(WHAT, function_state, "Successful")
-    return f"{WHAT} runs code {described(function)['CodeSha256']}"
+    put_failure_metric()
+    put_function(functions, settings, code)
+    if code_hash(functions) != b64encode(sha256(code).digest()).decode():
+        functions.update_function_code(FunctionName=FUNCTION, ZipFile=code)
+        wait_until(LABEL, function_state, "Successful")
+    return f"{LABEL} runs code {code_hash(functions)}"
 
 
-def described(function: Any) -> dict[str, Any]:
+def put_function(functions: LambdaClient, settings: dict[str, Any], code: bytes) -> None:
+    """Create the function or update its settings, and return once Lambda is done with it."""
+    # Lambda does not let a function be changed that it failed to create.
+    state = delete_if_creation_failed(
+        LABEL, function_state, lambda: functions.delete_function(FunctionName=FUNCTION)
+    )
+    if state == "missing":
+        retry_until_accepted(
+            lambda: functions.create_function(**settings, Code={"ZipFile": code}, Tags=TAGS)
+        )
+    elif has_failed(state) or not matches_desired(settings, get_config(functions)):
+        retry_until_accepted(lambda: functions.update_function_configuration(**settings))
+    wait_until(LABEL, function_state, "Successful")  # Lambda accepts one change at a time.
+
+
+def get_config(functions: LambdaClient) -> FunctionConfigurationResponseTypeDef:
     """Return the function's configuration."""
-    return function.get_function_configuration(FunctionName=FUNCTION)
+    return functions.get_function_configuration(FunctionName=FUNCTION)
 
 
-def count_failures() -> None:
-    """Count the failed records that the function's log tells of: one line of JSON for a batch."""
-    logs, which = boto3.client("logs"), {"logGroupName": FUNCTION_LOGS}
-    wanted = {
+def code_hash(functions: LambdaClient) -> str:
+    """Return the hash of the deployed zip, as Lambda writes it."""
+    return get_config(functions)["CodeSha256"]
+
+
+def put_failure_metric() -> None:
+    """Count failed records from the function's log, which has one JSON line for each batch."""
+    logs = boto3.client("logs")
+    # Passed by name to create and to update the filter.
+    desired: dict[str, Any] = {
         "filterName": FAILED_RECORDS,
         "filterPattern": "{ $.failed > 0 }",
         "metricTransformations": [
@@ -74,17 +96,24 @@ def count_failures() -> None:
             }
         ],
     }
-    found = describe_or_none(logs.describe_metric_filters, **which, filterNamePrefix=FAILED_RECORDS)
-    if not found or not matches_desired([wanted], found["metricFilters"]):
-        logs.put_metric_filter(**which, **wanted)
+    response = describe_or_none(
+        logs.describe_metric_filters, logGroupName=FUNCTION_LOGS, filterNamePrefix=FAILED_RECORDS
+    )
+    if response is None or not matches_desired([desired], response["metricFilters"]):
+        logs.put_metric_filter(logGroupName=FUNCTION_LOGS, **desired)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    about = "write the zip, to build/lambda.zip unless told otherwise, and change nothing on AWS"
-    path = {"metavar": "PATH", "nargs": "?", "const": "build/lambda.zip"}
-    parser.add_argument("--zip-only", **path, help=about)
-    if (path := parser.parse_args().zip_only) is not None:
-        say(lambda: write_zip(Path(path)), parser.prog)
+    parser.add_argument(
+        "--zip-only",
+        metavar="PATH",
+        nargs="?",
+        const="build/lambda.zip",
+        help="only write the zip to PATH (default: build/lambda.zip)",
+    )
+    args = parser.parse_args()
+    if args.zip_only is not None:
+        say(lambda: write_zip(Path(args.zip_only)), parser.prog)
     else:
         report(create, parser.prog)

@@ -1,16 +1,18 @@
-"""Create the Firehose stream: changes from Kinesis, made rows by the function, filed by day."""
+"""Create the Firehose stream that reads changes from Kinesis and writes rows to the lake by day."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup import names
 from setup.lib.cli import run
-from setup.lib.log_groups import ensure_log_group
+from setup.lib.log_groups import ensure_log_group, ensure_log_stream
 from setup.lib.resources import (
     delivery_state,
     matches_desired,
@@ -27,33 +29,36 @@ from setup.lib.waiters import (
 )
 from setup.names import DELIVERY, FUNCTION
 
-WHAT = f"Firehose stream {DELIVERY}"
-CALLING = {
-    "BufferSizeInMBs": "1",  # The function's answer must stay under 6 MB.
-    "BufferIntervalInSeconds": "10",  # AWS takes 0 to 900; the rows wait once more for S3.
-    "NumberOfRetries": "3",
-}
+if TYPE_CHECKING:
+    from types_boto3_firehose.client import FirehoseClient
+    from types_boto3_firehose.type_defs import (
+        ExtendedS3DestinationConfigurationTypeDef,
+        KinesisStreamSourceConfigurationTypeDef,
+        ProcessorTypeDef,
+    )
+
+LABEL = f"Firehose stream {DELIVERY}"
 
 
 def create() -> str:
-    """Create the Firehose stream or change where it writes, and say so once it is active."""
-    firehose, get_function = boto3.client("firehose"), boto3.client("lambda").get_function
-    source = {"KinesisStreamARN": require_stream(), "RoleARN": require_role("firehose")}
+    """Create or update the Firehose stream, and return its line once it is active."""
+    firehose = boto3.client("firehose")
+    source: KinesisStreamSourceConfigurationTypeDef = {
+        "KinesisStreamARN": require_stream(),
+        "RoleARN": require_role("firehose"),
+    }
+    get_function = boto3.client("lambda").get_function
     require(f"function {FUNCTION}", "05_lambda", get_function, FunctionName=FUNCTION)
-    wanted = destination(source["RoleARN"], require_bucket())
-    ensure_log_group(
-        names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM
-    )  # Firehose itself creates neither.
-    retry_until_accepted(lambda: attempt(firehose, source, wanted))
-    update(firehose, source, wanted)
-    return f"{WHAT} delivers to s3://{names.bucket()}/{names.LAKE}"
+    desired = destination(source["RoleARN"], require_bucket())
+    ensure_log_group(names.DELIVERY_LOGS)  # Firehose creates neither of the two.
+    ensure_log_stream(names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM)
+    retry_until_accepted(lambda: create_active_stream(firehose, source, desired))
+    update(firehose, source, desired)
+    return f"{LABEL} delivers to s3://{names.bucket()}/{names.LAKE}"
 
 
-def destination(role: str, bucket: str) -> dict[str, Any]:
-    """Return where Firehose writes and how."""
-    function = names.arn("lambda", f"function:{FUNCTION}:$LATEST")
-    told = {"LambdaArn": function, **CALLING}.items()
-    calling = [{"ParameterName": name, "ParameterValue": value} for name, value in told]
+def destination(role: str, bucket: str) -> ExtendedS3DestinationConfigurationTypeDef:
+    """Return the configuration of the destination, for the ARNs of a role and a bucket."""
     return {
         "RoleARN": role,
         "BucketARN": bucket,
@@ -61,15 +66,15 @@ def destination(role: str, bucket: str) -> dict[str, Any]:
         "ErrorOutputPrefix": f"{names.ERRORS}!{{firehose:error-output-type}}/"
         "!{timestamp:yyyy-MM-dd}/",
         "CompressionFormat": "GZIP",
-        # With dynamic partitioning AWS takes nothing smaller.
+        # The smallest buffer that AWS accepts with dynamic partitioning.
         "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": names.FLUSH_SECONDS},
         "DynamicPartitioningConfiguration": {
             "Enabled": True,
             "RetryOptions": {"DurationInSeconds": 300},
         },
         "ProcessingConfiguration": {
-            "Enabled": True,  # Left out it counts as False: raw changes would reach the lake.
-            "Processors": [{"Type": "Lambda", "Parameters": calling}],
+            "Enabled": True,  # The default is False: raw changes would reach the lake.
+            "Processors": [lambda_processor()],
         },
         "CloudWatchLoggingOptions": {
             "Enabled": True,
@@ -79,41 +84,70 @@ def destination(role: str, bucket: str) -> dict[str, Any]:
     }
 
 
-def attempt(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> None:
-    """Create the stream unless it is there, and return once it is active."""
-    which, delete = {"DeliveryStreamName": DELIVERY}, firehose.delete_delivery_stream
-    if delete_if_creation_failed(WHAT, delivery_state, lambda: delete(**which)) == "missing":
+def lambda_processor() -> ProcessorTypeDef:
+    """Return the configuration with which Firehose calls the function."""
+    function = names.arn("lambda", f"function:{FUNCTION}:$LATEST")
+    return {
+        "Type": "Lambda",
+        "Parameters": [
+            {"ParameterName": "LambdaArn", "ParameterValue": function},
+            # The function's response has to stay below 6 MB.
+            {"ParameterName": "BufferSizeInMBs", "ParameterValue": "1"},
+            # AWS accepts 0 to 900; the rows are buffered once more for S3.
+            {"ParameterName": "BufferIntervalInSeconds", "ParameterValue": "10"},
+            {"ParameterName": "NumberOfRetries", "ParameterValue": "3"},
+        ],
+    }
+
+
+def create_active_stream(
+    firehose: FirehoseClient,
+    source: KinesisStreamSourceConfigurationTypeDef,
+    desired: ExtendedS3DestinationConfigurationTypeDef,
+) -> None:
+    """Create the Firehose stream if it is missing, and return once it is active."""
+    state = delete_if_creation_failed(
+        LABEL,
+        delivery_state,
+        lambda: firehose.delete_delivery_stream(DeliveryStreamName=DELIVERY),
+    )
+    if state == "missing":
         firehose.create_delivery_stream(
-            **which,
+            DeliveryStreamName=DELIVERY,
             DeliveryStreamType="KinesisStreamAsSource",
             KinesisStreamSourceConfiguration=source,
-            ExtendedS3DestinationConfiguration=wanted,
+            ExtendedS3DestinationConfiguration=desired,
             Tags=names.TAG_LIST,
         )
-    wait_until(WHAT, delivery_state, "ACTIVE")
+    wait_until(LABEL, delivery_state, "ACTIVE")
 
 
-def update(firehose: Any, source: dict[str, str], wanted: dict[str, Any]) -> None:
-    """Change what may be changed; refuse where only a new Firehose stream would do."""
-    described = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    found = described["DeliveryStreamDescription"]
-    now = found["Destinations"][0]["ExtendedS3DestinationDescription"]
-    same_source = matches_desired({"Source": {"KinesisStreamSourceDescription": source}}, found)
-    if not (
-        same_source
-        and matches_desired({"DynamicPartitioningConfiguration": {"Enabled": True}}, now)
-    ):
+def update(
+    firehose: FirehoseClient,
+    source: KinesisStreamSourceConfigurationTypeDef,
+    desired: ExtendedS3DestinationConfigurationTypeDef,
+) -> None:
+    """Update the destination; raise SetupError where only a new Firehose stream would do."""
+    response = firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    stream = response["DeliveryStreamDescription"]
+    [current] = stream["Destinations"]
+    s3_destination = current["ExtendedS3DestinationDescription"]
+    has_source = matches_desired({"Source": {"KinesisStreamSourceDescription": source}}, stream)
+    is_partitioned = matches_desired(
+        {"DynamicPartitioningConfiguration": {"Enabled": True}}, s3_destination
+    )
+    if not (has_source and is_partitioned):
         raise SetupError(
-            f"{WHAT} reads another stream or files rows differently, which cannot be changed: run "
+            f"{LABEL} reads another stream or is not partitioned, which cannot be changed: run "
             f"aws pipes stop-pipe --name {names.PIPE}, wait two minutes, run aws firehose "
             f"delete-delivery-stream --delivery-stream-name {DELIVERY}, then python setup"
         )
-    if not matches_desired(wanted, now):
+    if not matches_desired(desired, s3_destination):
         firehose.update_destination(
             DeliveryStreamName=DELIVERY,
-            CurrentDeliveryStreamVersionId=found["VersionId"],
-            DestinationId=found["Destinations"][0]["DestinationId"],
-            ExtendedS3DestinationUpdate=wanted,
+            CurrentDeliveryStreamVersionId=stream["VersionId"],
+            DestinationId=current["DestinationId"],
+            ExtendedS3DestinationUpdate=desired,
         )
 
 

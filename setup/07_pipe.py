@@ -1,12 +1,14 @@
-"""Create the pipe from the table's stream to Kinesis, stopped, and the queue of dead letters."""
+"""Create the pipe from the table's stream to Kinesis, stopped, and its dead-letter queue."""
+
+from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run
 from setup.lib.resources import (
@@ -25,88 +27,110 @@ from setup.lib.waiters import (
 )
 from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
 
-QUEUE = {"MessageRetentionPeriod": "1209600", "SqsManagedSseEnabled": "true"}  # 14 days
-START = {"StartingPosition": "TRIM_HORIZON"}  # Orders written before the pipe are read too.
-READING = {
-    "BatchSize": 500,  # Kinesis takes no more in one call.
+if TYPE_CHECKING:
+    from types_boto3_pipes.client import PipesClient
+
+LABEL = f"pipe {PIPE}"
+# The parts of a pipe's parameters are shared by its creation, update and description, for each of
+# which the stubs have a type of its own.
+Params = dict[str, Any]
+QUEUE = {
+    "MessageRetentionPeriod": "1209600",  # 14 days
+    "SqsManagedSseEnabled": "true",
+}
+START: Params = {"StartingPosition": "TRIM_HORIZON"}  # Reads orders older than the pipe too.
+READING: Params = {
+    "BatchSize": 500,  # Kinesis accepts no more records in one call.
     "MaximumBatchingWindowInSeconds": 1,
-    # With pauses that grow to a minute these outlast an hour of throttling. They end well before
-    # the record age, or what waits behind a poisoned record would grow too old with it.
+    # With pauses that grow to a minute the retries outlast an hour of throttling. They end well
+    # before the record age, or the records behind a poison record would grow too old with it.
     "MaximumRetryAttempts": 120,
-    "MaximumRecordAgeInSeconds": 6 * 3600,  # A dead letter points into the stream: 24 h are left.
+    "MaximumRecordAgeInSeconds": 6 * 3600,  # A dead letter points into the stream, kept for 24 h.
     "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
 }
-# Every event has an id, whatever the table's key is; the order of changes is in the rows.
-TARGET = {"KinesisStreamParameters": {"PartitionKey": "$.eventID"}}
-# A filter would leave changes out, an enrichment or a template alter them: emptied, they are gone.
-UNFILTERED = {"FilterCriteria": {"Filters": []}}
-UNALTERED = {"Enrichment": "", "TargetParameters": TARGET | {"InputTemplate": ""}}
+# Every event has an id, whatever the table's key is; the rows hold the order of changes.
+TARGET: Params = {"KinesisStreamParameters": {"PartitionKey": "$.eventID"}}
+# Clear any filter, enrichment or template: they would drop or alter changes.
+UNFILTERED: Params = {"FilterCriteria": {"Filters": []}}
+UNALTERED: Params = {"Enrichment": "", "TargetParameters": {**TARGET, "InputTemplate": ""}}
 
 
 def create() -> str:
-    """Create the queue and the pipe, or change what differs, and tell the state of the pipe."""
-    pipes, source = boto3.client("pipes"), changes()
-    common = {"Name": PIPE, "RoleArn": require_role("pipe"), "Target": require_stream()}
-    common["TargetParameters"] = TARGET
-    reading = READING | {"DeadLetterConfig": {"Arn": put_queue()}}
-    retry_until_accepted(lambda: attempt(pipes, source, common, reading))
-    found = pipes.describe_pipe(Name=PIPE)
-    if found["Source"] != source:
+    """Create or update the queue and the pipe, and return a line with the pipe's state."""
+    pipes = boto3.client("pipes")
+    source = require_table_stream()
+    role = require_role("pipe")
+    target = require_stream()
+    reading = {**READING, "DeadLetterConfig": {"Arn": put_queue()}}
+    retry_until_accepted(lambda: create_stopped_pipe(pipes, source, role, target, reading))
+    pipe = pipes.describe_pipe(Name=PIPE)
+    if pipe["Source"] != source:
         raise SetupError(
-            f"pipe {PIPE} reads {found['Source']}, but the table's stream is {source}: a pipe's "
+            f"{LABEL} reads {pipe['Source']}, but the table's stream is {source}: a pipe's "
             f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
             f"python setup/07_pipe.py and python setup/08_start_pipe.py"
         )
-    wanted = common | UNALTERED
-    wanted["SourceParameters"] = UNFILTERED | {"DynamoDBStreamParameters": reading}
-    if found["CurrentState"] == "UPDATE_FAILED" or not matches_desired(wanted, found):
-        pipes.update_pipe(**wanted)
-    # One that could not be started or stopped is 08_start_pipe's business.
-    ends = ("STOPPED", "RUNNING", "START_FAILED", "STOP_FAILED")
-    state = wait_until(f"pipe {PIPE}", pipe_state, *ends)
-    return f"pipe {PIPE} from {TABLE} to {STREAM} is {state}"
+    desired: Params = {
+        "Name": PIPE,
+        "RoleArn": role,
+        "Target": target,
+        **UNALTERED,
+        "SourceParameters": {**UNFILTERED, "DynamoDBStreamParameters": reading},
+    }
+    if pipe["CurrentState"] == "UPDATE_FAILED" or not matches_desired(desired, pipe):
+        pipes.update_pipe(**desired)
+    # A pipe that failed to start or stop is left to 08_start_pipe.
+    targets = ("STOPPED", "RUNNING", "START_FAILED", "STOP_FAILED")
+    state = wait_until(LABEL, pipe_state, *targets)
+    return f"{LABEL} from {TABLE} to {STREAM} is {state}"
 
 
-def changes() -> str:
-    """Return the ARN of the table's own stream of changes."""
+def require_table_stream() -> str:
+    """Return the ARN of the table's stream."""
     describe = boto3.client("dynamodb").describe_table
     table = require(f"table {TABLE}", "01_dynamodb", describe, TableName=TABLE)["Table"]
     if not table.get("StreamSpecification", {}).get("StreamEnabled"):
         raise SetupError(f"table {TABLE} has no stream: run python setup/01_dynamodb.py")
-    return table["LatestStreamArn"]
+    return str(table["LatestStreamArn"])
 
 
 def put_queue() -> str:
-    """Create the queue of dead letters or give it its attributes, and return its ARN."""
-    sqs, found = boto3.client("sqs"), None
-    if url := describe_or_none(sqs.get_queue_url, QueueName=DEAD_LETTERS):
-        which = {"QueueUrl": url["QueueUrl"]}
-        # For a minute AWS may still tell the address of a queue that is gone.
-        found = describe_or_none(sqs.get_queue_attributes, **which, AttributeNames=["All"])
-    if found is None:
+    """Create the dead-letter queue or update its attributes, and return its ARN."""
+    sqs = boto3.client("sqs")
+    queue = describe_or_none(sqs.get_queue_url, QueueName=DEAD_LETTERS)
+    url = queue["QueueUrl"] if queue else ""
+    response = None
+    if url:
+        # AWS may still return the URL of a queue that was deleted less than a minute ago.
+        response = describe_or_none(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["All"])
+    if response is None:
         retry_until_accepted(
             lambda: sqs.create_queue(QueueName=DEAD_LETTERS, Attributes=QUEUE, tags=TAGS)
         )
-    elif not matches_desired(QUEUE, found["Attributes"]):
-        sqs.set_queue_attributes(**which, Attributes=QUEUE)
+    elif not matches_desired(QUEUE, response["Attributes"]):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=QUEUE)
     return arn("sqs", DEAD_LETTERS)
 
 
-def attempt(pipes: Any, source: str, common: dict[str, Any], reading: dict[str, Any]) -> None:
-    """Create the pipe unless it is there, and return once AWS is not busy with it."""
-    delete = pipes.delete_pipe
-    if (
-        delete_if_creation_failed(f"pipe {PIPE}", pipe_state, lambda: delete(Name=PIPE))
-        == "missing"
-    ):
+def create_stopped_pipe(
+    pipes: PipesClient, source: str, role: str, target: str, reading: Params
+) -> None:
+    """Create the pipe, stopped, if it is missing, and return once its state is stable."""
+    state = delete_if_creation_failed(LABEL, pipe_state, lambda: pipes.delete_pipe(Name=PIPE))
+    if state == "missing":
+        source_parameters: Any = {"DynamoDBStreamParameters": {**reading, **START}}
+        target_parameters: Any = TARGET
         pipes.create_pipe(
-            **common,
+            Name=PIPE,
+            RoleArn=role,
             Source=source,
-            SourceParameters={"DynamoDBStreamParameters": reading | START},
+            SourceParameters=source_parameters,
+            Target=target,
+            TargetParameters=target_parameters,
             DesiredState="STOPPED",
             Tags=TAGS,
         )
-        wait_until(f"pipe {PIPE}", pipe_state, "STOPPED")
+        wait_until(LABEL, pipe_state, "STOPPED")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,19 @@
 """Create the catalog's database, the table over the lake, and the crawler that adds new columns.
 
-With --crawl it runs the crawler as well, and checks that it left the table as it must be.
+With --crawl the script runs the crawler instead, and checks that the table is still as made here.
 """
+
+from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import arguments, report
 from setup.lib.resources import (
@@ -20,73 +23,90 @@ from setup.lib.resources import (
     require_bucket,
     require_role,
 )
+from setup.lib.run_crawler import run_crawler
 from setup.lib.waiters import retry_until_accepted, wait_until
 from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, location
 
-STRING = {"Type": "string"}  # Every value in the lake is text: read as another type it would fail.
-NEW_COLUMNS = {
-    "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
-    "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
+if TYPE_CHECKING:
+    from types_boto3_glue.client import GlueClient
+    from types_boto3_glue.type_defs import ColumnOutputTypeDef, TableInputTypeDef
+
+# Every value in the lake is text; a query fails on a column of any other type.
+COLUMN_TYPE = "string"
+# AWS writes this JSON in another order and spacing, so it is compared after parsing.
+CRAWLER_CONFIGURATION = {
+    "Version": 1.0,
+    "CrawlerOutput": {
+        "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
+        "Tables": {"AddOrUpdateBehavior": "MergeNewColumns"},
+    },
+    "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas"},
 }
-ONE_TABLE = {"TableGroupingPolicy": "CombineCompatibleSchemas"}
-RULES = {"Version": 1.0, "CrawlerOutput": NEW_COLUMNS, "Grouping": ONE_TABLE}
 
 
 def create() -> str:
-    """Create or update database, table and crawler, and say what the table reads."""
+    """Create or update database, table and crawler, and return their line."""
     glue = boto3.client("glue")
     require_role("crawler")
     require_bucket()
-    if not describe_or_none(glue.get_database, Name=DATABASE):
+    if describe_or_none(glue.get_database, Name=DATABASE) is None:
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
-    columns = put_table(glue)
+    column_count = put_table(glue)
     put_crawler(glue)
-    return f"table {DATABASE}.{CHANGES} has {columns} columns, crawler {CRAWLER} is ready"
+    return f"table {DATABASE}.{CHANGES} has {column_count} columns, crawler {CRAWLER} is ready"
 
 
-def put_table(glue: Any) -> int:
-    """Create the table, or add what it lacks; return its number of columns."""
-    found = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
-    now = found["Table"] if found else {"StorageDescriptor": {"Columns": []}}
-    wanted = table(now["StorageDescriptor"]["Columns"])
-    if not found:
-        glue.create_table(DatabaseName=DATABASE, TableInput=wanted)
-    elif not matches_desired(wanted, now):
-        wanted["Parameters"] = now.get("Parameters", {}) | wanted["Parameters"]
-        glue.update_table(DatabaseName=DATABASE, TableInput=wanted)
-    return len(wanted["StorageDescriptor"]["Columns"])
+def put_table(glue: GlueClient) -> int:
+    """Create or update the table, and return its number of columns."""
+    response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
+    if response is None:
+        desired = table_input([])
+        glue.create_table(DatabaseName=DATABASE, TableInput=desired)
+    else:
+        current = response["Table"]
+        desired = table_input(current["StorageDescriptor"]["Columns"])
+        if not matches_desired(desired, current):
+            parameters = {**current.get("Parameters", {}), **desired["Parameters"]}
+            desired["Parameters"] = parameters
+            glue.update_table(DatabaseName=DATABASE, TableInput=desired)
+    return len(desired["StorageDescriptor"]["Columns"])
 
 
-def table(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the table over the lake: columns that were found stay, those it lacks join them."""
-    kept = [{**column, **STRING} for column in found]
-    lacking = [name for name in COLUMNS if name not in [column["Name"] for column in kept]]
-    where = f"s3://{bucket()}/{LAKE}"
+def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTypeDef:
+    """Return the table over the lake: its current columns, then those of COLUMNS it lacks."""
+    current_names = [column["Name"] for column in current_columns]
+    new_names = [name for name in COLUMNS if name not in current_names]
+    path = f"s3://{bucket()}/{LAKE}"
     return {
         "Name": CHANGES,
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": "dt", **STRING}],
+        "PartitionKeys": [{"Name": "dt", "Type": COLUMN_TYPE}],
         "Parameters": {
             "EXTERNAL": "TRUE",
             "classification": "json",
             "compressionType": "gzip",
-            # Athena works the days out, so that their rows show without a crawl. A day out of range
-            # has no rows and no error: it begins before any change, and ends for clocks ahead.
+            # Athena computes the partitions, so a new day is readable before any crawl. A day out
+            # of the range is skipped without an error: it starts before the first change, and ends
+            # tomorrow for the sake of clocks that are ahead.
             "projection.enabled": "true",
             "projection.dt.type": "date",
             "projection.dt.format": "yyyy-MM-dd",
             "projection.dt.range": f"{FIRST_DAY},NOW+1DAY",
             "projection.dt.interval": "1",
             "projection.dt.interval.unit": "DAYS",
-            "storage.location.template": f"{where}dt=${{dt}}/",
+            "storage.location.template": f"{path}dt=${{dt}}/",
         },
         "StorageDescriptor": {
-            "Columns": kept + [{"Name": name, **STRING} for name in lacking],
-            "Location": where,
+            "Columns": [
+                *({**column, "Type": COLUMN_TYPE} for column in current_columns),
+                *({"Name": name, "Type": COLUMN_TYPE} for name in new_names),
+            ],
+            "Location": path,
             "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
             "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
             "Compressed": True,
-            "SerdeInfo": {  # AWS calls the results of the other one, OpenX's, non-deterministic.
+            # Not OpenX's SerDe, whose results AWS calls non-deterministic.
+            "SerdeInfo": {
                 "SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe",
                 "Parameters": {"serialization.format": "1"},
             },
@@ -94,29 +114,35 @@ def table(found: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def put_crawler(glue: Any) -> None:
-    """Create the crawler, or change what differs once it does not run."""
-    wanted = {
+def put_crawler(glue: GlueClient) -> None:
+    """Create the crawler, or update it once it is not running."""
+    # Passed by name to create and to update the crawler.
+    settings: dict[str, Any] = {
         "Name": CRAWLER,
         "Role": location().role_name("crawler"),
         "Targets": {"CatalogTargets": [{"DatabaseName": DATABASE, "Tables": [CHANGES]}]},
         "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
         "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
     }
-    told = wanted | {"Configuration": json.dumps(RULES)}
-    if (found := describe_or_none(glue.get_crawler, Name=CRAWLER)) is None:
-        retry_until_accepted(lambda: glue.create_crawler(**told, Tags=TAGS))
+    configuration = json.dumps(CRAWLER_CONFIGURATION)
+    response = describe_or_none(glue.get_crawler, Name=CRAWLER)
+    if response is None:
+        retry_until_accepted(
+            lambda: glue.create_crawler(**settings, Configuration=configuration, Tags=TAGS)
+        )
         return
-    rules = json.loads(found["Crawler"].get("Configuration") or "{}")  # AWS writes it anew.
-    if not (matches_desired(wanted, found["Crawler"]) and matches_desired(RULES, rules)):
+    current = response["Crawler"]
+    current_configuration = json.loads(current.get("Configuration") or "{}")
+    is_configured = matches_desired(CRAWLER_CONFIGURATION, current_configuration)
+    if not (is_configured and matches_desired(settings, current)):
         wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
-        retry_until_accepted(lambda: glue.update_crawler(**told))
+        retry_until_accepted(lambda: glue.update_crawler(**settings, Configuration=configuration))
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--crawl", action="store_true", help="run the crawler and check its work")
-    told, step = parser.parse_args(), create
-    if told.crawl:
-        from setup.lib.run_crawler import crawl as step  # It compares with what this script makes.
-    report(step, parser.prog)
+    parser.add_argument(
+        "--crawl", action="store_true", help="only run the crawler and check the table"
+    )
+    args = parser.parse_args()
+    report(run_crawler if args.crawl else create, parser.prog)

@@ -1,67 +1,90 @@
 """Create the Athena workgroup, the views over the lake, and the questions as named queries."""
 
+from __future__ import annotations
+
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run
 from setup.lib.resources import describe_or_none, matches_desired, require
 from setup.lib.waiters import wait_until
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
 
+if TYPE_CHECKING:
+    from types_boto3_athena.client import AthenaClient
+    from types_boto3_athena.type_defs import ResultConfigurationTypeDef
+    from types_boto3_glue.client import GlueClient
+
 ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
-# What makes a view in the catalog, of all that the catalog tells of one.
-VIEW = (
-    *("Name", "Description", "Owner", "TableType", "PartitionKeys", "StorageDescriptor"),
-    *("Parameters", "ViewOriginalText", "ViewExpandedText"),
+DIGEST_PARAMETER = "statements.sha256"
+# The members of the catalog's description of a view that UpdateTable accepts.
+VIEW_MEMBERS = (
+    "Name",
+    "Description",
+    "Owner",
+    "TableType",
+    "PartitionKeys",
+    "StorageDescriptor",
+    "Parameters",
+    "ViewOriginalText",
+    "ViewExpandedText",
 )
 
 
 def create() -> str:
-    """Create or update workgroup, views and named queries, and say how many there are."""
-    athena, get_table = boto3.client("athena"), boto3.client("glue").get_table
-    require(f"table {CHANGES}", "10_glue", get_table, DatabaseName=DATABASE, Name=CHANGES)
+    """Create or update workgroup, views and named queries, and return their line."""
+    athena = boto3.client("athena")
+    glue = boto3.client("glue")
+    require(f"table {CHANGES}", "10_glue", glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     put_workgroup(athena)
-    questions = sorted((ANALYTICS / "questions").glob("*.sql"))
-    put_questions(athena, {path.stem: path.read_text("utf-8") for path in questions})
-    so_far = sha256()
+    question_paths = sorted((ANALYTICS / "questions").glob("*.sql"))
+    put_named_queries(athena, {path.stem: path.read_text("utf-8") for path in question_paths})
+    statements = sha256()
     for view in VIEWS:
         statement = (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8")
-        so_far.update(statement.encode())  # Over a view that changed this one would be stale.
-        put_view(athena, view, statement, so_far.hexdigest())
-    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(questions)} questions"
+        # A view must be recreated when one that it uses changes, so its digest covers those too.
+        statements.update(statement.encode())
+        put_view(athena, glue, view, statement, statements.hexdigest())
+    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(question_paths)} questions"
 
 
-def put_workgroup(athena: Any) -> None:
-    """Create the workgroup or set its limits: where results go, and what a query may read."""
-    results = {
+def put_workgroup(athena: AthenaClient) -> None:
+    """Create or update the workgroup: where results go, and how much a query may read."""
+    results: ResultConfigurationTypeDef = {
         "OutputLocation": f"s3://{bucket()}/{QUERIES}",
         "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
     }
-    settings = {
+    # The API has one type to create a configuration and another to update it.
+    settings: Any = {
         "EnforceWorkGroupConfiguration": True,
         "PublishCloudWatchMetricsEnabled": True,
         "BytesScannedCutoffPerQuery": 100 * 1024**3,  # About half a dollar.
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
-    wanted = settings | {"ResultConfiguration": results}
-    if (found := describe_or_none(athena.get_work_group, WorkGroup=WORKGROUP)) is None:
-        athena.create_work_group(Name=WORKGROUP, Configuration=wanted, Tags=TAG_LIST)
-    elif not matches_desired(wanted, found["WorkGroup"]["Configuration"]):
-        updates = settings | {"ResultConfigurationUpdates": results}
+    desired = {**settings, "ResultConfiguration": results}
+    response = describe_or_none(athena.get_work_group, WorkGroup=WORKGROUP)
+    if response is None:
+        athena.create_work_group(Name=WORKGROUP, Configuration=desired, Tags=TAG_LIST)
+    elif not matches_desired(desired, response["WorkGroup"]["Configuration"]):
+        updates = {**settings, "ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
 
 
-def put_view(athena: Any, name: str, statement: str, digest: str) -> None:
-    """Create or replace the view, and mark it: Athena rewrites its text, so that tells nothing."""
-    glue, which = boto3.client("glue"), {"DatabaseName": DATABASE, "Name": name}
-    mark = {"statements.sha256": digest}
-    if matches_desired({"Table": {"Parameters": mark}}, describe_or_none(glue.get_table, **which)):
+def put_view(
+    athena: AthenaClient, glue: GlueClient, name: str, statement: str, digest: str
+) -> None:
+    """Create or replace the view, unless the catalog has it with the same digest.
+
+    Athena rewrites a view's text, so the digest of the source is kept as a table parameter.
+    """
+    response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=name)
+    if response and response["Table"].get("Parameters", {}).get(DIGEST_PARAMETER) == digest:
         return
     query = athena.start_query_execution(
         QueryString=statement,
@@ -69,31 +92,44 @@ def put_view(athena: Any, name: str, statement: str, digest: str) -> None:
         WorkGroup=WORKGROUP,
     )
 
-    def state() -> str:
-        found = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
-        status = found["QueryExecution"]["Status"]
+    def query_state() -> str:
+        response = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
+        status = response["QueryExecution"]["Status"]
         return f"{status['State']}: {status.get('StateChangeReason', 'no reason given')}"
 
-    wait_until(f"view {name}", state, "SUCCEEDED")
-    made = glue.get_table(**which)["Table"]
-    made["Parameters"] = made.get("Parameters", {}) | mark
-    view = {member: made[member] for member in VIEW if member in made}
-    glue.update_table(DatabaseName=DATABASE, TableInput=view)
+    wait_until(f"view {name}", query_state, "SUCCEEDED")
+    # VIEW_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
+    view: Any = glue.get_table(DatabaseName=DATABASE, Name=name)["Table"]
+    view["Parameters"] = {**view.get("Parameters", {}), DIGEST_PARAMETER: digest}
+    view_input: Any = {member: view[member] for member in VIEW_MEMBERS if member in view}
+    glue.update_table(DatabaseName=DATABASE, TableInput=view_input)
 
 
-def put_questions(athena: Any, questions: dict[str, str]) -> None:
-    """Create or update the named queries; those that somebody else has saved stay as they are."""
+def put_named_queries(athena: AthenaClient, questions: dict[str, str]) -> None:
+    """Create or update a named query for each question, and keep the users' own."""
     pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=WORKGROUP)
-    ids = [found for page in pages for found in page["NamedQueryIds"]]
-    saved = [athena.get_named_query(NamedQueryId=found)["NamedQuery"] for found in ids]
-    known = {query["Name"]: query for query in saved if query["Database"] == DATABASE}
-    for name, text in questions.items():
-        about = text.partition("\n")[0].lstrip("- ")
-        wanted = {"Name": name, "Description": about, "QueryString": text}
-        if name not in known:
-            athena.create_named_query(**wanted, Database=DATABASE, WorkGroup=WORKGROUP)
-        elif not matches_desired(wanted, known[name]):
-            athena.update_named_query(**wanted, NamedQueryId=known[name]["NamedQueryId"])
+    query_ids = [query_id for page in pages for query_id in page["NamedQueryIds"]]
+    queries = [
+        athena.get_named_query(NamedQueryId=query_id)["NamedQuery"] for query_id in query_ids
+    ]
+    current = {query["Name"]: query for query in queries if query["Database"] == DATABASE}
+    for name, sql in questions.items():
+        description = sql.partition("\n")[0].lstrip("- ")
+        if name not in current:
+            athena.create_named_query(
+                Name=name,
+                Description=description,
+                QueryString=sql,
+                Database=DATABASE,
+                WorkGroup=WORKGROUP,
+            )
+        elif not matches_desired({"Description": description, "QueryString": sql}, current[name]):
+            athena.update_named_query(
+                Name=name,
+                Description=description,
+                QueryString=sql,
+                NamedQueryId=current[name]["NamedQueryId"],
+            )
 
 
 if __name__ == "__main__":

@@ -1,117 +1,176 @@
-"""Offer the views to QuickSight: a data source over the workgroup, and a data set for each view.
+"""Add the views to QuickSight: a data source for the workgroup, and a data set for each view.
 
-Optional: without QUICKSIGHT_USER, the ARN of the user or group that shall own them, or in an
-account without QuickSight it makes nothing and says so. What is then clicked: docs/aws.md.
+Optional: set QUICKSIGHT_USER to the ARN of the user or group that is to own them. Without it, or
+in an account without QuickSight, the script creates nothing and says so. docs/aws.md has the rest.
 """
+
+from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run
 from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 
-# AWS takes these actions together or not at all.
-SOURCE_OWNER = (
-    "DescribeDataSource DescribeDataSourcePermissions PassDataSource UpdateDataSource "
-    "DeleteDataSource UpdateDataSourcePermissions"
+if TYPE_CHECKING:
+    from types_boto3_quicksight.client import QuickSightClient
+    from types_boto3_quicksight.type_defs import ResourcePermissionTypeDef
+
+# QuickSight grants all of these actions or none.
+DATA_SOURCE_ACTIONS = (
+    "DescribeDataSource",
+    "DescribeDataSourcePermissions",
+    "PassDataSource",
+    "UpdateDataSource",
+    "DeleteDataSource",
+    "UpdateDataSourcePermissions",
 )
-SET_OWNER = (
-    "DescribeDataSet DescribeDataSetPermissions PassDataSet DescribeIngestion ListIngestions "
-    "UpdateDataSet DeleteDataSet CreateIngestion CancelIngestion UpdateDataSetPermissions"
+DATA_SET_ACTIONS = (
+    "DescribeDataSet",
+    "DescribeDataSetPermissions",
+    "PassDataSet",
+    "DescribeIngestion",
+    "ListIngestions",
+    "UpdateDataSet",
+    "DeleteDataSet",
+    "CreateIngestion",
+    "CancelIngestion",
+    "UpdateDataSetPermissions",
 )
-# Athena's types that are not text; QuickSight's DECIMAL holds what money needs.
-TYPES = {
-    **dict.fromkeys(("tinyint", "smallint", "int", "integer", "bigint"), "INTEGER"),
-    **dict.fromkeys(("decimal", "double", "float", "real"), "DECIMAL"),
-    **dict.fromkeys(("timestamp", "date"), "DATETIME"),
+# Athena's types to QuickSight's, whose DECIMAL is exact enough for money; any other is STRING.
+COLUMN_TYPES = {
+    "tinyint": "INTEGER",
+    "smallint": "INTEGER",
+    "int": "INTEGER",
+    "integer": "INTEGER",
+    "bigint": "INTEGER",
+    "decimal": "DECIMAL",
+    "double": "DECIMAL",
+    "float": "DECIMAL",
+    "real": "DECIMAL",
+    "timestamp": "DATETIME",
+    "date": "DATETIME",
     "boolean": "BOOLEAN",
 }
 
 
 def create() -> str:
-    """Create or update the data source and the data sets, and say whose they are."""
-    quicksight, owner = boto3.client("quicksight"), os.environ.get("QUICKSIGHT_USER")
+    """Create or update the data source and the data sets, and return a line with their owner."""
+    owner = os.environ.get("QUICKSIGHT_USER")
     if not owner:
-        return "left out: QUICKSIGHT_USER names nobody to own the data sets (docs/aws.md)"
+        return "skipped: QUICKSIGHT_USER is not set (docs/aws.md)"
+    quicksight = boto3.client("quicksight")
     if not is_subscribed(quicksight):
-        return f"left out: account {account()} has no QuickSight for you here (docs/aws.md)"
-    put_source(quicksight, owner)
+        return (
+            f"skipped: these credentials see no QuickSight in account {account()} and this "
+            f"region (docs/aws.md)"
+        )
+    put_data_source(quicksight, owner)
     for view in VIEWS:
-        put_set(quicksight, owner, view)
-    return f"QuickSight has {len(VIEWS)} data sets of {owner}"
+        put_data_set(quicksight, owner, view)
+    return f"QuickSight has {len(VIEWS)} data sets, owned by {owner}"
 
 
-def is_subscribed(quicksight: Any) -> bool:
+def is_subscribed(quicksight: QuickSightClient) -> bool:
     """Return whether the account has QuickSight, as far as these credentials may know."""
-    which = {"AwsAccountId": account()}
     try:
-        found = quicksight.describe_account_subscription(**which)
-    except EndpointConnectionError:  # Not every region has QuickSight.
+        response = quicksight.describe_account_subscription(AwsAccountId=account())
+    except EndpointConnectionError:  # QuickSight is not available in every region.
         return False
     except ClientError as error:
         if is_missing(error) or error.response["Error"]["Code"] == "AccessDeniedException":
-            return "identity region" in str(error)  # Signed up in another, which alone tells more.
+            # The account signed up in another region, the only one that may be asked about it.
+            return "identity region" in str(error)
         raise
-    return found["AccountInfo"].get("AccountSubscriptionStatus") == "ACCOUNT_CREATED"
+    status = response["AccountInfo"].get("AccountSubscriptionStatus")
+    return bool(status == "ACCOUNT_CREATED")
 
 
-def put_source(quicksight: Any, owner: str) -> None:
-    """Create or update the data source: Athena, through the pipeline's workgroup and its limits."""
-    which = {"AwsAccountId": account(), "DataSourceId": PIPELINE}
-    parameters = {"AthenaParameters": {"WorkGroup": WORKGROUP}}
-    wanted = {"Name": PIPELINE, "DataSourceParameters": parameters}
-    if (found := describe_or_none(quicksight.describe_data_source, **which)) is None:
-        new = {"Type": "ATHENA", "Permissions": grant(owner, SOURCE_OWNER), "Tags": TAG_LIST}
-        quicksight.create_data_source(**which, **wanted, **new)
-    elif has_failed(found["DataSource"]["Status"]) or not matches_desired(
-        wanted, found["DataSource"]
-    ):
-        quicksight.update_data_source(**which, **wanted)
-    describe, path = quicksight.describe_data_source, ("DataSource", "Status")
-    state = partial(state_at, describe, *path, **which)
-    wait_until(f"data source {PIPELINE}", state, "CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
-
-
-def put_set(quicksight: Any, owner: str, view: str) -> None:
-    """Create or update the data set of a view, with the columns that the catalog tells of it."""
-    which, get_table = {"DatabaseName": DATABASE, "Name": view}, boto3.client("glue").get_table
-    columns = require(f"view {view}", "11_athena", get_table, **which)["Table"]["StorageDescriptor"]
-    relation = {
-        "DataSourceArn": arn("quicksight", f"datasource/{PIPELINE}"),
-        "Catalog": "AwsDataCatalog",
-        "Schema": DATABASE,
-        "Name": view,
-        "InputColumns": [
-            {"Name": one["Name"], "Type": TYPES.get(one["Type"].partition("(")[0], "STRING")}
-            for one in columns["Columns"]
-        ],
+def put_data_source(quicksight: QuickSightClient, owner: str) -> None:
+    """Create or update the data source: Athena, with the pipeline's workgroup and its limits."""
+    # Passed by name to create and to update the data source.
+    settings: dict[str, Any] = {
+        "Name": PIPELINE,
+        "DataSourceParameters": {"AthenaParameters": {"WorkGroup": WORKGROUP}},
     }
-    wanted = {
+    identity = {"AwsAccountId": account(), "DataSourceId": PIPELINE}
+    response = describe_or_none(quicksight.describe_data_source, **identity)
+    if response is None:
+        quicksight.create_data_source(
+            **identity,
+            **settings,
+            Type="ATHENA",
+            Permissions=permissions(owner, DATA_SOURCE_ACTIONS),
+            Tags=TAG_LIST,
+        )
+    elif has_failed(response["DataSource"]["Status"]) or not matches_desired(
+        settings, response["DataSource"]
+    ):
+        quicksight.update_data_source(**identity, **settings)
+
+    def data_source_state() -> str:
+        return state_at(("DataSource", "Status"), quicksight.describe_data_source, **identity)
+
+    targets = ("CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
+    wait_until(f"data source {PIPELINE}", data_source_state, *targets)
+
+
+def put_data_set(quicksight: QuickSightClient, owner: str, view: str) -> None:
+    """Create or update the data set of a view."""
+    # Passed by name to create and to update the data set.
+    settings: dict[str, Any] = {
         "Name": f"{PIPELINE} {view.replace('_', ' ')}",
-        "PhysicalTableMap": {"view": {"RelationalTable": relation}},
+        "PhysicalTableMap": {
+            "view": {
+                "RelationalTable": {
+                    "DataSourceArn": arn("quicksight", f"datasource/{PIPELINE}"),
+                    "Catalog": "AwsDataCatalog",
+                    "Schema": DATABASE,
+                    "Name": view,
+                    "InputColumns": input_columns(view),
+                }
+            }
+        },
         "ImportMode": "DIRECT_QUERY",  # A copy in SPICE would have to be refreshed.
     }
-    which = {"AwsAccountId": account(), "DataSetId": f"{PIPELINE}-{view}"}
-    if (found := describe_or_none(quicksight.describe_data_set, **which)) is None:
-        owned = {"Permissions": grant(owner, SET_OWNER), "Tags": TAG_LIST}
-        quicksight.create_data_set(**which, **wanted, **owned)
-    elif not matches_desired(wanted, found["DataSet"]):
-        quicksight.update_data_set(**which, **wanted)
+    identity = {"AwsAccountId": account(), "DataSetId": f"{PIPELINE}-{view}"}
+    response = describe_or_none(quicksight.describe_data_set, **identity)
+    if response is None:
+        quicksight.create_data_set(
+            **identity,
+            **settings,
+            Permissions=permissions(owner, DATA_SET_ACTIONS),
+            Tags=TAG_LIST,
+        )
+    elif not matches_desired(settings, response["DataSet"]):
+        quicksight.update_data_set(**identity, **settings)
 
 
-def grant(owner: str, actions: str) -> list[dict[str, Any]]:
-    """Return what allows the owner the actions; grants to others stay as they are."""
-    return [{"Principal": owner, "Actions": [f"quicksight:{one}" for one in actions.split()]}]
+def input_columns(view: str) -> list[dict[str, str]]:
+    """Return the view's columns in the catalog, with QuickSight's types."""
+    get_table = boto3.client("glue").get_table
+    response = require(f"view {view}", "11_athena", get_table, DatabaseName=DATABASE, Name=view)
+    columns = response["Table"]["StorageDescriptor"]["Columns"]
+    return [{"Name": column["Name"], "Type": quicksight_type(column["Type"])} for column in columns]
+
+
+def quicksight_type(athena_type: str) -> str:
+    """Return QuickSight's type for one of Athena's, such as `decimal(18,4)`."""
+    return COLUMN_TYPES.get(athena_type.partition("(")[0], "STRING")
+
+
+def permissions(owner: str, actions: tuple[str, ...]) -> list[ResourcePermissionTypeDef]:
+    """Return the grant of the actions to the owner."""
+    return [{"Principal": owner, "Actions": [f"quicksight:{action}" for action in actions]}]
 
 
 if __name__ == "__main__":

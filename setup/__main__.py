@@ -1,7 +1,7 @@
-"""Build the whole pipeline: every script of this folder in its order, each with its line.
+"""Create the whole pipeline: run every numbered script in order, and print a line for each.
 
-With --check nothing is built: each difference between what exists and what the scripts would make
-is a line, with the script that mends it; the exit status is 1 where there is one.
+With --check nothing is created: each difference between AWS and what the scripts would create is a
+line that names the script that fixes it. The exit status is 1 if there is one.
 """
 
 import sys
@@ -9,34 +9,38 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import arguments, report
-from setup.lib.drift import differences
+from setup.lib.drift import find_drift
 from setup.names import PIPELINE
 
 SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[0-9][0-9]_*.py"))
 
 
 def check() -> str:
-    """Return that there is no difference, or end the program with a line for each."""
-    if found := differences(SCRIPTS):
-        print(*found, sep="\n")
+    """Return a line if there is no drift; otherwise print it and exit with status 1."""
+    drift = find_drift(SCRIPTS)
+    if drift:
+        print("\n".join(drift))
         raise SystemExit(1)
-    return f"pipeline {PIPELINE} is as the scripts would make it"
+    return f"no drift: pipeline {PIPELINE} matches the scripts"
 
 
-def line(script: str) -> str:
-    """Return what a script says of its work, after its name."""
+def run_script(script: str) -> str:
+    """Run a script, and return its line after its name."""
     return f"{script}: {import_module(f'setup.{script}').create()}"
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.prog = "python setup"
-    parser.add_argument("--check", action="store_true", help="change nothing, tell what differs")
-    if parser.parse_args().check:
+    parser.add_argument(
+        "--check", action="store_true", help="report drift without changing anything"
+    )
+    args = parser.parse_args()
+    if args.check:
         report(check, parser.prog)
     else:
-        for name in SCRIPTS:
-            report(partial(line, name), f"setup/{name}.py")
+        for script in SCRIPTS:
+            report(partial(run_script, script), f"setup/{script}.py")

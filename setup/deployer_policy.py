@@ -1,16 +1,17 @@
-"""Print the IAM policy of whoever runs these scripts: what they ask of AWS, and nothing else.
+"""Print the IAM policy that these scripts need: the calls that they make, and nothing else.
 
-It fits into a role's own policy, which holds 10 240 characters; docs/aws.md says how to give it.
+It fits into an inline policy of a role, at most 10,240 characters; docs/aws.md shows how to attach
+it.
 """
 
 import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import arguments, report
-from setup.lib.iam_policies import Policy, allow, document
+from setup.lib.iam_policies import Policy, allow, policy_document
 from setup.names import (
     ALARM_TOPIC,
     CRAWLER,
@@ -29,32 +30,67 @@ from setup.names import (
     location,
 )
 
-# Service, its actions, and the pipeline's own things that they are about.
-GRANTS = (
+# For each service: actions, and the resources of the pipeline that they are limited to.
+GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
         "dynamodb",
-        "CreateTable DeleteTable DescribeTable UpdateTable DescribeContinuousBackups "
-        "UpdateContinuousBackups DescribeTimeToLive UpdateTimeToLive ListTagsOfResource "
-        "TagResource",
+        (
+            "CreateTable",
+            "DeleteTable",
+            "DescribeTable",
+            "UpdateTable",
+            "DescribeContinuousBackups",
+            "UpdateContinuousBackups",
+            "DescribeTimeToLive",
+            "UpdateTimeToLive",
+            "ListTagsOfResource",
+            "TagResource",
+        ),
         (f"table/{TABLE}",),
     ),
-    ("dynamodb", "DescribeStream", (f"table/{TABLE}/stream/*",)),
+    ("dynamodb", ("DescribeStream",), (f"table/{TABLE}/stream/*",)),
     (
         "kinesis",
-        "CreateStream DeleteStream DescribeStreamSummary ListShards GetShardIterator GetRecords "
-        "AddTagsToStream ListTagsForStream",
+        (
+            "CreateStream",
+            "DeleteStream",
+            "DescribeStreamSummary",
+            "ListShards",
+            "GetShardIterator",
+            "GetRecords",
+            "AddTagsToStream",
+            "ListTagsForStream",
+        ),
         (f"stream/{STREAM}",),
     ),
     (
         "lambda",
-        "CreateFunction DeleteFunction GetFunction GetFunctionConfiguration UpdateFunctionCode "
-        "UpdateFunctionConfiguration ListTags TagResource",
+        (
+            "CreateFunction",
+            "DeleteFunction",
+            "GetFunction",
+            "GetFunctionConfiguration",
+            "UpdateFunctionCode",
+            "UpdateFunctionConfiguration",
+            "ListTags",
+            "TagResource",
+        ),
         (f"function:{FUNCTION}",),
     ),
     (
         "logs",
-        "CreateLogGroup DeleteLogGroup PutRetentionPolicy CreateLogStream DescribeLogStreams "
-        "PutMetricFilter DeleteMetricFilter DescribeMetricFilters ListTagsForResource TagResource",
+        (
+            "CreateLogGroup",
+            "DeleteLogGroup",
+            "PutRetentionPolicy",
+            "CreateLogStream",
+            "DescribeLogStreams",
+            "PutMetricFilter",
+            "DeleteMetricFilter",
+            "DescribeMetricFilters",
+            "ListTagsForResource",
+            "TagResource",
+        ),
         tuple(
             f"log-group:{group}{end}"
             for group in (FUNCTION_LOGS, DELIVERY_LOGS)
@@ -63,36 +99,72 @@ GRANTS = (
     ),
     (
         "firehose",
-        "CreateDeliveryStream DeleteDeliveryStream DescribeDeliveryStream UpdateDestination "
-        "TagDeliveryStream ListTagsForDeliveryStream",
+        (
+            "CreateDeliveryStream",
+            "DeleteDeliveryStream",
+            "DescribeDeliveryStream",
+            "UpdateDestination",
+            "TagDeliveryStream",
+            "ListTagsForDeliveryStream",
+        ),
         (f"deliverystream/{DELIVERY}",),
     ),
     (
         "pipes",
-        "CreatePipe DeletePipe DescribePipe UpdatePipe StartPipe StopPipe TagResource",
+        (
+            "CreatePipe",
+            "DeletePipe",
+            "DescribePipe",
+            "UpdatePipe",
+            "StartPipe",
+            "StopPipe",
+            "TagResource",
+        ),
         (f"pipe/{PIPE}",),
     ),
     (
         "sqs",
-        "CreateQueue DeleteQueue GetQueueUrl GetQueueAttributes SetQueueAttributes ListQueueTags "
-        "TagQueue",
+        (
+            "CreateQueue",
+            "DeleteQueue",
+            "GetQueueUrl",
+            "GetQueueAttributes",
+            "SetQueueAttributes",
+            "ListQueueTags",
+            "TagQueue",
+        ),
         (DEAD_LETTERS,),
     ),
     (
         "cloudwatch",
-        "PutMetricAlarm DeleteAlarms DescribeAlarms ListTagsForResource TagResource",
+        ("PutMetricAlarm", "DeleteAlarms", "DescribeAlarms", "ListTagsForResource", "TagResource"),
         (f"alarm:{PIPELINE}-*",),
     ),
     (
         "sns",
-        "CreateTopic DeleteTopic GetTopicAttributes Subscribe ListSubscriptionsByTopic "
-        "ListTagsForResource TagResource",
+        (
+            "CreateTopic",
+            "DeleteTopic",
+            "GetTopicAttributes",
+            "Subscribe",
+            "ListSubscriptionsByTopic",
+            "ListTagsForResource",
+            "TagResource",
+        ),
         (ALARM_TOPIC,),
     ),
     (
         "glue",
-        "CreateDatabase DeleteDatabase GetDatabase CreateTable DeleteTable GetTable GetTables "
-        "UpdateTable",
+        (
+            "CreateDatabase",
+            "DeleteDatabase",
+            "GetDatabase",
+            "CreateTable",
+            "DeleteTable",
+            "GetTable",
+            "GetTables",
+            "UpdateTable",
+        ),
         (
             "catalog",
             f"database/{DATABASE}",
@@ -100,72 +172,113 @@ GRANTS = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
-    # Athena makes the views as whoever asks it, and looks at its default database first, or at all.
-    ("glue", "GetDatabase", ("catalog", "database/default")),
-    ("glue", "GetDatabases", ("catalog", "database/*")),
+    # To create a view, Athena looks up the default database, or all databases, with these rights.
+    ("glue", ("GetDatabase",), ("catalog", "database/default")),
+    ("glue", ("GetDatabases",), ("catalog", "database/*")),
     (
         "glue",
-        "DeleteCrawler GetCrawler UpdateCrawler StartCrawler StopCrawler",
+        ("DeleteCrawler", "GetCrawler", "UpdateCrawler", "StartCrawler", "StopCrawler"),
         (f"crawler/{CRAWLER}",),
     ),
-    ("glue", "GetTags TagResource", (f"crawler/{CRAWLER}", f"database/{DATABASE}")),
+    ("glue", ("GetTags", "TagResource"), (f"crawler/{CRAWLER}", f"database/{DATABASE}")),
     (
         "athena",
-        "CreateWorkGroup DeleteWorkGroup GetWorkGroup UpdateWorkGroup StartQueryExecution "
-        "GetQueryExecution CreateNamedQuery GetNamedQuery ListNamedQueries "
-        "UpdateNamedQuery",
+        (
+            "CreateWorkGroup",
+            "DeleteWorkGroup",
+            "GetWorkGroup",
+            "UpdateWorkGroup",
+            "StartQueryExecution",
+            "GetQueryExecution",
+            "CreateNamedQuery",
+            "GetNamedQuery",
+            "ListNamedQueries",
+            "UpdateNamedQuery",
+        ),
         (f"workgroup/{WORKGROUP}",),
     ),
     (
         "athena",
-        "ListTagsForResource TagResource",
+        ("ListTagsForResource", "TagResource"),
         tuple(
             f"{kind}/{WORKGROUP}" for kind in ("workgroup", "datacatalog", "capacity-reservation")
         ),
     ),
     (
         "quicksight",
-        "DeleteDataSource DescribeDataSource UpdateDataSource PassDataSource CreateDataSet "
-        "DeleteDataSet DescribeDataSet UpdateDataSet ListTagsForResource TagResource",
+        (
+            "DeleteDataSource",
+            "DescribeDataSource",
+            "UpdateDataSource",
+            "PassDataSource",
+            "CreateDataSet",
+            "DeleteDataSet",
+            "DescribeDataSet",
+            "UpdateDataSet",
+            "ListTagsForResource",
+            "TagResource",
+        ),
         (f"datasource/{PIPELINE}", f"dataset/{PIPELINE}-*"),
     ),
 )
-ROLES = (
-    "CreateRole DeleteRole GetRole UpdateAssumeRolePolicy GetRolePolicy PutRolePolicy "
-    "DeleteRolePolicy ListRolePolicies ListAttachedRolePolicies DetachRolePolicy TagRole"
+ROLE_ACTIONS = (
+    "CreateRole",
+    "DeleteRole",
+    "GetRole",
+    "UpdateAssumeRolePolicy",
+    "GetRolePolicy",
+    "PutRolePolicy",
+    "DeleteRolePolicy",
+    "ListRolePolicies",
+    "ListAttachedRolePolicies",
+    "DetachRolePolicy",
+    "TagRole",
 )
-BUCKET = (
-    "CreateBucket DeleteBucket ListBucket ListBucketVersions GetBucketLocation GetBucketTagging "
-    "PutBucketTagging GetBucketPublicAccessBlock PutBucketPublicAccessBlock "
-    "PutBucketOwnershipControls GetEncryptionConfiguration PutEncryptionConfiguration "
-    "GetBucketVersioning PutBucketVersioning GetLifecycleConfiguration PutLifecycleConfiguration "
-    "GetBucketPolicy PutBucketPolicy"
+BUCKET_ACTIONS = (
+    "CreateBucket",
+    "DeleteBucket",
+    "ListBucket",
+    "ListBucketVersions",
+    "GetBucketLocation",
+    "GetBucketTagging",
+    "PutBucketTagging",
+    "GetBucketPublicAccessBlock",
+    "PutBucketPublicAccessBlock",
+    "PutBucketOwnershipControls",
+    "GetEncryptionConfiguration",
+    "PutEncryptionConfiguration",
+    "GetBucketVersioning",
+    "PutBucketVersioning",
+    "GetLifecycleConfiguration",
+    "PutLifecycleConfiguration",
+    "GetBucketPolicy",
+    "PutBucketPolicy",
 )
-SERVICES = ("firehose", "glue", "lambda", "pipes")
+ROLE_SERVICES = ("firehose", "glue", "lambda", "pipes")
 
 
-def deployer(location: Location) -> Policy:
-    """Return the policy: every action bound to what bears the pipeline's name."""
+def build_policy(location: Location) -> Policy:
+    """Return the policy: every action is limited to resources with the pipeline's name."""
     roles = [location.role_arn(service) for service in ("pipe", "firehose", "lambda", "crawler")]
-    passed = {"iam:PassedToService": [f"{service}.amazonaws.com" for service in SERVICES]}
-    return document(
-        *(
-            allow(service, tuple(actions.split()), *(location.arn(service, one) for one in things))
-            for service, actions, things in GRANTS
-        ),
-        allow("iam", tuple(ROLES.split()), *roles),
-        allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed}},
-        allow("s3", tuple(BUCKET.split()), location.bucket_arn()),
-        allow("s3", ("DeleteObject", "DeleteObjectVersion"), location.bucket_arn("*")),
-        # Athena reads and writes as whoever asks it; and who sets the bucket's policy may do both.
-        allow("s3", ("GetObject", "PutObject"), location.bucket_arn(), location.bucket_arn("*")),
-        allow(
-            "kinesis",
-            ("StartStreamEncryption",),
-            location.arn("kinesis", f"stream/{STREAM}"),
-            location.arn("kms", "key/*"),
-        ),
-        # AWS takes no narrower resource for these, or does not write which.
+    passed_to = {"iam:PassedToService": [f"{service}.amazonaws.com" for service in ROLE_SERVICES]}
+    stream = location.arn("kinesis", f"stream/{STREAM}")
+    bucket = location.bucket_arn()
+    objects = location.bucket_arn("*")
+    grants = [
+        allow(service, actions, *(location.arn(service, resource) for resource in resources))
+        for service, actions, resources in GRANTS
+    ]
+    return policy_document(
+        *grants,
+        allow("iam", ROLE_ACTIONS, *roles),
+        allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed_to}},
+        allow("s3", BUCKET_ACTIONS, bucket),
+        allow("s3", ("DeleteObject", "DeleteObjectVersion"), objects),
+        # Athena reads and writes with its caller's rights. They widen nothing: the deployer may
+        # set the bucket's policy anyway.
+        allow("s3", ("GetObject", "PutObject"), bucket, objects),
+        allow("kinesis", ("StartStreamEncryption",), stream, location.arn("kms", "key/*")),
+        # AWS supports no narrower resource for these, or does not document one.
         allow("logs", ("DescribeLogGroups",), "*"),
         allow("kinesis", ("UpdateStreamMode",), "*"),
         allow("glue", ("CreateCrawler",), "*"),
@@ -176,4 +289,4 @@ def deployer(location: Location) -> Policy:
 if __name__ == "__main__":
     parser = arguments(__doc__)
     parser.parse_args()
-    report(lambda: json.dumps(deployer(location()), indent=2), parser.prog)
+    report(lambda: json.dumps(build_policy(location()), indent=2), parser.prog)

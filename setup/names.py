@@ -1,29 +1,28 @@
-"""Every name that two scripts share. Region, credentials and endpoint are boto3's own business."""
+"""Names that the scripts share; region, credentials and endpoint are left to boto3."""
 
 import os
 import re
 import sys
 from dataclasses import dataclass
 from functools import cache
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import boto3
 from botocore.exceptions import BotoCoreError, NoRegionError
 
 
-def _refuse(reason: str) -> NoReturn:
-    """End the program as for wrong arguments, before anything is made."""
-    print(reason, file=sys.stderr)
-    raise SystemExit(2)
+def _exit_with_usage_error(message: str) -> NoReturn:
+    print(message, file=sys.stderr)
+    raise SystemExit(2)  # The status of wrong arguments; nothing has been created yet.
 
 
 PIPELINE = os.environ.get("PIPELINE_NAME") or "sales-cdc"
-# The bucket is `NAME-lake-ACCOUNT-REGION`, at most 63 characters, and S3 keeps two beginnings for
-# itself; the database is the name with underscores, which Athena reads unquoted. Every account has
-# a workgroup `primary` and a database `default` already, and others use them.
-FORM = r"(?!sthree-|amzn-s3-|(primary|default)$)(?=.{3,28}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
-if not re.fullmatch(FORM, PIPELINE):
-    _refuse(
+# The bucket is `NAME-lake-ACCOUNT-REGION`, at most 63 characters, and S3 reserves two prefixes.
+# The database is the name with underscores, which Athena accepts unquoted. Every account already
+# has a workgroup `primary` and a database `default` for other uses.
+PIPELINE_PATTERN = r"(?!sthree-|amzn-s3-|(primary|default)$)(?=.{3,28}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+if not re.fullmatch(PIPELINE_PATTERN, PIPELINE):
+    _exit_with_usage_error(
         f"PIPELINE_NAME: expected 3 to 28 characters a-z, 0-9 and single inner dashes, starting "
         f"with a letter and not with 'sthree-' or 'amzn-s3-', and neither 'primary' nor 'default', "
         f"found {PIPELINE!r}"
@@ -32,9 +31,9 @@ if not re.fullmatch(FORM, PIPELINE):
 TABLE = os.environ.get("TABLE_NAME") or f"{PIPELINE}-orders"
 TABLE_IS_ADOPTED = (
     f"{PIPELINE}-orders" != TABLE
-)  # TABLE_NAME is the user's own table: it stays theirs.
+)  # Setup only adds a stream to it; teardown keeps it.
 if not re.fullmatch(r"[a-zA-Z0-9_.-]{3,255}", TABLE):
-    _refuse(
+    _exit_with_usage_error(
         f"TABLE_NAME: expected 3 to 255 characters a-z, A-Z, 0-9, '_', '.' and '-', found {TABLE!r}"
     )
 
@@ -47,49 +46,87 @@ DEAD_LETTERS = f"{PIPELINE}-dead-letters"
 CRAWLER = f"{PIPELINE}-crawler"
 WORKGROUP = PIPELINE
 DATABASE = PIPELINE.replace("-", "_")
-CHANGES = "changes"  # The table over the lake; the views are named after what they show.
+CHANGES = "changes"  # The table over the lake.
 VIEWS = ("order_changes", "orders", "current_orders", "order_lines")  # Each may use those before.
-LAKE, ERRORS, REPLAYED, QUERIES = "lake/", "errors/", "replayed/", "queries/"
-FIRST_DAY = "2026-01-01"  # Athena looks for no day before: no change in the lake is older.
-FLUSH_SECONDS = 60  # How long Firehose gathers rows; with dynamic partitioning no less is allowed.
+# Prefixes in the bucket.
+LAKE = "lake/"
+ERRORS = "errors/"
+REPLAYED = "replayed/"
+QUERIES = "queries/"
+FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be older.
+FLUSH_SECONDS = 60  # Firehose's buffer interval: the minimum with dynamic partitioning.
 FUNCTION_LOGS = f"/aws/lambda/{FUNCTION}"
-DELIVERY_LOGS, DELIVERY_LOG_STREAM = f"/aws/kinesisfirehose/{DELIVERY}", "delivery"
+DELIVERY_LOGS = f"/aws/kinesisfirehose/{DELIVERY}"
+DELIVERY_LOG_STREAM = "delivery"
 FAILED_RECORDS = "FailedRecords"  # The metric, in the namespace PIPELINE.
 ALARM_TOPIC = f"{PIPELINE}-alarms"
 TAGS = {"pipeline": PIPELINE}
-TAG_LIST = [{"Key": "pipeline", "Value": PIPELINE}]  # The same for services that want a list.
+# The same for APIs that take a list, whose stubs each have a type of their own for a tag.
+TAG_LIST: list[Any] = [{"Key": "pipeline", "Value": PIPELINE}]
 
-# The table's first columns, all of them `string`. A crawler adds what orders have besides.
+# The table's first columns, all of type `string`; the crawler adds what else the orders contain.
 COLUMNS = (
-    *("cdc_operation", "cdc_key", "cdc_source", "cdc_sequence", "cdc_snapshot_at"),
-    *("cdc_event_id", "cdc_changed_at", "cdc_expired", "cdc_changed"),
-    *("cdc_old_image", "cdc_new_image"),
-    *("order_id", "status", "placed_at", "paid_at", "payment_failed_at", "shipped_at"),
-    *("delivered_at", "cancelled_at", "returned_at", "updated_at"),
-    *("customer__id", "customer__name", "customer__email"),
-    *("customer__address__street", "customer__address__city"),
-    *("customer__address__postal_code", "customer__address__country"),
-    *("items", "currency", "region", "channel"),
-    *("subtotal", "discount", "shipping_fee", "tax", "total"),
-    *("payment__method", "payment__attempts", "test_order", "expires_at"),
-    *("coupon", "carrier", "tracking_number"),
+    "cdc_operation",
+    "cdc_key",
+    "cdc_source",
+    "cdc_sequence",
+    "cdc_snapshot_at",
+    "cdc_event_id",
+    "cdc_changed_at",
+    "cdc_expired",
+    "cdc_changed",
+    "cdc_old_image",
+    "cdc_new_image",
+    "order_id",
+    "status",
+    "placed_at",
+    "paid_at",
+    "payment_failed_at",
+    "shipped_at",
+    "delivered_at",
+    "cancelled_at",
+    "returned_at",
+    "updated_at",
+    "customer__id",
+    "customer__name",
+    "customer__email",
+    "customer__address__street",
+    "customer__address__city",
+    "customer__address__postal_code",
+    "customer__address__country",
+    "items",
+    "currency",
+    "region",
+    "channel",
+    "subtotal",
+    "discount",
+    "shipping_fee",
+    "tax",
+    "total",
+    "payment__method",
+    "payment__attempts",
+    "test_order",
+    "expires_at",
+    "coupon",
+    "carrier",
+    "tracking_number",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where the pipeline lives: what an ARN needs besides the resource's own name."""
+    """The partition, region and account of a pipeline, and the ARNs that follow from them."""
 
     partition: str
     region: str
     account: str
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource here."""
+        """Return the ARN of a regional resource."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
     def role_name(self, service: str) -> str:
-        """Return the name of a service's role; IAM is global, so it carries the region."""
+        """Return the name of a service's role; it contains the region, since IAM is global."""
         return f"{PIPELINE}-{service}-{self.region}"
 
     def role_arn(self, service: str) -> str:
@@ -97,37 +134,39 @@ class Location:
         return f"arn:{self.partition}:iam::{self.account}:role/{self.role_name(service)}"
 
     def bucket(self) -> str:
-        """Return the lake's bucket; its name is unique in all of AWS."""
+        """Return the name of the lake's bucket, which is unique in all of AWS."""
         return f"{PIPELINE}-lake-{self.account}-{self.region}"
 
     def bucket_arn(self, key: str = "") -> str:
-        """Return the ARN of the lake's bucket, or of a key in it."""
+        """Return the ARN of the lake's bucket, or of objects in it."""
         bucket = f"arn:{self.partition}:s3:::{self.bucket()}"
         return f"{bucket}/{key}" if key else bucket
 
     def service_host(self, service: str) -> str:
-        """Return the host name by which KMS knows a service here."""
+        """Return a service's host name, as the condition key kms:ViaService spells it."""
         suffix = "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
         return f"{service}.{self.region}.{suffix}"
 
 
 def region() -> str:
     """Return the region that boto3 uses."""
-    if not (name := boto3.Session().region_name):
+    name = boto3.Session().region_name
+    if not name:
         raise NoRegionError
-    return name
+    return str(name)
 
 
 @cache
 def account() -> str:
     """Return the id of the account that the credentials belong to."""
-    return boto3.client("sts").get_caller_identity()["Account"]
+    return str(boto3.client("sts").get_caller_identity()["Account"])
 
 
 @cache
 def location() -> Location:
-    """Return where boto3's environment leads."""
-    return Location(boto3.Session().get_partition_for_region(region()), region(), account())
+    """Return the location that boto3's environment selects."""
+    partition = boto3.Session().get_partition_for_region(region())
+    return Location(partition, region(), account())
 
 
 def arn(service: str, resource: str) -> str:
@@ -141,23 +180,23 @@ def role_arn(service: str) -> str:
 
 
 def bucket() -> str:
-    """Return the lake's bucket; its name is unique in all of AWS."""
+    """Return the name of the lake's bucket."""
     return location().bucket()
 
 
-def _check_region() -> None:
-    """Refuse an AWS_REGION that other tools obey and boto3 does not."""
-    told = os.environ.get("AWS_REGION")
+def _check_region(aws_region: str) -> None:
+    """Exit if AWS_REGION, which other tools read, is not the region that boto3 uses."""
     try:
-        used = boto3.Session().region_name
+        boto3_region = boto3.Session().region_name
     except BotoCoreError:
-        return  # Each script says so itself.
-    if told and told != used:
-        _refuse(
-            f"AWS_REGION is {told} but boto3, which does not read it, uses {used or 'no region'}: "
-            f"run export AWS_DEFAULT_REGION={told}, or unset AWS_REGION"
+        return  # Each script reports it.
+    if aws_region != boto3_region:
+        _exit_with_usage_error(
+            f"AWS_REGION is {aws_region}, but boto3 does not read it and uses "
+            f"{boto3_region or 'no region'}: run export AWS_DEFAULT_REGION={aws_region}, or unset "
+            f"AWS_REGION"
         )
 
 
 if os.environ.get("AWS_REGION"):
-    _check_region()
+    _check_region(os.environ["AWS_REGION"])

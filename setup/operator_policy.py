@@ -1,18 +1,19 @@
-"""Print the IAM policy of whoever operates the pipeline: what the verbs of operations/ ask of AWS.
+"""Print the IAM policy that the commands of operations/ need.
 
-Verbs named as arguments, `status gaps` say, have a policy of their own; without any it is for all.
-It fits into a role's own policy, which holds 10 240 characters; docs/aws.md says how to give it.
+Arguments limit it to some commands, for example `status gaps`. It fits into an inline policy of a
+role, at most 10,240 characters; docs/aws.md shows how to attach it.
 """
 
 import json
 import sys
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import arguments, report
-from setup.lib.iam_policies import Policy, allow, document, kinesis_key
+from setup.lib.iam_policies import Policy, allow, allow_kinesis_key, policy_document
 from setup.names import (
     CHANGES,
     CRAWLER,
@@ -33,108 +34,147 @@ from setup.names import (
     location,
 )
 
-VERBS = {
-    "verify": "verify, --gaps too",
-    "gaps": "verify --gaps alone, which reads the lake only",
+COMMANDS = {
+    "verify": "verify, also with --gaps",
+    "gaps": "verify --gaps alone, which only reads the lake",
     "repair": "verify --repair",
     "status": "status",
     "backfill": "backfill",
-    "replay": "replay, --dry-run too",
+    "replay": "replay, also with --dry-run",
 }
-ASKING, SENDING = "verify gaps repair", "repair backfill replay"
+QUERYING = ("verify", "gaps", "repair")
+WRITING = ("repair", "backfill", "replay")
 
-# Service, its actions, the pipeline's own things that they are about, and the verbs that ask.
+
+@dataclass(frozen=True)
+class Grant:
+    """Actions of a service, the resources that they are limited to, and the commands using them.
+
+    A resource is the last part of an ARN; for S3 it is a key, and `""` is the bucket itself.
+    """
+
+    service: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    commands: tuple[str, ...]
+
+
 GRANTS = (
-    ("dynamodb", "DescribeTable", (f"table/{TABLE}",), "verify repair status backfill"),
-    ("dynamodb", "Scan", (f"table/{TABLE}",), "verify repair backfill"),
-    ("dynamodb", "BatchGetItem", (f"table/{TABLE}",), "verify repair"),
-    ("dynamodb", "GetShardIterator GetRecords", (f"table/{TABLE}/stream/*",), "replay"),
-    ("pipes", "DescribePipe", (f"pipe/{PIPE}",), "status backfill"),
-    ("kinesis", "PutRecords", (f"stream/{STREAM}",), SENDING),
-    (
+    Grant(
+        "dynamodb",
+        ("DescribeTable",),
+        (f"table/{TABLE}",),
+        ("verify", "repair", "status", "backfill"),
+    ),
+    Grant("dynamodb", ("Scan",), (f"table/{TABLE}",), ("verify", "repair", "backfill")),
+    Grant("dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair")),
+    Grant(
+        "dynamodb",
+        ("GetShardIterator", "GetRecords"),
+        (f"table/{TABLE}/stream/*",),
+        ("replay",),
+    ),
+    Grant("pipes", ("DescribePipe",), (f"pipe/{PIPE}",), ("status", "backfill")),
+    Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
+    Grant(
         "kinesis",
-        "DescribeStreamSummary ListShards GetShardIterator GetRecords",
+        ("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords"),
         (f"stream/{STREAM}",),
-        "status",
+        ("status",),
     ),
-    (
+    Grant(
         "firehose",
-        "DescribeDeliveryStream",
+        ("DescribeDeliveryStream",),
         (f"deliverystream/{DELIVERY}",),
-        "verify repair status backfill replay",
+        ("verify", "repair", "status", "backfill", "replay"),
     ),
-    ("lambda", "GetFunctionConfiguration", (f"function:{FUNCTION}",), "status replay"),
-    ("sqs", "GetQueueUrl GetQueueAttributes", (DEAD_LETTERS,), "status replay"),
-    (
+    Grant(
+        "lambda",
+        ("GetFunctionConfiguration",),
+        (f"function:{FUNCTION}",),
+        ("status", "replay"),
+    ),
+    Grant("sqs", ("GetQueueUrl", "GetQueueAttributes"), (DEAD_LETTERS,), ("status", "replay")),
+    Grant(
         "sqs",
-        "ReceiveMessage SendMessage DeleteMessage ChangeMessageVisibility",
+        ("ReceiveMessage", "SendMessage", "DeleteMessage", "ChangeMessageVisibility"),
         (DEAD_LETTERS,),
-        "replay",
+        ("replay",),
     ),
-    (
+    Grant(
         "athena",
-        "StartQueryExecution GetQueryExecution GetQueryResults StopQueryExecution",
+        ("StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution"),
         (f"workgroup/{WORKGROUP}",),
-        ASKING,
+        QUERYING,
     ),
-    ("athena", "GetWorkGroup", (f"workgroup/{WORKGROUP}",), "status"),
-    # Athena reads the catalog as whoever asks it, and looks at its default database first.
-    ("glue", "GetDatabase", ("catalog", "database/default", f"database/{DATABASE}"), ASKING),
-    (
+    Grant("athena", ("GetWorkGroup",), (f"workgroup/{WORKGROUP}",), ("status",)),
+    # Athena reads the catalog with its caller's rights, and looks up its default database first.
+    Grant(
         "glue",
-        "GetTable",
-        ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
-        f"{ASKING} status",
+        ("GetDatabase",),
+        ("catalog", "database/default", f"database/{DATABASE}"),
+        QUERYING,
     ),
-    (
+    Grant(
         "glue",
-        "GetPartitions",
+        ("GetTable",),
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
-        ASKING,
+        (*QUERYING, "status"),
     ),
-    ("glue", "GetCrawler", (f"crawler/{CRAWLER}",), "status"),
-    ("cloudwatch", "DescribeAlarms", (f"alarm:{PIPELINE}-*",), "status"),
+    Grant(
+        "glue",
+        ("GetPartitions",),
+        ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
+        QUERYING,
+    ),
+    Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
+    Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
+    # Athena reads the lake and writes its results with its caller's rights.
+    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "replay")),
+    Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
+    Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
+    Grant("s3", ("GetObject", "PutObject", "AbortMultipartUpload"), (f"{QUERIES}*",), QUERYING),
+    Grant("s3", ("GetObject", "PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
+    Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
 )
-# Actions of S3, the keys that they are about (the bucket itself has none), and the verbs that ask.
-# Athena reads the lake and writes its answer as whoever asks it.
-IN_BUCKET = (
-    ("ListBucket", "", f"{ASKING} status replay"),
-    ("GetBucketLocation", "", ASKING),
-    ("GetObject", f"{LAKE}*", ASKING),
-    ("GetObject PutObject AbortMultipartUpload", f"{QUERIES}*", ASKING),
-    ("GetObject PutObject DeleteObject", f"{ERRORS}*", "replay"),
-    ("PutObject", f"{REPLAYED}*", "replay"),
-)
 
 
-def operator(location: Location, verbs: Collection[str] = tuple(VERBS)) -> Policy:
-    """Return the policy for some of the verbs: every action bound to what it is about."""
+def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)) -> Policy:
+    """Return the policy for some of the commands: every action is limited to its resources."""
 
-    def asked(by: str) -> bool:
-        return not set(by.split()).isdisjoint(verbs)
+    def is_needed_by(users: tuple[str, ...]) -> bool:
+        return not set(users).isdisjoint(commands)
 
-    own = (
-        allow(service, tuple(actions.split()), *(location.arn(service, one) for one in things))
-        for service, actions, things, by in GRANTS
-        if asked(by)
-    )
-    bucket_arn = (
-        allow("s3", tuple(actions.split()), location.bucket_arn(keys))
-        for actions, keys, by in IN_BUCKET
-        if asked(by)
-    )
-    keys = (("GenerateDataKey", SENDING), ("Decrypt", "status"))
-    use_of_keys = (kinesis_key(location, action) for action, by in keys if asked(by))
-    # AWS takes no narrower resource for it.
-    measures = [allow("cloudwatch", ("GetMetricData",), "*")] if asked("status") else []
-    return document(*own, *bucket_arn, *use_of_keys, *measures)
+    statements = [
+        allow(
+            grant.service,
+            grant.actions,
+            *(resource_arn(location, grant.service, resource) for resource in grant.resources),
+        )
+        for grant in GRANTS
+        if is_needed_by(grant.commands)
+    ]
+    if is_needed_by(WRITING):
+        statements.append(allow_kinesis_key(location, "GenerateDataKey"))
+    if is_needed_by(("status",)):
+        statements.append(allow_kinesis_key(location, "Decrypt"))
+        # AWS supports no narrower resource for it.
+        statements.append(allow("cloudwatch", ("GetMetricData",), "*"))
+    return policy_document(*statements)
+
+
+def resource_arn(location: Location, service: str, resource: str) -> str:
+    """Return the ARN of a grant's resource."""
+    return location.bucket_arn(resource) if service == "s3" else location.arn(service, resource)
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    told = "; ".join(f"{verb}: {normalized}" for verb, normalized in VERBS.items())
-    parser.add_argument("verbs", nargs="*", metavar="VERB", help=told)
-    wanted = parser.parse_args().verbs or tuple(VERBS)
-    if unknown := sorted(set(wanted) - VERBS.keys()):
-        parser.error(f"expected some of {', '.join(VERBS)}; found {', '.join(unknown)}")
-    report(lambda: json.dumps(operator(location(), wanted), indent=2), parser.prog)
+    descriptions = "; ".join(f"{command}: {text}" for command, text in COMMANDS.items())
+    parser.add_argument("commands", nargs="*", metavar="COMMAND", help=descriptions)
+    args = parser.parse_args()
+    commands = args.commands or tuple(COMMANDS)
+    unknown = sorted(set(commands) - COMMANDS.keys())
+    if unknown:
+        parser.error(f"unknown command {', '.join(unknown)}: choose from {', '.join(COMMANDS)}")
+    report(lambda: json.dumps(build_policy(location(), commands), indent=2), parser.prog)

@@ -1,72 +1,77 @@
-"""Take the pipeline down: stop the pipe, let Firehose write what it holds, remove the rest.
+"""Delete the pipeline: stop the pipe, let Firehose write its buffers, delete the rest.
 
-The orders and the lake stay unless --delete-data is given. It can be run again, and after a setup
-that was never finished.
+The table of orders and the lake are kept unless --delete-data is given. Teardown can be repeated,
+and also cleans up after an unfinished setup.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # `setup` is importable.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib import teardown_steps as removing
+from setup.lib import teardown_steps as steps
 from setup.lib.cli import arguments, report
 from setup.lib.drain import wait_until_drained
 from setup.names import PIPELINE, TABLE, TABLE_IS_ADOPTED, bucket, region
 
-# The reverse of setup, once nothing comes any more. Firehose drops what it holds when it is
-# deleted, so it gets the time to write it.
-STEPS = (
-    removing.stop_pipe,
-    wait_until_drained,
-    removing.quicksight,
-    removing.athena,
-    removing.crawler,
-    removing.database,
-    removing.alarms,
-    removing.pipe,
-    removing.firehose,
-    removing.function,
-    removing.roles,
-    removing.kinesis,
+# The reverse of setup, once no change arrives any more. Deleting Firehose discards its buffers, so
+# it gets the time to write them, unless the lake is deleted as well.
+STOP_STEPS = (steps.stop_pipe,)
+DRAIN_STEPS = (wait_until_drained,)
+DELETE_STEPS = (
+    steps.delete_quicksight,
+    steps.delete_workgroup,
+    steps.delete_crawler,
+    steps.delete_database,
+    steps.delete_alarms,
+    steps.delete_pipe,
+    steps.delete_firehose,
+    steps.delete_function,
+    steps.delete_roles,
+    steps.delete_stream,
 )
-DATA = (removing.lake, removing.table)
+DELETE_DATA_STEPS = (steps.delete_bucket, steps.delete_table)
 
 
-def confirmed(told: argparse.Namespace) -> bool:
-    """Return whether the user means it."""
-    if told.yes:
+def is_confirmed(args: argparse.Namespace) -> bool:
+    """Return whether the user confirms the deletion."""
+    if args.yes:
         return True
-    data = f" and all data in bucket {bucket()}" if told.delete_data else ""
-    data += f" and table {TABLE}" if told.delete_data and not TABLE_IS_ADOPTED else ""
-    print(f"This removes pipeline {PIPELINE} from {region()}{data}.", file=sys.stderr)
+    data = ""
+    if args.delete_data:
+        data += f" and all data in bucket {bucket()}"
+        if not TABLE_IS_ADOPTED:
+            data += f" and table {TABLE}"
+    print(f"This deletes pipeline {PIPELINE} in {region()}{data}.", file=sys.stderr)
     try:
-        return input("Type its name to go on: ").strip() == PIPELINE
+        return input("Type the pipeline name to confirm: ").strip() == PIPELINE
     except EOFError:
         return False
 
 
-def remove(told: argparse.Namespace) -> str:
-    """Remove the pipeline, a line for each step, and say what is left of it."""
-    if not confirmed(told):
-        print("nothing was removed: --yes answers for you", file=sys.stderr)
+def tear_down(args: argparse.Namespace) -> str:
+    """Delete the pipeline, print the lines of each step, and return the last line."""
+    if not is_confirmed(args):
+        print("aborted; nothing was removed (use --yes to skip the prompt)", file=sys.stderr)
         raise SystemExit(1)
-    steps = (
-        [step for step in STEPS if step is not wait_until_drained] if told.delete_data else STEPS
-    )
-    for step in (*steps, *(DATA if told.delete_data else ())):
+    if args.delete_data:
+        all_steps = (*STOP_STEPS, *DELETE_STEPS, *DELETE_DATA_STEPS)
+    else:
+        all_steps = (*STOP_STEPS, *DRAIN_STEPS, *DELETE_STEPS)
+    for step in all_steps:
         for line in step():
             print(line, flush=True)
-    kept = "" if told.delete_data else f"; bucket {bucket()} and table {TABLE} are kept"
-    return f"pipeline {PIPELINE} is gone{kept}"
+    if args.delete_data:
+        return f"deleted pipeline {PIPELINE}"
+    return f"deleted pipeline {PIPELINE}; kept bucket {bucket()} and table {TABLE}"
 
 
 if __name__ == "__main__":
     parser = arguments(__doc__)
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     parser.add_argument(
-        "--delete-data", action="store_true", help="delete the lake and the table of orders too"
+        "--delete-data", action="store_true", help="also delete the lake and the table of orders"
     )
-    told = parser.parse_args()
-    report(lambda: remove(told), parser.prog)
+    args = parser.parse_args()
+    report(lambda: tear_down(args), parser.prog)

@@ -1,8 +1,10 @@
-"""Waiting until Firehose has written all that it took from Kinesis."""
+"""Drain: the wait until Firehose has written everything that it read from Kinesis."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
@@ -10,37 +12,45 @@ from setup.lib.resources import stream_state
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import FLUSH_SECONDS, STREAM
 
-# Firehose writes what it holds after an interval, and half of one more with partitions.
-QUIET = timedelta(seconds=2 * FLUSH_SECONDS)
+if TYPE_CHECKING:
+    from types_boto3_kinesis.client import KinesisClient
+
+# Firehose writes a buffer after its interval; with dynamic partitioning up to half of one later.
+QUIET_PERIOD = timedelta(seconds=2 * FLUSH_SECONDS)
 
 
 def wait_until_drained() -> Iterator[str]:
-    """Say so once Kinesis has had nothing new for longer than Firehose holds it."""
+    """Yield a line once Kinesis has had no new record for longer than Firehose buffers them."""
     kinesis = boto3.client("kinesis")
     if wait_until_stable(f"stream {STREAM}", stream_state) == "missing":
         return
-    wait_until(
-        f"stream {STREAM}", lambda: "moving" if has_recent_records(kinesis) else "quiet", "quiet"
-    )
-    yield f"stream {STREAM} is quiet: Firehose has written what it took"
+
+    def traffic() -> str:
+        return "receiving records" if has_recent_records(kinesis) else "quiet"
+
+    wait_until(f"stream {STREAM}", traffic, "quiet")
+    yield f"drained stream {STREAM}: Firehose has written everything"
 
 
-def has_recent_records(kinesis: Any) -> bool:
-    """Return whether any shard has had a record lately."""
-    since = datetime.now(timezone.utc) - QUIET
+def has_recent_records(kinesis: KinesisClient) -> bool:
+    """Return whether any shard has received a record within the quiet period."""
+    since = datetime.now(timezone.utc) - QUIET_PERIOD
     pages = kinesis.get_paginator("list_shards").paginate(StreamName=STREAM)
-    shards = [shard["ShardId"] for page in pages for shard in page["Shards"]]
-    return any(has_record(kinesis, shard, since) for shard in shards)
+    shard_ids = [shard["ShardId"] for page in pages for shard in page["Shards"]]
+    return any(_has_record_since(kinesis, shard_id, since) for shard_id in shard_ids)
 
 
-def has_record(kinesis: Any, shard: str, since: datetime) -> bool:
-    """Return whether a shard has a record as new as that; an empty answer is not yet its end."""
-    iterator = kinesis.get_shard_iterator(
-        StreamName=STREAM, ShardId=shard, ShardIteratorType="AT_TIMESTAMP", Timestamp=since
-    )["ShardIterator"]
+def _has_record_since(kinesis: KinesisClient, shard_id: str, since: datetime) -> bool:
+    first = kinesis.get_shard_iterator(
+        StreamName=STREAM, ShardId=shard_id, ShardIteratorType="AT_TIMESTAMP", Timestamp=since
+    )
+    iterator: str | None = first["ShardIterator"]
     while iterator:
-        answer = kinesis.get_records(ShardIterator=iterator, Limit=1)
-        if answer["Records"]:
+        response = kinesis.get_records(ShardIterator=iterator, Limit=1)
+        if response["Records"]:
             return True
-        iterator = answer.get("NextShardIterator") if answer["MillisBehindLatest"] else None
+        if not response["MillisBehindLatest"]:
+            return False
+        # An empty page before the shard's end only means that no record was near the iterator.
+        iterator = response.get("NextShardIterator")
     return False

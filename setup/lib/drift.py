@@ -1,101 +1,139 @@
-"""Where what exists differs from what the scripts would make: they run, but may only ask."""
+"""Drift detection: runs each script's `create()` with writes blocked, and reports each write.
+
+A separate comparison would have to say once more what the scripts make, and would drift from them
+itself. Instead `create()` runs as always, since it only writes where AWS differs from what it
+wants, while two hooks of boto3's event system stand between it and AWS:
+
+- before-parameter-build keeps the parameters of a call, which are no longer readable later;
+- before-call lets operations that read (Describe, Get, List, Head) pass. Any other operation is
+  noted as drift and answered with an empty response, without reaching AWS.
+
+After a blocked write the script goes on with what really exists, so its next error may be only a
+consequence: a resource that is still missing, or a wait that cannot succeed, is not reported after
+a blocked write of the same script. Nothing is waited for. Starting a query is the one write whose
+response a script cannot do without, so it ends the script.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 
 from setup.lib.resources import is_missing
-from setup.lib.waiters import PATIENCE, SetupError, WaitTimeout
+from setup.lib.waiters import SetupError, WaitTimeout, max_wait
 
-ASKING = ("Describe", "Get", "List", "Head")
-# Of any other verb the thing differs.
-WRONG = {"Create": "is missing", "Start": "is not started", "StartQueryExecution": "differs"}
-# What the words of an operation do not say clearly.
-THINGS = {
+READ_VERBS = ("Describe", "Get", "List", "Head")
+# Any other write means that the resource differs.
+PROBLEM_BY_VERB = {"Create": "is missing", "Start": "is not started"}
+# Names that are clearer than the operation's own words.
+RESOURCE_NAMES = {
     "delivery stream": "Firehose stream",
     "destination": "destination of Firehose stream",
     "tags to stream": "tags of stream",
-    "query execution": "view",
     "metric alarm": "alarm",
 }
+# Parameters of any operation: each has a shape of its own.
+Params = Mapping[str, Any]
 
 
 @dataclass
-class Watch:
-    """Lets pass what only asks AWS; notes and holds back what would change something."""
+class DryRunRecorder:
+    """Blocks the calls that would change AWS, and records a line of drift for each."""
 
     script: str = ""
-    noted: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
-    def remember(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    def keep_params(self, params: Params, context: dict[str, Any], **_: object) -> None:
         """Keep a call's parameters until it is about to be sent."""
-        context["asked"] = params
+        context["params"] = params
 
-    def hold_back(
-        self, model: Any, context: dict[str, Any], **_: Any
+    def block_write(
+        self, model: OperationModel, context: dict[str, Any], **_: object
     ) -> tuple[AWSResponse, dict[str, Any]] | None:
-        """Return None for a question, and for anything else an answer in place of AWS's."""
-        if model.name.startswith(ASKING):
+        """Return None for a read, which then reaches AWS, and an empty response for a write."""
+        if model.name.startswith(READ_VERBS):
             return None
-        line = f"{difference(model.name, context['asked'])}: run python setup/{self.script}.py"
-        if model.name == "StartQueryExecution":  # No script can go on without this answer.
+        problem = describe_write(model.name, context["params"])
+        line = f"{problem}: run python setup/{self.script}.py"
+        if model.name == "StartQueryExecution":
             raise SetupError(line)
-        self.noted.append(line)
-        return AWSResponse("", 200, {}, None), {}
+        self.lines.append(line)
+        return AWSResponse("", 200, HTTPHeaders(), None), {}
 
 
-def difference(operation: str, params: Mapping[str, Any]) -> str:
-    """Return what is wrong where a script would call the operation.
+def describe_write(operation: str, params: Params) -> str:
+    """Return the problem that a script would fix by calling the operation.
 
-    >>> difference("CreateTable", {"TableName": "sales-cdc-orders"})
+    >>> describe_write("CreateTable", {"TableName": "sales-cdc-orders"})
     'table sales-cdc-orders is missing'
     """
+    if operation == "StartQueryExecution":
+        return f"view {_view_name(params['QueryString'])} differs"
     verb, *words = re.findall("[A-Z][a-z]*", operation)
-    thing, wrong = " ".join(words).lower(), WRONG.get(operation, WRONG.get(verb, "differs"))
-    return f"{THINGS.get(thing, thing)} {subject(params)} {wrong}"
+    kind = " ".join(words).lower()
+    problem = PROBLEM_BY_VERB.get(verb, "differs")
+    return f"{RESOURCE_NAMES.get(kind, kind)} {_resource_name(params)} {problem}"
 
 
-def subject(params: Mapping[str, Any]) -> str:
-    """Return the name of what a call is about."""
-    if view := re.search(r"VIEW (\w+)", params.get("QueryString", "")):
-        return view[1] if "Name" not in params else params["Name"]
-    inner = [
-        value["Name"] for value in params.values() if isinstance(value, Mapping) and "Name" in value
-    ]
-    first = next(value for value in (*inner, *params.values()) if isinstance(value, str))
-    return first.rpartition("/")[2] if first.startswith("http") else first
+def _view_name(statement: str) -> str:
+    view = re.search(r"VIEW (\w+)", statement)
+    if view is None:
+        raise ValueError(f"expected CREATE VIEW, found {statement!r}")
+    return view[1]
 
 
-def differences(scripts: Iterable[str]) -> list[str]:
-    """Return a line for each difference, with the script that mends it; change nothing."""
-    PATIENCE.seconds = 0
+def _resource_name(params: Params) -> str:
+    """Return the name in a call's parameters: a nested `Name`, or else the first text."""
+    values = list(params.values())
+    nested = [value["Name"] for value in values if isinstance(value, Mapping) and "Name" in value]
+    name = next(value for value in nested + values if isinstance(value, str))
+    return name.rpartition("/")[2] if name.startswith("http") else name
+
+
+def find_drift(scripts: Iterable[str]) -> list[str]:
+    """Return a line for each difference, with the script that fixes it; change nothing."""
+    recorder = DryRunRecorder()
+    lines: list[str] = []
+    with max_wait(0), _writes_blocked_by(recorder):
+        for script in scripts:
+            recorder.script = script
+            recorder.lines = []
+            failures = failure_lines(script, recorder)
+            lines += recorder.lines + failures
+    return list(dict.fromkeys(lines))  # Each script that requires a resource reports it missing.
+
+
+@contextmanager
+def _writes_blocked_by(recorder: DryRunRecorder) -> Iterator[None]:
     boto3.setup_default_session()
-    watch, found = Watch(), []
-    boto3.DEFAULT_SESSION.events.register("before-parameter-build", watch.remember)
-    boto3.DEFAULT_SESSION.events.register("before-call", watch.hold_back)
-    for script in scripts:
-        watch.script, watch.noted = script, []
-        refused = refusal(script, watch)
-        found += [*watch.noted, *refused]
-    return list(dict.fromkeys(found))  # What is missing is told by all that need it.
+    events = boto3.DEFAULT_SESSION.events
+    events.register("before-parameter-build", recorder.keep_params)
+    events.register("before-call", recorder.block_write)
+    try:
+        yield
+    finally:
+        events.unregister("before-parameter-build", recorder.keep_params)
+        events.unregister("before-call", recorder.block_write)
 
 
-def refusal(script: str, watch: Watch) -> list[str]:
-    """Return why the script cannot go on, unless it is for what was held back."""
+def failure_lines(script: str, recorder: DryRunRecorder) -> list[str]:
+    """Run the script, and return its error unless that is a consequence of a blocked write."""
     try:
         import_module(f"setup.{script}").create()
-    except SetupError as reason:
-        if isinstance(reason, WaitTimeout) and watch.noted:
+    except SetupError as error:
+        if isinstance(error, WaitTimeout) and recorder.lines:
             return []
-        told = "" if "python setup/" in str(reason) else f": run python setup/{script}.py"
-        return [f"{reason}{told}"]
+        fix = "" if "python setup/" in str(error) else f": run python setup/{script}.py"
+        return [f"{error}{fix}"]
     except ClientError as error:
-        if not (is_missing(error) and watch.noted):
+        if not (is_missing(error) and recorder.lines):
             raise
     return []

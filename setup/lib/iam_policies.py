@@ -1,4 +1,4 @@
-"""What each service may do, as pure functions of the pipeline's names and place."""
+"""IAM policies: what each service may do, as pure functions of names and location."""
 
 import json
 from collections.abc import Mapping
@@ -19,68 +19,74 @@ from setup.names import (
     Location,
 )
 
-Policy = dict[str, Any]
+Policy = dict[str, Any]  # A policy or a statement: JSON of IAM's grammar.
 
 
-def pipe(location: Location) -> Policy:
-    """Return the pipe's rights: read the table's stream, write to Kinesis, bury dead letters."""
-    # A stream's ARN ends in its creation time: a re-created one must be readable too.
-    streams = location.arn("dynamodb", f"table/{TABLE}/stream/*")
+def pipe_policy(location: Location) -> Policy:
+    """Return the pipe's rights: read the table's stream, write to Kinesis, send dead letters."""
+    # A stream's ARN ends in its creation time, and a recreated stream must be readable too.
+    table_streams = location.arn("dynamodb", f"table/{TABLE}/stream/*")
     read = ("DescribeStream", "GetRecords", "GetShardIterator")
-    return document(
-        allow("dynamodb", read, streams),
-        allow("dynamodb", ("ListStreams",), "*"),  # AWS takes no narrower resource for it.
-        allow("kinesis", ("PutRecord", "PutRecords"), location.arn("kinesis", f"stream/{STREAM}")),
-        kinesis_key(location, "GenerateDataKey"),
+    write = ("PutRecord", "PutRecords")
+    return policy_document(
+        allow("dynamodb", read, table_streams),
+        allow("dynamodb", ("ListStreams",), "*"),  # AWS supports no narrower resource for it.
+        allow("kinesis", write, location.arn("kinesis", f"stream/{STREAM}")),
+        allow_kinesis_key(location, "GenerateDataKey"),
         allow("sqs", ("SendMessage",), location.arn("sqs", DEAD_LETTERS)),
     )
 
 
-def firehose(location: Location) -> Policy:
-    """Return Firehose's rights: read Kinesis, call the function, write the lake and its errors."""
+def firehose_policy(location: Location) -> Policy:
+    """Return Firehose's rights: read Kinesis, call the function, write rows and failed records."""
     read = ("DescribeStream", "GetShardIterator", "GetRecords", "ListShards")
+    write = ("AbortMultipartUpload", "GetObject", "PutObject")
+    list_bucket = ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads")
     function = location.arn("lambda", f"function:{FUNCTION}")
-    folders = [location.bucket_arn(f"{LAKE}*"), location.bucket_arn(f"{ERRORS}*")]
-    return document(
+    prefixes = [location.bucket_arn(f"{LAKE}*"), location.bucket_arn(f"{ERRORS}*")]
+    log_streams = location.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*")
+    return policy_document(
         allow("kinesis", read, location.arn("kinesis", f"stream/{STREAM}")),
-        kinesis_key(location, "Decrypt"),
-        # Firehose calls the function by its qualified name, which the bare ARN does not cover.
+        allow_kinesis_key(location, "Decrypt"),
+        # Firehose calls the function by its qualified name, which the bare ARN does not match.
         allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
-        allow("s3", ("AbortMultipartUpload", "GetObject", "PutObject"), *folders),
-        allow(
-            "s3",
-            ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads"),
-            location.bucket_arn(),
-        ),
-        allow(
-            "logs",
-            ("PutLogEvents",),
-            location.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*"),
-        ),
+        allow("s3", write, *prefixes),
+        allow("s3", list_bucket, location.bucket_arn()),
+        allow("logs", ("PutLogEvents",), log_streams),
     )
 
 
-def function(location: Location) -> Policy:
-    """Return the function's rights: its log, and nothing else."""
-    logs = location.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
-    return document(allow("logs", ("CreateLogStream", "PutLogEvents"), logs))
+def function_policy(location: Location) -> Policy:
+    """Return the function's rights: its own log, and nothing else."""
+    log_streams = location.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
+    return policy_document(allow("logs", ("CreateLogStream", "PutLogEvents"), log_streams))
 
 
-def crawler(location: Location) -> Policy:
-    """Return the crawler's rights: read the lake, and add what it finds to the one table."""
-    catalog, database = (
-        location.arn("glue", "catalog"),
-        location.arn("glue", f"database/{DATABASE}"),
+def crawler_policy(location: Location) -> Policy:
+    """Return the crawler's rights: read the lake, and change its one table."""
+    catalog = location.arn("glue", "catalog")
+    database = location.arn("glue", f"database/{DATABASE}")
+    all_tables = location.arn("glue", f"table/{DATABASE}/*")
+    changes_table = location.arn("glue", f"table/{DATABASE}/{CHANGES}")
+    read = (
+        "GetDatabase",
+        "GetTable",
+        "GetTables",
+        "GetPartition",
+        "GetPartitions",
+        "BatchGetPartition",
     )
-    tables, changes = (
-        location.arn("glue", f"table/{DATABASE}/{table}") for table in ("*", CHANGES)
+    write = (
+        "UpdateTable",
+        "CreatePartition",
+        "BatchCreatePartition",
+        "UpdatePartition",
+        "BatchUpdatePartition",
     )
-    look = ("GetDatabase", "GetTable", "GetTables", "GetPartition", "GetPartitions")
-    write = ("UpdateTable", "CreatePartition", "BatchCreatePartition", "UpdatePartition")
     log = ("CreateLogGroup", "CreateLogStream", "PutLogEvents")
-    return document(
-        allow("glue", (*look, "BatchGetPartition"), catalog, database, tables),
-        allow("glue", (*write, "BatchUpdatePartition"), catalog, database, changes),
+    return policy_document(
+        allow("glue", read, catalog, database, all_tables),
+        allow("glue", write, catalog, database, changes_table),
         allow("s3", ("GetObject",), location.bucket_arn(f"{LAKE}*")),
         allow("s3", ("GetBucketLocation", "ListBucket"), location.bucket_arn()),
         # All crawlers of an account share one log group.
@@ -88,40 +94,43 @@ def crawler(location: Location) -> Policy:
     )
 
 
-def trust(service: str, condition: Policy | None = None) -> Policy:
-    """Return who may assume a role: one service, under the condition."""
+def trust_policy(service: str, condition: Policy | None = None) -> Policy:
+    """Return the policy that lets one service assume a role, under the condition if given."""
     statement: Policy = {
         "Effect": "Allow",
         "Principal": {"Service": f"{service}.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }
-    return document(statement | ({"Condition": condition} if condition else {}))
+    if condition is not None:
+        statement["Condition"] = condition
+    return policy_document(statement)
 
 
-def trusts(location: Location) -> dict[str, Policy]:
-    """Return whom each role trusts, each only on behalf of this account (the confused deputy)."""
-    here = {"aws:SourceAccount": location.account}
-    pipe_arn = {"aws:SourceArn": location.arn("pipes", f"pipe/{PIPE}")}
+def trust_policies(location: Location) -> dict[str, Policy]:
+    """Return each role's trust policy, limited to this account against the confused deputy."""
+    source_account = {"aws:SourceAccount": location.account}
+    source_pipe = {"aws:SourceArn": location.arn("pipes", f"pipe/{PIPE}")}
+    external_id = {"sts:ExternalId": location.account}
     return {
-        "pipe": trust("pipes", {"StringEquals": here, "ArnEquals": pipe_arn}),
-        "firehose": trust("firehose", {"StringEquals": {"sts:ExternalId": location.account}}),
-        "lambda": trust("lambda"),  # Lambda does not say on whose behalf it comes.
-        "crawler": trust("glue", {"StringEquals": here}),
+        "pipe": trust_policy("pipes", {"StringEquals": source_account, "ArnEquals": source_pipe}),
+        "firehose": trust_policy("firehose", {"StringEquals": external_id}),
+        "lambda": trust_policy("lambda"),  # Lambda sends no condition key for its source.
+        "crawler": trust_policy("glue", {"StringEquals": source_account}),
     }
 
 
-def rights(location: Location) -> dict[str, Policy]:
-    """Return what each role may do."""
+def role_policies(location: Location) -> dict[str, Policy]:
+    """Return each role's permissions policy."""
     return {
-        "pipe": pipe(location),
-        "firehose": firehose(location),
-        "lambda": function(location),
-        "crawler": crawler(location),
+        "pipe": pipe_policy(location),
+        "firehose": firehose_policy(location),
+        "lambda": function_policy(location),
+        "crawler": crawler_policy(location),
     }
 
 
-def tls_only(location: Location) -> Policy:
-    """Return the bucket's statement: whatever does not come through TLS is refused."""
+def tls_only_statement(location: Location) -> Policy:
+    """Return the bucket policy's statement that denies requests without TLS."""
     return {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -132,16 +141,16 @@ def tls_only(location: Location) -> Policy:
     }
 
 
-def kinesis_key(location: Location, action: str) -> Policy:
-    """Return the use of the account's key for Kinesis, whose id nobody chooses, through Kinesis.
+def allow_kinesis_key(location: Location, action: str) -> Policy:
+    """Allow use of the AWS-managed Kinesis key, whose id is unknown, only through Kinesis.
 
-    Kinesis's guide says that its default key needs no such right, Firehose's asks for it in the
-    role that reads an encrypted stream. It opens nothing but streams that the role may use anyway.
+    Kinesis's guide says that its default key needs no such right, but Firehose's guide requires it
+    of the role that reads an encrypted stream. It gives access to no more streams than the role
+    may read and write anyway.
     """
-    key = allow("kms", (action,), location.arn("kms", "key/*"))
-    return key | {
-        "Condition": {"StringEquals": {"kms:ViaService": location.service_host("kinesis")}}
-    }
+    statement = allow("kms", (action,), location.arn("kms", "key/*"))
+    via_kinesis = {"kms:ViaService": location.service_host("kinesis")}
+    return statement | {"Condition": {"StringEquals": via_kinesis}}
 
 
 def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
@@ -153,33 +162,36 @@ def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
     }
 
 
-def document(*statements: Policy) -> Policy:
-    """Return the policy of these statements."""
+def policy_document(*statements: Policy) -> Policy:
+    """Return a policy of the statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def with_statement(policy: Policy, wanted: Policy) -> Policy:
-    """Return a policy with this statement in place of the one of its name; the others stay."""
-    stated = policy["Statement"]
-    statements = stated if isinstance(stated, list) else [stated]  # AWS takes a single one bare.
-    others = [each for each in statements if each.get("Sid") != wanted["Sid"]]
-    return {**policy, "Statement": [*others, wanted]}
+def with_statement(policy: Policy, statement: Policy) -> Policy:
+    """Return the policy with the statement in place of the one with the same Sid."""
+    current = policy["Statement"]
+    statements = current if isinstance(current, list) else [current]  # One may be without a list.
+    others = [other for other in statements if other.get("Sid") != statement["Sid"]]
+    return {**policy, "Statement": [*others, statement]}
 
 
 def normalized(policy: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return what a policy or a statement says, however AWS writes it down.
+    """Return a policy or statement in a form that is equal for equivalent spellings.
 
-    It gives lists back in an order of its own, and a single member bare.
+    AWS returns lists in an order of its own, and may return a list of one as its only member.
 
     >>> normalized({"Action": ["b", "a"]}) == normalized({"Action": ["a", "b"]})
     True
-    >>> normalized({"Action": ["a"]}) == normalized({"Action": "a"}) != normalized({"Action": "b"})
+    >>> normalized({"Action": ["a"]}) == normalized({"Action": "a"})
     True
+    >>> normalized({"Action": "a"}) == normalized({"Action": "b"})
+    False
     """
-    return {name: _members(value) for name, value in policy.items()}
+    return {name: _normalized_members(value) for name, value in policy.items()}
 
 
-def _members(value: Any) -> list[str]:
+# Members are texts or, as conditions and statements, mappings.
+def _normalized_members(value: Any) -> list[str]:
     members = value if isinstance(value, list) else [value]
-    said = [normalized(one) if isinstance(one, Mapping) else one for one in members]
-    return sorted(json.dumps(one, sort_keys=True) for one in said)
+    plain = [normalized(member) if isinstance(member, Mapping) else member for member in members]
+    return sorted(json.dumps(member, sort_keys=True) for member in plain)

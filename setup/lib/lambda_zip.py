@@ -1,4 +1,4 @@
-"""The function's code as a zip whose bytes depend on the sources alone."""
+"""The function's code as a zip whose bytes depend on its sources alone."""
 
 import io
 import zipfile
@@ -10,31 +10,28 @@ PROJECT = Path(__file__).resolve().parent.parent.parent
 
 
 def build_zip() -> bytes:
-    """Return the zip of lambda_function.py and transform/: the same sources give the same bytes."""
+    """Return a zip of lambda_function.py and transform/; equal sources give equal bytes."""
     sources = [PROJECT / "lambda_function.py", *sorted((PROJECT / "transform").glob("*.py"))]
-    write_zip = io.BytesIO()
-    with zipfile.ZipFile(write_zip, "w") as code:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for source in sources:
-            code.writestr(entry(source), source.read_bytes())
-    return write_zip.getvalue()
+            archive.writestr(_zip_entry(source), source.read_bytes())
+    return buffer.getvalue()
 
 
-def entry(source: Path) -> zipfile.ZipInfo:
-    """Return a file's entry: no time, no owner, readable by all, as Lambda's own user must be.
-
-    It is stored as it is: what a compressor makes of it differs between its versions.
-    """
-    named = zipfile.ZipInfo(source.relative_to(PROJECT).as_posix(), (1980, 1, 1, 0, 0, 0))
-    named.create_system = 3  # Unix, whatever it is built on: only then the mode counts.
-    named.external_attr = 0o100644 << 16
-    return named
+def _zip_entry(source: Path) -> zipfile.ZipInfo:
+    # A fixed time, no owner, and no compression: compressors differ between their versions.
+    entry = zipfile.ZipInfo(source.relative_to(PROJECT).as_posix(), (1980, 1, 1, 0, 0, 0))
+    entry.create_system = 3  # Unix: only then does Lambda use the mode, wherever this runs.
+    entry.external_attr = 0o100644 << 16  # Readable by all, since Lambda runs as its own user.
+    return entry
 
 
 def write_zip(path: Path) -> str:
-    """Write the zip and say where it is."""
+    """Write the zip, creating its folders, and return a line about it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(build_zip())
     except OSError as error:
         raise SetupError(f"the zip cannot be written: {error}") from error
-    return f"{path} holds the function's code, {path.stat().st_size} bytes"
+    return f"wrote {path}: the function's code, {path.stat().st_size} bytes"

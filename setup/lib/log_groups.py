@@ -1,4 +1,4 @@
-"""Log groups: whoever creates one first decides how long it keeps its lines."""
+"""Log groups: created before their services write to them, so that their events expire."""
 
 import boto3
 
@@ -6,17 +6,24 @@ from setup.lib.resources import describe_or_none
 from setup.names import TAGS
 
 
-def ensure_log_group(group: str, stream: str = "", days: int = 30) -> None:
-    """Create the log group, and a stream in it where one is named; its lines expire."""
+def ensure_log_group(group: str, retention_days: int = 30) -> None:
+    """Create the log group if it is missing, and set its retention."""
     logs = boto3.client("logs")
-    alike = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    kept = {found["logGroupName"]: found.get("retentionInDays") for found in alike}
-    if group not in kept:
+    matches = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    retentions = {match["logGroupName"]: match.get("retentionInDays") for match in matches}
+    if group not in retentions:
         logs.create_log_group(logGroupName=group, tags=TAGS)
-    if kept.get(group) != days:
-        logs.put_retention_policy(logGroupName=group, retentionInDays=days)
-    if stream:
-        which = {"logGroupName": group, "logStreamNamePrefix": stream}
-        found = describe_or_none(logs.describe_log_streams, **which) or {"logStreams": []}
-        if stream not in [one["logStreamName"] for one in found["logStreams"]]:
-            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    if retentions.get(group) != retention_days:
+        logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
+
+
+def ensure_log_stream(group: str, stream: str) -> None:
+    """Create a log stream in the log group if it is missing."""
+    logs = boto3.client("logs")
+    response = describe_or_none(
+        logs.describe_log_streams, logGroupName=group, logStreamNamePrefix=stream
+    )
+    # With writes blocked, as for `python setup --check`, the group may still be missing.
+    matches = response["logStreams"] if response else []
+    if stream not in [match["logStreamName"] for match in matches]:
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)

@@ -1,7 +1,7 @@
-"""What AWS already has: what a script looks for, needs from the scripts before it, or compares."""
+"""Resources on AWS: their states, what a script requires of the scripts before it, comparisons."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import boto3
 from botocore.exceptions import ClientError
@@ -9,9 +9,10 @@ from botocore.exceptions import ClientError
 from setup.lib.waiters import SetupError
 from setup.names import CRAWLER, DELIVERY, FUNCTION, PIPE, STREAM, bucket, location
 
-Describe = Callable[..., dict[str, Any]]
+P = ParamSpec("P")
+T = TypeVar("T")
 
-MISSING = {
+MISSING_CODES = {
     "404",
     "NoSuchBucket",
     "NoSuchBucketPolicy",
@@ -26,29 +27,33 @@ MISSING = {
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
-    "UnsupportedUserEditionException",  # A QuickSight that has no such things.
+    "UnsupportedUserEditionException",  # A QuickSight edition without data sets.
 }
 
 
 def is_missing(error: ClientError) -> bool:
-    """Return whether AWS says that the thing asked for does not exist."""
-    code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
-    # Athena has no code of its own for it.
-    return code in MISSING or (code == "InvalidRequestException" and "is not found" in text)
+    """Return whether AWS says that the resource does not exist."""
+    code = error.response["Error"]["Code"]
+    if code == "InvalidRequestException":  # Athena has no code of its own for it.
+        return "is not found" in error.response["Error"].get("Message", "")
+    return code in MISSING_CODES
 
 
-def describe_or_none(describe: Describe, **which: Any) -> dict[str, Any] | None:
-    """Return what AWS describes, or None where it does not exist."""
+def describe_or_none(describe: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Return what AWS describes, or None if it does not exist."""
     try:
-        return describe(**which)
+        return describe(*args, **kwargs)
     except ClientError as error:
         if is_missing(error):
             return None
         raise
 
 
-def matches_desired(wanted: Any, found: Any) -> bool:
-    """Return whether all that is wanted is found; AWS may describe more, and leaves out the empty.
+# Both are descriptions of any shape.
+def matches_desired(desired: Any, actual: Any) -> bool:
+    """Return whether AWS's description contains the desired one.
+
+    AWS may describe more than was set, lists things in its own order, and omits empty values.
 
     >>> matches_desired({"Tags": [{"Key": "a"}]}, {"Tags": [{"Key": "a", "Value": "b"}], "Size": 3})
     True
@@ -57,38 +62,42 @@ def matches_desired(wanted: Any, found: Any) -> bool:
     >>> matches_desired({"Rules": []}, {"Rules": ["a rule"]})
     False
     """
-    if isinstance(wanted, Mapping):
-        found = {} if found is None else found
-        return isinstance(found, Mapping) and all(
-            matches_desired(value, found.get(key)) for key, value in wanted.items()
+    if isinstance(desired, Mapping):
+        actual = {} if actual is None else actual
+        return isinstance(actual, Mapping) and all(
+            matches_desired(value, actual.get(key)) for key, value in desired.items()
         )
-    if wanted in (None, "", []):
-        return not found
-    if isinstance(wanted, list | tuple):
-        return isinstance(found, list | tuple) and all(
-            any(matches_desired(value, other) for other in found) for value in wanted
+    if desired in (None, "", []):
+        return not actual
+    if isinstance(desired, list | tuple):
+        return isinstance(actual, list | tuple) and all(
+            any(matches_desired(member, other) for other in actual) for member in desired
         )
-    return bool(wanted == found)
+    return bool(desired == actual)
 
 
-def require(what: str, script: str, describe: Describe, **which: Any) -> dict[str, Any]:
-    """Return what AWS describes, or refuse and name the script that makes it."""
-    if (found := describe_or_none(describe, **which)) is None:
-        raise SetupError(f"{what} is missing: run python setup/{script}.py")
-    return found
+def require(
+    label: str, script: str, describe: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Return what AWS describes; if it is missing, raise an error naming the script to run."""
+    description = describe_or_none(describe, *args, **kwargs)
+    if description is None:
+        raise SetupError(f"{label} is missing: run python setup/{script}.py")
+    return description
 
 
 def require_role(service: str) -> str:
     """Return the ARN of a service's role."""
-    name, get_role = location().role_name(service), boto3.client("iam").get_role
-    return require(f"role {name}", "04_iam", get_role, RoleName=name)["Role"]["Arn"]
+    name = location().role_name(service)
+    role = require(f"role {name}", "04_iam", boto3.client("iam").get_role, RoleName=name)
+    return str(role["Role"]["Arn"])
 
 
 def require_stream() -> str:
     """Return the ARN of the Kinesis stream."""
     describe = boto3.client("kinesis").describe_stream_summary
-    found = require(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
-    return found["StreamDescriptionSummary"]["StreamARN"]
+    stream = require(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
+    return str(stream["StreamDescriptionSummary"]["StreamARN"])
 
 
 def require_bucket() -> str:
@@ -97,53 +106,65 @@ def require_bucket() -> str:
     return location().bucket_arn()
 
 
-def state_at(describe: Describe, *path: str, **which: Any) -> str:
-    """Return a thing's state, which stands in that path of its description, or `missing`."""
-    found: Any = describe_or_none(describe, **which)
+# Descriptions have a different type for each operation.
+def state_at(path: tuple[str, ...], describe: Callable[..., Any], **kwargs: str) -> str:
+    """Return the state at a path of what AWS describes, or `missing`."""
+    value = describe_or_none(describe, **kwargs)
+    if value is None:
+        return "missing"
     for member in path:
-        found = found and found[member]
-    return found or "missing"
+        value = value[member]
+    return str(value)
 
 
 def stream_state() -> str:
-    """Return `ACTIVE`, `UPDATING` and so on, or `missing`."""
+    """Return the Kinesis stream's `ACTIVE`, `UPDATING` and so on, or `missing`."""
     path = ("StreamDescriptionSummary", "StreamStatus")
-    return state_at(boto3.client("kinesis").describe_stream_summary, *path, StreamName=STREAM)
+    return state_at(path, boto3.client("kinesis").describe_stream_summary, StreamName=STREAM)
 
 
 def pipe_state() -> str:
-    """Return `RUNNING`, `STOPPED` and so on, with the reason of a failure, or `missing`."""
-    if (found := describe_or_none(boto3.client("pipes").describe_pipe, Name=PIPE)) is None:
+    """Return the pipe's `RUNNING`, `STOPPED` and so on, with a failure's reason, or `missing`."""
+    pipe = describe_or_none(boto3.client("pipes").describe_pipe, Name=PIPE)
+    if pipe is None:
         return "missing"
-    if "FAILED" in found["CurrentState"]:
-        return f"{found['CurrentState']}: {found.get('StateReason', 'no reason given')}"
-    return found["CurrentState"]
+    return _with_reason(pipe["CurrentState"], pipe.get("StateReason"))
 
 
 def delivery_state() -> str:
-    """Return `ACTIVE`, `CREATING` and so on, with the reason of a failure, or `missing`."""
+    """Return the Firehose stream's `ACTIVE` and so on, with a failure's reason, or `missing`."""
     describe = boto3.client("firehose").describe_delivery_stream
-    found = describe_or_none(describe, DeliveryStreamName=DELIVERY)
-    if found is None:
+    response = describe_or_none(describe, DeliveryStreamName=DELIVERY)
+    if response is None:
         return "missing"
-    stream = found["DeliveryStreamDescription"]
-    if "FAILED" in stream["DeliveryStreamStatus"]:
-        reason = stream.get("FailureDescription", {}).get("Details", "no reason given")
-        return f"{stream['DeliveryStreamStatus']}: {reason}"
-    return stream["DeliveryStreamStatus"]
+    stream = response["DeliveryStreamDescription"]
+    failure = stream.get("FailureDescription", {})
+    return _with_reason(stream["DeliveryStreamStatus"], failure.get("Details"))
+
+
+def _with_reason(state: str, reason: str | None) -> str:
+    return f"{state}: {reason or 'no reason given'}" if "FAILED" in state else state
 
 
 def function_state() -> str:
-    """Return `Successful`, or what else became of the function or its last change, or `missing`."""
+    """Return the state of the function's last change, or `missing`.
+
+    It is `Successful`, `Pending` or `InProgress`, or `Failed` and `CREATE_FAILED` with a reason.
+    """
     describe = boto3.client("lambda").get_function_configuration
-    if (found := describe_or_none(describe, FunctionName=FUNCTION)) is None:
+    config = describe_or_none(describe, FunctionName=FUNCTION)
+    if config is None:
         return "missing"
-    if (state := found.get("State")) == "Failed":
-        return f"CREATE_FAILED: {found.get('StateReason', 'no reason given')}"
-    now = found.get("LastUpdateStatus", "Successful") if state != "Pending" else state
-    return f"{now}: {found.get('LastUpdateStatusReason', '')}" if now == "Failed" else now
+    if config.get("State") == "Failed":
+        return f"CREATE_FAILED: {config.get('StateReason', 'no reason given')}"
+    if config.get("State") == "Pending":
+        return "Pending"
+    update = str(config.get("LastUpdateStatus", "Successful"))
+    if update == "Failed":
+        return f"Failed: {config.get('LastUpdateStatusReason', '')}"
+    return update
 
 
 def crawler_state() -> str:
-    """Return `READY`, `RUNNING`, `STOPPING` or `missing`."""
-    return state_at(boto3.client("glue").get_crawler, "Crawler", "State", Name=CRAWLER)
+    """Return the crawler's `READY`, `RUNNING` or `STOPPING`, or `missing`."""
+    return state_at(("Crawler", "State"), boto3.client("glue").get_crawler, Name=CRAWLER)

@@ -1,7 +1,9 @@
-"""Run the crawler, and check that the table over the lake is still as 10_glue.py made it."""
+"""A crawl: runs the crawler and checks that it left the table as 10_glue.py made it."""
+
+from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
@@ -9,54 +11,63 @@ from setup.lib.resources import crawler_state, matches_desired, require
 from setup.lib.waiters import SetupError, wait_until
 from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket
 
+if TYPE_CHECKING:
+    from types_boto3_glue.client import GlueClient
+    from types_boto3_glue.type_defs import TableTypeDef
 
-def crawl() -> str:
-    """Run the crawler to its end, and say which columns it added."""
+
+def run_crawler() -> str:
+    """Run the crawler to its end, and return a line with the columns that it added."""
     glue = boto3.client("glue")
     require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
-    before = columns(table(glue))
+    names_before = column_names(get_table(glue))
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
-    last = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
-    if last.get("Status") != "SUCCEEDED":
-        raise SetupError(
-            f"crawl {last.get('Status')}: {last.get('ErrorMessage', 'no reason given')}"
-        )
-    check(table(glue))
-    check_days()
-    new = ", ".join(name for name in columns(table(glue)) if name not in before)
-    return f"crawl succeeded: table {CHANGES} " + (f"gained {new}" if new else "has all columns")
+    crawl = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
+    if crawl.get("Status") != "SUCCEEDED":
+        reason = crawl.get("ErrorMessage", "no reason given")
+        raise SetupError(f"crawl {crawl.get('Status')}: {reason}")
+    check_table(get_table(glue))
+    check_first_day()
+    added = [name for name in column_names(get_table(glue)) if name not in names_before]
+    if not added:
+        return f"crawl succeeded: no new columns in table {CHANGES}"
+    return f"crawl succeeded: added {', '.join(added)} to table {CHANGES}"
 
 
-def check(found: dict[str, Any]) -> None:
-    """Refuse a table whose columns, projection or SerDe are no longer as they were set."""
-    wanted = import_module("setup.10_glue").table(found["StorageDescriptor"]["Columns"])
-    if differing := [
-        name for name, value in wanted.items() if not matches_desired(value, found.get(name))
-    ]:
+def check_table(table: TableTypeDef) -> None:
+    """Raise SetupError if the table's columns, projection or SerDe are not as setup made them."""
+    script = import_module("setup.10_glue")
+    desired = script.table_input(table["StorageDescriptor"]["Columns"])
+    changed = [
+        name for name, value in desired.items() if not matches_desired(value, table.get(name))
+    ]
+    if changed:
         raise SetupError(
-            f"the crawl changed {', '.join(differing)} of table {CHANGES}: "
+            f"the crawl changed {', '.join(changed)} of table {CHANGES}: "
             f"run python setup/10_glue.py"
         )
 
 
-def check_days() -> None:
-    """Refuse a lake with a day that Athena does not look for: it would miss it without an error."""
-    oldest = boto3.client("s3").list_objects_v2(Bucket=bucket(), Prefix=f"{LAKE}dt=", MaxKeys=1)
-    for found in oldest.get("Contents", []):
-        if found["Key"] < f"{LAKE}dt={FIRST_DAY}":
+def check_first_day() -> None:
+    """Raise SetupError if the lake has a day before FIRST_DAY, which no query would read."""
+    s3 = boto3.client("s3")
+    oldest = s3.list_objects_v2(Bucket=bucket(), Prefix=f"{LAKE}dt=", MaxKeys=1)
+    for entry in oldest.get("Contents", []):
+        if entry["Key"] < f"{LAKE}dt={FIRST_DAY}":
             raise SetupError(
-                f"{found['Key']} is older than {FIRST_DAY}, where Athena begins to look: set "
+                f"{entry['Key']} predates FIRST_DAY ({FIRST_DAY}), so Athena cannot see it: set "
                 f"FIRST_DAY in setup/names.py, and run python setup/10_glue.py"
             )
 
 
-def table(glue: Any) -> dict[str, Any]:
-    """Return the table over the lake."""
-    return glue.get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
+def get_table(glue: GlueClient) -> TableTypeDef:
+    """Return the catalog's description of the table over the lake."""
+    table: TableTypeDef = glue.get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
+    return table
 
 
-def columns(table: dict[str, Any]) -> list[str]:
-    """Return the names of the table's columns."""
+def column_names(table: TableTypeDef) -> list[str]:
+    """Return the names of the table's columns, without its partition keys."""
     return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]

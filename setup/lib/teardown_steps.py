@@ -1,19 +1,20 @@
-"""How each thing that setup makes is removed: what carries the pipeline's tag, and nothing else.
+"""Teardown steps: each deletes one kind of resource, if it carries the pipeline's tag.
 
-Each step yields a line for whatever it found; what is not there needs neither. What AWS is still
-making, changing or deleting it does not delete: that is waited for.
+A step yields a line for each resource that it finds, and none for one that does not exist. AWS
+refuses to delete what it is still creating, changing or deleting, so a step waits for that first.
 """
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from setup import names
 from setup.lib.resources import (
-    Describe,
     crawler_state,
     delivery_state,
     describe_or_none,
@@ -24,72 +25,90 @@ from setup.lib.resources import (
 from setup.lib.waiters import SetupError, wait_until, wait_until_stable
 from setup.names import PIPELINE, TAGS, arn, location
 
-Tags = Mapping[str, str] | Iterable[Mapping[str, str]]  # Half of AWS has them as a list.
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+# Some APIs return tags as a mapping, others as a list of Key/Value pairs of a type of their own.
+Tags = Mapping[str, str] | Iterable[Any]
 
 
-def remove_if_tagged(what: str, tags: Tags, remove: Callable[[], object]) -> str:
-    """Remove the thing if it is the pipeline's, and return what became of it."""
-    if not is_ours(tags):
-        return f"{what} stays: it has no tag pipeline={PIPELINE}, so it is not the pipeline's"
-    remove()
-    return f"{what} is gone"
+def remove_if_tagged(label: str, tags: Tags, delete: Callable[[], object]) -> str:
+    """Delete the resource if it carries the pipeline's tag, and return a line about it."""
+    if not has_pipeline_tag(tags):
+        return f"kept {label} (not tagged pipeline={PIPELINE})"
+    delete()
+    return f"deleted {label}"
 
 
-def is_ours(tags: Tags) -> bool:
-    """Return whether the pipeline's tag is among them."""
-    if not isinstance(tags, Mapping):
-        tags = {tag["Key"]: tag["Value"] for tag in tags}
-    return TAGS.items() <= tags.items()
+def has_pipeline_tag(tags: Tags) -> bool:
+    """Return whether the pipeline's tag is one of the tags."""
+    pairs = tags if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
+    return TAGS.items() <= pairs.items()
 
 
 def stop_pipe() -> Iterator[str]:
-    """Stop the pipe; one that failed needs no stopping."""
-    pipes, what = boto3.client("pipes"), f"pipe {names.PIPE}"
-    found = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
-    if not found or not is_ours(found.get("Tags", {})):
+    """Stop the pipe if it is running."""
+    pipes = boto3.client("pipes")
+    label = f"pipe {names.PIPE}"
+    pipe = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
+    if pipe is None or not has_pipeline_tag(pipe.get("Tags", {})):
         return
-    if wait_until_stable(what, pipe_state) == "RUNNING" and is_enabled(found["Source"]):
+    # AWS refuses to stop a pipe whose source is a disabled stream.
+    if wait_until_stable(label, pipe_state) == "RUNNING" and is_stream_enabled(pipe["Source"]):
         pipes.stop_pipe(Name=names.PIPE)
-        wait_until(what, pipe_state, "STOPPED")
-        yield f"{what} is stopped"
+        wait_until(label, pipe_state, "STOPPED")
+        yield f"stopped {label}"
 
 
-def is_enabled(stream: str) -> bool:
-    """Return whether a table's stream tells changes; on another one AWS stops no pipe."""
-    describe, path = boto3.client("dynamodbstreams").describe_stream, ("StreamDescription",)
-    return state_at(describe, *path, "StreamStatus", StreamArn=stream) in ("ENABLING", "ENABLED")
+def is_stream_enabled(stream_arn: str) -> bool:
+    """Return whether a table's stream records changes."""
+    describe = boto3.client("dynamodbstreams").describe_stream
+    state = state_at(("StreamDescription", "StreamStatus"), describe, StreamArn=stream_arn)
+    return state in ("ENABLING", "ENABLED")
 
 
-def quicksight() -> Iterator[str]:
-    """Delete the data sets and their source, where the account has QuickSight at all."""
-    client, which = boto3.client("quicksight"), {"AwsAccountId": names.account()}
-    script = import_module("setup.12_quicksight")
-    if not script.is_subscribed(client):
+def delete_quicksight() -> Iterator[str]:
+    """Delete the data sets and their data source, if the account has QuickSight at all."""
+    quicksight = boto3.client("quicksight")
+    if not import_module("setup.12_quicksight").is_subscribed(quicksight):
         return
-    things = [("data_set", "DataSet", f"{PIPELINE}-{view}") for view in names.VIEWS]
-    for kind, member, name in [*things, ("data_source", "DataSource", PIPELINE)]:
-        identity = which | {f"{member}Id": name}
-        if found := describe_or_none(getattr(client, f"describe_{kind}"), **identity):
-            tags = client.list_tags_for_resource(ResourceArn=found[member]["Arn"])["Tags"]
-            delete = getattr(client, f"delete_{kind}")
-            yield remove_if_tagged(f"QuickSight {name}", tags, partial(delete, **identity))
-
-
-def athena() -> Iterator[str]:
-    """Delete the workgroup with its named queries; the views are the catalog's."""
-    client, group = boto3.client("athena"), names.WORKGROUP
-    if describe_or_none(client.get_work_group, WorkGroup=group):
-        where = arn("athena", f"workgroup/{group}")
-        tags = client.list_tags_for_resource(ResourceARN=where)["Tags"]
-        whole = {"WorkGroup": group, "RecursiveDeleteOption": True}
-        yield remove_if_tagged(
-            f"workgroup {group}", tags, partial(client.delete_work_group, **whole)
+    account = names.account()
+    for view in names.VIEWS:
+        dataset_id = f"{PIPELINE}-{view}"
+        response = describe_or_none(
+            quicksight.describe_data_set, AwsAccountId=account, DataSetId=dataset_id
         )
+        if response is not None:
+            dataset_arn = response["DataSet"]["Arn"]
+            tags = quicksight.list_tags_for_resource(ResourceArn=dataset_arn)["Tags"]
+            delete = partial(quicksight.delete_data_set, AwsAccountId=account, DataSetId=dataset_id)
+            yield remove_if_tagged(f"QuickSight data set {dataset_id}", tags, delete)
+    source = describe_or_none(
+        quicksight.describe_data_source, AwsAccountId=account, DataSourceId=PIPELINE
+    )
+    if source is not None:
+        source_arn = source["DataSource"]["Arn"]
+        tags = quicksight.list_tags_for_resource(ResourceArn=source_arn)["Tags"]
+        delete = partial(quicksight.delete_data_source, AwsAccountId=account, DataSourceId=PIPELINE)
+        yield remove_if_tagged(f"QuickSight data source {PIPELINE}", tags, delete)
 
 
-def crawler() -> Iterator[str]:
-    """Delete the crawler once it does not run."""
-    glue, name = boto3.client("glue"), names.CRAWLER
+def delete_workgroup() -> Iterator[str]:
+    """Delete the workgroup with its named queries; the views belong to the catalog's database."""
+    athena = boto3.client("athena")
+    workgroup = names.WORKGROUP
+    if describe_or_none(athena.get_work_group, WorkGroup=workgroup) is not None:
+        workgroup_arn = arn("athena", f"workgroup/{workgroup}")
+        tags = athena.list_tags_for_resource(ResourceARN=workgroup_arn)["Tags"]
+        delete = partial(athena.delete_work_group, WorkGroup=workgroup, RecursiveDeleteOption=True)
+        yield remove_if_tagged(f"workgroup {workgroup}", tags, delete)
+
+
+def delete_crawler() -> Iterator[str]:
+    """Delete the crawler, after stopping it."""
+    glue = boto3.client("glue")
+    name = names.CRAWLER
 
     def delete() -> None:
         if crawler_state() == "RUNNING":
@@ -97,176 +116,205 @@ def crawler() -> Iterator[str]:
         wait_until(f"crawler {name}", crawler_state, "READY")
         glue.delete_crawler(Name=name)
 
-    if describe_or_none(glue.get_crawler, Name=name):
+    if describe_or_none(glue.get_crawler, Name=name) is not None:
         tags = glue.get_tags(ResourceArn=arn("glue", f"crawler/{name}"))["Tags"]
         yield remove_if_tagged(f"crawler {name}", tags, delete)
 
 
-def database() -> Iterator[str]:
-    """Delete the catalog's database with its tables and views; it holds no data."""
-    glue, name = boto3.client("glue"), names.DATABASE
+def delete_database() -> Iterator[str]:
+    """Delete the catalog's database with its tables and views; the data stays in S3."""
+    glue = boto3.client("glue")
+    name = names.DATABASE
 
     def delete() -> None:
         pages = glue.get_paginator("get_tables").paginate(DatabaseName=name)
-        for table in [table["Name"] for page in pages for table in page["TableList"]]:
+        tables = [table["Name"] for page in pages for table in page["TableList"]]
+        for table in tables:
             glue.delete_table(DatabaseName=name, Name=table)
         glue.delete_database(Name=name)
 
-    if describe_or_none(glue.get_database, Name=name):
+    if describe_or_none(glue.get_database, Name=name) is not None:
         tags = glue.get_tags(ResourceArn=arn("glue", f"database/{name}"))["Tags"]
         yield remove_if_tagged(f"database {name}", tags, delete)
 
 
-def alarms() -> Iterator[str]:
-    """Delete the alarms and the topic that they tell."""
-    cloudwatch, sns = boto3.client("cloudwatch"), boto3.client("sns")
-    made = [f"{PIPELINE}-{alarm[0]}" for alarm in import_module("setup.09_alarms").ALARMS]
-    for alarm in cloudwatch.describe_alarms(AlarmNames=made)["MetricAlarms"]:
+def delete_alarms() -> Iterator[str]:
+    """Delete the alarms and the topic that they notify."""
+    cloudwatch = boto3.client("cloudwatch")
+    alarm_names = [f"{PIPELINE}-{alarm[0]}" for alarm in import_module("setup.09_alarms").ALARMS]
+    for alarm in cloudwatch.describe_alarms(AlarmNames=alarm_names)["MetricAlarms"]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
-        name = alarm["AlarmName"]
-        delete = partial(cloudwatch.delete_alarms, AlarmNames=[name])
-        yield remove_if_tagged(f"alarm {name}", tags, delete)
+        delete_alarm = partial(cloudwatch.delete_alarms, AlarmNames=[alarm["AlarmName"]])
+        yield remove_if_tagged(f"alarm {alarm['AlarmName']}", tags, delete_alarm)
+
+    sns = boto3.client("sns")
     topic = arn("sns", names.ALARM_TOPIC)
-    if describe_or_none(sns.get_topic_attributes, TopicArn=topic):
-        tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
-        yield remove_if_tagged(
-            f"topic {names.ALARM_TOPIC}", tags, partial(sns.delete_topic, TopicArn=topic)
-        )
+    if describe_or_none(sns.get_topic_attributes, TopicArn=topic) is not None:
+        topic_tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
+        delete_topic = partial(sns.delete_topic, TopicArn=topic)
+        yield remove_if_tagged(f"topic {names.ALARM_TOPIC}", topic_tags, delete_topic)
 
 
-def pipe() -> Iterator[str]:
-    """Delete the pipe and the queue of its dead letters."""
-    pipes, sqs = boto3.client("pipes"), boto3.client("sqs")
+def delete_pipe() -> Iterator[str]:
+    """Delete the pipe and its dead-letter queue."""
+    pipes = boto3.client("pipes")
+    label = f"pipe {names.PIPE}"
 
     def delete() -> None:
         pipes.delete_pipe(Name=names.PIPE)
-        wait_until_gone(f"pipe {names.PIPE}", pipes.describe_pipe, Name=names.PIPE)
+        wait_until_deleted(label, partial(pipes.describe_pipe, Name=names.PIPE))
 
-    if found := describe_or_none(pipes.describe_pipe, Name=names.PIPE):
-        yield remove_if_tagged(f"pipe {names.PIPE}", found.get("Tags", {}), delete)
-    if found := describe_or_none(sqs.get_queue_url, QueueName=names.DEAD_LETTERS):
-        queue = {"QueueUrl": found["QueueUrl"]}
-        # For a minute AWS may still tell the address of a queue that is gone.
-        if (tags := describe_or_none(sqs.list_queue_tags, **queue)) is not None:
-            remove = partial(sqs.delete_queue, **queue)
-            yield remove_if_tagged(f"queue {names.DEAD_LETTERS}", tags.get("Tags", {}), remove)
+    pipe = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
+    if pipe is not None:
+        yield remove_if_tagged(label, pipe.get("Tags", {}), delete)
+
+    sqs = boto3.client("sqs")
+    queue = describe_or_none(sqs.get_queue_url, QueueName=names.DEAD_LETTERS)
+    if queue is not None:
+        url = queue["QueueUrl"]
+        # AWS may still return the URL of a queue that was deleted less than a minute ago.
+        response = describe_or_none(sqs.list_queue_tags, QueueUrl=url)
+        if response is not None:
+            delete_queue = partial(sqs.delete_queue, QueueUrl=url)
+            tags = response.get("Tags", {})
+            yield remove_if_tagged(f"queue {names.DEAD_LETTERS}", tags, delete_queue)
 
 
-def firehose() -> Iterator[str]:
-    """Delete the Firehose stream, which drops what it still holds, and its log."""
-    client, which = boto3.client("firehose"), {"DeliveryStreamName": names.DELIVERY}
-    what = f"Firehose stream {names.DELIVERY}"
+def delete_firehose() -> Iterator[str]:
+    """Delete the Firehose stream, which discards its buffers, and its log group."""
+    firehose = boto3.client("firehose")
+    label = f"Firehose stream {names.DELIVERY}"
+    describe = partial(firehose.describe_delivery_stream, DeliveryStreamName=names.DELIVERY)
 
     def delete() -> None:
-        client.delete_delivery_stream(**which)
-        wait_until_gone(what, client.describe_delivery_stream, **which)
+        firehose.delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
+        wait_until_deleted(label, describe)
 
-    if wait_until_stable(what, delivery_state) != "missing":
-        yield remove_if_tagged(what, client.list_tags_for_delivery_stream(**which)["Tags"], delete)
-    yield from log(names.DELIVERY_LOGS)
+    if wait_until_stable(label, delivery_state) != "missing":
+        response = firehose.list_tags_for_delivery_stream(DeliveryStreamName=names.DELIVERY)
+        yield remove_if_tagged(label, response["Tags"], delete)
+    yield from delete_log_group(names.DELIVERY_LOGS)
 
 
-def function() -> Iterator[str]:
-    """Delete the function and its log."""
-    client, which = boto3.client("lambda"), {"FunctionName": names.FUNCTION}
-    if found := describe_or_none(client.get_function_configuration, **which):
-        tags = client.list_tags(Resource=found["FunctionArn"])["Tags"]
-        delete = partial(client.delete_function, **which)
+def delete_function() -> Iterator[str]:
+    """Delete the function and its log group."""
+    functions = boto3.client("lambda")
+    config = describe_or_none(functions.get_function_configuration, FunctionName=names.FUNCTION)
+    if config is not None:
+        # GetFunction leaves the tags out, without an error, if they may not be listed.
+        tags = functions.list_tags(Resource=config["FunctionArn"])["Tags"]
+        delete = partial(functions.delete_function, FunctionName=names.FUNCTION)
         yield remove_if_tagged(f"function {names.FUNCTION}", tags, delete)
-    yield from log(names.FUNCTION_LOGS)
+    yield from delete_log_group(names.FUNCTION_LOGS)
 
 
-def log(group: str) -> Iterator[str]:
-    """Delete a log group and what counts in it."""
-    logs, where = boto3.client("logs"), arn("logs", f"log-group:{group}")
+def delete_log_group(group: str) -> Iterator[str]:
+    """Delete a log group and its metric filters."""
+    logs = boto3.client("logs")
 
     def delete() -> None:
-        for counted in logs.describe_metric_filters(logGroupName=group)["metricFilters"]:
-            logs.delete_metric_filter(logGroupName=group, filterName=counted["filterName"])
+        filters = logs.describe_metric_filters(logGroupName=group)["metricFilters"]
+        for metric_filter in filters:
+            name = metric_filter["filterName"]
+            logs.delete_metric_filter(logGroupName=group, filterName=name)
         logs.delete_log_group(logGroupName=group)
 
-    alike = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    if group in [found["logGroupName"] for found in alike]:
-        tags = logs.list_tags_for_resource(resourceArn=where)["tags"]
-        yield remove_if_tagged(f"log {group}", tags, delete)
+    matches = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    if group in [match["logGroupName"] for match in matches]:
+        tags = logs.list_tags_for_resource(resourceArn=arn("logs", f"log-group:{group}"))["tags"]
+        yield remove_if_tagged(f"log group {group}", tags, delete)
 
 
-def roles() -> Iterator[str]:
-    """Delete the roles and whatever policies they have."""
+def delete_roles() -> Iterator[str]:
+    """Delete the roles with all their policies."""
+    iam = boto3.client("iam")
     for service in ("pipe", "firehose", "lambda", "crawler"):
         name = location().role_name(service)
-        if found := describe_or_none(boto3.client("iam").get_role, RoleName=name):
-            tags = found["Role"].get("Tags", [])
+        response = describe_or_none(iam.get_role, RoleName=name)
+        if response is not None:
+            tags = response["Role"].get("Tags", [])
             yield remove_if_tagged(f"role {name}", tags, partial(delete_role, name))
 
 
-def delete_role(role: str) -> None:
-    """Delete a role with its policies, its own and those attached to it."""
+def delete_role(name: str) -> None:
+    """Delete a role with its inline policies, after detaching its managed ones."""
     iam = boto3.client("iam")
-    for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=role, PolicyName=name)
-    for policy in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]:
-        iam.detach_role_policy(RoleName=role, PolicyArn=policy["PolicyArn"])
-    iam.delete_role(RoleName=role)
+    for policy_name in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy_name)
+    for policy in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        iam.detach_role_policy(RoleName=name, PolicyArn=policy["PolicyArn"])
+    iam.delete_role(RoleName=name)
 
 
-def kinesis() -> Iterator[str]:
-    """Delete the stream between the pipe and Firehose."""
-    client, which = boto3.client("kinesis"), {"StreamName": names.STREAM}
-    what = f"stream {names.STREAM}"
-
-    def delete() -> None:
-        client.delete_stream(**which, EnforceConsumerDeletion=True)
-        wait_until_gone(what, client.describe_stream_summary, **which)
-
-    if wait_until_stable(what, stream_state) != "missing":
-        yield remove_if_tagged(what, client.list_tags_for_stream(**which)["Tags"], delete)
-
-
-def lake() -> Iterator[str]:
-    """Delete the bucket with every version of every object."""
-    s3, bucket = boto3.client("s3"), names.bucket()
+def delete_stream() -> Iterator[str]:
+    """Delete the Kinesis stream."""
+    kinesis = boto3.client("kinesis")
+    label = f"stream {names.STREAM}"
 
     def delete() -> None:
-        while doomed := versions(s3, bucket):
-            told = s3.delete_objects(Bucket=bucket, Delete={"Objects": doomed, "Quiet": True})
-            for failed in told.get("Errors", []):
-                raise SetupError(f"{failed['Key']} in bucket {bucket} stays: {failed['Message']}")
+        kinesis.delete_stream(StreamName=names.STREAM, EnforceConsumerDeletion=True)
+        wait_until_deleted(label, partial(kinesis.describe_stream_summary, StreamName=names.STREAM))
+
+    if wait_until_stable(label, stream_state) != "missing":
+        tags = kinesis.list_tags_for_stream(StreamName=names.STREAM)["Tags"]
+        yield remove_if_tagged(label, tags, delete)
+
+
+def delete_bucket() -> Iterator[str]:
+    """Delete the lake's bucket with every version of every object."""
+    s3 = boto3.client("s3")
+    bucket = names.bucket()
+
+    def delete() -> None:
+        while versions := list_versions(s3, bucket):
+            batch = {"Objects": versions, "Quiet": True}
+            errors = s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", [])
+            if errors:
+                key, message = errors[0]["Key"], errors[0]["Message"]
+                raise SetupError(f"cannot delete {key} in bucket {bucket}: {message}")
         s3.delete_bucket(Bucket=bucket)
 
-    if describe_or_none(s3.head_bucket, Bucket=bucket):
-        tagged = describe_or_none(s3.get_bucket_tagging, Bucket=bucket) or {}
-        yield remove_if_tagged(f"bucket {bucket}", tagged.get("TagSet", []), delete)
+    if describe_or_none(s3.head_bucket, Bucket=bucket) is not None:
+        response = describe_or_none(s3.get_bucket_tagging, Bucket=bucket)
+        tags = response["TagSet"] if response else []
+        yield remove_if_tagged(f"bucket {bucket}", tags, delete)
 
 
-def versions(s3: Any, bucket: str) -> list[dict[str, str]]:
-    """Return the first thousand versions and delete markers, as AWS wants them to delete them."""
+def list_versions(s3: S3Client, bucket: str) -> list[ObjectIdentifierTypeDef]:
+    """Return up to a thousand object versions and delete markers, as DeleteObjects takes them."""
     page = s3.list_object_versions(Bucket=bucket)
-    found = page.get("Versions", []) + page.get("DeleteMarkers", [])
-    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+    versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
 
 
-def table() -> Iterator[str]:
-    """Delete the table with all its orders, unless it is the user's own."""
-    dynamodb, which = boto3.client("dynamodb"), {"TableName": names.TABLE}
-    what, describe = f"table {names.TABLE}", dynamodb.describe_table
-    state = partial(state_at, describe, "Table", "TableStatus", **which)
+def delete_table() -> Iterator[str]:
+    """Delete the table with all its orders, unless it is an adopted one."""
+    dynamodb = boto3.client("dynamodb")
+    label = f"table {names.TABLE}"
+    describe = partial(dynamodb.describe_table, TableName=names.TABLE)
+
+    def table_state() -> str:
+        return state_at(("Table", "TableStatus"), describe)
 
     def delete() -> None:
-        if describe(**which)["Table"].get("DeletionProtectionEnabled"):
-            dynamodb.update_table(**which, DeletionProtectionEnabled=False)
-            wait_until(what, state, "ACTIVE")
-        dynamodb.delete_table(**which)
-        wait_until_gone(what, describe, **which)
+        if describe()["Table"].get("DeletionProtectionEnabled"):
+            dynamodb.update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
+            wait_until(label, table_state, "ACTIVE")
+        dynamodb.delete_table(TableName=names.TABLE)
+        wait_until_deleted(label, describe)
 
     if names.TABLE_IS_ADOPTED:
-        yield f"{what} is yours and stays as it is"
-    elif wait_until_stable(what, state) != "missing":
-        where = arn("dynamodb", f"table/{names.TABLE}")
-        tags = dynamodb.list_tags_of_resource(ResourceArn=where)["Tags"]
-        yield remove_if_tagged(what, tags, delete)
+        yield f"kept {label} (an existing table, set by TABLE_NAME)"
+    elif wait_until_stable(label, table_state) != "missing":
+        table_arn = arn("dynamodb", f"table/{names.TABLE}")
+        tags = dynamodb.list_tags_of_resource(ResourceArn=table_arn)["Tags"]
+        yield remove_if_tagged(label, tags, delete)
 
 
-def wait_until_gone(what: str, describe: Describe, **which: str) -> None:
-    """Return once AWS no longer knows the thing."""
-    wait_until(what, lambda: "present" if describe_or_none(describe, **which) else "gone", "gone")
+def wait_until_deleted(label: str, describe: Callable[[], object]) -> None:
+    """Return once AWS no longer describes the resource."""
+
+    def existence() -> str:
+        return "missing" if describe_or_none(describe) is None else "present"
+
+    wait_until(label, existence, "missing")

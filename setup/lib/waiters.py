@@ -1,20 +1,27 @@
-"""Waiting for AWS: until a thing settles or is as wanted, and until a call is accepted."""
+"""Waiters: poll AWS until a resource is stable or in a target state, and retry refused calls.
+
+AWS is eventually consistent: a role that IAM has just created cannot be assumed for some seconds,
+and most resources take minutes to create, change or delete. `wait_until_stable` and `wait_until`
+poll a state; `retry_until_accepted` repeats a call that fails only because of such a delay. No
+other module of setup sleeps.
+"""
 
 import math
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
 T = TypeVar("T")
-# Asks AWS for a state, which may come with its reason: `CREATE_FAILED: Cannot access stream`.
-State = Callable[[], str]
+# Reads a state from AWS, which may carry a reason: `CREATE_FAILED: Cannot access stream`.
+ReadState = Callable[[], str]
 
-# What AWS answers while a thing made a moment ago is not known everywhere yet.
+# Errors caused by eventual consistency, by parts of their lowercase messages; safe to retry.
 CONSISTENCY_ERRORS = (
     "cannot be assumed by lambda",
     "unable to assume",
@@ -26,128 +33,141 @@ CONSISTENCY_ERRORS = (
     "does not have permission",
     "error occurred while sending message to sqs",
     "continuousbackupsunavailable",
-    "conflicting conditional operation",  # The bucket is new, or one of its name was just deleted.
+    "conflicting conditional operation",  # A bucket that is new, or whose name was just deleted.
     "you must wait 60 seconds after deleting a queue",
 )
-# On its way to another state, in the words of all services.
+# States that AWS leaves by itself, in the spelling of every service.
 TRANSITIONAL = ("CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING", "Pending", "InProgress")
 
 
 class SetupError(Exception):
-    """Why a script cannot go on, and what to do about it."""
+    """A reason why a script cannot continue, with the fix."""
 
 
 class WaitTimeout(SetupError):
-    """What was waited for did not come in time; it may still come."""
+    """A wait that reached its limit; the state may still be reached later."""
 
 
-@dataclass
-class Patience:
-    """How many seconds any wait may take; `python setup --check` waits for nothing."""
-
-    seconds: float = math.inf
+# An upper bound, in seconds, for every wait of the current run.
+_max_wait: ContextVar[float] = ContextVar("max_wait", default=math.inf)
 
 
-PATIENCE = Patience()
+@contextmanager
+def max_wait(seconds: float) -> Iterator[None]:
+    """Limit every wait inside the block to that many seconds; 0 reads each state just once."""
+    token = _max_wait.set(seconds)
+    try:
+        yield
+    finally:
+        _max_wait.reset(token)
 
 
-def backoff(limit: float) -> Iterator[None]:
-    """Yield at once, then again after growing pauses of at most 5 s, until the limit is spent.
+def attempts(limit: float) -> Iterator[None]:
+    """Yield at once, then again after growing pauses of at most 5 s, until the limit is reached.
 
-    The limit counts from the second asking on: the first attempt may itself take minutes.
+    The limit counts from the end of the first attempt, which may itself take minutes.
     """
     yield
-    end, pause = time.monotonic() + min(limit, PATIENCE.seconds), 0.1
-    while time.monotonic() < end:
+    deadline = time.monotonic() + min(limit, _max_wait.get())
+    pause = 0.1
+    while time.monotonic() < deadline:
         time.sleep(pause)
         pause = min(2 * pause, 5.0)
         yield
 
 
-def states(what: str, state: State, limit: float) -> Iterator[str]:
-    """Yield the thing's state, again and again; a terminal shows what is waited for."""
+def poll(label: str, read_state: ReadState, limit: float) -> Iterator[str]:
+    """Yield the resource's state again and again, and show it on a terminal."""
     try:
-        for _ in backoff(limit):
-            found = state()
-            yield found
-            show(f"{what} is {found} …")
+        for _ in attempts(limit):
+            state = read_state()
+            yield state
+            show_progress(f"{label} is {state} …")
     finally:
-        show("")
+        show_progress("")
 
 
-def show(text: str) -> None:
-    """Write the text on a terminal's line, in place of the one before."""
+def show_progress(text: str) -> None:
+    """Replace the current line of a terminal by the text, cut to the terminal's width."""
     if sys.stderr.isatty():
-        fitting = " ".join(text.split())[: shutil.get_terminal_size().columns - 1]
-        print(f"\r{fitting}\033[K", end="", file=sys.stderr, flush=True)
+        line = " ".join(text.split())[: shutil.get_terminal_size().columns - 1]
+        print(f"\r{line}\033[K", end="", file=sys.stderr, flush=True)
 
 
-def wait_until_stable(what: str, state: State, limit: float = 600) -> str:
-    """Return the thing's state once AWS is not busy with it, be it good, failed or missing."""
-    found = ""
-    for found in states(what, state, limit):
-        if found not in TRANSITIONAL:
-            return found
-    raise unfinished(what, "an end of that", found, limit)
+def wait_until_stable(label: str, read_state: ReadState, limit: float = 600) -> str:
+    """Return the resource's state once it is not transitional: healthy, failed or missing."""
+    state = ""
+    for state in poll(label, read_state, limit):
+        if state not in TRANSITIONAL:
+            return state
+    raise timeout_error(label, state, limit)
 
 
-def wait_until(what: str, state: State, *wanted: str, limit: float = 600) -> str:
-    """Return the state once it is a wanted one; refuse a failure, and a wait beyond the limit."""
-    found, target = "", " or ".join(wanted)
-    for found in states(what, state, limit):
-        name = found.partition(":")[0]
-        if name in wanted:
+def wait_until(label: str, read_state: ReadState, *targets: str, limit: float = 600) -> str:
+    """Return the state, without its reason, once it is one of the targets.
+
+    Raise SetupError for a failed state, and WaitTimeout when the limit is reached.
+    """
+    target = " or ".join(targets)
+    state = ""
+    for state in poll(label, read_state, limit):
+        name = state.partition(":")[0]
+        if name in targets:
             return name
-        if has_failed(found):
-            raise SetupError(f"{what}: expected {target}, found {found}")
-    raise unfinished(what, target, found, limit)
+        if has_failed(state):
+            raise SetupError(f"{label}: expected {target}, found {state}")
+    raise timeout_error(label, state, limit, target)
 
 
 def has_failed(state: str) -> bool:
-    """Return whether a state is one that waiting does not mend."""
+    """Return whether waiting cannot fix the state."""
     name = state.partition(":")[0].upper()
     return "FAILED" in name or name == "CANCELLED"
 
 
-def unfinished(what: str, target: str, found: str, limit: float) -> WaitTimeout:
-    """Return the refusal to wait any longer."""
-    spent = min(limit, PATIENCE.seconds)
+def timeout_error(label: str, state: str, limit: float, target: str = "") -> WaitTimeout:
+    """Return the error for a wait that has reached its limit."""
+    seconds = min(limit, _max_wait.get())
+    waiting_for = f" waiting for {target}" if target else ""
     return WaitTimeout(
-        f"{what}: expected {target}, found {found} after {spent:.0f} s: run this again"
+        f"{label}: timed out after {seconds:.0f} s{waiting_for}; still {state}: run this again"
     )
 
 
-def delete_if_creation_failed(what: str, state: State, delete: Callable[[], object]) -> str:
-    """Return the thing's settled state; what AWS could not make keeps its name until deleted."""
-    found = wait_until_stable(what, state)
-    if not (found.startswith("CREAT") and has_failed(found)):
-        return found
+def delete_if_creation_failed(
+    label: str, read_state: ReadState, delete: Callable[[], object]
+) -> str:
+    """Return the stable state, after deleting what AWS failed to create: it blocks its name."""
+    failed_state = wait_until_stable(label, read_state)
+    if not (failed_state.startswith("CREAT") and has_failed(failed_state)):
+        return failed_state
 
-    def leaving() -> str:
-        return "DELETING" if (now := state()) == found else now
+    def deletion_state() -> str:
+        state = read_state()  # AWS may report the failure for a while after the deletion began.
+        return "DELETING" if state == failed_state else state
 
     delete()
-    return wait_until(f"removal of the failed {what}", leaving, "missing")
+    return wait_until(f"deletion of the failed {label}", deletion_state, "missing")
 
 
 def retry_until_accepted(call: Callable[[], T], limit: float = 120) -> T:
-    """Return what the call returns, trying again while AWS does not know yet what it needs."""
-    refused: Exception | None = None
+    """Return the call's result; retry while it fails because AWS is not yet consistent."""
+    last_error: Exception
     try:
-        for _ in backoff(limit):
+        for _ in attempts(limit):
             try:
                 return call()
             except (ClientError, SetupError) as error:
-                if not _passes(error):
+                if not _is_temporary(error):
                     raise
-                refused = error
-            show("not yet: " + str(refused).rpartition(" operation: ")[2])
-        raise refused
+                last_error = error
+            show_progress("retrying: " + str(last_error).rpartition(" operation: ")[2])
+        raise last_error
     finally:
-        show("")
+        show_progress("")
 
 
-def _passes(error: Exception) -> bool:
-    """Return whether waiting may help; it does not bring the deployer a right that is missing."""
+def _is_temporary(error: Exception) -> bool:
     text = str(error).lower()
-    return "(accessdenied" not in text and any(sign in text for sign in CONSISTENCY_ERRORS)
+    # A right that the deployer itself lacks never arrives by waiting.
+    return "(accessdenied" not in text and any(part in text for part in CONSISTENCY_ERRORS)

@@ -30,7 +30,7 @@ from tests.campaign.evidence import letters, object_keys, queue_url
 from tests.campaign.interruptions import Reaper, UnsteadyCloud
 from tests.campaign.storm import Storm
 from tests.support.laptop_cloud import aws, laptop, zipped
-from tests.support.setup_fixture import forget_where
+from tests.support.setup_fixture import clear_location
 
 RAISING = zipped(
     "def lambda_handler(event, context):\n    raise ValueError\n", "lambda_function.py"
@@ -207,7 +207,7 @@ class Chain:
         self.recreate_table()
         self.script("07_pipe")
         self.script("08_start_pipe")
-        table = import_module("setup.10_glue").table([])  # Without what crawls have added.
+        table = import_module("setup.10_glue").table_input([])  # Without what crawls have added.
         aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table)
         for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
             for key in object_keys(prefix):
@@ -220,7 +220,7 @@ class Chain:
 def a_chain() -> Iterator[Chain]:
     """Yield a chain on a cloud of its own."""
     with laptop(Storm, *SERVICES, cloud_of=UnsteadyCloud) as cloud:
-        forget_where()
+        clear_location()
         run(cloud, "setup")
         impatient = patch.object(athena, "FIRST_PAUSE", 0.01)
         with impatient, patch.object(boto3, "client", remembered(boto3.client)):

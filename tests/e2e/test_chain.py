@@ -17,7 +17,7 @@ from setup import names
 from tests.campaign import validators
 from tests.campaign.evidence import evidence
 from tests.support.laptop_cloud import laptop
-from tests.support.setup_fixture import SCRIPTS, SETUP, forget_where
+from tests.support.setup_fixture import SCRIPTS, SETUP, clear_location
 from tests.support.whole_chain import kept_originals, raising_function, verified, write_orders
 
 
@@ -60,7 +60,7 @@ def test_the_lake_equals_the_table(chain: Cloud) -> None:
 def test_every_script_may_be_run_again_singly(
     chain: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget_where()
+    clear_location()
     for script in SCRIPTS:
         monkeypatch.setattr(sys, "argv", [script])
         runpy.run_path(str(SETUP / f"{script}.py"), run_name="__main__")

@@ -131,7 +131,7 @@ def test_the_pipeline_bears_its_own_name_and_is_well(chain: Cloud) -> None:
     status, said = asked("-m", "operations.status")
     assert status == 0, said
     status, said = asked("setup", "--check")
-    assert (status, said) == (0, f"pipeline {PIPELINE} is as the scripts would make it\n")
+    assert (status, said) == (0, f"no drift: pipeline {PIPELINE} matches the scripts\n")
 
 
 def test_a_change_that_is_lost_is_repaired_under_a_binary_key(chain: Cloud) -> None:

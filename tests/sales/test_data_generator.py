@@ -31,7 +31,7 @@ from sales.lives import Change, Plan, changes
 from setup.names import TABLE
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
-from tests.support.setup_fixture import forget_where
+from tests.support.setup_fixture import clear_location
 
 DEFAULT = Plan(orders=400, seed=1, removals=Fraction("0.04"), until=date(2026, 11, 23))
 STATUSES = {"paid", "payment_failed", "shipped", "delivered", "cancelled", "returned"}
@@ -206,7 +206,7 @@ class Reluctant(Service):
 def cloud() -> Iterator[Cloud]:
     """A cloud with a table, made by the setup script."""
     with laptop(DynamoDb) as cloud:
-        forget_where()
+        clear_location()
         import_module("setup.01_dynamodb").create()
         yield cloud
 
@@ -215,7 +215,7 @@ def cloud() -> Iterator[Cloud]:
 def reluctant() -> Iterator[Cloud]:
     """The same, of little capacity."""
     with laptop(Reluctant, DynamoDb) as cloud:
-        forget_where()
+        clear_location()
         import_module("setup.01_dynamodb").create()
         yield cloud
 

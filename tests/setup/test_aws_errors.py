@@ -1,19 +1,25 @@
-"""What goes wrong around the scripts is a sentence with its cure, whichever script it hits."""
+"""AWS errors: whichever script they end, the user reads one line with the fix."""
 
 import os
 import subprocess
 import sys
 from errno import ENOSPC
-from typing import Any
 
 import botocore.exceptions as errors
 import pytest
 
-from setup.lib.aws_errors import ADVICE, DENIED, EXPIRED, UNSIGNED, reason
+from setup.lib.aws_errors import (
+    ACCESS_DENIED_CODES,
+    ADVICE,
+    INVALID_CREDENTIALS_CODES,
+    SIGNATURE_CODES,
+    reason,
+)
 from tests.support.environments import NOWHERE
 from tests.support.paths import PROJECT
 
-SCRIPTS = {
+# Every command, with its exit status when AWS cannot be reached.
+COMMANDS = {
     "setup": 1,
     "setup/teardown.py --yes": 1,
     "data_generator.py --orders 1": 1,
@@ -24,89 +30,89 @@ SCRIPTS = {
     "-m operations.replay": 1,
     "-m operations.backfill --checkpoint build/never.json": 1,
 }
-SURROUNDINGS = {
+BROKEN_ENVIRONMENTS = {
     "no credentials": ({"AWS_ACCESS_KEY_ID": ""}, "run aws configure"),
-    "no region": ({"AWS_DEFAULT_REGION": ""}, "run export AWS_DEFAULT_REGION=us-east-1, or yours"),
-    "no network": (
-        {},
-        "is the network up, and do the region and the endpoint of your environment exist?",
-    ),
-    "no address": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected an address such as http://127.0.0.1"),
+    "no region": ({"AWS_DEFAULT_REGION": ""}, "run export AWS_DEFAULT_REGION=us-east-1"),
+    "no network": ({}, "check the network, the region, and the endpoint in your environment"),
+    "no URL": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected a URL such as http://127.0.0.1"),
     "no profile": ({"AWS_PROFILE": "absent"}, "run aws configure list-profiles"),
 }
-HERE = {**NOWHERE, "PATH": os.environ["PATH"]}
-# Every script meets one of the surroundings.
-MEETINGS = [
-    (script, list(SURROUNDINGS)[number % len(SURROUNDINGS)])
-    for number, script in enumerate(SCRIPTS)
+BASE_ENVIRONMENT = {**NOWHERE, "PATH": os.environ["PATH"]}
+# Each command runs in one of the environments, in turn.
+CASES = [
+    (command, list(BROKEN_ENVIRONMENTS)[number % len(BROKEN_ENVIRONMENTS)])
+    for number, command in enumerate(COMMANDS)
 ]
 
 
-@pytest.mark.parametrize(("script", "around"), MEETINGS)
-def test_wrong_surroundings_are_one_line_with_the_cure(script: str, around: str) -> None:
-    environment, cure = SURROUNDINGS[around]
-    ended = subprocess.run(
-        [sys.executable, *script.split()],
+@pytest.mark.parametrize(("command", "environment"), CASES)
+def test_a_broken_environment_is_one_line_with_the_fix(command: str, environment: str) -> None:
+    variables, fix = BROKEN_ENVIRONMENTS[environment]
+    process = subprocess.run(
+        [sys.executable, *command.split()],
         cwd=PROJECT,
-        env=HERE | environment,
+        env=BASE_ENVIRONMENT | variables,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (ended.returncode, ended.stdout) == (SCRIPTS[script], ""), ended.stderr
-    assert ended.stderr.count("\n") == 1, ended.stderr
-    assert cure in ended.stderr
+    assert (process.returncode, process.stdout) == (COMMANDS[command], ""), process.stderr
+    assert process.stderr.count("\n") == 1, process.stderr
+    assert fix in process.stderr
 
 
-def test_the_example_of_the_documents_meets_them_in_one_line_too() -> None:
-    command = [sys.executable, "docs/readings.py"]
-    ended = subprocess.run(command, cwd=PROJECT, env=HERE, capture_output=True, text=True)
-    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
-    assert "Could not connect to the endpoint URL" in ended.stderr
-
-
-def refusal(code: str) -> errors.ClientError:
-    """Return a refusal by AWS, its text on two lines."""
-    return errors.ClientError({"Error": {"Code": code, "Message": "Because.\n  So."}}, "GetItem")
+def test_the_documents_example_fails_in_one_line() -> None:
+    process = subprocess.run(
+        [sys.executable, "docs/readings.py"],
+        cwd=PROJECT,
+        env=BASE_ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stdout, process.stderr.count("\n")) == (1, "", 1)
+    assert "Could not connect to the endpoint URL" in process.stderr
 
 
 @pytest.mark.parametrize(
-    ("codes", "cure"),
+    ("codes", "fix"),
     [
-        (EXPIRED, "sign in again, or aws configure"),
-        (DENIED, "docs/aws.md says which rights they need"),
-        (UNSIGNED, "is the secret key right, and the clock?"),
+        (INVALID_CREDENTIALS_CODES, "sign in again, or run aws configure"),
+        (ACCESS_DENIED_CODES, "docs/aws.md lists the rights that they need"),
+        (SIGNATURE_CODES, "check the secret key and the system clock"),
         (("ValidationException",), "GetItem failed: ValidationException: Because. So"),
     ],
 )
-def test_a_refusal_names_its_cure_in_one_line(codes: tuple[str, ...], cure: str) -> None:
+def test_an_error_of_aws_is_one_line_with_the_fix(codes: tuple[str, ...], fix: str) -> None:
     for code in codes:
-        text = reason(refusal(code))
-        assert cure in text
-        assert "Because. So" in text
-        assert "\n" not in text
+        error = {"Code": code, "Message": "Because.\n  So."}
+        message = reason(errors.ClientError({"Error": error}, "GetItem"))
+        assert fix in message
+        assert "Because. So" in message
+        assert "\n" not in message
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (errors.NoRegionError(), "You must specify a region: run export AWS_DEFAULT_REGION="),
-        (errors.ReadTimeoutError(endpoint_url="https://a"), "is the network up? run it again"),
+        (errors.ReadTimeoutError(endpoint_url="https://a"), "check the network, and run it again"),
         (errors.UnauthorizedSSOTokenError(), "run aws sso login"),
-        (OSError(ENOSPC, "No space left on device"), "make room, and run it again"),
+        (OSError(ENOSPC, "No space left on device"), "free some disk space, and run it again"),
         (OSError(2, "No such file"), "[Errno 2] No such file"),
     ],
 )
-def test_what_happens_on_the_way_names_its_cure(error: Exception, told: str) -> None:
-    assert told in reason(error)
+def test_a_client_side_error_has_its_fix(error: Exception, message: str) -> None:
+    assert message in reason(error)
 
 
-def test_a_fault_of_ours_is_not_taken_for_the_users() -> None:
-    with pytest.raises(ValueError, match="ours"):
-        reason(ValueError("ours"))
+def test_a_bug_is_raised_again() -> None:
+    with pytest.raises(ValueError, match="a bug"):
+        reason(ValueError("a bug"))
 
 
-def test_narrower_advice_comes_before_wider() -> None:
-    kinds: list[Any] = list(ADVICE)
-    for number, kind in enumerate(kinds):
-        assert not [later for later in kinds[number + 1 :] if issubclass(later, kind)], kind
+def test_narrower_classes_come_first() -> None:
+    classes = list(ADVICE)
+    for number, error_class in enumerate(classes):
+        shadowed = [later for later in classes[number + 1 :] if issubclass(later, error_class)]
+        assert shadowed == [], error_class

@@ -1,4 +1,4 @@
-"""`python setup --check`: every difference is named with the script that mends it, none is made."""
+"""Drift detection: `python setup --check` names each difference and its fix, and writes nothing."""
 
 import json
 import re
@@ -14,48 +14,52 @@ import boto3
 import pytest
 
 from local.core.server import Cloud
-from tests.support.setup_fixture import PROJECT, SCRIPTS, World, a_world, names
+from setup import names
+from setup.lib.drift import READ_VERBS, describe_write
+from setup.lib.run_crawler import run_crawler
+from tests.support.paths import PROJECT
+from tests.support.setup_fixture import SCRIPTS, SetupSandbox, setup_sandbox
 
-check = import_module("setup.lib.drift")
-ASKING = ("Describe", "Get", "List", "Head")
-Body = dict[str, Any]
+Table = dict[str, Any]  # A table of the catalog.
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A pipeline as setup makes it, with the project's own views: they are what --check knows."""
-    with a_world(tmp_path_factory.mktemp("analytics")) as world:
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
-            world.run()
-            import_module("setup.lib.run_crawler").crawl()
-        yield world
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupSandbox]:
+    """A whole pipeline with the project's own views, which are what --check compares with."""
+    with setup_sandbox(tmp_path_factory.mktemp("analytics")) as sandbox:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
+            sandbox.run()
+            run_crawler()
+        yield sandbox
 
 
-def checked() -> tuple[int, list[str]]:
-    """Return the exit status of --check and its lines."""
+def run_check() -> tuple[int, list[str]]:
+    """Run --check, and return its exit status and lines."""
     command = [sys.executable, "setup", "--check"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
-    assert ended.stderr == ""
-    return ended.returncode, ended.stdout.splitlines()
+    process = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
+    assert process.stderr == ""
+    return process.returncode, process.stdout.splitlines()
 
 
-def test_after_setup_and_a_crawl_nothing_differs(built: World) -> None:
-    assert checked() == (0, [f"pipeline {names.PIPELINE} is as the scripts would make it"])
+def test_there_is_no_drift_after_setup_and_a_crawl(pipeline: SetupSandbox) -> None:
+    assert run_check() == (0, [f"no drift: pipeline {names.PIPELINE} matches the scripts"])
 
 
-def update_view(glue: Any, name: str, change: Callable[[Body], None]) -> None:
+# A client of boto3, which has no types of its own.
+def update_table(glue: Any, name: str, change: Callable[[Table], None]) -> None:
     table = glue.get_table(DatabaseName=names.DATABASE, Name=name)["Table"]
     members = ("Name", "TableType", "Parameters", "StorageDescriptor", "PartitionKeys")
-    kept = {member: table[member] for member in members if member in table}
-    change(kept)
-    glue.update_table(DatabaseName=names.DATABASE, TableInput=kept)
+    table_input = {member: table[member] for member in members if member in table}
+    change(table_input)
+    glue.update_table(DatabaseName=names.DATABASE, TableInput=table_input)
 
 
-def spoil() -> dict[str, str]:
-    """Change by hand what a script made; return the line that each change should give."""
+def change_by_hand() -> dict[str, str]:
+    """Change resources of every script, and return each expected line with its script."""
     client = boto3.client
-    pipe, role = names.PIPE, names.location().role_name("lambda")
+    pipe = names.PIPE
+    role = names.location().role_name("lambda")
     queue = client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     client("dynamodb").update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
     client("kinesis").remove_tags_from_stream(StreamName=names.STREAM, TagKeys=["pipeline"])
@@ -64,9 +68,9 @@ def spoil() -> dict[str, str]:
     )
     client("s3").delete_bucket_policy(Bucket=names.bucket())
     client("s3").delete_bucket_lifecycle(Bucket=names.bucket())
-    more = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
-    wider = json.dumps({"Version": "2012-10-17", "Statement": [more]})
-    client("iam").put_role_policy(RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=wider)
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam").put_role_policy(RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=policy)
     client("lambda").update_function_configuration(FunctionName=names.FUNCTION, MemorySize=128)
     client("logs").put_retention_policy(logGroupName=names.FUNCTION_LOGS, retentionInDays=1)
     client("logs").delete_metric_filter(
@@ -76,17 +80,17 @@ def spoil() -> dict[str, str]:
     client("pipes").stop_pipe(Name=pipe)
     client("cloudwatch").delete_alarms(AlarmNames=[f"{names.PIPELINE}-dead-letters"])
     glue = client("glue")
-    update_view(
-        glue, names.CHANGES, lambda found: found["Parameters"].update({"projection.enabled": "no"})
+    update_table(
+        glue, names.CHANGES, lambda table: table["Parameters"].update({"projection.enabled": "no"})
     )
     glue.update_crawler(
         Name=names.CRAWLER, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
     )
     athena = client("athena")
-    [saved, *_] = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"]
-    query = athena.get_named_query(NamedQueryId=saved)["NamedQuery"]["Name"]
-    athena.delete_named_query(NamedQueryId=saved)
-    update_view(glue, names.VIEWS[1], lambda found: found["Parameters"].clear())
+    query_id = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"][0]
+    query = athena.get_named_query(NamedQueryId=query_id)["NamedQuery"]["Name"]
+    athena.delete_named_query(NamedQueryId=query_id)
+    update_table(glue, names.VIEWS[1], lambda table: table["Parameters"].clear())
     return {
         f"table {names.TABLE} differs": "01_dynamodb",
         f"tags of stream {names.STREAM} differs": "02_kinesis",
@@ -107,51 +111,53 @@ def spoil() -> dict[str, str]:
     }
 
 
-def test_every_difference_is_named_and_mended_and_nothing_is_written(
-    built: World, monkeypatch: pytest.MonkeyPatch
+def test_drift_is_reported_and_can_be_fixed(
+    pipeline: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = [f"{line}: run python setup/{script}.py" for line, script in spoil().items()]
-    witness = Witness(built.cloud)
-    built.cloud._server.app = witness
-    status, lines = checked()
-    built.cloud._server.app = built.cloud._respond
+    expected = [
+        f"{line}: run python setup/{script}.py" for line, script in change_by_hand().items()
+    ]
+    recorder = RequestRecorder(pipeline.cloud)
+    pipeline.cloud._server.app = recorder
+    status, lines = run_check()
+    pipeline.cloud._server.app = pipeline.cloud._respond
     assert sorted(lines) == sorted(expected)
     assert status == 1
-    assert len(witness.asked) > 80
-    assert [each for each in witness.asked if not each.startswith(ASKING)] == []
+    assert len(recorder.operations) > 80
+    assert [name for name in recorder.operations if not name.startswith(READ_VERBS)] == []
     monkeypatch.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
     for script in dict.fromkeys(re.findall(r"setup/(\w+)\.py", "".join(lines))):
-        built.run(script)
-    assert checked()[0] == 0
+        pipeline.run(script)
+    assert run_check()[0] == 0
 
 
-class Witness:
-    """Stands in front of the cloud and remembers what it was asked."""
+class RequestRecorder:
+    """A WSGI application in front of the cloud that records each request's operation."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.asked: list[str] = []
+        self.operations: list[str] = []
 
-    def __call__(self, environ: Body, start_response: Any) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
         environ["wsgi.input"] = BytesIO(body)
         target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
         action = re.search(r"Action=(\w+)", body.decode(errors="replace"))
         path = environ["PATH_INFO"].rpartition("/operation/")
         method = environ["REQUEST_METHOD"].capitalize()
-        self.asked.append(target or (action[1] if action else path[2] if path[1] else method))
+        self.operations.append(target or (action[1] if action else path[2] if path[1] else method))
         return self.cloud._respond(environ, start_response)
 
 
-def test_a_pipe_on_a_stream_that_was_replaced_and_missing_things_are_named(tmp_path: Path) -> None:
-    with a_world(tmp_path) as world:
-        world.run(*SCRIPTS[:8])
-        dynamodb, client = boto3.client("dynamodb"), boto3.client
-        for enabled in ({"StreamEnabled": False}, import_module("setup.01_dynamodb").STREAM):
-            dynamodb.update_table(TableName=names.TABLE, StreamSpecification=enabled)
+def test_missing_resources_and_a_new_stream_are_drift(tmp_path: Path) -> None:
+    with setup_sandbox(tmp_path) as sandbox:
+        sandbox.run(*SCRIPTS[:8])
+        client = boto3.client
+        for stream in ({"StreamEnabled": False}, import_module("setup.01_dynamodb").STREAM):
+            client("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=stream)
         client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
         client("logs").delete_log_group(logGroupName=names.DELIVERY_LOGS)
-        status, lines = checked()
+        status, lines = run_check()
     text = "\n".join(lines)
     assert status == 1
     assert f"Firehose stream {names.DELIVERY} is missing: run python setup/06_firehose.py" in lines
@@ -163,20 +169,20 @@ def test_a_pipe_on_a_stream_that_was_replaced_and_missing_things_are_named(tmp_p
     assert all("run " in line and "setup/" in line for line in lines)
 
 
-def test_of_an_account_without_the_pipeline_all_is_missing(tmp_path: Path) -> None:
-    with a_world(tmp_path):
-        status, lines = checked()
+def test_everything_is_missing_in_an_empty_account(tmp_path: Path) -> None:
+    with setup_sandbox(tmp_path):
+        status, lines = run_check()
         assert boto3.client("dynamodb").list_tables()["TableNames"] == []
     missing = [line for line in lines if " is missing: run python setup/" in line]
     assert (status, len(lines)) == (1, len(set(lines)))
-    scripts = {match for line in missing for match in re.findall(r"setup/(\w+)\.py", line)}
+    scripts = {script for line in missing for script in re.findall(r"setup/(\w+)\.py", line)}
     assert {"01_dynamodb", "02_kinesis", "03_s3", "04_iam", "06_firehose", "10_glue"} <= scripts
 
 
-def test_a_table_of_ones_own_that_has_no_stream_is_named(
+def test_an_adopted_table_without_a_stream_is_drift(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with a_world(tmp_path):
+    with setup_sandbox(tmp_path):
         boto3.client("dynamodb").create_table(
             TableName="mine",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -184,10 +190,10 @@ def test_a_table_of_ones_own_that_has_no_stream_is_named(
             BillingMode="PAY_PER_REQUEST",
         )
         monkeypatch.setenv("TABLE_NAME", "mine")
-        status, lines = checked()
+        status, lines = run_check()
     assert (status, lines[0]) == (1, "table mine differs: run python setup/01_dynamodb.py")
 
 
-def test_a_difference_is_said_in_words() -> None:
-    said = check.difference("CreateWorkGroup", {"Name": "sales-cdc"})
-    assert said == "work group sales-cdc is missing"
+def test_a_write_is_described_in_words() -> None:
+    description = describe_write("CreateWorkGroup", {"Name": "sales-cdc"})
+    assert description == "work group sales-cdc is missing"

@@ -1,7 +1,6 @@
-"""Policies: each role may do what its service must, on the pipeline's own things alone."""
+"""IAM policies: each role has the rights that its service needs, and no others."""
 
 import json
-from importlib import import_module
 from random import Random
 from typing import Any
 
@@ -9,15 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-names, policies = map(import_module, ("setup.names", "setup.lib.iam_policies"))
+from setup import names
+from setup.lib import iam_policies
+from setup.names import Location
 
-HERE = names.Location("aws", "eu-west-1", "111122223333")
-CHINA = names.Location("aws-cn", "cn-north-1", "111122223333")
-RIGHTS = policies.rights(HERE)
-# What cannot be narrowed to the pipeline: a key nobody names, a log that crawlers share, Glue's
-# root, of which there is one.
+HERE = Location("aws", "eu-west-1", "111122223333")
+CHINA = Location("aws-cn", "cn-north-1", "111122223333")
+ROLE_POLICIES = iam_policies.role_policies(HERE)
+TRUST_POLICIES = iam_policies.trust_policies(HERE)
+# Resources that the pipeline shares with others: a key of unknown id, a log group of all crawlers,
+# and the only catalog.
 SHARED = ("arn:aws:kms:eu-west-1:111122223333:key/*", ":log-group:/aws-glue/crawlers*", ":catalog")
-NEEDED = {
+REQUIRED_GRANTS = {
     "pipe": {
         ("dynamodb:GetRecords", HERE.arn("dynamodb", f"table/{names.TABLE}/stream/*")),
         ("kinesis:PutRecords", HERE.arn("kinesis", f"stream/{names.STREAM}")),
@@ -47,7 +49,7 @@ NEEDED = {
 
 
 def grants(policy: dict[str, Any]) -> set[tuple[str, str]]:
-    """Return every action with every resource that a policy allows."""
+    """Return the policy's grants, as pairs of an action and a resource."""
     return {
         (action, resource)
         for statement in policy["Statement"]
@@ -56,85 +58,96 @@ def grants(policy: dict[str, Any]) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.parametrize("role", NEEDED)
-def test_a_role_may_do_what_its_service_must(role: str) -> None:
-    assert NEEDED[role] <= grants(RIGHTS[role])
+@pytest.mark.parametrize("role", REQUIRED_GRANTS)
+def test_a_role_has_the_rights_of_its_service(role: str) -> None:
+    assert REQUIRED_GRANTS[role] <= grants(ROLE_POLICIES[role])
 
 
-@pytest.mark.parametrize("role", RIGHTS)
-def test_a_role_may_do_nothing_beyond_the_pipeline(role: str) -> None:
-    for action, resource in grants(RIGHTS[role]):
+@pytest.mark.parametrize("role", ROLE_POLICIES)
+def test_a_role_is_limited_to_the_pipeline(role: str) -> None:
+    for action, resource in grants(ROLE_POLICIES[role]):
         assert "*" not in action
         if action == "dynamodb:ListStreams":
-            continue  # AWS knows no narrower resource for it.
-        own = names.PIPELINE in resource or names.DATABASE in resource
-        assert own or resource.endswith(SHARED), resource
+            continue  # AWS supports no narrower resource for it.
+        is_own = names.PIPELINE in resource or names.DATABASE in resource
+        assert is_own or resource.endswith(SHARED), resource
 
 
-def test_the_use_of_a_key_is_bound_to_kinesis() -> None:
-    statements = [each for role in RIGHTS.values() for each in role["Statement"]]
-    [put, read] = [each for each in statements if each["Resource"] == [SHARED[0]]]
-    assert (put["Action"], read["Action"]) == (["kms:GenerateDataKey"], ["kms:Decrypt"])
-    service_host = {"StringEquals": {"kms:ViaService": "kinesis.eu-west-1.amazonaws.com"}}
-    assert put["Condition"] == read["Condition"] == service_host
+def test_keys_are_used_through_kinesis_only() -> None:
+    all_statements = [
+        statement for policy in ROLE_POLICIES.values() for statement in policy["Statement"]
+    ]
+    key_statements = [
+        statement for statement in all_statements if statement["Resource"] == [SHARED[0]]
+    ]
+    actions = [statement["Action"] for statement in key_statements]
+    assert actions == [["kms:GenerateDataKey"], ["kms:Decrypt"]]
+    via_kinesis = {"StringEquals": {"kms:ViaService": "kinesis.eu-west-1.amazonaws.com"}}
+    assert all(statement["Condition"] == via_kinesis for statement in key_statements)
 
 
-def test_only_its_own_service_may_assume_a_role_and_only_for_this_account() -> None:
-    trusts = policies.trusts(HERE)
-    assert set(trusts) == set(RIGHTS)
+def test_a_role_trusts_its_service_in_this_account() -> None:
+    assert set(TRUST_POLICIES) == set(ROLE_POLICIES)
     for role, service in {"pipe": "pipes", "crawler": "glue"}.items():
-        [statement] = trusts[role]["Statement"]
+        [statement] = TRUST_POLICIES[role]["Statement"]
         assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
         assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": HERE.account}
-    [firehose] = trusts["firehose"]["Statement"]
+    [firehose] = TRUST_POLICIES["firehose"]["Statement"]
     assert firehose["Condition"] == {"StringEquals": {"sts:ExternalId": HERE.account}}
-    assert "Condition" not in trusts["lambda"]["Statement"][0]
-    assert HERE.arn("pipes", f"pipe/{names.PIPE}") in json.dumps(trusts["pipe"])
+    assert "Condition" not in TRUST_POLICIES["lambda"]["Statement"][0]
+    assert HERE.arn("pipes", f"pipe/{names.PIPE}") in json.dumps(TRUST_POLICIES["pipe"])
 
 
-def test_the_bucket_refuses_whoever_comes_without_tls() -> None:
-    statement = policies.tls_only(HERE)
+def test_the_bucket_denies_requests_without_tls() -> None:
+    statement = iam_policies.tls_only_statement(HERE)
     assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
     assert statement["Resource"] == [HERE.bucket_arn(), HERE.bucket_arn("*")]
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_in_another_partition_every_arn_is_of_that_partition() -> None:
-    every = [*policies.rights(CHINA).values(), *policies.trusts(CHINA).values()]
-    text = json.dumps([*every, policies.tls_only(CHINA)])
+def test_arns_have_the_partition_of_the_region() -> None:
+    role_policies = iam_policies.role_policies(CHINA)
+    trust_policies = iam_policies.trust_policies(CHINA)
+    statement = iam_policies.tls_only_statement(CHINA)
+    text = json.dumps([role_policies, trust_policies, statement])
     assert "arn:aws-cn:" in text
     assert "arn:aws:" not in text
 
 
-@pytest.mark.parametrize("role", RIGHTS)
-def test_a_policy_fits_into_a_role(role: str) -> None:
+@pytest.mark.parametrize("role", ROLE_POLICIES)
+def test_a_policy_fits_into_an_inline_policy(role: str) -> None:
     # The longest names add at most 200 characters to each of the longest policy's ARNs.
-    assert len(json.dumps(RIGHTS[role])) + 200 * len(grants(RIGHTS[role])) < 10_240
+    assert len(json.dumps(ROLE_POLICIES[role])) + 200 * len(grants(ROLE_POLICIES[role])) < 10_240
 
 
-EVERY = [*RIGHTS.values(), *policies.trusts(HERE).values(), policies.tls_only(HERE)]
+ALL_POLICIES = [
+    *ROLE_POLICIES.values(),
+    *TRUST_POLICIES.values(),
+    iam_policies.tls_only_statement(HERE),
+]
 
 
-@given(st.sampled_from(EVERY), st.randoms(use_true_random=False))
-def test_a_policy_means_the_same_however_aws_writes_it_down(
-    policy: dict[str, Any], random: Random
-) -> None:
-    written = rewritten(policy, random)
-    assert policies.normalized(written) == policies.normalized(policy)
-    changed = json.loads(json.dumps(written).replace("Allow", "Deny").replace('"false"', '"true"'))
-    assert policies.normalized(changed) != policies.normalized(policy)
+@given(st.sampled_from(ALL_POLICIES), st.randoms(use_true_random=False))
+def test_normalized_ignores_how_aws_spells_a_policy(policy: dict[str, Any], random: Random) -> None:
+    respelled = respell(policy, random)
+    assert iam_policies.normalized(respelled) == iam_policies.normalized(policy)
+    text = json.dumps(respelled)
+    changed = json.loads(text.replace("Allow", "Deny").replace('"false"', '"true"'))
+    assert iam_policies.normalized(changed) != iam_policies.normalized(policy)
 
 
-def rewritten(part: Any, random: Random) -> Any:
-    """Return the same with its lists and members in another order, and single members bare."""
-    if isinstance(part, dict):
-        members = random.sample(list(part.items()), len(part))
-        return {name: rewritten(value, random) for name, value in members}
-    if isinstance(part, list):
-        members = [rewritten(each, random) for each in random.sample(part, len(part))]
+# Any part of a policy's JSON.
+def respell(value: Any, random: Random) -> Any:
+    """Return the value with lists and members shuffled, and some lists of one unwrapped."""
+    if isinstance(value, dict):
+        items = random.sample(list(value.items()), len(value))
+        return {name: respell(member, random) for name, member in items}
+    if isinstance(value, list):
+        members = [respell(member, random) for member in random.sample(value, len(value))]
         return members[0] if len(members) == 1 and random.random() < 0.5 else members
-    return part
+    return value
 
 
-def test_policies_that_differ_mean_something_else() -> None:
-    assert len({json.dumps(policies.normalized(each)) for each in EVERY}) == len(EVERY)
+def test_normalized_keeps_different_policies_apart() -> None:
+    distinct = {json.dumps(iam_policies.normalized(policy)) for policy in ALL_POLICIES}
+    assert len(distinct) == len(ALL_POLICIES)

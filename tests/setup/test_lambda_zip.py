@@ -1,4 +1,4 @@
-"""The function's zip: the same bytes whenever it is built, and all that Lambda needs in it."""
+"""The function's zip: reproducible, complete, and deployable by hand."""
 
 import io
 import json
@@ -18,13 +18,16 @@ import boto3
 import pytest
 from botocore import xform_name
 
-from tests.support.setup_fixture import PROJECT, a_world, names
+from setup import names
+from setup.lib.lambda_zip import build_zip, write_zip
+from setup.lib.resources import matches_desired
+from setup.lib.waiters import SetupError
+from tests.support.paths import PROJECT
+from tests.support.setup_fixture import setup_sandbox
 
-archive = import_module("setup.lib.lambda_zip")
-matches_desired = import_module("setup.lib.resources").matches_desired
 DOCS = PROJECT / "docs" / "aws.md"
 
-CALL = """
+INVOKE_SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
 import json, lambda_function
@@ -33,16 +36,16 @@ print(json.dumps(lambda_function.lambda_handler({"records": [record]}, None)))
 """
 
 
-def test_the_same_sources_give_the_same_bytes(tmp_path: Path) -> None:
-    first = archive.build_zip()
-    for source in archive.PROJECT.joinpath("transform").glob("*.py"):
+def test_equal_sources_give_equal_bytes(tmp_path: Path) -> None:
+    first = build_zip()
+    for source in PROJECT.joinpath("transform").glob("*.py"):
         os.utime(source)
-    assert archive.build_zip() == first
-    archive.write_zip(tmp_path / "deep" / "lambda.zip")
+    assert build_zip() == first
+    write_zip(tmp_path / "deep" / "lambda.zip")
     assert (tmp_path / "deep" / "lambda.zip").read_bytes() == first
 
 
-def test_where_and_how_it_is_built_does_not_show(tmp_path: Path) -> None:
+def test_the_build_environment_does_not_matter(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     ignored = shutil.ignore_patterns("__pycache__")
     for folder in ("setup", "transform"):
@@ -56,11 +59,11 @@ def test_where_and_how_it_is_built_does_not_show(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "TZ": "Pacific/Apia", "PYTHONPATH": str(copy)}
     subprocess.run([sys.executable, "-c", build], check=True, cwd=tmp_path, env=environment)
-    assert (tmp_path / "lambda.zip").read_bytes() == archive.build_zip()
+    assert (tmp_path / "lambda.zip").read_bytes() == build_zip()
 
 
-def test_it_holds_the_handler_and_the_transform_readable_by_all() -> None:
-    entries = zipfile.ZipFile(io.BytesIO(archive.build_zip())).infolist()
+def test_it_contains_handler_and_transform() -> None:
+    entries = zipfile.ZipFile(io.BytesIO(build_zip())).infolist()
     sources = sorted(path.name for path in (PROJECT / "transform").glob("*.py"))
     expected = ["lambda_function.py", *(f"transform/{name}" for name in sources)]
     assert [entry.filename for entry in entries] == expected
@@ -69,51 +72,49 @@ def test_it_holds_the_handler_and_the_transform_readable_by_all() -> None:
         assert entry.date_time == (1980, 1, 1, 0, 0, 0)
 
 
-def test_it_answers_in_an_interpreter_that_has_nothing_else(tmp_path: Path) -> None:
-    archive.write_zip(tmp_path / "lambda.zip")
-    command = [sys.executable, "-I", "-S", "-c", CALL, str(tmp_path / "lambda.zip")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    line, answer = map(json.loads, ended.stdout.splitlines())
-    assert (line["in"], line["ok"], line["failed"]) == (1, 0, 1)
-    assert [record["recordId"] for record in answer["records"]] == ["1"]
+def test_it_runs_without_other_packages(tmp_path: Path) -> None:
+    write_zip(tmp_path / "lambda.zip")
+    command = [sys.executable, "-I", "-S", "-c", INVOKE_SCRIPT, str(tmp_path / "lambda.zip")]
+    process = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    log_line, response = map(json.loads, process.stdout.splitlines())
+    assert (log_line["in"], log_line["ok"], log_line["failed"]) == (1, 0, 1)
+    assert [record["recordId"] for record in response["records"]] == ["1"]
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        import_module("setup.lib.waiters").SetupError, match="the zip cannot be written"
-    ):
-        archive.write_zip(tmp_path)
+def test_an_unwritable_path_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="the zip cannot be written"):
+        write_zip(tmp_path)
 
 
-def test_it_can_be_deployed_by_hand_with_the_commands_of_the_docs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_documented_commands_deploy_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "analytics").mkdir()
-    with a_world(tmp_path / "analytics") as world:
+    with setup_sandbox(tmp_path / "analytics") as sandbox:
         monkeypatch.chdir(tmp_path)
-        archive.write_zip(Path("build/lambda.zip"))
-        world.run("04_iam")
+        write_zip(Path("build/lambda.zip"))
+        sandbox.run("04_iam")
         for command in re.findall(r"^aws lambda (?!wait)(.+)$", DOCS.read_text("utf-8"), re.M):
-            answered = called(boto3.client("lambda"), *command.split())
-            assert (
-                answered["CodeSha256"] == b64encode(sha256(archive.build_zip()).digest()).decode()
-            )
-        made = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
-        assert made["Role"] == names.role_arn("lambda")
-        assert matches_desired(import_module("setup.05_lambda").SETTINGS, made)
+            response = run_aws_command(boto3.client("lambda"), *command.split())
+            assert response["CodeSha256"] == b64encode(sha256(build_zip()).digest()).decode()
+        config = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+        assert config["Role"] == names.role_arn("lambda")
+        assert matches_desired(import_module("setup.05_lambda").SETTINGS, config)
 
 
-def called(client: Any, operation: str, *options: str) -> dict[str, Any]:
-    """Return what AWS answers to the request that the aws CLI makes of a command."""
-    told = dict(zip(options[::2], options[1::2], strict=True))
-    shape = client.meta.service_model.operation_model(
-        client.meta.method_to_api_mapping[operation.replace("-", "_")]
-    ).input_shape
-    spelled = {f"--{xform_name(name, '-')}": name for name in shape.members}
-    zip_file = Path(told.pop("--zip-file").removeprefix("fileb://")).read_bytes()
-    new = operation == "create-function"
-    asked: dict[str, Any] = {"Code": {"ZipFile": zip_file}} if new else {"ZipFile": zip_file}
-    for option, text in told.items():
-        member = shape.members[spelled[option]]
-        asked[spelled[option]] = int(text) if member.type_name == "integer" else text
-    return getattr(client, operation.replace("-", "_"))(**asked)
+# The operation is any of the client's.
+def run_aws_command(client: Any, command: str, *options: str) -> Any:
+    """Make the call that the aws CLI makes for a command, and return the response."""
+    method = command.replace("-", "_")
+    operation = client.meta.method_to_api_mapping[method]
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    member_names = {f"--{xform_name(name, '-')}": name for name in shape.members}
+    arguments = dict(zip(options[::2], options[1::2], strict=True))
+    zip_file = Path(arguments.pop("--zip-file").removeprefix("fileb://")).read_bytes()
+    params: dict[str, Any] = {}
+    if command == "create-function":
+        params["Code"] = {"ZipFile": zip_file}
+    else:
+        params["ZipFile"] = zip_file
+    for option, text in arguments.items():
+        name = member_names[option]
+        params[name] = int(text) if shape.members[name].type_name == "integer" else text
+    return getattr(client, method)(**params)

@@ -1,4 +1,4 @@
-"""Names: any pipeline that is accepted has only names that AWS accepts, anywhere."""
+"""Names: every accepted pipeline name gives names that AWS accepts in every region."""
 
 import importlib.util
 import os
@@ -24,8 +24,8 @@ REGIONS = sorted(
         for region in SESSION.get_available_regions("s3", partition)
     }
 )
-# Where AWS takes each name: service, operation, member.
-PLACES = {
+# For each name: the service, operation and member that constrain it.
+MEMBERS = {
     "TABLE": ("dynamodb", "CreateTable", "TableName"),
     "STREAM": ("kinesis", "CreateStream", "StreamName"),
     "FUNCTION": ("lambda", "CreateFunction", "FunctionName"),
@@ -44,22 +44,22 @@ SHAPES = {
     name: SESSION._session.get_service_model(service)
     .operation_model(operation)
     .input_shape.members[member]
-    for name, (service, operation, member) in PLACES.items()
+    for name, (service, operation, member) in MEMBERS.items()
 }
 
 
-def loaded(**environment: str) -> ModuleType:
-    """Return a fresh copy of the names, made in this environment."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    spec = importlib.util.spec_from_file_location("names_afresh", NAMES)
+def load_names(**environment: str) -> ModuleType:
+    """Import a fresh copy of the names in the environment."""
+    system = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    spec = importlib.util.spec_from_file_location("fresh_names", NAMES)
     module = importlib.util.module_from_spec(spec)
-    environ = patch.dict(os.environ, kept | environment, clear=True)
-    with environ, patch.dict("sys.modules", {"names_afresh": module}):
+    environ = patch.dict(os.environ, system | environment, clear=True)
+    with environ, patch.dict("sys.modules", {"fresh_names": module}):
         spec.loader.exec_module(module)
     return module
 
 
-pipelines = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(
+pipeline_names = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter(
     lambda name: (
         3 <= len(name) <= 28
         and not name.startswith(("sthree-", "amzn-s3-"))
@@ -68,15 +68,17 @@ pipelines = st.from_regex(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", fullmatch=True).filter
 )
 
 
-@given(pipelines, st.sampled_from(REGIONS))
+@given(pipeline_names, st.sampled_from(REGIONS))
 @example("default-primary", REGIONS[0])
-@example("a" * 28, max(REGIONS, key=lambda location: len(location[1])))
-def test_every_name_of_an_accepted_pipeline_is_legal(pipeline: str, where: tuple[str, str]) -> None:
-    names = loaded(PIPELINE_NAME=pipeline)
+@example("a" * 28, max(REGIONS, key=lambda pair: len(pair[1])))
+def test_an_accepted_pipeline_has_valid_names(
+    pipeline: str, partition_and_region: tuple[str, str]
+) -> None:
+    names = load_names(PIPELINE_NAME=pipeline)
     for name, shape in SHAPES.items():
         assert not list(violations(getattr(names, name), shape, name))
         assert pipeline in getattr(names, name) or name == "FAILED_RECORDS"
-    location = names.Location(*where, "123456789012")
+    location = names.Location(*partition_and_region, "123456789012")
     assert re.fullmatch(
         r"(?!xn--|sthree-|amzn-s3-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", location.bucket()
     )
@@ -103,57 +105,55 @@ def test_every_name_of_an_accepted_pipeline_is_legal(pipeline: str, where: tuple
         "ab\n",
     ],
 )
-def test_a_bad_pipeline_name_is_refused_with_the_rule(
+def test_an_invalid_pipeline_name_is_rejected(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        loaded(PIPELINE_NAME=name)
-    assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.startswith("PIPELINE_NAME: expected 3 to 28 characters")
-    assert repr(name) in told
+    with pytest.raises(SystemExit) as exit_info:
+        load_names(PIPELINE_NAME=name)
+    assert exit_info.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("PIPELINE_NAME: expected 3 to 28 characters")
+    assert repr(name) in message
 
 
 @pytest.mark.parametrize("name", ["arn:aws:dynamodb:us-east-1:1:table/x", "ab", "a" * 256, "ab\n"])
-def test_a_bad_table_name_is_refused_with_the_rule(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        loaded(TABLE_NAME=name)
-    assert ended.value.code == 2
-    told = capsys.readouterr().err
-    assert told.startswith(
+def test_an_invalid_table_name_is_rejected(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        load_names(TABLE_NAME=name)
+    assert exit_info.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith(
         "TABLE_NAME: expected 3 to 255 characters a-z, A-Z, 0-9, '_', '.' and '-'"
     )
-    assert repr(name) in told
+    assert repr(name) in message
 
 
 def test_a_table_of_another_name_is_adopted() -> None:
-    assert not loaded().TABLE_IS_ADOPTED
-    assert loaded(TABLE_NAME="Orders").TABLE_IS_ADOPTED
-    assert not loaded(PIPELINE_NAME="shop", TABLE_NAME="shop-orders").TABLE_IS_ADOPTED
+    assert not load_names().TABLE_IS_ADOPTED
+    assert load_names(TABLE_NAME="Orders").TABLE_IS_ADOPTED
+    assert not load_names(PIPELINE_NAME="shop", TABLE_NAME="shop-orders").TABLE_IS_ADOPTED
 
 
-@pytest.mark.parametrize("used", [{}, {"AWS_DEFAULT_REGION": "us-east-1"}])
-def test_an_aws_region_that_boto3_would_not_obey_is_refused(
-    used: dict[str, str], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("boto3_region", [{}, {"AWS_DEFAULT_REGION": "us-east-1"}])
+def test_a_different_aws_region_is_rejected(
+    boto3_region: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        loaded(AWS_REGION="eu-west-1", AWS_CONFIG_FILE=os.devnull, **used)
-    assert ended.value.code == 2
+    with pytest.raises(SystemExit) as exit_info:
+        load_names(AWS_REGION="eu-west-1", AWS_CONFIG_FILE=os.devnull, **boto3_region)
+    assert exit_info.value.code == 2
     assert "export AWS_DEFAULT_REGION=eu-west-1" in capsys.readouterr().err
 
 
-def test_an_aws_region_that_says_the_same_is_no_matter() -> None:
-    loaded(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")
+def test_an_equal_aws_region_is_accepted() -> None:
+    load_names(AWS_REGION="eu-west-1", AWS_DEFAULT_REGION="eu-west-1")
 
 
-def test_without_a_region_there_is_no_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
     with pytest.raises(NoRegionError):
-        loaded().region()
+        load_names().region()
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_without_a_region_there_is_no_place(monkeypatch: pytest.MonkeyPatch) -> 
         ("us-gov-west-1", "aws-us-gov", "kinesis.us-gov-west-1.amazonaws.com"),
     ],
 )
-def test_arns_carry_the_partition_of_the_region(region: str, partition: str, host: str) -> None:
-    names = loaded()
+def test_arns_have_the_partition_of_the_region(region: str, partition: str, host: str) -> None:
+    names = load_names()
     location = names.Location(
         boto3.Session().get_partition_for_region(region), region, "123456789012"
     )
@@ -181,16 +181,16 @@ def test_arns_carry_the_partition_of_the_region(region: str, partition: str, hos
     assert location.service_host("kinesis") == host
 
 
-def test_columns_are_named_once_and_as_the_transform_names_them() -> None:
-    columns = loaded().COLUMNS
+def test_columns_are_unique_and_valid() -> None:
+    columns = load_names().COLUMNS
     assert len(set(columns)) == len(columns)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", name) for name in columns)
     assert "dt" not in columns
     assert "gift_note" not in columns
 
 
-def test_no_folder_of_the_bucket_lies_in_another() -> None:
-    names = loaded()
+def test_no_prefix_contains_another() -> None:
+    names = load_names()
     folders = (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES)
     assert not [a for a in folders for b in folders if a != b and a.startswith(b)]
     assert all(folder.endswith("/") for folder in folders)

@@ -1,30 +1,37 @@
-"""The operator's policy as such; tests/e2e/test_role_permissions.py runs every verb under it."""
+"""The operator's policy as such; tests/e2e/test_role_permissions.py runs the commands under it."""
 
 import json
 
-from tests.support.operator_fixture import HERE, actions, names, operator_policy, statements
+from setup import names, operator_policy
+from setup.names import Location
+from tests.support.operator_fixture import HERE, actions, statements
 
-CHINA = names.Location("aws-cn", "cn-north-1", HERE.account)
-
-
-def test_what_is_granted_to_a_verb_is_granted_to_the_operator() -> None:
-    for verb in operator_policy.VERBS:
-        assert all(each in statements() for each in statements(verb))
-    assert actions() == set().union(*map(actions, operator_policy.VERBS))
+CHINA = Location("aws-cn", "cn-north-1", HERE.account)
 
 
-def test_the_policy_speaks_of_the_pipeline_alone_and_fits_into_a_role() -> None:
+def test_the_whole_policy_is_the_sum_of_the_commands() -> None:
+    for command in operator_policy.COMMANDS:
+        assert all(statement in statements() for statement in statements(command))
+    assert actions() == set().union(*map(actions, operator_policy.COMMANDS))
+
+
+def test_the_policy_is_limited_to_the_pipeline() -> None:
     shared = (":catalog", ":key/*", ":database/default")
-    own = (names.PIPELINE, names.DATABASE)
-    for each in statements():
-        for one in each["Resource"]:
-            free = one == "*" and each["Action"] == ["cloudwatch:GetMetricData"]
-            assert free or one.endswith(shared) or any(name in one for name in own), one
+    for statement in statements():
+        for resource in statement["Resource"]:
+            if resource == "*":
+                assert statement["Action"] == ["cloudwatch:GetMetricData"]
+            else:
+                is_own = names.PIPELINE in resource or names.DATABASE in resource
+                assert is_own or resource.endswith(shared), resource
+
+
+def test_the_policy_fits_into_an_inline_policy() -> None:
     text = json.dumps(statements(), separators=(",", ":"))
     assert len(text) + 40 * text.count(names.PIPELINE) < 10_240  # With the longest names.
 
 
-def test_in_another_partition_every_arn_is_of_that_partition() -> None:
-    text = json.dumps(operator_policy.operator(CHINA))
+def test_arns_have_the_partition_of_the_region() -> None:
+    text = json.dumps(operator_policy.build_policy(CHINA))
     assert "arn:aws-cn:" in text
     assert "arn:aws:" not in text

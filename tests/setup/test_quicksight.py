@@ -1,114 +1,132 @@
-"""QuickSight: offered where it is wanted and there, and never in the way."""
+"""QuickSight: set up where a user asks for it and the account has it, and skipped elsewhere."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import boto3
 import pytest
 
+from setup import names
+from setup.lib.teardown_steps import delete_quicksight
 from tests.support.fake_quicksight import QuickSight
-from tests.support.setup_fixture import World, a_world, names, removed
+from tests.support.setup_fixture import SetupSandbox, setup_sandbox, tear_down
 
 USER = "arn:aws:quicksight:us-east-1:123456789012:user/default/analyst"
-BEFORE = ("03_s3", "04_iam", "10_glue", "11_athena")
+PREREQUISITES = ("03_s3", "04_iam", "10_glue", "11_athena")
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetupSandbox]:
     monkeypatch.setenv("QUICKSIGHT_USER", USER)
-    with a_world(tmp_path, "us-east-1", QuickSight) as made:
-        yield made
+    with setup_sandbox(tmp_path, "us-east-1", QuickSight) as sandbox:
+        yield sandbox
 
 
-def test_without_an_owner_or_a_subscription_it_says_so_and_makes_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_it_is_skipped_without_owner_or_subscription(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.cloud.service(QuickSight).subscribed = False
-    assert "has no QuickSight" in world.run("12_quicksight")[0]
+    sandbox.cloud.service(QuickSight).is_subscribed = False
+    assert "see no QuickSight" in sandbox.run("12_quicksight")[0]
     monkeypatch.delenv("QUICKSIGHT_USER")
-    assert "QUICKSIGHT_USER" in world.run("12_quicksight")[0]
-    assert world.cloud.service(QuickSight).things == {}
+    assert "skipped: QUICKSIGHT_USER is not set" in sandbox.run("12_quicksight")[0]
+    assert sandbox.cloud.service(QuickSight).resources == {}
 
 
-def test_in_a_region_without_quicksight_the_rest_is_made_and_removed(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_a_region_without_quicksight_is_skipped(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_QUICKSIGHT", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    world.run("03_s3")
-    assert "has no QuickSight for you here" in world.run("12_quicksight")[0]
-    assert "is gone" in removed(delete_data=True)
+    sandbox.run("03_s3")
+    assert "see no QuickSight" in sandbox.run("12_quicksight")[0]
+    assert "deleted pipeline" in tear_down(delete_data=True)
 
 
-def test_an_account_that_signed_up_in_another_region_has_it_here_too(world: World) -> None:
-    text = (
+def test_a_subscription_in_another_region_counts(sandbox: SetupSandbox) -> None:
+    message = (
         "Operation is being called from endpoint us-east-1, but your identity region is eu-west-1"
     )
-    world.run(*BEFORE)
-    told = {"Error": {"Code": "AccessDeniedException", "Message": text}}
-    world.pretend("DescribeAccountSubscription", told)
-    assert world.run("12_quicksight") == [f"QuickSight has 4 data sets of {USER}"]
+    sandbox.run(*PREREQUISITES)
+    response = {"Error": {"Code": "AccessDeniedException", "Message": message}}
+    sandbox.stub("DescribeAccountSubscription", response)
+    assert sandbox.run("12_quicksight") == [f"QuickSight has 4 data sets, owned by {USER}"]
 
 
-def test_each_view_is_a_data_set_with_the_columns_and_types_of_the_catalog(world: World) -> None:
-    world.run(*BEFORE)
+def test_a_data_set_has_the_columns_of_its_view(
+    sandbox: SetupSandbox,
+) -> None:
+    sandbox.run(*PREREQUISITES)
     glue = boto3.client("glue")
-    which = {"DatabaseName": names.DATABASE, "Name": "orders"}
-    table = glue.get_table(**which)["Table"]
-    types = {"order_id": "string", "total": "decimal(18,4)", "placed_at": "timestamp"}
-    types |= {"n": "bigint", "sold": "boolean", "payload": "array<string>"}
-    columns = [{"Name": name, "Type": kind} for name, kind in types.items()]
-    table["StorageDescriptor"]["Columns"] = columns
-    allowed = ("Name", "TableType", "StorageDescriptor", "ViewOriginalText", "Parameters")
-    update = {name: table[name] for name in allowed}
-    glue.update_table(DatabaseName=names.DATABASE, TableInput=update)
-    world.run("12_quicksight")
-    things = world.cloud.service(QuickSight).things
-    assert len(things) == 1 + len(names.VIEWS)
-    made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
-    relation = made["PhysicalTableMap"]["view"]["RelationalTable"]
-    assert relation["DataSourceArn"] in things
-    assert {one["Name"]: one["Type"] for one in relation["InputColumns"]} == {
-        **{"order_id": "STRING", "total": "DECIMAL", "placed_at": "DATETIME"},
-        **{"n": "INTEGER", "sold": "BOOLEAN", "payload": "STRING"},
+    table = glue.get_table(DatabaseName=names.DATABASE, Name="orders")["Table"]
+    types = {
+        "order_id": "string",
+        "total": "decimal(18,4)",
+        "placed_at": "timestamp",
+        "n": "bigint",
+        "sold": "boolean",
+        "payload": "array<string>",
     }
-    assert made["Permissions"][0]["Principal"] == USER
-    assert world.broken == []
+    table["StorageDescriptor"]["Columns"] = [
+        {"Name": name, "Type": athena_type} for name, athena_type in types.items()
+    ]
+    members = ("Name", "TableType", "StorageDescriptor", "ViewOriginalText", "Parameters")
+    table_input = {member: table[member] for member in members}
+    glue.update_table(DatabaseName=names.DATABASE, TableInput=table_input)
+    sandbox.run("12_quicksight")
+    resources = sandbox.cloud.service(QuickSight).resources
+    assert len(resources) == 1 + len(names.VIEWS)
+    data_set = resources[names.arn("quicksight", "dataset/sales-cdc-orders")]
+    relation = data_set["PhysicalTableMap"]["view"]["RelationalTable"]
+    assert relation["DataSourceArn"] in resources
+    assert {column["Name"]: column["Type"] for column in relation["InputColumns"]} == {
+        "order_id": "STRING",
+        "total": "DECIMAL",
+        "placed_at": "DATETIME",
+        "n": "INTEGER",
+        "sold": "BOOLEAN",
+        "payload": "STRING",
+    }
+    assert data_set["Permissions"][0]["Principal"] == USER
+    assert sandbox.violations == []
 
 
-def test_a_data_set_follows_its_view_and_goes_with_teardown(world: World) -> None:
-    world.run(*BEFORE, "12_quicksight")
-    things = world.cloud.service(QuickSight).things
-    made = things[names.arn("quicksight", "dataset/sales-cdc-orders")]
-    wanted = made["PhysicalTableMap"]
-    made["PhysicalTableMap"] = {}
-    world.run("12_quicksight")
-    assert made["PhysicalTableMap"] == wanted
-    removed(delete_data=False)
-    assert things == {}
+def test_a_data_set_is_updated_and_torn_down(sandbox: SetupSandbox) -> None:
+    sandbox.run(*PREREQUISITES, "12_quicksight")
+    resources = sandbox.cloud.service(QuickSight).resources
+    data_set = resources[names.arn("quicksight", "dataset/sales-cdc-orders")]
+    table_map = data_set["PhysicalTableMap"]
+    data_set["PhysicalTableMap"] = {}
+    sandbox.run("12_quicksight")
+    assert data_set["PhysicalTableMap"] == table_map
+    tear_down(delete_data=False)
+    assert resources == {}
 
 
-def test_a_source_that_could_not_be_made_is_updated(world: World) -> None:
-    world.run(*BEFORE, "12_quicksight")
-    source = world.cloud.service(QuickSight).things[names.arn("quicksight", "datasource/sales-cdc")]
+def test_a_failed_data_source_is_updated(sandbox: SetupSandbox) -> None:
+    sandbox.run(*PREREQUISITES, "12_quicksight")
+    resources = sandbox.cloud.service(QuickSight).resources
+    source = resources[names.arn("quicksight", "datasource/sales-cdc")]
     source["Status"] = "CREATION_FAILED"
-    world.run("12_quicksight")
+    sandbox.run("12_quicksight")
     assert source["Status"] == "UPDATE_SUCCESSFUL"
 
 
-def test_what_another_made_stays(world: World) -> None:
-    world.run(*BEFORE, "12_quicksight")
-    service = world.cloud.service(QuickSight)
-    service.tags = {thing: [] for thing in service.tags}
-    assert len(list(import_module("setup.lib.teardown_steps").quicksight())) == len(service.things)
-    assert len(service.things) == 1 + len(names.VIEWS)
+def test_untagged_data_sets_are_kept(sandbox: SetupSandbox) -> None:
+    sandbox.run(*PREREQUISITES, "12_quicksight")
+    service = sandbox.cloud.service(QuickSight)
+    service.tags = {arn: [] for arn in service.tags}
+    lines = list(delete_quicksight())
+    assert len(lines) == len(service.resources)
+    assert all(line.startswith("kept QuickSight") for line in lines)
+    assert len(service.resources) == 1 + len(names.VIEWS)
 
 
-def test_a_quicksight_that_knows_no_data_sets_does_not_hold_up_teardown(world: World) -> None:
-    world.run("03_s3")
-    told = {"Error": {"Code": "UnsupportedUserEditionException", "Message": "Not in yours."}}
-    world.pretend("DescribeDataSet", *[told] * len(names.VIEWS))
-    world.pretend("DescribeDataSource", told)
-    assert "is gone" in removed(delete_data=True)
-    assert not any(world.pretended.values())
+def test_teardown_accepts_a_limited_edition(
+    sandbox: SetupSandbox,
+) -> None:
+    sandbox.run("03_s3")
+    response = {"Error": {"Code": "UnsupportedUserEditionException", "Message": "Not in yours."}}
+    sandbox.stub("DescribeDataSet", *[response] * len(names.VIEWS))
+    sandbox.stub("DescribeDataSource", response)
+    assert "deleted pipeline" in tear_down(delete_data=True)
+    assert not sandbox.has_stubs_left()

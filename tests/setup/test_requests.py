@@ -1,101 +1,122 @@
-"""Every request of a pipeline's whole life: legal, not needlessly repeated, and allowed."""
+"""Every request of a pipeline's lifetime: valid, not repeated without need, and allowed."""
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
 
 import boto3
 import pytest
 from botocore import xform_name
 
+from setup import deployer_policy, names, operator_policy
+from setup.lib.iam_policies import Policy, trust_policies
+from setup.lib.run_crawler import run_crawler
+from setup.names import Location
 from tests.support.fake_quicksight import QuickSight
 from tests.support.setup_fixture import (
     SCRIPTS,
     SESSION,
     SETUP,
-    World,
-    a_world,
-    changes,
-    inventory,
-    names,
-    removed,
+    Call,
+    SetupSandbox,
+    count_resources,
+    setup_sandbox,
+    tear_down,
+    writes_among,
 )
 
-deployer_policy = import_module("setup.deployer_policy")
-SERVICES = (
-    *("athena", "cloudwatch", "dynamodb", "dynamodbstreams", "firehose", "glue", "iam", "kinesis"),
-    *("lambda", "logs", "pipes", "quicksight", "s3", "sns", "sqs", "sts"),
-)
-HERE = names.Location("aws", "eu-west-1", "111122223333")
+SERVICES = {
+    "athena",
+    "cloudwatch",
+    "dynamodb",
+    "dynamodbstreams",
+    "firehose",
+    "glue",
+    "iam",
+    "kinesis",
+    "lambda",
+    "logs",
+    "pipes",
+    "quicksight",
+    "s3",
+    "sns",
+    "sqs",
+    "sts",
+}
+HERE = Location("aws", "eu-west-1", "111122223333")
+DEPLOYER_POLICY = deployer_policy.build_policy(HERE)
+SOURCES = "".join(path.read_text("utf-8") for path in SETUP.rglob("*.py"))
 
 
 @dataclass(frozen=True)
-class Life:
-    """What a pipeline's scripts asked of AWS from the first run to the last."""
+class Lifetime:
+    """The calls of a pipeline's scripts, from the first setup to the last teardown."""
 
-    asked: list[tuple[str, str]]
-    again: list[tuple[str, str]]
-    broken: list[str]
-    left: tuple[Any, Any, Any]
+    calls: list[Call]
+    second_run: list[Call]
+    violations: list[str]
+    # Before setup, after teardown, and after a second teardown.
+    resource_counts: tuple[Counter[str], Counter[str], Counter[str]]
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Life]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("ALARM_EMAIL", "orders@example.com")
-        patched.setenv("QUICKSIGHT_USER", "arn:aws:quicksight:us-east-1:1:user/default/analyst")
-        with a_world(tmp_path_factory.mktemp("life"), "us-east-1", QuickSight) as world:
-            yield lived(world)
+def lifetime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lifetime]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ALARM_EMAIL", "orders@example.com")
+        patch.setenv("QUICKSIGHT_USER", "arn:aws:quicksight:us-east-1:1:user/default/analyst")
+        folder = tmp_path_factory.mktemp("lifetime")
+        with setup_sandbox(folder, "us-east-1", QuickSight) as sandbox:
+            yield live(sandbox)
 
 
-def lived(world: World) -> Life:
-    """Return what is asked to set up twice, to crawl, and to take down twice."""
-    before = inventory()
-    del world.asked[:]
-    world.run()
-    first = len(world.asked)
-    world.run()
-    again = world.asked[first:]
+def live(sandbox: SetupSandbox) -> Lifetime:
+    """Set up twice, repair, crawl and tear down twice."""
+    count_before = count_resources()
+    sandbox.calls.clear()
+    sandbox.run()
+    first_run_length = len(sandbox.calls)
+    sandbox.run()
+    second_run = sandbox.calls[first_run_length:]
     boto3.client("lambda").update_function_configuration(FunctionName=names.FUNCTION, Timeout=3)
-    for thing in world.cloud.service(QuickSight).things.values():
-        thing["Name"] = "changed by hand"
-    world.run()
-    import_module("setup.lib.run_crawler").crawl()
-    own = len(world.asked)
+    for resource in sandbox.cloud.service(QuickSight).resources.values():
+        resource["Name"] = "changed by hand"
+    sandbox.run()
+    run_crawler()
+    script_calls = len(sandbox.calls)
     s3 = boto3.client("s3")
     s3.put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-23/a")
     s3.delete_object(Bucket=names.bucket(), Key="lake/dt=2026-11-23/a")
-    del world.asked[own:]
-    removed(delete_data=False)
-    removed(delete_data=True)
-    once = world.asked[:]
-    # All crawlers of an account share this log; Glue makes it, and setup knows nothing of it.
+    del sandbox.calls[script_calls:]  # The test's own.
+    tear_down(delete_data=False)
+    tear_down(delete_data=True)
+    calls = sandbox.calls[:]
+    # All crawlers of an account share this log group, which Glue creates.
     boto3.client("logs").delete_log_group(logGroupName="/aws-glue/crawlers")
-    after = inventory()
-    removed(delete_data=True)
-    return Life(once, again, world.broken, (before, after, inventory()))
+    count_after = count_resources()
+    tear_down(delete_data=True)
+    counts = (count_before, count_after, count_resources())
+    return Lifetime(calls, second_run, sandbox.violations, counts)
 
 
-def test_every_request_obeys_the_whole_service_model(life: Life) -> None:
+def test_every_request_obeys_the_service_model(lifetime: Lifetime) -> None:
     assert len(SCRIPTS) == 12
-    assert {service for service, _ in life.asked} == set(SERVICES)
-    assert life.broken == []
+    assert {service for service, _ in lifetime.calls} == SERVICES
+    assert lifetime.violations == []
 
 
-def test_a_second_run_only_asks(life: Life) -> None:
-    assert changes(life.again) == []
+def test_a_second_run_only_reads(lifetime: Lifetime) -> None:
+    assert writes_among(lifetime.second_run) == []
 
 
-def test_teardown_leaves_nothing_and_can_be_run_again(life: Life) -> None:
-    before, after, later = life.left
-    assert before == after == later
+def test_teardown_leaves_nothing_and_can_be_repeated(lifetime: Lifetime) -> None:
+    before, after, after_second = lifetime.resource_counts
+    assert before == after == after_second
 
 
-# S3's actions and a few others are not called what the operation is called.
-ACTIONS = {
+# Operations whose actions have other names; all others have the operation's name.
+ACTIONS_BY_OPERATION = {
     "HeadBucket": ("ListBucket",),
     "ListObjectsV2": ("ListBucket",),
     "ListObjectVersions": ("ListBucketVersions",),
@@ -107,86 +128,122 @@ ACTIONS = {
     "GetBucketLifecycleConfiguration": ("GetLifecycleConfiguration",),
     "PutBucketLifecycleConfiguration": ("PutLifecycleConfiguration",),
 }
-# What AWS asks for besides, when a thing is made with tags or a role, and for Athena's own work.
-BESIDES = {
-    *(f"{service}:TagResource" for service in ("dynamodb", "lambda", "logs", "pipes", "sns")),
-    *(f"{service}:TagResource" for service in ("cloudwatch", "glue", "athena", "quicksight")),
-    *("firehose:TagDeliveryStream", "sqs:TagQueue", "iam:TagRole", "iam:PassRole"),
-    *("s3:PutBucketOwnershipControls", "s3:GetBucketLocation", "s3:GetObject", "s3:PutObject"),
-    *("quicksight:PassDataSource", "glue:GetDatabases"),
+# Actions that AWS requires in addition, to create with tags or a role, and for Athena's own work.
+ADDITIONAL_ACTIONS = {
+    "athena:TagResource",
+    "cloudwatch:TagResource",
+    "dynamodb:TagResource",
+    "firehose:TagDeliveryStream",
+    "glue:GetDatabases",
+    "glue:TagResource",
+    "iam:PassRole",
+    "iam:TagRole",
+    "lambda:TagResource",
+    "logs:TagResource",
+    "pipes:TagResource",
+    "quicksight:PassDataSource",
+    "quicksight:TagResource",
+    "s3:GetBucketLocation",
+    "s3:GetObject",
+    "s3:PutBucketOwnershipControls",
+    "s3:PutObject",
+    "sns:TagResource",
+    "sqs:TagQueue",
 }
 
 
-def allowed() -> set[str]:
-    return {
-        action for each in deployer_policy.deployer(HERE)["Statement"] for action in each["Action"]
-    }
+def allowed_actions() -> set[str]:
+    return {action for statement in DEPLOYER_POLICY["Statement"] for action in statement["Action"]}
 
 
-def actions(service: str, operation: str) -> set[str]:
-    """Return the actions that an operation needs."""
+def actions_of(service: str, operation: str) -> set[str]:
+    """Return the actions that an operation requires."""
     prefix = "dynamodb" if service == "dynamodbstreams" else service
-    names = ACTIONS.get(operation, (operation,)) if service == "s3" else (operation,)
-    return {f"{prefix}:{name}" for name in names}
+    action_names = (operation,)
+    if service == "s3":
+        action_names = ACTIONS_BY_OPERATION.get(operation, (operation,))
+    return {f"{prefix}:{name}" for name in action_names}
 
 
-def test_the_deployers_policy_allows_all_that_was_asked(life: Life) -> None:
-    require = set().union(*(actions(*each) for each in life.asked if each[0] != "sts"))
-    assert require <= allowed()
+def test_the_deployer_may_make_every_call(lifetime: Lifetime) -> None:
+    calls = [call for call in lifetime.calls if call[0] != "sts"]
+    assert set().union(*(actions_of(*call) for call in calls)) <= allowed_actions()
 
 
-def test_the_deployers_policy_allows_nothing_that_no_script_asks(life: Life) -> None:
-    asked = set().union(*(actions(*each) for each in life.asked))
-    sources = "".join(path.read_text("utf-8") for path in SETUP.rglob("*.py"))
-    for action in allowed() - asked - BESIDES:
+def test_the_deployer_may_make_no_other_calls(lifetime: Lifetime) -> None:
+    used = set().union(*(actions_of(*call) for call in lifetime.calls))
+    for action in allowed_actions() - used - ADDITIONAL_ACTIONS:
         operation = action.partition(":")[2]
-        called = next((name for name, of in ACTIONS.items() if operation in of), operation)
-        assert f".{xform_name(called)}(" in sources, action
+        for candidate, action_names in ACTIONS_BY_OPERATION.items():
+            if operation in action_names:
+                operation = candidate
+                break
+        assert f".{xform_name(operation)}(" in SOURCES, action
 
 
-def test_a_call_in_the_sources_that_no_run_made_is_allowed_too() -> None:
-    sources = "".join(path.read_text("utf-8") for path in SETUP.rglob("*.py"))
-    operations = {action.partition(":")[2] for action in allowed()} | set(ACTIONS)
-    known = {xform_name(name) for name in operations}
-    every = {
+def test_every_call_in_the_sources_is_allowed() -> None:
+    allowed_operations = {action.partition(":")[2] for action in allowed_actions()}
+    allowed_methods = {xform_name(name) for name in allowed_operations | set(ACTIONS_BY_OPERATION)}
+    all_methods = {
         xform_name(name)
         for service in SERVICES
         for name in SESSION._session.get_service_model(service).operation_names
     }
-    called = set(re.findall(r"\.(\w+)[(,]", sources)) & every
-    assert called - known <= {"get_caller_identity"}
+    called_methods = set(re.findall(r"\.(\w+)[(,]", SOURCES)) & all_methods
+    assert called_methods - allowed_methods <= {"get_caller_identity"}
 
 
-def test_the_deployer_may_look_wherever_athena_looks_for_a_database() -> None:
-    def looked_at(policy: dict[str, Any]) -> set[str]:
-        looking = [each for each in policy["Statement"] if "glue:GetDatabase" in each["Action"]]
-        return {one for each in looking for one in each["Resource"]}
+def test_the_deployer_may_read_athenas_databases() -> None:
+    def readable_databases(policy: Policy) -> set[str]:
+        return {
+            resource
+            for statement in policy["Statement"]
+            if "glue:GetDatabase" in statement["Action"]
+            for resource in statement["Resource"]
+        }
 
-    asking = looked_at(import_module("setup.operator_policy").operator(HERE, ["gaps"]))
-    assert HERE.arn("glue", "database/default") in asking
-    assert asking <= looked_at(deployer_policy.deployer(HERE))
+    of_operator = readable_databases(operator_policy.build_policy(HERE, ["gaps"]))
+    assert HERE.arn("glue", "database/default") in of_operator
+    assert of_operator <= readable_databases(DEPLOYER_POLICY)
 
 
-def test_a_role_is_passed_only_to_its_own_kind_of_service() -> None:
-    statements = deployer_policy.deployer(HERE)["Statement"]
-    [passing] = [each for each in statements if "iam:PassRole" in each["Action"]]
-    trusted = [
-        each["Statement"][0]["Principal"]["Service"]
-        for each in import_module("setup.lib.iam_policies").trusts(HERE).values()
+def test_roles_are_passed_to_their_services_only() -> None:
+    [pass_role] = [
+        statement
+        for statement in DEPLOYER_POLICY["Statement"]
+        if "iam:PassRole" in statement["Action"]
     ]
-    assert passing["Condition"] == {"StringEquals": {"iam:PassedToService": sorted(trusted)}}
-    assert all(names.PIPELINE in role for role in passing["Resource"])
+    services = sorted(
+        policy["Statement"][0]["Principal"]["Service"] for policy in trust_policies(HERE).values()
+    )
+    assert pass_role["Condition"] == {"StringEquals": {"iam:PassedToService": services}}
+    assert all(names.PIPELINE in role for role in pass_role["Resource"])
 
 
-def test_the_deployers_policy_speaks_of_the_pipeline_alone_and_fits_into_a_role() -> None:
-    statements = deployer_policy.deployer(HERE)["Statement"]
-    free = {each["Action"][0] for each in statements if each["Resource"] == ["*"]}
-    assert free == {
-        *("logs:DescribeLogGroups", "kinesis:UpdateStreamMode", "glue:CreateCrawler"),
+def test_the_deployer_is_limited_to_the_pipeline() -> None:
+    own_parts = (
+        names.PIPELINE,
+        names.DATABASE,
+        ":catalog",
+        ":key/*",
+        ":database/default",
+        ":database/*",
+    )
+    unlimited = set()
+    for statement in DEPLOYER_POLICY["Statement"]:
+        if statement["Resource"] == ["*"]:
+            unlimited.add(statement["Action"][0])
+        else:
+            for resource in statement["Resource"]:
+                assert any(part in resource for part in own_parts), resource
+    assert unlimited == {
+        "logs:DescribeLogGroups",
+        "kinesis:UpdateStreamMode",
+        "glue:CreateCrawler",
         "quicksight:CreateDataSource",
     }
-    own = (names.PIPELINE, names.DATABASE, ":catalog", ":key/*", ":database/default", ":database/*")
-    for each in statements:
-        assert all(any(name in one for name in own) or one == "*" for one in each["Resource"])
-    text = json.dumps(statements, separators=(",", ":"))
+
+
+def test_the_deployers_policy_fits_into_a_role() -> None:
+    text = json.dumps(DEPLOYER_POLICY["Statement"], separators=(",", ":"))
     assert len(text) + 40 * text.count(names.PIPELINE) < 10_240  # With the longest names.

@@ -1,4 +1,4 @@
-"""The judge of requests knows every kind of rule in AWS's service models."""
+"""The request checker knows every kind of rule in AWS's service models."""
 
 from typing import Any
 
@@ -11,34 +11,35 @@ from tests.support.service_model import violations
 SESSION = boto3.Session()._session
 ALARM = {"AlarmName": "a", "EvaluationPeriods": 1, "ComparisonOperator": "GreaterThanThreshold"}
 POLICY = {"RoleName": "r", "PolicyName": "p", "PolicyDocument": "{}"}
-READING = {"StartingPosition": "TRIM_HORIZON", "BatchSize": 500}
+SOURCE_PARAMETERS = {"StartingPosition": "TRIM_HORIZON", "BatchSize": 500}
 PIPE = {
     "Name": "p",
     "Source": "arn:aws:dynamodb:us-east-1:123456789012:table/t",
     "RoleArn": "arn:aws:iam::123456789012:role/r",
+    "Target": "arn:aws:kinesis:us-east-1:123456789012:stream/s",
 }
-PIPE |= {"Target": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}
 
 
-def found(service: str, operation: str, request: dict[str, Any]) -> str:
-    """Return what is wrong with a request."""
+def find_violations(service: str, operation: str, request: dict[str, Any]) -> str:
+    """Return the violations of a request as one text."""
     shape = SESSION.get_service_model(service).operation_model(operation).input_shape
     return "; ".join(violations(request, shape))
 
 
-def reading(**changed: Any) -> dict[str, Any]:
-    """Return a pipe's request that reads in another way."""
-    return PIPE | {"SourceParameters": {"DynamoDBStreamParameters": READING | changed}}
+def create_pipe_request(**parameters: object) -> dict[str, Any]:
+    """Return a request to create a pipe with some source parameters changed."""
+    source_parameters = {"DynamoDBStreamParameters": SOURCE_PARAMETERS | parameters}
+    return PIPE | {"SourceParameters": source_parameters}
 
 
-def test_a_request_within_the_rules_is_not_blamed() -> None:
-    assert found("pipes", "CreatePipe", reading()) == ""
-    assert found("cloudwatch", "PutMetricAlarm", ALARM) == ""
-    assert found("iam", "PutRolePolicy", POLICY) == ""
+def test_a_valid_request_has_no_violations() -> None:
+    assert find_violations("pipes", "CreatePipe", create_pipe_request()) == ""
+    assert find_violations("cloudwatch", "PutMetricAlarm", ALARM) == ""
+    assert find_violations("iam", "PutRolePolicy", POLICY) == ""
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "request_", "blame"),
+    ("service", "operation", "request_", "violation"),
     [
         ("kinesis", "AddTagsToStream", {}, ".Tags: required"),
         ("sqs", "CreateQueue", {"QueueName": 7}, "QueueName: expected string, found int"),
@@ -62,28 +63,43 @@ def test_a_request_within_the_rules_is_not_blamed() -> None:
         ),
         ("iam", "PutRolePolicy", POLICY | {"RoleName": "a b"}, "RoleName: expected [\\w+=,.@-]+"),
         ("iam", "PutRolePolicy", POLICY | {"PolicyDocument": ""}, "expected at least 1, found 0"),
-        ("pipes", "CreatePipe", reading(BatchSize=10_001), "expected at most 10000, found 10001"),
-        ("pipes", "CreatePipe", reading(StartingPosition="NOW"), "StartingPosition: expected one"),
-        ("pipes", "CreatePipe", reading() | {"Tags": {}}, ".Tags: expected at least 1, found 0"),
+        (
+            "pipes",
+            "CreatePipe",
+            create_pipe_request(BatchSize=10_001),
+            "expected at most 10000, found 10001",
+        ),
+        (
+            "pipes",
+            "CreatePipe",
+            create_pipe_request(StartingPosition="NOW"),
+            "StartingPosition: expected one",
+        ),
+        (
+            "pipes",
+            "CreatePipe",
+            create_pipe_request() | {"Tags": {}},
+            ".Tags: expected at least 1, found 0",
+        ),
         ("s3", "PutBucketVersioning", {"Bucket": "b"}, ".VersioningConfiguration: required"),
         ("logs", "CreateLogGroup", {"logGroupName": "a b"}, "logGroupName: expected"),
         ("sns", "CreateTopic", {"Name": "t", "Tags": [{"Key": "", "Value": ""}]}, "at least 1"),
         ("lambda", "GetFunction", {"FunctionName": "f", "Qualifier": ""}, "at least 1"),
     ],
 )
-def test_a_broken_rule_is_named(
-    service: str, operation: str, request_: dict[str, Any], blame: str
+def test_a_violated_rule_is_reported(
+    service: str, operation: str, request_: dict[str, Any], violation: str
 ) -> None:
-    assert blame in found(service, operation, request_)
+    assert violation in find_violations(service, operation, request_)
 
 
-def test_of_a_union_one_member_is_given() -> None:
-    text = {
+def test_a_union_has_exactly_one_member() -> None:
+    union = {
         "type": "structure",
         "union": True,
         "members": {"A": {"shape": "S"}, "B": {"shape": "S"}},
     }
-    shape = ShapeResolver({"U": text, "S": {"type": "string"}}).get_shape_by_name("U")
+    shape = ShapeResolver({"U": union, "S": {"type": "string"}}).get_shape_by_name("U")
     assert list(violations({"A": "a"}, shape)) == []
     assert list(violations({"A": "a", "B": "b"}, shape)) == [
         ": expected exactly one member, found ['A', 'B']"

@@ -1,4 +1,4 @@
-"""What is busy, failed or not known everywhere yet: the scripts wait, mend, or say so."""
+"""Resources that are busy, failed or not yet consistent: the scripts wait, repair, or report."""
 
 import json
 from collections.abc import Iterator
@@ -9,21 +9,28 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.support.setup_fixture import SCRIPTS, SetupError, World, a_world, changes, names
+from setup import names
+from setup.lib.resources import delivery_state, pipe_state
+from setup.lib.waiters import SetupError
+from tests.support.setup_fixture import SCRIPTS, SetupSandbox, setup_sandbox
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    with a_world(tmp_path) as made:
-        yield made
+def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
+    with setup_sandbox(tmp_path) as sandbox:
+        yield sandbox
 
 
 ABORTED = ("OperationAborted", "A conflicting conditional operation is in progress")
-PARTS_OF_BUCKET = ("Encryption", "LifecycleConfiguration", "Policy", "Tagging", "Versioning")
-# What AWS says of a thing just made, or just deleted, that it does not know everywhere yet.
-BEHIND = {
-    **dict.fromkeys(("CreateBucket", "PutPublicAccessBlock"), ABORTED),
-    **dict.fromkeys((f"PutBucket{part}" for part in PARTS_OF_BUCKET), ABORTED),
+# Errors of AWS about resources that were just created or deleted.
+CONSISTENCY_ERRORS = {
+    "CreateBucket": ABORTED,
+    "PutPublicAccessBlock": ABORTED,
+    "PutBucketEncryption": ABORTED,
+    "PutBucketLifecycleConfiguration": ABORTED,
+    "PutBucketPolicy": ABORTED,
+    "PutBucketTagging": ABORTED,
+    "PutBucketVersioning": ABORTED,
     "CreateFunction": ("InvalidParameterValueException", "The role cannot be assumed by Lambda."),
     "CreateDeliveryStream": ("InvalidArgumentException", "Firehose is unable to assume role r."),
     "CreateQueue": ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue"),
@@ -33,122 +40,129 @@ BEHIND = {
 }
 
 
-def test_every_script_waits_while_aws_is_behind(world: World) -> None:
-    for operation, (code, text) in BEHIND.items():
-        world.pretend(operation, *[{"Error": {"Code": code, "Message": text}}] * 3)
-    world.run(*SCRIPTS[:10])
-    assert not any(world.pretended.values())
-    for operation in BEHIND:
-        assert [name for _, name in world.asked].count(operation) == 4
+def test_consistency_errors_are_retried(sandbox: SetupSandbox) -> None:
+    for operation, (code, message) in CONSISTENCY_ERRORS.items():
+        sandbox.stub(operation, *[{"Error": {"Code": code, "Message": message}}] * 3)
+    sandbox.run(*SCRIPTS[:10])
+    assert not sandbox.has_stubs_left()
+    for operation in CONSISTENCY_ERRORS:
+        assert [name for _, name in sandbox.calls].count(operation) == 4
 
 
-def test_a_stream_is_waited_for_that_aws_does_not_tell_of_yet(world: World) -> None:
-    dynamodb, key = boto3.client("dynamodb"), "order_id"
+def test_an_unreported_new_stream_is_awaited(sandbox: SetupSandbox) -> None:
+    dynamodb = boto3.client("dynamodb")
     dynamodb.create_table(
         TableName=names.TABLE,
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    former = {"LatestStreamArn": f"{names.arn('dynamodb', 'table')}/{names.TABLE}/stream/former"}
-    behind = dynamodb.describe_table(TableName=names.TABLE)["Table"] | former
-    world.pretend("DescribeTable", *[{"Table": behind}] * 9)
-    [line] = world.run("01_dynamodb")
-    assert world.pretended == {"DescribeTable": []}
-    now = dynamodb.describe_table(TableName=names.TABLE)["Table"]["LatestStreamArn"]
-    assert line.endswith(now)
-    assert now != former["LatestStreamArn"]
+    former_arn = names.arn("dynamodb", f"table/{names.TABLE}/stream/former")
+    table = dynamodb.describe_table(TableName=names.TABLE)["Table"]
+    outdated = table | {"LatestStreamArn": former_arn}
+    sandbox.stub("DescribeTable", *[{"Table": outdated}] * 9)
+    [line] = sandbox.run("01_dynamodb")
+    assert sandbox.stubbed == {"DescribeTable": []}
+    stream_arn = dynamodb.describe_table(TableName=names.TABLE)["Table"]["LatestStreamArn"]
+    assert line.endswith(stream_arn)
+    assert stream_arn != former_arn
 
 
-# Of each thing that AWS is long busy with: how it is asked, and where its state stands.
-BUSY = {
+# Operations that describe slow resources, with the path of the state in their responses.
+STATE_PATHS = {
     "DescribeTable": ("Table", "TableStatus"),
     "DescribeStreamSummary": ("StreamDescriptionSummary", "StreamStatus"),
     "DescribeDeliveryStream": ("DeliveryStreamDescription", "DeliveryStreamStatus"),
     "DescribePipe": ("CurrentState",),
 }
-STATES = dict.fromkeys(BUSY, ("CREATING", "UPDATING")) | {"DescribeDeliveryStream": ("CREATING",)}
+BUSY_STATES = {
+    "DescribeTable": ("CREATING", "UPDATING"),
+    "DescribeStreamSummary": ("CREATING", "UPDATING"),
+    "DescribeDeliveryStream": ("CREATING",),
+    "DescribePipe": ("CREATING", "UPDATING"),
+}
 
 
-def described_as(operation: str, state: str) -> dict[str, Any]:
-    """Return an answer of which nothing but the state matters."""
-    answer: Any = state
-    for member in reversed(BUSY[operation]):
-        answer = {member: answer}
-    return answer
+def description(operation: str, state: str) -> dict[str, Any]:
+    """Return a response that contains only the state."""
+    response: Any = state
+    for member in reversed(STATE_PATHS[operation]):
+        response = {member: response}
+    return dict(response)
 
 
-def test_what_is_being_deleted_is_waited_for_and_made_again(world: World) -> None:
-    for operation in BUSY:
-        world.pretend(operation, *[described_as(operation, "DELETING")] * 3)
-    world.run("01_dynamodb", *SCRIPTS[2:5])
-    assert world.pretended.pop("DescribeTable") == []
-    world.run("02_kinesis", "06_firehose", "07_pipe")
-    assert not any(world.pretended.values())
-    made = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
-    assert made <= {operation for _, operation in world.asked}
-    assert world.passed < 60
-    busy_things_are_waited_for(world)
+def test_resources_being_deleted_are_recreated(sandbox: SetupSandbox) -> None:
+    for operation in STATE_PATHS:
+        sandbox.stub(operation, *[description(operation, "DELETING")] * 3)
+    sandbox.run("01_dynamodb", *SCRIPTS[2:5])
+    assert sandbox.stubbed.pop("DescribeTable") == []
+    sandbox.run("02_kinesis", "06_firehose", "07_pipe")
+    assert not sandbox.has_stubs_left()
+    creations = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
+    assert creations <= {operation for _, operation in sandbox.calls}
+    assert sandbox.seconds_waited < 60
+    check_that_busy_resources_are_awaited(sandbox)
 
 
-def busy_things_are_waited_for(world: World) -> None:
-    """What AWS is still making or changing is neither made again nor changed meanwhile."""
-    function = {"State": "Pending"}, {"State": "Active", "LastUpdateStatus": "InProgress"}
-    for operation in BUSY:
-        world.pretend(operation, *[described_as(operation, state) for state in STATES[operation]])
-    world.pretend("GetFunctionConfiguration", *function)
-    del world.asked[:]
-    world.run(*SCRIPTS[:2], *SCRIPTS[4:7])
-    assert not any(world.pretended.values())
-    assert changes(world.asked) == []
+def check_that_busy_resources_are_awaited(sandbox: SetupSandbox) -> None:
+    """Check that a resource is neither recreated nor changed while AWS changes it."""
+    for operation, states in BUSY_STATES.items():
+        sandbox.stub(operation, *[description(operation, state) for state in states])
+    sandbox.stub(
+        "GetFunctionConfiguration",
+        {"State": "Pending"},
+        {"State": "Active", "LastUpdateStatus": "InProgress"},
+    )
+    sandbox.calls.clear()
+    sandbox.run(*SCRIPTS[:2], *SCRIPTS[4:7])
+    assert not sandbox.has_stubs_left()
+    assert sandbox.writes() == []
 
 
 @pytest.mark.parametrize(
-    ("state", "changed"),
+    ("config", "operations"),
     [
         ({"State": "Failed"}, ["DeleteFunction", "CreateFunction"]),
         ({"LastUpdateStatus": "Failed"}, ["UpdateFunctionConfiguration"]),
         ({}, []),
     ],
 )
-def test_a_function_that_failed_is_made_or_changed_again(
-    world: World, state: dict[str, str], changed: list[str]
+def test_a_failed_function_is_recreated_or_updated(
+    sandbox: SetupSandbox, config: dict[str, str], operations: list[str]
 ) -> None:
-    world.run("04_iam", "05_lambda")
-    world.pretend("GetFunctionConfiguration", state)
-    del world.asked[:]
-    world.run("05_lambda")
-    assert [operation for _, operation in changes(world.asked)] == changed
+    sandbox.run("04_iam", "05_lambda")
+    sandbox.stub("GetFunctionConfiguration", config)
+    sandbox.calls.clear()
+    sandbox.run("05_lambda")
+    assert [operation for _, operation in sandbox.writes()] == operations
 
 
-def test_a_function_that_nobody_called_for_long_is_well(world: World) -> None:
-    world.run("04_iam", "05_lambda")
-    found = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
-    world.pretend("GetFunctionConfiguration", *[found | {"State": "Inactive"}] * 3)
-    before = world.passed
-    world.run("05_lambda")
-    assert not any(world.pretended.values())
-    assert world.passed == before
+def test_an_inactive_function_is_accepted(sandbox: SetupSandbox) -> None:
+    sandbox.run("04_iam", "05_lambda")
+    config = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+    sandbox.stub("GetFunctionConfiguration", *[config | {"State": "Inactive"}] * 3)
+    seconds_before = sandbox.seconds_waited
+    sandbox.run("05_lambda")
+    assert not sandbox.has_stubs_left()
+    assert sandbox.seconds_waited == seconds_before
 
 
-def test_a_pipe_whose_last_update_failed_is_updated_again(world: World) -> None:
-    world.run(*SCRIPTS[:7])
-    found = boto3.client("pipes").describe_pipe(Name=names.PIPE)
-    world.pretend("DescribePipe", *[found | {"CurrentState": "UPDATE_FAILED"}] * 2)
-    del world.asked[:]
-    assert world.run("07_pipe")[0].endswith("is STOPPED")
-    assert changes(world.asked) == [("pipes", "UpdatePipe")]
+def test_a_pipe_with_a_failed_update_is_updated(sandbox: SetupSandbox) -> None:
+    sandbox.run(*SCRIPTS[:7])
+    pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+    sandbox.stub("DescribePipe", *[pipe | {"CurrentState": "UPDATE_FAILED"}] * 2)
+    sandbox.calls.clear()
+    assert sandbox.run("07_pipe")[0].endswith("is STOPPED")
+    assert sandbox.writes() == [("pipes", "UpdatePipe")]
 
 
-def test_a_queue_that_is_gone_though_aws_still_tells_its_address_is_made_again(
-    world: World,
-) -> None:
-    world.run(*SCRIPTS[:7])
+def test_a_deleted_queue_with_a_url_is_recreated(sandbox: SetupSandbox) -> None:
+    sandbox.run(*SCRIPTS[:7])
     code = "AWS.SimpleQueueService.NonExistentQueue"
-    world.pretend("GetQueueAttributes", {"Error": {"Code": code, "Message": "It does not exist."}})
-    del world.asked[:]
-    world.run("07_pipe")
-    assert changes(world.asked) == [("sqs", "CreateQueue")]
+    sandbox.stub("GetQueueAttributes", {"Error": {"Code": code, "Message": "It does not exist."}})
+    sandbox.calls.clear()
+    sandbox.run("07_pipe")
+    assert sandbox.writes() == [("sqs", "CreateQueue")]
 
 
 FILTER = {"FilterCriteria": {"Filters": [{"Pattern": '{"eventName": ["INSERT"]}'}]}}
@@ -156,67 +170,63 @@ TEMPLATE = {"InputTemplate": '{"id": <$.eventID>}'}
 
 
 @pytest.mark.parametrize("kind", ["filter", "enrichment", "template"])
-def test_what_leaves_changes_out_or_alters_them_is_taken_from_the_pipe(
-    world: World, kind: str
-) -> None:
-    world.run(*SCRIPTS[:7])
+def test_filter_enrichment_and_template_are_removed(sandbox: SetupSandbox, kind: str) -> None:
+    sandbox.run(*SCRIPTS[:7])
     pipes = boto3.client("pipes")
-    found = pipes.describe_pipe(Name=names.PIPE)
-    added = {
-        "filter": {"SourceParameters": found["SourceParameters"] | FILTER},
+    pipe = pipes.describe_pipe(Name=names.PIPE)
+    changes = {
+        "filter": {"SourceParameters": pipe["SourceParameters"] | FILTER},
         "enrichment": {"Enrichment": names.arn("lambda", "function:other")},
-        "template": {"TargetParameters": found["TargetParameters"] | TEMPLATE},
+        "template": {"TargetParameters": pipe["TargetParameters"] | TEMPLATE},
     }
-    sent: list[dict[str, Any]] = []
+    updates: list[dict[str, Any]] = []
     pipes.meta.events.register_first(
-        "before-parameter-build.pipes.UpdatePipe", lambda params, **_: sent.append(params)
+        "before-parameter-build.pipes.UpdatePipe", lambda params, **_: updates.append(params)
     )
-    world.pretend("DescribePipe", *[found | added[kind]] * 2)
-    world.run("07_pipe")
-    [update] = sent
+    sandbox.stub("DescribePipe", *[pipe | changes[kind]] * 2)
+    sandbox.run("07_pipe")
+    [update] = updates
     assert update["SourceParameters"]["FilterCriteria"] == {"Filters": []}
     assert update["Enrichment"] == update["TargetParameters"]["InputTemplate"] == ""
-    del world.asked[:]
-    world.run("07_pipe")
-    assert changes(world.asked) == []
+    sandbox.calls.clear()
+    sandbox.run("07_pipe")
+    assert sandbox.writes() == []
 
 
-def test_a_pipe_that_could_not_be_made_is_made_once_its_role_can_read(world: World) -> None:
-    world.run(*SCRIPTS[:6])
-    iam, role = boto3.client("iam"), names.location().role_name("pipe")
-    allowed = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
+def test_a_failed_pipe_is_recreated(
+    sandbox: SetupSandbox,
+) -> None:
+    sandbox.run(*SCRIPTS[:6])
+    iam = boto3.client("iam")
+    role = names.location().role_name("pipe")
+    policy = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=names.PIPELINE)
     with pytest.raises(SetupError, match=r"CREATE_FAILED: .*Cannot access stream"):
-        world.run("07_pipe")
-    assert 120 <= world.passed < 300
-    iam.put_role_policy(
-        RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=json.dumps(allowed)
-    )
-    world.run("07_pipe")
-    assert import_module("setup.lib.resources").pipe_state() == "STOPPED"
+        sandbox.run("07_pipe")
+    assert 120 <= sandbox.seconds_waited < 300
+    iam.put_role_policy(RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=json.dumps(policy))
+    sandbox.run("07_pipe")
+    assert pipe_state() == "STOPPED"
 
 
-def test_a_firehose_stream_that_could_not_be_made_is_made_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+def test_a_failed_firehose_stream_is_recreated(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.run(*SCRIPTS[:6])
-    script, now = (
-        import_module("setup.06_firehose"),
-        import_module("setup.lib.resources").delivery_state,
-    )
+    sandbox.run(*SCRIPTS[:6])
+    script = import_module("setup.06_firehose")
     states = iter(["CREATING", "CREATING_FAILED: no key"])
-    monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or now())
-    del world.asked[:]
-    world.run("06_firehose")
-    assert ("firehose", "DeleteDeliveryStream") in world.asked
-    assert ("firehose", "CreateDeliveryStream") in world.asked
-    assert now() == "ACTIVE"
+    monkeypatch.setattr(script, "delivery_state", lambda: next(states, None) or delivery_state())
+    sandbox.calls.clear()
+    sandbox.run("06_firehose")
+    assert ("firehose", "DeleteDeliveryStream") in sandbox.calls
+    assert ("firehose", "CreateDeliveryStream") in sandbox.calls
+    assert delivery_state() == "ACTIVE"
 
 
-@pytest.mark.parametrize("marked", ["CREATING_FAILED: no key", "CREATING"])
-def test_a_pipe_is_never_started_before_firehose_reads(
-    world: World, monkeypatch: pytest.MonkeyPatch, marked: str
+@pytest.mark.parametrize("state", ["CREATING_FAILED: no key", "CREATING"])
+def test_the_pipe_starts_only_if_firehose_is_active(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr(import_module("setup.08_start_pipe"), "delivery_state", lambda: marked)
-    with pytest.raises(SetupError, match=f"is {marked}: run python setup/06_firehose"):
-        world.run("08_start_pipe")
+    monkeypatch.setattr(import_module("setup.08_start_pipe"), "delivery_state", lambda: state)
+    with pytest.raises(SetupError, match=f"is {state}: run python setup/06_firehose"):
+        sandbox.run("08_start_pipe")

@@ -1,19 +1,21 @@
-"""Waiting: patient with AWS, never for ever, and never with what waiting does not mend."""
+"""Waiters: they retry what time fixes, stop at a limit, and never retry what time cannot fix."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from pathlib import Path
+from itertools import count
 
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-waiting = import_module("setup.lib.waiters")
+from setup.lib import waiters
+from setup.lib.waiters import SetupError, WaitTimeout
+from tests.support.paths import PROJECT
 
 FIREHOSE = "Firehose is unable to assume role arn:aws:iam::1:role/r. Please check the role."
-CONSISTENCY_ERRORS = [
+TEMPORARY_ERRORS = [
     ("InvalidParameterValueException", "The role defined … cannot be assumed by Lambda."),
     ("InvalidArgumentException", FIREHOSE),
     ("InvalidArgumentException", "Role r is not authorized to perform: kinesis:DescribeStream"),
@@ -22,154 +24,164 @@ CONSISTENCY_ERRORS = [
     ("OperationAborted", "A conflicting conditional operation is currently in progress"),
     ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before …"),
 ]
+PERMANENT_ERRORS = [
+    ("AccessDeniedException", "User: u is not authorized to perform: lambda:CreateFunction"),
+    ("AccessDenied", "User: u is not authorized to perform: iam:PassRole"),
+    ("ValidationException", "1 validation error detected"),
+    ("LimitExceededException", "too many"),
+]
 
 
-class Clock:
-    """A time that passes only while somebody sleeps."""
+class FakeClock:
+    """A clock that only sleeping advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.slept: list[float] = []
+        self.pauses: list[float] = []
 
     def monotonic(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-        self.slept.append(seconds)
+        self.pauses.append(seconds)
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(waiting, "time", clock)
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    clock = FakeClock()
+    monkeypatch.setattr(waiters, "time", clock)
     return clock
 
 
-def failing(times: float, code: str, text: str) -> Callable[[], str]:
+def failing_call(failures: float, code: str, message: str) -> Callable[[], str]:
     """Return a call that AWS refuses so many times before it accepts it."""
-    calls = iter(range(10**6))
+    attempts = count()
 
     def call() -> str:
-        if next(calls) < times:
-            raise ClientError({"Error": {"Code": code, "Message": text}}, "CreateSomething")
-        return "made"
+        if next(attempts) < failures:
+            raise ClientError({"Error": {"Code": code, "Message": message}}, "CreateSomething")
+        return "created"
 
     return call
 
 
-@pytest.mark.parametrize(("code", "text"), CONSISTENCY_ERRORS)
-@pytest.mark.parametrize("times", [0, 1, 7])
-def test_a_call_is_tried_again_while_iam_is_behind(
-    clock: Clock, code: str, text: str, times: int
+def state_reader(*states: str) -> Callable[[], str]:
+    """Return a reader of one state after another, and then of the last one forever."""
+
+    def all_states() -> Iterator[str]:
+        yield from states
+        while True:
+            yield states[-1]
+
+    return all_states().__next__
+
+
+@pytest.mark.parametrize(("code", "message"), TEMPORARY_ERRORS)
+@pytest.mark.parametrize("failures", [0, 1, 7])
+def test_temporary_errors_are_retried(
+    clock: FakeClock, code: str, message: str, failures: int
 ) -> None:
-    assert waiting.retry_until_accepted(failing(times, code, text)) == "made"
-    assert len(clock.slept) == times
+    call = failing_call(failures, code, message)
+    assert waiters.retry_until_accepted(call) == "created"
+    assert len(clock.pauses) == failures
 
 
-def test_nothing_but_waiting_sleeps() -> None:
-    scripts = Path(waiting.__file__).parent.parent.rglob("*.py")
-    sleeping = [path.name for path in scripts if "sleep(" in path.read_text("utf-8")]
-    assert sleeping == ["waiters.py"]
+@pytest.mark.parametrize(("code", "message"), PERMANENT_ERRORS)
+def test_permanent_errors_are_raised_at_once(clock: FakeClock, code: str, message: str) -> None:
+    with pytest.raises(ClientError, match=message):
+        waiters.retry_until_accepted(failing_call(math.inf, code, message))
+    assert clock.pauses == []
 
 
-def test_patience_ends_after_two_minutes_with_what_aws_said(clock: Clock) -> None:
+def test_retries_end_after_two_minutes_with_the_error(clock: FakeClock) -> None:
     with pytest.raises(ClientError, match="unable to assume role"):
-        waiting.retry_until_accepted(failing(float("inf"), "InvalidArgumentException", FIREHOSE))
+        waiters.retry_until_accepted(failing_call(math.inf, "InvalidArgumentException", FIREHOSE))
     assert 120 <= clock.now <= 125
 
 
-@pytest.mark.parametrize(
-    ("code", "text"),
-    [
-        ("AccessDeniedException", "User: u is not authorized to perform: lambda:CreateFunction"),
-        ("AccessDenied", "User: u is not authorized to perform: iam:PassRole"),
-        ("ValidationException", "1 validation error detected"),
-        ("LimitExceededException", "too many"),
-    ],
-)
-def test_what_waiting_does_not_mend_is_said_at_once(clock: Clock, code: str, text: str) -> None:
-    with pytest.raises(ClientError, match=code):
-        waiting.retry_until_accepted(failing(1, code, text))
-    assert clock.slept == []
+def test_only_waiters_sleep() -> None:
+    sources = (PROJECT / "setup").rglob("*.py")
+    sleeping = [path.name for path in sources if "sleep(" in path.read_text("utf-8")]
+    assert sleeping == ["waiters.py"]
 
 
 @given(st.floats(0.1, 1000))
-def test_pauses_begin_small_grow_to_five_seconds_and_stay_within_the_limit(limit: float) -> None:
-    clock = Clock()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(waiting, "time", clock)
-        assert len(list(waiting.backoff(limit))) == len(clock.slept) + 1
-    assert clock.slept[0] == 0.1
-    assert clock.slept == sorted(clock.slept)
-    assert max(clock.slept) <= 5.0
+def test_pauses_grow_to_five_seconds_up_to_the_limit(limit: float) -> None:
+    clock = FakeClock()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(waiters, "time", clock)
+        assert len(list(waiters.attempts(limit))) == len(clock.pauses) + 1
+    assert clock.pauses[0] == 0.1
+    assert clock.pauses == sorted(clock.pauses)
+    assert max(clock.pauses) <= 5.0
     assert limit <= clock.now < limit + 5.0
 
 
-def states(*found: str) -> Callable[[], str]:
-    def forever() -> Iterator[str]:
-        yield from found
-        while True:
-            yield found[-1]
-
-    return forever().__next__
+def test_max_wait_bounds_every_wait_of_its_block(clock: FakeClock) -> None:
+    with waiters.max_wait(0):
+        with pytest.raises(WaitTimeout, match="it: timed out after 0 s; still DELETING"):
+            waiters.wait_until_stable("it", state_reader("DELETING"))
+        assert clock.pauses == []
+    assert waiters.wait_until_stable("it", state_reader("DELETING", "missing")) == "missing"
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_wanted_state_ends_the_wait() -> None:
-    assert waiting.wait_until("it", states("CREATING", "ACTIVE: fine"), "ACTIVE") == "ACTIVE"
-    assert waiting.wait_until("it", states("X", "STOPPED"), "RUNNING", "STOPPED") == "STOPPED"
+def test_a_target_state_ends_the_wait() -> None:
+    read_state = state_reader("CREATING", "ACTIVE: fine")
+    assert waiters.wait_until("it", read_state, "ACTIVE") == "ACTIVE"
+    read_state = state_reader("X", "STOPPED")
+    assert waiters.wait_until("it", read_state, "RUNNING", "STOPPED") == "STOPPED"
 
 
 @pytest.mark.parametrize("state", ["CREATE_FAILED: no access", "FAILED: line 1", "CANCELLED: by u"])
-def test_a_failed_state_is_refused_at_once_with_its_reason(clock: Clock, state: str) -> None:
-    with pytest.raises(waiting.SetupError, match=f"it: expected ACTIVE, found {state}"):
-        waiting.wait_until("it", states("CREATING", state), "ACTIVE")
-    assert len(clock.slept) == 1
+def test_a_failed_state_is_raised_at_once(clock: FakeClock, state: str) -> None:
+    with pytest.raises(SetupError, match=f"it: expected ACTIVE, found {state}"):
+        waiters.wait_until("it", state_reader("CREATING", state), "ACTIVE")
+    assert len(clock.pauses) == 1
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_a_terminal_shows_what_is_waited_for_and_is_left_clean(
-    clock: Clock,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    is_terminal: bool,
+def test_progress_is_shown_on_a_terminal_only(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], is_terminal: bool
 ) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
-    waiting.wait_until("pipe p", states("CREATING", "RUNNING"), "RUNNING")
-    waiting.wait_until_stable("pipe p", states("STOPPING", "STOPPED"))
-    waiting.retry_until_accepted(failing(1, "InvalidArgumentException", FIREHOSE))
-    waits = "pipe p is CREATING …", "pipe p is STOPPING …", "not yet: Firehose is unable t"
-    lines = [f"\r{line}\033[K\r\033[K" for line in waits]
+    waiters.wait_until("pipe p", state_reader("CREATING", "RUNNING"), "RUNNING")
+    waiters.wait_until_stable("pipe p", state_reader("STOPPING", "STOPPED"))
+    waiters.retry_until_accepted(failing_call(1, "InvalidArgumentException", FIREHOSE))
+    texts = ("pipe p is CREATING …", "pipe p is STOPPING …", "retrying: Firehose is unable ")
+    lines = [f"\r{text}\033[K\r\033[K" for text in texts]  # Each is erased in the end.
     assert capsys.readouterr().err == ("".join(lines) if is_terminal else "")
 
 
-def test_what_is_on_its_way_is_waited_for_wherever_it_goes(clock: Clock) -> None:
-    for end in ("ACTIVE", "missing", "CREATE_FAILED: no access"):
-        assert waiting.wait_until_stable("it", states("CREATING", "DELETING", end)) == end
-    with pytest.raises(
-        waiting.WaitTimeout, match="it: expected an end of that, found DELETING after"
-    ):
-        waiting.wait_until_stable("it", states("DELETING"))
+def test_transitional_states_are_waited_out(clock: FakeClock) -> None:
+    for state in ("ACTIVE", "missing", "CREATE_FAILED: no access"):
+        read_state = state_reader("CREATING", "DELETING", state)
+        assert waiters.wait_until_stable("it", read_state) == state
+    with pytest.raises(WaitTimeout, match="it: timed out after 600 s; still DELETING"):
+        waiters.wait_until_stable("it", state_reader("DELETING"))
     assert 600 <= clock.now <= 610
 
 
 @pytest.mark.usefixtures("clock")
-@pytest.mark.parametrize("failed", ["CREATE_FAILED: x", "CREATING_FAILED: x"])
-def test_what_could_not_be_made_is_deleted_and_nothing_else(failed: str) -> None:
-    deleted: list[bool] = []
-    gone = states("CREATING", failed, failed, "DELETING", "missing")
-    assert waiting.delete_if_creation_failed("it", gone, lambda: deleted.append(True)) == "missing"
-    for kept in ("ACTIVE", "missing", "UPDATE_FAILED: x", "START_FAILED: x", "DELETING_FAILED: x"):
-        assert (
-            waiting.delete_if_creation_failed("it", states(kept), lambda: deleted.append(True))
-            == kept
-        )
-    assert deleted == [True]
+@pytest.mark.parametrize("failed_state", ["CREATE_FAILED: x", "CREATING_FAILED: x"])
+def test_only_failed_creations_are_deleted(failed_state: str) -> None:
+    deletions: list[bool] = []
+
+    def delete() -> None:
+        deletions.append(True)
+
+    read_state = state_reader("CREATING", failed_state, failed_state, "DELETING", "missing")
+    assert waiters.delete_if_creation_failed("it", read_state, delete) == "missing"
+    for state in ("ACTIVE", "missing", "UPDATE_FAILED: x", "START_FAILED: x", "DELETING_FAILED: x"):
+        assert waiters.delete_if_creation_failed("it", state_reader(state), delete) == state
+    assert deletions == [True]
 
 
-def test_a_wait_without_end_ends_and_says_for_what(clock: Clock) -> None:
-    with pytest.raises(waiting.SetupError, match="it: expected ACTIVE, found CREATING after 600 s"):
-        waiting.wait_until("it", states("CREATING"), "ACTIVE")
+def test_an_endless_wait_times_out_with_the_state(clock: FakeClock) -> None:
+    message = "it: timed out after 600 s waiting for ACTIVE; still CREATING"
+    with pytest.raises(WaitTimeout, match=message):
+        waiters.wait_until("it", state_reader("CREATING"), "ACTIVE")
     assert 600 <= clock.now <= 605

@@ -24,7 +24,7 @@ from sales.lives import Change, Order
 from setup import names
 from tests.campaign.chain import remembered
 from tests.support.laptop_cloud import laptop
-from tests.support.setup_fixture import forget_where
+from tests.support.setup_fixture import clear_location
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
 BEGIN = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -36,7 +36,7 @@ Rows = list[tuple[str | None, ...]]
 def lake_of_views() -> Iterator[Cloud]:
     """Yield a cloud in which the setup scripts have made the bucket, the catalog and the views."""
     with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
-        forget_where()
+        clear_location()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
             import_module(f"setup.{script}").create()
         yield cloud

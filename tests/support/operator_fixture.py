@@ -34,7 +34,7 @@ Statements = list[dict[str, Any]]
 
 def statements(*verbs: str) -> Statements:
     """Return what the policy for some verbs, or for all, says."""
-    return operator_policy.operator(HERE, verbs or tuple(operator_policy.VERBS))["Statement"]
+    return operator_policy.build_policy(HERE, verbs or tuple(operator_policy.COMMANDS))["Statement"]
 
 
 def actions(*verbs: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""The whole of what AWS's service models demand of a request; botocore checks a part of it."""
+"""Service-model checks: all constraints that AWS declares for a request; botocore checks some."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -19,65 +19,66 @@ TYPES: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "boolean": (bool,),
-    "blob": (bytes, bytearray, str, IOBase),  # S3 makes a stream of a body.
+    "blob": (bytes, bytearray, str, IOBase),  # botocore wraps S3 bodies in streams.
     "timestamp": (datetime, int, float, str),
 }
 
 
-def violations(value: Any, shape: Shape, where: str = "") -> Iterator[str]:
-    """Yield each rule of the shape that the value breaks, and where it does."""
+def violations(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
+    """Yield each violation of the shape's rules, with its path in the value."""
     kind = shape.type_name
     if not isinstance(value, TYPES[kind]) or (kind != "boolean" and isinstance(value, bool)):
-        yield f"{where}: expected {kind}, found {type(value).__name__}"
+        yield f"{path}: expected {kind}, found {type(value).__name__}"
         return
-    yield from _outside(value, shape, where)
+    yield from _check_limits(value, shape, path)
     if isinstance(shape, StructureShape):
-        yield from _of_structure(value, shape, where)
+        yield from _check_structure(value, shape, path)
     elif isinstance(shape, MapShape):
         for key, member in value.items():
-            yield from violations(key, shape.key, f"{where} key")
-            yield from violations(member, shape.value, f"{where}.{key}")
+            yield from violations(key, shape.key, f"{path} key")
+            yield from violations(member, shape.value, f"{path}.{key}")
     elif isinstance(shape, ListShape):
         for index, member in enumerate(value):
-            yield from violations(member, shape.member, f"{where}[{index}]")
+            yield from violations(member, shape.member, f"{path}[{index}]")
     elif isinstance(shape, StringShape):
-        yield from _of_text(value, shape, where)
+        yield from _check_string(value, shape, path)
 
 
-def _outside(value: Any, shape: Shape, where: str) -> Iterator[str]:
-    least, most = (shape.metadata.get(limit) for limit in ("min", "max"))
-    if least is None and most is None:
+def _check_limits(value: Any, shape: Shape, path: str) -> Iterator[str]:
+    minimum = shape.metadata.get("min")
+    maximum = shape.metadata.get("max")
+    if minimum is None and maximum is None:
         return
-    sized = value if isinstance(value, int | float) else len(value)
-    if least is not None and sized < float(least):
-        yield f"{where}: expected at least {least}, found {sized}"
-    if most is not None and sized > float(most):
-        yield f"{where}: expected at most {most}, found {sized}"
+    size = value if isinstance(value, int | float) else len(value)
+    if minimum is not None and size < float(minimum):
+        yield f"{path}: expected at least {minimum}, found {size}"
+    if maximum is not None and size > float(maximum):
+        yield f"{path}: expected at most {maximum}, found {size}"
 
 
-def _of_structure(value: Mapping[str, Any], shape: StructureShape, where: str) -> Iterator[str]:
+def _check_structure(value: Mapping[str, Any], shape: StructureShape, path: str) -> Iterator[str]:
     for name in shape.required_members:
         if name not in value:
-            yield f"{where}.{name}: required"
+            yield f"{path}.{name}: required"
     if shape.is_tagged_union and len(value) != 1:
-        yield f"{where}: expected exactly one member, found {sorted(value)}"
+        yield f"{path}: expected exactly one member, found {sorted(value)}"
     for name, member in value.items():
         if name not in shape.members:
-            yield f"{where}.{name}: unknown"
+            yield f"{path}.{name}: unknown"
         else:
-            yield from violations(member, shape.members[name], f"{where}.{name}")
+            yield from violations(member, shape.members[name], f"{path}.{name}")
 
 
-def _of_text(value: str, shape: StringShape, where: str) -> Iterator[str]:
+def _check_string(value: str, shape: StringShape, path: str) -> Iterator[str]:
     if shape.enum and value not in shape.enum:
-        yield f"{where}: expected one of {shape.enum}, found {value!r}"
+        yield f"{path}: expected one of {shape.enum}, found {value!r}"
     pattern = shape.metadata.get("pattern")
-    if pattern and not re.fullmatch(_in_python(pattern), value):
-        yield f"{where}: expected {pattern}, found {value!r}"
+    if pattern and not re.fullmatch(_to_python_pattern(pattern), value):
+        yield f"{path}: expected {pattern}, found {value!r}"
 
 
-# The models' patterns are Java's; what Python does not know of them, in its own words.
-JAVA = {
+# The models' patterns are written for Java: classes that Python spells differently.
+PYTHON_CLASSES = {
     r"\p{L}": r"a-zA-Z\u00aa-\uffff",
     r"\p{Z}": r"\s",
     r"\p{N}": r"\d",
@@ -87,7 +88,7 @@ JAVA = {
 }
 
 
-def _in_python(pattern: str) -> str:
-    for java, python in JAVA.items():
+def _to_python_pattern(pattern: str) -> str:
+    for java, python in PYTHON_CLASSES.items():
         pattern = pattern.replace(java, python)
     return pattern

@@ -1,4 +1,6 @@
-"""The laptop cloud as the setup scripts meet it, and what tests ask of it."""
+"""Setup on the laptop cloud: `SetupSandbox` runs the scripts there, and records their requests."""
+
+from __future__ import annotations
 
 import sys
 import threading
@@ -9,166 +11,183 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from local.core.server import ACCOUNT, Cloud
-from local.core.service import Service
 from local.environment import exports
 from local.services.registry import SERVICES
+from setup import names, teardown
+from setup.lib import waiters
+from setup.lib.drift import READ_VERBS
+from setup.lib.waiters import SetupError
 from tests.support.paths import PROJECT
 from tests.support.service_model import violations
 
+if TYPE_CHECKING:
+    from botocore.model import OperationModel
+
+    from local.core.service import Service
+
+__all__ = ["PROJECT", "SetupError", "names"]
+
 SETUP = PROJECT / "setup"
-
-names, teardown, waiting = map(
-    import_module, ("setup.names", "setup.teardown", "setup.lib.waiters")
-)
-SetupError = waiting.SetupError
-
 SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
-SESSION = boto3.Session()  # One for all tests: it keeps the service models that it has read.
+SESSION = boto3.Session()  # Shared by all tests, since loading the service models takes long.
 QUESTION = "-- How many changes there are.\nSELECT count(*) FROM order_changes\n"
+
+Call = tuple[str, str]  # A service and one of its operations.
+Response = dict[str, Any]  # A parsed response of any operation.
 
 
 @dataclass
-class World:
-    """The laptop cloud as the scripts meet it; what they wait for comes while they wait."""
+class SetupSandbox:
+    """The scripts on a laptop cloud, which works while they wait, and the calls that they made."""
 
     cloud: Cloud
-    asked: list[tuple[str, str]] = field(default_factory=list)
-    broken: list[str] = field(default_factory=list)
-    passed: float = 0.0
-    stepping: bool = False
+    calls: list[Call] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    seconds_waited: float = 0.0
+    is_cloud_ticking: bool = False
     clients: dict[str, Any] = field(default_factory=dict)
-    pretended: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    stubbed: dict[str, list[Response]] = field(default_factory=dict)
 
+    # Clients of any service.
     def client(self, service: str, **options: Any) -> Any:
-        """Return a client; those of the scripts are kept, since each takes long to make."""
-        if self.is_cloud():
+        """Return a client; those of the scripts are cached, since each takes long to create."""
+        if self.is_cloud_calling():
             return SESSION.client(service, **options)
         if service not in self.clients:
             self.clients[service] = SESSION.client(service)
         return self.clients[service]
 
-    def is_cloud(self) -> bool:
-        """Return whether it is the cloud that acts at the moment, and not a script."""
-        return self.stepping or threading.current_thread() is not threading.main_thread()
+    def is_cloud_calling(self) -> bool:
+        """Return whether a call comes from the cloud itself, and not from a script."""
+        return self.is_cloud_ticking or threading.current_thread() is not threading.main_thread()
 
     def monotonic(self) -> float:
-        """Return a time that only waiting lets pass."""
-        return self.passed
+        """Return a time that advances only while a script waits."""
+        return self.seconds_waited
 
     def sleep(self, seconds: float) -> None:
-        """Let the cloud work instead of waiting for it."""
-        self.passed += seconds
+        """Advance the cloud's clock and let it work, instead of waiting."""
+        self.seconds_waited += seconds
         self.cloud.clock.advance(seconds)
-        self.stepping = True
+        self.is_cloud_ticking = True
         self.cloud.tick()
-        self.stepping = False
+        self.is_cloud_ticking = False
 
     def run_until_idle(self) -> None:
-        """Let the cloud work until nothing moves."""
-        self.stepping = True
+        """Let the cloud work until it is idle."""
+        self.is_cloud_ticking = True
         self.cloud.run_until_idle()
-        self.stepping = False
+        self.is_cloud_ticking = False
 
-    def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
-        """Check a request of the scripts, not of the cloud itself, against the service's model."""
-        if self.is_cloud():
+    def record(self, params: dict[str, Any], model: OperationModel, **_: object) -> None:
+        """Record a call of a script, and check its parameters against the service's model."""
+        if self.is_cloud_calling():
             return
         service = model.service_model.service_name
-        self.asked.append((service, model.name))
-        found = violations(params, model.input_shape) if model.input_shape else ()
-        self.broken += [f"{service}.{model.name}{each}" for each in found]
+        self.calls.append((service, model.name))
+        if model.input_shape:
+            problems = violations(params, model.input_shape)
+            self.violations += [f"{service}.{model.name}{problem}" for problem in problems]
 
-    def pretend(self, operation: str, *answers: dict[str, Any]) -> None:
-        """Give the scripts' next calls of an operation these answers, and not the cloud's."""
-        self.pretended[operation] = list(answers)
+    def stub(self, operation: str, *responses: Response) -> None:
+        """Answer the scripts' next calls of an operation with the responses."""
+        self.stubbed[operation] = list(responses)
 
-    def answer(self, model: Any, **_: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
-        """Return what was pretended, or None: then the cloud answers."""
-        if self.is_cloud() or not self.pretended.get(model.name):
+    def stubbed_response(
+        self, model: OperationModel, **_: object
+    ) -> tuple[AWSResponse, Response] | None:
+        """Return the next stubbed response, or None to let the cloud answer."""
+        if self.is_cloud_calling() or not self.stubbed.get(model.name):
             return None
-        answer = self.pretended[model.name].pop(0)
-        return AWSResponse("", 400 if "Error" in answer else 200, {}, None), answer
+        response = self.stubbed[model.name].pop(0)
+        return AWSResponse("", 400 if "Error" in response else 200, HTTPHeaders(), None), response
+
+    def has_stubs_left(self) -> bool:
+        """Return whether any stubbed response was not asked for."""
+        return any(self.stubbed.values())
 
     def run(self, *scripts: str) -> list[str]:
-        """Run the scripts, or all, and return their lines."""
+        """Run the scripts, by default all, and return their lines."""
         return [import_module(f"setup.{script}").create() for script in scripts or SCRIPTS]
+
+    def writes(self) -> list[Call]:
+        """Return the recorded calls that do not only read."""
+        return writes_among(self.calls)
 
 
 @contextmanager
-def a_world(
-    folder: Path, region: str = "us-east-1", *more: type[Service], account: str = ACCOUNT
-) -> Iterator[World]:
-    """Yield a fresh cloud in a region, with the scripts' clients leading to it."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AWS_DEFAULT_REGION", region)
-        patched.setenv("MOTO_ACCOUNT_ID", account)
+def setup_sandbox(
+    folder: Path, region: str = "us-east-1", *services: type[Service], account: str = ACCOUNT
+) -> Iterator[SetupSandbox]:
+    """Yield setup on a fresh cloud in the region, with small queries in the folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_DEFAULT_REGION", region)
+        patch.setenv("MOTO_ACCOUNT_ID", account)
         for name, module in list(sys.modules.items()):
             if name.startswith("local.") and hasattr(module, "ACCOUNT"):
-                patched.setattr(module, "ACCOUNT", account)
-        cloud = Cloud((*more, *SERVICES))
+                patch.setattr(module, "ACCOUNT", account)
+        cloud = Cloud((*services, *SERVICES))
         urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
         for name, value in exports(cloud.endpoint, {"AWS_DEFAULT_REGION": region}).items():
-            patched.setenv(name, value)
-        patched.setattr(boto3, "DEFAULT_SESSION", SESSION)
-        forget_where()
-        made = World(cloud)
-        SESSION.events.register("before-parameter-build", made.record)
-        SESSION.events.register("before-call", made.answer)
-        patched.setattr(boto3, "client", made.client)
-        patched.setattr(waiting, "time", made)
-        patched.setattr(import_module("setup.11_athena"), "ANALYTICS", analytics(folder))
+            patch.setenv(name, value)
+        patch.setattr(boto3, "DEFAULT_SESSION", SESSION)
+        clear_location()
+        sandbox = SetupSandbox(cloud)
+        SESSION.events.register("before-parameter-build", sandbox.record)
+        SESSION.events.register("before-call", sandbox.stubbed_response)
+        patch.setattr(boto3, "client", sandbox.client)
+        patch.setattr(waiters, "time", sandbox)
+        patch.setattr(import_module("setup.11_athena"), "ANALYTICS", write_small_queries(folder))
         try:
-            yield made
+            yield sandbox
         finally:
-            SESSION.events.unregister("before-parameter-build", made.record)
-            SESSION.events.unregister("before-call", made.answer)
+            SESSION.events.unregister("before-parameter-build", sandbox.record)
+            SESSION.events.unregister("before-call", sandbox.stubbed_response)
             cloud.close()
-            forget_where()
-        assert not made.broken, made.broken  # Every request of every test obeys the whole model.
+            clear_location()
+        assert sandbox.violations == []  # In every test, every request obeys the whole model.
 
 
-def forget_where() -> None:
-    """Let the names find out anew where they are."""
-    for cached in (names.account, names.location):
-        cached.cache_clear()
+def clear_location() -> None:
+    """Clear the cached account and location, after a change of the environment."""
+    names.account.cache_clear()
+    names.location.cache_clear()
 
 
-def analytics(folder: Path) -> Path:
-    """Return a folder with small views and a question in place of the real ones."""
-    for name in ("views", "questions"):
-        (folder / name).mkdir()
-    first, *others = names.VIEWS
+def write_small_queries(folder: Path) -> Path:
+    """Write small views and one question, in place of the real ones, and return the folder."""
+    (folder / "views").mkdir()
+    (folder / "questions").mkdir()
+    first_view, *other_views = names.VIEWS
     view = "CREATE OR REPLACE VIEW {} AS SELECT order_id FROM {}"
-    (folder / "views" / f"{first}.sql").write_text(view.format(first, names.CHANGES))
-    for other in others:
-        (folder / "views" / f"{other}.sql").write_text(view.format(other, first))
+    (folder / "views" / f"{first_view}.sql").write_text(view.format(first_view, names.CHANGES))
+    for name in other_views:
+        (folder / "views" / f"{name}.sql").write_text(view.format(name, first_view))
     (folder / "questions" / "how_many.sql").write_text(QUESTION)
     return folder
 
 
-def removed(delete_data: bool) -> str:
-    """Take the pipeline down and return the last line."""
-    return teardown.remove(Namespace(yes=True, delete_data=delete_data))
+def tear_down(delete_data: bool) -> str:
+    """Run teardown without a prompt, and return its last line."""
+    return teardown.tear_down(Namespace(yes=True, delete_data=delete_data))
 
 
-ASKING = ("Describe", "Get", "List", "Head")
+def writes_among(calls: Iterable[Call]) -> list[Call]:
+    """Return the calls that do not only read."""
+    return [call for call in calls if not call[1].startswith(READ_VERBS)]
 
 
-def changes(asked: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return those of the calls that do not only ask."""
-    return [each for each in asked if not each[1].startswith(ASKING)]
-
-
-def inventory() -> Counter[str]:
-    """Return how many resources there are of each kind that setup makes."""
+def count_resources() -> Counter[str]:
+    """Return the number of resources of each kind that setup creates."""
     client = boto3.client
     return Counter(
         tables=len(client("dynamodb").list_tables()["TableNames"]),
