@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import ClientError
@@ -81,10 +81,11 @@ def create_bucket(s3: S3Client, name: str) -> None:
         if region() == "us-east-1":  # The one region that S3 does not accept as a constraint.
             s3.create_bucket(Bucket=name, ObjectOwnership="BucketOwnerEnforced")
         else:
+            constraint: Any = region()  # The stubs list the regions that they know.
             s3.create_bucket(
                 Bucket=name,
                 ObjectOwnership="BucketOwnerEnforced",
-                CreateBucketConfiguration={"LocationConstraint": region()},
+                CreateBucketConfiguration={"LocationConstraint": constraint},
             )
 
     def existence() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -143,11 +143,13 @@ def update(
             f"delete-delivery-stream --delivery-stream-name {DELIVERY}, then python setup"
         )
     if not matches_desired(desired, s3_destination):
+        # The same members, for which the API has a second type.
+        destination_update: Any = desired
         firehose.update_destination(
             DeliveryStreamName=DELIVERY,
             CurrentDeliveryStreamVersionId=stream["VersionId"],
             DestinationId=current["DestinationId"],
-            ExtendedS3DestinationUpdate=desired,
+            ExtendedS3DestinationUpdate=destination_update,
         )
 
 

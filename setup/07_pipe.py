@@ -28,7 +28,7 @@ from setup.lib.waiters import (
 from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
 
 if TYPE_CHECKING:
-    from types_boto3_pipes.client import PipesClient
+    from types_boto3_pipes.client import EventBridgePipesClient
 
 LABEL = f"pipe {PIPE}"
 # The parts of a pipe's parameters are shared by its creation, update and description, for each of
@@ -113,7 +113,7 @@ def put_queue() -> str:
 
 
 def create_stopped_pipe(
-    pipes: PipesClient, source: str, role: str, target: str, reading: Params
+    pipes: EventBridgePipesClient, source: str, role: str, target: str, reading: Params
 ) -> None:
     """Create the pipe, stopped, if it is missing, and return once its state is stable."""
     state = delete_if_creation_failed(LABEL, pipe_state, lambda: pipes.delete_pipe(Name=PIPE))

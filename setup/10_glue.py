@@ -29,7 +29,7 @@ from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TA
 
 if TYPE_CHECKING:
     from types_boto3_glue.client import GlueClient
-    from types_boto3_glue.type_defs import ColumnOutputTypeDef, TableInputTypeDef
+    from types_boto3_glue.type_defs import ColumnOutputTypeDef, ColumnTypeDef, TableInputTypeDef
 
 # Every value in the lake is text; a query fails on a column of any other type.
 COLUMN_TYPE = "string"
@@ -75,7 +75,12 @@ def put_table(glue: GlueClient) -> int:
 def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTypeDef:
     """Return the table over the lake: its current columns, then those of COLUMNS it lacks."""
     current_names = [column["Name"] for column in current_columns]
-    new_names = [name for name in COLUMNS if name not in current_names]
+    columns: list[ColumnTypeDef] = []
+    for column in current_columns:
+        columns.append({**column, "Type": COLUMN_TYPE})
+    for name in COLUMNS:
+        if name not in current_names:
+            columns.append({"Name": name, "Type": COLUMN_TYPE})
     path = f"s3://{bucket()}/{LAKE}"
     return {
         "Name": CHANGES,
@@ -97,10 +102,7 @@ def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTyp
             "storage.location.template": f"{path}dt=${{dt}}/",
         },
         "StorageDescriptor": {
-            "Columns": [
-                *({**column, "Type": COLUMN_TYPE} for column in current_columns),
-                *({"Name": name, "Type": COLUMN_TYPE} for name in new_names),
-            ],
+            "Columns": columns,
             "Location": path,
             "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
             "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",

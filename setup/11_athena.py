@@ -67,12 +67,12 @@ def put_workgroup(athena: AthenaClient) -> None:
         "BytesScannedCutoffPerQuery": 100 * 1024**3,  # About half a dollar.
         "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
     }
-    desired = {**settings, "ResultConfiguration": results}
+    desired: Any = {**settings, "ResultConfiguration": results}
     response = describe_or_none(athena.get_work_group, WorkGroup=WORKGROUP)
     if response is None:
         athena.create_work_group(Name=WORKGROUP, Configuration=desired, Tags=TAG_LIST)
     elif not matches_desired(desired, response["WorkGroup"]["Configuration"]):
-        updates = {**settings, "ResultConfigurationUpdates": results}
+        updates: Any = {**settings, "ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
 
 

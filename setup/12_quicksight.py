@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,11 +103,14 @@ def put_data_source(quicksight: QuickSightClient, owner: str) -> None:
         "Name": PIPELINE,
         "DataSourceParameters": {"AthenaParameters": {"WorkGroup": WORKGROUP}},
     }
-    identity = {"AwsAccountId": account(), "DataSourceId": PIPELINE}
-    response = describe_or_none(quicksight.describe_data_source, **identity)
+    describe = partial(
+        quicksight.describe_data_source, AwsAccountId=account(), DataSourceId=PIPELINE
+    )
+    response = describe_or_none(describe)
     if response is None:
         quicksight.create_data_source(
-            **identity,
+            AwsAccountId=account(),
+            DataSourceId=PIPELINE,
             **settings,
             Type="ATHENA",
             Permissions=permissions(owner, DATA_SOURCE_ACTIONS),
@@ -115,10 +119,10 @@ def put_data_source(quicksight: QuickSightClient, owner: str) -> None:
     elif has_failed(response["DataSource"]["Status"]) or not matches_desired(
         settings, response["DataSource"]
     ):
-        quicksight.update_data_source(**identity, **settings)
+        quicksight.update_data_source(AwsAccountId=account(), DataSourceId=PIPELINE, **settings)
 
     def data_source_state() -> str:
-        return state_at(("DataSource", "Status"), quicksight.describe_data_source, **identity)
+        return state_at(("DataSource", "Status"), describe)
 
     targets = ("CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
     wait_until(f"data source {PIPELINE}", data_source_state, *targets)
@@ -142,17 +146,20 @@ def put_data_set(quicksight: QuickSightClient, owner: str, view: str) -> None:
         },
         "ImportMode": "DIRECT_QUERY",  # A copy in SPICE would have to be refreshed.
     }
-    identity = {"AwsAccountId": account(), "DataSetId": f"{PIPELINE}-{view}"}
-    response = describe_or_none(quicksight.describe_data_set, **identity)
+    data_set_id = f"{PIPELINE}-{view}"
+    response = describe_or_none(
+        quicksight.describe_data_set, AwsAccountId=account(), DataSetId=data_set_id
+    )
     if response is None:
         quicksight.create_data_set(
-            **identity,
+            AwsAccountId=account(),
+            DataSetId=data_set_id,
             **settings,
             Permissions=permissions(owner, DATA_SET_ACTIONS),
             Tags=TAG_LIST,
         )
     elif not matches_desired(settings, response["DataSet"]):
-        quicksight.update_data_set(**identity, **settings)
+        quicksight.update_data_set(AwsAccountId=account(), DataSetId=data_set_id, **settings)
 
 
 def input_columns(view: str) -> list[dict[str, str]]:

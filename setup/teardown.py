@@ -6,6 +6,7 @@ and also cleans up after an unfinished setup.
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
@@ -14,6 +15,8 @@ from setup.lib import teardown_steps as steps
 from setup.lib.cli import arguments, report
 from setup.lib.drain import wait_until_drained
 from setup.names import PIPELINE, TABLE, TABLE_IS_ADOPTED, bucket, region
+
+Step = Callable[[], Iterator[str]]
 
 # The reverse of setup, once no change arrives any more. Deleting Firehose discards its buffers, so
 # it gets the time to write them, unless the lake is deleted as well.
@@ -55,6 +58,7 @@ def tear_down(args: argparse.Namespace) -> str:
     if not is_confirmed(args):
         print("aborted; nothing was removed (use --yes to skip the prompt)", file=sys.stderr)
         raise SystemExit(1)
+    all_steps: tuple[Step, ...]
     if args.delete_data:
         all_steps = (*STOP_STEPS, *DELETE_STEPS, *DELETE_DATA_STEPS)
     else:

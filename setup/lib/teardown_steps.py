@@ -6,7 +6,7 @@ refuses to delete what it is still creating, changing or deleting, so a step wai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 # Some APIs return tags as a mapping, others as a list of Key/Value pairs of a type of their own.
-Tags = Mapping[str, str] | Iterable[Any]
+Tags = Mapping[str, str] | Sequence[Any]
 
 
 def remove_if_tagged(label: str, tags: Tags, delete: Callable[[], object]) -> str:
@@ -43,8 +43,9 @@ def remove_if_tagged(label: str, tags: Tags, delete: Callable[[], object]) -> st
 
 def has_pipeline_tag(tags: Tags) -> bool:
     """Return whether the pipeline's tag is one of the tags."""
-    pairs = tags if isinstance(tags, Mapping) else {tag["Key"]: tag["Value"] for tag in tags}
-    return TAGS.items() <= pairs.items()
+    if not isinstance(tags, Mapping):
+        tags = {tag["Key"]: tag["Value"] for tag in tags}
+    return TAGS.items() <= tags.items()
 
 
 def stop_pipe() -> Iterator[str]:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from errno import ENOSPC
+from typing import Any
 
 import botocore.exceptions as errors
 import pytest
@@ -85,8 +86,8 @@ def test_the_documents_example_fails_in_one_line() -> None:
 )
 def test_an_error_of_aws_is_one_line_with_the_fix(codes: tuple[str, ...], fix: str) -> None:
     for code in codes:
-        error = {"Code": code, "Message": "Because.\n  So."}
-        message = reason(errors.ClientError({"Error": error}, "GetItem"))
+        response: Any = {"Error": {"Code": code, "Message": "Because.\n  So."}}
+        message = reason(errors.ClientError(response, "GetItem"))
         assert fix in message
         assert "Because. So" in message
         assert "\n" not in message

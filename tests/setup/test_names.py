@@ -52,6 +52,8 @@ def load_names(**environment: str) -> ModuleType:
     """Import a fresh copy of the names in the environment."""
     system = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     spec = importlib.util.spec_from_file_location("fresh_names", NAMES)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     environ = patch.dict(os.environ, system | environment, clear=True)
     with environ, patch.dict("sys.modules", {"fresh_names": module}):

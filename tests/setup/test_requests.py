@@ -159,7 +159,7 @@ def allowed_actions() -> set[str]:
 def actions_of(service: str, operation: str) -> set[str]:
     """Return the actions that an operation requires."""
     prefix = "dynamodb" if service == "dynamodbstreams" else service
-    action_names = (operation,)
+    action_names: tuple[str, ...] = (operation,)
     if service == "s3":
         action_names = ACTIONS_BY_OPERATION.get(operation, (operation,))
     return {f"{prefix}:{name}" for name in action_names}

@@ -96,7 +96,7 @@ def test_the_pipe_is_started_after_firehose_only(
 
 
 def pipe_state() -> str:
-    return boto3.client("pipes").describe_pipe(Name=names.PIPE)["CurrentState"]
+    return str(boto3.client("pipes").describe_pipe(Name=names.PIPE)["CurrentState"])
 
 
 def test_orders_of_any_time_arrive(sandbox: SetupSandbox) -> None:

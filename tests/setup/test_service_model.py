@@ -94,12 +94,16 @@ def test_a_violated_rule_is_reported(
 
 
 def test_a_union_has_exactly_one_member() -> None:
-    union = {
-        "type": "structure",
-        "union": True,
-        "members": {"A": {"shape": "S"}, "B": {"shape": "S"}},
+    # A model as AWS writes it: botocore's stubs expect parsed shapes.
+    model: Any = {
+        "Union": {
+            "type": "structure",
+            "union": True,
+            "members": {"A": {"shape": "Text"}, "B": {"shape": "Text"}},
+        },
+        "Text": {"type": "string"},
     }
-    shape = ShapeResolver({"U": union, "S": {"type": "string"}}).get_shape_by_name("U")
+    shape = ShapeResolver(model).get_shape_by_name("Union")
     assert list(violations({"A": "a"}, shape)) == []
     assert list(violations({"A": "a", "B": "b"}, shape)) == [
         ": expected exactly one member, found ['A', 'B']"

@@ -1,9 +1,10 @@
 """Teardown: deletes what carries the pipeline's tag, after in-flight changes have arrived."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import boto3
@@ -60,8 +61,8 @@ def test_firehose_buffers_are_written_first(
         """The time, plus what teardown has waited."""
 
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.now(tz) + timedelta(seconds=sandbox.seconds_waited)
+        def now(cls, tz: tzinfo | None = None) -> "SandboxTime":
+            return cls.fromtimestamp(time.time() + sandbox.seconds_waited, tz)
 
     monkeypatch.setattr(drain, "datetime", SandboxTime)
     sandbox.run(*SCRIPTS[:8])

@@ -27,7 +27,8 @@ TYPES: dict[str, tuple[type, ...]] = {
 def violations(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
     """Yield each violation of the shape's rules, with its path in the value."""
     kind = shape.type_name
-    if not isinstance(value, TYPES[kind]) or (kind != "boolean" and isinstance(value, bool)):
+    has_type = isinstance(value, TYPES[kind])
+    if not has_type or (kind != "boolean" and isinstance(value, bool)):
         yield f"{path}: expected {kind}, found {type(value).__name__}"
         return
     yield from _check_limits(value, shape, path)
