@@ -86,7 +86,7 @@ HELD = {
     "python -m local --nemesis 7": (
         "emulator/nemesis/test_nemesis.py::test_with_poison_just_what_was_spoilt_is_kept_and_nothing_else_differs"
     ),
-    "python setup/teardown.py": "setup/test_teardown.py::test_teardown_keeps_the_data_unless_told",
+    "python setup/teardown.py": "setup/test_teardown.py::test_the_data_is_kept_by_default",
 }
 
 
