@@ -14,7 +14,7 @@ from pathlib import Path
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.diagnostics import find_problems
-from local.services.iam.enforcement import denials
+from local.services.iam import Iam
 
 PROJECT = Path(__file__).resolve().parent.parent
 VERIFIED = PROJECT / "build" / "verified.json"  # where the dashboard looks for the last verdict
@@ -113,7 +113,7 @@ def run(cloud: Cloud, *command: str) -> None:
     """Run one of the project's scripts to its end while the cloud moves; it must not fail."""
     if status := exit_status(cloud, *command):
         told = f"python {' '.join(command)} ended with status {status}"
-        raise ScriptFailed("\n".join([told, *denials(cloud.client("iam"))]))
+        raise ScriptFailed("\n".join([told, *cloud.service(Iam).denials()]))
 
 
 def exit_status(cloud: Cloud, *command: str) -> int:

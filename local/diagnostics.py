@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.core.server import Cloud
-from local.services.iam.enforcement import denials
+from local.services.iam import Iam
 
 
 def find_problems(cloud: Cloud) -> list[str]:
@@ -14,7 +14,7 @@ def find_problems(cloud: Cloud) -> list[str]:
     queue and each error code.
     """
     return [
-        *denials(cloud.client("iam")),
+        *cloud.service(Iam).denials(),
         *_pipe_troubles(cloud),
         *_delivery_troubles(cloud),
     ]

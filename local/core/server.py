@@ -20,7 +20,6 @@ from werkzeug.serving import make_server
 from local.core.clock import Clock
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
 from local.core.service import Service
-from local.services.iam.enforcement import guard
 
 ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # As moto itself has it.
 HOST = "127.0.0.1"
@@ -78,11 +77,12 @@ class Cloud:
                 self._clients[wanted] = self._new_client(*wanted)
             return self._clients[wanted]
 
-    def _new_client(self, service: str, role: str, principal: str, source: str) -> Any:
-        client = boto3.client(service, config=AT_ONCE)
+    def _new_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
+        client = boto3.client(service_name, config=AT_ONCE)
         if role:
             context = {"aws:SourceArn": source} if source else {}
-            guard(client, self.client("iam"), role, principal, context)
+            for service in self.services:
+                service.guard_client(client, role, principal, context)
         return client
 
     def service(self, service_type: type[Service]) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.core.hop_counts import HopCount
     from local.core.request import ApiRequest, ApiResponse
     from local.core.server import Cloud
@@ -26,6 +28,11 @@ class Service:
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call, or None to let moto answer; raise AwsError to refuse."""
         return None
+
+    def guard_client(
+        self, client: Any, role: str, principal: str, context: Mapping[str, str]
+    ) -> None:
+        """Deny each call of `client` that `principal`, acting as `role`, may not make."""
 
     def tick(self) -> bool:
         """Do a bounded piece of the work that is due now, and return whether there was any."""

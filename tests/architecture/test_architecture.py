@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,66 @@ def test_no_script_names_a_region_an_endpoint_or_credentials() -> None:
                 r"endpoint_url|aws_access_key_id|region_name\s*=", source.read_text(), re.IGNORECASE
             )
             assert not found, f"{source.relative_to(PROJECT)}: {found and found[0]}"
+
+
+def test_the_core_of_the_laptop_cloud_knows_no_service() -> None:
+    for source in sources("local/core"):
+        modules = set(imported_modules(source))
+        services = {name for name in modules if name.startswith("local.services")}
+        assert not services, f"{source.relative_to(PROJECT)} imports {services}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    sorter = TopologicalSorter(import_graph())
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        pytest.fail(f"import circle: {' -> '.join(error.args[1])}")
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Return the project's modules, each with those that it imports when it is loaded."""
+    files = [path for package in MAY_IMPORT for path in sources(package)]
+    modules = {module_name(path): path for path in files}
+    return {
+        name: {other for other in imported_modules(path) if other in modules} - {name}
+        for name, path in modules.items()
+    }
+
+
+def module_name(source: Path) -> str:
+    """Return the dotted name of a source file; that of a package is its folder's."""
+    parts = source.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(source: Path) -> Iterator[str]:
+    """Yield the modules that a file names in its imports, without those inside functions.
+
+    `from a import b` names `a.b` if that is a module. Loading it loads the package `a` too, whose
+    `__init__` may import `a.b`: that is no circle.
+    """
+    for node in loading_statements(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                is_module = is_source(PROJECT / submodule.replace(".", "/"))
+                yield submodule if is_module else node.module
+
+
+def is_source(path: Path) -> bool:
+    """Return whether a path without suffix is a module or a package."""
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def loading_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements that run on import, without functions and `if TYPE_CHECKING`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from loading_statements(child)

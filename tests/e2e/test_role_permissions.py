@@ -13,7 +13,7 @@ from local.core.server import ACCOUNT, Cloud
 from local.demo import ScriptFailed, run
 from local.diagnostics import find_problems
 from local.environment import REGION
-from local.services.iam.enforcement import denials
+from local.services.iam import Iam
 from local.services.registry import SERVICES
 from setup import names, operator_policy
 from setup.lib.iam_policies import Policy, role_policies, trust_policies, trust_policy
@@ -92,7 +92,7 @@ class Chain:
 
     def denials(self) -> list[str]:
         """Return the actions that roles were denied."""
-        return denials(self.cloud.client("iam"))
+        return self.cloud.service(Iam).denials()
 
     @contextmanager
     def without(self, role: str, *actions: str) -> Iterator[None]:

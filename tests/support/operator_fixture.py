@@ -17,7 +17,7 @@ from analytics import athena
 from local.core.server import ACCOUNT, Cloud
 from local.environment import REGION
 from local.services.athena import Athena
-from local.services.iam.enforcement import denials, guard
+from local.services.iam import Iam
 from operations.backfill import __main__ as backfill
 from operations.replay import __main__ as replay
 from operations.replay import dead_letters
@@ -67,7 +67,7 @@ class Operator:
 
     def lacks(self) -> list[str]:
         """Return what the operator was refused."""
-        return [told.partition(": ")[0] for told in denials(self.cloud.client("iam"))]
+        return [told.partition(": ")[0] for told in self.cloud.service(Iam).denials()]
 
     def _repair(self) -> int:
         """Repair an order of which the lake does not know yet."""
@@ -141,13 +141,13 @@ def document(record: bytes) -> bytes:
 @contextmanager
 def an_operator(cloud: Cloud, checkpoint: Path) -> Iterator[Operator]:
     """Yield an operator of the pipeline on a cloud: on an instance, say, that has a role."""
-    role, iam, make = make_role(OPERATOR, "ec2", *statements()), cloud.client("iam"), boto3.client
+    role, iam, make = make_role(OPERATOR, "ec2", *statements()), cloud.service(Iam), boto3.client
 
     @cache
     def guarded(service: str) -> Any:
         client = make(service)
         if service != "sts":  # Who one is, everybody may ask.
-            guard(client, iam, role, "ec2.amazonaws.com")
+            iam.guard_client(client, role, "ec2.amazonaws.com", {})
         return client
 
     def client(service: str, **options: Any) -> Any:

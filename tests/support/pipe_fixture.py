@@ -164,7 +164,7 @@ class Plumbing:
 def fresh(running: Cloud) -> Plumbing:
     """Return plumbing through which nothing has come yet."""
     empty_account()
-    Iam.changes += 1
+    running.service(Iam).record_change()
     pipes = running.client("pipes")
     for pipe in pipes.list_pipes()["Pipes"]:
         pipes.delete_pipe(Name=pipe["Name"])

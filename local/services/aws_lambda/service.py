@@ -25,7 +25,7 @@ from local.services.aws_lambda.validation import (
     check_modelled,
     check_zip,
 )
-from local.services.iam.roles import assumable, presented
+from local.services.iam.roles import assume_role_context, is_assumable
 
 PRINCIPAL = "lambda.amazonaws.com"
 JSON = ("Content-Type", "application/json")
@@ -169,7 +169,8 @@ class Lambda(Service):
         return function
 
     def _check_role(self, role: str) -> None:
-        if not assumable(self.cloud.client("iam"), role, PRINCIPAL, presented(role, PRINCIPAL)):
+        context = assume_role_context(role, PRINCIPAL)
+        if not is_assumable(self.cloud.client("iam"), role, PRINCIPAL, context):
             text = "The role defined for the function cannot be assumed by Lambda."
             raise AwsError("InvalidParameterValueException", text)
 

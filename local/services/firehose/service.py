@@ -20,7 +20,7 @@ from local.services.firehose.validation import (
     completed,
     refusal,
 )
-from local.services.iam.roles import assumable, presented
+from local.services.iam.roles import assume_role_context, is_assumable
 
 UPDATE = "ExtendedS3DestinationUpdate"
 DESCRIPTION = "ExtendedS3DestinationDescription"
@@ -112,7 +112,8 @@ class Firehose(Service):
             raise refusal(f"Role {config['RoleARN']} cannot read the source: {text}") from None
 
     def _check_role(self, role: str) -> None:
-        if not assumable(self.cloud.client("iam"), role, PRINCIPAL, presented(role, PRINCIPAL)):
+        context = assume_role_context(role, PRINCIPAL)
+        if not is_assumable(self.cloud.client("iam"), role, PRINCIPAL, context):
             raise refusal(
                 f"Firehose is unable to assume role {role}. Please check the role provided."
             )

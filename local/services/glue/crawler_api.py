@@ -11,7 +11,7 @@ from local.core.request import AwsError
 from local.core.server import ACCOUNT, Cloud
 from local.services.glue.crawler_state import Crawler, Run, described, metrics, recorded
 from local.services.glue.validation import Definition, checked, invalid
-from local.services.iam.roles import assumable, presented
+from local.services.iam.roles import assume_role_context, is_assumable
 
 PRINCIPAL = "glue.amazonaws.com"
 Params = Mapping[str, Any]
@@ -137,8 +137,8 @@ class Crawlers:
         """Return a new crawler of that definition, unless AWS would refuse it."""
         region, now = self._cloud.region, self._cloud.clock.now()
         crawler = Crawler(checked(definition), get_partition(region), region, ACCOUNT, now, now)
-        keys = {**presented(crawler.role, PRINCIPAL), "aws:SourceArn": crawler.arn}
-        if not assumable(self._cloud.client("iam"), crawler.role, PRINCIPAL, keys):
+        keys = {**assume_role_context(crawler.role, PRINCIPAL), "aws:SourceArn": crawler.arn}
+        if not is_assumable(self._cloud.client("iam"), crawler.role, PRINCIPAL, keys):
             raise invalid(
                 "Service is unable to assume provided role. Please verify role's TrustPolicy."
             )

@@ -1,61 +1,61 @@
-"""The key that a Kinesis stream is encrypted with: whoever puts or reads needs a right to it."""
+"""KMS keys of encrypted Kinesis streams: a caller that puts or reads needs a right to the key."""
+
+from __future__ import annotations
 
 import time
-from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import NAMESPACE_URL, uuid5
 
-from local.services.iam.required_permissions import Place
+if TYPE_CHECKING:
+    from local.core.server import Cloud
+    from local.services.iam.required_permissions import Location
 
-USES = {
+KMS_ACTION = {
     "PutRecord": "kms:GenerateDataKey",
     "PutRecords": "kms:GenerateDataKey",
     "GetRecords": "kms:Decrypt",
 }
-LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
-PATIENCE = 1.0  # seconds for which a stream is not looked at again
+CACHE_SECONDS = 1.0
 
 
 class StreamKeys:
-    """The keys of Kinesis streams, as their descriptions name them.
+    """The keys of Kinesis streams, read as Kinesis itself: no role needs a right for that."""
 
-    While it is LOOKING, it is Kinesis itself that asks, and no role is judged.
-    """
-
-    def __init__(self, kinesis: Any, place: Place) -> None:
-        self._kinesis = kinesis
-        self._place = place
-        self._read: dict[str, tuple[float, str]] = {}
+    def __init__(self, cloud: Cloud, location: Location) -> None:
+        self._cloud = cloud
+        self._location = location
+        self._cached: dict[str, tuple[float, str | None]] = {}
 
     def context(self) -> dict[str, str]:
-        """Return the condition key that says through whom a key is used."""
-        suffix = "amazonaws.com.cn" if self._place.partition == "aws-cn" else "amazonaws.com"
-        return {"kms:ViaService": f"kinesis.{self._place.region}.{suffix}"}
+        """Return the condition key that names the service which uses a key for its caller."""
+        suffix = "amazonaws.com.cn" if self._location.partition == "aws-cn" else "amazonaws.com"
+        return {"kms:ViaService": f"kinesis.{self._location.region}.{suffix}"}
 
-    def key(self, stream: str) -> str:
-        """Return the ARN of the key of a stream (its ARN); "" where it is not encrypted."""
-        at, key = self._read.get(stream, (0.0, ""))
+    def key(self, stream: str) -> str | None:
+        """Return the ARN of the key of a stream (its ARN), or None if it is not encrypted."""
         now = time.monotonic()
-        if not at or now - at > PATIENCE:
-            key = self._described(stream.rpartition("/")[2])
-            self._read[stream] = (now, key)
+        if stream in self._cached:
+            read_at, key = self._cached[stream]
+            if now - read_at <= CACHE_SECONDS:
+                return key
+        key = self._read_key(stream.rpartition("/")[2])
+        self._cached[stream] = (now, key)
         return key
 
-    def _described(self, name: str) -> str:
-        """Return a stream's key; of a stream that is absent Kinesis itself will speak."""
-        before = LOOKING.set(True)
+    def _read_key(self, name: str) -> str | None:
+        """Return the key of a stream; the call itself will fail if the stream does not exist."""
+        kinesis = self._cloud.client("kinesis")
         try:
-            found = self._kinesis.describe_stream_summary(StreamName=name)
-        except self._kinesis.exceptions.ResourceNotFoundException:
-            return ""
-        finally:
-            LOOKING.reset(before)
-        summary = found["StreamDescriptionSummary"]
-        return self._arn(summary["KeyId"]) if summary.get("EncryptionType") == "KMS" else ""
+            response = kinesis.describe_stream_summary(StreamName=name)
+        except kinesis.exceptions.ResourceNotFoundException:
+            return None
+        summary = response["StreamDescriptionSummary"]
+        return self._key_arn(summary["KeyId"]) if summary.get("EncryptionType") == "KMS" else None
 
-    def _arn(self, key_id: str) -> str:
-        """Return a key's ARN; behind an alias lies a key whose id nobody chose."""
+    def _key_arn(self, key_id: str) -> str:
+        """Return the ARN of a key; that of an alias is derived from the alias's name."""
         if key_id.startswith("arn:"):
             return key_id
-        is_alias = key_id.startswith("alias/")
-        return self._place.arn("kms", f"key/{uuid5(NAMESPACE_URL, key_id) if is_alias else key_id}")
+        if key_id.startswith("alias/"):
+            key_id = str(uuid5(NAMESPACE_URL, key_id))
+        return self._location.arn("kms", f"key/{key_id}")

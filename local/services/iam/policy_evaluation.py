@@ -72,10 +72,10 @@ def allows(
     True
     """
     read = [statement for document in documents for statement in statements(document)]
-    return decision(read, action, resource, context) is Decision.ALLOWED
+    return decide(read, action, resource, context) is Decision.ALLOWED
 
 
-def decision(
+def decide(
     read: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]
 ) -> Decision:
     """Return what the statements say of a call; keys of the context are in any case."""
@@ -89,7 +89,7 @@ def decision(
 def trusts(read: Iterable[Statement], service: str, context: Mapping[str, str]) -> bool:
     """Return whether a trust policy lets the service (`glue.amazonaws.com`) assume its role."""
     about_it = [each for each in read if each.services & {service, "*"}]
-    return decision(about_it, "sts:AssumeRole", "*", context) is Decision.ALLOWED
+    return decide(about_it, "sts:AssumeRole", "*", context) is Decision.ALLOWED
 
 
 def statements(document: Document) -> tuple[Statement, ...]:

@@ -1,4 +1,4 @@
-"""Which permission each call of a managed service needs, and on which resources."""
+"""Permissions that each call of a managed service needs, and the resources it needs them on."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -12,61 +12,69 @@ Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call is made, as the ARNs of its resources spell it."""
+class Location:
+    """The partition, region and account of a call, as ARNs spell them."""
 
     partition: str
     region: str
     account: str
 
     def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of something that lives in this region and account."""
+        """Return the ARN of a resource in this region and account."""
         return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
+ResourceFinder = Callable[[Params, Location], tuple[str, ...] | None]
+
+
 @dataclass(frozen=True, slots=True)
-class Need:
-    """The action that a call performs; every one of its resources must be allowed."""
+class Permission:
+    """An action and the resources on which a call needs it.
+
+    `resources` returns None if only a token in the parameters names them: see `TokenRegistry`.
+    """
 
     action: str
-    resources: Callable[[Params, Place], tuple[str, ...]]
+    resources: ResourceFinder
 
 
-class Tokens:
-    """What each shard iterator, page token and query's id is about: calls by it do not say so."""
+# QueryExecutionId comes before NextToken: two queries can have pages with the same token.
+TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "QueryExecutionId", "NextToken")
 
-    def __init__(self, most: int = 10_000) -> None:
+
+class TokenRegistry:
+    """The resources of shard iterators, page tokens and query ids: a call by token names none."""
+
+    def __init__(self, capacity: int = 10_000) -> None:
         self._resources: dict[str, tuple[str, ...]] = {}
         self._lock = threading.Lock()
-        self._most = most
+        self._capacity = capacity
 
     def remember(self, token: str, resources: tuple[str, ...]) -> None:
-        """Note what a token was given out for; when full, forget the one not seen for longest."""
+        """Store a token's resources; when full, drop the least recently used token."""
         with self._lock:
-            self._resources.pop(token, None)  # The same place in a shard has the same token again.
+            self._resources.pop(token, None)  # The same position in a shard has the same token.
             self._resources[token] = resources
-            if len(self._resources) > self._most:
+            if len(self._resources) > self._capacity:
                 del self._resources[next(iter(self._resources))]
 
-    def resources(self, token: str) -> tuple[str, ...]:
-        """Return what a token was given out for."""
+    def resources(self, params: Params) -> tuple[str, ...]:
+        """Return the resources of the token in a call's parameters."""
+        token = next((params[member] for member in TOKEN_MEMBERS if member in params), "")
         with self._lock:
-            if (resources := self._resources.pop(token, None)) is None:
-                raise NotModelled(f"no guarded client was given the token {token[:40]}…")
+            resources = self._resources.pop(token, None)
+            if resources is None:
+                raise NotModelled(f"unknown token {token[:40]}…: no guarded client received it")
             self._resources[token] = resources
             return resources
 
 
-TOKENS = Tokens()
-# A query's id before its page: two queries have pages of the same number.
-TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "QueryExecutionId", "NextToken")
-
-
-def needed(service: str, operation: str) -> tuple[Need, ...]:
-    """Return the permissions that a call needs."""
-    if (service, operation) not in _NEEDS:
-        raise NotModelled(f"no entry in {__name__} says what {service}:{operation} needs")
-    return (_NEEDS[service, operation], *_BESIDES.get((service, operation), ()))
+def required_permissions(service: str, operation: str) -> tuple[Permission, ...]:
+    """Return the permissions that a call needs, its main one first."""
+    if (service, operation) not in _PERMISSIONS:
+        raise NotModelled(f"{__name__} lists no permission for {service}:{operation}")
+    main = _PERMISSIONS[service, operation]
+    return (main, *_ADDITIONAL.get((service, operation), ()))
 
 
 def request_keys(service: str, params: Params) -> dict[str, str]:
@@ -77,171 +85,174 @@ def request_keys(service: str, params: Params) -> dict[str, str]:
     return {key: params[member] for key, member in keys.items() if member in params}
 
 
-def _by_token(params: Params) -> tuple[str, ...]:
-    token = next((params[member] for member in TOKEN_MEMBERS if member in params), "")
-    return TOKENS.resources(token)
-
-
-def _kinesis_stream(params: Params, place: Place) -> tuple[str, ...]:
+def _kinesis_stream(params: Params, location: Location) -> tuple[str, ...] | None:
     if "StreamARN" in params:
         return (params["StreamARN"],)
     if "StreamName" in params:
-        return (place.arn("kinesis", f"stream/{params['StreamName']}"),)
-    return _by_token(params)
+        return (location.arn("kinesis", f"stream/{params['StreamName']}"),)
+    return None
 
 
-def _table_stream(params: Params, _: Place) -> tuple[str, ...]:
-    return (params["StreamArn"],) if "StreamArn" in params else _by_token(params)
+def _table_stream(params: Params, _: Location) -> tuple[str, ...] | None:
+    return (params["StreamArn"],) if "StreamArn" in params else None
 
 
-def _table_streams(params: Params, place: Place) -> tuple[str, ...]:
-    return (place.arn("dynamodb", f"table/{params.get('TableName', '*')}/stream/*"),)
+def _table_streams(params: Params, location: Location) -> tuple[str, ...]:
+    return (location.arn("dynamodb", f"table/{params.get('TableName', '*')}/stream/*"),)
 
 
-def _dynamodb_table(params: Params, place: Place) -> tuple[str, ...]:
-    return (place.arn("dynamodb", f"table/{params['TableName']}"),)
+def _dynamodb_table(params: Params, location: Location) -> tuple[str, ...]:
+    return (location.arn("dynamodb", f"table/{params['TableName']}"),)
 
 
-def _dynamodb_tables(params: Params, place: Place) -> tuple[str, ...]:
-    return tuple(place.arn("dynamodb", f"table/{name}") for name in params["RequestItems"])
+def _dynamodb_tables(params: Params, location: Location) -> tuple[str, ...]:
+    return tuple(location.arn("dynamodb", f"table/{name}") for name in params["RequestItems"])
 
 
-def _queue(params: Params, place: Place) -> tuple[str, ...]:
+def _queue(params: Params, location: Location) -> tuple[str, ...]:
     if "QueueName" in params:
-        return (place.arn("sqs", params["QueueName"]),)
+        return (location.arn("sqs", params["QueueName"]),)
     _, account, name = urlsplit(params["QueueUrl"]).path.rsplit("/", 2)
-    return (f"arn:{place.partition}:sqs:{place.region}:{account}:{name}",)
+    return (f"arn:{location.partition}:sqs:{location.region}:{account}:{name}",)
 
 
-def _named(service: str, form: str, member: str) -> Callable[[Params, Place], tuple[str, ...]]:
-    """Return what finds the one resource that a member of the parameters names."""
-    return lambda params, place: (place.arn(service, form.format(params.get(member, "*"))),)
+def _by_member(service: str, template: str, member: str) -> ResourceFinder:
+    """Return a finder of the one resource that a member of the parameters names."""
+
+    def find(params: Params, location: Location) -> tuple[str, ...]:
+        return (location.arn(service, template.format(params.get(member, "*"))),)
+
+    return find
 
 
-def _any(_: Params, __: Place) -> tuple[str, ...]:
+def _every_resource(_: Params, __: Location) -> tuple[str, ...]:
     return ("*",)
 
 
-def _function(params: Params, place: Place) -> tuple[str, ...]:
-    """Return the function as it is called: `NAME` and `NAME:$LATEST` are two resources."""
+def _function(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the function as the call names it: `NAME` and `NAME:$LATEST` differ."""
     name = params["FunctionName"]
-    base = name if name.startswith("arn:") else place.arn("lambda", f"function:{name}")
+    base = name if name.startswith("arn:") else location.arn("lambda", f"function:{name}")
     return (f"{base}:{params['Qualifier']}" if "Qualifier" in params else base,)
 
 
-def _bucket(params: Params, place: Place) -> tuple[str, ...]:
-    return (f"arn:{place.partition}:s3:::{params['Bucket']}",)
+def _bucket(params: Params, location: Location) -> tuple[str, ...]:
+    return (f"arn:{location.partition}:s3:::{params['Bucket']}",)
 
 
-def _object(params: Params, place: Place) -> tuple[str, ...]:
-    return (f"arn:{place.partition}:s3:::{params['Bucket']}/{params['Key']}",)
+def _object(params: Params, location: Location) -> tuple[str, ...]:
+    return (f"arn:{location.partition}:s3:::{params['Bucket']}/{params['Key']}",)
 
 
-def _copied(params: Params, place: Place) -> tuple[str, ...]:
-    """Return what is copied; boto3 has made `bucket/key` of it by now, as a URL spells that."""
+def _copy_source(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the source of a copy, which boto3 has already formatted as a quoted `bucket/key`."""
     bucket, _, key = unquote(params["CopySource"]).partition("/")
-    return _object({"Bucket": bucket, "Key": key}, place)
+    return _object({"Bucket": bucket, "Key": key}, location)
 
 
-def _workgroup(params: Params, place: Place) -> tuple[str, ...]:
+def _workgroup(params: Params, location: Location) -> tuple[str, ...] | None:
     if "WorkGroup" in params:
-        return (place.arn("athena", f"workgroup/{params['WorkGroup']}"),)
-    return _by_token(params)
+        return (location.arn("athena", f"workgroup/{params['WorkGroup']}"),)
+    return None
 
 
-def _log_stream(params: Params, place: Place) -> tuple[str, ...]:
-    """Return the log stream; a group as such is the stream without a name, as AWS spells it."""
+def _log_stream(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the log stream; AWS spells a log group as its stream without a name."""
     stream = params.get("logStreamName", "")
-    return (place.arn("logs", f"log-group:{params['logGroupName']}:log-stream:{stream}"),)
+    return (location.arn("logs", f"log-group:{params['logGroupName']}:log-stream:{stream}"),)
 
 
-def _database(params: Params, place: Place) -> tuple[str, ...]:
+def _database(params: Params, location: Location) -> tuple[str, ...]:
     name = params.get("DatabaseName", params.get("Name", "")).lower()
-    return (place.arn("glue", "catalog"), place.arn("glue", f"database/{name}"))
+    return (location.arn("glue", "catalog"), location.arn("glue", f"database/{name}"))
 
 
-def _table(params: Params, place: Place) -> tuple[str, ...]:
-    """Return the table and all that it lies in: Glue asks for each of the three."""
-    named = params.get("TableName") or params.get("Name") or params["TableInput"]["Name"]
-    table = f"table/{params['DatabaseName']}/{named}".lower()
-    return (*_database({"Name": params["DatabaseName"]}, place), place.arn("glue", table))
+def _table(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the table, its database and the catalog: Glue checks each of the three."""
+    name = params.get("TableName") or params.get("Name") or params["TableInput"]["Name"]
+    table = f"table/{params['DatabaseName']}/{name}".lower()
+    return (*_database({"Name": params["DatabaseName"]}, location), location.arn("glue", table))
 
 
-def _named_alike(
+def _same_named(
     service: str,
     prefix: str,
-    resources: Callable[[Params, Place], tuple[str, ...]],
+    resources: ResourceFinder,
     operations: str,
-) -> dict[tuple[str, str], Need]:
-    """Return the needs of operations whose actions bear their names."""
-    return {(service, name): Need(f"{prefix}:{name}", resources) for name in operations.split()}
+) -> dict[tuple[str, str], Permission]:
+    """Return the permissions of operations whose actions have the same names."""
+    return {
+        (service, name): Permission(f"{prefix}:{name}", resources) for name in operations.split()
+    }
 
 
-_NEEDS: Mapping[tuple[str, str], Need] = {
-    **_named_alike(
+_PERMISSIONS: Mapping[tuple[str, str], Permission] = {
+    **_same_named(
         "kinesis",
         "kinesis",
         _kinesis_stream,
         "DescribeStream DescribeStreamSummary ListShards GetShardIterator GetRecords PutRecord "
         "PutRecords",
     ),
-    **_named_alike(
+    **_same_named(
         "dynamodbstreams", "dynamodb", _table_stream, "DescribeStream GetShardIterator GetRecords"
     ),
-    **_named_alike("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
-    ("dynamodb", "BatchGetItem"): Need("dynamodb:BatchGetItem", _dynamodb_tables),
-    ("dynamodbstreams", "ListStreams"): Need("dynamodb:ListStreams", _table_streams),
-    ("sqs", "SendMessage"): Need("sqs:SendMessage", _queue),
-    **_named_alike(
+    **_same_named("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
+    ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
+    ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
+    ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
+    **_same_named(
         "sqs",
         "sqs",
         _queue,
         "GetQueueUrl GetQueueAttributes ReceiveMessage DeleteMessage ChangeMessageVisibility",
     ),
-    ("sqs", "SendMessageBatch"): Need("sqs:SendMessage", _queue),
-    ("lambda", "Invoke"): Need("lambda:InvokeFunction", _function),
-    ("lambda", "GetFunctionConfiguration"): Need("lambda:GetFunctionConfiguration", _function),
-    ("s3", "GetObject"): Need("s3:GetObject", _object),
-    ("s3", "DeleteObject"): Need("s3:DeleteObject", _object),
-    ("s3", "CopyObject"): Need("s3:PutObject", _object),
-    ("s3", "HeadObject"): Need("s3:GetObject", _object),
-    ("s3", "PutObject"): Need("s3:PutObject", _object),
-    ("s3", "CreateMultipartUpload"): Need("s3:PutObject", _object),
-    ("s3", "UploadPart"): Need("s3:PutObject", _object),
-    ("s3", "CompleteMultipartUpload"): Need("s3:PutObject", _object),
-    ("s3", "AbortMultipartUpload"): Need("s3:AbortMultipartUpload", _object),
-    ("s3", "ListObjectsV2"): Need("s3:ListBucket", _bucket),
-    ("s3", "HeadBucket"): Need("s3:ListBucket", _bucket),
-    ("s3", "GetBucketLocation"): Need("s3:GetBucketLocation", _bucket),
-    ("s3", "ListMultipartUploads"): Need("s3:ListBucketMultipartUploads", _bucket),
-    **_named_alike("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
-    ("glue", "GetDatabase"): Need("glue:GetDatabase", _database),
-    **_named_alike(
+    ("sqs", "SendMessageBatch"): Permission("sqs:SendMessage", _queue),
+    ("lambda", "Invoke"): Permission("lambda:InvokeFunction", _function),
+    **_same_named("lambda", "lambda", _function, "GetFunctionConfiguration"),
+    ("s3", "GetObject"): Permission("s3:GetObject", _object),
+    ("s3", "DeleteObject"): Permission("s3:DeleteObject", _object),
+    ("s3", "CopyObject"): Permission("s3:PutObject", _object),
+    ("s3", "HeadObject"): Permission("s3:GetObject", _object),
+    ("s3", "PutObject"): Permission("s3:PutObject", _object),
+    ("s3", "CreateMultipartUpload"): Permission("s3:PutObject", _object),
+    ("s3", "UploadPart"): Permission("s3:PutObject", _object),
+    ("s3", "CompleteMultipartUpload"): Permission("s3:PutObject", _object),
+    ("s3", "AbortMultipartUpload"): Permission("s3:AbortMultipartUpload", _object),
+    ("s3", "ListObjectsV2"): Permission("s3:ListBucket", _bucket),
+    ("s3", "HeadBucket"): Permission("s3:ListBucket", _bucket),
+    ("s3", "GetBucketLocation"): Permission("s3:GetBucketLocation", _bucket),
+    ("s3", "ListMultipartUploads"): Permission("s3:ListBucketMultipartUploads", _bucket),
+    **_same_named("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
+    ("glue", "GetDatabase"): Permission("glue:GetDatabase", _database),
+    **_same_named(
         "glue",
         "glue",
         _table,
         "GetTable UpdateTable GetPartition GetPartitions BatchGetPartition CreatePartition "
         "BatchCreatePartition UpdatePartition",
     ),
-    ("glue", "BatchUpdatePartition"): Need("glue:UpdatePartition", _table),  # As AWS checks it.
-    ("glue", "GetCrawler"): Need("glue:GetCrawler", _named("glue", "crawler/{}", "Name")),
-    ("pipes", "DescribePipe"): Need("pipes:DescribePipe", _named("pipes", "pipe/{}", "Name")),
-    ("firehose", "DescribeDeliveryStream"): Need(
+    ("glue", "BatchUpdatePartition"): Permission(
+        "glue:UpdatePartition", _table
+    ),  # As AWS checks it.
+    ("glue", "GetCrawler"): Permission("glue:GetCrawler", _by_member("glue", "crawler/{}", "Name")),
+    **_same_named("pipes", "pipes", _by_member("pipes", "pipe/{}", "Name"), "DescribePipe"),
+    ("firehose", "DescribeDeliveryStream"): Permission(
         "firehose:DescribeDeliveryStream",
-        _named("firehose", "deliverystream/{}", "DeliveryStreamName"),
+        _by_member("firehose", "deliverystream/{}", "DeliveryStreamName"),
     ),
-    ("cloudwatch", "GetMetricData"): Need("cloudwatch:GetMetricData", _any),
-    ("cloudwatch", "DescribeAlarms"): Need(
-        "cloudwatch:DescribeAlarms", _named("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
+    ("cloudwatch", "GetMetricData"): Permission("cloudwatch:GetMetricData", _every_resource),
+    ("cloudwatch", "DescribeAlarms"): Permission(
+        "cloudwatch:DescribeAlarms", _by_member("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
     ),
-    ("athena", "GetWorkGroup"): Need("athena:GetWorkGroup", _workgroup),
-    **_named_alike(
+    ("athena", "GetWorkGroup"): Permission("athena:GetWorkGroup", _workgroup),
+    **_same_named(
         "athena",
         "athena",
         _workgroup,
         "StartQueryExecution GetQueryExecution GetQueryResults StopQueryExecution",
     ),
 }
-_BESIDES: Mapping[tuple[str, str], tuple[Need, ...]] = {
-    ("s3", "CopyObject"): (Need("s3:GetObject", _copied),),
+_ADDITIONAL: Mapping[tuple[str, str], tuple[Permission, ...]] = {
+    ("s3", "CopyObject"): (Permission("s3:GetObject", _copy_source),),
 }

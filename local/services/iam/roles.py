@@ -1,32 +1,38 @@
-"""What IAM says of a role: whom it trusts and what it may do."""
+"""Roles as IAM describes them: which services a role trusts and what it may do."""
+
+from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
 
 from local.services.iam.policy_evaluation import Document, Statement, statements, trusts
-from local.services.iam.service import Iam
 
-PATIENCE = 1.0  # seconds for which a role is not read again where nobody sees it change
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from types_boto3_iam.client import IAMClient
+
+    from local.core.server import Cloud
+
+CACHE_SECONDS = 1.0  # How long a role is not read again if its changes cannot be seen.
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Whom a role trusts and what it may do."""
+    """The statements of a role's trust policy and of its permission policies."""
 
     trust: tuple[Statement, ...]
     permissions: tuple[Statement, ...]
 
 
-def assumable(iam: Any, role: str, principal: str, context: Mapping[str, str]) -> bool:
+def is_assumable(iam: IAMClient, role: str, principal: str, context: Mapping[str, str]) -> bool:
     """Return whether the role (its ARN or name) exists and trusts the service `principal`."""
-    found = role_now(iam, role)
+    found = read_role(iam, role)
     return found is not None and trusts(found.trust, principal, context)
 
 
-def presented(role: str, principal: str) -> dict[str, str]:
+def assume_role_context(role: str, principal: str) -> dict[str, str]:
     """Return the condition keys that a service presents whenever it assumes that role."""
     account = role.split(":")[4]
     keys = {"aws:SourceAccount": account}
@@ -35,57 +41,70 @@ def presented(role: str, principal: str) -> dict[str, str]:
     return keys
 
 
-def role_now(iam: Any, role: str) -> Role | None:
-    """Return what IAM says of a role (its ARN or name) at this moment; None if it is absent."""
+def read_role(iam: IAMClient, role: str) -> Role | None:
+    """Read a role (its ARN or name); None if it does not exist."""
     name = role.rpartition("/")[2]
     try:
-        found = iam.get_role(RoleName=name)["Role"]
-        if role.startswith("arn:") and role != found["Arn"]:
+        description = iam.get_role(RoleName=name)["Role"]
+        if role.startswith("arn:") and role != description["Arn"]:
             return None
-        documents = [*_inline(iam, name), *_attached(iam, name)]
+        documents = [*_inline_policies(iam, name), *_attached_policies(iam, name)]
     except iam.exceptions.NoSuchEntityException:
         return None
-    permissions = tuple(each for document in documents for each in statements(document))
-    return Role(statements(found["AssumeRolePolicyDocument"]), permissions)
+    permissions = [statement for document in documents for statement in statements(document)]
+    return Role(statements(description["AssumeRolePolicyDocument"]), tuple(permissions))
 
 
-def _inline(iam: Any, role: str) -> Iterator[Document]:
+def _inline_policies(iam: IAMClient, role: str) -> Iterator[Document]:
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
         for name in page["PolicyNames"]:
             yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
 
-def _attached(iam: Any, role: str) -> Iterator[Document]:
+def _attached_policies(iam: IAMClient, role: str) -> Iterator[Document]:
     for page in iam.get_paginator("list_attached_role_policies").paginate(RoleName=role):
         for policy in page["AttachedPolicies"]:
             arn = policy["PolicyArn"]
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-            found = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-            yield found["PolicyVersion"]["Document"]
+            response = iam.get_policy_version(PolicyArn=arn, VersionId=version)
+            yield response["PolicyVersion"]["Document"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What was read of a role, when, and how many changes of IAM had been seen by then."""
+class _CachedRole:
+    """A role, when it was read, and how many changes of IAM had been seen by then."""
 
     role: Role | None
     changes: int
-    at: float
+    read_at: float
 
 
-_READINGS: WeakKeyDictionary[Any, dict[str, _Reading]] = WeakKeyDictionary()
+class RoleCache:
+    """The roles of a cloud, each read again only if it may have changed.
 
+    A change is seen if it passes through the cloud's own IAM. With AWS_ENDPOINT_URL_IAM, IAM may
+    be another process's: then a role is read again after CACHE_SECONDS.
+    """
 
-def role_lately(iam: Any, arn: str) -> Role | None:
-    """Return what IAM says of a role, read again only if it may have changed."""
-    readings = _READINGS.setdefault(iam, {})
-    now, changes = time.monotonic(), Iam.changes
-    last = readings.get(arn)
-    if last is None or last.changes != changes or _is_old(last, now, iam):
-        last = readings[arn] = _Reading(role_now(iam, arn), changes, now)
-    return last.role
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._changes = 0
+        self._cached: dict[str, _CachedRole] = {}
 
+    def record_change(self) -> None:
+        """Make every cached role stale."""
+        self._changes += 1
 
-def _is_old(last: _Reading, now: float, iam: Any) -> bool:
-    """Return whether IAM is another process's, and may have changed since it was read."""
-    return now - last.at > PATIENCE and not Iam.sees(iam)
+    def role(self, arn: str) -> Role | None:
+        """Return a role as it is now; None if it does not exist."""
+        iam = self._cloud.client("iam")
+        now, changes = time.monotonic(), self._changes
+        cached = self._cached.get(arn)
+        if cached is None or cached.changes != changes or self._is_expired(cached, now, iam):
+            cached = _CachedRole(read_role(iam, arn), changes, now)
+            self._cached[arn] = cached
+        return cached.role
+
+    def _is_expired(self, cached: _CachedRole, now: float, iam: IAMClient) -> bool:
+        sees_changes = iam.meta.endpoint_url == self._cloud.endpoint
+        return not sees_changes and now - cached.read_at > CACHE_SECONDS

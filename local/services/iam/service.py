@@ -1,42 +1,48 @@
-"""IAM: moto keeps roles and policies; what AWS refuses of them is refused here."""
+"""IAM: moto keeps roles and policies; limits and permissions are enforced here."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from moto.utilities.utils import get_partition
 
 from local.core.request import ApiRequest, ApiResponse, AwsError
 from local.core.service import Service
+from local.services.iam.enforcement import AccessControl, ClientGuard
 from local.services.iam.validation import check, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from local.core.server import Cloud
 
 
 class Iam(Service):
-    """Sees every change of IAM, so that a guard knows when what it read of a role is stale."""
+    """Guards the clients that act under a role, and sees every change of IAM."""
 
     credential_scopes = ("iam",)
-    changes: ClassVar[int] = 0  # Of the process: so is moto's IAM.
-    endpoints: ClassVar[set[str]] = set()
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        Iam.endpoints.add(cloud.endpoint)
+        self._access = AccessControl(cloud)
 
-    @classmethod
-    def sees(cls, iam: Any) -> bool:
-        """Return whether this process serves what the client asks, so that no change escapes."""
-        return iam.meta.endpoint_url in cls.endpoints
+    def guard_client(
+        self, client: Any, role: str, principal: str, context: Mapping[str, str]
+    ) -> None:
+        """Deny each call of `client` that `principal`, acting as `role`, may not make."""
+        ClientGuard(self._access, client, role, principal, context).install()
 
-    def close(self) -> None:
-        """See nothing any more: another process may answer there next."""
-        Iam.endpoints.discard(self.cloud.endpoint)
+    def denials(self) -> list[str]:
+        """Return a sentence for each role and action denied since IAM last changed."""
+        return self._access.denials()
+
+    def record_change(self) -> None:
+        """Read roles again: IAM may have changed."""
+        self._access.record_change()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return moto's reply, and count the call if it may have changed something."""
+        """Enforce IAM's limits, and record each call that may change a role."""
         query = dict(parse_qsl(request.body.decode()))
         action = query.get("Action", "")
         if action.startswith(("Get", "List")):
@@ -46,5 +52,5 @@ class Iam(Service):
         except AwsError as error:
             return refusal(error)
         response = self.cloud.forward_to_moto(request)
-        Iam.changes += 1
+        self.record_change()
         return response

@@ -28,6 +28,10 @@ class Watcher(Service):
 
     credential_scopes = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
     seen: ClassVar[list[ApiRequest]] = []
+    guarded: ClassVar[list[tuple[Any, ...]]] = []
+
+    def guard_client(self, *arguments: Any) -> None:
+        self.guarded.append(arguments)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         self.seen.append(request)
@@ -254,11 +258,12 @@ def test_an_answer_has_one_length(cloud: Cloud, service: str) -> None:
 
 def test_the_account_has_one_client_for_each_use(cloud: Cloud) -> None:
     assert cloud.client("sqs") is cloud.client("sqs")
-    role = "arn:aws:iam::123456789012:role/r"
-    guarded = cloud.client("sqs", role, "pipes.amazonaws.com")
-    assert guarded is not cloud.client("sqs")
-    with pytest.raises(ClientError, match="sts:AssumeRole"):
-        guarded.send_message(QueueUrl=f"{cloud.endpoint}/123456789012/q", MessageBody="x")
+    role, source = "arn:aws:iam::123456789012:role/r", "arn:aws:pipes:eu-west-1::pipe/p"
+    client = cloud.client("sqs", role, "pipes.amazonaws.com", source)
+    assert client is not cloud.client("sqs")
+    assert client is cloud.client("sqs", role, "pipes.amazonaws.com", source)
+    context = {"aws:SourceArn": source}
+    assert Watcher.guarded == [(client, role, "pipes.amazonaws.com", context)]
 
 
 def test_clients_are_made_once_however_many_threads_ask(cloud: Cloud) -> None:

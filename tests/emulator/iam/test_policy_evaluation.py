@@ -11,7 +11,7 @@ from local.services.iam.policy_evaluation import (
     Decision,
     NotModelled,
     allows,
-    decision,
+    decide,
     statements,
     trusts,
 )
@@ -78,7 +78,7 @@ def test_the_order_of_statements_does_not_matter(
     read = [each for document in documents for each in statements(document)]
     shuffled = random.sample(read, len(read))
     question = ("s:A", "a:b:c:d:e:1", {})
-    assert decision(read, *question) is decision(shuffled, *question)
+    assert decide(read, *question) is decide(shuffled, *question)
 
 
 @given(policies())
@@ -94,7 +94,7 @@ def test_what_no_statement_mentions_is_not_allowed(documents: list[dict[str, Any
         for document in documents
     ]
     assert not allows(without, "s:A", "a:b:c:d:e:1", {})
-    assert decision([], "s:A", "*", {}) is Decision.UNMENTIONED
+    assert decide([], "s:A", "*", {}) is Decision.UNMENTIONED
 
 
 @given(patterns, names)
