@@ -13,7 +13,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, state_at
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until, wait_until_stable
 from setup.names import TABLE, TABLE_IS_ADOPTED, TAG_LIST, TTL_ATTRIBUTE
@@ -124,4 +124,4 @@ def active_table(dynamodb: DynamoDBClient) -> TableDescriptionTypeDef:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

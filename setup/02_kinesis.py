@@ -10,7 +10,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import stream_state
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import STREAM, TAG_LIST, TAGS
@@ -51,4 +51,4 @@ def active_stream(kinesis: KinesisClient) -> StreamDescriptionSummaryTypeDef:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

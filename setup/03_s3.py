@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.iam_policies import (
     normalized,
     policy_document,
@@ -167,4 +167,4 @@ def set_tag(s3: S3Client, name: str) -> None:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

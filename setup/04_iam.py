@@ -11,7 +11,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.iam_policies import Policy, normalized, role_policies, trust_policies
 from setup.lib.resources import describe_or_none
 from setup.names import PIPELINE, TAG_LIST, location
@@ -64,4 +64,4 @@ def is_equivalent(actual: Any, desired: Policy) -> bool:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

@@ -15,7 +15,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import arguments, report, say
+from setup.lib.cli import argument_parser, run_and_print, run_on_aws
 from setup.lib.lambda_zip import build_zip, write_zip
 from setup.lib.log_groups import ensure_log_group
 from setup.lib.resources import describe_or_none, function_state, matches_desired, require_role
@@ -104,7 +104,7 @@ def put_failure_metric() -> None:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--zip-only",
         metavar="PATH",
@@ -114,6 +114,6 @@ if __name__ == "__main__":
     )
     args = parser.parse_args()
     if args.zip_only is not None:
-        say(lambda: write_zip(Path(args.zip_only)), parser.prog)
+        run_and_print(lambda: write_zip(Path(args.zip_only)), parser.prog)
     else:
-        report(create, parser.prog)
+        run_on_aws(create, parser.prog)

@@ -11,7 +11,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup import names
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.log_groups import ensure_log_group, ensure_log_stream
 from setup.lib.resources import (
     delivery_state,
@@ -154,4 +154,4 @@ def update(
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

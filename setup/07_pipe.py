@@ -10,7 +10,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import (
     describe_or_none,
     matches_desired,
@@ -134,4 +134,4 @@ def create_stopped_pipe(
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

@@ -7,7 +7,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import delivery_state, pipe_state
 from setup.lib.waiters import SetupError, wait_until, wait_until_stable
 from setup.names import DELIVERY, PIPE
@@ -31,4 +31,4 @@ def create() -> str:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

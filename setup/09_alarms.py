@@ -15,7 +15,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup import names
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired
 from setup.names import PIPELINE, arn
 
@@ -109,4 +109,4 @@ def subscribed_addresses(sns: SNSClient, topic: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

@@ -15,7 +15,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import arguments, report
+from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.resources import (
     crawler_state,
     describe_or_none,
@@ -142,9 +142,9 @@ def put_crawler(glue: GlueClient) -> None:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--crawl", action="store_true", help="only run the crawler and check the table"
     )
     args = parser.parse_args()
-    report(run_crawler if args.crawl else create, parser.prog)
+    run_on_aws(run_crawler if args.crawl else create, parser.prog)

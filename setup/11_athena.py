@@ -11,7 +11,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired, require
 from setup.lib.waiters import wait_until
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
@@ -133,4 +133,4 @@ def put_named_queries(athena: AthenaClient, questions: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

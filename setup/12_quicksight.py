@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import run
+from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
@@ -181,4 +181,4 @@ def permissions(owner: str, actions: tuple[str, ...]) -> list[ResourcePermission
 
 
 if __name__ == "__main__":
-    run(create, __doc__)
+    run_script(create, __doc__)

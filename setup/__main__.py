@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import arguments, report
+from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.drift import find_drift
 from setup.names import PIPELINE
 
@@ -27,20 +27,20 @@ def check() -> str:
     return f"no drift: pipeline {PIPELINE} matches the scripts"
 
 
-def run_script(script: str) -> str:
+def script_line(script: str) -> str:
     """Run a script, and return its line after its name."""
     return f"{script}: {import_module(f'setup.{script}').create()}"
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     parser.prog = "python setup"
     parser.add_argument(
         "--check", action="store_true", help="report drift without changing anything"
     )
     args = parser.parse_args()
     if args.check:
-        report(check, parser.prog)
+        run_on_aws(check, parser.prog)
     else:
         for script in SCRIPTS:
-            report(partial(run_script, script), f"setup/{script}.py")
+            run_on_aws(partial(script_line, script), f"setup/{script}.py")

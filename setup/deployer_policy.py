@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import arguments, report
+from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import Policy, allow, policy_document
 from setup.names import (
     ALARM_TOPIC,
@@ -287,6 +287,6 @@ def build_policy(location: Location) -> Policy:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     parser.parse_args()
-    report(lambda: json.dumps(build_policy(location()), indent=2), parser.prog)
+    run_on_aws(lambda: json.dumps(build_policy(location()), indent=2), parser.prog)

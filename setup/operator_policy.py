@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup.lib.cli import arguments, report
+from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import Policy, allow, allow_kinesis_key, policy_document
 from setup.names import (
     CHANGES,
@@ -169,7 +169,7 @@ def resource_arn(location: Location, service: str, resource: str) -> str:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     descriptions = "; ".join(f"{command}: {text}" for command, text in COMMANDS.items())
     parser.add_argument("commands", nargs="*", metavar="COMMAND", help=descriptions)
     args = parser.parse_args()
@@ -177,4 +177,4 @@ if __name__ == "__main__":
     unknown = sorted(set(commands) - COMMANDS.keys())
     if unknown:
         parser.error(f"unknown command {', '.join(unknown)}: choose from {', '.join(COMMANDS)}")
-    report(lambda: json.dumps(build_policy(location(), commands), indent=2), parser.prog)
+    run_on_aws(lambda: json.dumps(build_policy(location(), commands), indent=2), parser.prog)

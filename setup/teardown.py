@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib import teardown_steps as steps
-from setup.lib.cli import arguments, report
+from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.drain import wait_until_drained
 from setup.names import PIPELINE, TABLE, TABLE_IS_ADOPTED, bucket, region
 
@@ -72,10 +72,10 @@ def tear_down(args: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    parser = arguments(__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     parser.add_argument(
         "--delete-data", action="store_true", help="also delete the lake and the table of orders"
     )
     args = parser.parse_args()
-    report(lambda: tear_down(args), parser.prog)
+    run_on_aws(lambda: tear_down(args), parser.prog)

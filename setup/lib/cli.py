@@ -1,4 +1,4 @@
-"""How every setup script runs: its arguments, its one line of output, its errors."""
+"""Command line of the setup scripts: their arguments, their line of output, their errors."""
 
 import argparse
 import os
@@ -10,20 +10,32 @@ from setup.lib.waiters import SetupError
 from setup.names import region
 
 
-def arguments(about: str | None) -> argparse.ArgumentParser:
-    """Return a parser whose `--help` begins with what the script is about."""
+def argument_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose `--help` shows the description as it is laid out."""
     return argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 
 
-def report(step: Callable[[], str], name: str) -> None:
-    """Print the line of a step on AWS, which begins only once it is clear where that is."""
-    say(lambda: region() and step(), name)
+def run_script(create: Callable[[], str], description: str | None) -> None:
+    """Run a script that takes no arguments, and print its line."""
+    parser = argument_parser(description)
+    parser.parse_args()
+    run_on_aws(create, parser.prog)
 
 
-def say(step: Callable[[], str], name: str) -> None:
-    """Print the step's line; end the program with a status and a sentence where that fails."""
+def run_on_aws(step: Callable[[], str], name: str) -> None:
+    """Check that a region is set, run the step, and print its line."""
+
+    def step_in_region() -> str:
+        region()
+        return step()
+
+    run_and_print(step_in_region, name)
+
+
+def run_and_print(step: Callable[[], str], name: str) -> None:
+    """Run the step and print its line; exit with a status and a message if it fails."""
     try:
         print(step(), flush=True)
         return
@@ -31,15 +43,8 @@ def say(step: Callable[[], str], name: str) -> None:
         print(f"{name}: {reason(error)}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
-        print(f"{name}: interrupted: run it again to go on", file=sys.stderr)
-        status = 130  # what a shell reports for Ctrl-C
-    # A line that could not be written would be tried once more, with a traceback.
+        print(f"{name}: interrupted; run it again to continue", file=sys.stderr)
+        status = 130  # The status that shells report for Ctrl-C.
+    # At exit, Python would flush a line that a closed stdout refused, and fail with a traceback.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     raise SystemExit(status)
-
-
-def run(step: Callable[[], str], about: str | None) -> None:
-    """Run a script that takes no arguments and print its one line."""
-    parser = arguments(about)
-    parser.parse_args()
-    report(step, parser.prog)
