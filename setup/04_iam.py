@@ -23,12 +23,11 @@ if TYPE_CHECKING:
 def create() -> str:
     """Create or update the roles, and return a line with their names."""
     iam = boto3.client("iam")
-    here = location()
-    trusted = trust_policies(here)
+    trusts = trust_policies(location())
     role_names = []
-    for service, policy in role_policies(here).items():
-        name = here.role_name(service)
-        put_role(iam, name, trusted[service])
+    for service, policy in role_policies(location()).items():
+        name = location().role_name(service)
+        put_role(iam, name, trusts[service])
         put_policy(iam, name, policy)
         role_names.append(name)
     return f"roles {', '.join(role_names)}"

@@ -90,16 +90,7 @@ def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTyp
             "EXTERNAL": "TRUE",
             "classification": "json",
             "compressionType": "gzip",
-            # Athena computes the partitions, so a new day is readable before any crawl. A day out
-            # of the range is skipped without an error: it starts before the first change, and ends
-            # tomorrow for the sake of clocks that are ahead.
-            "projection.enabled": "true",
-            "projection.dt.type": "date",
-            "projection.dt.format": "yyyy-MM-dd",
-            "projection.dt.range": f"{FIRST_DAY},NOW+1DAY",
-            "projection.dt.interval": "1",
-            "projection.dt.interval.unit": "DAYS",
-            "storage.location.template": f"{path}dt=${{dt}}/",
+            **partition_projection(path),
         },
         "StorageDescriptor": {
             "Columns": columns,
@@ -113,6 +104,23 @@ def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTyp
                 "Parameters": {"serialization.format": "1"},
             },
         },
+    }
+
+
+def partition_projection(path: str) -> dict[str, str]:
+    """Return the parameters by which Athena computes the partitions, one for each day.
+
+    So a new day is readable before any crawl. A day out of the range is skipped without an error:
+    it starts before the first change, and ends tomorrow for the sake of clocks that are ahead.
+    """
+    return {
+        "projection.enabled": "true",
+        "projection.dt.type": "date",
+        "projection.dt.format": "yyyy-MM-dd",
+        "projection.dt.range": f"{FIRST_DAY},NOW+1DAY",
+        "projection.dt.interval": "1",
+        "projection.dt.interval.unit": "DAYS",
+        "storage.location.template": f"{path}dt=${{dt}}/",
     }
 
 

@@ -37,7 +37,10 @@ PROBLEM_BY_VERB = {"Create": "is missing", "Start": "is not started"}
 RESOURCE_NAMES = {
     "delivery stream": "Firehose stream",
     "destination": "destination of Firehose stream",
-    "tags to stream": "tags of stream",
+    "tags to stream": "tag of stream",
+    "queue attributes": "configuration of queue",
+    "continuous backups": "backup configuration of table",
+    "time to live": "TTL of table",
     "metric alarm": "alarm",
 }
 # Parameters of any operation: each has a shape of its own.

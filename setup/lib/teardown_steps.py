@@ -271,8 +271,10 @@ def delete_bucket() -> Iterator[str]:
             batch = {"Objects": versions, "Quiet": True}
             errors = s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", [])
             if errors:
-                key, message = errors[0]["Key"], errors[0]["Message"]
-                raise SetupError(f"cannot delete {key} in bucket {bucket}: {message}")
+                error = errors[0]
+                raise SetupError(
+                    f"cannot delete {error['Key']} in bucket {bucket}: {error['Message']}"
+                )
         s3.delete_bucket(Bucket=bucket)
 
     if describe_or_none(s3.head_bucket, Bucket=bucket) is not None:

@@ -19,8 +19,8 @@ CATALOG_SCRIPTS = ("03_s3", "04_iam", "10_glue", "11_athena")
 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
-    with setup_sandbox(tmp_path) as made:
-        yield made
+    with setup_sandbox(tmp_path) as sandbox:
+        yield sandbox
 
 
 def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
@@ -29,7 +29,7 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
     descriptor = table["StorageDescriptor"]
     descriptor["Columns"] = [
-        {"Name": "gift_note", "Type": "string", "Comment": "found"},
+        {"Name": "gift_note", "Type": "string", "Comment": "crawled"},
         {"Name": "total", "Type": "double"},
     ]
     changed = {"Name": names.CHANGES, "StorageDescriptor": descriptor, "TableType": "OTHER"}
@@ -39,7 +39,7 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
     columns = {column["Name"]: column for column in table["StorageDescriptor"]["Columns"]}
     assert set(columns) == {"gift_note", *names.COLUMNS}
-    assert columns["gift_note"]["Comment"] == "found"
+    assert columns["gift_note"]["Comment"] == "crawled"
     assert {column["Type"] for column in columns.values()} == {"string"}
     assert table["Parameters"]["projection.enabled"] == "true"
     assert table["Parameters"]["UPDATED_BY_CRAWLER"] == names.CRAWLER

@@ -132,12 +132,13 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud.close()
 
 
-def test_an_adopted_table_only_gets_a_stream(cloud: Cloud) -> None:
-    environment = {"AWS_ENDPOINT_URL": cloud.endpoint, "TABLE_NAME": "Mine"}
-    code, out, err = run_script("setup", **environment)
-    assert (code, out) == (1, "")
-    assert err.startswith("setup/01_dynamodb.py: TABLE_NAME: table Mine is missing: create it")
+@pytest.fixture
+def environment(cloud: Cloud) -> dict[str, str]:
+    """The environment of a pipeline that adopts the table Mine."""
+    return {"AWS_ENDPOINT_URL": cloud.endpoint, "TABLE_NAME": "Mine"}
 
+
+def create_own_table() -> None:
     dynamodb = boto3.client("dynamodb")
     dynamodb.create_table(
         TableName="Mine",
@@ -153,27 +154,40 @@ def test_an_adopted_table_only_gets_a_stream(cloud: Cloud) -> None:
     )
     ttl = {"Enabled": True, "AttributeName": "ends"}
     dynamodb.update_time_to_live(TableName="Mine", TimeToLiveSpecification=ttl)
+
+
+def test_a_missing_adopted_table_is_an_error(environment: dict[str, str]) -> None:
+    code, out, err = run_script("setup", **environment)
+    assert (code, out) == (1, "")
+    assert err.startswith("setup/01_dynamodb.py: TABLE_NAME: table Mine is missing: create it")
+
+
+def test_an_adopted_table_only_gets_a_stream(environment: dict[str, str]) -> None:
+    create_own_table()
     before = describe_everything("Mine")
-    for _ in ("absent", "present"):
+    for _ in ("without a stream", "with its stream"):
         code, out, _ = run_script("setup/01_dynamodb.py", **environment)
         after = describe_everything("Mine")
         assert (code, after["LatestStreamArn"] in out) == (0, True)
         assert after.pop("StreamSpecification")["StreamViewType"] == "NEW_AND_OLD_IMAGES"
-        assert (after.pop("LatestStreamArn"), after.pop("LatestStreamLabel")) != (None, None)
+        del after["LatestStreamArn"]
+        del after["LatestStreamLabel"]
         assert after == before
 
-    for stream in (
-        {"StreamEnabled": False},
-        {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
-    ):
-        dynamodb.update_table(TableName="Mine", StreamSpecification=stream)
-    after = describe_everything("Mine")
+
+def test_an_adopted_table_is_never_replaced(environment: dict[str, str]) -> None:
+    create_own_table()
+    boto3.client("dynamodb").update_table(
+        TableName="Mine",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
+    )
+    before = describe_everything("Mine")
     code, _, err = run_script("setup/01_dynamodb.py", **environment)
     assert (code, "found KEYS_ONLY: disable it when its readers are done" in err) == (1, True)
 
     code, out, _ = run_script("setup/teardown.py", "--yes", "--delete-data", **environment)
     assert (code, "kept table Mine (an existing table, set by TABLE_NAME)" in out) == (0, True)
-    assert describe_everything("Mine") == after
+    assert describe_everything("Mine") == before
 
 
 def describe_everything(table: str) -> dict[str, Any]:

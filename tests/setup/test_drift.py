@@ -55,12 +55,8 @@ def update_table(glue: Any, name: str, change: Callable[[Table], None]) -> None:
     glue.update_table(DatabaseName=names.DATABASE, TableInput=table_input)
 
 
-def change_by_hand() -> dict[str, str]:
-    """Change resources of every script, and return each expected line with its script."""
+def change_streams_and_bucket() -> None:
     client = boto3.client
-    pipe = names.PIPE
-    role = names.location().role_name("lambda")
-    queue = client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     client("dynamodb").update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
     client("kinesis").remove_tags_from_stream(StreamName=names.STREAM, TagKeys=["pipeline"])
     client("s3").put_bucket_versioning(
@@ -68,6 +64,11 @@ def change_by_hand() -> dict[str, str]:
     )
     client("s3").delete_bucket_policy(Bucket=names.bucket())
     client("s3").delete_bucket_lifecycle(Bucket=names.bucket())
+
+
+def change_services() -> None:
+    client = boto3.client
+    role = names.location().role_name("lambda")
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     client("iam").put_role_policy(RoleName=role, PolicyName=names.PIPELINE, PolicyDocument=policy)
@@ -76,24 +77,38 @@ def change_by_hand() -> dict[str, str]:
     client("logs").delete_metric_filter(
         logGroupName=names.FUNCTION_LOGS, filterName=names.FAILED_RECORDS
     )
+    queue = client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
-    client("pipes").stop_pipe(Name=pipe)
+    client("pipes").stop_pipe(Name=names.PIPE)
     client("cloudwatch").delete_alarms(AlarmNames=[f"{names.PIPELINE}-dead-letters"])
-    glue = client("glue")
+
+
+def change_catalog() -> str:
+    """Change table, crawler and a view, and return the name of a query that was deleted."""
+    glue = boto3.client("glue")
     update_table(
         glue, names.CHANGES, lambda table: table["Parameters"].update({"projection.enabled": "no"})
     )
     glue.update_crawler(
         Name=names.CRAWLER, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
     )
-    athena = client("athena")
-    query_id = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"][0]
-    query = athena.get_named_query(NamedQueryId=query_id)["NamedQuery"]["Name"]
-    athena.delete_named_query(NamedQueryId=query_id)
     update_table(glue, names.VIEWS[1], lambda table: table["Parameters"].clear())
+    athena = boto3.client("athena")
+    query_id = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"][0]
+    query = athena.get_named_query(NamedQueryId=query_id)["NamedQuery"]
+    athena.delete_named_query(NamedQueryId=query_id)
+    return str(query["Name"])
+
+
+def change_by_hand() -> dict[str, str]:
+    """Change resources of every script, and return each expected line with its script."""
+    change_streams_and_bucket()
+    change_services()
+    query = change_catalog()
+    role = names.location().role_name("lambda")
     return {
         f"table {names.TABLE} differs": "01_dynamodb",
-        f"tags of stream {names.STREAM} differs": "02_kinesis",
+        f"tag of stream {names.STREAM} differs": "02_kinesis",
         f"bucket versioning {names.bucket()} differs": "03_s3",
         f"bucket policy {names.bucket()} differs": "03_s3",
         f"bucket lifecycle configuration {names.bucket()} differs": "03_s3",
@@ -101,8 +116,8 @@ def change_by_hand() -> dict[str, str]:
         f"function configuration {names.FUNCTION} differs": "05_lambda",
         f"retention policy {names.FUNCTION_LOGS} differs": "05_lambda",
         f"metric filter {names.FUNCTION_LOGS} differs": "05_lambda",
-        f"queue attributes {names.DEAD_LETTERS} differs": "07_pipe",
-        f"pipe {pipe} is not started": "08_start_pipe",
+        f"configuration of queue {names.DEAD_LETTERS} differs": "07_pipe",
+        f"pipe {names.PIPE} is not started": "08_start_pipe",
         f"alarm {names.PIPELINE}-dead-letters differs": "09_alarms",
         f"table {names.CHANGES} differs": "10_glue",
         f"crawler {names.CRAWLER} differs": "10_glue",

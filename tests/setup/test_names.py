@@ -84,7 +84,8 @@ def test_an_accepted_pipeline_has_valid_names(
     assert re.fullmatch(
         r"(?!xn--|sthree-|amzn-s3-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", location.bucket()
     )
-    assert max(len(location.role_name(each)) for each in ("pipe", "firehose", "crawler")) <= 64
+    services = ("pipe", "firehose", "lambda", "crawler")
+    assert all(len(location.role_name(service)) <= 64 for service in services)
     assert re.fullmatch(r"[a-z][a-z0-9_]*", names.DATABASE)
 
 
