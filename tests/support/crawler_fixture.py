@@ -1,4 +1,4 @@
-"""A lake, a table over it and a crawler of the laptop, and what tests ask of them."""
+"""A lake with a catalog table, and a crawler of the laptop cloud that tests run over it."""
 
 import gzip
 import json
@@ -22,14 +22,14 @@ MERGE = {
 
 
 @contextmanager
-def furnished(running: Cloud) -> Iterator[Cloud]:
-    """Yield an account with a lake and a table over it, and no crawler."""
+def lake_account(running: Cloud) -> Iterator[Cloud]:
+    """Yield an account with a lake, a table over it and a crawler's role, but no crawler."""
     empty_account()
     aws("s3").create_bucket(Bucket="lake")
     glue = aws("glue")
     glue.create_database(DatabaseInput={"Name": "Sales"})
     glue.create_table(DatabaseName="sales", TableInput=table_input())
-    make_role(*permissions().values())
+    create_role(*role_statements().values())
     yield running
     running.run_until_idle()
     for crawler in glue.get_crawlers()["Crawlers"]:
@@ -37,7 +37,6 @@ def furnished(running: Cloud) -> Iterator[Cloud]:
 
 
 def table_input(**members: Any) -> dict[str, Any]:
-    serde = {"SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe"}
     return {
         "Name": "Changes",
         "TableType": "EXTERNAL_TABLE",
@@ -49,17 +48,19 @@ def table_input(**members: Any) -> dict[str, Any]:
                 {"Name": "total", "Type": "string"},
             ],
             "Location": "s3://lake/lake",
-            "SerdeInfo": serde,
+            "SerdeInfo": {
+                "SerializationLibrary": "org.apache.hive.hcatalog.data.JsonSerDe",
+            },
         },
         **members,
     }
 
 
-def permissions() -> dict[str, dict[str, Any]]:
-    """The statements of a crawler's role, each named by what it is for."""
+def role_statements() -> dict[str, dict[str, Any]]:
+    """Return the policy statements of the crawler's role by purpose."""
     glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
     catalog = [f"{glue}:catalog", f"{glue}:database/sales", f"{glue}:table/sales/changes"]
-    group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws-glue/crawlers:*"
+    log_group = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws-glue/crawlers:*"
     return {
         "read": allow("glue:GetDatabase glue:GetTable glue:BatchGetPartition", *catalog),
         "write": allow("glue:UpdateTable", *catalog),
@@ -67,28 +68,29 @@ def permissions() -> dict[str, dict[str, Any]]:
         "refresh": allow("glue:UpdatePartition", *catalog),
         "list": allow("s3:GetBucketLocation s3:ListBucket", "arn:aws:s3:::lake"),
         "get": allow("s3:GetObject", "arn:aws:s3:::lake/lake/*"),
-        "log": allow("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", group),
+        "log": allow("logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents", log_group),
     }
 
 
-def make_role(*statements: dict[str, Any], service: str = "glue") -> None:
-    """Make the role `finder` anew; only crawlers of this account may wear it."""
+def create_role(*statements: dict[str, Any], service: str = "glue") -> None:
+    """Create or replace the role `finder`, which only the crawler `finder` may assume."""
     iam = aws("iam")
-    trusted = trust(service, Condition={"ArnLike": {"aws:SourceArn": CRAWLER}})
+    trust_policy = trust(service, Condition={"ArnLike": {"aws:SourceArn": CRAWLER}})
     try:
-        iam.create_role(RoleName="finder", AssumeRolePolicyDocument=trusted)
+        iam.create_role(RoleName="finder", AssumeRolePolicyDocument=trust_policy)
     except iam.exceptions.EntityAlreadyExistsException:
-        iam.update_assume_role_policy(RoleName="finder", PolicyDocument=trusted)
+        iam.update_assume_role_policy(RoleName="finder", PolicyDocument=trust_policy)
     grant("finder", *statements)
 
 
-def put(key: str, *rows: Any) -> None:
+def put_rows(key: str, *rows: Any) -> None:
     body = "".join(json.dumps(row) + "\n" for row in rows).encode()
-    zipped = gzip.compress(body) if key.endswith(".gz") else body
-    aws("s3").put_object(Bucket="lake", Key=key, Body=zipped)
+    if key.endswith(".gz"):
+        body = gzip.compress(body)
+    aws("s3").put_object(Bucket="lake", Key=key, Body=body)
 
 
-def definition(**members: Any) -> dict[str, Any]:
+def crawler_definition(**members: Any) -> dict[str, Any]:
     return {
         "Name": "finder",
         "Role": "finder",
@@ -99,34 +101,41 @@ def definition(**members: Any) -> dict[str, Any]:
     }
 
 
-def crawled(cloud: Cloud, **members: Any) -> dict[str, Any]:
-    """Crawl with the crawler `finder`, making it if need be, and return its last crawl."""
+def run_crawler(cloud: Cloud, **members: Any) -> dict[str, Any]:
+    """Run the crawler `finder`, creating it if necessary, and return its last crawl."""
     glue = aws("glue")
     if members or not glue.list_crawlers()["CrawlerNames"]:
-        glue.create_crawler(**definition(**members))
+        glue.create_crawler(**crawler_definition(**members))
     glue.start_crawler(Name="finder")
     cloud.run_until_idle()
-    return glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
+    return last_crawl()
+
+
+def last_crawl() -> dict[str, Any]:
+    crawl: dict[str, Any] = aws("glue").get_crawler(Name="finder")["Crawler"]["LastCrawl"]
+    return crawl
 
 
 def catalog_table() -> dict[str, Any]:
-    return aws("glue").get_table(DatabaseName="sales", Name="changes")["Table"]
+    table: dict[str, Any] = aws("glue").get_table(DatabaseName="sales", Name="changes")["Table"]
+    return table
 
 
 def column_types() -> dict[str, str]:
-    return {each["Name"]: each["Type"] for each in catalog_table()["StorageDescriptor"]["Columns"]}
+    columns = catalog_table()["StorageDescriptor"]["Columns"]
+    return {column["Name"]: column["Type"] for column in columns}
 
 
 def partitions() -> dict[str, Any]:
-    pages = aws("glue").get_paginator("get_partitions")
-    found = pages.paginate(DatabaseName="sales", TableName="changes").build_full_result()
-    return {"/".join(each["Values"]): each for each in found["Partitions"]}
+    """Return the table's partitions by their values, joined by slashes."""
+    paginator = aws("glue").get_paginator("get_partitions")
+    response = paginator.paginate(DatabaseName="sales", TableName="changes").build_full_result()
+    return {"/".join(partition["Values"]): partition for partition in response["Partitions"]}
 
 
 def log_lines() -> list[str]:
-    place = {"logGroupName": "/aws-glue/crawlers", "logStreamName": "finder"}
-    events = aws("logs").get_log_events(**place)["events"]
-    return [each["message"].partition("] ")[2] for each in events]
+    response = aws("logs").get_log_events(logGroupName="/aws-glue/crawlers", logStreamName="finder")
+    return [event["message"].partition("] ")[2] for event in response["events"]]
 
 
 def last_summary() -> Any:

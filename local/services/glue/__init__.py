@@ -1,4 +1,4 @@
-"""The laptop's Glue crawler: it reads the lake, and adds new columns to the catalog."""
+"""The laptop's Glue: moto's data catalog, and crawlers that add new columns to it."""
 
 from local.services.glue.service import Glue
 

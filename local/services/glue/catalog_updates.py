@@ -1,16 +1,21 @@
-"""What a crawl found, and how that is written down in the catalog."""
+"""Catalog updates: what a crawl found in a table's files, and how it is written to the catalog."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from local.services.glue.schema_inference import Type, hive, joined
+from local.services.glue.schema_inference import Fields, hive_type, merge_fields
 
-AT_ONCE = 100  # partitions that BatchCreatePartition and BatchUpdatePartition take
-LOOKED_UP_AT_ONCE = 1000  # partitions that BatchGetPartition takes
+if TYPE_CHECKING:
+    from types_boto3_glue.client import GlueClient
 
-# What UpdateTable takes of that which GetTable answers; the rest is Glue's own.
+PARTITIONS_PER_WRITE = 100  # BatchCreatePartition and BatchUpdatePartition accept no more.
+PARTITIONS_PER_LOOKUP = 1000  # BatchGetPartition accepts no more.
+
+# The members of GetTable's response that UpdateTable accepts; Glue sets the others itself.
 TABLE_INPUT = (
     "Name",
     "Description",
@@ -33,28 +38,28 @@ Log = Callable[[str], None]
 
 
 class CrawlFailed(Exception):
-    """Why a crawl could not go on, in the words that its LastCrawl shows."""
+    """The reason why a crawl failed, as its LastCrawl shows it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behavior:
-    """What a crawl may write, by the crawler's policy and configuration."""
+    """What a crawl may write, according to the crawler's policy and configuration."""
 
     crawler: str
-    updates: bool
+    updates_table: bool
     merges_new_columns: bool
     partitions_inherit: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a crawl wrote into the catalog."""
+    """How many tables and partitions a crawl wrote to the catalog."""
 
     tables_updated: int = 0
     partitions_added: int = 0
     partitions_updated: int = 0
 
-    def __add__(self, other: "Changes") -> "Changes":
+    def __add__(self, other: Changes) -> Changes:
         return Changes(
             self.tables_updated + other.tables_updated,
             self.partitions_added + other.partitions_added,
@@ -62,168 +67,208 @@ class Changes:
         )
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return what was done to tables and to partitions, without the zeros."""
-        done = {
+        """Return the counts by kind and action, without the zeros."""
+        all_counts = {
             "TABLE": {"UPDATE": self.tables_updated},
             "PARTITION": {"ADD": self.partitions_added, "UPDATE": self.partitions_updated},
         }
-        return {
-            kind: counts
-            for kind, each in done.items()
-            if (counts := {action: count for action, count in each.items() if count})
+        nonzero = {
+            kind: {action: count for action, count in counts.items() if count}
+            for kind, counts in all_counts.items()
         }
+        return {kind: counts for kind, counts in nonzero.items() if counts}
 
     def summary(self) -> str:
-        """Return the JSON text that ListCrawls gives as a crawl's summary."""
+        """Return the JSON that ListCrawls shows as a crawl's summary."""
         return json.dumps(self.counts())
 
-    def lines(self) -> Iterator[str]:
-        """Return what the crawler's log says of it."""
+    def log_lines(self) -> Iterator[str]:
+        """Yield the lines that the crawler logs about the changes."""
         for kind, counts in self.counts().items():
             yield f"Run Summary For {kind}:"
-            yield from (f"{action}: {count}" for action, count in counts.items())
+            for action, count in counts.items():
+                yield f"{action}: {count}"
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """The values of a folder such as `dt=2026-11-23/`, and the folder as it is spelt."""
+    """The values of a folder such as `dt=2026-11-23/`, and the folder as it is spelled."""
 
-    values: tuple[str, ...]
+    values: Values
     folder: str
 
 
 @dataclass(slots=True)
 class Target:
-    """A catalog table, and what was found under its location, by partition."""
+    """A catalog table, and the fields inferred from the files of each of its partitions."""
 
     database: str
     table: Mapping[str, Any]
-    found: dict[Partition, dict[str, Type]] = field(default_factory=dict)
+    fields_by_partition: dict[Partition, Fields] = field(default_factory=dict)
 
     @property
-    def place(self) -> dict[str, str]:
-        """The parameters that name the table in Glue's calls."""
-        return {"DatabaseName": self.database, "TableName": self.table["Name"]}
+    def name(self) -> str:
+        """The table's name."""
+        return str(self.table["Name"])
 
     @property
-    def keys(self) -> list[str]:
-        """The names of its partition keys, in lower case."""
+    def storage(self) -> dict[str, Any]:
+        """The table's storage descriptor."""
+        return dict(self.table["StorageDescriptor"])
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The table's parameters."""
+        return dict(self.table.get("Parameters", {}))
+
+    @property
+    def partition_keys(self) -> list[str]:
+        """The names of the partition keys, in lower case."""
         return [key["Name"].lower() for key in self.table.get("PartitionKeys", ())]
 
     @property
     def location(self) -> tuple[str, str]:
         """The bucket, and the prefix that ends with the table's folder."""
-        location = self.table["StorageDescriptor"]["Location"].removeprefix("s3://")
-        bucket, _, path = location.partition("/")
+        location: str = self.storage["Location"]
+        bucket, _, path = location.removeprefix("s3://").partition("/")
         prefix = path.strip("/")
         return bucket, f"{prefix}/" if prefix else ""
 
-    def columns_found(self) -> list[Column]:
-        """Return the columns of all partitions together, partition keys excepted."""
-        everything: dict[str, Type] = {}
-        for found in self.found.values():
-            everything = joined(everything, found)
-        keys = self.keys
-        return _as_columns({name: each for name, each in everything.items() if name not in keys})
+    def add_fields(self, partition: Partition, fields: Fields) -> None:
+        """Merge the fields of one file into those of its partition."""
+        known = self.fields_by_partition.get(partition, {})
+        self.fields_by_partition[partition] = merge_fields(known, fields)
+
+    def inferred_columns(self) -> list[Column]:
+        """Return the columns of all partitions together, without the partition keys."""
+        all_fields: Fields = {}
+        for fields in self.fields_by_partition.values():
+            all_fields = merge_fields(all_fields, fields)
+        for key in self.partition_keys:
+            all_fields.pop(key, None)
+        return _to_columns(all_fields)
 
 
-def _as_columns(fields: Mapping[str, Type]) -> list[Column]:
-    return [{"Name": name, "Type": hive(kind)} for name, kind in fields.items()]
+def _to_columns(fields: Fields) -> list[Column]:
+    return [{"Name": name, "Type": hive_type(type_)} for name, type_ in fields.items()]
 
 
-def written(glue: Any, target: Target, behavior: Behavior, log: Log) -> Changes:
-    """Write what is new about a table into the catalog, and return what that was."""
-    updated = _update_table(glue, target, behavior, log) if behavior.updates else 0
-    present = _partitions(glue, target)
-    added = _add_partitions(glue, target, behavior, present)
-    refreshed = _refresh_partitions(glue, target, present) if behavior.partitions_inherit else 0
-    return Changes(updated, added, refreshed)
+def write_table(glue: GlueClient, target: Target, behavior: Behavior, log: Log) -> Changes:
+    """Write what is new about a table and its partitions, and return what was written."""
+    tables_updated = 0
+    if behavior.updates_table and _update_table(glue, target, behavior):
+        tables_updated = 1
+        log(
+            f"INFO : Table {target.name} in database {target.database} "
+            "has been updated with new schema"
+        )
+    existing = _existing_partitions(glue, target)
+    added = _add_partitions(glue, target, behavior, existing)
+    updated = _update_partitions(glue, target, existing) if behavior.partitions_inherit else 0
+    return Changes(tables_updated, added, updated)
 
 
-def _update_table(glue: Any, target: Target, behavior: Behavior, log: Log) -> int:
-    """Write the table if there is something new, and return how many tables were written."""
-    before = target.table["StorageDescriptor"]["Columns"]
-    after = _columns_after(before, target.columns_found(), behavior)
-    parameters = {**target.table.get("Parameters", {}), "UPDATED_BY_CRAWLER": behavior.crawler}
-    if after == before and parameters == target.table.get("Parameters"):
-        return 0
-    storage = {**target.table["StorageDescriptor"], "Columns": after}
+def _update_table(glue: GlueClient, target: Target, behavior: Behavior) -> bool:
+    """Update the table if something is new, and return whether it was."""
+    old_columns = target.storage["Columns"]
+    new_columns = _merge_columns(old_columns, target.inferred_columns(), behavior)
+    parameters = {**target.parameters, "UPDATED_BY_CRAWLER": behavior.crawler}
+    if new_columns == old_columns and parameters == target.parameters:
+        return False
+    storage = {**target.storage, "Columns": new_columns}
     target.table = {**target.table, "StorageDescriptor": storage, "Parameters": parameters}
-    known = {name: target.table[name] for name in TABLE_INPUT if name in target.table}
-    glue.update_table(DatabaseName=target.database, TableInput=known)
-    name = target.table["Name"]
-    log(f"INFO : Table {name} in database {target.database} has been updated with new schema")
-    return 1
+    table_input: Any = {
+        member: target.table[member] for member in TABLE_INPUT if member in target.table
+    }
+    glue.update_table(DatabaseName=target.database, TableInput=table_input)
+    return True
 
 
-def _columns_after(before: list[Column], found: list[Column], behavior: Behavior) -> list[Column]:
-    """Return a table's columns after a crawl: merging keeps all that are there, as they are."""
+def _merge_columns(old: list[Column], inferred: list[Column], behavior: Behavior) -> list[Column]:
+    """Return a table's columns after a crawl; merging keeps the existing ones unchanged."""
     if not behavior.merges_new_columns:
-        return found or before
-    names = {column["Name"].lower() for column in before}
-    return [*before, *(column for column in found if column["Name"] not in names)]
+        return inferred or old
+    names = {column["Name"].lower() for column in old}
+    return [*old, *(column for column in inferred if column["Name"] not in names)]
 
 
-def _partitions(glue: Any, target: Target) -> dict[Values, Mapping[str, Any]]:
-    """Return those of the found partitions that the catalog already has."""
-    wanted = [{"Values": list(each.values)} for each in target.found if each.values]
-    there: dict[Values, Mapping[str, Any]] = {}
-    for chunk in _chunks(wanted, LOOKED_UP_AT_ONCE):
-        answer = glue.batch_get_partition(**target.place, PartitionsToGet=chunk)
-        there |= {tuple(each["Values"]): each for each in answer["Partitions"]}
-    return there
+def _existing_partitions(glue: GlueClient, target: Target) -> dict[Values, Mapping[str, Any]]:
+    """Return the crawled partitions that the catalog already has."""
+    # JSON of the shape that the call needs.
+    keys: list[Any] = [
+        {"Values": list(partition.values)}
+        for partition in target.fields_by_partition
+        if partition.values
+    ]
+    existing: dict[Values, Mapping[str, Any]] = {}
+    for chunk in _chunks(keys, PARTITIONS_PER_LOOKUP):
+        response = glue.batch_get_partition(
+            DatabaseName=target.database, TableName=target.name, PartitionsToGet=chunk
+        )
+        for partition in response["Partitions"]:
+            existing[tuple(partition["Values"])] = partition
+    return existing
 
 
 def _add_partitions(
-    glue: Any, target: Target, behavior: Behavior, present: Mapping[Values, Any]
+    glue: GlueClient, target: Target, behavior: Behavior, existing: Mapping[Values, Any]
 ) -> int:
-    """Create the partitions that the catalog lacks, and return how many that were."""
+    """Create the partitions that the catalog lacks, and return how many."""
     missing = [
         _partition_input(target, partition, behavior)
-        for partition in target.found
-        if partition.values and partition.values not in present
+        for partition in target.fields_by_partition
+        if partition.values and partition.values not in existing
     ]
-    for chunk in _chunks(missing, AT_ONCE):
-        _raise_first(glue.batch_create_partition(**target.place, PartitionInputList=chunk))
+    for chunk in _chunks(missing, PARTITIONS_PER_WRITE):
+        response = glue.batch_create_partition(
+            DatabaseName=target.database, TableName=target.name, PartitionInputList=chunk
+        )
+        _raise_first_error(response)
     return len(missing)
 
 
-def _partition_input(target: Target, partition: Partition, behavior: Behavior) -> dict[str, Any]:
-    storage, told = target.table["StorageDescriptor"], target.table.get("Parameters", {})
-    inherits = behavior.partitions_inherit
-    own = storage["Columns"] if inherits else _as_columns(target.found[partition])
-    location = f"{storage['Location'].rstrip('/')}/{partition.folder}"
+def _partition_input(target: Target, partition: Partition, behavior: Behavior) -> Any:
+    if behavior.partitions_inherit:
+        columns = target.storage["Columns"]
+    else:
+        columns = _to_columns(target.fields_by_partition[partition])
+    location = f"{target.storage['Location'].rstrip('/')}/{partition.folder}"
     return {
         "Values": list(partition.values),
-        "StorageDescriptor": {**storage, "Columns": own, "Location": location},
-        "Parameters": {name: told[name] for name in PARTITION_PARAMETERS if name in told},
+        "StorageDescriptor": {**target.storage, "Columns": columns, "Location": location},
+        "Parameters": {
+            name: value for name, value in target.parameters.items() if name in PARTITION_PARAMETERS
+        },
     }
 
 
-def _refresh_partitions(glue: Any, target: Target, present: Mapping[Values, Any]) -> int:
-    """Give the table's columns to partitions that have others, and return how many had."""
-    wanted = target.table["StorageDescriptor"]["Columns"]
-    own = {values: each.get("StorageDescriptor", {}) for values, each in present.items()}
-    stale = [each for values, each in present.items() if own[values].get("Columns") != wanted]
-    entries = [
-        {
-            "PartitionValueList": each["Values"],
-            "PartitionInput": {
-                "Values": each["Values"],
-                "StorageDescriptor": {**own[tuple(each["Values"])], "Columns": wanted},
-                "Parameters": each.get("Parameters", {}),
-            },
+def _update_partitions(glue: GlueClient, target: Target, existing: Mapping[Values, Any]) -> int:
+    """Give the table's columns to partitions that have others, and return how many."""
+    columns = target.storage["Columns"]
+    entries: list[Any] = []
+    for partition in existing.values():
+        storage = partition.get("StorageDescriptor", {})
+        if storage.get("Columns") == columns:
+            continue
+        partition_input = {
+            "Values": partition["Values"],
+            "StorageDescriptor": {**storage, "Columns": columns},
+            "Parameters": partition.get("Parameters", {}),
         }
-        for each in stale
-    ]
-    for chunk in _chunks(entries, AT_ONCE):
-        _raise_first(glue.batch_update_partition(**target.place, Entries=chunk))
-    return len(stale)
+        entries.append(
+            {"PartitionValueList": partition["Values"], "PartitionInput": partition_input}
+        )
+    for chunk in _chunks(entries, PARTITIONS_PER_WRITE):
+        response = glue.batch_update_partition(
+            DatabaseName=target.database, TableName=target.name, Entries=chunk
+        )
+        _raise_first_error(response)
+    return len(entries)
 
 
-def _raise_first(answer: Mapping[str, Any]) -> None:
-    """Fail on the first error of a batch; a partition that somebody else just made is none."""
-    for error in answer.get("Errors", ()):
+def _raise_first_error(response: Mapping[str, Any]) -> None:
+    """Raise the first error of a batch, except for a partition that exists by now."""
+    for error in response.get("Errors", ()):
         detail = error["ErrorDetail"]
         if detail["ErrorCode"] != "AlreadyExistsException":
             raise CrawlFailed(f"{detail['ErrorCode']}: {detail.get('ErrorMessage', '')}")

@@ -1,8 +1,10 @@
-"""One crawl of catalog tables: look into the objects under each, then write what is new."""
+"""One crawl of catalog tables: read a sample of each table's objects, then update the catalog."""
+
+from __future__ import annotations
 
 import zlib
 from collections.abc import Generator, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from botocore.exceptions import ClientError
@@ -14,104 +16,113 @@ from local.services.glue.catalog_updates import (
     Log,
     Partition,
     Target,
-    written,
+    write_table,
 )
-from local.services.glue.schema_inference import Type, columns, documents, joined
+from local.services.glue.schema_inference import Fields, infer_columns, parse_documents
 
-READ = 2**20  # bytes of each file that a classifier looks at
-READ_FOR_A_RECORD = 10 * READ  # if no record ends within those
-A_STEP = 50  # objects that are read in one step
+if TYPE_CHECKING:
+    from types_boto3_glue.client import GlueClient
+    from types_boto3_s3.client import S3Client
+
+SAMPLE_BYTES = 2**20  # A classifier looks at this much of each file,
+LONG_SAMPLE_BYTES = 10 * SAMPLE_BYTES  # or at this much if no record ends within that.
+OBJECTS_PER_TICK = 50
 
 
-def crawl(
-    glue: Any, s3: Any, tables: Iterable[tuple[str, str]], behavior: Behavior, log: Log
+def crawl_tables(
+    glue: GlueClient,
+    s3: S3Client,
+    tables: Iterable[tuple[str, str]],
+    behavior: Behavior,
+    log: Log,
 ) -> Generator[None, None, Changes]:
-    """Read and then write the (database, table) pairs, in steps; return what was written."""
-    targets = [Target(database, _table(glue, database, name)) for database, name in tables]
+    """Read, then write the (database, table) pairs in bounded steps; return what was written."""
+    targets = [Target(database, _get_table(glue, database, name)) for database, name in tables]
     for target in targets:
-        yield from _read(s3, target, log)
+        yield from _read_objects(s3, target, log)
     log(f"BENCHMARK : Classification complete, writing results to database {targets[0].database}")
     changes = Changes()
     for target in targets:
-        changes += written(glue, target, behavior, log)
+        changes += write_table(glue, target, behavior, log)
         yield
     log("BENCHMARK : Finished writing to Catalog")
     return changes
 
 
-def _table(glue: Any, database: str, name: str) -> Mapping[str, Any]:
+def _get_table(glue: GlueClient, database: str, name: str) -> Mapping[str, Any]:
     try:
         glue.get_database(Name=database)
         table = glue.get_table(DatabaseName=database, Name=name)["Table"]
     except glue.exceptions.EntityNotFoundException:
         raise CrawlFailed(f"Table {name} in database {database} was not found") from None
-    storage = {"Columns": [], **table.get("StorageDescriptor", {})}
+    storage: dict[str, Any] = {"Columns": [], **table.get("StorageDescriptor", {})}
     if not storage.get("Location", "").startswith("s3://"):
         raise CrawlFailed(f"Table {name} in database {database} has no location in S3")
     return {**table, "StorageDescriptor": storage}
 
 
-def _read(s3: Any, target: Target, log: Log) -> Iterator[None]:
-    """Find out the columns of each object; what cannot be read or understood is only logged."""
+def _read_objects(s3: S3Client, target: Target, log: Log) -> Iterator[None]:
+    """Infer the fields of each object; unreadable objects are only logged, as on AWS."""
     bucket, prefix = target.location
-    s3.get_bucket_location(Bucket=bucket)  # A crawler looks first where its data lies.
+    s3.get_bucket_location(Bucket=bucket)  # A crawler makes this call first, and needs the right.
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    entries = (entry for page in pages for entry in page.get("Contents", ()) if entry["Size"])
-    for number, entry in enumerate(entries, 1):
+    objects = (entry for page in pages for entry in page.get("Contents", ()) if entry["Size"])
+    for number, entry in enumerate(objects, 1):
         _read_object(s3, target, entry["Key"], log)
-        if number % A_STEP == 0:
+        if number % OBJECTS_PER_TICK == 0:
             yield
     yield
 
 
-def _read_object(s3: Any, target: Target, key: str, log: Log) -> None:
+def _read_object(s3: S3Client, target: Target, key: str, log: Log) -> None:
     bucket, prefix = target.location
-    partition = _partition(key.removeprefix(prefix), target.keys)
+    partition = _parse_partition(key.removeprefix(prefix), target.partition_keys)
     try:
-        fields = _columns_of(s3, bucket, key)
+        fields = _infer_fields(s3, bucket, key)
     except ClientError as error:
-        # A crawl whose role may not read an object succeeds on AWS; only its log tells.
+        # On AWS a crawl without access to an object succeeds; only its log shows the error.
         log(f"ERROR : {error.response['Error']['Message']} retrieving file at s3://{bucket}/{key}")
         return
     if partition is None or not fields:
         log(f"INFO : Some files do not match the schema detected: {bucket}/{key}")
         return
-    target.found[partition] = joined(target.found.get(partition), fields)
+    target.add_fields(partition, fields)
 
 
-def _columns_of(s3: Any, bucket: str, key: str) -> dict[str, Type]:
-    """Return the columns of the beginning of an object; none if it is not JSON."""
-    for most in (READ, READ_FOR_A_RECORD):
-        answer = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{most - 1}")
-        text = unzipped(answer["Body"].read(), most).decode(errors="ignore")
+def _infer_fields(s3: S3Client, bucket: str, key: str) -> Fields:
+    """Return the fields at the beginning of an object; none if it is not JSON."""
+    for sample_bytes in (SAMPLE_BYTES, LONG_SAMPLE_BYTES):
+        response = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{sample_bytes - 1}")
+        sample = decompress_sample(response["Body"].read(), sample_bytes)
         try:
-            if found := columns(documents(text)):
-                return found
-        except RecursionError:  # JSON that is nested too deeply to be anybody's row.
+            fields = infer_columns(parse_documents(sample.decode(errors="ignore")))
+        except RecursionError:  # The JSON is nested too deeply to be a row.
             break
+        if fields:
+            return fields
     return {}
 
 
-def unzipped(body: bytes, most: int = READ) -> bytes:
-    """Return the first bytes of a file as they are read, whether it is gzipped or not.
+def decompress_sample(body: bytes, max_bytes: int = SAMPLE_BYTES) -> bytes:
+    """Return the first bytes of a file, decompressed if it is gzipped.
 
-    A gzipped file may be several, one after the other, and its end may be cut off.
+    A gzipped file may have several members, and its end may be cut off.
     """
     text = b""
-    while body.startswith(b"\x1f\x8b") and len(text) < most:
+    while body.startswith(b"\x1f\x8b") and len(text) < max_bytes:
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
         try:
-            text += member.decompress(body, most - len(text))
+            text += member.decompress(body, max_bytes - len(text))
         except zlib.error:
             break
         body = member.unused_data
-    return text or body[:most]
+    return text or body[:max_bytes]
 
 
-def _partition(path: str, keys: list[str]) -> Partition | None:
+def _parse_partition(path: str, keys: list[str]) -> Partition | None:
     """Return the partition of a path such as `dt=2026-11-23/x.gz`; None if its folders differ."""
     folder = path.rpartition("/")[0] if keys else ""
-    pairs = [unquote(each).partition("=") for each in folder.split("/") if each]
+    pairs = [unquote(part).partition("=") for part in folder.split("/") if part]
     if [name.lower() for name, _, _ in pairs] != keys:
         return None
     return Partition(tuple(value for _, _, value in pairs), f"{folder}/")

@@ -1,155 +1,174 @@
-"""Glue's operations on crawlers, for moto only records that there are some."""
+"""The Glue crawler API: moto stores crawlers but never runs them."""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from moto.utilities.utils import get_partition
 
 from local.core.request import AwsError
 from local.core.server import ACCOUNT, Cloud
-from local.services.glue.crawler_state import Crawler, Run, described, metrics, recorded
-from local.services.glue.validation import Definition, checked, invalid
+from local.services.glue.crawler_state import (
+    Crawl,
+    Crawler,
+    crawler_metrics,
+    describe_crawl,
+    describe_crawler,
+)
+from local.services.glue.validation import Definition, invalid_input, validate_definition
 from local.services.iam.roles import assume_role_context, is_assumable
 
 PRINCIPAL = "glue.amazonaws.com"
 Params = Mapping[str, Any]
+T = TypeVar("T")
 
 
-class Crawlers:
-    """The crawlers of the account, and the operations that make, change and start them."""
+class CrawlerApi:
+    """The crawlers of the account, and the operations that create, change and start them."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._by_name: dict[str, Crawler] = {}
         self.operations: Mapping[str, Callable[[Params], Params]] = {
-            "CreateCrawler": self._create,
-            "UpdateCrawler": self._update,
-            "DeleteCrawler": self._delete,
-            "GetCrawler": lambda params: {"Crawler": self._described(self._named(params["Name"]))},
-            "GetCrawlers": self._get_all,
-            "BatchGetCrawlers": self._get_some,
-            "ListCrawlers": self._list,
-            "StartCrawler": self._start,
-            "StopCrawler": self._stop,
+            "CreateCrawler": self._create_crawler,
+            "UpdateCrawler": self._update_crawler,
+            "DeleteCrawler": self._delete_crawler,
+            "GetCrawler": self._get_crawler,
+            "GetCrawlers": self._get_crawlers,
+            "BatchGetCrawlers": self._batch_get_crawlers,
+            "ListCrawlers": self._list_crawlers,
+            "StartCrawler": self._start_crawler,
+            "StopCrawler": self._stop_crawler,
             "ListCrawls": self._list_crawls,
-            "GetCrawlerMetrics": self._metrics,
+            "GetCrawlerMetrics": self._get_crawler_metrics,
         }
 
-    def all(self) -> list[Crawler]:
+    def crawlers(self) -> list[Crawler]:
         """Return every crawler."""
         return list(self._by_name.values())
 
-    def _create(self, params: Params) -> Params:
+    def _create_crawler(self, params: Params) -> Params:
         definition = dict(params)
         tags = definition.pop("Tags", {})
         if params["Name"] in self._by_name:
             raise AwsError("AlreadyExistsException", f"Crawler {params['Name']} already exists")
-        crawler = self._checked(definition)
+        crawler = self._build_crawler(definition)
         if tags:
             self._cloud.client("glue").tag_resource(ResourceArn=crawler.arn, TagsToAdd=tags)
         self._by_name[crawler.name] = crawler
         return {}
 
-    def _update(self, params: Params) -> Params:
-        before = self._at_rest(params["Name"])
-        after = self._checked({**before.definition, **params})
-        after.created, after.version, after.runs = before.created, before.version + 1, before.runs
-        self._by_name[after.name] = after
+    def _update_crawler(self, params: Params) -> Params:
+        old = self._ready_crawler(params["Name"])
+        new = self._build_crawler({**old.definition, **params})
+        new.created_at = old.created_at
+        new.version = old.version + 1
+        new.crawls = old.crawls
+        self._by_name[new.name] = new
         return {}
 
-    def _delete(self, params: Params) -> Params:
-        crawler = self._at_rest(params["Name"])
-        if names := list(self._tags(crawler)):
+    def _delete_crawler(self, params: Params) -> Params:
+        crawler = self._ready_crawler(params["Name"])
+        tag_keys = list(self._tags(crawler))
+        if tag_keys:
             glue = self._cloud.client("glue")
-            glue.untag_resource(ResourceArn=crawler.arn, TagsToRemove=names)
+            glue.untag_resource(ResourceArn=crawler.arn, TagsToRemove=tag_keys)
         del self._by_name[crawler.name]
         return {}
 
-    def _start(self, params: Params) -> Params:
-        crawler = self._named(params["Name"])
-        if not crawler.start(Run(str(uuid4()), self._cloud.clock.now())):
+    def _start_crawler(self, params: Params) -> Params:
+        crawler = self._crawler(params["Name"])
+        if not crawler.start(Crawl(str(uuid4()), self._cloud.clock.now())):
             message = f"Crawler with name {crawler.name} has already started"
             raise AwsError("CrawlerRunningException", message)
         return {}
 
-    def _stop(self, params: Params) -> Params:
-        crawler = self._named(params["Name"])
-        stopping = crawler.state == "STOPPING"
+    def _stop_crawler(self, params: Params) -> Params:
+        crawler = self._crawler(params["Name"])
+        was_stopping = crawler.state == "STOPPING"
         if not crawler.stop("STOPPED"):
-            code = "CrawlerStoppingException" if stopping else "CrawlerNotRunningException"
+            code = "CrawlerStoppingException" if was_stopping else "CrawlerNotRunningException"
             raise AwsError(code, f"Crawler with name {crawler.name} isn't running")
         return {}
 
-    def _get_all(self, params: Params) -> Params:
-        page, more = _page(self.all(), params)
-        return {"Crawlers": [self._described(crawler) for crawler in page], **more}
+    def _get_crawler(self, params: Params) -> Params:
+        return {"Crawler": self._describe(self._crawler(params["Name"]))}
 
-    def _get_some(self, params: Params) -> Params:
+    def _get_crawlers(self, params: Params) -> Params:
+        page, next_token = _page(self.crawlers(), params)
+        return {"Crawlers": [self._describe(crawler) for crawler in page], **next_token}
+
+    def _batch_get_crawlers(self, params: Params) -> Params:
         names = params["CrawlerNames"]
-        there = [self._described(self._by_name[name]) for name in names if name in self._by_name]
+        crawlers = [self._by_name[name] for name in names if name in self._by_name]
         return {
-            "Crawlers": there,
+            "Crawlers": [self._describe(crawler) for crawler in crawlers],
             "CrawlersNotFound": [name for name in names if name not in self._by_name],
         }
 
-    def _list(self, params: Params) -> Params:
-        wanted = params.get("Tags", {}).items()
-        found = self.all()
-        if wanted:
-            found = [crawler for crawler in found if wanted <= self._tags(crawler).items()]
-        page, more = _page([crawler.name for crawler in found], params)
-        return {"CrawlerNames": page, **more}
+    def _list_crawlers(self, params: Params) -> Params:
+        crawlers = self.crawlers()
+        tags = params.get("Tags", {}).items()
+        if tags:
+            crawlers = [crawler for crawler in crawlers if tags <= self._tags(crawler).items()]
+        page, next_token = _page([crawler.name for crawler in crawlers], params)
+        return {"CrawlerNames": page, **next_token}
 
     def _list_crawls(self, params: Params) -> Params:
         if params.get("Filters"):
-            raise invalid("Filters of ListCrawls are not modelled by the laptop cloud.")
-        crawler = self._named(params["CrawlerName"])
-        page, more = _page(crawler.runs[::-1], params)
-        return {"Crawls": [recorded(crawler, run) for run in page], **more}
+            raise invalid_input("Filters of ListCrawls are not modelled by the laptop cloud.")
+        crawler = self._crawler(params["CrawlerName"])
+        page, next_token = _page(crawler.crawls[::-1], params)
+        return {"Crawls": [describe_crawl(crawler, crawl) for crawl in page], **next_token}
 
-    def _metrics(self, params: Params) -> Params:
+    def _get_crawler_metrics(self, params: Params) -> Params:
         names = params.get("CrawlerNameList") or list(self._by_name)
-        page, more = _page([self._named(name) for name in names], params)
-        return {"CrawlerMetricsList": [metrics(crawler) for crawler in page], **more}
+        page, next_token = _page([self._crawler(name) for name in names], params)
+        return {"CrawlerMetricsList": [crawler_metrics(crawler) for crawler in page], **next_token}
 
-    def _described(self, crawler: Crawler) -> Params:
-        return described(crawler, self._cloud.clock.now())
+    def _describe(self, crawler: Crawler) -> Params:
+        return describe_crawler(crawler, self._cloud.clock.now())
 
-    def _named(self, name: str) -> Crawler:
+    def _crawler(self, name: str) -> Crawler:
         if name not in self._by_name:
             message = f"Crawler entry with name {name} does not exist"
             raise AwsError("EntityNotFoundException", message)
         return self._by_name[name]
 
-    def _at_rest(self, name: str) -> Crawler:
-        crawler = self._named(name)
+    def _ready_crawler(self, name: str) -> Crawler:
+        crawler = self._crawler(name)
         if crawler.state != "READY":
             message = f"Crawler with name {name} is {crawler.state.lower()}"
             raise AwsError("CrawlerRunningException", message)
         return crawler
 
     def _tags(self, crawler: Crawler) -> dict[str, str]:
-        return self._cloud.client("glue").get_tags(ResourceArn=crawler.arn)["Tags"]
+        tags: dict[str, str] = self._cloud.client("glue").get_tags(ResourceArn=crawler.arn)["Tags"]
+        return tags
 
-    def _checked(self, definition: Definition) -> Crawler:
-        """Return a new crawler of that definition, unless AWS would refuse it."""
-        region, now = self._cloud.region, self._cloud.clock.now()
-        crawler = Crawler(checked(definition), get_partition(region), region, ACCOUNT, now, now)
-        keys = {**assume_role_context(crawler.role, PRINCIPAL), "aws:SourceArn": crawler.arn}
-        if not is_assumable(self._cloud.client("iam"), crawler.role, PRINCIPAL, keys):
-            raise invalid(
+    def _build_crawler(self, definition: Definition) -> Crawler:
+        """Return a new crawler, or raise the error with which AWS rejects its definition."""
+        region = self._cloud.region
+        now = self._cloud.clock.now()
+        complete = validate_definition(definition)
+        crawler = Crawler(complete, get_partition(region), region, ACCOUNT, now, now)
+        context = {**assume_role_context(crawler.role, PRINCIPAL), "aws:SourceArn": crawler.arn}
+        if not is_assumable(self._cloud.client("iam"), crawler.role, PRINCIPAL, context):
+            raise invalid_input(
                 "Service is unable to assume provided role. Please verify role's TrustPolicy."
             )
         return crawler
 
 
-def _page(items: list[Any], params: Params) -> tuple[list[Any], dict[str, str]]:
-    """Return one page of an answer, and the token of the next if there is one."""
+def _page(items: list[T], params: Params) -> tuple[list[T], dict[str, str]]:
+    """Return one page of items, and the response member NextToken if there are more."""
     token = params.get("NextToken") or "0"
     if not re.fullmatch("[0-9]{1,9}", token):
-        raise invalid(f"NextToken {token} is not one that an answer gave.")
+        raise invalid_input(f"NextToken {token} is invalid.")
     start = int(token)
     end = start + params.get("MaxResults", 1000)
-    return items[start:end], {"NextToken": str(end)} if end < len(items) else {}
+    next_token = {"NextToken": str(end)} if end < len(items) else {}
+    return items[start:end], next_token

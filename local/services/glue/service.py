@@ -1,4 +1,4 @@
-"""Glue: crawlers that crawl, step by step, and names folded as the catalog folds them."""
+"""Glue: crawlers that really crawl, and catalog names folded to lower case as on AWS."""
 
 import json
 import time
@@ -12,14 +12,15 @@ from local.core.request import ApiRequest, ApiResponse, json_response
 from local.core.server import Cloud
 from local.core.service import Service
 from local.services.glue.catalog_updates import Changes, CrawlFailed, Log
-from local.services.glue.crawl import crawl
-from local.services.glue.crawler_api import PRINCIPAL, Crawlers
-from local.services.glue.crawler_state import LOG_GROUP, Crawler, Run
-from local.services.glue.validation import behavior, invalid, tables
+from local.services.glue.crawl import crawl_tables
+from local.services.glue.crawler_api import PRINCIPAL, CrawlerApi
+from local.services.glue.crawler_state import LOG_GROUP, Crawl, Crawler
+from local.services.glue.validation import crawl_behavior, invalid_input, target_tables
 
 FAILURES = (ClientError, BotoCoreError, CrawlFailed)
-KILLED = "Internal Service Exception"
-NAMED_BY_NAME = frozenset(
+KILLED_MESSAGE = "Internal Service Exception"
+# Operations whose parameter `Name` is the name of a database or a table.
+OPERATIONS_WITH_NAME = frozenset(
     f"{verb}{kind}"
     for verb in ("Get", "Update", "Delete")
     for kind in ("Database", "Table", "TableVersion", "TableVersions")
@@ -27,78 +28,78 @@ NAMED_BY_NAME = frozenset(
 
 
 class Glue(Service):
-    """The data catalog: moto keeps it, and crawlers add to it what they find."""
+    """moto's data catalog, and crawlers that add to it what they find in S3."""
 
     credential_scopes = ("glue",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._crawlers = Crawlers(cloud)
+        self._crawler_api = CrawlerApi(cloud)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call about crawlers, and moto's to the catalog's own."""
-        if operation := self._crawlers.operations.get(request.operation):
+        """Return our response to a crawler operation, and moto's to a catalog operation."""
+        operation = self._crawler_api.operations.get(request.operation)
+        if operation is not None:
             return json_response(operation(request.params))
         if "Crawl" in request.operation:
-            raise invalid(f"{request.operation} is not modelled by the laptop cloud.")
-        params = request.params
-        folded = folded_names(request.operation, params)
-        return (
-            self.cloud.forward_to_moto(request, json.dumps(folded).encode())
-            if folded != params
-            else None
-        )
+            raise invalid_input(f"{request.operation} is not modelled by the laptop cloud.")
+        params = fold_names(request.operation, request.params)
+        if params == request.params:
+            return None
+        return self.cloud.forward_to_moto(request, json.dumps(params).encode())
 
     def tick(self) -> bool:
-        """Bring each crawl that is under way one piece further."""
-        busy = [crawler for crawler in self._crawlers.all() if crawler.state != "READY"]
+        """Advance each running crawl by one step, and return whether there was any."""
+        busy = [crawler for crawler in self._crawler_api.crawlers() if crawler.state != "READY"]
         for crawler in busy:
-            self._advance(crawler, crawler.runs[-1])
+            self._advance(crawler, crawler.crawls[-1])
         return bool(busy)
 
     def restart(self) -> None:
-        """Let each crawl that is under way fail; whoever started it starts it again."""
-        for crawler in self._crawlers.all():
+        """Fail each running crawl; its caller must start it again."""
+        for crawler in self._crawler_api.crawlers():
             if crawler.state == "RUNNING":
-                crawler.runs[-1].error = KILLED
+                crawler.crawls[-1].error = KILLED_MESSAGE
                 crawler.stop("FAILED")
 
-    def _advance(self, crawler: Crawler, run: Run) -> None:
-        """Do a piece of the work; a crawl whose work is over stays STOPPING for one step."""
+    def _advance(self, crawler: Crawler, crawl: Crawl) -> None:
+        """Do one step; a crawler stays STOPPING for one tick after its crawl has ended."""
         if crawler.state == "STOPPING":
-            run.work = None
-            crawler.rest(self.cloud.clock.now())
+            crawl.steps = None
+            crawler.become_ready(self.cloud.clock.now())
             return
-        run.work = run.work or self._work(crawler, run)
+        if crawl.steps is None:
+            crawl.steps = self._steps(crawler, crawl)
         try:
-            next(run.work)
+            next(crawl.steps)
         except StopIteration as end:
-            run.changes = end.value
+            crawl.changes = end.value
             crawler.stop("COMPLETED")
         except FAILURES as error:
-            run.error = _reason(error)
+            crawl.error = _error_message(error)
             crawler.stop("FAILED")
 
-    def _work(self, crawler: Crawler, run: Run) -> Generator[None, None, Changes]:
-        """Crawl as the crawler's role, and tell its log what happens."""
-        log = self._log(crawler, run.run_id)
+    def _steps(self, crawler: Crawler, crawl: Crawl) -> Generator[None, None, Changes]:
+        """Crawl with the crawler's role, and log what happens."""
+        log = self._log_writer(crawler, crawl.crawl_id)
         log(f"BENCHMARK : Running Start Crawl for Crawler {crawler.name}")
         yield
-        acting = (crawler.role, PRINCIPAL, crawler.arn)
-        glue, s3 = (self.cloud.client(service, *acting) for service in ("glue", "s3"))
-        targets, may = tables(crawler.definition), behavior(crawler.definition)
+        glue = self.cloud.client("glue", crawler.role, PRINCIPAL, crawler.arn)
+        s3 = self.cloud.client("s3", crawler.role, PRINCIPAL, crawler.arn)
+        tables = target_tables(crawler.definition)
+        behavior = crawl_behavior(crawler.definition)
         try:
-            changes = yield from crawl(glue, s3, targets, may, log)
+            changes = yield from crawl_tables(glue, s3, tables, behavior, log)
         except FAILURES as error:
-            log(f"ERROR : {_reason(error)}")
+            log(f"ERROR : {_error_message(error)}")
             raise
-        for line in changes.lines():
+        for line in changes.log_lines():
             log(f"INFO : {line}")
         log("BENCHMARK : Crawler has finished running and is in state READY")
         return changes
 
-    def _log(self, crawler: Crawler, run_id: str) -> Log:
-        """Return what writes a line into the crawler's log stream, which it makes if need be."""
+    def _log_writer(self, crawler: Crawler, crawl_id: str) -> Log:
+        """Return a function that writes a line to the crawler's log stream, creating it first."""
         logs = self.cloud.client("logs", crawler.role, PRINCIPAL, crawler.arn)
         stream = {"logGroupName": LOG_GROUP, "logStreamName": crawler.name}
         with suppress(logs.exceptions.ResourceAlreadyExistsException):
@@ -107,17 +108,20 @@ class Glue(Service):
             logs.create_log_stream(**stream)
 
         def log(text: str) -> None:
-            # By the real clock: moto drops events that lie far ahead of it.
-            event = {"timestamp": int(time.time() * 1000), "message": f"[{run_id}] {text}"}
+            # moto drops events far in the future, so use the real clock, not the simulated one.
+            event = {"timestamp": int(time.time() * 1000), "message": f"[{crawl_id}] {text}"}
             logs.put_log_events(**stream, logEvents=[event])
 
         return log
 
 
-def folded_names(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def fold_names(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return a call's parameters with the names of databases and tables in lower case."""
     folded = dict(params)
-    for member in ("DatabaseName", "TableName", *(["Name"] if operation in NAMED_BY_NAME else [])):
+    name_members = ["DatabaseName", "TableName"]
+    if operation in OPERATIONS_WITH_NAME:
+        name_members.append("Name")
+    for member in name_members:
         if member in params:
             folded[member] = params[member].lower()
     for member in ("DatabaseInput", "TableInput"):
@@ -128,6 +132,8 @@ def folded_names(operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return folded
 
 
-def _reason(error: Exception) -> str:
-    """Return why a crawl failed, as its LastCrawl says it."""
-    return error.response["Error"]["Message"] if isinstance(error, ClientError) else str(error)
+def _error_message(error: Exception) -> str:
+    """Return the reason for a failed crawl as its LastCrawl shows it."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Message"]
+    return str(error)

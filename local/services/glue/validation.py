@@ -1,4 +1,4 @@
-"""What a crawler may be: the rules by which CreateCrawler and UpdateCrawler refuse one."""
+"""Validation of crawler definitions for CreateCrawler and UpdateCrawler."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ DEFAULTS: Definition = {
     "LineageConfiguration": {"CrawlerLineageSettings": "DISABLE"},
     "RecrawlPolicy": {"RecrawlBehavior": "CRAWL_EVERYTHING"},
 }
-POLICY = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE"}
+DEFAULT_POLICY = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE"}
 POLICY_CHOICES = {
     "UpdateBehavior": ("LOG", "UPDATE_IN_DATABASE"),
     "DeleteBehavior": ("LOG", "DELETE_FROM_DATABASE", "DEPRECATE_IN_DATABASE"),
@@ -30,16 +30,16 @@ TARGET_KINDS = (
     "HudiTargets",
 )
 
-# What AWS does with more of these than this value, the laptop cloud does not.
-_ONLY_MODELLED: Mapping[str, Any] = {
+# The laptop cloud models no other value of these members.
+_MODELLED_VALUES: Mapping[str, Any] = {
     **DEFAULTS,
     "Schedule": "",
     "CrawlerSecurityConfiguration": "",
     "LakeFormationConfiguration": {"UseLakeFormationCredentials": False, "AccountId": ""},
 }
 
-# The form of `Configuration`: each key's form, or the values that it may have, or their type.
-_CONFIGURATION: Mapping[str, Any] = {
+# The schema of `Configuration`: a dict of members, a tuple of allowed values, or a type.
+_CONFIGURATION_SCHEMA: Mapping[str, Any] = {
     "Version": (1.0,),
     "CrawlerOutput": {
         "Partitions": {"AddOrUpdateBehavior": ("InheritFromTable",)},
@@ -53,20 +53,20 @@ _CONFIGURATION: Mapping[str, Any] = {
 }
 
 
-def checked(definition: Definition) -> Definition:
-    """Return the definition, its defaults filled in; raise what AWS would answer if it is wrong."""
+def validate_definition(definition: Definition) -> Definition:
+    """Return the definition with its defaults, or raise the error with which AWS rejects it."""
     full = {**DEFAULTS, **definition}
-    full["SchemaChangePolicy"] = {**POLICY, **definition.get("SchemaChangePolicy", {})}
+    full["SchemaChangePolicy"] = {**DEFAULT_POLICY, **definition.get("SchemaChangePolicy", {})}
     _check_targets(full["Targets"])
     _check_policies(full)
     _check_configuration(full.get("Configuration", ""))
-    for member, value in _ONLY_MODELLED.items():
+    for member, value in _MODELLED_VALUES.items():
         if full.get(member) not in (None, value):
-            raise invalid(f"{member} {full[member]!r} is not modelled by the laptop cloud.")
+            raise invalid_input(f"{member} {full[member]!r} is not modelled by the laptop cloud.")
     return full
 
 
-def tables(definition: Definition) -> list[tuple[str, str]]:
+def target_tables(definition: Definition) -> list[tuple[str, str]]:
     """Return the (database, table) pairs of the catalog targets."""
     return [
         (target["DatabaseName"].lower(), name.lower())
@@ -75,45 +75,45 @@ def tables(definition: Definition) -> list[tuple[str, str]]:
     ]
 
 
-def behavior(definition: Definition) -> Behavior:
-    """Return what a crawl by this definition may write."""
+def crawl_behavior(definition: Definition) -> Behavior:
+    """Return what a crawl with this definition may write."""
     output = json.loads(definition.get("Configuration") or "{}").get("CrawlerOutput", {})
     return Behavior(
         crawler=definition["Name"],
-        updates=definition["SchemaChangePolicy"]["UpdateBehavior"] == "UPDATE_IN_DATABASE",
+        updates_table=definition["SchemaChangePolicy"]["UpdateBehavior"] == "UPDATE_IN_DATABASE",
         merges_new_columns="AddOrUpdateBehavior" in output.get("Tables", {}),
         partitions_inherit="AddOrUpdateBehavior" in output.get("Partitions", {}),
     )
 
 
-def invalid(message: str) -> AwsError:
-    """Return the error that Glue answers a wrong parameter with."""
+def invalid_input(message: str) -> AwsError:
+    """Return Glue's error for an invalid parameter."""
     return AwsError("InvalidInputException", message)
 
 
 def _check_targets(targets: Mapping[str, Any]) -> None:
     kinds = [kind for kind in TARGET_KINDS if targets.get(kind)]
     if not kinds:
-        raise invalid("At least one target must be specified.")
+        raise invalid_input("At least one target must be specified.")
     if "CatalogTargets" not in kinds:
-        raise invalid(f"{kinds[0]} are not modelled by the laptop cloud: use CatalogTargets.")
+        raise invalid_input(f"{kinds[0]} are not modelled by the laptop cloud: use CatalogTargets.")
     if len(kinds) > 1:
-        raise invalid(f"CatalogTargets cannot be combined with {kinds[0]} in one crawler.")
+        raise invalid_input(f"CatalogTargets cannot be combined with {kinds[0]} in one crawler.")
     for target in targets["CatalogTargets"]:
         if not target.get("DatabaseName") or not target.get("Tables"):
-            raise invalid("A catalog target must name a database and at least one table.")
+            raise invalid_input("A catalog target must name a database and at least one table.")
 
 
 def _check_policies(definition: Definition) -> None:
     for member, value in definition["SchemaChangePolicy"].items():
         if value not in POLICY_CHOICES.get(member, ()):
-            raise invalid(f"SchemaChangePolicy: {member} may not be {value!r}.")
+            raise invalid_input(f"SchemaChangePolicy: {member} may not be {value!r}.")
     if definition["SchemaChangePolicy"]["DeleteBehavior"] != "LOG":
-        raise invalid(
+        raise invalid_input(
             "The SchemaChangePolicy for catalog target can have only LOG DeleteBehavior value."
         )
     if definition["RecrawlPolicy"].get("RecrawlBehavior") == "CRAWL_NEW_FOLDERS_ONLY":
-        raise invalid(
+        raise invalid_input(
             'RecrawlBehavior "Crawl new folders only" can only apply to Amazon S3 target.'
         )
 
@@ -124,23 +124,25 @@ def _check_configuration(text: str) -> None:
     try:
         configuration = json.loads(text)
     except ValueError:
-        raise invalid("Configuration is not valid JSON.") from None
+        raise invalid_input("Configuration is not valid JSON.") from None
     if not isinstance(configuration, dict) or "Version" not in configuration:
-        raise invalid("Configuration must be a JSON object with a Version.")
-    _check_form("Configuration", configuration, _CONFIGURATION)
+        raise invalid_input("Configuration must be a JSON object with a Version.")
+    _check_schema("Configuration", configuration, _CONFIGURATION_SCHEMA)
 
 
-def _check_form(path: str, found: Any, form: Any) -> None:
-    """Raise unless what was found has the form: an object's, one of some values, or a type."""
-    if isinstance(form, type) and not isinstance(found, form):
-        raise invalid(f"{path} must be of type {form.__name__}.")
-    if isinstance(form, tuple) and found not in form:
-        raise invalid(f"{path} may not be {found!r}.")
-    if not isinstance(form, dict):
+def _check_schema(path: str, value: Any, schema: Any) -> None:
+    """Raise an error unless a value matches its schema."""
+    if isinstance(schema, type) and not isinstance(value, schema):
+        raise invalid_input(f"{path} must be of type {schema.__name__}.")
+    if isinstance(schema, tuple) and value not in schema:
+        raise invalid_input(f"{path} may not be {value!r}.")
+    if not isinstance(schema, dict):
         return
-    if not isinstance(found, dict):
-        raise invalid(f"{path} must be an object.")
-    if unknown := sorted(set(found) - set(form)):
-        raise invalid(f"{path} contains unsupported keys: {', '.join(unknown)}.")
-    for key, value in found.items():
-        _check_form(key if path == "Configuration" else f"{path}.{key}", value, form[key])
+    if not isinstance(value, dict):
+        raise invalid_input(f"{path} must be an object.")
+    unknown_keys = sorted(set(value) - set(schema))
+    if unknown_keys:
+        raise invalid_input(f"{path} contains unsupported keys: {', '.join(unknown_keys)}.")
+    for key, member in value.items():
+        member_path = key if path == "Configuration" else f"{path}.{key}"
+        _check_schema(member_path, member, schema[key])

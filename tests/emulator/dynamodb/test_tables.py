@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 import pytest
@@ -16,9 +16,6 @@ from local.services.dynamodb.service import DynamoDb
 from tests.support.laptop_cloud import code_of, empty_account, laptop
 from tests.support.orders_table import HOUR, Orders, are_equal_items, items
 from tests.support.threads import at_once
-
-if TYPE_CHECKING:
-    from types_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 REGION = "us-east-1"
 EVENT_NAMES = {(False, True): "INSERT", (True, True): "MODIFY", (True, False): "REMOVE"}
@@ -416,7 +413,7 @@ def test_concurrent_writers_leave_one_history(orders: Orders) -> None:
         client = boto3.client("dynamodb")
         for version in range(10):
             total = str(100 * writer + version)
-            item: dict[str, AttributeValueTypeDef] = {"id": {"S": "one"}, "total": {"N": total}}
+            item = {"id": {"S": "one"}, "total": {"N": total}}
             client.put_item(TableName=orders.name, Item=item)
 
     at_once(write)

@@ -1,4 +1,4 @@
-"""The laptop's crawler: what a crawl changes in the catalog, what it needs, what is refused."""
+"""The crawler of the laptop cloud: catalog changes, permissions, states and validation."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
-from local.services.glue.crawl import A_STEP, READ
+from local.services.glue.crawl import OBJECTS_PER_TICK, SAMPLE_BYTES
 from local.services.glue.service import Glue
 from local.services.iam.service import Iam
 from tests.support.crawler_fixture import (
@@ -16,15 +16,16 @@ from tests.support.crawler_fixture import (
     CRAWLER,
     catalog_table,
     column_types,
-    crawled,
-    definition,
-    furnished,
+    crawler_definition,
+    create_role,
+    lake_account,
+    last_crawl,
     last_summary,
     log_lines,
-    make_role,
     partitions,
-    permissions,
-    put,
+    put_rows,
+    role_statements,
+    run_crawler,
     table_input,
 )
 from tests.support.iam_roles import allow
@@ -40,15 +41,15 @@ def running() -> Iterator[Cloud]:
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
     """An account with a lake and a table over it, and no crawler."""
-    with furnished(running):
+    with lake_account(running):
         yield running
 
 
-def test_a_crawl_adds_new_columns_and_partitions_and_changes_nothing_else(cloud: Cloud) -> None:
+def test_crawl_adds_only_columns_and_partitions(cloud: Cloud) -> None:
     before = catalog_table()
-    put("lake/dt=2026-11-22/a.gz", {"order_id": 1, "total": 1.5, "Gift_Note": "hello"})
-    put("lake/dt=2026-11-23/b", {"order_id": "SO-1", "quantity": 2}, {"quantity": 2.5})
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    put_rows("lake/dt=2026-11-22/a.gz", {"order_id": 1, "total": 1.5, "Gift_Note": "hello"})
+    put_rows("lake/dt=2026-11-23/b", {"order_id": "SO-1", "quantity": 2}, {"quantity": 2.5})
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     after = catalog_table()
     assert column_types() == {
         "order_id": "string",
@@ -68,20 +69,20 @@ def test_a_crawl_adds_new_columns_and_partitions_and_changes_nothing_else(cloud:
     assert last_summary() == {"TABLE": {"UPDATE": 1}, "PARTITION": {"ADD": 2}}
 
 
-def test_a_crawl_that_finds_nothing_new_writes_nothing(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"order_id": 1, "note": "x"})
-    crawled(cloud)
+def test_crawl_without_news_writes_nothing(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"order_id": 1, "note": "x"})
+    run_crawler(cloud)
     before = catalog_table(), partitions()
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert (catalog_table(), partitions()) == before
     assert last_summary() == {}
 
 
-def test_partitions_follow_the_table_they_inherit_from(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"note": "x"})
-    crawled(cloud)
-    put("lake/dt=2026-11-23/a", {"later": 1})
-    crawled(cloud)
+def test_inheriting_partitions_get_table_columns(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"note": "x"})
+    run_crawler(cloud)
+    put_rows("lake/dt=2026-11-23/a", {"later": 1})
+    run_crawler(cloud)
     assert last_summary() == {"TABLE": {"UPDATE": 1}, "PARTITION": {"ADD": 1, "UPDATE": 1}}
     for partition in partitions().values():
         assert (
@@ -90,147 +91,153 @@ def test_partitions_follow_the_table_they_inherit_from(cloud: Cloud) -> None:
         )
 
 
-def test_without_merging_the_inferred_types_replace_those_of_the_table(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"order_id": 1, "total": 1.5})
-    crawled(cloud, Configuration="")
+def test_without_merging_inferred_types_replace_columns(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"order_id": 1, "total": 1.5})
+    run_crawler(cloud, Configuration="")
     assert column_types() == {"order_id": "int", "total": "double"}
 
 
-def test_a_crawler_that_only_logs_still_adds_partitions(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"note": "x"})
+def test_log_only_crawler_still_adds_partitions(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"note": "x"})
     before = catalog_table()
-    crawled(cloud, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
+    run_crawler(cloud, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"})
     assert catalog_table() == before
     assert list(partitions()) == ["2026-11-22"]
 
 
-def test_partitions_that_do_not_inherit_have_the_columns_of_their_own_files(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"total": 1})
-    crawled(cloud, Configuration='{"Version": 1}')
+def test_other_partitions_get_columns_of_their_files(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"total": 1})
+    run_crawler(cloud, Configuration='{"Version": 1}')
     own = partitions()["2026-11-22"]["StorageDescriptor"]["Columns"]
     assert own == [{"Name": "total", "Type": "int"}]
 
 
-def test_a_partition_key_never_becomes_a_column(cloud: Cloud) -> None:
-    put("lake/dt=2026-11-22/a", {"dt": "2026-11-22", "note": "x"})
-    crawled(cloud)
+def test_partition_key_never_becomes_a_column(cloud: Cloud) -> None:
+    put_rows("lake/dt=2026-11-22/a", {"dt": "2026-11-22", "note": "x"})
+    run_crawler(cloud)
     assert "dt" not in column_types()
     assert "note" in column_types()
 
 
-def test_what_is_no_json_or_lies_elsewhere_is_left_alone_and_told(cloud: Cloud) -> None:
+def test_mismatched_files_are_skipped_and_logged(cloud: Cloud) -> None:
     aws("s3").put_object(Bucket="lake", Key="lake/dt=1/broken", Body=b"not json")
     aws("s3").put_object(Bucket="lake", Key="lake/dt=1/empty", Body=b"")
-    put("lake/dt=2/good", {"note": "x"})
-    put("lake/unpartitioned", {"stray": 1})
-    put("lake/hour=1/other", {"stray": 1})
-    put("lake/dt=3/hour=1/deeper", {"stray": 1})
-    put("lake2/dt=4/sibling", {"stray": 1})
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    put_rows("lake/dt=2/good", {"note": "x"})
+    put_rows("lake/unpartitioned", {"stray": 1})
+    put_rows("lake/hour=1/other", {"stray": 1})
+    put_rows("lake/dt=3/hour=1/nested", {"stray": 1})
+    put_rows("lake2/dt=4/sibling", {"stray": 1})
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert list(partitions()) == ["2"]
     assert "stray" not in column_types()
     assert not any(line.startswith("ERROR") for line in log_lines())
-    told = {line.partition("lake/lake/")[2] for line in log_lines() if "do not match" in line}
-    assert told == {"dt=1/broken", "dt=3/hour=1/deeper", "hour=1/other", "unpartitioned"}
+    skipped = {line.partition("lake/lake/")[2] for line in log_lines() if "do not match" in line}
+    assert skipped == {"dt=1/broken", "dt=3/hour=1/nested", "hour=1/other", "unpartitioned"}
 
 
-def test_escaped_partition_values_are_read_and_their_folders_kept(cloud: Cloud) -> None:
-    put("lake/dt=a%2Fb/x", {"note": "x"})
-    crawled(cloud)
+def test_escaped_partition_values_are_decoded(cloud: Cloud) -> None:
+    put_rows("lake/dt=a%2Fb/x", {"note": "x"})
+    run_crawler(cloud)
     partition = partitions()["a/b"]
     assert partition["StorageDescriptor"]["Location"] == "s3://lake/lake/dt=a%2Fb/"
 
 
-def test_hundreds_of_objects_are_read_in_steps_and_their_partitions_added(cloud: Cloud) -> None:
+def test_many_objects_are_read_in_several_ticks(cloud: Cloud) -> None:
     s3, glue = aws("s3"), aws("glue")
     for number in range(105):
         s3.put_object(Bucket="lake", Key=f"lake/dt={number:03}/x", Body=b'{"order_id": "a"}\n')
-    glue.create_crawler(**definition())
+    glue.create_crawler(**crawler_definition())
     glue.start_crawler(Name="finder")
-    steps = sum(iter(cloud.tick, False))
-    assert glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]["Status"] == "SUCCEEDED"
+    ticks = sum(iter(cloud.tick, False))
+    assert last_crawl()["Status"] == "SUCCEEDED"
     assert len(partitions()) == 105
-    assert steps >= 105 // A_STEP + len(["log", "read", "write", "tell", "rest"])
+    assert ticks >= 105 // OBJECTS_PER_TICK + len(["log", "read", "write", "complete", "stop"])
 
 
-def test_each_state_can_be_seen(cloud: Cloud) -> None:
-    put("lake/dt=1/a", {"note": "x"})
-    glue, seen = aws("glue"), []
-    glue.create_crawler(**definition())
+def test_crawler_passes_through_every_state(cloud: Cloud) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
+    glue = aws("glue")
+    states: list[str] = []
+    glue.create_crawler(**crawler_definition())
     glue.start_crawler(Name="finder")
     while True:
         state = glue.get_crawler(Name="finder")["Crawler"]["State"]
-        seen += [] if seen[-1:] == [state] else [state]
+        if states[-1:] != [state]:
+            states.append(state)
         if not cloud.tick():
             break
-    assert seen == ["RUNNING", "STOPPING", "READY"]
+    assert states == ["RUNNING", "STOPPING", "READY"]
     lines = log_lines()
     assert lines[0] == "BENCHMARK : Running Start Crawl for Crawler finder"
     assert lines[-1] == "BENCHMARK : Crawler has finished running and is in state READY"
     assert glue.get_crawler_metrics()["CrawlerMetricsList"][0]["TablesUpdated"] == 1
 
 
-def test_a_crawl_can_be_stopped(cloud: Cloud) -> None:
-    put("lake/dt=1/a", {"note": "x"})
+def test_crawl_can_be_stopped(cloud: Cloud) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
     glue = aws("glue")
-    glue.create_crawler(**definition())
-    refused(glue, "stop_crawler", "CrawlerNotRunningException", Name="finder")
+    glue.create_crawler(**crawler_definition())
+    assert_rejected(glue, "stop_crawler", "CrawlerNotRunningException", Name="finder")
     glue.start_crawler(Name="finder")
     cloud.tick()
     glue.stop_crawler(Name="finder")
-    refused(glue, "stop_crawler", "CrawlerStoppingException", Name="finder")
+    assert_rejected(glue, "stop_crawler", "CrawlerStoppingException", Name="finder")
     cloud.run_until_idle()
-    assert glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]["Status"] == "CANCELLED"
+    assert last_crawl()["Status"] == "CANCELLED"
     assert partitions() == {}
 
 
-def test_a_crawl_fails_when_its_crawler_is_killed_and_the_next_finds_all(cloud: Cloud) -> None:
-    put("lake/dt=1/a", {"note": "x"})
+def test_restart_fails_the_crawl_but_not_the_next(cloud: Cloud) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
     glue = aws("glue")
-    glue.create_crawler(**definition())
+    glue.create_crawler(**crawler_definition())
     glue.start_crawler(Name="finder")
     cloud.tick()
     cloud.service(Glue).restart()
     cloud.run_until_idle()
-    last = glue.get_crawler(Name="finder")["Crawler"]["LastCrawl"]
-    assert (last["Status"], last["ErrorMessage"]) == ("FAILED", "Internal Service Exception")
+    crawl = last_crawl()
+    assert (crawl["Status"], crawl["ErrorMessage"]) == ("FAILED", "Internal Service Exception")
     assert partitions() == {}
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert partitions() != {}
 
 
 @pytest.mark.parametrize("missing", ["read", "write", "add", "list", "log"])
-def test_a_crawl_fails_without_each_permission_it_needs(cloud: Cloud, missing: str) -> None:
-    put("lake/dt=1/a", {"note": "x"})
-    left_out = permissions().pop(missing)
-    make_role(*(each for key, each in permissions().items() if key != missing))
-    crawl = crawled(cloud)
+def test_crawl_fails_without_any_permission(cloud: Cloud, missing: str) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
+    statements = role_statements()
+    denied = statements.pop(missing)
+    create_role(*statements.values())
+    crawl = run_crawler(cloud)
     assert crawl["Status"] == "FAILED"
-    sentence = "Service Principal: glue.amazonaws.com is not authorized to perform: "
-    assert crawl["ErrorMessage"].startswith(sentence + left_out["Action"][0])
-    make_role(*permissions().values())
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    message = "Service Principal: glue.amazonaws.com is not authorized to perform: "
+    assert crawl["ErrorMessage"].startswith(message + denied["Action"][0])
+    create_role(*role_statements().values())
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
 
 
-def test_objects_that_may_not_be_read_are_passed_over_in_silence(cloud: Cloud) -> None:
-    put("lake/dt=1/a", {"note": "x"})
-    make_role(*(each for key, each in permissions().items() if key != "get"))
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+def test_unreadable_objects_are_only_logged(cloud: Cloud) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
+    statements = role_statements()
+    del statements["get"]
+    create_role(*statements.values())
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert partitions() == {}
     assert any("s3:GetObject" in line for line in log_lines())
 
 
-def test_a_missing_table_fails_the_crawl(cloud: Cloud) -> None:
+def test_missing_table_fails_the_crawl(cloud: Cloud) -> None:
     targets = {"CatalogTargets": [{"DatabaseName": "sales", "Tables": ["Changes"]}]}
     aws("glue").delete_table(DatabaseName="sales", Name="changes")
-    crawl = crawled(cloud, Targets=targets)
-    assert (crawl["Status"], "changes" in crawl["ErrorMessage"]) == ("FAILED", True)
-    runs = aws("glue").list_crawls(CrawlerName="finder")["Crawls"]
-    assert [run["State"] for run in runs] == ["FAILED"]
+    crawl = run_crawler(cloud, Targets=targets)
+    assert crawl["Status"] == "FAILED"
+    assert "changes" in crawl["ErrorMessage"]
+    crawls = aws("glue").list_crawls(CrawlerName="finder")["Crawls"]
+    assert [crawl["State"] for crawl in crawls] == ["FAILED"]
 
 
 @pytest.mark.parametrize(
-    ("storage", "said"),
+    ("storage", "message"),
     [
         (None, "Table changes in database sales has no location in S3"),
         ({"Location": "/lake"}, "Table changes in database sales has no location in S3"),
@@ -239,62 +246,62 @@ def test_a_missing_table_fails_the_crawl(cloud: Cloud) -> None:
         ({"Location": "s3://absent/x"}, "The specified bucket does not exist"),
     ],
 )
-def test_a_table_that_lies_nowhere_fails_the_crawl(
-    cloud: Cloud, storage: dict[str, Any] | None, said: str
+def test_invalid_table_location_fails_the_crawl(
+    cloud: Cloud, storage: dict[str, Any] | None, message: str
 ) -> None:
-    told = table_input(StorageDescriptor=storage)
+    table = table_input(StorageDescriptor=storage)
+    if storage is None:
+        del table["StorageDescriptor"]
     aws("glue").delete_table(DatabaseName="sales", Name="changes")
-    aws("glue").create_table(
-        DatabaseName="sales", TableInput={k: v for k, v in told.items() if v is not None}
-    )
-    here = allow("s3:GetBucketLocation s3:ListBucket", "*")
-    make_role(*permissions().values(), here)
-    crawl = crawled(cloud)
-    assert (crawl["Status"], said in crawl["ErrorMessage"]) == ("FAILED", True)
+    aws("glue").create_table(DatabaseName="sales", TableInput=table)
+    any_bucket = allow("s3:GetBucketLocation s3:ListBucket", "*")
+    create_role(*role_statements().values(), any_bucket)
+    crawl = run_crawler(cloud)
+    assert crawl["Status"] == "FAILED"
+    assert message in crawl["ErrorMessage"]
 
 
-def test_a_crawl_fails_while_s3_cannot_be_reached(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put("lake/dt=1/a", {"note": "x"})
+def test_crawl_fails_while_s3_is_unreachable(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_rows("lake/dt=1/a", {"note": "x"})
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
     cloud._clients.clear()
-    assert "Could not connect to the endpoint URL" in crawled(cloud)["ErrorMessage"]
+    assert "Could not connect to the endpoint URL" in run_crawler(cloud)["ErrorMessage"]
     monkeypatch.undo()
     cloud._clients.clear()
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
 
 
-def test_a_table_or_partition_that_lacks_columns_gains_them(cloud: Cloud) -> None:
+def test_tables_without_columns_gain_them(cloud: Cloud) -> None:
     glue = aws("glue")
     glue.delete_table(DatabaseName="sales", Name="changes")
-    bare = table_input(StorageDescriptor={"Location": "s3://lake/lake"})
-    glue.create_table(DatabaseName="sales", TableInput=bare)
+    no_columns = table_input(StorageDescriptor={"Location": "s3://lake/lake"})
+    glue.create_table(DatabaseName="sales", TableInput=no_columns)
     glue.create_partition(
         DatabaseName="sales", TableName="changes", PartitionInput={"Values": ["1"]}
     )
-    put("lake/dt=1/a", {"note": "x"})
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    put_rows("lake/dt=1/a", {"note": "x"})
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert column_types() == {"note": "string"}
     assert partitions()["1"]["StorageDescriptor"]["Columns"] == [{"Name": "note", "Type": "string"}]
 
 
-def test_a_row_longer_than_a_megabyte_is_read_and_nonsense_is_passed_over(cloud: Cloud) -> None:
-    put("lake/dt=1/long.gz", {"long": "x" * 2 * READ, "after": 1})
-    put("lake/dt=2/long", {"long": "x" * 2 * READ, "later": 1})
+def test_long_rows_are_read_and_deep_json_is_skipped(cloud: Cloud) -> None:
+    put_rows("lake/dt=1/long.gz", {"long": "x" * 2 * SAMPLE_BYTES, "after": 1})
+    put_rows("lake/dt=2/long", {"long": "x" * 2 * SAMPLE_BYTES, "later": 1})
     aws("s3").put_object(Bucket="lake", Key="lake/dt=3/deep", Body=b'{"a":' + b"[" * 100_000)
-    assert crawled(cloud)["Status"] == "SUCCEEDED"
+    assert run_crawler(cloud)["Status"] == "SUCCEEDED"
     assert list(partitions()) == ["1", "2"]
     assert {"after", "later"} <= set(column_types())
 
 
-def test_a_role_that_no_longer_trusts_glue_fails_the_crawl(cloud: Cloud) -> None:
-    aws("glue").create_crawler(**definition())
-    make_role(*permissions().values(), service="lambda")
-    assert "sts:AssumeRole" in crawled(cloud)["ErrorMessage"]
+def test_role_that_does_not_trust_glue_fails_the_crawl(cloud: Cloud) -> None:
+    aws("glue").create_crawler(**crawler_definition())
+    create_role(*role_statements().values(), service="lambda")
+    assert "sts:AssumeRole" in run_crawler(cloud)["ErrorMessage"]
 
 
-def refused(glue: Any, operation: str, code: str, **params: Any) -> str:
+def assert_rejected(glue: Any, operation: str, code: str, **params: Any) -> str:
+    """Check the error code of a call, and return its message."""
     with pytest.raises(ClientError) as error:
         getattr(glue, operation)(**params)
     assert error.value.response["Error"]["Code"] == code
@@ -306,10 +313,10 @@ def targets(**kinds: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "message"),
+    ("invalid", "message"),
     [
         ({"Role": "nobody"}, "Service is unable to assume provided role"),
-        ({"Name": "another"}, "Service is unable to assume provided role"),  # Its ARN is another.
+        ({"Name": "another"}, "Service is unable to assume provided role"),  # Not the trusted ARN.
         ({"Targets": {}}, "At least one target"),
         ({"Targets": {"S3Targets": [{"Path": "s3://lake"}]}}, "S3Targets are not modelled"),
         (targets(S3Targets=[{"Path": "s3://lake"}]), "cannot be combined"),
@@ -332,77 +339,83 @@ def targets(**kinds: Any) -> dict[str, Any]:
         ({"Configuration": '{"Version": 1, "Grouping": {"TableLevelConfiguration": "3"}}'}, "int"),
     ],
 )
-def test_a_wrong_crawler_is_refused(cloud: Cloud, wrong: dict[str, Any], message: str) -> None:
+def test_invalid_crawler_is_rejected(cloud: Cloud, invalid: dict[str, Any], message: str) -> None:
     glue = aws("glue")
-    said = refused(glue, "create_crawler", "InvalidInputException", **definition(**wrong))
-    assert re.search(message, said)
+    definition = crawler_definition(**invalid)
+    error_message = assert_rejected(glue, "create_crawler", "InvalidInputException", **definition)
+    assert re.search(message, error_message)
     assert glue.list_crawlers()["CrawlerNames"] == []
-    if "Name" not in wrong:
-        glue.create_crawler(**definition())
-        refused(glue, "update_crawler", "InvalidInputException", Name="finder", **wrong)
+    if "Name" not in invalid:
+        glue.create_crawler(**crawler_definition())
+        assert_rejected(glue, "update_crawler", "InvalidInputException", Name="finder", **invalid)
 
 
-def test_an_update_changes_what_it_names_and_keeps_the_rest(cloud: Cloud) -> None:
+def test_update_changes_only_named_members(cloud: Cloud) -> None:
     glue = aws("glue")
-    glue.create_crawler(**definition(Description="first"))
+    glue.create_crawler(**crawler_definition(Description="first"))
     before = glue.get_crawler(Name="finder")["Crawler"]
     role = f"arn:aws:iam::{ACCOUNT}:role/finder"
     glue.update_crawler(Name="finder", Description="second", Role=role)
     after = glue.get_crawler(Name="finder")["Crawler"]
     assert (after["Description"], after["Version"]) == ("second", 2)
-    for same in ("Targets", "Configuration", "SchemaChangePolicy", "CreationTime", "Role"):
-        assert after[same] == before[same]
+    for member in ("Targets", "Configuration", "SchemaChangePolicy", "CreationTime", "Role"):
+        assert after[member] == before[member]
 
 
-def test_a_crawler_is_left_alone_while_it_runs(cloud: Cloud) -> None:
+def test_running_crawler_cannot_be_changed(cloud: Cloud) -> None:
     glue = aws("glue")
-    glue.create_crawler(**definition())
-    refused(glue, "create_crawler", "AlreadyExistsException", **definition())
+    glue.create_crawler(**crawler_definition())
+    assert_rejected(glue, "create_crawler", "AlreadyExistsException", **crawler_definition())
     glue.start_crawler(Name="finder")
     for operation in ("start_crawler", "update_crawler", "delete_crawler"):
-        refused(glue, operation, "CrawlerRunningException", Name="finder")
+        assert_rejected(glue, operation, "CrawlerRunningException", Name="finder")
 
 
 @pytest.mark.parametrize(
     "operation",
     ["get_crawler", "start_crawler", "stop_crawler", "update_crawler", "delete_crawler"],
 )
-def test_an_unknown_crawler_does_not_exist(cloud: Cloud, operation: str) -> None:
-    refused(aws("glue"), operation, "EntityNotFoundException", Name="nobody")
+def test_unknown_crawler_does_not_exist(cloud: Cloud, operation: str) -> None:
+    assert_rejected(aws("glue"), operation, "EntityNotFoundException", Name="nobody")
 
 
-def test_a_crawler_carries_its_tags_until_it_is_deleted(cloud: Cloud) -> None:
+def test_deleting_a_crawler_deletes_its_tags(cloud: Cloud) -> None:
     glue = aws("glue")
-    glue.create_crawler(**definition(Tags={"pipeline": "x"}))
+    glue.create_crawler(**crawler_definition(Tags={"pipeline": "x"}))
     assert glue.get_tags(ResourceArn=CRAWLER)["Tags"] == {"pipeline": "x"}
     assert glue.list_crawlers(Tags={"pipeline": "x"})["CrawlerNames"] == ["finder"]
     assert glue.list_crawlers(Tags={"pipeline": "y"})["CrawlerNames"] == []
     glue.delete_crawler(Name="finder")
     assert glue.get_tags(ResourceArn=CRAWLER)["Tags"] == {}
-    found = glue.batch_get_crawlers(CrawlerNames=["finder"])
-    assert (found["Crawlers"], found["CrawlersNotFound"]) == ([], ["finder"])
+    response = glue.batch_get_crawlers(CrawlerNames=["finder"])
+    assert response["Crawlers"] == []
+    assert response["CrawlersNotFound"] == ["finder"]
 
 
-def test_crawls_are_listed_newest_first_and_by_pages(cloud: Cloud) -> None:
-    started = [crawled(cloud)["MessagePrefix"] for _ in range(3)]
-    glue, found, token = aws("glue"), [], {}
-    while True:
-        page = glue.list_crawls(CrawlerName="finder", MaxResults=2, **token)
-        found += [run["CrawlId"] for run in page["Crawls"]]
-        if "NextToken" not in page:
-            break
-        token = {"NextToken": page["NextToken"]}
-    refused(glue, "list_crawls", "InvalidInputException", CrawlerName="finder", NextToken="next")
-    assert found == started[::-1]
-
-
-def test_operations_on_schedules_are_refused_loudly(cloud: Cloud) -> None:
+def test_crawls_are_paged_newest_first(cloud: Cloud) -> None:
+    started_ids = [run_crawler(cloud)["MessagePrefix"] for _ in range(3)]
     glue = aws("glue")
-    said = refused(glue, "start_crawler_schedule", "InvalidInputException", CrawlerName="finder")
-    assert "not modelled" in said
+    first_page = glue.list_crawls(CrawlerName="finder", MaxResults=2)
+    last_page = glue.list_crawls(
+        CrawlerName="finder", MaxResults=2, NextToken=first_page["NextToken"]
+    )
+    assert "NextToken" not in last_page
+    listed_ids = [crawl["CrawlId"] for crawl in first_page["Crawls"] + last_page["Crawls"]]
+    assert listed_ids == started_ids[::-1]
+    assert_rejected(
+        glue, "list_crawls", "InvalidInputException", CrawlerName="finder", NextToken="next"
+    )
 
 
-def test_a_table_is_found_by_its_name_in_any_case(cloud: Cloud) -> None:
+def test_schedule_operations_are_rejected(cloud: Cloud) -> None:
+    glue = aws("glue")
+    message = assert_rejected(
+        glue, "start_crawler_schedule", "InvalidInputException", CrawlerName="finder"
+    )
+    assert "not modelled" in message
+
+
+def test_catalog_names_are_case_insensitive(cloud: Cloud) -> None:
     glue = aws("glue")
     assert glue.get_table(DatabaseName="SALES", Name="CHANGES")["Table"]["Name"] == "changes"
     assert glue.get_database(Name="SALES")["Database"]["Name"] == "sales"

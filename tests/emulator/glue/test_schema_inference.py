@@ -1,4 +1,4 @@
-"""What the laptop's crawler reads out of files: documents, their types, their columns."""
+"""Schema inference of the crawler: documents, their types, their columns."""
 
 import gzip
 import json
@@ -9,9 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local.services.glue.crawl import READ, unzipped
-from local.services.glue.schema_inference import Array, columns, documents, hive, joined, type_of
-from local.services.glue.service import folded_names
+from local.services.glue.crawl import SAMPLE_BYTES, decompress_sample
+from local.services.glue.schema_inference import (
+    Array,
+    common_type,
+    hive_type,
+    infer_columns,
+    infer_type,
+    parse_documents,
+)
+from local.services.glue.service import fold_names
 
 keys = st.text("aBc_", min_size=1, max_size=2)
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -21,43 +28,44 @@ values = st.recursive(
     max_leaves=8,
 )
 objects = st.dictionaries(keys, values, max_size=4)
-types = values.map(type_of)
+types = values.map(infer_type)
 
 
 @given(types, types, types)
 @example("int", "boolean", "double")
-def test_joining_types_depends_on_no_order(one: Any, two: Any, three: Any) -> None:
-    assert joined(one, two) == joined(two, one)
-    assert joined(joined(one, two), three) == joined(one, joined(two, three))
-    assert joined(one, one) == one == joined(None, one)
+def test_common_type_is_independent_of_order(first: Any, second: Any, third: Any) -> None:
+    assert common_type(first, second) == common_type(second, first)
+    left = common_type(common_type(first, second), third)
+    assert left == common_type(first, common_type(second, third))
+    assert common_type(first, first) == first == common_type(None, first)
 
 
 @given(st.lists(objects, min_size=1))
-def test_the_columns_hold_every_document(found: list[dict[str, Any]]) -> None:
-    everything = columns(found)
-    for document in found:
-        assert joined(everything, type_of(document)) == everything
+def test_columns_hold_every_document(documents: list[dict[str, Any]]) -> None:
+    columns = infer_columns(documents)
+    for document in documents:
+        assert common_type(columns, infer_type(document)) == columns
 
 
 @given(st.lists(objects), st.integers(0, 200))
-def test_text_that_is_cut_off_gives_the_first_documents(
-    found: list[dict[str, Any]], end: int
+def test_truncated_text_yields_the_first_documents(
+    documents: list[dict[str, Any]], end: int
 ) -> None:
-    text = "".join(json.dumps(each) + "\n" for each in found)
-    assert list(documents(text)) == found
-    some = list(documents(text[:end]))
-    assert some == found[: len(some)]
+    text = "".join(json.dumps(document) + "\n" for document in documents)
+    assert list(parse_documents(text)) == documents
+    parsed = list(parse_documents(text[:end]))
+    assert parsed == documents[: len(parsed)]
 
 
 @given(st.text())
 @example("[1]")
 @example('{"a": 1} {"b": ')
-def test_any_text_has_documents_or_none(text: str) -> None:
-    assert all(isinstance(each, dict) for each in documents(text))
+def test_any_text_yields_only_objects(text: str) -> None:
+    assert all(isinstance(document, dict) for document in parse_documents(text))
 
 
 @pytest.mark.parametrize(
-    ("value", "hive_type"),
+    ("value", "expected"),
     [
         (1, "int"),
         (2**31, "bigint"),
@@ -72,30 +80,31 @@ def test_any_text_has_documents_or_none(text: str) -> None:
         ([{"a": 1}, {"b": None}], "array<struct<a:int,b:string>>"),
     ],
 )
-def test_json_is_typed_as_a_classifier_types_it(value: Any, hive_type: str) -> None:
-    assert hive(type_of(value)) == hive_type
+def test_json_values_have_hive_types(value: Any, expected: str) -> None:
+    assert hive_type(infer_type(value)) == expected
 
 
-def test_equal_elements_make_one_array_type() -> None:
-    assert joined(Array("int"), Array(None)) == Array("int")
+def test_arrays_of_nulls_adopt_element_type() -> None:
+    assert common_type(Array("int"), Array(None)) == Array("int")
 
 
 @given(st.lists(st.binary(min_size=1), min_size=1))
-def test_a_file_zipped_in_pieces_is_read_as_one(pieces: list[bytes]) -> None:
-    assert unzipped(b"".join(map(gzip.compress, pieces))) == b"".join(pieces)
+def test_all_gzip_members_are_decompressed(members: list[bytes]) -> None:
+    assert decompress_sample(b"".join(map(gzip.compress, members))) == b"".join(members)
 
 
-def test_the_beginning_of_a_large_file_is_read_zipped_or_not() -> None:
-    text = random.Random(1).randbytes(3 * READ)
-    assert unzipped(text) == text[:READ]
-    cut_off = unzipped(gzip.compress(text)[:READ])
-    assert len(cut_off) > READ * 0.99
-    assert text.startswith(cut_off)
-    assert unzipped(gzip.compress(b"x" * 3 * READ)) == b"x" * READ
+def test_large_files_are_truncated() -> None:
+    text = random.Random(1).randbytes(3 * SAMPLE_BYTES)
+    assert decompress_sample(text) == text[:SAMPLE_BYTES]
+    truncated = decompress_sample(gzip.compress(text)[:SAMPLE_BYTES])
+    assert len(truncated) > SAMPLE_BYTES * 0.99
+    assert text.startswith(truncated)
+    assert decompress_sample(gzip.compress(b"x" * 3 * SAMPLE_BYTES)) == b"x" * SAMPLE_BYTES
 
 
-def test_a_broken_zip_is_no_json() -> None:
-    assert list(documents(unzipped(b"\x1f\x8bnonsense").decode(errors="ignore"))) == []
+def test_invalid_gzip_has_no_documents() -> None:
+    text = decompress_sample(b"\x1f\x8bnonsense").decode(errors="ignore")
+    assert list(parse_documents(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -108,5 +117,5 @@ def test_a_broken_zip_is_no_json() -> None:
         ("CreateTrigger", {"Name": "Keeps"}, {"Name": "Keeps"}),
     ],
 )
-def test_names_in_the_catalog_are_folded(operation: str, params: Any, folded: Any) -> None:
-    assert folded_names(operation, params) == folded
+def test_catalog_names_are_folded(operation: str, params: Any, folded: Any) -> None:
+    assert fold_names(operation, params) == folded
