@@ -163,7 +163,7 @@ def test_an_unreachable_cloud_is_one_line() -> None:
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert line.startswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/": ')
-    assert line.endswith("do the region and the endpoint of your environment exist?")
+    assert line.endswith("check the network, the region, and the endpoint in your environment")
 
 
 def test_ctrl_c_ends_it_quietly(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
