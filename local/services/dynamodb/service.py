@@ -14,7 +14,7 @@ from local.core.hop_counts import HopCount
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
-from local.services.dynamodb import moto_patches as linear_moto
+from local.services.dynamodb import moto_patches
 from local.services.dynamodb.key_schema import Tables, check_keys
 from local.services.dynamodb.numbers import add_numbers, subtract_numbers, validation_error
 from local.services.dynamodb.reads import batch_get, scan
@@ -46,7 +46,7 @@ class DynamoDb(Service):
         self._next_ttl_run = 0.0
         self._shard_type = moto_table.StreamShard
         moto_table.StreamShard = self._streams.open_stream  # moto calls it to enable a stream.
-        linear_moto.install()
+        moto_patches.apply()
         DynamoType.__add__, DynamoType.__sub__ = _add, _subtract
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
@@ -73,8 +73,9 @@ class DynamoDb(Service):
         return [HopCount("DynamoDB stream", records, records, 0)] if records else []
 
     def close(self) -> None:
-        """Restore moto's own stream shards."""
+        """Restore moto's own stream shards, items and sizes."""
         moto_table.StreamShard = self._shard_type
+        moto_patches.undo()
 
     def _handle_table_call(self, request: ApiRequest) -> ApiResponse:
         params = parse_request(request.body)

@@ -14,7 +14,7 @@ from local.core.metrics import put_metrics
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
-from local.services.dynamodb import moto_patches as linear_moto
+from local.services.kinesis import moto_patches
 
 RECORD_BYTES = 1024 * 1024  # Data and partition key; AWS's default for a stream.
 CALL_RECORDS = 500
@@ -32,7 +32,11 @@ class Kinesis(Service):
         super().__init__(cloud)
         self._lock = threading.Lock()
         self._ages: dict[str, float] = {}  # The greatest of each stream since the last step.
-        linear_moto.install()
+        moto_patches.apply()
+
+    def close(self) -> None:
+        """Restore moto, unless another cloud still needs the patches."""
+        moto_patches.undo()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the reply to a call that is not moto's alone."""
