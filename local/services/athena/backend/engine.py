@@ -11,15 +11,13 @@ from sqlglot import exp
 
 from local.services.athena.backend.error_mapping import failures
 from local.services.athena.backend.planner import Planner
+from local.services.athena.backend.quoting import qualified_name, quote_identifier, quote_literal
 from local.services.athena.backend.scans import (
     COUNTED,
     LARGEST_ROW,
     UNCOUNTED,
     Scan,
     plan_of,
-    quoted,
-    schema_of,
-    text,
 )
 from local.services.athena.backend.value_formatting import written
 from local.services.athena.storage.glue_catalog import Catalog, Name
@@ -90,7 +88,7 @@ class Engine:
         part = file.with_suffix(".part")
         with failures(plan.origins):
             self._duckdb.execute(
-                f"COPY ({rows}) TO {text(str(part))} "
+                f"COPY ({rows}) TO {quote_literal(str(part))} "
                 "(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
             )
         with file.open("wb") as out, part.open("rb") as source:
@@ -104,7 +102,7 @@ class Engine:
             "SELECT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'glue ')"
         ).fetchall()
         for (name,) in made:
-            self._duckdb.execute(f"DROP SCHEMA {quoted(name)} CASCADE")
+            self._duckdb.execute(f"DROP SCHEMA {quote_identifier(name)} CASCADE")
 
     def _lower(self, scans: Iterable[Scan]) -> None:
         """Let Hive's reader find its columns: the keys of new files in lower case."""
@@ -115,7 +113,8 @@ class Engine:
         self._lowered = files
 
     def _has_capitals(self, file: Path) -> bool:
-        rows = f"read_ndjson_objects({text(str(file))}, maximum_object_size = {LARGEST_ROW})"
+        path = quote_literal(str(file))
+        rows = f"read_ndjson_objects({path}, maximum_object_size = {LARGEST_ROW})"
         keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {rows}"
         try:
             found = self._duckdb.execute(f"SELECT bool_or(key <> lower(key)) FROM ({keys})")
@@ -135,7 +134,7 @@ class Engine:
         return scan.scanned_bytes(plan_of(self._duckdb, sql))
 
     def _show(self, scan: Scan, reader: str) -> None:
-        view = f"{quoted(schema_of(scan.table.database))}.{quoted(scan.table.name)}"
+        view = qualified_name(scan.table.database, scan.table.name)
         self._duckdb.execute(f"CREATE OR REPLACE VIEW {view} AS {scan.relation(reader)}")
 
 
@@ -149,8 +148,8 @@ def _started(folder: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     settings = {
         "memory_limit": "'1GB'",
-        "temp_directory": text(str(folder / "spilled")),
-        "allowed_directories": f"[{text(str(folder) + '/')}]",
+        "temp_directory": quote_literal(str(folder / "spilled")),
+        "allowed_directories": f"[{quote_literal(str(folder) + '/')}]",
         "TimeZone": "'UTC'",
         "default_null_order": "'NULLS LAST'",
         "ieee_floating_point_ops": "true",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from local.services.athena.backend.scans import quoted, text
+from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.errors import QueryFailed
 from local.services.athena.storage.glue_catalog import Catalog, table_of
 
@@ -18,13 +18,13 @@ def relation(catalog: Catalog, name: str) -> str:
         )
     columns, rows_of = _TABLES[name]
     rows = [f"({', '.join(map(_literal, row))})" for row in rows_of(catalog)]
-    names = ", ".join(map(quoted, columns))
+    names = ", ".join(map(quote_identifier, columns))
     values = ", ".join(rows) or f"({', '.join(['NULL'] * len(columns))})"
     return f"SELECT * FROM (VALUES {values}) AS t({names})" + ("" if rows else " WHERE false")
 
 
 def _literal(cell: str | int) -> str:
-    return f"{cell}::BIGINT" if isinstance(cell, int) else text(cell)
+    return f"{cell}::BIGINT" if isinstance(cell, int) else quote_literal(cell)
 
 
 def _schemata(catalog: Catalog) -> Iterable[Names]:

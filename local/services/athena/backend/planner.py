@@ -9,7 +9,8 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from local.services.athena.backend import information_schema as information
-from local.services.athena.backend.scans import Scan, quoted, schema_of
+from local.services.athena.backend.quoting import qualified_name, quote_identifier, schema_name
+from local.services.athena.backend.scans import Scan
 from local.services.athena.backend.transpiler import tells_now, translated
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend.analyzer import analysed
@@ -110,9 +111,9 @@ class Planner:
         return self._made[name]
 
     def _relation(self, name: Name, node: exp.Table) -> Described:
-        sql, schema = self._definition(name, node), schema_of(name[0])
-        self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-        self._duckdb.execute(f"CREATE VIEW {quoted(schema)}.{quoted(name[1])} AS {sql}")
+        sql, schema = self._definition(name, node), schema_name(name[0])
+        self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
+        self._duckdb.execute(f"CREATE VIEW {qualified_name(*name)} AS {sql}")
         # DESCRIBE would plan the view once more.
         columns = (
             "SELECT column_name, data_type FROM duckdb_columns() "
@@ -190,5 +191,5 @@ def _move(tree: exp.Expression) -> None:
     """Point the tables of a bound query at the views that were made for them."""
     for table in tree.find_all(exp.Table):
         if table.db:
-            table.set("db", exp.to_identifier(schema_of(table.db), quoted=True))
+            table.set("db", exp.to_identifier(schema_name(table.db), quoted=True))
             table.set("catalog", None)

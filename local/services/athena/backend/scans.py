@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.frontend import types
 from local.services.athena.frontend.types import DType, Type, from_hive
 from local.services.athena.storage.glue_catalog import Column, Table
@@ -25,21 +26,6 @@ _FITS = {
 }
 
 
-def quoted(name: str) -> str:
-    """Return a name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
-
-
-def schema_of(database: str) -> str:
-    """Return the schema in DuckDB of a database in Glue: never one that DuckDB has itself."""
-    return f"glue {database}"
-
-
 @dataclass(frozen=True, slots=True)
 class Scan:
     """One base table: its objects, and their files in the cache in the same order."""
@@ -54,7 +40,7 @@ class Scan:
         A plan names its readers only, so `reader` tells one table's scans from another's.
         """
         items = [_item(column) for column in self.table.columns]
-        keys = [quoted(key.name) for key in self.table.keys]
+        keys = [quote_identifier(key.name) for key in self.table.keys]
         return f"SELECT {', '.join(items + keys)} FROM {self._source(reader)}"
 
     def _source(self, reader: str) -> str:
@@ -62,10 +48,11 @@ class Scan:
         keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
         if not self.files:
             empty = [
-                f"NULL::{kind} AS {quoted(name)}" for name, kind in {**columns, **keys}.items()
+                f"NULL::{kind} AS {quote_identifier(name)}"
+                for name, kind in {**columns, **keys}.items()
             ]
             return f"(SELECT {', '.join(empty)} WHERE false)"
-        files = ", ".join(text(str(file)) for file in self.files)
+        files = ", ".join(quote_literal(str(file)) for file in self.files)
         return (
             f"{reader}([{files}], columns = {_struct(columns)}, format = 'newline_delimited', "
             f"records = true, compression = 'uncompressed', maximum_object_size = {LARGEST_ROW}"
@@ -81,9 +68,10 @@ class Scan:
         if not filters:
             return sum(item.size for item in self.objects)
         rows = ", ".join(
-            f"({', '.join([*map(text, item.values), str(item.size)])})" for item in self.objects
+            f"({', '.join([*map(quote_literal, item.values), str(item.size)])})"
+            for item in self.objects
         )
-        keys = [quoted(key.name) for key in self.table.keys]
+        keys = [quote_identifier(key.name) for key in self.table.keys]
         typed = [
             f"CAST({name} AS {duckdb_type(from_hive(key.type))}) AS {name}"
             for name, key in zip(keys, self.table.keys, strict=True)
@@ -110,7 +98,7 @@ def _readers(plan: Any) -> Iterator[dict[str, Any]]:
 
 
 def _item(column: Column) -> str:
-    name, kind = quoted(column.name), from_hive(column.type)
+    name, kind = quote_identifier(column.name), from_hive(column.type)
     if kind.this in types.TEXTS:
         return name
     if kind.this not in _FITS:
@@ -131,7 +119,8 @@ def duckdb_type(kind: Type) -> str:
 
 
 def _struct(columns: dict[str, str]) -> str:
-    return "{" + ", ".join(f"{text(name)}: {text(kind)}" for name, kind in columns.items()) + "}"
+    members = [f"{quote_literal(name)}: {quote_literal(kind)}" for name, kind in columns.items()]
+    return f"{{{', '.join(members)}}}"
 
 
 def plan_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
