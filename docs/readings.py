@@ -1,73 +1,90 @@
-"""Write readings of sensors into a table of your own, which knows nothing of sales.
+"""Sensor readings for a table of your own: an example that has nothing to do with orders.
 
-TABLE_NAME names the table; it is created, without a stream, unless it is there. Every run goes on
-where the last one ended: readings come, some are corrected, the oldest go.
+TABLE_NAME names the table; it is created, without a stream, if it does not exist. Each run
+continues where the last one ended: it adds readings, corrects some, and deletes a few.
 """
 
 import os
 import sys
-from itertools import count, islice
+from typing import Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 TABLE = os.environ.get("TABLE_NAME") or "Readings"
 SENSORS = ("roof", "cellar", "müller's garden")
-KEY = {"sensorId": "S", "frameId": "B"}
+FRAMES_PER_RUN = 20
 
 
-def frame(number: int) -> bytes:
-    """Return the binary sort key of a reading: eight bytes, the greater the later."""
-    return number.to_bytes(8, "big")
+def frame_id(frame: int) -> bytes:
+    """Return the binary sort key of a frame: eight bytes, in the order of the numbers."""
+    return frame.to_bytes(8, "big")
 
 
-def reading(sensor: str, number: int, celsius: str) -> dict[str, dict[str, object]]:
-    """Return an item, as DynamoDB types it."""
-    place = {"siteName": {"S": "Nord"}, "floorLevel": {"N": str(number % 5)}}
+def reading(sensor: str, frame: int, celsius: str) -> dict[str, Any]:
+    """Return one reading as a DynamoDB item."""
     return {
         "sensorId": {"S": sensor},
-        "frameId": {"B": frame(number)},
-        "takenAt": {"N": str(1_790_000_000 + 60 * number)},
+        "frameId": {"B": frame_id(frame)},
+        "takenAt": {"N": str(1_790_000_000 + 60 * frame)},
         "celsius": {"N": celsius},
-        "measuredAt": {"M": place},
+        "measuredAt": {"M": {"siteName": {"S": "Nord"}, "floorLevel": {"N": str(frame % 5)}}},
         "alarmLevels": {"NS": ["30", "-5.50"]},
         "isOutdoors": {"BOOL": sensor != "cellar"},
     }
 
 
-def main() -> None:
-    """Write twenty readings of each sensor, correct each fourth, and remove each tenth."""
-    dynamodb = boto3.client("dynamodb")
-    if TABLE not in dynamodb.list_tables()["TableNames"]:
-        dynamodb.create_table(
-            TableName=TABLE,
-            AttributeDefinitions=[
-                {"AttributeName": name, "AttributeType": type_} for name, type_ in KEY.items()
-            ],
-            KeySchema=[
-                {"AttributeName": name, "KeyType": role}
-                for name, role in zip(KEY, ("HASH", "RANGE"), strict=True)
-            ],
-            BillingMode="PAY_PER_REQUEST",
-        )
-        dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
-    known = dynamodb.query(
+def create_table(dynamodb: Any) -> None:
+    """Create the table, without a stream, and wait until it exists."""
+    dynamodb.create_table(
+        TableName=TABLE,
+        AttributeDefinitions=[
+            {"AttributeName": "sensorId", "AttributeType": "S"},
+            {"AttributeName": "frameId", "AttributeType": "B"},
+        ],
+        KeySchema=[
+            {"AttributeName": "sensorId", "KeyType": "HASH"},
+            {"AttributeName": "frameId", "KeyType": "RANGE"},
+        ],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
+
+
+def newest_frame(dynamodb: Any) -> int:
+    """Return the number of the newest frame in the table, 0 if it has none."""
+    items = dynamodb.query(
         TableName=TABLE,
         KeyConditionExpression="sensorId = :sensor",
         ExpressionAttributeValues={":sensor": {"S": SENSORS[0]}},
         ScanIndexForward=False,
         Limit=1,
     )["Items"]
-    start = 1 + int.from_bytes(known[0]["frameId"]["B"], "big") if known else 1
-    for number in islice(count(start), 20):
-        for sensor in SENSORS:
-            item = reading(sensor, number, f"{number % 37}.25")
-            dynamodb.put_item(TableName=TABLE, Item=item)
-            if number % 4 == 0:
-                dynamodb.put_item(TableName=TABLE, Item=item | {"celsius": {"N": "-0.5"}})
-            if number % 10 == 0:
-                dynamodb.delete_item(TableName=TABLE, Key={name: item[name] for name in KEY})
-    print(f"table {TABLE} has readings up to frame {number} of {len(SENSORS)} sensors")
+    return int.from_bytes(items[0]["frameId"]["B"], "big") if items else 0
+
+
+def write_frame(dynamodb: Any, frame: int) -> None:
+    """Write a reading of each sensor; correct each fourth frame, and delete each tenth."""
+    for sensor in SENSORS:
+        item = reading(sensor, frame, f"{frame % 37}.25")
+        dynamodb.put_item(TableName=TABLE, Item=item)
+        if frame % 4 == 0:
+            dynamodb.put_item(TableName=TABLE, Item=item | {"celsius": {"N": "-0.5"}})
+        if frame % 10 == 0:
+            key = {"sensorId": item["sensorId"], "frameId": item["frameId"]}
+            dynamodb.delete_item(TableName=TABLE, Key=key)
+
+
+def main() -> None:
+    """Write the next frames, creating the table first if it does not exist."""
+    dynamodb = boto3.client("dynamodb")
+    if TABLE not in dynamodb.list_tables()["TableNames"]:
+        create_table(dynamodb)
+    first = newest_frame(dynamodb) + 1
+    last = first + FRAMES_PER_RUN - 1
+    for frame in range(first, last + 1):
+        write_frame(dynamodb, frame)
+    print(f"table {TABLE} has readings up to frame {last} of {len(SENSORS)} sensors")
 
 
 if __name__ == "__main__":
