@@ -1,5 +1,7 @@
 """Why a query failed, in the words of Athena's StateChangeReason."""
 
+from local.core.errors import not_modelled_message
+
 
 class QueryFailed(Exception):
     """A query that cannot go on: Trino's error code and its message."""
@@ -16,4 +18,4 @@ class QueryCancelled(Exception):
 
 def not_modelled(what: str) -> QueryFailed:
     """Return the refusal of something that Athena can do and the laptop cannot."""
-    return QueryFailed("NOT_SUPPORTED", f"{what} is not modelled by the laptop's Athena")
+    return QueryFailed("NOT_SUPPORTED", not_modelled_message(what))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.core.errors import not_modelled_message
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.service import Service
 from local.services.athena.api.executions import Execution, Executions, new_id, told
@@ -44,7 +45,7 @@ class Athena(Service):
             return json_response(METADATA[request.operation](catalog, request.params))
         operation = _OPERATIONS.get(request.operation)
         if operation is None:
-            raise invalid(f"{request.operation} is not modelled by the laptop's Athena")
+            raise invalid(not_modelled_message(request.operation))
         return json_response(operation(self, request.params))
 
     def restart(self) -> None:
@@ -205,7 +206,7 @@ def _database(params: Params) -> str:
     context = params.get("QueryExecutionContext", {})
     catalog = context.get("Catalog", CATALOG)
     if catalog.lower() != CATALOG.lower():
-        raise invalid(f"The catalog {catalog} is not modelled by the laptop's Athena")
+        raise invalid(not_modelled_message(f"The catalog {catalog}"))
     return context.get("Database", "default").lower()
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from moto.utilities.utils import get_partition
 
+from local.core.errors import not_modelled_message
 from local.core.metrics import put_metrics
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
@@ -202,7 +203,7 @@ class Lambda(Service):
         if kind == "DryRun":
             return ApiResponse(status=204)
         if kind != "RequestResponse":
-            text = f"Not modelled on the laptop: InvocationType={kind}."
+            text = not_modelled_message(f"InvocationType={kind}")
             raise AwsError("InvalidParameterValueException", text)
         request_id, event = str(uuid.uuid4()), request.body or b"{}"
         sandbox = self._sandbox(self._function(wanted))

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+from local.core.errors import constraint_violation, not_modelled_message
 from local.core.request import AwsError
 
 SUPPORTED = tuple(f"python3.{minor}" for minor in range(10, 16))
@@ -127,7 +128,7 @@ def check_modelled(params: Mapping[str, Any]) -> None:
     extra = [name for name in NOT_MODELLED if params.get(name)]
     extra += ["PackageType=Image"] if params.get("PackageType", "Zip") != "Zip" else []
     if extra:
-        raise _invalid(f"Not modelled on the laptop: {', '.join(extra)}.")
+        raise _invalid(not_modelled_message(*extra))
 
 
 def _check_runtime(runtime: str) -> None:
@@ -174,10 +175,5 @@ def _invalid(text: str) -> AwsError:
     return AwsError("InvalidParameterValueException", text)
 
 
-def _violation(value: Any, member: str, constraint: str) -> AwsError:
-    path = member[0].lower() + member[1:]
-    text = (
-        f"1 validation error detected: Value '{value}' at '{path}' "
-        f"failed to satisfy constraint: {constraint}"
-    )
-    return AwsError("ValidationException", text)
+def _violation(value: Any, parameter: str, constraint: str) -> AwsError:
+    return constraint_violation(value, parameter[0].lower() + parameter[1:], constraint)

@@ -10,6 +10,7 @@ from typing import Any
 from moto.dynamodb.models.table import Table
 
 from local.core.clock import Clock
+from local.core.errors import constraint_violation, not_modelled_message
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.services.dynamodb.stream import PAGE_RECORDS, ChangeStream, Shard, stream_label
 
@@ -123,7 +124,8 @@ class StreamsApi:
         stream, shard, position = self._decode_iterator(params["ShardIterator"])
         limit = params.get("Limit", PAGE_RECORDS)
         if not 1 <= limit <= PAGE_RECORDS:
-            raise _constraint_error(limit, "limit", f"have value between 1 and {PAGE_RECORDS}")
+            constraint = f"Member must have value between 1 and {PAGE_RECORDS}"
+            raise constraint_violation(limit, "limit", constraint)
         if 0 < position <= shard.trimmed_number:
             raise AwsError("TrimmedDataAccessException", TRIMMED)
         records, next_position = shard.page(position, limit)
@@ -179,22 +181,16 @@ def _start_position(shard: Shard, params: Mapping[str, Any]) -> int:
     if iterator_type == "LATEST":
         return shard.end
     if iterator_type not in ("AT_SEQUENCE_NUMBER", "AFTER_SEQUENCE_NUMBER"):
-        message = f"ShardIteratorType {iterator_type} is not modelled here"
+        message = not_modelled_message(f"ShardIteratorType {iterator_type}")
         raise AwsError("ValidationException", message)
     text = params.get("SequenceNumber", "")
     if not re.fullmatch(r"\d{21,40}", text):
-        raise _constraint_error(text, "sequenceNumber", "have length between 21 and 40")
+        raise constraint_violation(
+            text, "sequenceNumber", "Member must have length between 21 and 40"
+        )
     number = int(text)
     if iterator_type == "AFTER_SEQUENCE_NUMBER":
         return number + 1
     if number <= shard.trimmed_number:
         raise AwsError("TrimmedDataAccessException", TRIMMED)
     return number
-
-
-def _constraint_error(value: object, member: str, rule: str) -> AwsError:
-    message = (
-        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy "
-        f"constraint: Member must {rule}"
-    )
-    return AwsError("ValidationException", message)

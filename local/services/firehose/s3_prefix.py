@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 
 EXPRESSION = re.compile(r"!\{([a-zA-Z]+):([^{}]*)\}")
@@ -119,7 +120,8 @@ def _check_grammar(text: str, member: str) -> None:
             raise _refusal(f"Invalid conversion character {where}")
         if space == "timestamp" and (_letters(value) - FIELDS.keys() or "MMM" in value):
             known = "yyyy yy M MM d dd D H HH m mm s ss"
-            raise _refusal(f"Not modelled on the laptop: timestamp:{value}; known are {known}.")
+            feature = f"timestamp:{value} with other fields than {known}"
+            raise _refusal(not_modelled_message(feature))
 
 
 def _letters(pattern: str) -> set[str]:

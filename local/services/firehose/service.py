@@ -6,6 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from local.core.errors import not_modelled_message
 from local.core.hop_counts import HopCount
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import Cloud
@@ -132,7 +133,7 @@ class Firehose(Service):
         """Merge an update into what is there; one that changes nothing makes no new version."""
         params = request.params
         if UPDATE not in params:
-            raise refusal(f"Not modelled on the laptop: an update without {UPDATE}.")
+            raise refusal(not_modelled_message(f"an update without {UPDATE}"))
         name = params["DeliveryStreamName"]
         current = self._current(name)
         merged = merged_destination(current, params[UPDATE])

@@ -9,6 +9,7 @@ from datetime import timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from local.core.errors import constraint_violation, not_modelled_message
 from local.core.request import AwsError
 from local.services.firehose.s3_prefix import LAMBDA_KEY, QUERY_KEY, check_prefixes
 
@@ -54,7 +55,7 @@ def check_creation(params: Configuration) -> None:
     name = params["DeliveryStreamName"]
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
         pattern = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
-        raise violation(name, "deliveryStreamName", pattern)
+        raise constraint_violation(name, "deliveryStreamName", pattern)
     given = [member for member in params if member.endswith("DestinationConfiguration")]
     if len(given) != 1:
         raise refusal("Exactly one destination configuration is supported for a Firehose")
@@ -98,12 +99,12 @@ def _check_members(config: Configuration, shape: str) -> None:
     compression = config.get("CompressionFormat", "UNCOMPRESSED")
     if compression not in COMPRESSIONS:
         wanted = f"Member must satisfy enum value set: [{', '.join(COMPRESSIONS)}]"
-        raise violation(compression, f"{shape}.compressionFormat", wanted)
+        raise constraint_violation(compression, f"{shape}.compressionFormat", wanted)
     extension = config.get("FileExtension", "")
     pattern = r"^(|\.[0-9a-z!\-_.*'()]+)$"
     if len(extension) > 128 or not re.fullmatch(pattern, extension):
         wanted = f"Member must satisfy regular expression pattern: {pattern}"
-        raise violation(extension, f"{shape}.fileExtension", wanted)
+        raise constraint_violation(extension, f"{shape}.fileExtension", wanted)
     _check_zone(config.get("CustomTimeZone", "UTC"))
 
 
@@ -146,7 +147,7 @@ def _check_range(value: int, bounds: tuple[int, int], path: str) -> None:
     if not least <= value <= most:
         bound = f"greater than or equal to {least}"
         bound = bound if value < least else f"less than or equal to {most}"
-        raise violation(value, path, f"Member must have value {bound}")
+        raise constraint_violation(value, path, f"Member must have value {bound}")
 
 
 def _check_processing(processing: Configuration) -> None:
@@ -279,13 +280,4 @@ def refusal(text: str) -> AwsError:
 
 def not_modelled(what: str) -> AwsError:
     """Return the error for what Firehose does and the laptop does not."""
-    return refusal(f"Not modelled on the laptop: {what}.")
-
-
-def violation(value: Any, path: str, constraint: str) -> AwsError:
-    """Return the error for a value that breaks a constraint of the API's model."""
-    text = (
-        f"1 validation error detected: Value '{value}' at '{path}' "
-        f"failed to satisfy constraint: {constraint}"
-    )
-    return AwsError("ValidationException", text)
+    return refusal(not_modelled_message(what))

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from moto.utilities.utils import get_partition
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.core.server import ACCOUNT, Cloud
 from local.services.glue.crawler_state import (
@@ -119,7 +120,7 @@ class CrawlerApi:
 
     def _list_crawls(self, params: Params) -> Params:
         if params.get("Filters"):
-            raise invalid_input("Filters of ListCrawls are not modelled by the laptop cloud.")
+            raise invalid_input(not_modelled_message("Filters of ListCrawls"))
         crawler = self._crawler(params["CrawlerName"])
         page, next_token = _page(crawler.crawls[::-1], params)
         return {"Crawls": [describe_crawl(crawler, crawl) for crawl in page], **next_token}

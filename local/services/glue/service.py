@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.core.errors import not_modelled_message
 from local.core.request import ApiRequest, ApiResponse, json_response
 from local.core.server import Cloud
 from local.core.service import Service
@@ -42,7 +43,7 @@ class Glue(Service):
         if operation is not None:
             return json_response(operation(request.params))
         if "Crawl" in request.operation:
-            raise invalid_input(f"{request.operation} is not modelled by the laptop cloud.")
+            raise invalid_input(not_modelled_message(request.operation))
         params = fold_names(request.operation, request.params)
         if params == request.params:
             return None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.services.glue.catalog_updates import Behavior
 
@@ -62,7 +63,7 @@ def validate_definition(definition: Definition) -> Definition:
     _check_configuration(full.get("Configuration", ""))
     for member, value in _MODELLED_VALUES.items():
         if full.get(member) not in (None, value):
-            raise invalid_input(f"{member} {full[member]!r} is not modelled by the laptop cloud.")
+            raise invalid_input(not_modelled_message(f"{member} {full[member]!r}"))
     return full
 
 
@@ -96,7 +97,7 @@ def _check_targets(targets: Mapping[str, Any]) -> None:
     if not kinds:
         raise invalid_input("At least one target must be specified.")
     if "CatalogTargets" not in kinds:
-        raise invalid_input(f"{kinds[0]} are not modelled by the laptop cloud: use CatalogTargets.")
+        raise invalid_input(f"{not_modelled_message(kinds[0])}: use CatalogTargets")
     if len(kinds) > 1:
         raise invalid_input(f"CatalogTargets cannot be combined with {kinds[0]} in one crawler.")
     for target in targets["CatalogTargets"]:

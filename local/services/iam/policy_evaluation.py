@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 
 Document = Mapping[str, Any]
@@ -13,9 +14,10 @@ Test = Callable[[str], bool]
 
 
 class NotModelled(AwsError):
-    """AWS would judge this, the laptop cloud cannot; it says so instead of guessing."""
+    """A policy or a call that AWS can evaluate and the laptop cloud cannot."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, *features: str) -> None:
+        message = not_modelled_message(*features)
         super().__init__("NotModelledByTheLaptopCloud", message, 501)
 
 
@@ -122,7 +124,7 @@ _KEYS = frozenset(
 
 def _statement(raw: Mapping[str, Any]) -> Statement:
     if unknown := set(raw) - _MEMBERS:
-        raise NotModelled(f"policy statement: {', '.join(sorted(unknown))} is not modelled")
+        raise NotModelled(*[f"the policy element {name}" for name in sorted(unknown)])
     return Statement(
         allows={"Allow": True, "Deny": False}[raw["Effect"]],
         covers_action=_either(raw, "Action", _action_test),
@@ -162,7 +164,7 @@ def _arn_test(pattern: str) -> Test:
     """Return a test for ARNs; a wildcard stays within its part, of which there are six."""
     *parts, resource = _plain(pattern).split(":", 5)
     if len(parts) != 5:
-        raise NotModelled(f"policy: expected an ARN of six parts or '*', found {pattern!r}")
+        raise NotModelled(f"the resource {pattern!r}, neither '*' nor an ARN of six parts,")
     expression = ":".join([*(_expression(part, "[^:]") for part in parts), _expression(resource)])
     matches = re.compile(expression, re.DOTALL).fullmatch
     return lambda text: matches(text) is not None
@@ -180,7 +182,7 @@ def _expression(pattern: str, character: str = ".") -> str:
 
 def _plain(pattern: str) -> str:
     if "${" in pattern:
-        raise NotModelled(f"policy: variables are not modelled, found {pattern!r}")
+        raise NotModelled(f"the policy variable in {pattern!r}")
     return pattern
 
 
@@ -216,7 +218,7 @@ def _conditions(raw: Mapping[str, Mapping[str, Any]]) -> Iterable[Condition]:
         negated = base in _NEGATIONS
         name = _NEGATIONS.get(base, base)
         if name not in _OPERATORS:
-            raise NotModelled(f"policy condition: the operator {operator} is not modelled")
+            raise NotModelled(f"the condition operator {operator}")
         for key, values in wanted.items():
             yield Condition(
                 key=_known(key),
@@ -228,7 +230,7 @@ def _conditions(raw: Mapping[str, Mapping[str, Any]]) -> Iterable[Condition]:
 
 def _known(key: str) -> str:
     if key.lower() not in _KEYS:
-        raise NotModelled(f"policy condition: the key {key} is not modelled")
+        raise NotModelled(f"the condition key {key}")
     return key.lower()
 
 

@@ -64,7 +64,7 @@ class TokenRegistry:
         with self._lock:
             resources = self._resources.pop(token, None)
             if resources is None:
-                raise NotModelled(f"unknown token {token[:40]}…: no guarded client received it")
+                raise NotModelled(f"a token that no guarded client received, {token[:40]}…,")
             self._resources[token] = resources
             return resources
 
@@ -72,7 +72,7 @@ class TokenRegistry:
 def required_permissions(service: str, operation: str) -> tuple[Permission, ...]:
     """Return the permissions that a call needs, its main one first."""
     if (service, operation) not in _PERMISSIONS:
-        raise NotModelled(f"{__name__} lists no permission for {service}:{operation}")
+        raise NotModelled(f"the permission for {service}:{operation}")
     main = _PERMISSIONS[service, operation]
     return (main, *_ADDITIONAL.get((service, operation), ()))
 

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import Role, iam_backends
 
+from local.core.errors import constraint_violation
 from local.core.request import ApiResponse, AwsError
 
 NAME_CHARACTERS = 64
@@ -34,9 +35,8 @@ def refusal(error: AwsError) -> ApiResponse:
 
 def _check_name(name: str, roles: Sequence[Role]) -> None:
     if len(name) > NAME_CHARACTERS:
-        rule = f"Member must have length less than or equal to {NAME_CHARACTERS}"
-        text = f"Value '{name}' at 'roleName' failed to satisfy constraint: {rule}"
-        raise AwsError("ValidationError", f"1 validation error detected: {text}")
+        constraint = f"Member must have length less than or equal to {NAME_CHARACTERS}"
+        raise constraint_violation(name, "roleName", constraint, code="ValidationError")
     if name.lower() in (role.name.lower() for role in roles):
         raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
 

@@ -10,6 +10,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.kinesis.models import Record, kinesis_backends
 from moto.kinesis.utils import compose_shard_iterator, decompose_shard_iterator
 
+from local.core.errors import constraint_violation, not_modelled_message
 from local.core.metrics import put_metrics
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
@@ -63,7 +64,8 @@ class Kinesis(Service):
         params = request.params
         records = params.get("Records", [])
         if not 1 <= len(records) <= CALL_RECORDS:
-            raise _constraint("records", f"have length less than or equal to {CALL_RECORDS}")
+            rule = f"Member must have length less than or equal to {CALL_RECORDS}"
+            raise constraint_violation(None, "records", rule)
         sizes = [
             _check(record, f"records.{number}.member.")
             for number, record in enumerate(records, start=1)
@@ -111,9 +113,8 @@ class Kinesis(Service):
         raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
 
     def _refuse_resharding(self, request: ApiRequest) -> ApiResponse:
-        raise _not_modelled(
-            request.operation
-        )  # moto moves records, AWS leaves them where they are.
+        # moto moves records to new shards, AWS leaves them where they are.
+        raise _not_modelled(request.operation)
 
     def _create_stream(self, request: ApiRequest) -> ApiResponse:
         params = request.params
@@ -144,8 +145,8 @@ def _check_stream(params: Mapping[str, Any]) -> None:
     """Refuse a stream that Kinesis would not make, or that is not modelled."""
     name = params["StreamName"]
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,128}", name):
-        rule = "satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
-        raise _constraint("streamName", rule, name)
+        rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        raise constraint_violation(name, "streamName", rule)
     mode = params.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
     if ("ShardCount" in params) != (mode == "PROVISIONED"):
         rule = "belongs to the stream mode PROVISIONED, and to no other"
@@ -155,7 +156,7 @@ def _check_stream(params: Mapping[str, Any]) -> None:
 
 
 def _not_modelled(what: str) -> AwsError:
-    return AwsError("ValidationException", f"{what} is not modelled by the laptop cloud")
+    return AwsError("ValidationException", not_modelled_message(what))
 
 
 def _shown(record: Record) -> dict[str, Any]:
@@ -171,11 +172,12 @@ def _check(record: Mapping[str, Any], place: str) -> int:
     """Return the size of a record that Kinesis takes."""
     key, data = record.get("PartitionKey", ""), record.get("Data", "")
     if not 1 <= len(key) <= KEY_CHARACTERS:
-        rule = f"have length less than or equal to {KEY_CHARACTERS}"
-        raise _constraint(f"{place}partitionKey", rule if key else "not be empty", key)
+        rule = f"have length less than or equal to {KEY_CHARACTERS}" if key else "not be empty"
+        raise constraint_violation(key, f"{place}partitionKey", f"Member must {rule}")
     size = len(base64.b64decode(data)) + len(key.encode())
     if size > RECORD_BYTES:
-        raise _constraint(f"{place}data", f"have length less than or equal to {RECORD_BYTES}")
+        rule = f"Member must have length less than or equal to {RECORD_BYTES}"
+        raise constraint_violation(None, f"{place}data", rule)
     return size
 
 
@@ -190,12 +192,3 @@ def _parts(records: Sequence[Any], sizes: Sequence[int]) -> Iterator[list[Any]]:
         part.append(record)
         total += size
     yield part
-
-
-def _constraint(place: str, rule: str, value: str | None = None) -> AwsError:
-    shown = "Value" if value is None else f"Value '{value}'"
-    text = (
-        f"1 validation error detected: {shown} at '{place}' failed to satisfy constraint: "
-        f"Member must {rule}"
-    )
-    return AwsError("ValidationException", text)

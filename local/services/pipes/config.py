@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.services.pipes.event import PATH
 
@@ -89,7 +90,7 @@ def _check_modelled(params: Mapping[str, Any]) -> None:
     for place, known in MODELLED.items():
         found = params.get(place[:-1], {}) if place else params
         if unknown := sorted(name for name in found.keys() - known if found[name] not in REMOVED):
-            raise refusal(f"{place}{unknown[0]} is not modelled by the laptop cloud")
+            raise refusal(not_modelled_message(f"{place}{unknown[0]}"))
 
 
 def _check_state(params: Mapping[str, Any]) -> None:
@@ -97,7 +98,7 @@ def _check_state(params: Mapping[str, Any]) -> None:
     if (state := params.get("DesiredState", "RUNNING")) not in ("RUNNING", "STOPPED"):
         raise refusal(f"DesiredState: expected RUNNING or STOPPED, found {state!r}")
     if (level := params.get("LogConfiguration", {}).get("Level", "OFF")) != "OFF":
-        raise refusal(f"LogConfiguration.Level: {level} is not modelled by the laptop cloud")
+        raise refusal(not_modelled_message(f"LogConfiguration.Level={level}"))
 
 
 def _check_pattern(
@@ -121,7 +122,7 @@ def _check_stream(stream: Mapping[str, Any]) -> None:
         raise refusal("OnPartialBatchItemFailure: expected AUTOMATIC_BISECT")
     queue = stream.get("DeadLetterConfig", {}).get("Arn")
     if queue is not None and not QUEUE.fullmatch(queue):
-        raise refusal(f"DeadLetterConfig.Arn: only SQS queues are modelled, found {queue!r}")
+        raise refusal(not_modelled_message(f"DeadLetterConfig.Arn={queue!r}"))
 
 
 def _partition_key(params: Mapping[str, Any]) -> str:
@@ -130,7 +131,7 @@ def _partition_key(params: Mapping[str, Any]) -> str:
     if not 1 <= len(key) <= KEY_CHARACTERS:
         raise refusal("KinesisStreamParameters.PartitionKey: expected 1 to 256 characters")
     if key.startswith("$") and not PATH.fullmatch(key):
-        raise refusal(f"KinesisStreamParameters.PartitionKey: {key!r} is no modelled JSON path")
+        raise refusal(not_modelled_message(f"KinesisStreamParameters.PartitionKey={key!r}"))
     return key
 
 

@@ -383,7 +383,7 @@ def test_the_catalog_can_be_looked_into() -> None:
 
 
 def test_what_is_not_modelled_is_refused() -> None:
-    with pytest.raises(ClientError, match="is not modelled by the laptop's Athena"):
+    with pytest.raises(ClientError, match="is not modelled by the laptop cloud"):
         athena().list_engine_versions()
     with pytest.raises(ClientError, match="ManagedQueryResultsConfiguration is not modelled"):
         athena().create_work_group(

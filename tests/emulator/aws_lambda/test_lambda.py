@@ -345,7 +345,11 @@ REFUSALS = [
     ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException", "Environment"),
     ({"role": "other"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
     ({"role": "absent"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
-    ({"Layers": ["arn:x"]}, "InvalidParameterValueException", "Not modelled on the laptop: Layers"),
+    (
+        {"Layers": ["arn:x"]},
+        "InvalidParameterValueException",
+        "Layers is not modelled",
+    ),
     *(
         (
             {"Code": {"ZipFile": code}},

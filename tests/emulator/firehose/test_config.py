@@ -101,8 +101,8 @@ REFUSED_DESTINATIONS = [
         "dynamicPartitioningConfiguration.retryOptions.durationInSeconds' failed to satisfy "
         "constraint: Member must have value less than or equal to 7200",
     ),
-    ({"CompressionFormat": "ZIP"}, "Not modelled on the laptop: CompressionFormat=ZIP."),
-    ({"S3BackupMode": "Enabled"}, "Not modelled on the laptop: S3BackupMode=Enabled."),
+    ({"CompressionFormat": "ZIP"}, "CompressionFormat=ZIP is not modelled by the laptop cloud"),
+    ({"S3BackupMode": "Enabled"}, "S3BackupMode=Enabled is not modelled by the laptop cloud"),
 ]
 
 

@@ -318,7 +318,7 @@ def targets(**kinds: Any) -> dict[str, Any]:
         ({"Role": "nobody"}, "Service is unable to assume provided role"),
         ({"Name": "another"}, "Service is unable to assume provided role"),  # Not the trusted ARN.
         ({"Targets": {}}, "At least one target"),
-        ({"Targets": {"S3Targets": [{"Path": "s3://lake"}]}}, "S3Targets are not modelled"),
+        ({"Targets": {"S3Targets": [{"Path": "s3://lake"}]}}, "S3Targets is not modelled"),
         (targets(S3Targets=[{"Path": "s3://lake"}]), "cannot be combined"),
         ({"SchemaChangePolicy": {"UpdateBehavior": "LOG"}}, "only LOG DeleteBehavior"),
         ({"SchemaChangePolicy": {"DeleteBehavior": "KEEP"}}, "may not be 'KEEP'"),

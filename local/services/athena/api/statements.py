@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from sqlglot import exp
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.services.athena.api.parameters import with_parameters
 from local.services.athena.api.results import Outcome, Row, write_text
@@ -82,9 +83,7 @@ def _unsupported(text: str) -> AwsError:
             "InvalidRequestException",
             f"line 1:1: mismatched input '{word}'. Expecting: <query>, {known}",
         )
-    return AwsError(
-        "InvalidRequestException", f"{word.upper()} is not modelled by the laptop's Athena"
-    )
+    return AwsError("InvalidRequestException", not_modelled_message(word.upper()))
 
 
 _KNOWN_TO_ATHENA = (

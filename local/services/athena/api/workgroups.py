@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 
 ENGINE = {
@@ -99,7 +100,7 @@ class WorkGroups:
 def _configuration(told: Params) -> Params:
     for name in _REFUSED:
         if told.get(name) and told[name] != {"Enabled": False}:
-            raise invalid(f"{name} is not modelled by the laptop's Athena")
+            raise invalid(not_modelled_message(name))
     limit = told.get("BytesScannedCutoffPerQuery")
     if limit is not None and limit < _LEAST_LIMIT:
         raise invalid(f"BytesScannedCutoffPerQuery must be at least {_LEAST_LIMIT}, not {limit}")
