@@ -1,37 +1,44 @@
-"""Athena's answers: a query in, typed columns and a stream of rows out."""
+"""Athena queries: SQL in, typed columns and a stream of rows out."""
+
+from __future__ import annotations
 
 import io
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 
 from setup.names import DATABASE, WORKGROUP
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0  # seconds between two looks at a running query
+if TYPE_CHECKING:
+    from types_boto3_athena.client import AthenaClient
+    from types_boto3_athena.type_defs import QueryExecutionTypeDef, StartQueryExecutionInputTypeDef
+
+FIRST_PAUSE = 0.05  # Seconds between the first two polls of a running query.
+LONGEST_PAUSE = 2.0
 FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 Row = tuple[str | None, ...]
 
 
 class QueryFailed(Exception):
-    """Athena could not answer; the text is its reason."""
+    """A query that Athena rejected or could not finish; the message is Athena's reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a query has come: its state, as Athena calls it, and what it has read so far."""
+    """The progress of a query: Athena's name of its state, and the bytes scanned so far."""
 
     state: str
-    scanned: int
+    bytes_scanned: int
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of an answer: its name, and its type as Athena calls it."""
+    """A column of a result: its name, and Athena's name of its type."""
 
     name: str
     type: str
@@ -39,41 +46,32 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a query gave: rows of texts, NULL as None, read from S3 only as they are taken."""
+    """The result of a query: rows of text (NULL is None), streamed from S3 while iterated."""
 
     columns: tuple[Column, ...]
     rows: Iterator[Row]
-    scanned: int
+    bytes_scanned: int
 
 
 def run_query(
-    sql: str, parameters: Sequence[str] = (), watch: Callable[[Progress], None] | None = None
+    sql: str, parameters: Sequence[str] = (), on_progress: Callable[[Progress], None] | None = None
 ) -> QueryResult:
-    """Return Athena's answer to a query; the parameters take the places of its question marks.
+    """Run a query and return its result; the parameters replace its question marks in order.
 
-    While it waits, it tells `watch`, after each look at the query, how far that has come.
+    `on_progress` is called after each poll of the running query.
     """
     athena = boto3.client("athena")
-    literals = {"ExecutionParameters": [literal(text) for text in parameters]} if parameters else {}
-    try:
-        started = athena.start_query_execution(
-            QueryString=sql,
-            QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
-            WorkGroup=WORKGROUP,
-            **literals,
-        )
-    except athena.exceptions.InvalidRequestException as refusal:
-        raise QueryFailed(refusal.response["Error"]["Message"]) from None
-    query = _finished(athena, started["QueryExecutionId"], watch)
+    query_id = _start_query(athena, sql, parameters)
+    execution = _wait_for_query(athena, query_id, on_progress)
     return QueryResult(
-        columns=_columns(athena, query["QueryExecutionId"]),
-        rows=_rows(query["ResultConfiguration"]["OutputLocation"]),
-        scanned=query["Statistics"].get("DataScannedInBytes", 0),
+        columns=_fetch_columns(athena, query_id),
+        rows=_stream_rows(execution["ResultConfiguration"]["OutputLocation"]),
+        bytes_scanned=execution["Statistics"].get("DataScannedInBytes", 0),
     )
 
 
 def literal(text: str) -> str:
-    """Return a text as the SQL literal that Athena takes for a parameter.
+    """Return text as the SQL literal that Athena expects for a parameter.
 
     >>> literal("O'Hara")
     "'O''Hara'"
@@ -81,10 +79,10 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def records(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the records of Athena's CSV: a text is quoted, and what is not there is NULL.
+def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
+    """Yield the rows of Athena's CSV, which quotes every value and leaves NULL empty.
 
-    >>> list(records(['"a","",\\n', '"1\\n', '2","",\\n']))
+    >>> list(parse_csv(['"a","",\\n', '"1\\n', '2","",\\n']))
     [('a', '', None), ('1\\n2', '', None)]
     """
     record: list[str] = []
@@ -93,33 +91,49 @@ def records(lines: Iterable[str]) -> Iterator[Row]:
         record.append(line)
         is_quoted ^= line.count('"') % 2 == 1
         if not is_quoted:
-            yield _fields("".join(record).removesuffix("\n"))
+            yield _parse_record("".join(record).removesuffix("\n"))
             record.clear()
 
 
-def _fields(record: str) -> Row:
+def _parse_record(record: str) -> Row:
     return tuple(
-        found[2] or None if found[1] is None else found[1].replace('""', '"')
-        for found in FIELD.finditer(record + ",")
+        match[2] or None if match[1] is None else match[1].replace('""', '"')
+        for match in FIELD.finditer(record + ",")
     )
 
 
-def _finished(
-    athena: Any, query_id: str, watch: Callable[[Progress], None] | None
-) -> dict[str, Any]:
-    """Return the execution of a query once it has succeeded; an interrupted one costs no more."""
+def _start_query(athena: AthenaClient, sql: str, parameters: Sequence[str]) -> str:
+    request: StartQueryExecutionInputTypeDef = {
+        "QueryString": sql,
+        "QueryExecutionContext": {"Database": DATABASE, "Catalog": "AwsDataCatalog"},
+        "WorkGroup": WORKGROUP,
+    }
+    if parameters:  # Athena rejects an empty list.
+        request["ExecutionParameters"] = [literal(text) for text in parameters]
+    try:
+        response = athena.start_query_execution(**request)
+    except athena.exceptions.InvalidRequestException as error:
+        raise QueryFailed(error.response["Error"]["Message"]) from None
+    return response["QueryExecutionId"]
+
+
+def _wait_for_query(
+    athena: AthenaClient, query_id: str, on_progress: Callable[[Progress], None] | None
+) -> QueryExecutionTypeDef:
+    """Return the execution once it has succeeded; an interrupt stops the query and its cost."""
     pause = FIRST_PAUSE
     try:
         while True:
-            query = athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
-            status = query["Status"]
+            response = athena.get_query_execution(QueryExecutionId=query_id)
+            execution = response["QueryExecution"]
+            status = execution["Status"]
             if status["State"] == "SUCCEEDED":
-                return query
+                return execution
             if status["State"] in ("FAILED", "CANCELLED"):
                 raise QueryFailed(status.get("StateChangeReason", status["State"]))
-            if watch:
-                scanned = query.get("Statistics", {}).get("DataScannedInBytes", 0)
-                watch(Progress(status["State"], scanned))
+            if on_progress:
+                scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
+                on_progress(Progress(status["State"], scanned))
             time.sleep(pause)
             pause = min(1.5 * pause, LONGEST_PAUSE)
     except KeyboardInterrupt:
@@ -127,17 +141,17 @@ def _finished(
         raise
 
 
-def _columns(athena: Any, query_id: str) -> tuple[Column, ...]:
-    results = athena.get_query_results(QueryExecutionId=query_id, MaxResults=1)
-    found = results["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-    return tuple(Column(column["Name"], column["Type"]) for column in found)
+def _fetch_columns(athena: AthenaClient, query_id: str) -> tuple[Column, ...]:
+    response = athena.get_query_results(QueryExecutionId=query_id, MaxResults=1)
+    columns = response["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+    return tuple(Column(column["Name"], column["Type"]) for column in columns)
 
 
-def _rows(location: str) -> Iterator[Row]:
-    """Yield the rows of a result from its object: GetQueryResults would give 1000 in a call."""
+def _stream_rows(location: str) -> Iterator[Row]:
+    """Yield the rows from the result's S3 object: GetQueryResults returns only 1000 per call."""
     bucket, _, key = location.removeprefix("s3://").partition("/")
     body = boto3.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
-    with io.TextIOWrapper(body, encoding="utf-8", newline="\n") as lines:
-        rows = records(lines)
-        next(rows)  # The names of the columns.
+    with io.TextIOWrapper(body, encoding="utf-8", newline="\n") as lines:  # type: ignore[type-var]  # StreamingBody reads like a file
+        rows = parse_csv(lines)
+        next(rows)  # The first row holds the column names.
         yield from rows

@@ -1,4 +1,4 @@
-"""What whoever waits for Athena sees meanwhile."""
+"""Progress of a running query, as one line on the terminal."""
 
 import sys
 import time
@@ -6,21 +6,22 @@ import time
 from analytics.athena import Progress
 
 
-class Patience:
-    """A line on the terminal that tells how far a query has come, and goes when it ends."""
+class ProgressLine:
+    """A line on stderr that shows a query's progress; silent unless stderr is a terminal."""
 
     def __init__(self) -> None:
-        self._started = time.monotonic()
-        self._is_seen = sys.stderr.isatty()
+        self._started_at = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
 
     def __call__(self, progress: Progress) -> None:
-        """Tell how far the query has come."""
-        if self._is_seen:
-            seconds = time.monotonic() - self._started
-            told = f"{progress.state.lower()} {seconds:.0f} s, {progress.scanned:,} bytes scanned"
-            print(f"\r{told}\033[K", end="", file=sys.stderr, flush=True)
+        """Show the progress in place of the previous line."""
+        if self._is_terminal:
+            seconds = time.monotonic() - self._started_at
+            scanned = f"{progress.bytes_scanned:,} bytes scanned"
+            line = f"{progress.state.lower()} {seconds:.0f} s, {scanned}"
+            print(f"\r{line}\033[K", end="", file=sys.stderr, flush=True)
 
-    def end(self) -> None:
-        """Take the line away."""
-        if self._is_seen:
+    def clear(self) -> None:
+        """Clear the line."""
+        if self._is_terminal:
             print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import boto3
 
 from analytics.athena import run_query
-from analytics.question import questions
+from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from local.demo import changes, run, write_orders
 from local.environment import enter
@@ -57,7 +57,7 @@ def cost(cloud: Cloud, sql: str, values: list[str]) -> Cost:
     for _ in range(RUNS):
         answer = run_query(sql, values)
         rows = sum(1 for _ in answer.rows)
-        found.append(Cost(rows, answer.scanned, last_seconds(cloud)))
+        found.append(Cost(rows, answer.bytes_scanned, last_seconds(cloud)))
     return min(found, key=lambda one: one.seconds)
 
 
@@ -101,13 +101,15 @@ def measure(orders: int) -> None:
         run(cloud, "setup/10_glue.py", "--crawl")
         hops = tuple(hop for service in cloud.services for hop in service.counts())
         floor = cost(cloud, FLOOR, [])
-        print(f"{orders} orders, {changes(hops)} changes, {floor.scanned:,} bytes in the lake")
+        print(
+            f"{orders} orders, {changes(hops)} changes, {floor.bytes_scanned:,} bytes in the lake"
+        )
         print(f"{'question':28} {'rows':>7} {'bytes scanned':>14} {'seconds':>8} {'ratio':>6}")
         print(told("(count the lines)", floor, floor), flush=True)
         [(any_order,)] = run_query(ANY).rows
         given = {"order_history": {"order_id": any_order}}
-        for name, question in questions().items():
-            found = cost(cloud, question.sql, question.values(given.get(name, {})))
+        for name, question in load_named_queries().items():
+            found = cost(cloud, question.sql, question.parameter_values(given.get(name, {})))
             print(told(name, found, floor), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder, "page.html")
@@ -118,7 +120,7 @@ def measure(orders: int) -> None:
         for name, condition in CONDITIONS.items():
             answer = run_query(COUNT + condition)
             [(count,)] = answer.rows
-            print(f"{name:12} {int(count):7,} changes {answer.scanned:12,} bytes", flush=True)
+            print(f"{name:12} {int(count):7,} changes {answer.bytes_scanned:12,} bytes", flush=True)
     finally:
         cloud.close()
 
@@ -126,7 +128,7 @@ def measure(orders: int) -> None:
 def told(name: str, found: Cost, floor: Cost) -> str:
     """Return a query's line."""
     ratio = found.seconds / floor.seconds
-    return f"{name:28} {found.rows:7,} {found.scanned:14,} {found.seconds:8.2f} {ratio:6.1f}"
+    return f"{name:28} {found.rows:7,} {found.bytes_scanned:14,} {found.seconds:8.2f} {ratio:6.1f}"
 
 
 def main(arguments: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Write the dashboard: one HTML file that asks nobody for anything once it is written."""
+"""Write the dashboard: one self-contained HTML file that makes no network requests."""
 
 import argparse
 import os
@@ -10,108 +10,117 @@ from pathlib import Path
 
 from analytics.athena import QueryFailed
 from analytics.atomic_write import write_atomically
-from analytics.dashboard.facts import facts
-from analytics.dashboard.page import page
-from analytics.dashboard.verification import BadProof, OtherLake, Proof, proof
-from analytics.run import cost, reason
+from analytics.dashboard.facts import fetch_facts
+from analytics.dashboard.page import render_page
+from analytics.dashboard.verification import (
+    InvalidVerifyResult,
+    VerifyResult,
+    WrongBucket,
+    read_verify_result,
+)
+from analytics.run import explain_error, format_cost
 from setup.lib.aws_errors import FAULTS
 from setup.names import PIPELINE, bucket
 
 FAILURES = (QueryFailed, *FAULTS, OSError)
-LAST_VERIFY = Path("build/verified.json")
-LEAST_WATCH, LONGEST_WATCH = 2, 86_400  # seconds from one page to the next
+DEFAULT_VERIFY_RESULT = Path("build/verified.json")
+MIN_WATCH_SECONDS = 2
+MAX_WATCH_SECONDS = 86_400
 
 
 def main() -> int:
-    """Write the page, again and again if asked to, and return the exit status."""
-    options = _options()
+    """Write the page, repeatedly with --watch, and return the exit status."""
+    args = _parse_arguments()
     try:
-        status = written(options)
-        if options.open and status == 0:
-            webbrowser.open(options.out.resolve().as_uri())
-        while options.watch:
-            time.sleep(options.watch)
-            written(options)  # What fails now may work the next time; the page tells its age.
+        status = write_dashboard(args)
+        if args.open and status == 0:
+            webbrowser.open(args.out.resolve().as_uri())
+        while args.watch:
+            time.sleep(args.watch)
+            write_dashboard(args)  # A failure may be temporary, and the page shows its age.
         return status
     except KeyboardInterrupt:
         return 130
 
 
-def written(options: argparse.Namespace) -> int:
-    """Write the page once, say where it is, and return the exit status."""
-    begun = datetime.now(timezone.utc)
+def write_dashboard(args: argparse.Namespace) -> int:
+    """Write the page once, print its path and cost, and return the exit status."""
+    started_at = datetime.now(timezone.utc)
     try:
-        proven = last_proof(options.verified)
-        found = facts()
+        verify_result = last_verify_result(args.verified)
+        facts = fetch_facts()
         document = {
             "pipeline": PIPELINE,
-            "made_at": f"{begun:%Y-%m-%d %H:%M:%S}",
-            "watch": options.watch,
-            "verify": proven and proven.document(),
-            "facts": found.columns,
+            "made_at": f"{started_at:%Y-%m-%d %H:%M:%S}",
+            "watch": args.watch,
+            "verify": verify_result and verify_result.document(),
+            "facts": facts.columns,
         }
-        write_atomically(options.out, page(document))
-    except BadProof as error:
+        write_atomically(args.out, render_page(document))
+    except InvalidVerifyResult as error:
         print(f"no dashboard: {error}", file=sys.stderr)
         return 2
     except FAILURES as error:
-        print(f"no dashboard: {reason(error)}", file=sys.stderr)
+        print(f"no dashboard: {explain_error(error)}", file=sys.stderr)
         return 1
-    print(f"dashboard: {options.out.resolve()}", flush=True)
-    print(cost(*found.scanned), file=sys.stderr)
+    print(f"dashboard: {args.out.resolve()}", flush=True)
+    print(format_cost(*facts.bytes_scanned), file=sys.stderr)
     return 0
 
 
-def last_proof(path: Path | None) -> Proof | None:
-    """Return what a file tells of this lake; the usual one may be of another, and tell nothing."""
+def last_verify_result(path: Path | None) -> VerifyResult | None:
+    """Return the verify result in the file, or in the default one if that is for this lake."""
     try:
-        found = proof(path or LAST_VERIFY, bucket())
-    except OtherLake:
+        result = read_verify_result(path or DEFAULT_VERIFY_RESULT, bucket())
+    except WrongBucket:
         if path:
             raise
         return None
-    if path and found is None:
-        raise BadProof(f"{path} is missing: python -m operations.verify --json {path} writes it")
-    return found
+    if path and result is None:
+        raise InvalidVerifyResult(
+            f"{path} does not exist: create it with python -m operations.verify --json {path}"
+        )
+    return result
 
 
-def _options() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analytics.dashboard", description=__doc__)
     parser.add_argument(
         "--out",
-        type=_file,
+        type=_output_file,
         default=Path("dashboard.html"),
         metavar="FILE",
-        help="where to; default: dashboard.html",
+        help="output file (default: dashboard.html)",
     )
-    parser.add_argument("--open", action="store_true", help="and open it in the browser")
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument(
         "--watch",
-        type=_seconds,
+        type=_watch_seconds,
         metavar="SECONDS",
-        help="write it anew so often; the open page follows",
+        help="regenerate every SECONDS; an open page reloads itself",
     )
     parser.add_argument(
         "--verified",
         type=Path,
         metavar="FILE",
-        help=f"what operations.verify --json FILE wrote; default: {LAST_VERIFY}",
+        help=f"result of operations.verify --json (default: {DEFAULT_VERIFY_RESULT})",
     )
     return parser.parse_args()
 
 
-def _file(text: str) -> Path:
+def _output_file(text: str) -> Path:
     path = Path(text)
-    # os.path knows no errors: what this user may not look at is not there.
+    # os.path treats a path that this user may not read as missing; Path raises an error.
     if (os.path.exists(path) and not os.path.isfile(path)) or not os.path.isdir(path.parent):
-        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a file in an existing folder, found {text!r}")
     return path
 
 
-def _seconds(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and LEAST_WATCH <= int(text) <= LONGEST_WATCH):
+def _watch_seconds(text: str) -> int:
+    limits = range(MIN_WATCH_SECONDS, MAX_WATCH_SECONDS + 1)
+    if not (text.isascii() and text.isdigit() and int(text) in limits):
         raise argparse.ArgumentTypeError(
-            f"expected a whole number of seconds from {LEAST_WATCH} to {LONGEST_WATCH}, "
+            f"expected a whole number of seconds from {MIN_WATCH_SECONDS} to {MAX_WATCH_SECONDS}, "
             f"found {text!r}"
         )
     return int(text)

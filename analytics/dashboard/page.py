@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, scripts, facts, and a policy that lets nothing else in."""
+"""HTML page of the dashboard: markup, style, scripts, data and a strict content security policy."""
 
 import base64
 import hashlib
@@ -8,56 +8,58 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PAGE = HERE / "page"
+PAGE_FOLDER = HERE / "page"
 ECHARTS = HERE / "vendor" / "echarts.simple.min.js"
-SCRIPTS = ("exact", "words", "elements", "figures", "charts", "tiles", "page")  # in this order
-# What would end the script element, or open a comment in it; JSON needs none of them outside texts.
-UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
+SCRIPTS = ("exact", "words", "elements", "figures", "charts", "tiles", "page")  # In load order.
+# Characters that could end the script element or open a comment; JSON has them only in strings.
+ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def page(document: Mapping[str, object]) -> str:
+def render_page(document: Mapping[str, object]) -> str:
     """Return the page that shows a document of facts."""
-    style, echarts, script = style_text(), ECHARTS.read_text("utf-8"), script_text()
+    style = read_style()
+    echarts = ECHARTS.read_text("utf-8")
+    script = read_script()
     parts = {
-        "policy": policy((echarts, script), style),
+        "policy": content_security_policy((echarts, script), style),
         "style": style,
-        "facts": embedded(document),
+        "facts": embed_json(document),
         "echarts": echarts,
         "script": script,
     }
-    markup = (PAGE / "page.html").read_text("utf-8")
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], markup)
+    markup = (PAGE_FOLDER / "page.html").read_text("utf-8")
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], markup)
 
 
-def style_text() -> str:
+def read_style() -> str:
     """Return the style sheet."""
-    return (PAGE / "page.css").read_text("utf-8")
+    return (PAGE_FOLDER / "page.css").read_text("utf-8")
 
 
-def script_text() -> str:
-    """Return the page's own script."""
-    return "".join((PAGE / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+def read_script() -> str:
+    """Return the page's own script: its files in load order."""
+    return "".join((PAGE_FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
 
 
-def embedded(document: Mapping[str, object]) -> str:
-    """Return a document as JSON that stays one text inside an HTML page.
+def embed_json(document: Mapping[str, object]) -> str:
+    """Return a document as JSON that is safe inside a script element.
 
-    >>> embedded({"name": "</script>"})
+    >>> embed_json({"name": "</script>"})
     '{"name":"\\\\u003c/script\\\\u003e"}'
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[\ud800-\udfff]", "\ufffd", text.translate(UNSAFE))
+    return re.sub("[\ud800-\udfff]", "\ufffd", text.translate(ESCAPES))
 
 
-def policy(scripts: tuple[str, ...], style: str) -> str:
-    """Return the policy under which only these scripts run, and nothing is ever loaded."""
-    sources = " ".join(map(_hash, scripts))
+def content_security_policy(scripts: tuple[str, ...], style: str) -> str:
+    """Return a policy that allows only these scripts and this style, and no requests."""
+    script_hashes = " ".join(map(_hash_source, scripts))
     return (
-        f"default-src 'none'; script-src {sources}; style-src {_hash(style)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {script_hashes}; style-src {_hash_source(style)}; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def _hash_source(text: str) -> str:
     digest = hashlib.sha256(text.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"

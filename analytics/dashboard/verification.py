@@ -1,4 +1,4 @@
-"""What the last verify found, as `python -m operations.verify --json FILE` left it."""
+"""Result of the last verify run, as `python -m operations.verify --json FILE` saved it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -6,17 +6,17 @@ from datetime import datetime
 from pathlib import Path
 
 
-class BadProof(Exception):
-    """The file holds no verify of this lake's whole table; the text says what it holds."""
+class InvalidVerifyResult(Exception):
+    """The file holds no verify result for this lake's whole table; the message says why."""
 
 
-class OtherLake(BadProof):
-    """The file holds a verify of another lake."""
+class WrongBucket(InvalidVerifyResult):
+    """The file holds a verify result for another lake."""
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What a verify of the whole table found: state is equal, differs or unsettled."""
+class VerifyResult:
+    """A verify of the whole table; `state` is equal, differs or unsettled."""
 
     at: str
     state: str
@@ -24,30 +24,33 @@ class Proof:
     lake: int
 
     def document(self) -> dict[str, object]:
-        """Return the proof for the page."""
+        """Return the result as the page reads it."""
         return asdict(self)
 
 
-def proof(path: Path, bucket: str) -> Proof | None:
-    """Return what the file tells of the lake in this bucket, or None when there is no file."""
+def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
+    """Return the result in a file for the lake in this bucket, or None without a file."""
     try:
-        found = json.loads(path.read_text("utf-8"))
-        verified, asked, counts = found["bucket"], found["asked"], found.get("counts", {})
-        if verified != bucket:
-            raise OtherLake(f"{path} is of another lake: {verified}, not {bucket}")
-        if asked != "table":
-            raise BadProof(f"{path} is no verify of the whole table, but of {asked}")
-        datetime.strptime(found["at"], "%Y-%m-%d %H:%M:%S")
-        return Proof(found["at"], _state(found["equal"], counts), found["table"], found["lake"])
+        result = json.loads(path.read_text("utf-8"))
+        scope = result["asked"]
+        if result["bucket"] != bucket:
+            raise WrongBucket(f"{path} is for another lake: {result['bucket']}, not {bucket}")
+        if scope != "table":
+            raise InvalidVerifyResult(f"{path} does not cover the whole table, only {scope}")
+        datetime.strptime(result["at"], "%Y-%m-%d %H:%M:%S")
+        state = _state(result["equal"], result.get("counts", {}))
+        return VerifyResult(result["at"], state, result["table"], result["lake"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        advice = "write it with python -m operations.verify --json FILE"
-        raise BadProof(f"{path} holds no result of verify ({error!r}): {advice}") from None
+        raise InvalidVerifyResult(
+            f"{path} is not a verify result ({error!r}): "
+            f"create it with python -m operations.verify --json FILE"
+        ) from None
 
 
-def _state(equal: bool, counts: dict[str, int]) -> str:
-    faults = {kind for kind, count in counts.items() if count}
-    if equal:
+def _state(is_equal: bool, counts: dict[str, int]) -> str:
+    if is_equal:
         return "equal"
-    return "unsettled" if faults == {"unsettled"} else "differs"
+    problems = {kind for kind, count in counts.items() if count}
+    return "unsettled" if problems == {"unsettled"} else "differs"

@@ -12,7 +12,7 @@ import pytest
 
 import transform
 from analytics.athena import QueryFailed, run_query
-from analytics.question import questions
+from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from sales.lives import Change, Order, Plan, changes
 from tests.support.lake_fixture import (
@@ -97,7 +97,7 @@ def test_every_change_is_there_once(history: list[Change]) -> None:
 
 def test_a_condition_on_the_day_reads_that_day_only(history: list[Change]) -> None:
     def scanned(where: str) -> int:
-        return run_query(f"SELECT count(*) FROM order_changes WHERE {where}").scanned
+        return run_query(f"SELECT count(*) FROM order_changes WHERE {where}").bytes_scanned
 
     days = {f"{BEGIN + number * STEP:%Y-%m-%d}" for number in range(len(history))}
     read = [scanned(f"dt = '{day}'") for day in days]
@@ -163,12 +163,12 @@ def given(name: str, is_narrow: bool, history: list[Change]) -> dict[str, str]:
     middle = BEGIN + len(history) // 2 * STEP
     needed = {"order_id": history[-is_narrow - 1].order_id}
     narrow = {**NARROW, "moment": f"{middle:%Y-%m-%d %H:%M:%S}"} if is_narrow else {}
-    own = questions()[name].parameters
+    own = load_named_queries()[name].parameters
     return {key: value for key, value in (needed | narrow).items() if key in own}
 
 
 def test_every_question_has_a_model() -> None:
-    assert MODELS.keys() == questions().keys()
+    assert MODELS.keys() == load_named_queries().keys()
 
 
 def test_a_parameter_is_never_part_of_the_question(history: list[Change]) -> None:
@@ -176,7 +176,7 @@ def test_a_parameter_is_never_part_of_the_question(history: list[Change]) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in questions().items() if "day_from" in one.parameters]
+    "name", [name for name, one in load_named_queries().items() if "day_from" in one.parameters]
 )
 @pytest.mark.parametrize("day", ["day_from", "day_to"])
 def test_a_day_that_is_none_is_refused(history: list[Change], name: str, day: str) -> None:

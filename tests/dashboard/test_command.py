@@ -14,10 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from analytics.athena import Progress, QueryFailed
-from analytics.dashboard.__main__ import last_proof, main
-from analytics.dashboard.facts import stopping
-from analytics.dashboard.page import ECHARTS, embedded, page
-from analytics.dashboard.verification import BadProof, Proof, proof
+from analytics.dashboard.__main__ import last_verify_result, main
+from analytics.dashboard.facts import stop_all_on_error
+from analytics.dashboard.page import ECHARTS, embed_json, render_page
+from analytics.dashboard.verification import InvalidVerifyResult, VerifyResult, read_verify_result
 
 VENDOR = ECHARTS.parent
 BUCKET = "lake-1"
@@ -61,7 +61,7 @@ class Scripts(HTMLParser):
 @example("\u2028\u2029]]>&lt;{{script}}\\1\\g<0>")
 def test_an_embedded_text_stays_a_text(text: str) -> None:
     document = {"name": text, text: [text]}
-    found = embedded(document)
+    found = embed_json(document)
     assert json.loads(found) == document
     assert not set(found) & set("<>&\u2028\u2029")
 
@@ -75,7 +75,7 @@ def read(text: str) -> Scripts:
 
 def test_the_page_holds_its_facts_and_allows_its_own_scripts_alone() -> None:
     document = {"name": "</script>{{policy}}<img src=x>"}
-    found = read(page(document))
+    found = read(render_page(document))
     (style, _), (data, facts), (echarts, _), (script, _) = found.found
     assert (style, data, echarts, script) == ("style", "application/json", "script", "script")
     assert json.loads(facts) == document
@@ -87,7 +87,7 @@ def test_the_page_holds_its_facts_and_allows_its_own_scripts_alone() -> None:
 
 
 def test_the_page_is_small_and_the_vendored_file_is_what_its_readme_says() -> None:
-    assert len(page({}).encode()) < 600_000
+    assert len(render_page({}).encode()) < 600_000
     content = ECHARTS.read_bytes()
     told = (VENDOR / "README.md").read_text()
     assert hashlib.sha256(content).hexdigest() in told
@@ -118,27 +118,27 @@ def verified(path: Path, **other: object) -> Path:
 def test_a_verify_of_the_whole_table_is_shown(
     tmp_path: Path, other: dict[str, object], state: str
 ) -> None:
-    found = proof(verified(tmp_path / "v.json", **other), BUCKET)
-    assert found == Proof("2026-11-26 03:40:00", state, 7, 7)
+    found = read_verify_result(verified(tmp_path / "v.json", **other), BUCKET)
+    assert found == VerifyResult("2026-11-26 03:40:00", state, 7, 7)
 
 
 def test_no_verify_is_no_proof(tmp_path: Path) -> None:
-    assert proof(tmp_path / "none.json", BUCKET) is None
+    assert read_verify_result(tmp_path / "none.json", BUCKET) is None
 
 
 @pytest.mark.parametrize(
     ("other", "told"),
     [
         ({"bucket": "lake-2"}, "another lake: lake-2, not lake-1"),
-        ({"asked": "gaps"}, "no verify of the whole table, but of gaps"),
-        ({"asked": '{"order_id":{"S":"SO-1"}}'}, "but of {"),
+        ({"asked": "gaps"}, "does not cover the whole table, only gaps"),
+        ({"asked": '{"order_id":{"S":"SO-1"}}'}, "only {"),
     ],
 )
 def test_what_proves_nothing_of_this_lake_is_refused(
     tmp_path: Path, other: dict[str, object], told: str
 ) -> None:
-    with pytest.raises(BadProof, match=re.escape(told)):
-        proof(verified(tmp_path / "v.json", **other), BUCKET)
+    with pytest.raises(InvalidVerifyResult, match=re.escape(told)):
+        read_verify_result(verified(tmp_path / "v.json", **other), BUCKET)
 
 
 def test_the_usual_file_of_another_lake_tells_nothing_and_a_named_one_is_refused(
@@ -146,24 +146,24 @@ def test_the_usual_file_of_another_lake_tells_nothing_and_a_named_one_is_refused
 ) -> None:
     path = verified(tmp_path / "v.json", bucket="lake-2")
     monkeypatch.setattr("analytics.dashboard.__main__.bucket", lambda: BUCKET)
-    monkeypatch.setattr("analytics.dashboard.__main__.LAST_VERIFY", path)
-    assert last_proof(None) is None
-    with pytest.raises(BadProof, match="another lake"):
-        last_proof(path)
+    monkeypatch.setattr("analytics.dashboard.__main__.DEFAULT_VERIFY_RESULT", path)
+    assert last_verify_result(None) is None
+    with pytest.raises(InvalidVerifyResult, match="another lake"):
+        last_verify_result(path)
 
 
 def test_a_named_verify_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "none.json"
     monkeypatch.setattr("analytics.dashboard.__main__.bucket", lambda: BUCKET)
-    monkeypatch.setattr("analytics.dashboard.__main__.LAST_VERIFY", path)
-    assert last_proof(None) is None
-    with pytest.raises(BadProof, match=r"none\.json is missing: .*verify --json"):
-        last_proof(path)
+    monkeypatch.setattr("analytics.dashboard.__main__.DEFAULT_VERIFY_RESULT", path)
+    assert last_verify_result(None) is None
+    with pytest.raises(InvalidVerifyResult, match=r"none\.json does not exist: .*verify --json"):
+        last_verify_result(path)
 
 
 def test_when_one_query_fails_the_others_are_stopped() -> None:
     watching = []
-    with suppress(QueryFailed), stopping() as watch:
+    with suppress(QueryFailed), stop_all_on_error() as watch:
         watching.append(watch)
         watch(Progress("RUNNING", 0))
         raise QueryFailed("no")
@@ -181,16 +181,16 @@ def test_when_one_query_fails_the_others_are_stopped() -> None:
 def test_a_file_that_verify_did_not_write_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "v.json"
     path.write_text(text)
-    with pytest.raises(BadProof, match=r"operations\.verify --json"):
-        proof(path, BUCKET)
+    with pytest.raises(InvalidVerifyResult, match=r"operations\.verify --json"):
+        read_verify_result(path, BUCKET)
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["--out", "/nowhere/page.html"], 2, "a folder that exists"),
+        (["--out", "/nowhere/page.html"], 2, "an existing folder"),
         (["--out", "/dev/null"], 2, "expected a file"),
-        (["--out", "/dev/null/page.html"], 2, "a folder that exists"),
+        (["--out", "/dev/null/page.html"], 2, "an existing folder"),
         (["--watch", "1"], 2, "from 2 to 86400, found '1'"),
         (["--watch", "99999999999999999999"], 2, "from 2 to 86400"),
         (["--out", f"/tmp/{300 * 'x'}"], 1, "no dashboard: "),

@@ -15,15 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.athena import Column, QueryResult
-from analytics.dashboard.facts import FOLDER, Facts, columns_of, facts, statements
-from analytics.question import QUESTIONS
+from analytics.dashboard.facts import FACT_FOLDER, Facts, encode_columns, fact_queries, fetch_facts
+from analytics.named_queries import QUERY_FOLDER
 from sales.lives import Change, Plan, changes
-from tests.support.dashboard_model import COLUMNS, Rows, Told, documented, lasts, modelled
+from tests.support.dashboard_model import COLUMNS, Rows, Told, encode_facts, lasts, modelled
 from tests.support.hostile_orders import hostile, placed
 from tests.support.lake_fixture import BEGIN, STEP, delivered, lake_of_views, stored
 
 PLAN = Plan(60, 4, Fraction(1, 10), date(2026, 11, 23))
-VIEWS = FOLDER.parent.parent / "views"
+VIEWS = FACT_FOLDER.parent.parent / "views"
 
 
 @pytest.fixture(scope="module")
@@ -49,21 +49,21 @@ def model(history: list[Change]) -> dict[str, Rows]:
 @pytest.fixture(scope="module")
 def found(history: list[Change]) -> Facts:
     """What Athena answers."""
-    return facts()
+    return fetch_facts()
 
 
 @pytest.mark.parametrize("name", COLUMNS)
 def test_athena_and_a_model_give_the_same_facts(
     name: str, found: Facts, model: dict[str, Rows]
 ) -> None:
-    assert Counter(read(found.columns[name])) == Counter(read(documented(model)[name]))
+    assert Counter(read(found.columns[name])) == Counter(read(encode_facts(model)[name]))
     assert list(found.columns[name]) == [one.partition(":")[0] for one in COLUMNS[name].split()]
     assert model[name]
 
 
 def test_every_query_is_paid_for(found: Facts) -> None:
-    assert len(found.scanned) == len(COLUMNS)
-    assert min(found.scanned) > 0
+    assert len(found.bytes_scanned) == len(COLUMNS)
+    assert min(found.bytes_scanned) > 0
 
 
 def read(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -84,18 +84,22 @@ TEXTS = st.none() | st.text()
 def test_columns_keep_every_row_in_its_order(rows: list[tuple]) -> None:
     columns = [Column(name, name) for name in ("varchar", "date", "bigint", "decimal")]
     texts = [(one, other, str(count), f"{amount:f}") for one, other, count, amount in rows]
-    encoded = columns_of(QueryResult(tuple(columns), iter(texts), 0))
+    encoded = encode_columns(QueryResult(tuple(columns), iter(texts), 0))
     back = [(one, other, count, Decimal(amount)) for one, other, count, amount in read(encoded)]
     assert back == rows
 
 
 @pytest.mark.parametrize(
     "path",
-    [*sorted(VIEWS.glob("*.sql")), *sorted(QUESTIONS.glob("*.sql")), *sorted(FOLDER.glob("*.sql"))],
+    [
+        *sorted(VIEWS.glob("*.sql")),
+        *sorted(QUERY_FOLDER.glob("*.sql")),
+        *sorted(FACT_FOLDER.glob("*.sql")),
+    ],
     ids=lambda path: path.stem,
 )
 def test_every_statement_is_athenas_sql(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    sql = statements()[path.stem] if path.parent == FOLDER else path.read_text("utf-8")
+    sql = fact_queries()[path.stem] if path.parent == FACT_FOLDER else path.read_text("utf-8")
     with caplog.at_level(logging.WARNING, "sqlglot"):
         (tree,) = sqlglot.parse(sql, dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
     assert not caplog.records

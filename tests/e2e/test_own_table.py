@@ -25,11 +25,11 @@ ANSWERED = {"new_attributes": 12, "type_drift": 2, "revenue_by_region": 0, "top_
 ASK = """
 import sys
 from analytics.athena import run_query
-from analytics.question import questions
+from analytics.named_queries import load_named_queries
 
 for name in sys.argv[1:]:
-    one = questions()[name]
-    print(name, len(list(run_query(one.sql, one.values({})).rows)))
+    query = load_named_queries()[name]
+    print(name, len(list(run_query(query.sql, query.parameter_values({})).rows)))
 """
 SEE = """
 import sys

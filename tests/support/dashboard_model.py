@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from analytics.athena import Column, QueryResult, Row
-from analytics.dashboard.facts import columns_of
-from analytics.dashboard.page import page
+from analytics.dashboard.facts import encode_columns
+from analytics.dashboard.page import render_page
 from sales.lives import Change, Order
 
 STEPS = ("placed", "paid", "shipped", "delivered", "returned")
@@ -75,16 +75,16 @@ def write(path: Path, history: list[Change], **other: Any) -> Path:
     told = [Told(c.at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history]
     rows = modelled(lasts(history).values(), told)
     rows["unread"] = rows["unread"][:MOST_UNREAD]
-    facts = documented(rows)
+    facts = encode_facts(rows)
     document = {"pipeline": "sales-cdc", "made_at": MADE_AT, "watch": None, "verify": VERIFY}
-    path.write_text(page({**document, "facts": facts, **other}), "utf-8")
+    path.write_text(render_page({**document, "facts": facts, **other}), "utf-8")
     return path
 
 
-def documented(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
+def encode_facts(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
     """Return the facts as the page reads them."""
     return {
-        name: columns_of(QueryResult(_columns(named), iter(sorted(rows[name], key=str)), 0))
+        name: encode_columns(QueryResult(_columns(named), iter(sorted(rows[name], key=str)), 0))
         for name, named in COLUMNS.items()
     }
 

@@ -17,7 +17,7 @@ from boto3.dynamodb.types import TypeSerializer
 
 import transform
 from analytics.athena import run_query
-from analytics.question import questions
+from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from sales.lives import Change, Order
@@ -97,9 +97,9 @@ def rows(sql: str, *parameters: str) -> Rows:
 
 
 def asked(name: str, **given: str) -> Rows:
-    """Return Athena's rows for a question."""
-    one = questions()[name]
-    return rows(one.sql, *one.values(given))
+    """Return Athena's rows for a named query."""
+    query = load_named_queries()[name]
+    return rows(query.sql, *query.parameter_values(given))
 
 
 def delivered(made: list[Change]) -> list[tuple[str, str]]:

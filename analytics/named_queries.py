@@ -1,0 +1,52 @@
+"""Named queries: one SQL file each, whose first lines hold its description and its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+QUERY_FOLDER = Path(__file__).with_name("questions")
+
+
+class InvalidParameter(Exception):
+    """The query does not have this parameter, or needs one that was not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedQuery:
+    """A named query; `parameters` follow its question marks, and None marks a required one."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, str | None]
+    sql: str
+
+    def parameter_values(self, given: Mapping[str, str]) -> list[str]:
+        """Return a value for each question mark: the given one, or else the default."""
+        known = ", ".join(self.parameters) or "none"
+        for name in given.keys() - self.parameters.keys():
+            raise InvalidParameter(
+                f"{self.name} has no parameter {name}. Available parameters: {known}"
+            )
+        values = {**self.parameters, **given}
+        for name, value in values.items():
+            if value is None:
+                raise InvalidParameter(f"{self.name} requires --param {name}=VALUE")
+        return [value for value in values.values() if value is not None]
+
+
+def parse_named_query(name: str, sql: str) -> NamedQuery:
+    """Return the named query that the text of its file describes."""
+    first, second, *_ = [*sql.splitlines(), "", ""]
+    declaration = second.removeprefix("-- params: ") if second.startswith("-- params: ") else ""
+    return NamedQuery(name, first.removeprefix("-- "), _parse_parameters(declaration), sql)
+
+
+def load_named_queries() -> dict[str, NamedQuery]:
+    """Return all named queries by name."""
+    paths = sorted(QUERY_FOLDER.glob("*.sql"))
+    return {path.stem: parse_named_query(path.stem, path.read_text("utf-8")) for path in paths}
+
+
+def _parse_parameters(declaration: str) -> dict[str, str | None]:
+    parts = [part.partition("=") for part in declaration.split(", ") if part]
+    return {name: default if equals else None for name, equals, default in parts}
