@@ -7,6 +7,6 @@ import transform
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Return Firehose's answer to a batch of records, and log one line of counts."""
-    answer = transform.answer(event)
-    print(answer.summary)
-    return answer.reply
+    result = transform.transform_batch(event)
+    print(result.summary)
+    return result.response

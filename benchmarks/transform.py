@@ -22,7 +22,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
-from transform import answer, firehose
+from transform import firehose, transform_batch
 
 Event = dict[str, list[dict[str, Any]]]
 ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/sales-cdc-orders/stream/2026-01-01T00:00:00"
@@ -196,7 +196,7 @@ def medians(event: Event, rounds: int, *runs: Callable[[Event], Any]) -> list[fl
 def peak(event: Event) -> float:
     """Return the memory that an answer needs beyond itself, in sizes of the event's payloads."""
     tracemalloc.start()
-    found = answer(event)
+    found = transform_batch(event)
     kept, highest = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert found.reason is None, found.reason
@@ -207,7 +207,7 @@ def main() -> None:
     """Print the tables."""
     chance = Random(1)
     firehose.LIMIT = sys.maxsize
-    runs = (answer, a_user_would_write, b_keeping_both_images, c_the_floor)
+    runs = (transform_batch, a_user_would_write, b_keeping_both_images, c_the_floor)
     print(f"Python {sys.version.split()[0]}; medians of CPU time per record, in microseconds")
     print("records  bytes  ours  per s     (a)    (b)    (c)   to (a)  to (b)  to (c)  peak")
     for count, rounds in ((500, 41), (4000, 9)):
@@ -223,7 +223,7 @@ def main() -> None:
     shapes += [(f"depth {depth:3}", depth, deep) for depth in (2, 8, 30)]
     for title, extent, shape in shapes:
         event = event_of(200, lambda number, shape=shape, extent=extent: shape(number, extent))
-        ours, b, c = medians(event, 15, answer, b_keeping_both_images, c_the_floor)
+        ours, b, c = medians(event, 15, transform_batch, b_keeping_both_images, c_the_floor)
         print(f"{title:16} {ours:7.0f} {ours / extent:24.2f} {b / ours:8.2f} {c / ours:8.2f}")
 
 

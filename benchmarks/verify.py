@@ -22,7 +22,7 @@ from local.services.dynamodb.service import DynamoDb
 from setup import names
 from tests.support.laptop_cloud import laptop
 from tests.support.verify_fixture import World
-from transform import answer
+from transform import transform_batch
 from transform.snapshot import backfill_record
 
 SIZES = (10_000, 100_000)
@@ -65,7 +65,7 @@ def rows(items: Sequence[dict[str, Any]]) -> Iterator[bytes]:
         {"recordId": str(number), "data": b64encode(record).decode()}
         for number, record in enumerate(records)
     ]
-    for result in answer({"records": entries}).records:
+    for result in transform_batch({"records": entries}).records:
         assert result["result"] == "Ok"
         yield b64decode(result["data"])
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from transform import canonical, image
+from transform import canonical, parse_image
 
 SEGMENTS = 4  # read in parallel; a page of each, of at most 1 MB, is in memory
 BATCH = 100  # keys that BatchGetItem takes
@@ -126,7 +126,7 @@ class Table:
     def typed(self, key: str) -> Key | None:
         """Return a key as boto3 wants it, or None for a text that is no key of this table."""
         try:
-            typed = image(key)
+            typed = parse_image(key)
             if canonical(typed) != key:
                 return None
         except (ValueError, RecursionError):

@@ -19,25 +19,25 @@ A record meets the modules in this order:
 """
 
 from transform import partition, snapshot, state
-from transform.changes import Change, change
+from transform.changes import Change, parse_change
 from transform.columns import column_name
 from transform.errors import BadRecord
-from transform.firehose import Answer, answer
-from transform.images import canonical, flattened, image
-from transform.row_to_record import record_of
+from transform.firehose import BatchResult, transform_batch
+from transform.images import canonical, flattened, parse_image
+from transform.row_to_record import record_from_row
 
 __all__ = [
-    "Answer",
     "BadRecord",
+    "BatchResult",
     "Change",
-    "answer",
     "canonical",
-    "change",
     "column_name",
     "flattened",
-    "image",
+    "parse_change",
+    "parse_image",
     "partition",
-    "record_of",
+    "record_from_row",
     "snapshot",
     "state",
+    "transform_batch",
 ]

@@ -47,15 +47,15 @@ class Change(NamedTuple):
         return [name for name in names if before.get(name) != after.get(name)]
 
 
-def change(record: bytes, arrived_at: object = None) -> Change:
+def parse_change(record: bytes, arrived_at: object = None) -> Change:
     """Return the change that a record tells; `arrived_at` serves where it has no time."""
     try:
-        return _change(members(parsed(record)), arrived_at)
+        return _change_from_members(members(parsed(record)), arrived_at)
     except RecursionError:
         raise BadRecord("at most 32 levels", "more") from None
 
 
-def _change(outer: dict[str, Any], arrived_at: object) -> Change:
+def _change_from_members(outer: dict[str, Any], arrived_at: object) -> Change:
     inner = _within("dynamodb", members, outer.get("dynamodb"))
     operation = _choice("eventName", outer.get("eventName"), IMAGES)
     view = _choice("StreamViewType", inner.get("StreamViewType", FULL_VIEW), VIEWS)

@@ -7,7 +7,7 @@ from json import dumps
 from json.encoder import encode_basestring_ascii as ascii_quoted
 from typing import Any, NamedTuple
 
-from transform.changes import FULL_VIEW, Change, change
+from transform.changes import FULL_VIEW, Change, parse_change
 from transform.errors import BadRecord, kind
 from transform.parsing import decoded
 from transform.partition import date_partition
@@ -20,14 +20,14 @@ Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class BatchResult:
     """What goes back to Firehose, and the first reason to complain of the batch, if any."""
 
     records: list[Result]
     reason: str | None
 
     @property
-    def reply(self) -> dict[str, list[Result]]:
+    def response(self) -> dict[str, list[Result]]:
         """Return the answer in Firehose's words."""
         return {"records": self.records}
 
@@ -39,7 +39,7 @@ class Answer:
         return dumps({**counts, "reason": self.reason})
 
 
-def answer(event: Mapping[str, Any]) -> Answer:
+def transform_batch(event: Mapping[str, Any]) -> BatchResult:
     """Return Firehose's answer; only an event without a list of records raises BadRecord."""
     records = _members(event).get("records")
     if not isinstance(records, list):
@@ -51,7 +51,7 @@ def answer(event: Mapping[str, Any]) -> Answer:
     if sum(map(_size, results)) > LIMIT:
         results = _fitting(records, results)
         reasons.append("answer: expected at most 6 MB, found more")
-    return Answer(results, reasons[0] if reasons else None)
+    return BatchResult(results, reasons[0] if reasons else None)
 
 
 class _Outcome(NamedTuple):
@@ -68,7 +68,7 @@ def _members(value: object) -> Mapping[str, Any]:
 
 def _outcome(record: Mapping[str, Any]) -> _Outcome:
     try:
-        told = change(decoded(record.get("data")), _arrived_at(record))
+        told = parse_change(decoded(record.get("data")), _arrived_at(record))
     except BadRecord as bad:
         return _Outcome(_as_it_came(record), str(bad))
     return _Outcome(_ok(record, line(told), told.changed_at), _remark(told))

@@ -44,7 +44,7 @@ def canonical(image: Mapping[str, Any]) -> str:
     return image_of(as_pairs(image)).text
 
 
-def image(text: str) -> dict[str, Any]:
+def parse_image(text: str) -> dict[str, Any]:
     """Return the image that a canonical text tells, with bytes as base64."""
     return json.loads(text, parse_float=Decimal)
 

@@ -14,7 +14,7 @@ from transform.values import quoted
 _TTL = '{"type":"Service","principalId":"dynamodb.amazonaws.com"}'
 
 
-def record_of(row: Mapping[str, str | None]) -> bytes:
+def record_from_row(row: Mapping[str, str | None]) -> bytes:
     """Return a record whose row has the columns `cdc_…` of this one; the attributes follow.
 
     It is put together from the row's texts as they are: whoever does not trust them compares.

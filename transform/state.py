@@ -23,7 +23,7 @@ class Row:
     new_image: str | None
 
     @classmethod
-    def of(cls, columns: Mapping[str, str | None]) -> "Row":
+    def from_columns(cls, columns: Mapping[str, str | None]) -> "Row":
         """Return the row that the columns of the lake tell."""
         return cls(**{field.name: columns[f"cdc_{field.name}"] for field in fields(cls)})
 
@@ -41,7 +41,7 @@ def rank(row: Row) -> tuple[str, str, str, str]:
     return (row.source, row.sequence, row.snapshot_at or "", row.event_id)
 
 
-def latest(rows: Iterable[Row]) -> dict[str, Row]:
+def latest_rows(rows: Iterable[Row]) -> dict[str, Row]:
     """Return each key's row of greatest rank, removals too."""
     found: dict[str, Row] = {}
     for row in rows:
@@ -50,17 +50,17 @@ def latest(rows: Iterable[Row]) -> dict[str, Row]:
     return found
 
 
-def current(rows: Iterable[Row]) -> dict[str, Row]:
+def current_rows(rows: Iterable[Row]) -> dict[str, Row]:
     """Return for each key whose item is there the row that holds."""
-    return {key: row for key, row in latest(rows).items() if row.new_image is not None}
+    return {key: row for key, row in latest_rows(rows).items() if row.new_image is not None}
 
 
 def state_as_of(rows: Iterable[Row], moment: str) -> dict[str, Row]:
     """Return what was current after all changes up to `YYYY-MM-DD HH:MM:SS.fff`, UTC."""
-    return current(row for row in rows if row.changed_at <= moment)
+    return current_rows(row for row in rows if row.changed_at <= moment)
 
 
-def gaps(rows: Iterable[Row]) -> Iterator[Gap]:
+def find_gaps(rows: Iterable[Row]) -> Iterator[Gap]:
     """Yield the lost changes that the rows themselves betray, key by key.
 
     A change must have replaced the image that the change before it left, if both are told. The

@@ -49,12 +49,12 @@ def judged(raw: bytes, arrived_at: object = None) -> Accepted | Refused:
     """
     row = _row(raw)
     try:
-        record = raw if row is None else transform.record_of(row)
+        record = raw if row is None else transform.record_from_row(row)
     except transform.BadRecord as bad:
         return Refused(str(bad))
     if len(record) > RECORD_BYTES:
         return Refused(TOO_LARGE, _key(record, arrived_at), lost=True)
-    answer = transform.answer({"records": [_firehose_record(record, arrived_at)]})
+    answer = transform.transform_batch({"records": [_firehose_record(record, arrived_at)]})
     if answer.records[0]["result"] != "Ok":
         return Refused(answer.reason or "")
     made = json.loads(b64decode(answer.records[0]["data"]))
@@ -97,6 +97,6 @@ def _accepted(record: bytes, made: Row) -> Accepted | Refused:
 
 def _key(record: bytes, arrived_at: object) -> str | None:
     try:
-        return transform.change(record, arrived_at).key
+        return transform.parse_change(record, arrived_at).key
     except transform.BadRecord:
         return None

@@ -1,6 +1,7 @@
 """Lost changes that the lake betrays by itself: an old image that the change before did not leave.
 
-The same rule as transform.state.gaps, in SQL. A lost tail is out of its sight: only verify sees it.
+The same rule as transform.state.find_gaps, in SQL. A lost tail is out of its sight: only verify
+sees it.
 """
 
 from collections.abc import Iterable, Iterator

@@ -15,7 +15,7 @@ from operations.table import Table
 from operations.verify.diff import UNSETTLED
 from operations.verify.result import Finding
 from setup.names import CHANGES
-from transform import BadRecord, change
+from transform import BadRecord, parse_change
 from transform.snapshot import backfill_record, repair_record
 from transform.state import rank
 
@@ -55,7 +55,7 @@ def mending_record(finding: Finding, table: Table) -> bytes:
         raise Unmendable(_not_ours(finding, f"its row is of {finding.held.source}"))
     try:
         record = repair_record(key, item, finding.held.row, finding.read_at)
-        mends = rank(change(record)) > rank(finding.held.row)
+        mends = rank(parse_change(record)) > rank(finding.held.row)
     except (BadRecord, TypeError, ValueError, OverflowError):
         mends = False
     if not mends:

@@ -245,13 +245,13 @@ def test_the_views_hold_the_law_of_state(
     chance = random.Random(11)
     log = [row for number in range(150) for row in any_rows(f"SO-{number}", chance)]
     other_lake(in_disorder([(row.changed_at[:10], told(row)) for row in log]))
-    current = state.current(log)
+    current = state.current_rows(log)
     assert dict(rows("SELECT cdc_key, image FROM current_orders")) == {
         key: row.new_image for key, row in current.items()
     }
     removed = {
         key: row.key not in current
-        for key, row in state.latest(log).items()
+        for key, row in state.latest_rows(log).items()
         if any(one.new_image or one.old_image for one in log if one.key == key)
     }
     found = rows("SELECT cdc_key, removed FROM orders")

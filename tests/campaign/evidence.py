@@ -12,7 +12,7 @@ from operations.replay.pipe_format import piped
 from operations.table import Table
 from setup import names
 from tests.support.laptop_cloud import aws
-from transform import Change, change
+from transform import Change, parse_change
 
 Columns = dict[str, str | None]
 HIDDEN = 60  # seconds for which a letter that was read is not shown again
@@ -128,7 +128,9 @@ def _written(since: str) -> Iterator[Change]:
     listed = streams.list_streams(TableName=names.TABLE)["Streams"]
     for arn in (found["StreamArn"] for found in listed if found["StreamArn"] >= since):
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            yield from (change(piped(record, arn)) for record in _records(arn, shard["ShardId"]))
+            yield from (
+                parse_change(piped(record, arn)) for record in _records(arn, shard["ShardId"])
+            )
 
 
 def _records(arn: str, shard: str) -> Iterator[dict[str, Any]]:

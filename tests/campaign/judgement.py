@@ -7,7 +7,7 @@ from tests.campaign.evidence import Evidence
 from tests.campaign.life import ACCOUNTS, OPENING, Life, Told, text_of
 from tests.campaign.storm import INVOKE, PUT
 from transform import canonical
-from transform.state import Row, gaps
+from transform.state import Row, find_gaps
 
 
 def judge(life: Life) -> None:
@@ -136,7 +136,7 @@ def _images(change: Any) -> list[str]:
 
 
 def _gaps(found: Evidence) -> list[Any]:
-    return list(gaps(map(Row.of, found.rows)))
+    return list(find_gaps(map(Row.from_columns, found.rows)))
 
 
 def _broken(found: Evidence) -> set[tuple[str, str, str]]:

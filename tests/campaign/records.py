@@ -20,7 +20,7 @@ from tests.campaign.evidence import Columns, Evidence, id_of
 from tests.strategies import table_histories as histories
 from tests.strategies.records import ARN, Item, firehose_record
 from tests.strategies.table_histories import key_of
-from transform.state import Row, gaps, latest
+from transform.state import Row, find_gaps, latest_rows
 
 ACCOUNTS, OPENING = ("A", "B"), 100
 TABLE_ARN = ARN.partition("/stream/")[0]
@@ -172,7 +172,7 @@ class Road:
     def _transform(self, count: int, take: Callable[[bytes], object]) -> None:
         batch, self.kinesis = self.kinesis[:count], self.kinesis[count:]
         records = [firehose_record(raw, str(number)) for number, raw in enumerate(batch)]
-        for result in transform.answer({"records": records}).records:
+        for result in transform.transform_batch({"records": records}).records:
             keep = take if result["result"] == "Ok" else self.failed.append
             keep(base64.b64decode(result["data"]))
 
@@ -204,7 +204,7 @@ class Road:
         self.kinesis.append(record)
 
     def _held(self, order: str) -> Row | None:
-        return latest(map(Row.of, self.rows)).get(text_of(order))
+        return latest_rows(map(Row.from_columns, self.rows)).get(text_of(order))
 
     def _mending(self, order: str, held: Row | None) -> bytes:
         return mending_record(self.table.found(order, held), self.table.described())
@@ -225,7 +225,7 @@ class Road:
             rows=tuple(self.rows),
             failed=tuple(self.failed),
             buried=frozenset(),
-            written=tuple(map(transform.change, self.written)),
+            written=tuple(map(transform.parse_change, self.written)),
             items=histories.texts(self.table.items),
         )
 
@@ -246,7 +246,7 @@ def judge(road: Road) -> None:
     assert validators.faults(found, lost) == []
     assert sorted(found.failed) == sorted(road.poison)
     assert validators.equality(found) <= suspects
-    assert {gap.after.key for gap in gaps(map(Row.of, found.rows))} <= suspects
+    assert {gap.after.key for gap in find_gaps(map(Row.from_columns, found.rows))} <= suspects
     judge_mended(road)
 
 

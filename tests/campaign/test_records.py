@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.campaign import validators
 from tests.campaign.records import ACCOUNTS, Road, judge
 from tests.strategies.table_histories import ORDERS, STATUSES
-from transform.state import Row, gaps
+from transform.state import Row, find_gaps
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 HISTORIES = 12_000 if THOROUGH else 100
@@ -89,4 +89,4 @@ def test_where_nothing_is_taken_away_the_lake_is_the_table_without_any_repair(
     found = road.found()
     assert validators.faults(found) == []
     assert validators.unaccounted(found) == validators.equality(found) == set()
-    assert list(gaps(map(Row.of, found.rows))) == []
+    assert list(find_gaps(map(Row.from_columns, found.rows))) == []

@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 from tests.campaign.evidence import Columns, Evidence, id_of
 from transform import Change
 from transform.row import CDC_COLUMNS
-from transform.state import Row, current, gaps, rank
+from transform.state import Row, current_rows, find_gaps, rank
 
 Balances = dict[str, int]
 
@@ -88,7 +88,7 @@ def before_and_after(found: Evidence, excused: Collection[str] = ()) -> Iterator
     """Each old image is what the change before it left, unless a change between them is absent."""
     absent = {*excused, *({told.event_id for told in found.written} - delivered(found))}
     suspects = {told.key for told in found.written if told.event_id in absent}
-    for gap in gaps(distinct(found) + snapshots(found)):
+    for gap in find_gaps(distinct(found) + snapshots(found)):
         streams = {gap.after.source, gap.before.source if gap.before else gap.after.source}
         if gap.after.key not in suspects and len(streams) == 1 and gap.before:
             yield f"{gap.after.key} changed unseen before {gap.after.sequence}"
@@ -102,7 +102,9 @@ def equality(found: Evidence) -> set[str]:
 
 def _held(found: Evidence) -> dict[str, str | None]:
     """Return what the lake holds, by the law of state."""
-    return {key: row.new_image for key, row in current(map(Row.of, found.rows)).items()}
+    return {
+        key: row.new_image for key, row in current_rows(map(Row.from_columns, found.rows)).items()
+    }
 
 
 def bank(found: Evidence, accounts: Collection[str], total: int) -> Iterator[str]:
@@ -124,12 +126,12 @@ def absent_keys(found: Evidence) -> set[str]:
 
 def distinct(found: Evidence) -> list[Row]:
     """Return the lake's changes in their order, each once."""
-    return sorted({Row.of(row) for row in _changes(found.rows)}, key=rank)
+    return sorted({Row.from_columns(row) for row in _changes(found.rows)}, key=rank)
 
 
 def snapshots(found: Evidence) -> list[Row]:
     """Return the lake's snapshots."""
-    return [Row.of(row) for row in found.rows if row["cdc_operation"] == "SNAPSHOT"]
+    return [Row.from_columns(row) for row in found.rows if row["cdc_operation"] == "SNAPSHOT"]
 
 
 def _sums(rows: list[Row], accounts: Collection[str]) -> Iterator[int]:

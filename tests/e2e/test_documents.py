@@ -237,7 +237,7 @@ def printed_lines(served: "subprocess.Popen[str]") -> Iterator[str]:
 def test_the_row_of_the_documents_is_the_row_of_the_change_before_it() -> None:
     change, row = [block.text for block in blocks(ROW)]
     data = base64.b64encode(change.encode()).decode()
-    (result,) = transform.answer({"records": [{"recordId": "r", "data": data}]}).records
+    (result,) = transform.transform_batch({"records": [{"recordId": "r", "data": data}]}).records
     made = json.loads(base64.b64decode(result["data"]))
     assert list(made.items()) == list(json.loads(row).items())
     assert f"lake/dt={result['metadata']['partitionKeys']['dt']}/" in ROW.read_text("utf-8")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import transform
 from tests.strategies.records import ARN, Item, firehose_record, stream_record
-from transform.state import Row, latest
+from transform.state import Row, latest_rows
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 ORDERS = st.sampled_from(["1", "2", "3"])
@@ -25,9 +25,9 @@ def key_of(order: str) -> Item:
 def rows(records: Iterable[bytes | Item]) -> list[Row]:
     """Return the lake's rows of records."""
     event = {"records": [firehose_record(record) for record in records]}
-    results = transform.answer(event).records
+    results = transform.transform_batch(event).records
     assert all(result["result"] == "Ok" for result in results)
-    return [Row.of(json.loads(base64.b64decode(result["data"]))) for result in results]
+    return [Row.from_columns(json.loads(base64.b64decode(result["data"]))) for result in results]
 
 
 def texts(items: dict[str, Item]) -> dict[str, str]:
@@ -40,7 +40,7 @@ def texts(items: dict[str, Item]) -> dict[str, str]:
 
 def state(found: Iterable[Row]) -> dict[str, str | None]:
     """Return what rows say of the table, in the same form."""
-    return {key: row.new_image for key, row in transform.state.current(found).items()}
+    return {key: row.new_image for key, row in transform.state.current_rows(found).items()}
 
 
 class Table:
@@ -75,7 +75,7 @@ class Table:
 
     def repair(self, order: str, lake: Iterable[Row], item: Item | None) -> bytes:
         """Return the record that repairs an order, given its rows in the lake and its item."""
-        found = latest(lake).get(transform.canonical(key_of(order)))
+        found = latest_rows(lake).get(transform.canonical(key_of(order)))
         if found is None:
             return transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
         return transform.snapshot.repair_record(key_of(order), item, found, self._now())

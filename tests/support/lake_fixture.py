@@ -80,7 +80,7 @@ def line_of(change: Change, number: int) -> tuple[str, str]:
         },
     }
     data = base64.b64encode(json.dumps(record).encode()).decode()
-    (result,) = transform.answer({"records": [{"recordId": "r", "data": data}]}).records
+    (result,) = transform.transform_batch({"records": [{"recordId": "r", "data": data}]}).records
     assert result["result"] == "Ok"
     keys = result["metadata"]["partitionKeys"]
     return keys["dt"], base64.b64decode(result["data"]).decode()

@@ -85,7 +85,7 @@ def snapshot_row(item: Item, sequence: int = 0, source: str = STREAM) -> dict[st
 def row_of(record: dict[str, Any]) -> dict[str, Any]:
     """Return the transform's row for a record."""
     text = base64.b64encode(json.dumps(record).encode()).decode()
-    [result] = transform.answer({"records": [{"recordId": "1", "data": text}]}).records
+    [result] = transform.transform_batch({"records": [{"recordId": "1", "data": text}]}).records
     assert result["result"] == "Ok", record
     return json.loads(base64.b64decode(result["data"]))
 

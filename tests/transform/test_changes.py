@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.strategies.records import ARN, Item, items, keys, payloads, stream_record, stream_records
-from transform.changes import Change, change
+from transform.changes import Change, parse_change
 from transform.errors import BadRecord
 from transform.images import canonical
 
@@ -19,7 +19,7 @@ NEW = {**KEY, "status": {"S": "paid"}, "paid_at": {"S": "now"}, "total": {"N": "
 
 def told(record: Any, arrived_at: object = None) -> Change:
     """Return the change of a record as a pipe delivers it."""
-    return change(json.dumps(record).encode(), arrived_at)
+    return parse_change(json.dumps(record).encode(), arrived_at)
 
 
 def with_inner(record: Item, **members: Any) -> Item:
@@ -58,7 +58,7 @@ def test_what_changed_are_the_attributes_that_differ(record: Item) -> None:
 @given(payloads())
 def test_any_bytes_are_a_change_or_a_bad_record(payload: bytes) -> None:
     try:
-        assert isinstance(change(payload, 1), Change)
+        assert isinstance(parse_change(payload, 1), Change)
     except BadRecord as bad:
         assert "expected" in str(bad)  # noqa: PT017 - a change is as good.
 
@@ -215,7 +215,7 @@ def test_deep_nesting_is_a_bad_record() -> None:
         value = opening * depth
         record = json.dumps(with_inner(RECORD, NewImage={"a": "@"})).encode()
         with pytest.raises(BadRecord):
-            change(record.replace(b'"@"', value))
+            parse_change(record.replace(b'"@"', value))
 
 
 def test_images_nested_beyond_pythons_stack_are_a_bad_record() -> None:
@@ -223,7 +223,7 @@ def test_images_nested_beyond_pythons_stack_are_a_bad_record() -> None:
         deep = '{"L":[' * lists + '{"S":"x"}' + "]}" * lists
         record = json.dumps(stream_record("INSERT", KEY, None, {"a": {"S": "@"}}))
         try:
-            change(record.replace('{"S": "@"}', deep).encode())
+            parse_change(record.replace('{"S": "@"}', deep).encode())
         except BadRecord as bad:
             assert str(bad) == "expected at most 32 levels, found more"  # noqa: PT017 - or written.
 

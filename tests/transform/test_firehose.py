@@ -20,7 +20,7 @@ from tests.strategies.records import (
 from tests.support.paths import EVENTS
 from transform import firehose
 from transform.errors import BadRecord
-from transform.firehose import LIMIT, answer
+from transform.firehose import LIMIT, transform_batch
 
 KEY = {"order_id": {"S": "1"}}
 GOOD = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "1"}})
@@ -42,8 +42,8 @@ def rows(results: list[Item]) -> list[dict[str, str | None]]:
 def test_every_record_comes_back_once_in_order_as_a_row_or_as_it_came(event: Item) -> None:
     if not isinstance(event.get("records"), list):
         return
-    found = answer(event)
-    assert found.reply == {"records": found.records}
+    found = transform_batch(event)
+    assert found.response == {"records": found.records}
     assert len(found.records) == len(event["records"])
     for record, result in zip(event["records"], found.records, strict=True):
         came = record if isinstance(record, dict) else {}
@@ -79,16 +79,16 @@ def check_row(result: Item) -> None:
 @pytest.mark.parametrize("event", [{}, {"records": None}, {"records": {}}, {"Records": []}, None])
 def test_only_an_event_without_records_raises(event: Any) -> None:
     with pytest.raises(BadRecord, match="records: expected a list, found"):
-        answer(event)
+        transform_batch(event)
 
 
 def test_the_reason_tells_what_came_instead_of_records() -> None:
     with pytest.raises(BadRecord, match="records: expected a list, found an object"):
-        answer({"records": {}})
+        transform_batch({"records": {}})
 
 
 def test_a_batch_without_faults_has_no_reason() -> None:
-    found = answer({"records": [firehose_record(GOOD)]})
+    found = transform_batch({"records": [firehose_record(GOOD)]})
     assert json.loads(found.summary) == {"in": 1, "ok": 1, "failed": 0, "reason": None}
     assert found.records[0]["recordId"] == "1"
     assert rows(found.records)[0]["total"] == "1"
@@ -97,7 +97,7 @@ def test_a_batch_without_faults_has_no_reason() -> None:
 def test_the_first_reason_is_told_without_content() -> None:
     bad = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "secret"}})
     records = [firehose_record(GOOD), firehose_record(bad), firehose_record(b"secret")]
-    assert json.loads(answer({"records": records}).summary) == {
+    assert json.loads(transform_batch({"records": records}).summary) == {
         "in": 3,
         "ok": 1,
         "failed": 2,
@@ -108,7 +108,7 @@ def test_the_first_reason_is_told_without_content() -> None:
 def test_a_poor_stream_view_is_told_though_its_records_make_rows() -> None:
     record = stream_record("MODIFY", KEY, None, None)
     record["dynamodb"]["StreamViewType"] = "KEYS_ONLY"
-    assert json.loads(answer({"records": [firehose_record(record)]}).summary) == {
+    assert json.loads(transform_batch({"records": [firehose_record(record)]}).summary) == {
         "in": 1,
         "ok": 1,
         "failed": 0,
@@ -120,19 +120,25 @@ def test_a_poor_stream_view_is_told_though_its_records_make_rows() -> None:
 def test_the_arrival_serves_a_change_without_a_time(record: Item) -> None:
     del record["dynamodb"]["ApproximateCreationDateTime"]
     asked = firehose_record(record)
-    assert rows(answer({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(":00.123")
+    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(
+        ":00.123"
+    )
     at = asked.pop("approximateArrivalTimestamp")
-    assert not rows(answer({"records": [asked]}).records)
+    assert not rows(transform_batch({"records": [asked]}).records)
     asked["kinesisRecordMetadata"] = {"approximateArrivalTimestamp": at}
-    assert rows(answer({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(":00.123")
+    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(
+        ":00.123"
+    )
     asked["approximateArrivalTimestamp"] = "2020-02-03T04:05:06Z"
-    assert rows(answer({"records": [asked]}).records)[0]["cdc_changed_at"].startswith("2020-02-03")
+    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].startswith(
+        "2020-02-03"
+    )
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("firehose_*.json")), ids=lambda path: path.stem)
 def test_events_of_firehose_come_back_whole(path: Path) -> None:
     event = json.loads(path.read_text())
-    found = answer(event)
+    found = transform_batch(event)
     ids = [record["recordId"] for record in event["records"]]
     assert [result["recordId"] for result in found.records] == ids
     is_text = "text" in path.stem
@@ -144,7 +150,7 @@ def test_events_of_firehose_come_back_whole(path: Path) -> None:
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("stream_*.json")), ids=lambda path: path.stem)
 def test_events_of_streams_make_rows(path: Path) -> None:
     records = json.loads(path.read_text())
-    found = answer({"records": [firehose_record(record) for record in records]})
+    found = transform_batch({"records": [firehose_record(record) for record in records]})
     assert found.reason is None or "StreamViewType" in found.reason
     assert len(rows(found.records)) == len(records)
 
@@ -164,7 +170,7 @@ def size(records: list[Item]) -> int:
 
 def test_an_answer_too_large_drops_columns_before_it_drops_rows() -> None:
     records = batch(10, "x" * 180_000)
-    found = answer({"records": records})
+    found = transform_batch({"records": records})
     assert json.loads(found.summary)["ok"] == 10
     assert found.reason == "answer: expected at most 6 MB, found more"
     kept = ["note" in row for row in rows(found.records)]
@@ -180,24 +186,24 @@ def test_a_row_without_attributes_is_taken_where_it_just_fits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (record,) = batch(1, '"' * 1000)
-    (whole,) = answer({"records": [record]}).records
+    (whole,) = transform_batch({"records": [record]}).records
     monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(whole)) + 2)
-    assert answer({"records": [record]}).reason is None
+    assert transform_batch({"records": [record]}).reason is None
     monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(whole)) + 1)
-    (short,) = answer({"records": [record]}).records
+    (short,) = transform_batch({"records": [record]}).records
     assert short["result"] == "Ok"
     assert len(short["data"]) < len(whole["data"])
     monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(short)) + 2)
-    assert answer({"records": [record]}).records == [short]
+    assert transform_batch({"records": [record]}).records == [short]
     monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(short)) + 1)
-    (came,) = answer({"records": [record]}).records
+    (came,) = transform_batch({"records": [record]}).records
     assert came["data"] == record["data"]
 
 
 def test_what_still_does_not_fit_comes_back_as_it_came() -> None:
     records = batch(20, "\x01" * 18_000)
     assert size(records) < LIMIT
-    found = answer({"records": records})
+    found = transform_batch({"records": records})
     counts = json.loads(found.summary)
     assert counts["failed"] and counts["ok"]  # noqa: PT018 - one fact: some are, some are not.
     for record, result in zip(records, found.records, strict=True):
@@ -208,14 +214,14 @@ def test_what_still_does_not_fit_comes_back_as_it_came() -> None:
 
 def test_failed_originals_count() -> None:
     spoilt = [{**record, "data": record["data"] + "!"} for record in batch(8, "x" * 180_000)]
-    found = answer({"records": spoilt + batch(3, "x" * 180_000)})
+    found = transform_batch({"records": spoilt + batch(3, "x" * 180_000)})
     assert size(found.records) <= LIMIT
     assert json.loads(found.summary)["failed"] >= 8
 
 
 def test_an_event_larger_than_any_answer_grows_no_further() -> None:
     records = batch(2, "x" * 2_400_000) + batch(1, '"' * 100_000)
-    found = answer({"records": records})
+    found = transform_batch({"records": records})
     for record, result in zip(records, found.records, strict=True):
         is_row = result["result"] == "Ok"
         assert size([result]) <= size([record]) if is_row else result["data"] == record["data"]
@@ -238,7 +244,7 @@ def test_an_answer_stays_under_the_limit_if_its_event_does(
         record["recordId"] = record_id
         record["data"] = record["data"][:-1]
     if size(records) < LIMIT:
-        assert size(answer({"records": records}).records) < LAMBDA_LIMIT
+        assert size(transform_batch({"records": records}).records) < LAMBDA_LIMIT
 
 
 def test_the_limit_leaves_a_margin_below_lambdas() -> None:
@@ -249,6 +255,6 @@ def test_the_limit_leaves_a_margin_below_lambdas() -> None:
 def test_sizes_are_never_told_too_small(record_id: Any) -> None:
     for record in (GOOD, {"bad": 1}):
         asked = {**firehose_record(record), "recordId": record_id}
-        (result,) = answer({"records": [asked]}).records
+        (result,) = transform_batch({"records": [asked]}).records
         told, exact = firehose._size(result), len(json.dumps(result)) + 2
         assert exact <= told <= exact + 20

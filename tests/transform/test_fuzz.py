@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import settings
 
 from tests.support.paths import EVENTS
-from transform import answer
+from transform import transform_batch
 
 RECORDS = 60 * settings().max_examples
 BATCH = 60
@@ -65,7 +65,7 @@ def events(seed: int) -> Iterator[dict[str, Any]]:
 def test_no_damage_raises_loses_a_record_or_breaks_a_line() -> None:
     ok = 0
     for event in events(seed=1):
-        found = answer(event)
+        found = transform_batch(event)
         asked = [record["recordId"] for record in event["records"]]
         assert [result["recordId"] for result in found.records] == asked
         for record, result in zip(event["records"], found.records, strict=True):

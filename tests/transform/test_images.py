@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.records import Item, items, shuffled
 from transform.errors import BadRecord
-from transform.images import canonical, flattened, image, image_like, image_of
+from transform.images import canonical, flattened, image_like, image_of, parse_image
 from transform.parsing import as_pairs, decoded, parsed
 
 TYPES = {
@@ -39,8 +39,8 @@ def meaning(value: Item) -> Any:
 @example({"a": {"M": {"\ud800": {"L": [{"S": "\udc00"}]}}}})
 def test_a_canonical_text_has_an_inverse(item: Item) -> None:
     text = canonical(item)
-    assert meaning({"M": image(text)}) == meaning({"M": item})
-    assert canonical(image(text)) == text
+    assert meaning({"M": parse_image(text)}) == meaning({"M": item})
+    assert canonical(parse_image(text)) == text
     text.encode()
 
 
@@ -92,7 +92,7 @@ def test_images_agree_with_boto3_where_it_does_not_raise(item: Item) -> None:
     read = TypeDeserializer().deserialize
     try:
         expected = read({"M": with_bytes(item)})
-        found = read({"M": with_bytes(image(canonical(item)))})
+        found = read({"M": with_bytes(parse_image(canonical(item)))})
     except ArithmeticError:
         return
     assert found == expected
@@ -125,7 +125,7 @@ def test_columns_hold_every_text_and_every_number_exactly(item: Item) -> None:
         if tag == "S":
             assert content in columns
         elif tag == "N":
-            assert image(canonical({"a": value}))["a"]["N"] in columns
+            assert parse_image(canonical({"a": value}))["a"]["N"] in columns
 
 
 def leaves(item: Item) -> list[Item]:
@@ -169,7 +169,7 @@ def test_an_item_may_nest_as_deep_as_dynamodb_allows() -> None:
     for _ in range(31):
         value = {"M": {"a": value}}
     assert flattened({"a": value}) == {"__".join(["a"] * 32): "deep"}
-    assert image(canonical({"a": value})) == {"a": value}
+    assert parse_image(canonical({"a": value})) == {"a": value}
 
 
 @pytest.mark.parametrize("value", [[], "a", None, 5])

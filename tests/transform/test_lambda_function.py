@@ -18,7 +18,7 @@ def test_the_handler_answers_as_the_library_does_and_logs_one_line(
     path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     event = json.loads(path.read_text())
-    assert lambda_handler(event, None) == transform.answer(event).reply
+    assert lambda_handler(event, None) == transform.transform_batch(event).response
     (line,) = capsys.readouterr().out.splitlines()
     assert set(json.loads(line)) == {"in", "ok", "failed", "reason"}
 

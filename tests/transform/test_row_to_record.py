@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import transform
 from tests.strategies.records import ARN, Item, items, keys, stream_record, stream_records
-from transform.changes import VIEWS, change
+from transform.changes import VIEWS, parse_change
 from transform.row import CDC_COLUMNS, line, without_attributes
 
 KEY = {"order_id": {"S": "1"}}
@@ -52,7 +52,7 @@ def snapshots(draw: st.DrawFn) -> Item:
 
 def test_a_column_that_is_no_text_is_named() -> None:
     with pytest.raises(transform.BadRecord) as caught:
-        transform.record_of({"cdc_sequence": 7})
+        transform.record_from_row({"cdc_sequence": 7})
     assert str(caught.value) == "cdc_sequence: expected a text or null, found a number"
 
 
@@ -61,22 +61,22 @@ def test_a_column_that_is_no_text_is_named() -> None:
 @example(stream_record("INSERT", KEY, None, {**KEY, "a": {"S": "\ud800\n\r\u2028\\"}}))
 @example(stream_record("MODIFY", KEY, {**KEY, "cdc_key": {"S": '"},'}}, KEY))
 def test_the_record_of_a_row_makes_the_same_row(record: Item) -> None:
-    row = line(change(json.dumps(record).encode()))
-    again = line(change(transform.record_of(json.loads(row))))
+    row = line(parse_change(json.dumps(record).encode()))
+    again = line(parse_change(transform.record_from_row(json.loads(row))))
     assert again == row
-    assert line(change(transform.record_of(json.loads(without_attributes(row))))) == row
+    assert line(parse_change(transform.record_from_row(json.loads(without_attributes(row))))) == row
 
 
 @given(stream_records())
 def test_the_record_of_a_full_row_gives_no_cause_for_remarks(record: Item) -> None:
-    row = json.loads(line(change(json.dumps(record).encode())))
-    assert change(transform.record_of(row)).view == "NEW_AND_OLD_IMAGES"
+    row = json.loads(line(parse_change(json.dumps(record).encode())))
+    assert parse_change(transform.record_from_row(row)).view == "NEW_AND_OLD_IMAGES"
 
 
 @given(st.dictionaries(st.sampled_from(CDC_COLUMNS), st.none() | st.text() | st.integers()))
 def test_a_row_that_is_none_makes_no_other_error_than_a_bad_record(row: dict[str, Any]) -> None:
     try:
-        change(transform.record_of(row))
+        parse_change(transform.record_from_row(row))
     except transform.BadRecord:
         return
     pytest.fail("a row without a change made a record")

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.strategies.records import ARN
 from tests.strategies.table_histories import ORDERS, STATUSES, Table, histories, rows, state, texts
-from transform.state import Gap, Row, current, gaps, latest, rank, state_as_of
+from transform.state import Gap, Row, current_rows, find_gaps, latest_rows, rank, state_as_of
 
 History = tuple[Table, list[Any]]
 
@@ -131,29 +131,29 @@ def test_rank_is_source_then_sequence_then_snapshot_then_identity() -> None:
     ]
     reversed_rows = ordered[::-1]
     assert sorted(reversed_rows, key=rank) == ordered
-    assert latest(ordered[:4] + ordered[:2]) == {"k": ordered[3]}
+    assert latest_rows(ordered[:4] + ordered[:2]) == {"k": ordered[3]}
 
 
 def test_a_row_without_a_new_image_removes_its_item_whatever_its_operation() -> None:
     for operation in ("INSERT", "MODIFY", "REMOVE", "SNAPSHOT"):
         gone = row(operation=operation, new_image=None, sequence="2".zfill(40))
-        assert current([row(), gone, row()]) == {}
-        assert latest([row(), gone]) == {"k": gone}
+        assert current_rows([row(), gone, row()]) == {}
+        assert latest_rows([row(), gone]) == {"k": gone}
 
 
 def test_a_row_is_read_by_the_names_of_its_columns() -> None:
     columns = {f"cdc_{name}": name for name in Row.__dataclass_fields__}
-    assert Row.of({**columns, "cdc_expired": "true", "status": "paid"}) == Row(
+    assert Row.from_columns({**columns, "cdc_expired": "true", "status": "paid"}) == Row(
         *Row.__dataclass_fields__
     )
     with pytest.raises(KeyError):
-        Row.of({"cdc_operation": "INSERT"})
+        Row.from_columns({"cdc_operation": "INSERT"})
 
 
 @given(st.data(), histories())
 def test_a_whole_log_has_no_gaps(data: st.DataObject, history: History) -> None:
     _, log = history
-    assert list(gaps(rows(data.draw(st.permutations(log)) + log))) == []
+    assert list(find_gaps(rows(data.draw(st.permutations(log)) + log))) == []
 
 
 @given(histories(), st.data())
@@ -166,7 +166,7 @@ def test_a_lost_change_in_the_middle_is_a_gap(history: History, data: st.DataObj
     chain = sorted((one for one in all_rows if one.key == lost.key), key=rank)
     place = chain.index(lost)
     kept = [one for one in all_rows if one != lost]
-    found = list(gaps(kept))
+    found = list(find_gaps(kept))
     if place + 1 == len(chain) or lost.old_image == lost.new_image:
         assert found == []
     else:
@@ -232,18 +232,18 @@ A_TO_C = changes("A", "B", "C")
     ],
 )
 def test_gaps_are_found_and_excused_so(log: list[Row], count: int) -> None:
-    assert len(list(gaps(log + log))) == count
+    assert len(list(find_gaps(log + log))) == count
 
 
 def test_streams_that_tell_no_old_images_betray_no_gaps() -> None:
     rows = [replace(one, old_image=None) for one in changes("A", "B", "C", None)]
-    assert list(gaps(rows)) == []
+    assert list(find_gaps(rows)) == []
 
 
 def test_gaps_come_by_key_and_name_the_rows_on_both_sides() -> None:
     first, *_, last = changes(None, "A", "B", "C")
     others = [replace(one, key="a", event_id=f"a{one.event_id}") for one in (first, last)]
-    assert list(gaps([first, last, *others])) == [
+    assert list(find_gaps([first, last, *others])) == [
         Gap(others[0], others[1]),
         Gap(first, last),
     ]

@@ -29,7 +29,7 @@ from local.nemesis.poison import WAYS, Poison, key_in
 from local.nemesis.run import Ordeal, trial
 from local.services.registry import SERVICES
 from tests.support.laptop_cloud import laptop
-from transform import BadRecord, change
+from transform import BadRecord, parse_change
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEEDS, POISONED_SEEDS, ORDERS = (100, 100, 40) if THOROUGH else (2, 1, 10)
@@ -195,10 +195,10 @@ def record(event_id: str = "1") -> bytes:
 def test_poison_is_refused_by_the_transform_and_keeps_its_key(
     way: Callable[[bytes, Random], bytes], dice: Random
 ) -> None:
-    assert change(record()).key == key_in(record())
+    assert parse_change(record()).key == key_in(record())
     spoilt = way(record(), dice)
     with pytest.raises(BadRecord):
-        change(spoilt)
+        parse_change(spoilt)
     assert key_in(spoilt) == key_in(record())
 
 

@@ -204,7 +204,7 @@ def test_rows_that_firehose_could_not_file_go_back_as_their_changes(
 ) -> None:
     record = insert("row", 1, note={"S": "é"})
     data = b64encode(record).decode()
-    [made] = transform.answer({"records": [{"recordId": "1", "data": data}]}).records
+    [made] = transform.transform_batch({"records": [{"recordId": "1", "data": data}]}).records
     row = b64decode(made["data"])
     code = "DynamicPartitioning.ActivePartitionsLimitExceeded"
     put_error(chain, "row", error(row, code))

@@ -39,7 +39,7 @@ SHARD = "shardId-00000001795428930000-0a1b2c3d"
 
 def row(record: bytes) -> bytes | None:
     """Return the row that Firehose gets for a record, or None where the transform refuses it."""
-    [result] = transform.answer({"records": [firehose_record(record)]}).records
+    [result] = transform.transform_batch({"records": [firehose_record(record)]}).records
     return b64decode(result["data"]) if result["result"] == "Ok" else None
 
 
@@ -110,7 +110,7 @@ def test_a_record_of_the_stream_goes_as_the_pipe_sends_it(
         values = ("Service", "dynamodb.amazonaws.com")
         record["userIdentity"] = dict(zip(spelled, values, strict=True))
     gone = piped(as_boto3_reads(record), STREAM)
-    assert transform.change(gone).key == transform.canonical(record["dynamodb"]["Keys"])
+    assert transform.parse_change(gone).key == transform.canonical(record["dynamodb"]["Keys"])
     with suppress(UnicodeEncodeError):  # DynamoDB's wire, in UTF-8, has no lone surrogates.
         assert json.loads(gone) == json.loads(event(record, STREAM, "$.eventID").data)
 

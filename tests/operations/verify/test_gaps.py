@@ -50,7 +50,7 @@ def test_the_gaps_of_sql_are_the_gaps_of_the_law(
 
     expected = [
         (gap.after.key, gap.before and gap.before.sequence, gap.after.source, gap.after.sequence)
-        for gap in state.gaps(map(state.Row.of, kept))
+        for gap in state.find_gaps(map(state.Row.from_columns, kept))
     ]
     told = [(gap.key, gap.sequence_before, gap.source, gap.sequence) for gap in gaps.gaps()]
     assert sorted(told, key=repr) == sorted(expected, key=repr)

@@ -11,7 +11,7 @@ from operations.lake import Held
 from operations.table import Table
 from operations.verify.repair import Unmendable, mending_record
 from operations.verify.result import Finding
-from transform import canonical, change
+from transform import canonical, parse_change
 from transform.state import rank
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
@@ -38,7 +38,7 @@ def test_a_mending_record_outranks_the_lake_and_tells_the_item(
     held: Held | None, item: str | None, ahead: timedelta
 ) -> None:
     finding = Finding(KEY, "different", item, held, NOW + ahead)
-    told = change(mending_record(finding, TABLE))
+    told = parse_change(mending_record(finding, TABLE))
     assert told.key == KEY
     assert (told.new_image and told.new_image.text) == item
     assert told.source in (PAST, PRESENT)

@@ -138,7 +138,10 @@ def test_verify_says_what_the_law_of_state_says(
     world.hold(*items)
     world.tell(told[::2], told[1::2])
 
-    lake = {row.key: row.new_image for row in state.current(map(state.Row.of, told)).values()}
+    lake = {
+        row.key: row.new_image
+        for row in state.current_rows(map(state.Row.from_columns, told)).values()
+    }
     table = {key(int(item["order_id"]["S"][3:])): transform.canonical(item) for item in items}
     expected = {
         "missing": sorted(table.keys() - lake.keys()),
