@@ -4,19 +4,18 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from moto.dynamodb.exceptions import IncorrectDataType, MockValidationException
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as moto_table
-from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
 from local.core.hop_counts import HopCount
+from local.core.patches import Patches
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
 from local.services.dynamodb import moto_patches
 from local.services.dynamodb.key_schema import Tables, check_keys
-from local.services.dynamodb.numbers import add_numbers, subtract_numbers, validation_error
+from local.services.dynamodb.numbers import validation_error
 from local.services.dynamodb.reads import batch_get, scan
 from local.services.dynamodb.stream import ChangeStream
 from local.services.dynamodb.streams_api import STREAM_OPERATIONS, StreamsApi
@@ -44,10 +43,10 @@ class DynamoDb(Service):
         self._lock = threading.Lock()
         self._streams = StreamsApi(cloud.clock)
         self._next_ttl_run = 0.0
-        self._shard_type = moto_table.StreamShard
-        moto_table.StreamShard = self._streams.open_stream  # moto calls it to enable a stream.
+        # moto creates a StreamShard when a table enables a stream.
+        self._stream_patch = Patches((moto_table, "StreamShard", self._streams.open_stream))
+        self._stream_patch.apply()
         moto_patches.apply()
-        DynamoType.__add__, DynamoType.__sub__ = _add, _subtract
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the response to a call of DynamoDB or DynamoDB Streams."""
@@ -73,8 +72,8 @@ class DynamoDb(Service):
         return [HopCount("DynamoDB stream", records, records, 0)] if records else []
 
     def close(self) -> None:
-        """Restore moto's own stream shards, items and sizes."""
-        moto_table.StreamShard = self._shard_type
+        """Restore moto's own streams, items, sizes and sums."""
+        self._stream_patch.undo()
         moto_patches.undo()
 
     def _handle_table_call(self, request: ApiRequest) -> ApiResponse:
@@ -177,26 +176,3 @@ def _delete_expired(table: Table, now: float) -> bool:
         if stream is not None:
             stream.add(item, None, is_expiry=True)
     return bool(items)
-
-
-def _add(left: DynamoType, right: DynamoType) -> DynamoType:
-    """Return the exact sum for an update's `a + b`; moto's own is rounded to 28 digits."""
-    _require_numbers(left, right)
-    try:
-        return DynamoType({"N": add_numbers(left.value, right.value)})
-    except AwsError as error:
-        raise MockValidationException(error.message) from None
-
-
-def _subtract(left: DynamoType, right: DynamoType) -> DynamoType:
-    """Return the exact difference for an update's `a - b`."""
-    _require_numbers(left, right)
-    try:
-        return DynamoType({"N": subtract_numbers(left.value, right.value)})
-    except AwsError as error:
-        raise MockValidationException(error.message) from None
-
-
-def _require_numbers(left: DynamoType, right: DynamoType) -> None:
-    if (left.type, right.type) != ("N", "N"):
-        raise IncorrectDataType

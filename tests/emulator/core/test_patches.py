@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
+from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 from moto.kinesis.models import Record, Shard
 
 from local.core.patches import Patches
@@ -31,7 +31,7 @@ def test_the_last_undo_restores_the_originals() -> None:
 
 
 def test_closing_the_last_cloud_restores_moto() -> None:
-    classes = (Item, LimitedSizeDict, Record, Shard)
+    classes = (DynamoType, Item, LimitedSizeDict, Record, Shard)
     originals = [dict(vars(patched)) for patched in classes]
     with closing(Cloud((DynamoDb, Kinesis))):
         with closing(Cloud((DynamoDb, Kinesis))):
