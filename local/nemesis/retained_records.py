@@ -5,10 +5,10 @@ from base64 import b64decode
 from collections.abc import Iterator
 from typing import Any
 
+from local.core.raw_records import return_raw_records
 from local.core.server import Cloud
 from local.diagnostics import error_documents, error_stores
 from local.nemesis.poison import key_text
-from local.services.pipes.stream_reader import return_raw_records
 
 HIDDEN = 60  # seconds for which a message that was read is not shown again
 

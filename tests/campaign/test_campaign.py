@@ -13,7 +13,7 @@ from hypothesis import seed
 from hypothesis.errors import Flaky
 from hypothesis.stateful import run_state_machine_as_test
 
-from local.services.pipes.poller import Batch, Flow
+from local.services.pipes.poller import Batch, PipePoller
 from setup import names
 from tests.campaign.__main__ import EACH, STEPS, bounded
 from tests.campaign.chain import Chain, a_chain
@@ -27,7 +27,7 @@ THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEEDS, CAMPAIGNS, LENGTH = (range(1, 21), EACH, STEPS) if THOROUGH else ([20261126], 2, 6)
 A_DAY_AND_AN_HOUR = 25 * 3600
 LESS_THAN_A_BUFFER = 2  # seconds, but more than the pipe gathers changes
-AGAIN = Flow._again
+AGAIN = PipePoller._requeue
 DROPPING = """
 def lambda_handler(event, context):
     return {"records": [{**record, "result": "Dropped"} for record in event["records"]]}
@@ -141,6 +141,6 @@ def dropping_the_rest(flow: Any, batch: Batch, failed: tuple[Any, ...]) -> list[
 
 
 def test_campaigns_find_a_pipe_that_drops_what_kinesis_refused_of_a_batch(chain: Chain) -> None:
-    broken = patch.object(Flow, "_again", dropping_the_rest)
+    broken = patch.object(PipePoller, "_requeue", dropping_the_rest)
     with broken, pytest.raises((AssertionError, Flaky)):
         run_state_machine_as_test(seed(2)(campaigns_on(chain)), settings=bounded(5, 5))

@@ -1,4 +1,4 @@
-"""A table, a stream, a queue and a pipe between them, on the laptop, and what tests ask of it."""
+"""A table, a Kinesis stream, a queue and a pipe between them on the laptop cloud."""
 
 import json
 from collections.abc import Iterator
@@ -17,10 +17,16 @@ ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mover"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
 TARGET = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
-READING = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
-ACTIONS = (*(f"dynamodb:{name}" for name in READING), "kinesis:PutRecords", "sqs:SendMessage")
-STREAMED = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
-CAREFUL = {
+PERMISSIONS = (
+    "dynamodb:DescribeStream",
+    "dynamodb:GetRecords",
+    "dynamodb:GetShardIterator",
+    "dynamodb:ListStreams",
+    "kinesis:PutRecords",
+    "sqs:SendMessage",
+)
+STREAM_ENABLED = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+PIPE_DEFAULTS = {
     "BatchSize": 10,
     "MaximumRetryAttempts": 3,
     "MaximumRecordAgeInSeconds": 6 * 3600,
@@ -29,32 +35,40 @@ CAREFUL = {
 }
 MINUTE, HOUR = 60, 3600
 
+PutFailure = str | list[bool]
+"""How a PutRecords call fails: its error code, or for each record whether it is rejected."""
 
-class Moody(Kinesis):
-    """A Kinesis that fails by a script: of each put, whether a record fails, or the whole call."""
 
-    moods: Iterator[str | list[bool]] = iter(())
+class FlakyKinesis(Kinesis):
+    """A Kinesis whose next PutRecords calls fail as `failures` say, one for each call."""
+
+    failures: Iterator[PutFailure] = iter(())
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        mood = next(self.moods, []) if request.operation == "PutRecords" else []
-        if isinstance(mood, str):
-            raise AwsError(mood, "as the test wants it")
-        if not any(mood):
+        failure = next(self.failures, []) if request.operation == "PutRecords" else []
+        if isinstance(failure, str):
+            raise AwsError(failure, "injected by the test")
+        if not any(failure):
             return super().handle(request)
+        return self._reject_some(request, failure)
+
+    def _reject_some(self, request: ApiRequest, failure: list[bool]) -> ApiResponse:
         records = request.params["Records"]
-        fails = [*mood, *[False] * len(records)][: len(records)]
-        taken = [each for each, fail in zip(records, fails, strict=True) if not fail]
-        if taken:
-            body = json.dumps({**request.params, "Records": taken}).encode()
+        is_rejected = [*failure, *[False] * len(records)][: len(records)]
+        accepted = [
+            record for record, rejected in zip(records, is_rejected, strict=True) if not rejected
+        ]
+        if accepted:
+            body = json.dumps({**request.params, "Records": accepted}).encode()
             assert self.cloud.forward_to_moto(request, body).status == 200
-        failure = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "…"}
-        put = {"SequenceNumber": "1", "ShardId": "s"}
-        results = [failure if fail else put for fail in fails]
-        return json_response({"FailedRecordCount": sum(fails), "Records": results})
+        error = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "…"}
+        success = {"SequenceNumber": "1", "ShardId": "s"}
+        results = [error if rejected else success for rejected in is_rejected]
+        return json_response({"FailedRecordCount": sum(is_rejected), "Records": results})
 
 
-class Plumbing:
-    """A table, a stream, a queue and a role, and a pipe between them when it is made."""
+class PipeEnvironment:
+    """A table, a stream, a queue and a role; `create_pipe` puts a pipe between them."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -68,105 +82,109 @@ class Plumbing:
             BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            StreamSpecification=STREAMED,
+            StreamSpecification=STREAM_ENABLED,
         )
         self.kinesis.create_stream(StreamName="changes", ShardCount=1)
         self.sqs.create_queue(QueueName="dead")
-        self.source = self.stream_arn()
-        make_role("mover", "pipes", allow(" ".join(ACTIONS), "*"))
+        table = self.table.describe_table(TableName="orders")["Table"]
+        self.stream_arn: str = table["LatestStreamArn"]
+        make_role("mover", "pipes", allow(" ".join(PERMISSIONS), "*"))
 
-    def permit(self, *actions: str) -> None:
+    def allow_only(self, *actions: str) -> None:
         grant("mover", allow(" ".join(actions), "*"))
 
-    def stream_arn(self) -> str:
-        return self.table.describe_table(TableName="orders")["Table"]["LatestStreamArn"]
-
-    def parameters(self, key: str = "$.eventID", **given: Any) -> dict[str, Any]:
-        source = {"StartingPosition": "TRIM_HORIZON", **CAREFUL, **given}
-        kept = {name: value for name, value in source.items() if value is not None}
+    def pipe_params(self, key: str = "$.eventID", **stream_params: Any) -> dict[str, Any]:
+        """Return the parameters of CreatePipe; a stream parameter that is None is omitted."""
+        stream = {"StartingPosition": "TRIM_HORIZON", **PIPE_DEFAULTS, **stream_params}
+        stream = {name: value for name, value in stream.items() if value is not None}
         return {
             "Name": "mover",
             "RoleArn": ROLE,
-            "Source": self.source,
-            "SourceParameters": {"DynamoDBStreamParameters": kept},
+            "Source": self.stream_arn,
+            "SourceParameters": {"DynamoDBStreamParameters": stream},
             "Target": TARGET,
             "TargetParameters": {"KinesisStreamParameters": {"PartitionKey": key}},
         }
 
-    def make_pipe(self, key: str = "$.eventID", **given: Any) -> dict[str, Any]:
-        self.pipes.create_pipe(**self.parameters(key, **given))
-        return self.pipe()
+    def create_pipe(self, key: str = "$.eventID", **stream_params: Any) -> dict[str, Any]:
+        self.pipes.create_pipe(**self.pipe_params(key, **stream_params))
+        return self.describe_pipe()
 
-    def pipe(self) -> dict[str, Any]:
-        return self.pipes.describe_pipe(Name="mover")
+    def describe_pipe(self) -> dict[str, Any]:
+        description: dict[str, Any] = self.pipes.describe_pipe(Name="mover")
+        return description
 
-    def moods(self, *moods: str | list[bool]) -> None:
-        self.cloud.service(Moody).moods = iter(moods)
+    def fail_puts(self, *failures: PutFailure) -> None:
+        self.cloud.service(FlakyKinesis).failures = iter(failures)
 
-    def put(self, *keys: object, **attributes: Any) -> None:
+    def put_items(self, *keys: object, **attributes: Any) -> None:
         for key in keys:
             item = {"id": {"S": str(key)}, **attributes}
             self.table.put_item(TableName="orders", Item=item)
 
-    def put_many(self, count: int) -> None:
+    def put_numbered_items(self, count: int) -> None:
         for start in range(0, count, 25):
             keys = range(start, min(start + 25, count))
-            puts = [{"PutRequest": {"Item": {"id": {"S": str(key)}}}} for key in keys]
-            self.table.batch_write_item(RequestItems={"orders": puts})
+            requests = [{"PutRequest": {"Item": {"id": {"S": str(key)}}}} for key in keys]
+            self.table.batch_write_item(RequestItems={"orders": requests})
 
-    def arrived(self) -> list[dict[str, Any]]:
-        return [json.loads(each["Data"]) for each in self.arrivals()]
+    def delivered_changes(self) -> list[dict[str, Any]]:
+        return [json.loads(record["Data"]) for record in self.delivered_records()]
 
-    def arrivals(self) -> list[dict[str, Any]]:
+    def delivered_records(self) -> list[dict[str, Any]]:
         (shard,) = self.kinesis.list_shards(StreamName="changes")["Shards"]
-        start = self.kinesis.get_shard_iterator(
+        iterator = self.kinesis.get_shard_iterator(
             StreamName="changes", ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )
-        return self.kinesis.get_records(ShardIterator=start["ShardIterator"])["Records"]
+        page = self.kinesis.get_records(ShardIterator=iterator["ShardIterator"])
+        records: list[dict[str, Any]] = page["Records"]
+        return records
 
-    def keys(self) -> list[str]:
-        return [each["dynamodb"]["Keys"]["id"]["S"] for each in self.arrived()]
+    def delivered_keys(self) -> list[str]:
+        return [change["dynamodb"]["Keys"]["id"]["S"] for change in self.delivered_changes()]
 
     def dead_letters(self) -> list[dict[str, Any]]:
         url = self.sqs.get_queue_url(QueueName="dead")["QueueUrl"]
-        found: list[dict[str, Any]] = []
-        while page := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
-            "Messages"
-        ):
-            found += [json.loads(each["Body"]) for each in page]
-        return found
+        receive = {"QueueUrl": url, "MaxNumberOfMessages": 10}
+        letters: list[dict[str, Any]] = []
+        while messages := self.sqs.receive_message(**receive).get("Messages"):
+            letters += [json.loads(message["Body"]) for message in messages]
+        return letters
 
-    def dead_keys(self) -> list[str]:
-        """Return the keys of the changes to which the dead letters point, read from the stream."""
-        keys = []
+    def dead_letter_keys(self) -> list[str]:
+        """Return the keys of the changes that the dead letters refer to, from the stream."""
+        keys: list[str] = []
         for letter in self.dead_letters():
-            place = letter["DDBStreamBatchInfo"]
-            start = self.streams.get_shard_iterator(
-                StreamArn=place["streamArn"],
-                ShardId=place["shardId"],
+            batch = letter["DDBStreamBatchInfo"]
+            iterator = self.streams.get_shard_iterator(
+                StreamArn=batch["streamArn"],
+                ShardId=batch["shardId"],
                 ShardIteratorType="AT_SEQUENCE_NUMBER",
-                SequenceNumber=place["startSequenceNumber"],
+                SequenceNumber=batch["startSequenceNumber"],
             )
-            records = self.streams.get_records(ShardIterator=start["ShardIterator"])["Records"]
-            for record in records:
-                change = record["dynamodb"]
-                if int(change["SequenceNumber"]) <= int(place["endSequenceNumber"]):
-                    keys.append(change["Keys"]["id"]["S"])
+            page = self.streams.get_records(ShardIterator=iterator["ShardIterator"])
+            changes = [record["dynamodb"] for record in page["Records"]]
+            keys += [
+                change["Keys"]["id"]["S"]
+                for change in changes
+                if int(change["SequenceNumber"]) <= int(batch["endSequenceNumber"])
+            ]
         return keys
 
-    def count(self) -> HopCount:
-        return self.cloud.service(Pipes).counts()[0]
+    def hop_count(self) -> HopCount:
+        count: HopCount = self.cloud.service(Pipes).counts()[0]
+        return count
 
     def metric(self, name: str) -> float:
         return metric_sum(NAMESPACE, name, PipeName="mover")
 
 
-def fresh(running: Cloud) -> Plumbing:
-    """Return plumbing through which nothing has come yet."""
+def new_environment(cloud: Cloud) -> PipeEnvironment:
+    """Empty the cloud, and return an environment in which nothing has happened."""
     empty_account()
-    running.service(Iam).record_change()
-    pipes = running.client("pipes")
+    cloud.service(Iam).record_change()
+    pipes = cloud.client("pipes")
     for pipe in pipes.list_pipes()["Pipes"]:
         pipes.delete_pipe(Name=pipe["Name"])
-    running.service(Moody).moods = iter(())
-    return Plumbing(running)
+    cloud.service(FlakyKinesis).failures = iter(())
+    return PipeEnvironment(cloud)

@@ -1,4 +1,4 @@
-"""The laptop's EventBridge Pipes: they carry a table's changes to Kinesis, or bury them."""
+"""EventBridge Pipes of the laptop cloud: from a table's stream into Kinesis."""
 
 from local.services.pipes.service import Pipes
 

@@ -1,9 +1,11 @@
 """EventBridge Pipes: their API, and the pipes from a DynamoDB stream to a Kinesis stream."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from moto.utilities.utils import get_partition
@@ -13,55 +15,69 @@ from local.core.metrics import put_metrics
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
-from local.services.pipes.config import NAME, PRINCIPAL, Settings, complete, refusal, settings
-from local.services.pipes.dead_letters import DeadLetters, reason
-from local.services.pipes.poller import FAILURES, Flow
+from local.services.pipes.config import (
+    PIPE_NAME,
+    PRINCIPAL,
+    Settings,
+    parse_settings,
+    validation_error,
+    with_defaults,
+)
+from local.services.pipes.dead_letters import DeadLetters, error_message
+from local.services.pipes.poller import CALL_ERRORS, PipePoller
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams.client import DynamoDBStreamsClient
 
 NAMESPACE = "AWS/EventBridge/Pipes"
-SUMMARY = ("Name", "Arn", "DesiredState", "CurrentState", "CreationTime", "LastModifiedTime")
-LISTED = (*SUMMARY, "StateReason", "Source", "Target")
-PAGE = 100
+SUMMARY_FIELDS = ("Name", "Arn", "DesiredState", "CurrentState", "CreationTime", "LastModifiedTime")
+LIST_FIELDS = (*SUMMARY_FIELDS, "StateReason", "Source", "Target")
+DEFAULT_PAGE_SIZE = 100
+MAX_REASON_CHARACTERS = 512
+INVALID_INPUT = "Input parameter is invalid from the request due to : "
 
 
 @dataclass(slots=True)
 class Pipe:
-    """One pipe: what it was given, what became of it, and its moving once it has run."""
+    """One pipe: its configuration, its state, and its poller once it has run."""
 
     name: str
     arn: str
     params: dict[str, Any]
     settings: Settings
-    created: float
-    modified: float
+    created_at: float
+    modified_at: float
     tags: dict[str, str]
-    desired: str = "RUNNING"
+    desired_state: str = "RUNNING"
     state: str = "CREATING"
-    reason: str = ""
-    flow: Flow | None = field(default=None, repr=False)
+    state_reason: str = ""
+    poller: PipePoller | None = field(default=None, repr=False)
 
     def description(self, state: str = "") -> dict[str, Any]:
-        """Return the pipe as DescribePipe shows it, in a state that passes or in its own."""
-        trouble = self.flow.trouble if self.flow else ""
-        reason = self.reason or trouble
-        shown = {
+        """Return what DescribePipe shows; `state` replaces the state during a transition."""
+        reason = self.state_reason or (self.poller.read_error if self.poller else "")
+        description = {
             **{name: value for name, value in self.params.items() if name != "Tags"},
             "Name": self.name,
             "Arn": self.arn,
-            "DesiredState": self.desired,
+            "DesiredState": self.desired_state,
             "CurrentState": state or self.state,
-            "CreationTime": self.created,
-            "LastModifiedTime": self.modified,
+            "CreationTime": self.created_at,
+            "LastModifiedTime": self.modified_at,
             "Tags": self.tags,
         }
-        return {**shown, "StateReason": reason[:512]} if reason else shown
+        if reason:
+            description["StateReason"] = reason[:MAX_REASON_CHARACTERS]
+        return description
 
     def summary(self, state: str) -> dict[str, Any]:
-        """Return what a call that changes the pipe answers, while the change goes on."""
-        return {name: value for name, value in self.description(state).items() if name in SUMMARY}
+        """Return the response to a call that puts the pipe into a transitional state."""
+        description = self.description(state)
+        return {name: description[name] for name in SUMMARY_FIELDS}
 
 
 class Pipes(Service):
-    """Every pipe; the states in which AWS is busy show in one answer and are over then."""
+    """Every pipe. Transitional states such as CREATING last for one response only."""
 
     credential_scopes = ("pipes",)
 
@@ -70,198 +86,221 @@ class Pipes(Service):
         self._pipes: dict[str, Pipe] = {}
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call of Pipes."""
-        for method, pattern, answer in ROUTES:
-            if request.method == method and (found := re.fullmatch(pattern, request.path)):
-                return json_response(answer(self, request, *found.groups()))
+        """Respond to every call of the Pipes API."""
+        for method, pattern, operation in ROUTES:
+            if request.method == method and (match := re.fullmatch(pattern, request.path)):
+                return json_response(operation(self, request, *match.groups()))
         raise AwsError("UnknownOperationException", f"no operation at {request.path}", 404)
 
     def tick(self) -> bool:
-        """Bring each running pipe a batch further, and return whether any moved."""
-        moved = [self._step(pipe) for pipe in self._running()]
-        return any(moved)
+        """Poll for each running pipe, and return whether any made progress."""
+        progress = [self._poll(pipe) for pipe in self._running_pipes()]
+        return any(progress)
 
     def next_due_at(self) -> float | None:
         """Return when the first of the waiting batches is due."""
-        times = [pipe.flow.next_due_at() for pipe in self._running() if pipe.flow]
-        return min((at for at in times if at is not None), default=None)
+        due_times = [pipe.poller.next_due_at() for pipe in self._running_pipes() if pipe.poller]
+        return min((due_at for due_at in due_times if due_at is not None), default=None)
 
     def counts(self) -> list[HopCount]:
-        """Return what the pipes have read, delivered and given up."""
-        counts = ("received", "delivered", "failed", "lost_on_restart")
-        totals = [sum(getattr(flow, count) for flow in self._flows()) for count in counts]
-        return [HopCount("Pipe → Kinesis", *totals)]
+        """Return how many records all pipes have received, delivered, failed and lost."""
+        pollers = self._pollers()
+        return [
+            HopCount(
+                "Pipe → Kinesis",
+                received=sum(poller.received for poller in pollers),
+                delivered=sum(poller.delivered for poller in pollers),
+                failed=sum(poller.failed for poller in pollers),
+                lost_on_restart=sum(poller.lost_on_restart for poller in pollers),
+            )
+        ]
 
     def restart(self) -> None:
-        """Go on from what each pipe has settled, as a poller does that was killed."""
-        for flow in self._flows():
-            flow.restart()
+        """Continue from each pipe's checkpoints, like a poller that was killed."""
+        for poller in self._pollers():
+            poller.restart()
 
-    def _flows(self) -> list[Flow]:
-        return [pipe.flow for pipe in list(self._pipes.values()) if pipe.flow]
+    def _pollers(self) -> list[PipePoller]:
+        return [pipe.poller for pipe in list(self._pipes.values()) if pipe.poller]
 
-    def _running(self) -> list[Pipe]:
+    def _running_pipes(self) -> list[Pipe]:
         return [pipe for pipe in list(self._pipes.values()) if pipe.state == "RUNNING"]
 
-    def _step(self, pipe: Pipe) -> bool:
-        if pipe.flow is None:
-            pipe.flow = Flow(self.cloud, pipe.arn, pipe.settings)
-        moved = pipe.flow.tick()
-        if values := {name: value for name, value in pipe.flow.metrics.items() if value}:
+    def _poll(self, pipe: Pipe) -> bool:
+        if pipe.poller is None:
+            pipe.poller = PipePoller(self.cloud, pipe.arn, pipe.settings)
+        made_progress = pipe.poller.tick()
+        if values := {name: value for name, value in pipe.poller.metrics.items() if value}:
             dimension = ("PipeName", pipe.name)
             put_metrics(self.cloud.client("cloudwatch"), NAMESPACE, dimension, values)
-            pipe.flow.metrics.clear()
-        return moved
+            pipe.poller.metrics.clear()
+        return made_progress
 
     def _create(self, request: ApiRequest, name: str) -> dict[str, Any]:
-        if not NAME.fullmatch(name):
-            raise refusal(f"Name: expected 1 to 64 of A-Z a-z 0-9 . - _, found {name!r}")
-        params, now = complete(request.params), self.cloud.clock.now()
-        wanted = settings(params)
+        if not PIPE_NAME.fullmatch(name):
+            raise validation_error(f"Name: expected 1 to 64 of A-Z a-z 0-9 . - _, found {name!r}")
+        params = with_defaults(request.params)
+        settings = parse_settings(params)
         if name in self._pipes:
             raise AwsError("ConflictException", f"Pipe {name} already exists.", 409)
+        now = self.cloud.clock.now()
         arn = f"arn:{get_partition(request.region)}:pipes:{request.region}:{ACCOUNT}:pipe/{name}"
-        pipe = Pipe(name, arn, params, wanted, now, now, dict(params.get("Tags", {})))
+        pipe = Pipe(name, arn, params, settings, now, now, dict(params.get("Tags", {})))
         self._pipes[name] = pipe
-        self._aim(pipe, params.get("DesiredState", "RUNNING"), "CREATE_FAILED")
+        self._set_state(pipe, params.get("DesiredState", "RUNNING"), "CREATE_FAILED")
         return pipe.summary("CREATING")
 
     def _update(self, request: ApiRequest, name: str) -> dict[str, Any]:
-        pipe, given = self._changeable(name), request.params
-        if "Source" in given:
-            raise refusal("Source: the source of a pipe cannot be changed")
-        if "RoleArn" not in given:
-            raise refusal("RoleArn: expected the ARN of an IAM role, found None")
-        pipe.settings = settings(params := _updated(pipe.params, given))
-        pipe.params, pipe.modified = params, self.cloud.clock.now()
-        if pipe.flow:
-            pipe.flow.configure(pipe.settings)
-        self._aim(pipe, given.get("DesiredState", pipe.desired), "UPDATE_FAILED")
+        pipe = self._find_updatable(name)
+        changes = request.params
+        if "Source" in changes:
+            raise validation_error("Source: the source of a pipe cannot be changed")
+        if "RoleArn" not in changes:
+            raise validation_error("RoleArn: expected the ARN of an IAM role, found None")
+        params = merge_params(pipe.params, changes)
+        pipe.settings = parse_settings(params)
+        pipe.params = params
+        pipe.modified_at = self.cloud.clock.now()
+        if pipe.poller:
+            pipe.poller.configure(pipe.settings)
+        self._set_state(pipe, changes.get("DesiredState", pipe.desired_state), "UPDATE_FAILED")
         return pipe.summary("UPDATING")
 
     def _describe(self, _: ApiRequest, name: str) -> dict[str, Any]:
-        return self._pipe(name).description()
+        return self._find(name).description()
 
     def _delete(self, _: ApiRequest, name: str) -> dict[str, Any]:
-        return self._pipes.pop(self._pipe(name).name).summary("DELETING")
+        return self._pipes.pop(self._find(name).name).summary("DELETING")
 
     def _start(self, _: ApiRequest, name: str) -> dict[str, Any]:
-        pipe = self._changeable(name)
-        pipe.modified = self.cloud.clock.now()
-        self._aim(pipe, "RUNNING", "START_FAILED")
+        pipe = self._find_updatable(name)
+        pipe.modified_at = self.cloud.clock.now()
+        self._set_state(pipe, "RUNNING", "START_FAILED")
         return pipe.summary("STARTING")
 
     def _stop(self, _: ApiRequest, name: str) -> dict[str, Any]:
-        pipe = self._changeable(name)
-        pipe.modified = self.cloud.clock.now()
-        pipe.desired = pipe.state = "STOPPED"
+        pipe = self._find_updatable(name)
+        pipe.modified_at = self.cloud.clock.now()
+        pipe.desired_state = "STOPPED"
+        pipe.state = "STOPPED"
         return pipe.summary("STOPPING")
 
     def _list(self, request: ApiRequest) -> dict[str, Any]:
-        found = [pipe.description() for _, pipe in sorted(self._pipes.items())]
-        for member, key, matches in FILTERS:
-            if wanted := request.query.get(key):
-                found = [pipe for pipe in found if matches(pipe[member], wanted)]
-        after = request.query.get("NextToken", "")
-        rest = [pipe for pipe in found if pipe["Name"] > after]
-        page = rest[: int(request.query.get("Limit", PAGE))]
-        shown = [{name: pipe[name] for name in LISTED if name in pipe} for pipe in page]
-        more = {"NextToken": page[-1]["Name"]} if len(rest) > len(page) else {}
-        return {"Pipes": shown, **more}
+        pipes = [pipe.description() for _, pipe in sorted(self._pipes.items())]
+        for member, parameter, matches in LIST_FILTERS:
+            if value := request.query.get(parameter):
+                pipes = [pipe for pipe in pipes if matches(pipe[member], value)]
+        last_name = request.query.get("NextToken", "")
+        remaining = [pipe for pipe in pipes if pipe["Name"] > last_name]
+        page = remaining[: int(request.query.get("Limit", DEFAULT_PAGE_SIZE))]
+        response: dict[str, Any] = {
+            "Pipes": [{name: pipe[name] for name in LIST_FIELDS if name in pipe} for pipe in page]
+        }
+        if len(remaining) > len(page):
+            response["NextToken"] = page[-1]["Name"]
+        return response
 
-    def _tags(self, _: ApiRequest, arn: str) -> dict[str, Any]:
-        return {"tags": self._by_arn(arn).tags}
+    def _list_tags(self, _: ApiRequest, arn: str) -> dict[str, Any]:
+        return {"tags": self._find_by_arn(arn).tags}
 
     def _tag(self, request: ApiRequest, arn: str) -> dict[str, Any]:
-        self._by_arn(arn).tags.update(request.params["tags"])
+        self._find_by_arn(arn).tags.update(request.params["tags"])
         return {}
 
     def _untag(self, request: ApiRequest, arn: str) -> dict[str, Any]:
-        tags = self._by_arn(arn).tags
+        tags = self._find_by_arn(arn).tags
         for key in parse_qs(request.environ["QUERY_STRING"])["tagKeys"]:
             tags.pop(key, None)
         return {}
 
-    def _aim(self, pipe: Pipe, state: str, failure: str) -> None:
-        """Bring a pipe into a state, or into a failed one with its reason."""
-        pipe.reason = "".join(self._obstacles(pipe))[:512]
-        pipe.desired = state
-        pipe.state = failure if pipe.reason else state
+    def _set_state(self, pipe: Pipe, state: str, failed_state: str) -> None:
+        """Put a pipe into a state, or into a failed state with its reason."""
+        pipe.state_reason = self._creation_error(pipe)[:MAX_REASON_CHARACTERS]
+        pipe.desired_state = state
+        pipe.state = failed_state if pipe.state_reason else state
 
-    def _obstacles(self, pipe: Pipe) -> Iterator[str]:
-        """Yield the first thing that keeps a pipe from being; its target is not looked at."""
-        head = "Input parameter is invalid from the request due to : "
-        wanted = pipe.settings
-        if flaw := self._source_flaw(pipe):
-            yield (
-                f"{head}Cannot access stream {wanted.source}. "
-                f"Please ensure the customer role can perform actions on source stream: {flaw}"
-            )
-        elif flaw := DeadLetters(self.cloud, pipe.arn, wanted).flaw():
-            queue = wanted.dead_letters
-            yield f"{head}Error occurred while sending message to SQS queue: {queue}: {flaw}"
+    def _creation_error(self, pipe: Pipe) -> str:
+        """Return why AWS would not create a pipe, or an empty string.
 
-    def _source_flaw(self, pipe: Pipe) -> str:
-        """Return why one of the calls that reading takes fails, or nothing.
-
-        AWS does not tell it; here it ends the text that AWS does tell.
+        AWS checks the source and the dead-letter queue, but not the target.
         """
-        arn, role = pipe.settings.source, pipe.settings.role
-        streams = self.cloud.client("dynamodbstreams", role, PRINCIPAL, pipe.arn)
+        settings = pipe.settings
+        if error := self._source_error(pipe):
+            return (
+                f"{INVALID_INPUT}Cannot access stream {settings.source_arn}. "
+                f"Please ensure the customer role can perform actions on source stream: {error}"
+            )
+        if error := DeadLetters(self.cloud, pipe.arn, settings).access_error():
+            return (
+                f"{INVALID_INPUT}Error occurred while sending message to SQS queue: "
+                f"{settings.dead_letter_queue_arn}: {error}"
+            )
+        return ""
+
+    def _source_error(self, pipe: Pipe) -> str:
+        """Return why one of the calls that reading needs fails, or an empty string.
+
+        AWS does not show this; here it follows the message that AWS shows.
+        """
+        arn = pipe.settings.source_arn
+        streams: DynamoDBStreamsClient = self.cloud.client(
+            "dynamodbstreams", pipe.settings.role_arn, PRINCIPAL, pipe.arn
+        )
         try:
             streams.list_streams(TableName=arn.split("/")[1])
             stream = streams.describe_stream(StreamArn=arn)["StreamDescription"]
             for shard in stream["Shards"][-1:]:
-                shard_id = shard["ShardId"]
                 iterator = streams.get_shard_iterator(
-                    StreamArn=arn, ShardId=shard_id, ShardIteratorType="LATEST"
+                    StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="LATEST"
                 )
                 streams.get_records(ShardIterator=iterator["ShardIterator"], Limit=1)
-        except FAILURES as error:
-            return reason(error)
+        except CALL_ERRORS as error:
+            return error_message(error)
         status = stream["StreamStatus"]
         return "" if status == "ENABLED" else f"the stream is {status}"
 
-    def _pipe(self, name: str) -> Pipe:
+    def _find(self, name: str) -> Pipe:
         if name not in self._pipes:
             raise AwsError("NotFoundException", f"Pipe {name} does not exist.", 404)
         return self._pipes[name]
 
-    def _changeable(self, name: str) -> Pipe:
-        pipe = self._pipe(name)
+    def _find_updatable(self, name: str) -> Pipe:
+        pipe = self._find(name)
         if pipe.state == "CREATE_FAILED":
-            text = f"Pipe {name} is in the state CREATE_FAILED: delete it."
-            raise AwsError("ConflictException", text, 409)
+            message = f"Pipe {name} is in the state CREATE_FAILED: delete it."
+            raise AwsError("ConflictException", message, 409)
         return pipe
 
-    def _by_arn(self, arn: str) -> Pipe:
-        pipe = self._pipe(arn.rpartition("/")[2])
+    def _find_by_arn(self, arn: str) -> Pipe:
+        pipe = self._find(arn.rpartition("/")[2])
         if pipe.arn != arn:
             raise AwsError("NotFoundException", f"{arn} does not exist.", 404)
         return pipe
 
 
-def _updated(held: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def merge_params(current: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return a pipe's parameters after an update.
 
-    DynamoDBStreamParameters are replaced as a whole, what is not given by its default; only
-    where to start is not up to an update.
+    DynamoDBStreamParameters are replaced as a whole, and a missing one gets its default; only
+    the starting position cannot be updated.
     """
-    source = {**held["SourceParameters"], **given.get("SourceParameters", {})}
-    start = held["SourceParameters"]["DynamoDBStreamParameters"]["StartingPosition"]
-    stream = {**source["DynamoDBStreamParameters"], "StartingPosition": start}
-    source["DynamoDBStreamParameters"] = stream
-    return complete({**held, **given, "SourceParameters": source})
+    source = {**current["SourceParameters"], **changes.get("SourceParameters", {})}
+    position = current["SourceParameters"]["DynamoDBStreamParameters"]["StartingPosition"]
+    source["DynamoDBStreamParameters"] = {
+        **source["DynamoDBStreamParameters"],
+        "StartingPosition": position,
+    }
+    return with_defaults({**current, **changes, "SourceParameters": source})
 
 
-FILTERS: tuple[tuple[str, str, Callable[[str, str], bool]], ...] = (
+LIST_FILTERS: tuple[tuple[str, str, Callable[[str, str], bool]], ...] = (
     ("Name", "NamePrefix", str.startswith),
     ("Source", "SourcePrefix", str.startswith),
     ("Target", "TargetPrefix", str.startswith),
     ("DesiredState", "DesiredState", str.__eq__),
     ("CurrentState", "CurrentState", str.__eq__),
 )
-ROUTES = (
+ROUTES: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
     ("POST", "/v1/pipes/([^/]+)", Pipes._create),
     ("PUT", "/v1/pipes/([^/]+)", Pipes._update),
     ("GET", "/v1/pipes/([^/]+)", Pipes._describe),
@@ -269,7 +308,7 @@ ROUTES = (
     ("POST", "/v1/pipes/([^/]+)/start", Pipes._start),
     ("POST", "/v1/pipes/([^/]+)/stop", Pipes._stop),
     ("GET", "/v1/pipes", Pipes._list),
-    ("GET", "/tags/(arn:.+)", Pipes._tags),
+    ("GET", "/tags/(arn:.+)", Pipes._list_tags),
     ("POST", "/tags/(arn:.+)", Pipes._tag),
     ("DELETE", "/tags/(arn:.+)", Pipes._untag),
 )

@@ -1,152 +1,172 @@
-"""Reading a DynamoDB stream to its end: every shard, parents before children, with positions."""
+"""Reader of a DynamoDB stream: every shard to its end, parents before children."""
 
-from collections.abc import Iterator, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from local.core.raw_records import return_raw_records
 
-PAGE_RECORDS = 1000
-REPAIRS = 3
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams.client import DynamoDBStreamsClient
+    from types_boto3_dynamodbstreams.type_defs import ShardTypeDef
 
-Record = dict[str, Any]
+MAX_PAGE_RECORDS = 1000  # The limit of GetRecords.
+MAX_ITERATOR_RENEWALS = 3
+
+Record = dict[str, Any]  # A record's JSON, whose images have any attributes.
 
 
 @dataclass(slots=True)
-class Cursor:
-    """How far one shard has been read (`reached`), and settled (`settled`)."""
+class ShardCursor:
+    """The position in one shard.
+
+    Records up to `position` were read; the fate of those up to `checkpoint` is decided. Both are
+    sequence numbers, and empty at first. A shard `is_exhausted` once its last record was read,
+    and `is_finished` once the fate of that is decided too.
+    """
 
     shard_id: str
-    parent: str
-    start: str
-    settled: str = ""
-    reached: str = ""
+    parent_id: str
+    iterator_type: str
+    checkpoint: str = ""
+    position: str = ""
     iterator: str = ""
-    ended: bool = False
-    done: bool = False
+    is_exhausted: bool = False
+    is_finished: bool = False
 
-    def restart(self, after: str) -> None:
-        """Read on behind a sequence number; without one, from the shard's oldest record.
+    def rewind(self, position: str) -> None:
+        """Read on after a sequence number; without one, from the shard's oldest record.
 
-        That holds for a shard that was to be read from LATEST too: rather too much than too
-        little.
+        That is so even for a shard that started at LATEST: a record read twice is better than a
+        record lost.
         """
-        self.reached, self.start, self.iterator = after, "TRIM_HORIZON", ""
+        self.position = position
+        self.iterator_type = "TRIM_HORIZON"
+        self.iterator = ""
 
 
 class StreamReader:
-    """A stream's records as they travel over the wire, from a starting position on.
+    """The records of a stream, as they are on the wire, from a starting position on.
 
-    It needs DescribeStream, GetShardIterator and GetRecords, and nothing that AWS's API does
-    not say: any server that speaks DynamoDB Streams will do.
+    It calls DescribeStream, GetShardIterator and GetRecords and relies on nothing that AWS does
+    not document, so it works with every server that implements DynamoDB Streams.
     """
 
-    def __init__(self, client: Any, stream_arn: str, starting_position: str) -> None:
-        self.use(client)
-        self._arn = stream_arn
-        self._start = starting_position
-        self._cursors: dict[str, Cursor] = {}
-        self._is_known = False
+    def __init__(
+        self, client: DynamoDBStreamsClient, stream_arn: str, starting_position: str
+    ) -> None:
+        self.use_client(client)
+        self._stream_arn = stream_arn
+        self._starting_position = starting_position
+        self._cursors: dict[str, ShardCursor] = {}
+        self._shards_are_known = False
 
-    def cursors(self) -> list[Cursor]:
-        """Return the shards that may be read now: those whose parent has been settled."""
-        if not self._is_known:
-            self._discover()
+    def readable_shards(self) -> list[ShardCursor]:
+        """Return the shards that may be read now: those whose parent is finished."""
+        if not self._shards_are_known:
+            self._discover_shards()
         return [
             cursor
             for cursor in list(self._cursors.values())
-            if not cursor.done and self._is_done(cursor.parent)
+            if not cursor.is_finished and self._is_finished(cursor.parent_id)
         ]
 
-    def read(self, cursor: Cursor, limit: int) -> list[Record]:
+    def read(self, cursor: ShardCursor, limit: int) -> list[Record]:
         """Return a shard's next records, at most `limit` of them.
 
-        An empty answer is not the end: it is asked for once more. An expired iterator is
-        renewed; where the next record has been trimmed, reading goes on with the oldest that is
-        left.
+        An empty page does not mean the end, so it is requested a second time. An expired
+        iterator is renewed; if the next record has been trimmed, reading continues with the
+        oldest record that still exists.
         """
-        errors = self.client.exceptions
-        for _ in range(REPAIRS):
+        errors = self._client.exceptions
+        for _ in range(MAX_ITERATOR_RENEWALS):
             try:
-                return self._next(cursor, limit) or self._next(cursor, limit)
+                return self._read_page(cursor, limit) or self._read_page(cursor, limit)
             except errors.ExpiredIteratorException:
-                cursor.restart(cursor.reached)
+                cursor.rewind(cursor.position)
             except errors.TrimmedDataAccessException:
-                cursor.restart("")
-        return self._next(cursor, limit)
+                cursor.rewind("")
+        return self._read_page(cursor, limit)
 
-    def settle(self, cursor: Cursor, sequence_number: str) -> None:
-        """Note that the fate of every record up to this one is decided."""
-        cursor.settled = sequence_number
-
-    def finish(self, cursor: Cursor) -> None:
-        """Note that a shard is read and settled to its end: its children may be read now."""
-        cursor.done = True
-        self._is_known = False
+    def finish(self, cursor: ShardCursor) -> None:
+        """Mark a shard as finished, so that its children may be read."""
+        cursor.is_finished = True
+        self._shards_are_known = False
 
     def restart(self) -> None:
-        """Read every shard again behind what is settled of it."""
+        """Rewind every shard to its checkpoint."""
         for cursor in self._cursors.values():
-            cursor.restart(cursor.settled)
-            cursor.ended = False
-        self._is_known = False
+            cursor.rewind(cursor.checkpoint)
+            cursor.is_exhausted = False
+        self._shards_are_known = False
 
-    def use(self, client: Any) -> None:
+    def use_client(self, client: DynamoDBStreamsClient) -> None:
         """Read on with another client."""
-        self.client = client
+        self._client = client
         return_raw_records(client)
 
-    def _is_done(self, shard_id: str) -> bool:
-        return shard_id not in self._cursors or self._cursors[shard_id].done
+    def _is_finished(self, shard_id: str) -> bool:
+        return shard_id not in self._cursors or self._cursors[shard_id].is_finished
 
-    def _discover(self) -> None:
-        """Take up the shards that are new; at first all, from the starting position."""
-        shards = list(self._shards())
-        parents = {shard.get("ParentShardId") for shard in shards}
-        from_latest = self._start == "LATEST" and not self._cursors
+    def _discover_shards(self) -> None:
+        """Add the shards that are new; the first time all, at the starting position."""
+        shards = list(self._list_shards())
+        parent_ids = {shard.get("ParentShardId") for shard in shards}
+        from_latest = self._starting_position == "LATEST" and not self._cursors
         for shard in shards:
             shard_id = shard["ShardId"]
-            if from_latest and shard_id in parents:  # Closed: nothing new will come there.
-                cursor = Cursor(shard_id, shard.get("ParentShardId", ""), "LATEST", done=True)
-            else:
-                start = "LATEST" if from_latest else "TRIM_HORIZON"
-                cursor = Cursor(shard_id, shard.get("ParentShardId", ""), start)
+            cursor = ShardCursor(
+                shard_id,
+                shard.get("ParentShardId", ""),
+                iterator_type="LATEST" if from_latest else "TRIM_HORIZON",
+                # A shard with children is closed: no new record will be written to it.
+                is_finished=from_latest and shard_id in parent_ids,
+            )
             self._cursors.setdefault(shard_id, cursor)
-        listed = {shard["ShardId"] for shard in shards}
-        held = self._cursors.items()
-        self._cursors = {name: cursor for name, cursor in held if not cursor.done or name in listed}
-        self._is_known = True
+        listed_ids = {shard["ShardId"] for shard in shards}
+        self._cursors = {
+            shard_id: cursor
+            for shard_id, cursor in self._cursors.items()
+            if not cursor.is_finished or shard_id in listed_ids
+        }
+        self._shards_are_known = True
 
-    def _next(self, cursor: Cursor, limit: int) -> list[Record]:
-        if cursor.ended:
+    def _read_page(self, cursor: ShardCursor, limit: int) -> list[Record]:
+        if cursor.is_exhausted:
             return []
-        cursor.iterator = cursor.iterator or self._iterator(cursor)
-        limit = min(limit, PAGE_RECORDS)
-        page = self.client.get_records(ShardIterator=cursor.iterator, Limit=limit)
+        cursor.iterator = cursor.iterator or self._get_iterator(cursor)
+        limit = min(limit, MAX_PAGE_RECORDS)
+        page = self._client.get_records(ShardIterator=cursor.iterator, Limit=limit)
         cursor.iterator = page.get("NextShardIterator", "")
-        cursor.ended = not cursor.iterator
-        for record in page["Records"][-1:]:
-            cursor.reached = record["dynamodb"]["SequenceNumber"]
-        return page["Records"]
+        cursor.is_exhausted = not cursor.iterator
+        records = cast("list[Record]", page["Records"])  # Raw: see return_raw_records.
+        if records:
+            cursor.position = records[-1]["dynamodb"]["SequenceNumber"]
+        return records
 
-    def _shards(self) -> Iterator[Mapping[str, Any]]:
-        start: dict[str, str] = {}
-        while True:
-            page = self.client.describe_stream(StreamArn=self._arn, **start)["StreamDescription"]
+    def _list_shards(self) -> Iterator[ShardTypeDef]:
+        page = self._client.describe_stream(StreamArn=self._stream_arn)["StreamDescription"]
+        yield from page["Shards"]
+        while "LastEvaluatedShardId" in page:
+            page = self._client.describe_stream(
+                StreamArn=self._stream_arn, ExclusiveStartShardId=page["LastEvaluatedShardId"]
+            )["StreamDescription"]
             yield from page["Shards"]
-            if "LastEvaluatedShardId" not in page:
-                return
-            start = {"ExclusiveStartShardId": page["LastEvaluatedShardId"]}
 
-    def _iterator(self, cursor: Cursor) -> str:
-        """Return an iterator behind what has been read."""
-        place = {"ShardIteratorType": cursor.start}
-        if cursor.reached:
-            place = {
-                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
-                "SequenceNumber": cursor.reached,
-            }
-        answer = self.client.get_shard_iterator(
-            StreamArn=self._arn, ShardId=cursor.shard_id, **place
-        )
-        return answer["ShardIterator"]
+    def _get_iterator(self, cursor: ShardCursor) -> str:
+        if cursor.position:
+            response = self._client.get_shard_iterator(
+                StreamArn=self._stream_arn,
+                ShardId=cursor.shard_id,
+                ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+                SequenceNumber=cursor.position,
+            )
+        else:
+            response = self._client.get_shard_iterator(
+                StreamArn=self._stream_arn,
+                ShardId=cursor.shard_id,
+                ShardIteratorType=cursor.iterator_type,  # type: ignore[arg-type]  # A literal.
+            )
+        return response["ShardIterator"]

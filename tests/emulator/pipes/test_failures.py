@@ -1,4 +1,4 @@
-"""The laptop's pipe gives up by its rules alone, and says where to."""
+"""Failures of a pipe: retries, bisecting, record age and dead letters."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,13 +12,22 @@ from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
 from local.services.iam.service import Iam
 from local.services.pipes.event import Event
-from local.services.pipes.poller import Batch, Lane
+from local.services.pipes.poller import Batch, ShardState
 from local.services.pipes.service import Pipes
-from local.services.pipes.stream_reader import Cursor
+from local.services.pipes.stream_reader import ShardCursor
 from tests.support.laptop_cloud import laptop
-from tests.support.pipe_fixture import ACCOUNT, ACTIONS, HOUR, REGION, Moody, Plumbing, fresh
+from tests.support.pipe_fixture import (
+    ACCOUNT,
+    HOUR,
+    PERMISSIONS,
+    REGION,
+    FlakyKinesis,
+    PipeEnvironment,
+    PutFailure,
+    new_environment,
+)
 
-moods = st.lists(
+put_failures = st.lists(
     st.sampled_from(["ProvisionedThroughputExceededException", "ValidationException"])
     | st.lists(st.booleans(), max_size=6),
     max_size=6,
@@ -26,181 +35,182 @@ moods = st.lists(
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with laptop(Iam, DynamoDb, Pipes, Moody) as cloud:
+def cloud() -> Iterator[Cloud]:
+    with laptop(Iam, DynamoDb, Pipes, FlakyKinesis) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def plumbing(running: Cloud) -> Plumbing:
-    return fresh(running)
+def env(cloud: Cloud) -> PipeEnvironment:
+    return new_environment(cloud)
 
 
-@given(moods)
+@given(put_failures)
 @example([[True] * 30, [False, True], [True]])
 @example(["ValidationException"] * 6)
 @settings(max_examples=6)
-def test_every_change_is_delivered_or_dead(running: Cloud, moods: list[str | list[bool]]) -> None:
-    plumbing = fresh(running)
-    plumbing.put_many(8)
-    plumbing.moods(*moods)
-    plumbing.make_pipe(key="static")
-    plumbing.cloud.run_until_idle()
-    count, keys = plumbing.count(), plumbing.keys()
+def test_every_change_is_delivered_or_dead_lettered(
+    cloud: Cloud, failures: list[PutFailure]
+) -> None:
+    env = new_environment(cloud)
+    env.put_numbered_items(8)
+    env.fail_puts(*failures)
+    env.create_pipe(key="static")
+    env.cloud.run_until_idle()
+    count = env.hop_count()
+    keys = env.delivered_keys()
     assert count.received == 8 == count.delivered + count.failed
     assert len(keys) == count.delivered
-    dead = set(plumbing.dead_keys())
-    assert set(keys) | dead == set(map(str, range(8)))
+    assert set(keys) | set(env.dead_letter_keys()) == set(map(str, range(8)))
     if not count.failed:
         assert sorted(keys, key=int) == list(map(str, range(8)))
 
 
-def test_only_what_failed_is_put_again_and_so_order_inverts(plumbing: Plumbing) -> None:
-    plumbing.put_many(4)
-    plumbing.moods([False, True, False, True])
-    plumbing.make_pipe(key="static")
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["0", "2", "1", "3"]
-    assert plumbing.metric("ExecutionPartiallyFailed") == 1
+def test_partial_failure_inverts_order(env: PipeEnvironment) -> None:
+    env.put_numbered_items(4)
+    env.fail_puts([False, True, False, True])
+    env.create_pipe(key="static")
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["0", "2", "1", "3"]
+    assert env.metric("ExecutionPartiallyFailed") == 1
 
 
-def test_a_failed_batch_is_tried_again_only_after_a_pause(plumbing: Plumbing) -> None:
-    plumbing.put_many(1)
-    plumbing.moods([True], [True])
-    plumbing.make_pipe()
+def test_failed_batch_is_retried_after_backoff(env: PipeEnvironment) -> None:
+    env.put_numbered_items(1)
+    env.fail_puts([True], [True])
+    env.create_pipe()
     for _ in range(5):
-        plumbing.cloud.tick()
-    assert plumbing.keys() == []
-    plumbing.cloud.clock.advance(1.01)
-    plumbing.cloud.tick()
-    plumbing.cloud.clock.advance(1.01)
-    plumbing.cloud.tick()
-    assert plumbing.keys() == []
-    plumbing.cloud.clock.advance(1.01)
-    plumbing.cloud.tick()
-    assert plumbing.keys() == ["0"]
+        env.cloud.tick()
+    assert env.delivered_keys() == []
+    env.cloud.clock.advance(1.01)
+    env.cloud.tick()
+    env.cloud.clock.advance(1.01)
+    env.cloud.tick()
+    assert env.delivered_keys() == []
+    env.cloud.clock.advance(1.01)
+    env.cloud.tick()
+    assert env.delivered_keys() == ["0"]
 
 
-def test_retries_end_in_a_dead_letter_that_says_where_the_batch_lies(plumbing: Plumbing) -> None:
-    plumbing.put_many(3)
-    plumbing.moods(*["InternalFailure"] * 40)
-    plumbing.make_pipe(BatchSize=2, MaximumRetryAttempts=1)
-    plumbing.cloud.run_until_idle()
-    letters = plumbing.dead_letters()
-    assert [each["DDBStreamBatchInfo"]["batchSize"] for each in letters] == [2, 1]
-    letter = letters[0]
-    arn = f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/mover"
-    assert letter["context"] == {
-        "partnerResourceArn": arn,
+def test_exhausted_retries_dead_letter_the_batch(env: PipeEnvironment) -> None:
+    env.put_numbered_items(3)
+    env.fail_puts(*["InternalFailure"] * 40)
+    env.create_pipe(BatchSize=2, MaximumRetryAttempts=1)
+    env.cloud.run_until_idle()
+    letters = env.dead_letters()
+    assert [letter["DDBStreamBatchInfo"]["batchSize"] for letter in letters] == [2, 1]
+    assert letters[0]["context"] == {
+        "partnerResourceArn": f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/mover",
         "condition": "RetryAttemptsExhausted",
     }
-    place = letter["DDBStreamBatchInfo"]
-    assert place["streamArn"] == plumbing.source
-    assert place["shardId"].startswith("shardId-")
-    assert int(place["startSequenceNumber"]) < int(place["endSequenceNumber"])
-    assert place["approximateArrivalOfFirstRecord"].endswith("Z")
-    assert plumbing.count() == HopCount("Pipe → Kinesis", 3, 0, 3)
+    batch = letters[0]["DDBStreamBatchInfo"]
+    assert batch["streamArn"] == env.stream_arn
+    assert batch["shardId"].startswith("shardId-")
+    assert int(batch["startSequenceNumber"]) < int(batch["endSequenceNumber"])
+    assert batch["approximateArrivalOfFirstRecord"].endswith("Z")
+    assert env.hop_count() == HopCount("Pipe → Kinesis", 3, 0, 3)
 
 
-@pytest.mark.parametrize(("failures", "arrives"), [(3, True), (4, False)])
-def test_a_batch_is_retried_as_often_as_the_pipe_says(
-    plumbing: Plumbing, failures: int, arrives: bool
+@pytest.mark.parametrize(("failures", "is_delivered"), [(3, True), (4, False)])
+def test_retries_respect_maximum_attempts(
+    env: PipeEnvironment, failures: int, is_delivered: bool
 ) -> None:
-    plumbing.put_many(1)
-    plumbing.moods(*["InternalFailure"] * failures)
-    plumbing.make_pipe(MaximumRetryAttempts=3)
-    plumbing.cloud.run_until_idle()
-    assert bool(plumbing.keys()) == arrives
-    assert bool(plumbing.dead_letters()) != arrives
+    env.put_numbered_items(1)
+    env.fail_puts(*["InternalFailure"] * failures)
+    env.create_pipe(MaximumRetryAttempts=3)
+    env.cloud.run_until_idle()
+    assert bool(env.delivered_keys()) == is_delivered
+    assert bool(env.dead_letters()) != is_delivered
 
 
-def test_a_record_that_is_too_large_dies_alone(plumbing: Plumbing) -> None:
-    plumbing.put(1, 2)
-    for letter in "xy":
-        plumbing.put("large", b={"B": letter.encode() * 400_000})
-    plumbing.put(3, 4)
-    plumbing.make_pipe(key="static")
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["1", "2", "large", "3", "4"]
-    assert plumbing.dead_keys() == ["large"]
-    assert plumbing.metric("TargetStageFailed") > 0
+def test_oversized_record_is_dead_lettered_alone(env: PipeEnvironment) -> None:
+    env.put_items(1, 2)
+    for content in (b"x", b"y"):
+        env.put_items("large", b={"B": content * 400_000})
+    env.put_items(3, 4)
+    env.create_pipe(key="static")
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["1", "2", "large", "3", "4"]
+    assert env.dead_letter_keys() == ["large"]
+    assert env.metric("TargetStageFailed") > 0
 
 
-def test_the_halves_of_a_batch_keep_their_order(plumbing: Plumbing) -> None:
-    plumbing.put_many(5)
-    plumbing.moods("ValidationException", "ValidationException")
-    plumbing.make_pipe(key="static")
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == list("01234")
+def test_bisected_batch_keeps_its_order(env: PipeEnvironment) -> None:
+    env.put_numbered_items(5)
+    env.fail_puts("ValidationException", "ValidationException")
+    env.create_pipe(key="static")
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == list("01234")
 
 
-def test_without_bisecting_a_poison_record_takes_its_batch_along(plumbing: Plumbing) -> None:
-    plumbing.put_many(3)
-    plumbing.moods("ValidationException")
-    plumbing.make_pipe(OnPartialBatchItemFailure=None, BatchSize=2)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.dead_keys() == ["0", "1"]
-    assert plumbing.keys() == ["2"]
+def test_without_bisect_the_whole_batch_fails(env: PipeEnvironment) -> None:
+    env.put_numbered_items(3)
+    env.fail_puts("ValidationException")
+    env.create_pipe(OnPartialBatchItemFailure=None, BatchSize=2)
+    env.cloud.run_until_idle()
+    assert env.dead_letter_keys() == ["0", "1"]
+    assert env.delivered_keys() == ["2"]
 
 
-def test_with_endless_retries_a_poison_record_blocks_its_shard_until_it_expires(
-    plumbing: Plumbing,
+def test_infinite_retries_block_shard_until_expiry(
+    env: PipeEnvironment,
 ) -> None:
-    for letter in "xy":
-        plumbing.put("large", body={"B": letter.encode() * 400_000})
-    plumbing.put("behind")
-    start = plumbing.cloud.clock.now()
-    plumbing.make_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1, BatchSize=1)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.cloud.clock.now() - start > 24 * HOUR
-    assert plumbing.keys() == ["large"]
-    conditions = Counter(each["context"]["condition"] for each in plumbing.dead_letters())
+    for content in (b"x", b"y"):
+        env.put_items("large", body={"B": content * 400_000})
+    env.put_items("behind")
+    started_at = env.cloud.clock.now()
+    env.create_pipe(MaximumRetryAttempts=-1, MaximumRecordAgeInSeconds=-1, BatchSize=1)
+    env.cloud.run_until_idle()
+    assert env.cloud.clock.now() - started_at > 24 * HOUR
+    assert env.delivered_keys() == ["large"]
+    conditions = Counter(letter["context"]["condition"] for letter in env.dead_letters())
     assert conditions == {"RecordAgeExceeded": 1}
 
 
-def test_records_that_are_too_old_are_not_delivered(plumbing: Plumbing) -> None:
-    plumbing.put("old")
-    plumbing.cloud.clock.advance(2 * HOUR)
-    plumbing.put("young")
-    plumbing.make_pipe(MaximumRecordAgeInSeconds=HOUR)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["young"]
-    assert plumbing.dead_letters()[0]["context"]["condition"] == "RecordAgeExceeded"
+def test_expired_records_are_dead_lettered(env: PipeEnvironment) -> None:
+    env.put_items("old")
+    env.cloud.clock.advance(2 * HOUR)
+    env.put_items("young")
+    env.create_pipe(MaximumRecordAgeInSeconds=HOUR)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["young"]
+    assert env.dead_letters()[0]["context"]["condition"] == "RecordAgeExceeded"
 
 
-def test_a_record_whose_key_path_leads_nowhere_is_dead(plumbing: Plumbing) -> None:
-    plumbing.put("a", region={"S": "EU"})
-    plumbing.put("b")
-    plumbing.make_pipe(key="$.dynamodb.NewImage.region.S")
-    plumbing.cloud.run_until_idle()
-    assert [each["PartitionKey"] for each in plumbing.arrivals()] == ["EU"]
-    assert plumbing.dead_keys() == ["b"]
+def test_missing_partition_key_is_dead_lettered(env: PipeEnvironment) -> None:
+    env.put_items("a", region={"S": "EU"})
+    env.put_items("b")
+    env.create_pipe(key="$.dynamodb.NewImage.region.S")
+    env.cloud.run_until_idle()
+    assert [record["PartitionKey"] for record in env.delivered_records()] == ["EU"]
+    assert env.dead_letter_keys() == ["b"]
 
 
-def test_without_a_queue_what_is_given_up_is_gone(plumbing: Plumbing) -> None:
-    plumbing.put_many(2)
-    plumbing.moods("ValidationException")
-    plumbing.make_pipe(DeadLetterConfig=None, OnPartialBatchItemFailure=None)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.count() == HopCount("Pipe → Kinesis", 2, 0, 2)
+def test_without_queue_failed_records_are_discarded(env: PipeEnvironment) -> None:
+    env.put_numbered_items(2)
+    env.fail_puts("ValidationException")
+    env.create_pipe(DeadLetterConfig=None, OnPartialBatchItemFailure=None)
+    env.cloud.run_until_idle()
+    assert env.hop_count() == HopCount("Pipe → Kinesis", 2, 0, 2)
 
 
-def test_a_dead_letter_is_sent_again_until_the_queue_takes_it(plumbing: Plumbing) -> None:
-    plumbing.put_many(1)
-    plumbing.moods("ValidationException")
-    plumbing.make_pipe()
-    plumbing.permit(*ACTIONS[:-1])
+def test_dead_letter_is_retried_until_accepted(env: PipeEnvironment) -> None:
+    env.put_numbered_items(1)
+    env.fail_puts("ValidationException")
+    env.create_pipe()
+    env.allow_only(*PERMISSIONS[:-1])
     for _ in range(5):
-        plumbing.cloud.tick()
-    assert (plumbing.count().failed, plumbing.dead_letters()) == (0, [])
-    plumbing.permit(*ACTIONS)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.dead_keys() == ["0"]
+        env.cloud.tick()
+    assert (env.hop_count().failed, env.dead_letters()) == (0, [])
+    env.allow_only(*PERMISSIONS)
+    env.cloud.run_until_idle()
+    assert env.dead_letter_keys() == ["0"]
 
 
-def test_what_waits_behind_a_batch_is_not_due_before_it() -> None:
+def test_pending_events_wait_for_open_batch() -> None:
     change = Event("1", 0, b"{}", "k")
-    lane = Lane(Cursor("shard", "", "TRIM_HORIZON"), waiting=[change], since=1.0)
-    assert lane.next_due_at(window=1.0) == 2.0
-    lane.batches.append(Batch((change,), due=9.0))
-    assert lane.next_due_at(window=1.0) == 9.0
+    cursor = ShardCursor("shard", "", "TRIM_HORIZON")
+    shard = ShardState(cursor, pending=[change], pending_since=1.0)
+    assert shard.next_due_at(batching_window=1.0) == 2.0
+    shard.batches.append(Batch((change,), due_at=9.0))
+    assert shard.next_due_at(batching_window=1.0) == 9.0

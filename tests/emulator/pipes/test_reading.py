@@ -1,4 +1,4 @@
-"""The laptop's pipe reads every shard to its end, wherever it stands and however it is served."""
+"""Reading of a stream by a pipe: starting positions, batches, shards and iterators."""
 
 from collections.abc import Iterator
 
@@ -10,164 +10,172 @@ from local.services.iam.service import Iam
 from local.services.pipes.service import Pipes
 from tests.support import sharded_streams
 from tests.support.laptop_cloud import laptop
-from tests.support.pipe_fixture import HOUR, MINUTE, ROLE, STREAMED, Moody, Plumbing, fresh
+from tests.support.pipe_fixture import (
+    HOUR,
+    MINUTE,
+    ROLE,
+    STREAM_ENABLED,
+    FlakyKinesis,
+    PipeEnvironment,
+    new_environment,
+)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with laptop(Iam, DynamoDb, Pipes, Moody) as cloud:
+def cloud() -> Iterator[Cloud]:
+    with laptop(Iam, DynamoDb, Pipes, FlakyKinesis) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def plumbing(running: Cloud) -> Plumbing:
-    return fresh(running)
+def env(cloud: Cloud) -> PipeEnvironment:
+    return new_environment(cloud)
 
 
-def test_latest_leaves_out_what_was_before(plumbing: Plumbing) -> None:
-    plumbing.put(1)
-    plumbing.make_pipe(StartingPosition="LATEST")
-    plumbing.cloud.run_until_idle()
-    plumbing.put(2)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["2"]
+def test_latest_skips_older_changes(env: PipeEnvironment) -> None:
+    env.put_items(1)
+    env.create_pipe(StartingPosition="LATEST")
+    env.cloud.run_until_idle()
+    env.put_items(2)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["2"]
 
 
-def test_a_batch_waits_until_it_is_full_or_its_window_is_over(plumbing: Plumbing) -> None:
-    plumbing.make_pipe(MaximumBatchingWindowInSeconds=60, BatchSize=3)
-    plumbing.put(1, 2)
+def test_batch_closes_when_full_or_window_ends(env: PipeEnvironment) -> None:
+    env.create_pipe(MaximumBatchingWindowInSeconds=60, BatchSize=3)
+    env.put_items(1, 2)
     for _ in range(4):
-        plumbing.cloud.tick()
-    assert plumbing.keys() == []
-    plumbing.put(3)
-    plumbing.cloud.tick()
-    assert len(plumbing.keys()) == 3
-    plumbing.put(4)
-    plumbing.cloud.tick()
-    plumbing.cloud.clock.advance(61)
-    plumbing.cloud.tick()
-    assert len(plumbing.keys()) == 4
-    plumbing.put(5)
-    plumbing.cloud.run_until_idle()
-    assert len(plumbing.keys()) == 5
+        env.cloud.tick()
+    assert env.delivered_keys() == []
+    env.put_items(3)
+    env.cloud.tick()
+    assert len(env.delivered_keys()) == 3
+    env.put_items(4)
+    env.cloud.tick()
+    env.cloud.clock.advance(61)
+    env.cloud.tick()
+    assert len(env.delivered_keys()) == 4
+    env.put_items(5)
+    env.cloud.run_until_idle()
+    assert len(env.delivered_keys()) == 5
 
 
-def test_a_batch_of_6_mb_is_full(plumbing: Plumbing) -> None:
-    plumbing.make_pipe(MaximumBatchingWindowInSeconds=300, BatchSize=100)
-    plumbing.put(*range(17), text={"S": "x" * 390_000})
-    while plumbing.cloud.tick():
+def test_batch_closes_at_6_mb(env: PipeEnvironment) -> None:
+    env.create_pipe(MaximumBatchingWindowInSeconds=300, BatchSize=100)
+    env.put_items(*range(17), text={"S": "x" * 390_000})
+    while env.cloud.tick():
         pass
-    assert len(plumbing.keys()) == 16
-    plumbing.cloud.run_until_idle()
-    assert len(plumbing.keys()) == 17
+    assert len(env.delivered_keys()) == 16
+    env.cloud.run_until_idle()
+    assert len(env.delivered_keys()) == 17
 
 
-def test_parents_are_read_before_their_children(plumbing: Plumbing) -> None:
-    plumbing.make_pipe(key="static", BatchSize=2)
+def test_parent_shards_are_read_first(env: PipeEnvironment) -> None:
+    env.create_pipe(key="static", BatchSize=2)
     for key in range(6):
-        plumbing.put(key)
-        plumbing.cloud.clock.advance(1.5 * HOUR if key < 3 else 4.5 * HOUR)
-    plumbing.pipes.update_pipe(
+        env.put_items(key)
+        env.cloud.clock.advance(1.5 * HOUR if key < 3 else 4.5 * HOUR)
+    env.pipes.update_pipe(
         Name="mover",
         RoleArn=ROLE,
         SourceParameters={"DynamoDBStreamParameters": {"MaximumRecordAgeInSeconds": -1}},
     )
-    stream = plumbing.streams.describe_stream(StreamArn=plumbing.source)["StreamDescription"]
+    stream = env.streams.describe_stream(StreamArn=env.stream_arn)["StreamDescription"]
     assert len(stream["Shards"]) > 2
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == [str(key) for key in range(6)]
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == [str(key) for key in range(6)]
 
 
-@pytest.mark.parametrize("start", ["TRIM_HORIZON", "LATEST"])
-@pytest.mark.parametrize("sleep", [20 * MINUTE, 5 * HOUR])
-def test_an_iterator_that_expired_loses_nothing(plumbing: Plumbing, start: str, sleep: int) -> None:
-    plumbing.make_pipe(StartingPosition=start)
-    plumbing.cloud.run_until_idle()
+@pytest.mark.parametrize("position", ["TRIM_HORIZON", "LATEST"])
+@pytest.mark.parametrize("pause", [20 * MINUTE, 5 * HOUR])
+def test_expired_iterator_loses_no_records(env: PipeEnvironment, position: str, pause: int) -> None:
+    env.create_pipe(StartingPosition=position)
+    env.cloud.run_until_idle()
     for key in range(3):
-        plumbing.put(key)
-        plumbing.cloud.clock.advance(sleep)
-        plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["0", "1", "2"]
+        env.put_items(key)
+        env.cloud.clock.advance(pause)
+        env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["0", "1", "2"]
 
 
-def test_a_pipe_that_stood_still_too_long_goes_on_with_what_is_left(plumbing: Plumbing) -> None:
-    plumbing.make_pipe()
-    plumbing.put(1)
-    plumbing.cloud.run_until_idle()
-    plumbing.pipes.stop_pipe(Name="mover")
-    plumbing.put(2)
-    plumbing.cloud.clock.advance(25 * HOUR)
-    plumbing.put(3)
-    plumbing.pipes.start_pipe(Name="mover")
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["1", "3"]
+def test_restarted_pipe_skips_trimmed_records(env: PipeEnvironment) -> None:
+    env.create_pipe()
+    env.put_items(1)
+    env.cloud.run_until_idle()
+    env.pipes.stop_pipe(Name="mover")
+    env.put_items(2)
+    env.cloud.clock.advance(25 * HOUR)
+    env.put_items(3)
+    env.pipes.start_pipe(Name="mover")
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["1", "3"]
 
 
-def test_a_pipe_reads_a_disabled_stream_to_its_end_and_never_its_successor(
-    plumbing: Plumbing,
+def test_disabled_stream_is_drained_but_not_replaced(
+    env: PipeEnvironment,
 ) -> None:
-    plumbing.make_pipe()
-    plumbing.put(1)
-    for on in (False, True):
-        wanted = STREAMED if on else {"StreamEnabled": False}
-        plumbing.table.update_table(TableName="orders", StreamSpecification=wanted)
-    plumbing.put(2)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["1"]
-    assert plumbing.pipe()["CurrentState"] == "RUNNING"
-    plumbing.pipes.stop_pipe(Name="mover")
-    plumbing.pipes.start_pipe(Name="mover")
-    assert plumbing.pipe()["CurrentState"] == "START_FAILED"
-    plumbing.pipes.delete_pipe(Name="mover")
-    assert plumbing.make_pipe()["CurrentState"] == "CREATE_FAILED"
+    env.create_pipe()
+    env.put_items(1)
+    for specification in ({"StreamEnabled": False}, STREAM_ENABLED):
+        env.table.update_table(TableName="orders", StreamSpecification=specification)
+    env.put_items(2)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["1"]
+    assert env.describe_pipe()["CurrentState"] == "RUNNING"
+    env.pipes.stop_pipe(Name="mover")
+    env.pipes.start_pipe(Name="mover")
+    assert env.describe_pipe()["CurrentState"] == "START_FAILED"
+    env.pipes.delete_pipe(Name="mover")
+    assert env.create_pipe()["CurrentState"] == "CREATE_FAILED"
 
 
 @pytest.fixture
-def elsewhere(running: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plumbing]:
-    """Plumbing whose table lives on another server, by configuration alone."""
+def sharded_env(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeEnvironment]:
+    """An environment whose table is on another server, configured by endpoint only."""
     with sharded_streams.serving() as endpoint:
         for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", endpoint)
-        with laptop(Iam, Pipes, Moody) as cloud:
-            yield Plumbing(cloud)
+        with laptop(Iam, Pipes, FlakyKinesis) as cloud:
+            yield PipeEnvironment(cloud)
 
 
-def put_rounds(plumbing: Plumbing, rounds: range) -> None:
-    """Change nine items in each round; `n` counts the rounds."""
-    for each in rounds:
-        plumbing.put(*range(9), n={"N": str(each)})
+def put_rounds(env: PipeEnvironment, rounds: range) -> None:
+    """Write nine items in each round; `n` is the number of the round."""
+    for number in rounds:
+        env.put_items(*range(9), n={"N": str(number)})
 
 
-def test_another_servers_shards_are_read_parents_first_and_to_their_end(
-    elsewhere: Plumbing,
+def test_split_shards_are_read_completely_in_order(
+    sharded_env: PipeEnvironment,
 ) -> None:
-    put_rounds(elsewhere, range(1, 5))
-    elsewhere.make_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)
-    elsewhere.cloud.run_until_idle()
-    put_rounds(elsewhere, range(5, 9))
-    elsewhere.cloud.run_until_idle()
-    shards = sharded_streams.shards(elsewhere.streams.meta.endpoint_url, "orders")
-    closed = [each for each in shards if "EndingSequenceNumber" in each["SequenceNumberRange"]]
+    put_rounds(sharded_env, range(1, 5))
+    sharded_env.create_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)
+    sharded_env.cloud.run_until_idle()
+    put_rounds(sharded_env, range(5, 9))
+    sharded_env.cloud.run_until_idle()
+    shards = sharded_streams.shards(sharded_env.streams.meta.endpoint_url, "orders")
+    closed = [shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]]
     assert len(closed) >= 5 < len(shards)
     rounds: dict[str, list[int]] = {}
-    for change in elsewhere.arrived():
+    for change in sharded_env.delivered_changes():
         image = change["dynamodb"]["NewImage"]
         rounds.setdefault(image["id"]["S"], []).append(int(image["n"]["N"]))
     assert rounds == {str(key): list(range(1, 9)) for key in range(9)}
 
 
-def test_what_another_server_has_trimmed_is_passed_over(elsewhere: Plumbing) -> None:
-    elsewhere.make_pipe(key="static")
-    put_rounds(elsewhere, range(1, 3))
-    elsewhere.cloud.run_until_idle()
-    elsewhere.pipes.stop_pipe(Name="mover")
-    put_rounds(elsewhere, range(3, 8))
-    sharded_streams.trim(elsewhere.streams.meta.endpoint_url, elsewhere.source)
-    elsewhere.pipes.start_pipe(Name="mover")
-    elsewhere.cloud.run_until_idle()
-    arrived = [int(each["dynamodb"]["NewImage"]["n"]["N"]) for each in elsewhere.arrived()]
-    assert arrived.count(2) == 9
-    assert 0 < arrived.count(7) <= 9
-    assert len(arrived) < 9 * 7
-    assert "StateReason" not in elsewhere.pipe()
-    assert elsewhere.arrived()[0]["eventSourceARN"] == elsewhere.source
+def test_trimmed_shards_are_read_from_oldest_record(sharded_env: PipeEnvironment) -> None:
+    sharded_env.create_pipe(key="static")
+    put_rounds(sharded_env, range(1, 3))
+    sharded_env.cloud.run_until_idle()
+    sharded_env.pipes.stop_pipe(Name="mover")
+    put_rounds(sharded_env, range(3, 8))
+    sharded_streams.trim(sharded_env.streams.meta.endpoint_url, sharded_env.stream_arn)
+    sharded_env.pipes.start_pipe(Name="mover")
+    sharded_env.cloud.run_until_idle()
+    changes = sharded_env.delivered_changes()
+    rounds = [int(change["dynamodb"]["NewImage"]["n"]["N"]) for change in changes]
+    assert rounds.count(2) == 9
+    assert 0 < rounds.count(7) <= 9
+    assert len(rounds) < 9 * 7
+    assert "StateReason" not in sharded_env.describe_pipe()
+    assert changes[0]["eventSourceARN"] == sharded_env.stream_arn

@@ -1,4 +1,4 @@
-"""The laptop's pipe is made, changed, stopped and found, and refuses what AWS refuses."""
+"""API of Pipes: create, update, start, stop, list, and what it rejects."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,101 +10,109 @@ from local.services.dynamodb.service import DynamoDb
 from local.services.iam.service import Iam
 from local.services.pipes.service import Pipes
 from tests.support.laptop_cloud import code_of, laptop
-from tests.support.pipe_fixture import ACTIONS, QUEUE, ROLE, TARGET, Moody, Plumbing, fresh
+from tests.support.pipe_fixture import (
+    PERMISSIONS,
+    QUEUE,
+    ROLE,
+    TARGET,
+    FlakyKinesis,
+    PipeEnvironment,
+    new_environment,
+)
+
+# The target is not checked at creation.
+PERMISSIONS_CHECKED_AT_CREATION = [name for name in PERMISSIONS if not name.startswith("kinesis")]
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    with laptop(Iam, DynamoDb, Pipes, Moody) as cloud:
+def cloud() -> Iterator[Cloud]:
+    with laptop(Iam, DynamoDb, Pipes, FlakyKinesis) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def plumbing(running: Cloud) -> Plumbing:
-    return fresh(running)
+def env(cloud: Cloud) -> PipeEnvironment:
+    return new_environment(cloud)
 
 
-@pytest.mark.parametrize("missing", [each for each in ACTIONS if not each.startswith("kinesis")])
-def test_a_pipe_whose_role_cannot_read_or_bury_is_not_created(
-    plumbing: Plumbing, missing: str
-) -> None:
-    plumbing.permit(*(action for action in ACTIONS if action != missing))
-    pipe = plumbing.make_pipe()
+@pytest.mark.parametrize("missing", PERMISSIONS_CHECKED_AT_CREATION)
+def test_missing_permission_fails_creation(env: PipeEnvironment, missing: str) -> None:
+    env.allow_only(*(action for action in PERMISSIONS if action != missing))
+    pipe = env.create_pipe()
     assert pipe["CurrentState"] == "CREATE_FAILED"
     expected = "message to SQS queue" if missing.startswith("sqs") else "Cannot access stream"
     assert expected in pipe["StateReason"]
-    plumbing.permit(*ACTIONS)
-    create = plumbing.pipes.create_pipe
-    assert code_of(create, **plumbing.parameters()) == "ConflictException"
-    assert code_of(plumbing.pipes.start_pipe, Name="mover") == "ConflictException"
-    plumbing.pipes.delete_pipe(Name="mover")
-    assert plumbing.make_pipe()["CurrentState"] == "RUNNING"
+    env.allow_only(*PERMISSIONS)
+    assert code_of(env.pipes.create_pipe, **env.pipe_params()) == "ConflictException"
+    assert code_of(env.pipes.start_pipe, Name="mover") == "ConflictException"
+    env.pipes.delete_pipe(Name="mover")
+    assert env.create_pipe()["CurrentState"] == "RUNNING"
 
 
-def test_a_pipe_whose_role_cannot_write_runs_and_delivers_nothing(plumbing: Plumbing) -> None:
-    plumbing.permit(*(action for action in ACTIONS if not action.startswith("kinesis")))
-    plumbing.put_many(1)
-    assert plumbing.make_pipe()["CurrentState"] == "RUNNING"
+def test_pipe_without_write_permission_still_runs(env: PipeEnvironment) -> None:
+    env.allow_only(*PERMISSIONS_CHECKED_AT_CREATION)
+    env.put_numbered_items(1)
+    assert env.create_pipe()["CurrentState"] == "RUNNING"
     for _ in range(3):
-        plumbing.cloud.tick()
-        plumbing.cloud.clock.advance(3)
-    assert plumbing.pipe()["CurrentState"] == "RUNNING"
-    assert plumbing.keys() == []
-    assert plumbing.metric("TargetStageFailed") > 1
-    plumbing.permit(*ACTIONS)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["0"]
+        env.cloud.tick()
+        env.cloud.clock.advance(3)
+    assert env.describe_pipe()["CurrentState"] == "RUNNING"
+    assert env.delivered_keys() == []
+    assert env.metric("TargetStageFailed") > 1
+    env.allow_only(*PERMISSIONS)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["0"]
 
 
-def test_a_pipe_that_may_not_read_any_more_says_so(plumbing: Plumbing) -> None:
-    plumbing.make_pipe()
-    plumbing.permit("kinesis:PutRecords")
-    plumbing.put_many(1)
-    plumbing.cloud.run_until_idle()
-    assert "not authorized" in plumbing.pipe()["StateReason"]
-    plumbing.permit(*ACTIONS)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["0"]
-    assert "StateReason" not in plumbing.pipe()
+def test_lost_read_permission_is_the_state_reason(env: PipeEnvironment) -> None:
+    env.create_pipe()
+    env.allow_only("kinesis:PutRecords")
+    env.put_numbered_items(1)
+    env.cloud.run_until_idle()
+    assert "not authorized" in env.describe_pipe()["StateReason"]
+    env.allow_only(*PERMISSIONS)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["0"]
+    assert "StateReason" not in env.describe_pipe()
 
 
-def test_a_stopped_pipe_goes_on_where_it_was(plumbing: Plumbing) -> None:
-    plumbing.put(1)
-    plumbing.pipes.create_pipe(**plumbing.parameters(), DesiredState="STOPPED")
-    plumbing.cloud.run_until_idle()
-    assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", [])
-    assert plumbing.pipes.start_pipe(Name="mover")["CurrentState"] == "STARTING"
-    plumbing.cloud.run_until_idle()
-    assert plumbing.pipes.stop_pipe(Name="mover")["CurrentState"] == "STOPPING"
-    plumbing.put(2)
-    plumbing.cloud.run_until_idle()
-    assert (plumbing.pipe()["CurrentState"], plumbing.keys()) == ("STOPPED", ["1"])
-    plumbing.pipes.start_pipe(Name="mover")
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["1", "2"]
+def test_stopped_pipe_resumes_where_it_stopped(env: PipeEnvironment) -> None:
+    env.put_items(1)
+    env.pipes.create_pipe(**env.pipe_params(), DesiredState="STOPPED")
+    env.cloud.run_until_idle()
+    assert (env.describe_pipe()["CurrentState"], env.delivered_keys()) == ("STOPPED", [])
+    assert env.pipes.start_pipe(Name="mover")["CurrentState"] == "STARTING"
+    env.cloud.run_until_idle()
+    assert env.pipes.stop_pipe(Name="mover")["CurrentState"] == "STOPPING"
+    env.put_items(2)
+    env.cloud.run_until_idle()
+    assert (env.describe_pipe()["CurrentState"], env.delivered_keys()) == ("STOPPED", ["1"])
+    env.pipes.start_pipe(Name="mover")
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["1", "2"]
 
 
-def test_an_update_replaces_the_source_parameters_but_for_the_start(plumbing: Plumbing) -> None:
-    plumbing.make_pipe()
-    plumbing.put(1)
-    plumbing.cloud.run_until_idle()
-    plumbing.pipes.update_pipe(
+def test_update_keeps_starting_position(env: PipeEnvironment) -> None:
+    env.create_pipe()
+    env.put_items(1)
+    env.cloud.run_until_idle()
+    env.pipes.update_pipe(
         Name="mover",
         RoleArn=ROLE,
         SourceParameters={"DynamoDBStreamParameters": {"BatchSize": 5}},
         TargetParameters={"KinesisStreamParameters": {"PartitionKey": "fixed"}},
     )
-    stream = plumbing.pipe()["SourceParameters"]["DynamoDBStreamParameters"]
+    stream = env.describe_pipe()["SourceParameters"]["DynamoDBStreamParameters"]
     assert stream["StartingPosition"] == "TRIM_HORIZON"
     assert (stream["BatchSize"], stream["MaximumRetryAttempts"]) == (5, -1)
-    plumbing.put(2)
-    plumbing.cloud.run_until_idle()
-    assert plumbing.keys() == ["1", "2"]
-    assert plumbing.arrivals()[1]["PartitionKey"] == "fixed"
+    env.put_items(2)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == ["1", "2"]
+    assert env.delivered_records()[1]["PartitionKey"] == "fixed"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "invalid",
     [
         {"StartingPosition": "AT_TIMESTAMP"},
         {"StartingPosition": None},
@@ -118,27 +126,27 @@ def test_an_update_replaces_the_source_parameters_but_for_the_start(plumbing: Pl
         {"key": "$.dynamodb.Keys[*]"},
     ],
 )
-def test_what_aws_refuses_is_refused(plumbing: Plumbing, given: dict[str, Any]) -> None:
-    parameters = plumbing.parameters(**given)
-    if given.get("StartingPosition", "") is None:
-        parameters["SourceParameters"] = {}
-    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
-    assert plumbing.pipes.list_pipes()["Pipes"] == []
+def test_invalid_parameters_are_rejected(env: PipeEnvironment, invalid: dict[str, Any]) -> None:
+    params = env.pipe_params(**invalid)
+    if invalid.get("StartingPosition", "") is None:
+        params["SourceParameters"] = {}
+    assert code_of(env.pipes.create_pipe, **params) == "ValidationException"
+    assert env.pipes.list_pipes()["Pipes"] == []
 
 
 @pytest.mark.parametrize(
-    "given",
+    "invalid",
     [{"DesiredState": "PAUSED"}, {"LogConfiguration": {"Level": "ERROR"}}],
 )
-def test_states_that_no_pipe_has_and_logs_that_nobody_writes_are_refused(
-    plumbing: Plumbing, given: dict[str, Any]
+def test_invalid_state_and_log_level_are_rejected(
+    env: PipeEnvironment, invalid: dict[str, Any]
 ) -> None:
-    parameters = plumbing.parameters() | given
-    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
+    params = env.pipe_params() | invalid
+    assert code_of(env.pipes.create_pipe, **params) == "ValidationException"
 
 
 @pytest.mark.parametrize(
-    "given",
+    "invalid",
     [
         {"Name": "a b"},
         {"Source": TARGET},
@@ -148,43 +156,51 @@ def test_states_that_no_pipe_has_and_logs_that_nobody_writes_are_refused(
         {"TargetParameters": {}},
     ],
 )
-def test_what_is_not_modelled_is_refused(plumbing: Plumbing, given: dict[str, Any]) -> None:
-    parameters = {**plumbing.parameters(), **given}
-    assert code_of(plumbing.pipes.create_pipe, **parameters) == "ValidationException"
+def test_unmodelled_parameters_are_rejected(env: PipeEnvironment, invalid: dict[str, Any]) -> None:
+    params = {**env.pipe_params(), **invalid}
+    assert code_of(env.pipes.create_pipe, **params) == "ValidationException"
 
 
-def test_a_filter_and_a_template_are_refused_and_taking_them_away_is_not(
-    plumbing: Plumbing,
-) -> None:
-    made = plumbing.parameters()
-    some = {"FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}, {"InputTemplate": "{}"}
-    none = {"FilterCriteria": {"Filters": []}}, {"InputTemplate": ""}
-    members = ("SourceParameters", "TargetParameters")
-    for member, wanted in zip(members, some, strict=True):
-        given = {**made, member: {**made[member], **wanted}}
-        assert code_of(plumbing.pipes.create_pipe, **given) == "ValidationException"
-    plumbing.pipes.create_pipe(**made)
-    update = {
-        member: {**made[member], **empty} for member, empty in zip(members, none, strict=True)
-    }
-    named = {"Name": made["Name"], "RoleArn": made["RoleArn"]}
-    start = update["SourceParameters"]["DynamoDBStreamParameters"].pop("StartingPosition")
-    plumbing.pipes.update_pipe(**named, **update, Enrichment="")
-    found = plumbing.pipes.describe_pipe(Name=made["Name"])["SourceParameters"]
-    assert found["DynamoDBStreamParameters"]["StartingPosition"] == start
+def test_filter_and_template_can_only_be_removed(env: PipeEnvironment) -> None:
+    params = env.pipe_params()
+    source, target = params["SourceParameters"], params["TargetParameters"]
+    filtered = {**source, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
+    templated = {**target, "InputTemplate": "{}"}
+    for rejected in ({"SourceParameters": filtered}, {"TargetParameters": templated}):
+        assert code_of(env.pipes.create_pipe, **(params | rejected)) == "ValidationException"
+    env.pipes.create_pipe(**params)
+    stream = dict(source["DynamoDBStreamParameters"])
+    position = stream.pop("StartingPosition")
+    env.pipes.update_pipe(
+        Name=params["Name"],
+        RoleArn=params["RoleArn"],
+        SourceParameters={"DynamoDBStreamParameters": stream, "FilterCriteria": {"Filters": []}},
+        TargetParameters={**target, "InputTemplate": ""},
+        Enrichment="",
+    )
+    updated = env.describe_pipe()["SourceParameters"]["DynamoDBStreamParameters"]
+    assert updated["StartingPosition"] == position
 
 
-def test_pipes_are_found_by_name_state_and_tag(plumbing: Plumbing) -> None:
-    first = plumbing.pipes.create_pipe(**plumbing.parameters(), Tags={"project": "cdc", "a": "b"})
-    plumbing.pipes.create_pipe(**{**plumbing.parameters(), "Name": "other"}, DesiredState="STOPPED")
-    listed = plumbing.pipes.list_pipes
-    assert [each["Name"] for each in listed(Limit=1)["Pipes"]] == ["mover"]
-    rest = listed(Limit=1, NextToken=listed(Limit=1)["NextToken"])
-    assert [each["Name"] for each in rest["Pipes"]] == ["other"]
-    assert [each["Name"] for each in listed(CurrentState="STOPPED")["Pipes"]] == ["other"]
-    assert [each["Name"] for each in listed(NamePrefix="mo")["Pipes"]] == ["mover"]
-    plumbing.pipes.tag_resource(resourceArn=first["Arn"], tags={"c": "d"})
-    plumbing.pipes.untag_resource(resourceArn=first["Arn"], tagKeys=["a", "project"])
-    assert plumbing.pipes.list_tags_for_resource(resourceArn=first["Arn"])["tags"] == {"c": "d"}
-    plumbing.pipes.delete_pipe(Name="mover")
-    assert code_of(plumbing.pipes.describe_pipe, Name="mover") == "NotFoundException"
+def test_pipes_are_listed_by_name_and_state(env: PipeEnvironment) -> None:
+    env.create_pipe()
+    env.pipes.create_pipe(**{**env.pipe_params(), "Name": "other"}, DesiredState="STOPPED")
+
+    def listed_names(**options: Any) -> list[str]:
+        return [pipe["Name"] for pipe in env.pipes.list_pipes(**options)["Pipes"]]
+
+    assert listed_names(Limit=1) == ["mover"]
+    next_token = env.pipes.list_pipes(Limit=1)["NextToken"]
+    assert listed_names(Limit=1, NextToken=next_token) == ["other"]
+    assert listed_names(CurrentState="STOPPED") == ["other"]
+    assert listed_names(NamePrefix="mo") == ["mover"]
+    env.pipes.delete_pipe(Name="mover")
+    assert code_of(env.pipes.describe_pipe, Name="mover") == "NotFoundException"
+
+
+def test_tags_are_added_and_removed(env: PipeEnvironment) -> None:
+    tags = {"project": "cdc", "a": "b"}
+    arn = env.pipes.create_pipe(**env.pipe_params(), Tags=tags)["Arn"]
+    env.pipes.tag_resource(resourceArn=arn, tags={"c": "d"})
+    env.pipes.untag_resource(resourceArn=arn, tagKeys=["a", "project"])
+    assert env.pipes.list_tags_for_resource(resourceArn=arn)["tags"] == {"c": "d"}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transform
-from local.services.pipes.event import event
+from local.services.pipes.event import event_from_record
 from operations.replay.dead_letters import DeadLetters, Run, letter
 from operations.replay.error_objects import plain
 from operations.replay.pipe_format import piped
@@ -112,7 +112,7 @@ def test_a_record_of_the_stream_goes_as_the_pipe_sends_it(
     gone = piped(as_boto3_reads(record), STREAM)
     assert transform.parse_change(gone).key == transform.canonical(record["dynamodb"]["Keys"])
     with suppress(UnicodeEncodeError):  # DynamoDB's wire, in UTF-8, has no lone surrogates.
-        assert json.loads(gone) == json.loads(event(record, STREAM, "$.eventID").data)
+        assert json.loads(gone) == json.loads(event_from_record(record, STREAM, "$.eventID").data)
 
 
 def as_boto3_reads(record: Item) -> Item:
