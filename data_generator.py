@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from sales.lives import HISTORY_DAYS, Change, Plan, changes
-from setup.lib.aws_errors import FAULTS, reason
+from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
 from setup.names import TABLE
 
 BATCH_LIMIT = 25  # BatchWriteItem's; so many of DynamoDB's 400 KB items stay below its 16 MB.
@@ -107,7 +107,7 @@ def main() -> int:
     except NotTaken as error:
         print(f"{error}; {writer}", file=sys.stderr)
         return 1
-    except FAULTS as error:
+    except EXPECTED_ERRORS as error:
         print(_told(error), file=sys.stderr)
         if writer.counts.total():
             print(f"until then: {writer}", file=sys.stderr)
@@ -169,7 +169,7 @@ def _told(error: Exception) -> str:
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
     if code == "ResourceNotFoundException":
         return f"table {TABLE} is missing: run python setup/01_dynamodb.py"
-    return reason(error)
+    return error_message(error)
 
 
 def _options() -> Options:

@@ -11,7 +11,7 @@ from analytics.formatters import FORMATS
 from analytics.named_queries import InvalidParameter, NamedQuery, load_named_queries
 from analytics.progress import ProgressLine
 from setup.lib import aws_errors
-from setup.lib.aws_errors import FAULTS
+from setup.lib.aws_errors import EXPECTED_ERRORS
 
 DOLLARS_PER_BYTE = 5 / 1e12  # Athena charges $5 per terabyte scanned,
 MIN_BILLED_BYTES = 10_000_000  # and at least 10 MB per query.
@@ -35,8 +35,8 @@ def main() -> int:
     except BrokenPipeError:  # The reader has closed the pipe, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (QueryFailed, *FAULTS, OSError) as error:
-        print(f"{args.query or 'queries'}: {aws_errors.reason(error)}", file=sys.stderr)
+    except (QueryFailed, *EXPECTED_ERRORS) as error:
+        print(f"{args.query or 'queries'}: {aws_errors.error_message(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -49,7 +49,7 @@ def explain_error(error: Exception, sql: str = "") -> str:
         return f"{message.rstrip('.')}: run python setup/11_athena.py"
     if INVALID_DATE.search(message):
         return f"{message}: write a date as 2026-11-23, a time as 2026-11-23 10:00:00 (UTC)"
-    return "\n".join([aws_errors.reason(error), *_excerpt(message, sql)])
+    return "\n".join([aws_errors.error_message(error), *_excerpt(message, sql)])
 
 
 def list_queries(queries: dict[str, NamedQuery]) -> str:

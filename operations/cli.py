@@ -12,13 +12,13 @@ from operations.firehose import NotReady
 from operations.kinesis_writer import NotTaken
 from operations.table import NoStream, NoSuchKey, Throttled
 from setup.lib import aws_errors as advice
-from setup.lib.aws_errors import FAULTS
+from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.names import CHANGES, DATABASE, DELIVERY, FUNCTION, PIPE, STREAM, TABLE, WORKGROUP
 from transform import BadRecord
 
 INTERRUPTED = 130  # what a shell reports for Ctrl-C
 FAILURES = (
-    *FAULTS,
+    *EXPECTED_ERRORS,
     QueryFailed,
     Throttled,
     NoSuchKey,
@@ -88,4 +88,4 @@ def reason(error: Exception) -> str:
         return found
     if isinstance(error, BadRecord):  # One of ours, though a ValueError.
         return text
-    return " ".join(advice.reason(error).split()) or text
+    return " ".join(advice.error_message(error).split()) or text

@@ -19,10 +19,10 @@ from analytics.dashboard.verification import (
     read_verify_result,
 )
 from analytics.run import explain_error, format_cost
-from setup.lib.aws_errors import FAULTS
+from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.names import PIPELINE, bucket
 
-FAILURES = (QueryFailed, *FAULTS, OSError)
+FAILURES = (QueryFailed, *EXPECTED_ERRORS)
 DEFAULT_VERIFY_RESULT = Path("build/verified.json")
 MIN_WATCH_SECONDS = 2
 MAX_WATCH_SECONDS = 86_400

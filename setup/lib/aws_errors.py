@@ -4,6 +4,8 @@ from errno import ENOSPC
 
 import botocore.exceptions as errors
 
+from setup.lib.errors import UserError
+
 # botocore's messages state the fact, these the fix; the first class that matches is used.
 ADVICE: dict[type[Exception], str] = {
     errors.NoRegionError: "run export AWS_DEFAULT_REGION=us-east-1 (or your region)",
@@ -42,10 +44,11 @@ INVALID_CREDENTIALS_CODES = (
 SIGNATURE_CODES = ("SignatureDoesNotMatch", "InvalidSignatureException", "RequestTimeTooSkewed")
 # How botocore's ValueErrors about an endpoint begin: there is no narrower class for them.
 INVALID_ENDPOINT_PREFIXES = ("Invalid endpoint", "Port ")
-FAULTS = (errors.BotoCoreError, errors.ClientError, ValueError)
+# What a command reports in one line, without a traceback.
+EXPECTED_ERRORS = (UserError, errors.BotoCoreError, errors.ClientError, OSError, ValueError)
 
 
-def reason(error: Exception) -> str:
+def error_message(error: Exception) -> str:
     """Return one sentence with the error and its fix; reraise a ValueError that is a bug."""
     if isinstance(error, errors.ClientError):
         return _aws_error_message(error)

@@ -4,10 +4,12 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
-from setup.lib.aws_errors import FAULTS, reason
-from setup.lib.waiters import SetupError
+from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
 from setup.names import region
+
+INTERRUPTED = 130  # The status that shells report for Ctrl-C.
 
 
 def argument_parser(description: str | None) -> argparse.ArgumentParser:
@@ -39,12 +41,47 @@ def run_and_print(step: Callable[[], str], name: str) -> None:
     try:
         print(step(), flush=True)
         return
-    except (*FAULTS, SetupError, OSError) as error:
-        print(f"{name}: {reason(error)}", file=sys.stderr)
+    except EXPECTED_ERRORS as error:
+        print(f"{name}: {error_message(error)}", file=sys.stderr)
         status = 1
     except KeyboardInterrupt:
         print(f"{name}: interrupted; run it again to continue", file=sys.stderr)
-        status = 130  # The status that shells report for Ctrl-C.
-    # At exit, Python would flush a line that a closed stdout refused, and fail with a traceback.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = INTERRUPTED
+    _discard_stdout()
     raise SystemExit(status)
+
+
+def exit_status(
+    command: Callable[[], int], *, failed: int = 1, broken_pipe: int = 1, name: str = ""
+) -> int:
+    """Run a command and return its exit status, with a message in place of a traceback.
+
+    `failed` is the status after an error, `broken_pipe` after the reader of stdout has gone, as
+    `head` does.
+    """
+    try:
+        status = command()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _discard_stdout()
+        return broken_pipe
+    except EXPECTED_ERRORS as error:
+        message = error_message(error)
+        print(f"{name}: {message}" if name else message, file=sys.stderr)
+        return failed
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def make_stdout_total() -> None:
+    """Let stdout take any text, also when it is closed or its encoding is narrow."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _discard_stdout() -> None:
+    # At exit, Python would flush what a closed stdout refused, and fail with a traceback.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

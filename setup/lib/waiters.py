@@ -17,6 +17,9 @@ from typing import TypeVar
 
 from botocore.exceptions import ClientError
 
+from setup.lib.backoff import backoff
+from setup.lib.errors import UserError
+
 T = TypeVar("T")
 # Reads a state from AWS, which may carry a reason: `CREATE_FAILED: Cannot access stream`.
 ReadState = Callable[[], str]
@@ -40,7 +43,7 @@ CONSISTENCY_ERRORS = (
 TRANSITIONAL = ("CREATING", "UPDATING", "DELETING", "STARTING", "STOPPING", "Pending", "InProgress")
 
 
-class SetupError(Exception):
+class SetupError(UserError):
     """A reason why a script cannot continue, with the fix."""
 
 
@@ -69,10 +72,10 @@ def attempts(limit: float) -> Iterator[None]:
     """
     yield
     deadline = time.monotonic() + min(limit, _max_wait.get())
-    pause = 0.1
-    while time.monotonic() < deadline:
+    for pause in backoff(0.1, longest=5.0):
+        if time.monotonic() >= deadline:
+            return
         time.sleep(pause)
-        pause = min(2 * pause, 5.0)
         yield
 
 

@@ -14,7 +14,7 @@ from setup.lib.aws_errors import (
     ADVICE,
     INVALID_CREDENTIALS_CODES,
     SIGNATURE_CODES,
-    reason,
+    error_message,
 )
 from tests.support.environments import NOWHERE
 from tests.support.paths import PROJECT
@@ -87,7 +87,7 @@ def test_the_documents_example_fails_in_one_line() -> None:
 def test_an_error_of_aws_is_one_line_with_the_fix(codes: tuple[str, ...], fix: str) -> None:
     for code in codes:
         response: Any = {"Error": {"Code": code, "Message": "Because.\n  So."}}
-        message = reason(errors.ClientError(response, "GetItem"))
+        message = error_message(errors.ClientError(response, "GetItem"))
         assert fix in message
         assert "Because. So" in message
         assert "\n" not in message
@@ -104,12 +104,12 @@ def test_an_error_of_aws_is_one_line_with_the_fix(codes: tuple[str, ...], fix: s
     ],
 )
 def test_a_client_side_error_has_its_fix(error: Exception, message: str) -> None:
-    assert message in reason(error)
+    assert message in error_message(error)
 
 
 def test_a_bug_is_raised_again() -> None:
     with pytest.raises(ValueError, match="a bug"):
-        reason(ValueError("a bug"))
+        error_message(ValueError("a bug"))
 
 
 def test_narrower_classes_come_first() -> None:

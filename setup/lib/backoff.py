@@ -1,0 +1,15 @@
+"""Exponential backoff: the pauses between the attempts of a call that may succeed later."""
+
+from collections.abc import Iterator
+from itertools import count, islice
+
+
+def backoff(
+    first: float, longest: float, *, factor: float = 2, attempts: int | None = None
+) -> Iterator[float]:
+    """Yield growing pauses in seconds, as many as there may be further attempts.
+
+    >>> list(backoff(0.1, 0.5, attempts=4))
+    [0.1, 0.2, 0.4, 0.5]
+    """
+    return islice((min(first * factor**attempt, longest) for attempt in count()), attempts)
