@@ -24,7 +24,15 @@ from local.demo import IDLE, exit_status
 from local.services.registry import SERVICES
 from setup import names
 from tests.emulator.test_readme import defined_in
-from tests.support.documents import DOCUMENTS, OWN_TABLE, PROJECT, README, blocks, commands
+from tests.support.documents import (
+    CONTRIBUTING,
+    DOCUMENTS,
+    OWN_TABLE,
+    PROJECT,
+    README,
+    blocks,
+    commands,
+)
 from tests.support.laptop_cloud import laptop
 
 ROW = PROJECT / "docs" / "row.md"
@@ -74,7 +82,10 @@ MAKE, SERVE, DEMO = (
     "e2e/test_documents.py::test_a_served_cloud_is_found_by_the_lines_it_prints",
     "e2e/test_demo.py::test_the_demo_ends_by_proving_the_lake",
 )
+SELECT = "e2e/test_documents.py::test_contributing_selects_existing_tests"
+TEST_SELECTIONS = [command for command in commands(CONTRIBUTING) if command.startswith("pytest ")]
 HELD = {
+    **dict.fromkeys(TEST_SELECTIONS, SELECT),
     **dict.fromkeys(("make demo", "make test", "make lint", "pytest"), MAKE),
     **dict.fromkeys(("python -m local --empty", "python -m local --serve"), SERVE),
     **dict.fromkeys(("python -m local", "python -m analytics.dashboard"), DEMO),
@@ -202,6 +213,19 @@ def test_make_runs_what_is_written_without_it() -> None:
     assert recipes["demo"] == "@$(VENV)/bin/python -m local"
     assert recipes["test"] == "@$(VENV)/bin/python -m pytest"
     assert "ruff check ." in recipes["lint"]
+
+
+@pytest.mark.parametrize("command", TEST_SELECTIONS)
+def test_contributing_selects_existing_tests(command: str) -> None:
+    pytest_args = [*shlex.split(command)[1:], "--collect-only", "-p", "no:cacheprovider"]
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", *pytest_args],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout
 
 
 def test_what_is_required_is_installed() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from tests.support.paths import PROJECT
 
 README = PROJECT / "README.md"
+CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
 OWN_TABLE = "Your own table"  # a heading of the README
 DOCUMENTS = tuple(
     sorted(
