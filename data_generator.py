@@ -21,7 +21,7 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
-from sales.lives import HISTORY_DAYS, Change, Plan, changes
+from sales.order_lifecycle import HISTORY_DAYS, OrderChange, Plan, generate_changes
 from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
 from setup.names import TABLE
 
@@ -60,7 +60,7 @@ class Writer:
     def _dynamodb(self) -> Any:
         return boto3.client("dynamodb")
 
-    def write(self, batch: list[Change]) -> None:
+    def write(self, batch: list[OrderChange]) -> None:
         """Write changes of distinct orders; what the table does not take at once, again later."""
         waiting = {change.order_id: change for change in batch}
         give_up_at = time.monotonic() + PATIENCE
@@ -73,7 +73,7 @@ class Writer:
             time.sleep(random.uniform(0, pause))
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    def _left_over(self, waiting: dict[str, Change]) -> dict[str, Change]:
+    def _left_over(self, waiting: dict[str, OrderChange]) -> dict[str, OrderChange]:
         """Write what waits and return what the table did not take."""
         requests = {self._table: [_request(change) for change in waiting.values()]}
         try:
@@ -100,7 +100,7 @@ def main() -> int:
     options = _options()
     writer = Writer(TABLE)
     try:
-        _write_all(changes(options.plan), options.rate, writer)
+        _write_all(generate_changes(options.plan), options.rate, writer)
     except KeyboardInterrupt:
         print(f"interrupted: {writer}", file=sys.stderr)
         return 130
@@ -116,7 +116,7 @@ def main() -> int:
     return 0
 
 
-def _write_all(made: list[Change], rate: float | None, writer: Writer) -> None:
+def _write_all(made: list[OrderChange], rate: float | None, writer: Writer) -> None:
     """Write the changes, no more in a second than the rate allows."""
     started, written = time.monotonic(), 0
     size = BATCH_LIMIT if rate is None else max(1, min(BATCH_LIMIT, int(rate)))
@@ -129,14 +129,14 @@ def _write_all(made: list[Change], rate: float | None, writer: Writer) -> None:
                 time.sleep(max(0.0, started + written / rate - time.monotonic()))
 
 
-def batches(made: Iterable[Change], size: int = BATCH_LIMIT) -> Iterator[list[Change]]:
+def batches(made: Iterable[OrderChange], size: int = BATCH_LIMIT) -> Iterator[list[OrderChange]]:
     """Yield the changes in batches of distinct orders, which is what BatchWriteItem takes.
 
     The changes of one order stay in their order; otherwise a batch takes the earliest it can.
     """
     waiting = deque(made)
     while waiting:
-        batch: dict[str, Change] = {}
+        batch: dict[str, OrderChange] = {}
         skipped = []
         while waiting and len(batch) < size:
             change = waiting.popleft()
@@ -148,7 +148,7 @@ def batches(made: Iterable[Change], size: int = BATCH_LIMIT) -> Iterator[list[Ch
         yield list(batch.values())
 
 
-def _request(change: Change) -> dict[str, Any]:
+def _request(change: OrderChange) -> dict[str, Any]:
     if change.after is None:
         return {"DeleteRequest": {"Key": {"order_id": {"S": change.order_id}}}}
     item = {name: SERIALIZER.serialize(value) for name, value in change.after.items()}

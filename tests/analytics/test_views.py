@@ -14,7 +14,7 @@ import transform
 from analytics.athena import QueryFailed, run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
-from sales.lives import Change, Order, Plan, changes
+from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.lake_fixture import (
     BEGIN,
     STEP,
@@ -44,18 +44,18 @@ def lake() -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def history(lake: Cloud) -> list[Change]:
+def history(lake: Cloud) -> list[OrderChange]:
     """The changes that the lake holds, in their order."""
-    made = changes(PLAN)
+    made = generate_changes(PLAN)
     last = next(change for change in reversed(made) if change.after)
     drifted = {**last.after, "gift_note": Decimal(7)}
-    made.append(Change(last.order_id, last.at, last.after, drifted))
+    made.append(OrderChange(last.order_id, last.changed_at, last.after, drifted))
     stored(delivered(made))
     return made
 
 
 @pytest.fixture(scope="module")
-def lines(history: list[Change]) -> list[tuple[str, str]]:
+def lines(history: list[OrderChange]) -> list[tuple[str, str]]:
     """The days and the lines of the lake's rows."""
     return delivered(history)
 
@@ -68,7 +68,7 @@ def other_lake(lines: list[tuple[str, str]]) -> Iterator[Callable[[list[tuple[st
 
 
 @pytest.fixture(scope="module")
-def model(history: list[Change]) -> dict[str, tuple[Order, bool]]:
+def model(history: list[OrderChange]) -> dict[str, tuple[Order, bool]]:
     """The last image of every order, and whether it was removed."""
     lasts: dict[str, tuple[Order, bool]] = {}
     for change in history:
@@ -81,7 +81,7 @@ def cents(amount: Decimal) -> str:
     return format(amount.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
 
 
-def test_every_change_is_there_once(history: list[Change]) -> None:
+def test_every_change_is_there_once(history: list[OrderChange]) -> None:
     found = rows("SELECT order_id, operation, updated_at, total FROM order_changes")
     expected = [
         (
@@ -95,7 +95,7 @@ def test_every_change_is_there_once(history: list[Change]) -> None:
     assert Counter(found) == Counter(expected)
 
 
-def test_a_condition_on_the_day_reads_that_day_only(history: list[Change]) -> None:
+def test_a_condition_on_the_day_reads_that_day_only(history: list[OrderChange]) -> None:
     def scanned(where: str) -> int:
         return run_query(f"SELECT count(*) FROM order_changes WHERE {where}").bytes_scanned
 
@@ -150,7 +150,7 @@ NARROW = {"day_from": "2026-02-20", "day_to": "2026-03-02", "region": "U%"}
 @pytest.mark.parametrize("is_narrow", [False, True], ids=["all", "narrow"])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_question_and_its_model_give_the_same_rows(
-    name: str, is_narrow: bool, history: list[Change], lines: list[tuple[str, str]]
+    name: str, is_narrow: bool, history: list[OrderChange], lines: list[tuple[str, str]]
 ) -> None:
     asked_for = given(name, is_narrow, history)
     expected = MODELS[name](Past(history, lines, asked_for))
@@ -158,7 +158,7 @@ def test_a_question_and_its_model_give_the_same_rows(
     assert expected or is_narrow or name == "unfit_values"
 
 
-def given(name: str, is_narrow: bool, history: list[Change]) -> dict[str, str]:
+def given(name: str, is_narrow: bool, history: list[OrderChange]) -> dict[str, str]:
     """Return parameters of a question: those that it needs, and others when asked narrowly."""
     middle = BEGIN + len(history) // 2 * STEP
     needed = {"order_id": history[-is_narrow - 1].order_id}
@@ -171,7 +171,7 @@ def test_every_question_has_a_model() -> None:
     assert MODELS.keys() == load_named_queries().keys()
 
 
-def test_a_parameter_is_never_part_of_the_question(history: list[Change]) -> None:
+def test_a_parameter_is_never_part_of_the_question(history: list[OrderChange]) -> None:
     assert asked("revenue_by_day", region="' OR '' = '") == []
 
 
@@ -179,25 +179,27 @@ def test_a_parameter_is_never_part_of_the_question(history: list[Change]) -> Non
     "name", [name for name, one in load_named_queries().items() if "day_from" in one.parameters]
 )
 @pytest.mark.parametrize("day", ["day_from", "day_to"])
-def test_a_day_that_is_none_is_refused(history: list[Change], name: str, day: str) -> None:
+def test_a_day_that_is_none_is_refused(history: list[OrderChange], name: str, day: str) -> None:
     with pytest.raises(QueryFailed, match="20261101"):
         asked(name, **{day: "20261101"})
 
 
 def test_an_average_is_rounded_once(
-    history: list[Change], other_lake: Callable[[list[tuple[str, str]]], None]
+    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
 ) -> None:
     paid = {**history[0].after, "paid_at": "2026-03-01T00:00:00Z", "test_order": False}
     totals = [Decimal("1.01")] * 50 + [Decimal("1.00")] * 51  # Their mean is 1.00495…
     orders = [{**paid, "order_id": f"SO-{at}", "total": total} for at, total in enumerate(totals)]
-    placed = [Change(order["order_id"], history[0].at, None, order) for order in orders]
+    placed = [
+        OrderChange(order["order_id"], history[0].changed_at, None, order) for order in orders
+    ]
     other_lake(delivered(placed))
     ((*_, average, smallest, largest),) = asked("average_order_value")
     assert (average, smallest, largest) == ("1.00", "1.00", "1.01")
 
 
 def test_what_a_type_does_not_hold_is_listed(
-    history: list[Change], other_lake: Callable[[list[tuple[str, str]]], None]
+    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
 ) -> None:
     assert asked("unfit_values") == []
     bad = {
@@ -211,7 +213,7 @@ def test_what_a_type_does_not_hold_is_listed(
         "items": [{"sku": "x", "quantity": Decimal("0.0001"), "unit_price": "two"}],
     }
     order = {**history[0].after, **bad}
-    other_lake([line_of(Change("SO-1", history[0].at, None, order), 0)])
+    other_lake([line_of(OrderChange("SO-1", history[0].changed_at, None, order), 0)])
     assert {(row[1], row[2]) for row in asked("unfit_values")} == {
         ("total", "1.23456"),
         ("subtotal", "123456789012345"),
@@ -228,10 +230,10 @@ def test_what_a_type_does_not_hold_is_listed(
 
 
 def test_an_order_whose_row_was_too_large_for_its_attributes_is_listed(
-    history: list[Change], other_lake: Callable[[list[tuple[str, str]]], None]
+    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
 ) -> None:
     order = {**history[0].after, "order_id": "SO-1"}
-    day, line = line_of(Change("SO-1", history[0].at, None, order), 0)
+    day, line = line_of(OrderChange("SO-1", history[0].changed_at, None, order), 0)
     other_lake([(day, without_attributes(line.encode()).decode())])
     key = '{"order_id":{"S":"SO-1"}}'
     assert asked("unfit_values") == [("row", "all", key, "1")]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sales.lives import Change, Order, Plan, changes
+from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.chromium import Tab, chromium, tab
 from tests.support.dashboard_model import write
 from tests.support.hostile_orders import hostile, placed
@@ -92,26 +92,26 @@ def usual(browser: Tab) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def history() -> list[Change]:
+def history() -> list[OrderChange]:
     """The changes that the page tells of."""
-    return changes(PLAN)
+    return generate_changes(PLAN)
 
 
 @pytest.fixture(scope="module")
-def shown(history: list[Change], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shown(history: list[OrderChange], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of generated orders."""
     return write(tmp_path_factory.mktemp("page") / "page.html", history)
 
 
 @pytest.fixture(scope="module")
-def paid(history: list[Change]) -> Order:
+def paid(history: list[OrderChange]) -> Order:
     """One paid order with one line."""
     order = hostile(history[0].after)[0]
     return {**order, "items": [{**order["items"][0], "name": "Lamp", "category": "Home"}]}
 
 
 @pytest.fixture(scope="module")
-def rich(history: list[Change], paid: Order, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def rich(history: list[OrderChange], paid: Order, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of amounts as large as they may be, of several currencies, and below nothing."""
     amounts = {"JPY": "12345678901234", "EUR": "-99999999999999.9999", "KWD": "1.2345"}
     orders = [
@@ -150,7 +150,7 @@ def test_a_number_is_whole_or_shows_that_it_is_not(browser: Tab, rich: Path, wid
 
 
 def test_a_tiles_number_stands_in_one_line(
-    browser: Tab, history: list[Change], paid: Order, tmp_path: Path
+    browser: Tab, history: list[OrderChange], paid: Order, tmp_path: Path
 ) -> None:
     order = {**paid, "currency": "EUR", "total": Decimal("1234567.89")}
     browser.show(write(tmp_path / "page.html", placed([order], history[-1])))
@@ -161,14 +161,14 @@ def test_a_tiles_number_stands_in_one_line(
 
 
 def test_one_of_a_kind_is_no_plural(
-    browser: Tab, history: list[Change], paid: Order, tmp_path: Path
+    browser: Tab, history: list[OrderChange], paid: Order, tmp_path: Path
 ) -> None:
     browser.show(write(tmp_path / "page.html", placed([paid], history[-1])))
     assert not [text for text in browser.value(SEEN) if re.search(r"\b1 \w+s\b", text)]
 
 
 def test_days_of_several_years_are_told_apart(
-    browser: Tab, history: list[Change], paid: Order, tmp_path: Path
+    browser: Tab, history: list[OrderChange], paid: Order, tmp_path: Path
 ) -> None:
     days = [f"{year}-03-01T10:00:00Z" for year in (2024, 2026)]
     orders = [{**paid, "order_id": day, "placed_at": day, "paid_at": day} for day in days]
@@ -298,7 +298,9 @@ def test_reset_keeps_the_focus_when_there_is_nothing_left_to_reset(
     assert browser.value("document.getElementById('reset').ariaDisabled") == "true"
 
 
-def test_a_paused_refresh_looks_paused(browser: Tab, history: list[Change], tmp_path: Path) -> None:
+def test_a_paused_refresh_looks_paused(
+    browser: Tab, history: list[OrderChange], tmp_path: Path
+) -> None:
     browser.show(write(tmp_path / "page.html", history, watch=HOUR))
     ground = "getComputedStyle(document.getElementById('pause')).backgroundColor"
     before = browser.value(ground)
@@ -307,7 +309,7 @@ def test_a_paused_refresh_looks_paused(browser: Tab, history: list[Change], tmp_
 
 
 def test_the_reader_goes_on_where_they_were_when_the_page_is_loaded_again(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     path = write(tmp_path / "page.html", history, watch=HOUR)
     browser.show(path, "#category=Toys")
@@ -325,7 +327,7 @@ def test_the_reader_goes_on_where_they_were_when_the_page_is_loaded_again(
 
 
 def test_a_filter_that_is_being_set_stays_and_one_that_was_set_holds_nothing_up(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     browser.show(write(tmp_path / "page.html", history, watch=HOUR))
     browser.value("window.stays = true; document.getElementById('region').focus()")
@@ -338,7 +340,7 @@ def test_a_filter_that_is_being_set_stays_and_one_that_was_set_holds_nothing_up(
 
 
 def test_a_page_that_is_not_written_anew_says_so(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     told = {}
     for age in (timedelta(seconds=30), timedelta(minutes=5)):

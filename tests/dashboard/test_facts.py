@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from analytics.athena import Column, QueryResult
 from analytics.dashboard.facts import FACT_FOLDER, Facts, encode_columns, fact_queries, fetch_facts
 from analytics.named_queries import QUERY_FOLDER
-from sales.lives import Change, Plan, changes
+from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from tests.support.dashboard_model import COLUMNS, Rows, Told, encode_facts, lasts, modelled
 from tests.support.hostile_orders import hostile, placed
 from tests.support.lake_fixture import BEGIN, STEP, delivered, lake_of_views, stored
@@ -27,9 +27,9 @@ VIEWS = FACT_FOLDER.parent.parent / "views"
 
 
 @pytest.fixture(scope="module")
-def history() -> Iterator[list[Change]]:
+def history() -> Iterator[list[OrderChange]]:
     """The changes that the lake holds, in their order."""
-    made = changes(PLAN)
+    made = generate_changes(PLAN)
     made += placed(hostile(made[0].after), made[-1])
     with lake_of_views():
         stored(delivered(made))
@@ -37,7 +37,7 @@ def history() -> Iterator[list[Change]]:
 
 
 @pytest.fixture(scope="module")
-def model(history: list[Change]) -> dict[str, Rows]:
+def model(history: list[OrderChange]) -> dict[str, Rows]:
     """The rows of every fact as the model has them."""
     told = (
         Told(BEGIN + number * STEP, c.operation, c.after or c.before)
@@ -47,7 +47,7 @@ def model(history: list[Change]) -> dict[str, Rows]:
 
 
 @pytest.fixture(scope="module")
-def found(history: list[Change]) -> Facts:
+def found(history: list[OrderChange]) -> Facts:
     """What Athena answers."""
     return fetch_facts()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sales.lives import Change, Order, Plan, changes
+from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.chromium import Tab, chromium, tab
 from tests.support.dashboard_model import VERIFY, is_sold, lasts, write
 from tests.support.hostile_orders import HUGE, NAMES, hostile, placed
@@ -52,13 +52,15 @@ def browser() -> Iterator[Tab]:
 
 
 @pytest.fixture(scope="module")
-def history() -> list[Change]:
+def history() -> list[OrderChange]:
     """The changes that the page tells of."""
-    return changes(PLAN)
+    return generate_changes(PLAN)
 
 
 @pytest.fixture(scope="module")
-def shown(browser: Tab, history: list[Change], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shown(
+    browser: Tab, history: list[OrderChange], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A page of generated orders."""
     return write(tmp_path_factory.mktemp("page") / "page.html", history)
 
@@ -145,7 +147,7 @@ def dollars(amount: Decimal | Fraction) -> str:
     ids=str,
 )
 def test_the_numbers_are_exact(
-    browser: Tab, shown: Path, history: list[Change], filters: dict[str, str]
+    browser: Tab, shown: Path, history: list[OrderChange], filters: dict[str, str]
 ) -> None:
     browser.show(shown)
     choose(browser, **filters)
@@ -183,7 +185,7 @@ def by_category(sold: list[Order], category: str | None) -> list[list[str]]:
     return [[name, str(quantities[name]), dollars(amounts[name])] for name in ranked]
 
 
-def test_hostile_texts_are_texts(browser: Tab, history: list[Change], tmp_path: Path) -> None:
+def test_hostile_texts_are_texts(browser: Tab, history: list[OrderChange], tmp_path: Path) -> None:
     orders = hostile(history[0].after)
     path = write(tmp_path / "hostile.html", placed(orders, history[-1]))
     browser.show(path)
@@ -208,7 +210,7 @@ def test_hostile_texts_are_texts(browser: Tab, history: list[Change], tmp_path: 
 
 
 def test_bars_have_room_however_many_categories_and_the_table_has_them_all(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     paid = hostile(history[0].after)[0]
     orders = [
@@ -233,7 +235,7 @@ def test_bars_have_room_however_many_categories_and_the_table_has_them_all(
 
 @pytest.mark.parametrize(("count", "told"), [(250, ""), (251, ": the first 250 of 251")])
 def test_orders_left_out_are_counted_also_where_not_all_are_named(
-    browser: Tab, history: list[Change], tmp_path: Path, count: int, told: str
+    browser: Tab, history: list[OrderChange], tmp_path: Path, count: int, told: str
 ) -> None:
     huge = hostile(history[0].after)[-1]  # Of one category: two rows for each order.
     orders = [{**huge, "order_id": f"{n}"} for n in range(count)]
@@ -310,12 +312,12 @@ def test_changes_of_months_stand_by_day_and_each_number_is_written_once(
         replace(PLAN, orders=60, seed=seed, until=until)
         for seed, until in enumerate((date(2026, 3, 1), date(2026, 11, 23)))
     ]
-    made = [change for plan in months for change in changes(plan)]
+    made = [change for plan in months for change in generate_changes(plan)]
     browser.show(write(tmp_path / "months.html", made))
-    days = Counter(f"{c.at:%b} {c.at.day}, {c.at.year}" for c in made)
+    days = Counter(f"{c.changed_at:%b} {c.changed_at.day}, {c.changed_at.year}" for c in made)
     rows = browser.value(CELLS % "per-hour")
     assert {day: sum(map(int, counts)) for day, *counts in rows if any(map(int, counts))} == days
-    assert len(rows) == (made[-1].at.date() - made[0].at.date()).days + 1
+    assert len(rows) == (made[-1].changed_at.date() - made[0].changed_at.date()).days + 1
     assert browser.value(TILES)["per-hour"].startswith("Changes per day\n")
     assert browser.value(WRITTEN) <= 3 * len(rows) + 2  # and two in the summary
     browser.value(SET % ("to", "'2026-02-25'"))
@@ -326,21 +328,21 @@ def test_changes_of_months_stand_by_day_and_each_number_is_written_once(
     ("state", "words"), [("differs", "135 ≠ 135"), ("unsettled", "could not tell")]
 )
 def test_a_verify_that_failed_is_told(
-    browser: Tab, history: list[Change], tmp_path: Path, state: str, words: str
+    browser: Tab, history: list[OrderChange], tmp_path: Path, state: str, words: str
 ) -> None:
     browser.show(write(tmp_path / "page.html", history[:5], verify={**VERIFY, "state": state}))
     assert words in browser.value(TILES)["proof"]
 
 
 def test_a_watched_page_loads_its_file_again_and_again(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     browser.show(write(tmp_path / "page.html", history[:4], watch=1))
     browser.wait_for("Page.loadEventFired", times=3)
 
 
 def test_a_page_that_is_loaded_again_shows_the_new_facts_under_the_old_filters(
-    browser: Tab, history: list[Change], tmp_path: Path
+    browser: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
     path = write(tmp_path / "page.html", history[:40], watch=HOUR)
     browser.show(path, "#category=Toys")

@@ -27,7 +27,7 @@ from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import Cloud
 from local.core.service import Service
 from local.services.dynamodb.service import DynamoDb
-from sales.lives import Change, Plan, changes
+from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from setup.names import TABLE
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
@@ -38,12 +38,12 @@ STATUSES = {"paid", "payment_failed", "shipped", "delivered", "cancelled", "retu
 
 
 @pytest.fixture(scope="module")
-def made() -> list[Change]:
+def made() -> list[OrderChange]:
     """The changes of a default run."""
-    return changes(DEFAULT)
+    return generate_changes(DEFAULT)
 
 
-def by_order(made: list[Change]) -> dict[str, list[Change]]:
+def by_order(made: list[OrderChange]) -> dict[str, list[OrderChange]]:
     """Return the life of each order."""
     lives = defaultdict(list)
     for change in made:
@@ -60,12 +60,12 @@ def leaves(value: Any) -> Iterator[Any]:
         yield value
 
 
-def test_a_default_run_has_orders_and_changes_of_all_three_kinds(made: list[Change]) -> None:
+def test_a_default_run_has_orders_and_changes_of_all_three_kinds(made: list[OrderChange]) -> None:
     counts = Counter(change.operation for change in made)
     assert counts["INSERT"] == 400
     assert counts["REMOVE"] == 16
     assert sum(counts.values()) >= 1200
-    assert len(changes(replace(DEFAULT, orders=2500))) >= 10_000
+    assert len(generate_changes(replace(DEFAULT, orders=2500))) >= 10_000
 
 
 @settings(max_examples=8)
@@ -79,10 +79,10 @@ def test_the_same_plan_gives_the_same_orders_and_fewer_orders_are_the_first_of_m
     orders: int, seed: int, removals: Fraction, until: date
 ) -> None:
     plan = Plan(orders, seed, removals, until)
-    made = changes(plan)
-    assert made == changes(plan)
+    made = generate_changes(plan)
+    assert made == generate_changes(plan)
     assert sum(change.after is None for change in made) == int(orders * removals)
-    fewer = by_order(changes(replace(plan, orders=orders // 2)))
+    fewer = by_order(generate_changes(replace(plan, orders=orders // 2)))
     lives = by_order(made)
     assert len(lives) == orders
     assert all(lives[key] == life for key, life in fewer.items())
@@ -92,8 +92,9 @@ def test_the_same_plan_gives_the_same_orders_in_every_process() -> None:
     told = """
 from datetime import date
 from fractions import Fraction
-from sales.lives import Plan, changes
-print(repr([change.after for change in changes(Plan(150, 3, Fraction(0), date(2026, 11, 23)))]))
+from sales.order_lifecycle import Plan, generate_changes
+plan = Plan(150, 3, Fraction(0), date(2026, 11, 23))
+print(repr([change.after for change in generate_changes(plan)]))
 """
     texts = {
         subprocess.run(
@@ -108,26 +109,26 @@ print(repr([change.after for change in changes(Plan(150, 3, Fraction(0), date(20
     assert len(texts) == 1
 
 
-def test_another_seed_gives_other_orders(made: list[Change]) -> None:
-    others = by_order(changes(replace(DEFAULT, seed=2)))
+def test_another_seed_gives_other_orders(made: list[OrderChange]) -> None:
+    others = by_order(generate_changes(replace(DEFAULT, seed=2)))
     assert not by_order(made).keys() & others.keys()
 
 
-def test_every_life_is_a_chain_of_images_that_differ(made: list[Change]) -> None:
+def test_every_life_is_a_chain_of_images_that_differ(made: list[OrderChange]) -> None:
     for life in by_order(made).values():
         assert life[0].before is None
         assert all(one.after is two.before for one, two in pairwise(life))
         assert all(change.before != change.after for change in life)
-        assert all(one.at <= two.at for one, two in pairwise(life))
+        assert all(one.changed_at <= two.changed_at for one, two in pairwise(life))
         assert all(change.after is not None for change in life[:-1])
 
 
-def test_only_test_orders_are_purged(made: list[Change]) -> None:
+def test_only_test_orders_are_purged(made: list[OrderChange]) -> None:
     for life in by_order(made).values():
         assert life[0].after["test_order"] is (life[-1].after is None)
 
 
-def test_money_adds_up_to_the_cent_and_is_never_a_float(made: list[Change]) -> None:
+def test_money_adds_up_to_the_cent_and_is_never_a_float(made: list[OrderChange]) -> None:
     for order in (change.after for change in made if change.after):
         lines = [line["quantity"] * line["unit_price"] for line in order["items"]]
         assert order["subtotal"] == sum(lines)
@@ -139,21 +140,21 @@ def test_money_adds_up_to_the_cent_and_is_never_a_float(made: list[Change]) -> N
         assert not any(isinstance(leaf, float) for leaf in leaves(order))
 
 
-def test_times_tell_what_has_happened_and_nothing_after_the_day(made: list[Change]) -> None:
+def test_times_tell_what_has_happened_and_nothing_after_the_day(made: list[OrderChange]) -> None:
     end = datetime.combine(DEFAULT.until, datetime.min.time(), timezone.utc)
     for change in made:
         if change.after is None:
-            assert change.at <= end
+            assert change.changed_at <= end
             continue
-        order, stamp = change.after, change.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        order, stamp = change.after, change.changed_at.strftime("%Y-%m-%dT%H:%M:%SZ")
         assert order["updated_at"] == stamp
-        assert change.at < end
+        assert change.changed_at < end
         assert order["status"] in STATUSES | {"placed"}
         assert f"{order['status']}_at" in order
         assert order["expires_at"] > end.timestamp()
 
 
-def test_attributes_and_people_vary_as_they_do_in_a_shop(made: list[Change]) -> None:
+def test_attributes_and_people_vary_as_they_do_in_a_shop(made: list[OrderChange]) -> None:
     last = [life[-1].before or life[-1].after for life in by_order(made).values()]
     assert {order["status"] for order in last} >= STATUSES - {"payment_failed"}
     assert {order["currency"] for order in last} == {"USD", "EUR", "GBP", "JPY"}
@@ -174,7 +175,7 @@ def test_batches_hold_each_order_once_and_keep_its_changes_in_order(
     keys: list[int], size: int
 ) -> None:
     at = datetime(2026, 11, 23, tzinfo=timezone.utc)
-    made = [Change(str(key), at, None, {"n": number}) for number, key in enumerate(keys)]
+    made = [OrderChange(str(key), at, None, {"n": number}) for number, key in enumerate(keys)]
     made_batches = list(batches(made, size))
     written = [change for batch in made_batches for change in batch]
     assert by_order(written) == by_order(made)
@@ -234,7 +235,7 @@ def table() -> dict[str, dict[str, Any]]:
     return {item["order_id"]: item for item in items}
 
 
-def last_images(made: list[Change]) -> dict[str, dict[str, Any]]:
+def last_images(made: list[OrderChange]) -> dict[str, dict[str, Any]]:
     """Return what a table holds once all of it has happened."""
     lives = by_order(made).items()
     return {key: life[-1].after for key, life in lives if life[-1].after is not None}
@@ -245,7 +246,7 @@ PLAN = Plan(40, 7, Fraction(1, 8), date(2026, 11, 23))
 
 
 def test_the_table_ends_as_the_lives_end_and_the_counts_are_true(cloud: Cloud) -> None:
-    made = changes(PLAN)
+    made = generate_changes(PLAN)
     for _ in range(2):  # Again: the same keys, the same end.
         done = generate(*ARGUMENTS)
         assert (done.returncode, done.stderr) == (0, "")
@@ -262,7 +263,7 @@ def test_a_table_that_throttles_gets_every_change_in_the_end(
     monkeypatch.setattr(data_generator, "LONGEST_PAUSE", 0.001)
     monkeypatch.setattr(sys, "argv", ["data_generator.py", *ARGUMENTS, "--orders", "12"])
     assert data_generator.main() == 0
-    made = changes(replace(PLAN, orders=12))
+    made = generate_changes(replace(PLAN, orders=12))
     assert capsys.readouterr().out.startswith(f"{len(made)} changes written")
     assert table() == last_images(made)
 

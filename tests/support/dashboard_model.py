@@ -11,7 +11,7 @@ from typing import Any
 from analytics.athena import Column, QueryResult, Row
 from analytics.dashboard.facts import encode_columns
 from analytics.dashboard.page import render_page
-from sales.lives import Change, Order
+from sales.order_lifecycle import Order, OrderChange
 
 STEPS = ("placed", "paid", "shipped", "delivered", "returned")
 COLUMNS = {
@@ -65,14 +65,16 @@ def modelled(kept: Iterable[Kept], told: Iterable[Told]) -> dict[str, Rows]:
     }
 
 
-def lasts(history: Iterable[Change]) -> dict[str, Kept]:
+def lasts(history: Iterable[OrderChange]) -> dict[str, Kept]:
     """Return the last image of every order."""
     return {c.order_id: Kept(c.after or c.before, c.after is None) for c in history}
 
 
-def write(path: Path, history: list[Change], **other: Any) -> Path:
+def write(path: Path, history: list[OrderChange], **other: Any) -> Path:
     """Write the page of a history."""
-    told = [Told(c.at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history]
+    told = [
+        Told(c.changed_at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history
+    ]
     rows = modelled(lasts(history).values(), told)
     rows["unread"] = rows["unread"][:MOST_UNREAD]
     facts = encode_facts(rows)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sales.lives import Change, Order
+from sales.order_lifecycle import Order, OrderChange
 
 SCRIPT = "<script>window.hit = 1</script>"
 IMAGE = '"><img src=x onerror="window.hit = 2">'
@@ -28,9 +28,9 @@ def hostile(plain: Order) -> list[Order]:
     return [*orders, {**_paid(plain, 9), **huge}]
 
 
-def placed(orders: list[Order], like: Change) -> list[Change]:
+def placed(orders: list[Order], like: OrderChange) -> list[OrderChange]:
     """Return the changes that put the orders into the table."""
-    return [Change(order["order_id"], like.at, None, order) for order in orders]
+    return [OrderChange(order["order_id"], like.changed_at, None, order) for order in orders]
 
 
 def _paid(plain: Order, number: int) -> Order:

@@ -20,7 +20,7 @@ from analytics.athena import run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from sales.lives import Change, Order
+from sales.order_lifecycle import Order, OrderChange
 from setup import names
 from tests.campaign.chain import remembered
 from tests.support.laptop_cloud import laptop
@@ -64,7 +64,7 @@ def in_disorder(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return mixed
 
 
-def line_of(change: Change, number: int) -> tuple[str, str]:
+def line_of(change: OrderChange, number: int) -> tuple[str, str]:
     """Return the day and the line that the transform makes of a change."""
     images = {"OldImage": change.before, "NewImage": change.after}
     record = {
@@ -102,6 +102,6 @@ def asked(name: str, **given: str) -> Rows:
     return rows(query.sql, *query.parameter_values(given))
 
 
-def delivered(made: list[Change]) -> list[tuple[str, str]]:
+def delivered(made: list[OrderChange]) -> list[tuple[str, str]]:
     """Return the rows of the changes."""
     return in_disorder([line_of(change, number) for number, change in enumerate(made)])

@@ -13,7 +13,7 @@ from itertools import pairwise
 from statistics import mean
 from typing import Any
 
-from sales.lives import Change, Order
+from sales.order_lifecycle import Order, OrderChange
 from tests.support.dashboard_model import STEPS, is_sold
 from tests.support.lake_fixture import BEGIN, STEP, typed
 
@@ -31,7 +31,7 @@ Rows = list[tuple[str | None, ...]]
 class Past:
     """All changes in their order, the lines of the lake that tell them, and what was asked for."""
 
-    history: list[Change]
+    history: list[OrderChange]
     lines: list[tuple[str, str]]
     asked: dict[str, str]
 
@@ -49,7 +49,7 @@ class Past:
         """Return the orders that were placed in the days and regions asked for."""
         return [o for o in self.orders if self.passes(o["placed_at"], o)]
 
-    def told(self) -> Iterator[tuple[datetime, Change]]:
+    def told(self) -> Iterator[tuple[datetime, OrderChange]]:
         """Yield the changes of the days and regions asked for, with their times."""
         for number, change in enumerate(self.history):
             at = BEGIN + number * STEP
