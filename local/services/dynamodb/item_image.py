@@ -22,16 +22,17 @@ def item_image(item: Item | None) -> Image | None:
     """Return an item's attributes as plain DynamoDB JSON, sets sorted; None for no item."""
     if item is None:
         return None
-    return {name: plain(value) for name, value in item.attrs.items()}
+    return {name: from_moto(value) for name, value in item.attrs.items()}
 
 
-def plain(value: DynamoType) -> dict[str, Any]:
+def from_moto(value: DynamoType) -> dict[str, Any]:
     """Return an attribute's value as plain DynamoDB JSON, sets sorted."""
-    tag, content = value.type, value.value
+    tag = value.type
+    content = value.value
     if tag == "M":
-        content = {name: plain(member) for name, member in content.items()}
+        content = {name: from_moto(member) for name, member in content.items()}
     elif tag == "L":
-        content = [plain(element) for element in content]
+        content = [from_moto(element) for element in content]
     elif tag in SETS:
         content = sorted(map(_to_text, content))
     elif tag == "B":

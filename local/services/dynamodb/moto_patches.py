@@ -12,7 +12,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item, LimitedSizeDict
 
 from local.core.patches import Patches
 from local.core.request import AwsError
-from local.services.dynamodb.item_image import ITEM_BYTES, image_size, plain
+from local.services.dynamodb.item_image import ITEM_BYTES, from_moto, image_size
 from local.services.dynamodb.numbers import add_numbers, subtract_numbers
 
 
@@ -64,7 +64,7 @@ def _require_numbers(left: DynamoType, right: DynamoType) -> None:
 
 
 def _size(attributes: Iterable[tuple[str, DynamoType]]) -> int:
-    return image_size({name: plain(value) for name, value in attributes})
+    return image_size({name: from_moto(value) for name, value in attributes})
 
 
 _PATCHES = Patches(

@@ -91,7 +91,7 @@ def test_inheriting_partitions_get_table_columns(cloud: Cloud) -> None:
         )
 
 
-def test_without_merging_inferred_types_replace_columns(cloud: Cloud) -> None:
+def test_inferred_types_replace_unmerged_columns(cloud: Cloud) -> None:
     put_rows("lake/dt=2026-11-22/a", {"order_id": 1, "total": 1.5})
     run_crawler(cloud, Configuration="")
     assert column_types() == {"order_id": "int", "total": "double"}
@@ -105,7 +105,7 @@ def test_log_only_crawler_still_adds_partitions(cloud: Cloud) -> None:
     assert list(partitions()) == ["2026-11-22"]
 
 
-def test_other_partitions_get_columns_of_their_files(cloud: Cloud) -> None:
+def test_partition_gets_columns_of_its_files(cloud: Cloud) -> None:
     put_rows("lake/dt=2026-11-22/a", {"total": 1})
     run_crawler(cloud, Configuration='{"Version": 1}')
     own = partitions()["2026-11-22"]["StorageDescriptor"]["Columns"]
@@ -143,7 +143,8 @@ def test_escaped_partition_values_are_decoded(cloud: Cloud) -> None:
 
 
 def test_many_objects_are_read_in_several_ticks(cloud: Cloud) -> None:
-    s3, glue = aws("s3"), aws("glue")
+    s3 = aws("s3")
+    glue = aws("glue")
     for number in range(105):
         s3.put_object(Bucket="lake", Key=f"lake/dt={number:03}/x", Body=b'{"order_id": "a"}\n')
     glue.create_crawler(**crawler_definition())
@@ -285,7 +286,7 @@ def test_tables_without_columns_gain_them(cloud: Cloud) -> None:
     assert partitions()["1"]["StorageDescriptor"]["Columns"] == [{"Name": "note", "Type": "string"}]
 
 
-def test_long_rows_are_read_and_deep_json_is_skipped(cloud: Cloud) -> None:
+def test_long_rows_are_read_but_not_deep_json(cloud: Cloud) -> None:
     put_rows("lake/dt=1/long.gz", {"long": "x" * 2 * SAMPLE_BYTES, "after": 1})
     put_rows("lake/dt=2/long", {"long": "x" * 2 * SAMPLE_BYTES, "later": 1})
     aws("s3").put_object(Bucket="lake", Key="lake/dt=3/deep", Body=b'{"a":' + b"[" * 100_000)
@@ -294,7 +295,7 @@ def test_long_rows_are_read_and_deep_json_is_skipped(cloud: Cloud) -> None:
     assert {"after", "later"} <= set(column_types())
 
 
-def test_role_that_does_not_trust_glue_fails_the_crawl(cloud: Cloud) -> None:
+def test_untrusting_role_fails_the_crawl(cloud: Cloud) -> None:
     aws("glue").create_crawler(**crawler_definition())
     create_role(*role_statements().values(), service="lambda")
     assert "sts:AssumeRole" in run_crawler(cloud)["ErrorMessage"]
