@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing but Python 3.10 or newer: the rest is installed into .venv.
+# `make demo` and `make test` need nothing but Python 3.11 or newer: the rest is installed into .venv.
 PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready
@@ -18,8 +18,8 @@ clean:
 	rm -rf $(VENV) build
 
 $(READY): requirements.txt
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$(PYTHON) is older than 3.10: name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11: name a newer one: make $(MAKECMDGOALS) PYTHON=python3.13" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv module: on Debian or Ubuntu run apt install python3-venv" >&2; exit 1; }
 	@echo "installing requirements.txt into $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV)

@@ -1,5 +1,6 @@
 """Trino's types: how Hive, Athena and DuckDB spell them, and which of them mix."""
 
+import re
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -52,10 +53,21 @@ _DUCKDBS = {
 """sqlglot's name of a type of DuckDB → its name of the same type of Trino."""
 
 
+TUPLE_OR_QUOTED = re.compile(r'"(?:[^"]|"")*"|\bTUPLE\(')
+
+
+def _build_duckdb(text: str) -> Type:
+    """Parse DuckDB's name of a type; sqlglot does not know its TUPLE, a struct without names."""
+    structs = TUPLE_OR_QUOTED.sub(
+        lambda match: "STRUCT(" if match[0] == "TUPLE(" else match[0], text
+    )
+    return Type.build(structs, dialect="duckdb")
+
+
 def from_duckdb(text: str) -> Type:
     """Return the type that DuckDB names; what only DuckDB has is unknown here."""
     try:
-        built = Type.build(text, dialect="duckdb")
+        built = _build_duckdb(text)
     except ParseError:
         return UNKNOWN.copy()
     for part in list(built.find_all(Type)):
@@ -134,7 +146,7 @@ ATHENA_NAMES = {
     "INTERVAL": ("interval day to second", 0),
 }
 """DuckDB's name of a type → Athena's name and the precision that GetQueryResults gives."""
-NESTED = (("STRUCT", "row"), ("MAP(", "map"))
+NESTED = (("STRUCT", "row"), ("TUPLE(", "row"), ("MAP(", "map"))
 
 
 def athena(duckdb_type: str) -> tuple[str, int, int]:
@@ -152,7 +164,7 @@ def athena(duckdb_type: str) -> tuple[str, int, int]:
 
 def hive(duckdb_type: str) -> str:
     """Return the type that Athena writes into Glue for a view's column."""
-    built = Type.build(duckdb_type, dialect="duckdb")
+    built = _build_duckdb(duckdb_type)
     if built.is_type("json", "varchar", "text"):
         return "string"
     return built.sql("hive").lower().replace(", ", ",")
