@@ -21,8 +21,8 @@ import boto3
 from analytics.athena import run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
-from local.demo import changes, run, write_orders
-from local.environment import enter
+from local.demo import change_count, run_script, write_orders
+from local.environment import use_cloud
 from local.services.registry import SERVICES
 from setup.names import CHANGES, LAKE, WORKGROUP, bucket
 from tests.support.chromium import chromium, tab
@@ -93,16 +93,17 @@ def spread() -> None:
 def measure(orders: int) -> None:
     """Print what all questions and the page cost over the changes of so many orders."""
     cloud = Cloud(SERVICES)
-    enter(cloud.endpoint)
+    use_cloud(cloud.endpoint)
     try:
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         write_orders(cloud, orders, SEED)
         cloud.run_until_idle()
-        run(cloud, "setup/10_glue.py", "--crawl")
+        run_script(cloud, "setup/10_glue.py", "--crawl")
         hops = tuple(hop for service in cloud.services for hop in service.counts())
         floor = cost(cloud, FLOOR, [])
         print(
-            f"{orders} orders, {changes(hops)} changes, {floor.bytes_scanned:,} bytes in the lake"
+            f"{orders} orders, {change_count(hops)} changes, "
+            f"{floor.bytes_scanned:,} bytes in the lake"
         )
         print(f"{'question':28} {'rows':>7} {'bytes scanned':>14} {'seconds':>8} {'ratio':>6}")
         print(told("(count the lines)", floor, floor), flush=True)
@@ -113,7 +114,7 @@ def measure(orders: int) -> None:
             print(told(name, found, floor), flush=True)
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder, "page.html")
-            run(cloud, "-m", "analytics.dashboard", "--out", str(page))
+            run_script(cloud, "-m", "analytics.dashboard", "--out", str(page))
             shown = f", {first_chart(page):.2f} s until its charts" if chromium() else ""
             print(f"page: {page.stat().st_size:,} bytes{shown}", flush=True)
         spread()

@@ -16,8 +16,8 @@ import time
 from typing import Any
 
 from local.core.server import Cloud
-from local.demo import run, write_orders
-from local.environment import enter
+from local.demo import run_script, write_orders
+from local.environment import use_cloud
 from local.services.dynamodb import DynamoDb
 from local.services.registry import SERVICES
 
@@ -30,10 +30,10 @@ MIB = 1024  # ru_maxrss counts KiB on Linux
 def measured(orders: int) -> dict[str, Any]:
     """Return what it takes to move the changes of so many orders into the lake."""
     cloud = Cloud(SERVICES)
-    enter(cloud.endpoint)
+    use_cloud(cloud.endpoint)
     try:
-        run(cloud, "setup")
-        cloud.seconds.clear()
+        run_script(cloud, "setup")
+        cloud.seconds_by_service.clear()
         setup_cpu, started, cpu = _children_cpu(), time.perf_counter(), time.process_time()
         write_orders(cloud, orders, SEED)
         cloud.run_until_idle()
@@ -48,7 +48,9 @@ def measured(orders: int) -> dict[str, Any]:
         "cloud CPU": cpu,
         "children CPU": _children_cpu() - setup_cpu,
         "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB,
-        "services": {name: spent for name, spent in cloud.seconds.items() if spent > seconds / 100},
+        "services": {
+            name: spent for name, spent in cloud.seconds_by_service.items() if spent > seconds / 100
+        },
     }
 
 

@@ -1,7 +1,7 @@
 """The whole chain on this laptop, without an AWS account: python -m local.
 
-Exit status 0: the lake equals the table; with --nemesis: it differs in nothing but what was
-spoilt, and that was kept.
+Exit status 0: the lake equals the table; with --nemesis: only the spoilt records differ, and all
+of them were kept.
 """
 
 import argparse
@@ -12,21 +12,24 @@ import time
 from pathlib import Path
 
 from local.core.server import Cloud
-from local.demo import IDLE, ScriptFailed, demo, heading
-from local.environment import enter, is_region, shell_lines
+from local.demo import IDLE_SECONDS, ScriptFailed, print_heading, run_demo
+from local.environment import is_region, shell_lines, use_cloud
 from local.nemesis import Nemesis, UnkindCloud, ordeal
 from local.services.registry import SERVICES
 
+MAX_FAULT_RATE = 0.5
+MAX_PORT = 65535
+
 
 def main() -> int:
-    """Run the demo, serve on if asked to, and return 0 only when all came as it should."""
-    options = _options()
-    cloud = _cloud(options)
+    """Run the demo, keep serving if asked to, and return the exit status."""
+    args = _parse_args()
+    cloud = _create_cloud(args)
     try:
-        enter(cloud.endpoint)
-        print(f"the laptop cloud answers at {cloud.endpoint}")
-        status = 0 if options.empty else _told(cloud, options)
-        if options.serve or options.empty:
+        use_cloud(cloud.endpoint)
+        print(f"laptop cloud listening on {cloud.endpoint}")
+        status = 0 if args.empty else _run(cloud, args)
+        if args.serve or args.empty:
             _serve(cloud)
         return status
     except ScriptFailed as failure:
@@ -34,7 +37,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # The reader, `head` say, has seen enough.
+    except BrokenPipeError:  # The reader, such as `head`, has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
@@ -44,107 +47,119 @@ def main() -> int:
         cloud.close()
 
 
-def _cloud(options: argparse.Namespace) -> Cloud:
-    if options.nemesis is None:
-        return Cloud(SERVICES, options.port)
-    nemesis = Nemesis(options.nemesis, options.nemesis_rate, options.poison_rate)
-    return UnkindCloud(SERVICES, nemesis, options.port)
+def _create_cloud(args: argparse.Namespace) -> Cloud:
+    if args.nemesis is None:
+        return Cloud(SERVICES, args.port)
+    nemesis = Nemesis(args.nemesis, args.nemesis_rate, args.poison_rate)
+    return UnkindCloud(SERVICES, nemesis, args.port)
 
 
-def _told(cloud: Cloud, options: argparse.Namespace) -> int:
-    """Tell the story, write its summary, and return the exit status that it deserves."""
+def _run(cloud: Cloud, args: argparse.Namespace) -> int:
+    """Run the demo, write its summary, and return the exit status."""
     if isinstance(cloud, UnkindCloud):
-        outcome = ordeal(cloud, options.orders, options.seed)
-        right = outcome.foretold
+        fault_outcome = ordeal(cloud, args.orders, args.seed)
+        summary, has_passed = fault_outcome.summary(), fault_outcome.foretold
     else:
-        outcome = demo(cloud, options.orders, options.seed)
-        right = outcome.equal
-    if options.summary:
-        options.summary.write_text(json.dumps(outcome.summary(), indent=2) + "\n")
-    return 0 if right else 1
+        outcome = run_demo(cloud, args.orders, args.seed)
+        summary, has_passed = outcome.summary(), outcome.is_equal
+    if args.summary:
+        args.summary.write_text(json.dumps(summary, indent=2) + "\n")
+    return 0 if has_passed else 1
 
 
 def _serve(cloud: Cloud) -> None:
-    """Let the cloud move in real time until the user interrupts."""
-    heading("serving until Ctrl-C; in another terminal, first:")
+    """Let the cloud tick in real time until Ctrl-C."""
+    print_heading("serving until Ctrl-C; run this first in another terminal:")
     print(shell_lines(cloud.endpoint), flush=True)
     while True:
         if not cloud.tick():
-            time.sleep(IDLE)
+            time.sleep(IDLE_SECONDS)
 
 
-def _options() -> argparse.Namespace:
+def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
-    parser.add_argument("--orders", type=_whole, default=400, metavar="N", help="default: 400")
     parser.add_argument(
-        "--seed", type=_whole, default=1, metavar="S", help="another one makes other orders"
+        "--orders",
+        type=_whole_number,
+        default=400,
+        metavar="N",
+        help="number of orders to write; default: 400",
     )
     parser.add_argument(
-        "--summary", type=_new_file, metavar="FILE", help="write the outcome as JSON"
+        "--seed",
+        type=_whole_number,
+        default=1,
+        metavar="S",
+        help="random seed for the generated orders",
     )
-    parser.add_argument("--serve", action="store_true", help="stay up when the story has ended")
-    parser.add_argument("--empty", action="store_true", help="only serve an empty account")
-    _add_nemesis(parser)
-    parser.add_argument("--port", type=_port, default=0, help="on loopback; default: any free one")
-    options = parser.parse_args()
-    if options.empty and options.nemesis is not None:
-        parser.error("--nemesis spoils a run of the chain, and --empty has none: leave one out")
+    parser.add_argument(
+        "--summary", type=_output_file, metavar="FILE", help="write the outcome as JSON"
+    )
+    parser.add_argument("--serve", action="store_true", help="keep serving after the demo")
+    parser.add_argument("--empty", action="store_true", help="serve an empty account, without demo")
+    _add_nemesis_arguments(parser)
+    parser.add_argument(
+        "--port", type=_port, default=0, help="port on loopback; default: any free port"
+    )
+    args = parser.parse_args()
+    if args.empty and args.nemesis is not None:
+        parser.error("--nemesis and --empty cannot be combined")
     if (region := os.environ.get("AWS_DEFAULT_REGION")) and not is_region(region):
         parser.error(f"AWS_DEFAULT_REGION: expected a region such as us-east-1, found {region!r}")
-    return options
+    return args
 
 
-def _add_nemesis(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("a nemesis", "lets go wrong what can go wrong on AWS")
+def _add_nemesis_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("fault injection", "simulate AWS failures")
     group.add_argument(
         "--nemesis",
-        type=_whole,
+        type=_whole_number,
         metavar="SEED",
-        help="throttle, delay, repeat, reorder, kill, time out: drawn from this seed",
+        help="throttle, delay, repeat, reorder, kill and time out, by this random seed",
     )
     group.add_argument(
         "--nemesis-rate",
-        type=_share,
+        type=_fault_rate,
         default=0.3,
         metavar="R",
-        help="share of the calls between the services that go wrong, of those that only read a "
-        "fifth of it; default: 0.3",
+        help="probability that a call fails (a fifth of that for read-only calls); default: 0.3",
     )
     group.add_argument(
         "--poison-rate",
-        type=_share,
+        type=_fault_rate,
         default=0.01,
         metavar="R",
-        help="share of the records that are spoilt, and of the items that grow too large for "
-        "Kinesis; default: 0.01; with 0 the lake must equal the table",
+        help="fraction of records to corrupt and of items to inflate beyond Kinesis's limit; "
+        "default: 0.01; with 0 the lake must equal the table",
     )
 
 
-def _whole(text: str) -> int:
+def _whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
     return int(text)
 
 
-def _share(text: str) -> float:
+def _fault_rate(text: str) -> float:
     try:
-        if 0 <= (share := float(text)) <= 0.5:
-            return share
+        rate = float(text)
     except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"expected a share of 0 to 0.5, found {text!r}")
+        rate = -1.0
+    if not 0 <= rate <= MAX_FAULT_RATE:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5, found {text!r}")
+    return rate
 
 
 def _port(text: str) -> int:
-    if (port := _whole(text)) > 65535:
-        raise argparse.ArgumentTypeError(f"expected at most 65535, found {text}")
+    if (port := _whole_number(text)) > MAX_PORT:
+        raise argparse.ArgumentTypeError(f"expected at most {MAX_PORT}, found {text}")
     return port
 
 
-def _new_file(text: str) -> Path:
+def _output_file(text: str) -> Path:
     path = Path(text)
     if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a file in a folder that exists, found {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a file in an existing folder, found {text!r}")
     return path
 
 

@@ -1,4 +1,4 @@
-"""The story that `python -m local` tells: build the chain, feed it, ask it, and prove it."""
+"""Demo of `python -m local`: builds the chain, feeds it, queries the lake and verifies it."""
 
 import json
 import shutil
@@ -17,18 +17,18 @@ from local.diagnostics import find_problems
 from local.services.iam import Iam
 
 PROJECT = Path(__file__).resolve().parent.parent
-VERIFIED = PROJECT / "build" / "verified.json"  # where the dashboard looks for the last verdict
-QUESTIONS = ("revenue_by_region", "status_funnel", "changes_per_hour")
-IDLE = 0.25  # seconds between two looks for work: a pipe polls its stream four times a second
+VERIFY_RESULT = PROJECT / "build" / "verified.json"  # The dashboard reads it from there.
+QUERIES = ("revenue_by_region", "status_funnel", "changes_per_hour")
+IDLE_SECONDS = 0.25  # A pipe polls its stream four times a second.
 
 
 class ScriptFailed(Exception):
-    """A script of the project ended with another status than 0; it has said why itself."""
+    """A script of the project ended with an exit status other than 0; it has printed why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run of the chain came to."""
+    """The result of one run of the chain."""
 
     orders: int
     seconds: float
@@ -36,14 +36,14 @@ class Outcome:
     verify: dict[str, object]
 
     @property
-    def equal(self) -> bool:
+    def is_equal(self) -> bool:
         """Whether the lake was proven to equal the table."""
         return bool(self.verify.get("equal"))
 
     @property
     def changes(self) -> int:
-        """How many changes the first hop took in."""
-        return changes(self.hops)
+        """The number of changes that the first hop received."""
+        return change_count(self.hops)
 
     def summary(self) -> dict[str, object]:
         """Return the outcome as the JSON that `--summary` writes."""
@@ -66,108 +66,109 @@ class Outcome:
         }
 
 
-def demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
-    """Build the chain, write orders through it, ask three questions, and prove the lake right."""
-    heading("setup: the scripts that build it on AWS, unchanged")
-    run(cloud, "setup")
-    heading("orders")
-    started = time.monotonic()
+def run_demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
+    """Build the chain, write orders through it, run three queries and verify the lake."""
+    print_heading("setup: the same scripts as on AWS")
+    run_script(cloud, "setup")
+    print_heading("orders")
+    started_at = time.monotonic()
     write_orders(cloud, orders, seed)
     cloud.run_until_idle()
-    seconds = time.monotonic() - started
-    hops = told_hops(cloud)
-    print(pace(cloud, hops, seconds))
-    for trouble in find_problems(cloud):
-        print(f"trouble: {trouble}")
-    heading("the crawler")
-    run(cloud, "setup/10_glue.py", "--crawl")
-    for question in QUESTIONS:
-        heading(f"Athena: {question}")
-        run(cloud, "-m", "analytics.run", question)
-    heading("proof")
-    outcome = Outcome(orders, seconds, hops, verdict(cloud))
-    heading("dashboard")
-    run(cloud, "-m", "analytics.dashboard")
+    seconds = time.monotonic() - started_at
+    hops = print_hop_counts(cloud)
+    print(throughput_line(cloud, hops, seconds))
+    for problem in find_problems(cloud):
+        print(f"problem: {problem}")
+    print_heading("crawler")
+    run_script(cloud, "setup/10_glue.py", "--crawl")
+    for query in QUERIES:
+        print_heading(f"Athena: {query}")
+        run_script(cloud, "-m", "analytics.run", query)
+    print_heading("proof")
+    outcome = Outcome(orders, seconds, hops, verify_lake(cloud))
+    print_heading("dashboard")
+    run_script(cloud, "-m", "analytics.dashboard")
     return outcome
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
-    """Let the generator write the lives of orders while the cloud moves."""
-    run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
+    """Run the generator, which writes the history of each order, while the cloud ticks."""
+    run_script(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
 
 
-def told_hops(cloud: Cloud) -> tuple[HopCount, ...]:
-    """Return what each hop took in, delivered and failed, and print it."""
-    heading("the chain, hop by hop")
+def print_hop_counts(cloud: Cloud) -> tuple[HopCount, ...]:
+    """Print the record counts of each hop, and return them."""
+    print_heading("the chain, hop by hop")
     hops = tuple(hop for service in cloud.services for hop in service.counts())
     print(hop_table(hops))
     return hops
 
 
-def heading(text: str) -> None:
-    """Print the title of the part of the story that comes next."""
+def print_heading(text: str) -> None:
+    """Print a section heading, in bold on a terminal."""
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def run(cloud: Cloud, *command: str) -> None:
-    """Run one of the project's scripts to its end while the cloud moves; it must not fail."""
-    if status := exit_status(cloud, *command):
-        told = f"python {' '.join(command)} ended with status {status}"
-        raise ScriptFailed("\n".join([told, *cloud.service(Iam).denials()]))
+def run_script(cloud: Cloud, *command: str) -> None:
+    """Run a script of the project while the cloud ticks; raise ScriptFailed if it fails."""
+    if status := call_script(cloud, *command):
+        message = f"python {' '.join(command)} failed with exit status {status}"
+        raise ScriptFailed("\n".join([message, *cloud.service(Iam).denials()]))
 
 
-def exit_status(cloud: Cloud, *command: str) -> int:
-    """Run one of the project's scripts while the cloud moves, and return how it ended."""
+def call_script(cloud: Cloud, *command: str) -> int:
+    """Run a script of the project while the cloud ticks, and return its exit status."""
     script = subprocess.Popen([sys.executable, *command], cwd=PROJECT)
     try:
         while script.poll() is None:
             if not cloud.tick():
                 with suppress(subprocess.TimeoutExpired):
-                    script.wait(IDLE)
+                    script.wait(IDLE_SECONDS)
     finally:
         script.terminate()
         script.wait()
     return script.returncode
 
 
-def verdict(cloud: Cloud) -> dict[str, object]:
-    """Return what operations.verify found, which it also prints."""
+def verify_lake(cloud: Cloud) -> dict[str, object]:
+    """Run operations.verify, which prints its result, and return that result."""
     with tempfile.TemporaryDirectory() as folder:
-        found = Path(folder, "verdict.json")
-        # The chain is at rest: what the lake lacks now, no wait would bring.
-        verify = ("-m", "operations.verify", "--wait", "0", "--json", str(found))
-        status = exit_status(cloud, *verify)
-        if not found.exists():
-            raise ScriptFailed(f"operations.verify ended with status {status}")
-        VERIFIED.parent.mkdir(exist_ok=True)
-        shutil.copyfile(found, VERIFIED)
-        return json.loads(found.read_text())
+        file = Path(folder, "verify.json")
+        # The chain is idle, so waiting for in-flight changes is pointless.
+        command = ("-m", "operations.verify", "--wait", "0", "--json", str(file))
+        status = call_script(cloud, *command)
+        if not file.exists():
+            raise ScriptFailed(f"operations.verify failed with exit status {status}")
+        VERIFY_RESULT.parent.mkdir(exist_ok=True)
+        shutil.copyfile(file, VERIFY_RESULT)
+        result: dict[str, object] = json.loads(file.read_text())
+        return result
 
 
-def changes(hops: tuple[HopCount, ...]) -> int:
-    """Return how many changes the first hop took in."""
+def change_count(hops: tuple[HopCount, ...]) -> int:
+    """Return the number of changes that the first hop received."""
     return hops[0].received if hops else 0
 
 
 def hop_table(hops: tuple[HopCount, ...]) -> str:
-    """Return what each hop took in, delivered and failed, a line each.
+    """Return a table of record counts, one line per hop.
 
-    Where a part was restarted, a hop's line tells too what that made it forget, and how much
-    more it took in than the hop before it knows to have delivered: what came again.
+    After restarts it has two more columns: the records that a restart lost from memory, and the
+    duplicates, which a hop received beyond what the hop before it delivered.
     """
-    rows = [("hop", "in", "delivered", "failed", "forgotten", "again")]
-    sent = [hop.delivered for hop in hops]
-    for hop, before in zip(hops, [None, *sent], strict=False):
-        again = 0 if before is None else max(0, hop.received - before)
-        counts = (hop.received, hop.delivered, hop.failed, hop.lost_on_restart, again)
+    rows: list[tuple[str, ...]] = [("hop", "received", "delivered", "failed", "lost", "duplicates")]
+    delivered_before = [None, *(hop.delivered for hop in hops)]
+    for hop, delivered in zip(hops, delivered_before, strict=False):
+        duplicates = 0 if delivered is None else max(0, hop.received - delivered)
+        counts = (hop.received, hop.delivered, hop.failed, hop.lost_on_restart, duplicates)
         rows.append((hop.hop, *map(str, counts)))
     if all(row[4:] == ("0", "0") for row in rows[1:]):
-        rows = [row[:4] for row in rows]
-    return aligned(rows)
+        return format_table([row[:4] for row in rows])
+    return format_table(rows)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table's rows as text, all columns but the first flush right."""
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return a table as text, with all columns but the first right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
@@ -178,10 +179,11 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def pace(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
-    """Return how fast the changes went from the generator into the lake, and what was slowest."""
-    service, spent = max(cloud.seconds.items(), key=lambda item: item[1])
+def throughput_line(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
+    """Return how fast the changes reached the lake, and the service that took longest."""
+    changes = change_count(hops)
+    slowest, spent = max(cloud.seconds_by_service.items(), key=lambda item: item[1])
     return (
-        f"{changes(hops)} changes in {seconds:.1f} s: {changes(hops) / seconds:.0f} changes/s; "
-        f"most of it, {spent:.1f} s, in {service}"
+        f"{changes} changes in {seconds:.1f} s: {changes / seconds:.0f} changes/s; "
+        f"slowest: {slowest}, {spent:.1f} s"
     )

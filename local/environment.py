@@ -1,4 +1,4 @@
-"""The environment in which every AWS client finds the laptop cloud."""
+"""Environment variables that point every AWS client at the laptop cloud."""
 
 import os
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from local.core.server import HOST
 
 REGION = "us-east-1"
 
-# What would lead a client elsewhere: to the user's own account, or past the endpoint.
-MISLEADING = (
+# These would point a client at the user's own account, or past the endpoint.
+CONFLICTING_VARIABLES = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_REGION",
@@ -36,13 +36,13 @@ def is_region(name: str) -> bool:
     )
 
 
-def exports(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that lead a client to this cloud and to nowhere else.
+def client_environment(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that point a client at this cloud only.
 
-    A region and the endpoints of single services (`AWS_ENDPOINT_URL_DYNAMODB`, …) that are set
-    already stay as they are; the user's own credentials and configuration files are not read.
+    An inherited region and the endpoints of single services (`AWS_ENDPOINT_URL_DYNAMODB`, …) are
+    kept; the user's own credentials and configuration files are not read.
     """
-    unproxied = _unproxied(inherited)
+    no_proxy = _no_proxy(inherited)
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "local",
@@ -51,27 +51,27 @@ def exports(endpoint: str, inherited: Mapping[str, str]) -> dict[str, str]:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": unproxied,
-        "no_proxy": unproxied,  # Of the two spellings clients prefer this one.
+        "NO_PROXY": no_proxy,
+        "no_proxy": no_proxy,  # Clients prefer this spelling.
     }
 
 
-def _unproxied(inherited: Mapping[str, str]) -> str:
-    """Return the hosts that are asked without a proxy, by either spelling, this one included."""
-    given = ",".join(inherited.get(name, "") for name in ("NO_PROXY", "no_proxy"))
-    hosts = dict.fromkeys(host.strip() for host in f"{given},{HOST}".split(","))
+def _no_proxy(inherited: Mapping[str, str]) -> str:
+    """Return the hosts to reach without a proxy, from either spelling, and this one."""
+    listed = ",".join(inherited.get(name, "") for name in ("NO_PROXY", "no_proxy"))
+    hosts = dict.fromkeys(host.strip() for host in f"{listed},{HOST}".split(","))
     return "*" if "*" in hosts else ",".join(filter(None, hosts))
 
 
-def enter(endpoint: str) -> None:
-    """Make this process, and those that it starts, clients of the cloud at `endpoint`."""
-    for name in MISLEADING:
+def use_cloud(endpoint: str) -> None:
+    """Make this process and its children clients of the cloud at `endpoint`."""
+    for name in CONFLICTING_VARIABLES:
         os.environ.pop(name, None)
-    os.environ.update(exports(endpoint, os.environ))
+    os.environ.update(client_environment(endpoint, os.environ))
 
 
 def shell_lines(endpoint: str) -> str:
-    """Return the lines that do the same to another terminal's shell."""
-    wanted = exports(endpoint, os.environ)
-    lines = [f"export {name}={quote(value)}" for name, value in wanted.items()]
-    return "\n".join([f"unset {' '.join(MISLEADING)}", *lines])
+    """Return the shell commands that do the same in another terminal."""
+    variables = client_environment(endpoint, os.environ)
+    lines = [f"export {name}={quote(value)}" for name, value in variables.items()]
+    return "\n".join([f"unset {' '.join(CONFLICTING_VARIABLES)}", *lines])

@@ -1,18 +1,18 @@
-"""Time as the moving parts see it: the real one, plus what the demo has skipped."""
+"""Time as the services see it: real time, plus what the demo has skipped."""
 
 import time
 
 
 class Clock:
-    """Seconds since 1970; `advance` skips a wait that nobody wants to sit through."""
+    """Seconds since 1970; `advance` skips waiting times."""
 
     def __init__(self) -> None:
-        self._skipped = 0.0
+        self._skipped_seconds = 0.0
 
     def now(self) -> float:
-        """Return the present, in seconds since 1970."""
-        return time.time() + self._skipped
+        """Return the current time in seconds since 1970."""
+        return time.time() + self._skipped_seconds
 
     def advance(self, seconds: float) -> None:
-        """Let the given seconds pass at once."""
-        self._skipped += max(0.0, seconds)
+        """Skip the given seconds; time never goes back."""
+        self._skipped_seconds += max(0.0, seconds)

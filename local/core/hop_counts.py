@@ -1,13 +1,13 @@
-"""What a hop of the chain took in and gave on, for the demo's table."""
+"""Record counts of one hop of the chain, for the demo's table."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class HopCount:
-    """One hop's records so far; at rest, `came_in == went_out + failed + forgotten`.
+    """The records of one hop so far.
 
-    `forgotten` are those that a restart lost from memory: the hop takes them in again.
+    `lost_on_restart` counts those that a restart lost from memory: the hop receives them again.
     """
 
     hop: str
@@ -18,5 +18,5 @@ class HopCount:
 
     @property
     def is_balanced(self) -> bool:
-        """Whether each record that came in is accounted for; so it is when the chain is at rest."""
+        """Whether each received record is accounted for, as it must be when the chain is idle."""
         return self.received == self.delivered + self.failed + self.lost_on_restart

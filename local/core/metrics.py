@@ -1,12 +1,20 @@
-"""Metrics of the services themselves, where CloudWatch's readers look for them."""
+"""CloudWatch metrics that the services publish about themselves."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-UNITS = {
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from types_boto3_cloudwatch.client import CloudWatchClient
+    from types_boto3_cloudwatch.literals import StandardUnitType
+    from types_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+
+UNITS: Mapping[str, StandardUnitType] = {
     "Duration": "Milliseconds",
     "DeliveryToS3.DataFreshness": "Seconds",
     "GetRecords.IteratorAgeMilliseconds": "Milliseconds",
@@ -14,22 +22,25 @@ UNITS = {
 
 
 def put_metrics(
-    cloudwatch: Any, namespace: str, of: tuple[str, str], values: Mapping[str, float]
+    cloudwatch: CloudWatchClient,
+    namespace: str,
+    dimension: tuple[str, str],
+    values: Mapping[str, float],
 ) -> None:
-    """Note each value, for the one thing that the dimension `of` (its name and value) means.
+    """Publish each value under one dimension, given as its name and value.
 
-    The real service keeps the namespaces `AWS/…` to itself; moto takes them. A metric that
-    cannot be noted stops nothing, as on AWS.
+    AWS reserves the namespaces `AWS/…` for its services; moto accepts them. A service goes on
+    if its metrics cannot be published, as on AWS.
     """
-    dimensions = [{"Name": of[0], "Value": of[1]}]
-    data = [
+    name, value = dimension
+    data: list[MetricDatumTypeDef] = [
         {
-            "MetricName": name,
-            "Value": value,
-            "Unit": UNITS.get(name, "Count"),
-            "Dimensions": dimensions,
+            "MetricName": metric,
+            "Value": measurement,
+            "Unit": UNITS.get(metric, "Count"),
+            "Dimensions": [{"Name": name, "Value": value}],
         }
-        for name, value in values.items()
+        for metric, measurement in values.items()
     ]
     with suppress(BotoCoreError, ClientError):
         cloudwatch.put_metric_data(Namespace=namespace, MetricData=data)

@@ -1,4 +1,4 @@
-"""A request to the laptop cloud's API, and the response to it."""
+"""Requests to the laptop cloud's API, and its responses and errors."""
 
 import json
 from collections.abc import Mapping
@@ -21,13 +21,14 @@ class ApiRequest:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The decoded JSON body; an empty body has no parameters."""
-        return json.loads(self.body) if self.body else {}
+        """The decoded JSON body; {} if it is empty."""
+        params: dict[str, Any] = json.loads(self.body) if self.body else {}
+        return params
 
 
 @dataclass(frozen=True, slots=True)
 class ApiResponse:
-    """A response as it goes over the wire."""
+    """A response of the API: body, status and headers."""
 
     body: bytes = b""
     status: int = 200
@@ -35,12 +36,13 @@ class ApiResponse:
 
     @property
     def payload(self) -> dict[str, Any]:
-        """The decoded JSON body; an empty body has no members."""
-        return json.loads(self.body) if self.body else {}
+        """The decoded JSON body; {} if it is empty."""
+        payload: dict[str, Any] = json.loads(self.body) if self.body else {}
+        return payload
 
 
 def json_response(payload: Mapping[str, Any], status: int = 200) -> ApiResponse:
-    """Return a JSON response; AWS's JSON protocols write times as epoch seconds."""
+    """Return a JSON response."""
     return ApiResponse(json.dumps(payload).encode(), status)
 
 
@@ -55,7 +57,7 @@ class AwsError(Exception):
 
 
 def error_response(error: AwsError) -> ApiResponse:
-    """Return the error in a form that clients of both AWS JSON protocols understand."""
+    """Return an error response that clients of both AWS JSON protocols understand."""
     body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
     headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code))
     return ApiResponse(body.encode(), error.status, headers)

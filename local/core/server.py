@@ -1,4 +1,6 @@
-"""The laptop cloud: moto on loopback, the layer in front of it, and the parts that move."""
+"""The laptop cloud's server: moto on loopback, with our own services in front of it."""
+
+from __future__ import annotations
 
 import io
 import os
@@ -6,10 +8,9 @@ import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from functools import cache
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
 import boto3
@@ -19,15 +20,22 @@ from werkzeug.serving import make_server
 
 from local.core.clock import Clock
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
-from local.core.service import Service
 
-ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # As moto itself has it.
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from local.core.service import Service
+
+ACCOUNT = os.environ.get("MOTO_ACCOUNT_ID", "123456789012")  # moto's own default.
 HOST = "127.0.0.1"
-# A part retries by the clock and never sleeps; a function may take 15 minutes to answer.
-AT_ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=930)
+# Services retry by the clock and never sleep; a function may run for 15 minutes.
+NO_RETRIES = Config(retries={"total_max_attempts": 1}, read_timeout=930)
+POLL_SECONDS = 0.02  # `close` waits at most this long.
 
+# No web page may talk to this server. The flag is moto's, imported into this module.
+werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # not re-exported
 
-werkzeug_app.DISABLE_GLOBAL_CORS = True  # No web page may talk to this server.
+ServiceType = TypeVar("ServiceType", bound="Service")
 
 
 class QuietHandler(werkzeug_app.MotoRequestHandler):
@@ -37,122 +45,124 @@ class QuietHandler(werkzeug_app.MotoRequestHandler):
         """Log nothing."""
 
 
-class Moto(werkzeug_app.DomainDispatcherApplication):
-    """moto, remembering which backend a host means: finding it out anew is 40 % of a call."""
+class CachingDispatcher(werkzeug_app.DomainDispatcherApplication):
+    """moto's dispatcher with a cache of backends by host: the lookup takes 40 % of a call."""
 
     get_backend_for_host = cache(werkzeug_app.DomainDispatcherApplication.get_backend_for_host)
 
 
 class Cloud:
-    """AWS on a laptop: an endpoint on loopback, and parts that work whenever they are stepped."""
+    """AWS on a laptop: an endpoint on loopback, and services that work in ticks."""
 
     def __init__(self, service_types: Iterable[type[Service]], port: int = 0) -> None:
         self.clock = Clock()
         self.region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._moto = Moto(werkzeug_app.create_backend_app)
-        self._stepping = threading.Lock()
-        self._making_clients = threading.RLock()
+        self._moto = CachingDispatcher(werkzeug_app.create_backend_app)
+        self._tick_lock = threading.Lock()
+        self._clients_lock = threading.RLock()
         self._clients: dict[tuple[str, str, str, str], Any] = {}
-        self.seconds: dict[str, float] = defaultdict(float)
+        self.seconds_by_service: dict[str, float] = defaultdict(float)
         self._server = make_server(
             HOST, port, self._respond, threaded=True, request_handler=QuietHandler
         )
         self.endpoint = f"http://{HOST}:{self._server.server_port}"
         self.services = tuple(service_type(self) for service_type in service_types)
-        serving = {"poll_interval": 0.02}  # seconds that `close` waits at most
-        self._serving = threading.Thread(
-            target=self._server.serve_forever, kwargs=serving, daemon=True
+        self._server_thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
         )
-        self._serving.start()
+        self._server_thread.start()
 
     def client(self, service: str, role: str = "", principal: str = "", source: str = "") -> Any:
-        """Return a boto3 client that finds its endpoint as any user's does.
+        """Return a boto3 client that finds its endpoint as every user's client does.
 
-        With `role` (its ARN), each of its calls is refused as AWS would refuse `principal`, the
-        service that assumed the role on behalf of `source`, a resource of its own.
+        With `role` (its ARN), the client acts as `principal`, a service that has assumed the role
+        on behalf of `source`, the ARN of its resource: AWS's permission checks apply.
         """
-        wanted = (service, role, principal, source)
-        with self._making_clients:
-            if wanted not in self._clients:
-                self._clients[wanted] = self._new_client(*wanted)
-            return self._clients[wanted]
+        key = (service, role, principal, source)
+        with self._clients_lock:
+            if key not in self._clients:
+                self._clients[key] = self._create_client(*key)
+            return self._clients[key]
 
-    def _new_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
-        client = boto3.client(service_name, config=AT_ONCE)
+    def _create_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
+        client = boto3.client(service_name, config=NO_RETRIES)  # type: ignore[call-overload]  # any
         if role:
             context = {"aws:SourceArn": source} if source else {}
             for service in self.services:
                 service.guard_client(client, role, principal, context)
         return client
 
-    def service(self, service_type: type[Service]) -> Any:
-        """Return the one part of that type."""
+    def service(self, service_type: type[ServiceType]) -> ServiceType:
+        """Return this cloud's service of the given type."""
         return next(service for service in self.services if isinstance(service, service_type))
 
     def tick(self) -> bool:
-        """Let each part work once, and return whether any found work."""
-        with self._stepping:
+        """Let each service work once, and return whether any had work."""
+        with self._tick_lock:
             worked = [self._timed_tick(service) for service in self.services]
         return any(worked)
 
     def _timed_tick(self, service: Service) -> bool:
-        started = time.perf_counter()
+        started_at = time.perf_counter()
         worked = service.tick()
-        self.seconds[type(service).__name__] += time.perf_counter() - started
+        self.seconds_by_service[type(service).__name__] += time.perf_counter() - started_at
         return worked
 
     def run_until_idle(self) -> None:
-        """Step until nothing moves, skipping the waits for buffers and time-outs."""
+        """Tick until no work is left, skipping the waits for buffers and timeouts."""
         while True:
             while self.tick():
                 pass
-            wait = self._wait()
+            wait = self._seconds_until_due()
             if wait is None:
                 return
-            if wait <= 0 and not self.tick() and (self._wait() or 1) <= 0:
-                raise RuntimeError("a part says that work is due, but does none")
+            if wait <= 0 and not self.tick() and (self._seconds_until_due() or 1) <= 0:
+                raise RuntimeError("a service reports work due but makes no progress")
             self.clock.advance(wait)
 
-    def _wait(self) -> float | None:
-        """Return in how many seconds work falls due; None if no part waits for time to pass."""
-        due = [at for service in self.services if (at := service.next_due_at()) is not None]
-        return min(due) - self.clock.now() if due else None
+    def _seconds_until_due(self) -> float | None:
+        """Return the seconds until the next work falls due; None if no work waits for time."""
+        times = [service.next_due_at() for service in self.services]
+        due_times = [due_at for due_at in times if due_at is not None]
+        return min(due_times) - self.clock.now() if due_times else None
 
     def close(self) -> None:
-        """Stop answering, and let each part end what it started."""
+        """Stop the server and close the services."""
         self._server.shutdown()
-        self._serving.join()  # It closes the socket, after `shutdown` has returned.
+        self._server_thread.join()  # The thread closes the socket after `shutdown` has returned.
         for service in self.services:
             service.close()
 
     def forward_to_moto(self, request: ApiRequest, body: bytes | None = None) -> ApiResponse:
-        """Return moto's answer to a call, or to the same call with another body."""
+        """Return moto's response to a call, or to the same call with another body."""
         content = request.body if body is None else body
         environ = dict(request.environ)
         environ["wsgi.input"] = io.BytesIO(content)
         environ["CONTENT_LENGTH"] = str(len(content))
-        started: list[Any] = []
-        chunks = self._moto(
-            environ, lambda status, headers, _=None: started.append((status, headers))
-        )
-        body = b"".join(chunks)
-        status, headers = started[0]
+        status_lines: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            status_lines.append((status, headers))
+
+        response_body = b"".join(self._moto(environ, start_response))
+        status, headers = status_lines[0]
         kept = tuple(header for header in headers if header[0].lower() != "content-length")
-        return ApiResponse(body, int(status.split()[0]), kept)
+        return ApiResponse(response_body, int(status.split()[0]), kept)
 
     def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve one request: by the part it belongs to, else by moto."""
+        """Serve one request by the service that it is signed for, else by moto."""
         scope, region = _credential_scope(environ)
         services = [service for service in self.services if scope in service.credential_scopes]
         if not services or (scope == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
-            return self._moto(environ, start_response)
+            moto_body: Iterable[bytes] = self._moto(environ, start_response)
+            return moto_body
         request = _api_request(scope, region, environ)
-        response = self._response(request, services)
+        response = self._handle(request, services)
         headers = [*response.headers, ("Content-Length", str(len(response.body)))]
         start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
         return [response.body]
 
-    def _response(self, request: ApiRequest, services: list[Service]) -> ApiResponse:
+    def _handle(self, request: ApiRequest, services: list[Service]) -> ApiResponse:
         try:
             for service in services:
                 if (response := service.handle(request)) is not None:
@@ -163,9 +173,9 @@ class Cloud:
 
 
 def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
-    """Return the service and region a request was signed for; unsigned means S3."""
-    signed = environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", ""))
-    scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request", signed)
+    """Return the service and region that a request is signed for; unsigned means S3."""
+    signature = environ.get("HTTP_AUTHORIZATION", "") or unquote(environ.get("QUERY_STRING", ""))
+    scope = re.search(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request", signature)
     return (scope[2].lower(), scope[1]) if scope else ("s3", "")
 
 

@@ -1,4 +1,4 @@
-"""What every moving part of the laptop cloud is: answers to API calls, and steps of work."""
+"""Base class of the laptop cloud's services: they answer API calls and do work in ticks."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class Service:
-    """One managed service: it answers the calls that moto cannot, and works when it is stepped.
+    """One managed service.
 
-    `answer` runs on the server's threads, `step` on one thread at a time. A step calls AWS's API
-    over loopback, so it must not hold a lock that an answer waits for.
+    `handle` runs on the server's threads, `tick` on one thread at a time. A tick calls AWS's API
+    over loopback, so it must not hold a lock that `handle` waits for.
     """
 
     credential_scopes: ClassVar[tuple[str, ...]] = ()
-    """The credential scopes whose calls pass by this part."""
+    """The credential scopes whose calls `handle` receives."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call, or None to let moto answer; raise AwsError to refuse."""
+        """Return the response to a call, or None to leave it to moto; raise AwsError to reject."""
         return None
 
     def guard_client(
@@ -35,19 +35,19 @@ class Service:
         """Deny each call of `client` that `principal`, acting as `role`, may not make."""
 
     def tick(self) -> bool:
-        """Do a bounded piece of the work that is due now, and return whether there was any."""
+        """Do a bounded piece of the work that is due, and return whether there was any."""
         return False
 
     def next_due_at(self) -> float | None:
-        """Return when work falls due that is only a matter of time, or None."""
+        """Return the time at which more work falls due, or None if no work waits for time."""
         return None
 
     def counts(self) -> list[HopCount]:
-        """Return what this part took in, delivered and failed so far, hop by hop."""
+        """Return the record counts of this service's hops."""
         return []
 
     def restart(self) -> None:
-        """Go on as if killed at this moment: what is not remembered durably is forgotten."""
+        """Continue as if just killed and started: lose everything that is kept only in memory."""
 
     def close(self) -> None:
-        """Let go of what outlives the process's memory: child processes and files."""
+        """Release child processes, files and monkeypatches."""

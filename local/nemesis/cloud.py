@@ -24,8 +24,8 @@ class UnkindCloud(Cloud):
         worked = super().tick()
         return worked or self.nemesis.counts.total() > wrong
 
-    def _new_client(self, service: str, role: str, principal: str, source: str) -> Any:
-        client = super()._new_client(service, role, principal, source)
+    def _create_client(self, service: str, role: str, principal: str, source: str) -> Any:
+        client = super()._create_client(service, role, principal, source)
         if role:
             self.nemesis.watch(client, self)
         return client

@@ -6,13 +6,24 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from local.demo import Outcome, aligned, heading, run, told_hops, verdict, write_orders
+from local.demo import (
+    Outcome,
+    format_table,
+    print_heading,
+    print_hop_counts,
+    run_script,
+    verify_lake,
+    write_orders,
+)
 from local.diagnostics import find_problems
 from local.nemesis.cloud import UnkindCloud
 from local.nemesis.poison import key_in
 from local.nemesis.retained_records import buried_keys, kept_records
 
-LEGEND = "forgotten: in memory when a part was killed, so read again; again: more than was sent"
+LEGEND = (
+    "lost: in memory when a service was killed, re-read afterwards; "
+    "duplicates: received more than once"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +68,10 @@ class Ordeal:
         hops = self.outcome.hops
         for hop in hops:
             if not hop.is_balanced:
-                yield f"{hop.hop} took in other than it delivered, failed and forgot: {hop}"
+                yield f"{hop.hop} received other than it delivered, failed and lost: {hop}"
         for before, hop in pairwise(hops):
             if hop.received < before.delivered:
-                yield f"{hop.hop} took in less than {before.hop} delivered: {before}, {hop}"
+                yield f"{hop.hop} received less than {before.hop} delivered: {before}, {hop}"
 
     def summary(self) -> dict[str, object]:
         """Return the outcome as the JSON that `--summary` writes."""
@@ -76,14 +87,14 @@ class Ordeal:
 
 def ordeal(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
     """Build the chain, write orders through it while calls go wrong, and judge what came of it."""
-    heading("setup: the scripts that build it on AWS, unchanged")
-    run(cloud, "setup")
+    print_heading("setup: the same scripts as on AWS")
+    run_script(cloud, "setup")
     return trial(cloud, orders, seed)
 
 
 def trial(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
     """Write orders through a chain that stands while calls go wrong, and judge what came of it."""
-    heading("orders, and a nemesis")
+    print_heading("orders, with injected faults")
     started = time.monotonic()
     with cloud.nemesis.awake():
         write_orders(cloud, orders, seed)
@@ -91,15 +102,15 @@ def trial(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
         cloud.run_until_idle()
     cloud.run_until_idle()  # What a refused call left lying moves on.
     seconds = time.monotonic() - started
-    hops = told_hops(cloud)
+    hops = print_hop_counts(cloud)
     if any(hop.lost_on_restart for hop in hops):
         print(LEGEND)
-    heading("what the nemesis did")
+    print_heading("injected faults")
     print(_injections(cloud.nemesis.injected()))
-    for trouble in find_problems(cloud):
-        print(f"trouble: {trouble}")
-    heading("proof")
-    found = _found(cloud, Outcome(orders, seconds, hops, verdict(cloud)))
+    for problem in find_problems(cloud):
+        print(f"problem: {problem}")
+    print_heading("proof")
+    found = _found(cloud, Outcome(orders, seconds, hops, verify_lake(cloud)))
     print("\n".join(_judgement(found)))
     return found
 
@@ -118,7 +129,7 @@ def _found(cloud: UnkindCloud, outcome: Outcome) -> Ordeal:
 
 
 def _injections(injected: Mapping[str, int]) -> str:
-    return aligned([("injected", "times"), *((kind, str(n)) for kind, n in injected.items())])
+    return format_table([("injected", "times"), *((kind, str(n)) for kind, n in injected.items())])
 
 
 def _judgement(found: Ordeal) -> Iterator[str]:

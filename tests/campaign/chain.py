@@ -16,7 +16,7 @@ import boto3
 from analytics import athena
 from local.core.hop_counts import HopCount
 from local.core.service import Service
-from local.demo import run
+from local.demo import run_script
 from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
@@ -29,10 +29,10 @@ from setup import names
 from tests.campaign.evidence import letters, object_keys, queue_url
 from tests.campaign.interruptions import Reaper, UnsteadyCloud
 from tests.campaign.storm import Storm
-from tests.support.laptop_cloud import aws, laptop, zipped
+from tests.support.laptop_cloud import aws, laptop, zip_code
 from tests.support.setup_fixture import clear_location
 
-RAISING = zipped(
+RAISING = zip_code(
     "def lambda_handler(event, context):\n    raise ValueError\n", "lambda_function.py"
 )
 Main = Callable[[Sequence[str]], int]
@@ -123,7 +123,7 @@ class Chain:
 
     def break_function(self) -> None:
         """Let the function raise on each batch."""
-        code = zipped(RAISING, "lambda_function.py")
+        code = zip_code(RAISING, "lambda_function.py")
         aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
 
     def recreate_pipe(self) -> None:
@@ -219,9 +219,9 @@ class Chain:
 @contextmanager
 def a_chain() -> Iterator[Chain]:
     """Yield a chain on a cloud of its own."""
-    with laptop(Storm, *SERVICES, cloud_of=UnsteadyCloud) as cloud:
+    with laptop(Storm, *SERVICES, create_cloud=UnsteadyCloud) as cloud:
         clear_location()
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         impatient = patch.object(athena, "FIRST_PAUSE", 0.01)
         with impatient, patch.object(boto3, "client", remembered(boto3.client)):
             yield Chain(cloud)

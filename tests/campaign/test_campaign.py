@@ -21,7 +21,7 @@ from tests.campaign.evidence import object_keys
 from tests.campaign.life import Life, text_of
 from tests.campaign.machine import campaigns_on
 from tests.campaign.storm import PUT
-from tests.support.laptop_cloud import aws, zipped
+from tests.support.laptop_cloud import aws, zip_code
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEEDS, CAMPAIGNS, LENGTH = (range(1, 21), EACH, STEPS) if THOROUGH else ([20261126], 2, 6)
@@ -75,7 +75,7 @@ def held_by_a_firehose_that_is_deleted(life: Life, change: Callable[[], None]) -
 
 def dropped_by_the_function(life: Life, change: Callable[[], None]) -> None:
     """The function drops the change."""
-    code = zipped(DROPPING, "lambda_function.py")
+    code = zip_code(DROPPING, "lambda_function.py")
     aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
     change()
     life.chain.run_until_idle()

@@ -10,7 +10,7 @@ import pytest
 
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
 from setup import names
@@ -25,7 +25,7 @@ from tests.support.whole_chain import kept_originals, raising_function, verified
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain and written sixty orders."""
     with laptop(*SERVICES) as cloud:
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         write_orders(cloud, orders=60, seed=7)
         yield cloud
         assert validators.faults(evidence()) == []  # Whatever the tests did, nothing is lost.
@@ -92,7 +92,7 @@ def test_a_stopped_pipe_is_named_and_loses_nothing(chain: Cloud) -> None:
     write_orders(chain, orders=5, seed=9)
     assert any(names.PIPE in trouble and "STOPPED" in trouble for trouble in find_problems(chain))
     assert verified()[0] == 1
-    run(chain, "setup/08_start_pipe.py")
+    run_script(chain, "setup/08_start_pipe.py")
     chain.run_until_idle()
     assert verified()[0] == 0
 

@@ -1,4 +1,4 @@
-"""The demo: it proves the lake or says what is wrong, and other servers may hold its table."""
+"""The demo of `python -m local`: its proof, its failures, and servers of other processes."""
 
 import json
 import os
@@ -26,16 +26,16 @@ from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
 from tests.support.whole_chain import verified, write_orders
 
-ANYBODY = {
+ANY_CREDENTIALS = {
     "region_name": "us-east-1",
     "aws_access_key_id": "local",
     "aws_secret_access_key": "local",
 }
 
 
-def test_the_demo_ends_by_proving_the_lake(tmp_path: Path) -> None:
+def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
-    done = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-m", "local", "--orders", "30", "--summary", str(summary)],
         cwd=PROJECT,
         stdout=subprocess.PIPE,
@@ -43,62 +43,62 @@ def test_the_demo_ends_by_proving_the_lake(tmp_path: Path) -> None:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stdout
+    assert run.returncode == 0, run.stdout
     outcome = json.loads(summary.read_text())
     assert outcome["verify"]["equal"]
     assert {hop["in"] - hop["out"] - hop["failed"] for hop in outcome["hops"]} == {0}
     orders = outcome["verify"]["table"]
-    assert f"lake equals table: {orders} items" in done.stdout
+    assert f"lake equals table: {orders} items" in run.stdout
     dashboard = PROJECT / "dashboard.html"
-    assert f"dashboard: {dashboard}" in done.stdout
+    assert f"dashboard: {dashboard}" in run.stdout
     assert f'"state":"equal","table":{orders},"lake":{orders}' in dashboard.read_text("utf-8")
 
 
-def test_the_demo_says_what_is_wrong_and_fails(
+def test_the_demo_reports_problems_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     copy, summary = tmp_path / "copy", tmp_path / "summary.json"
     shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(".*", "tests"))
-    raising = "def lambda_handler(event, context):\n    raise ValueError\n"
-    (copy / "lambda_function.py").write_text(raising)
+    code = "def lambda_handler(event, context):\n    raise ValueError\n"
+    (copy / "lambda_function.py").write_text(code)
     monkeypatch.setattr(demo, "PROJECT", copy)
-    monkeypatch.setattr(demo, "VERIFIED", copy / "verified.json")
-    monkeypatch.setattr(demo, "QUESTIONS", ())
+    monkeypatch.setattr(demo, "VERIFY_RESULT", copy / "verified.json")
+    monkeypatch.setattr(demo, "QUERIES", ())
     monkeypatch.setattr(sys, "argv", ["local", "--orders", "5", "--summary", str(summary)])
     with laptop():
         assert command.main() == 1
-    said = capfd.readouterr().out
-    assert "Lambda.FunctionError" in said
-    assert "lake differs from table: 5 missing" in said
+    output = capfd.readouterr().out
+    assert "Lambda.FunctionError" in output
+    assert "lake differs from table: 5 missing" in output
     assert not json.loads(summary.read_text())["verify"]["equal"]
 
 
-def test_a_summary_that_cannot_be_written_is_told_in_a_line(
+def test_an_unwritable_summary_is_one_line_of_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "gone"
+    folder = tmp_path / "deleted"
     folder.mkdir()
     outcome = demo.Outcome(0, 0.0, (), {"equal": True})
-    monkeypatch.setattr(command, "demo", lambda *_: folder.rmdir() or outcome)
+    monkeypatch.setattr(command, "run_demo", lambda *_: folder.rmdir() or outcome)
     monkeypatch.setattr(sys, "argv", ["local", "--summary", str(folder / "summary.json")])
     with laptop():
         assert command.main() == 1
-    (told,) = capsys.readouterr().err.splitlines()
-    assert "No such file or directory" in told
+    (error,) = capsys.readouterr().err.splitlines()
+    assert "No such file or directory" in error
 
 
-def test_a_reader_that_has_seen_enough_ends_the_demo_in_silence() -> None:
+def test_a_closed_pipe_ends_the_demo_silently() -> None:
     read, write = os.pipe()
     os.close(read)
-    wanted = [sys.executable, "-m", "local", "--empty"]
-    done = subprocess.run(
-        wanted, cwd=PROJECT, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False
+    command_line = [sys.executable, "-m", "local", "--empty"]
+    run = subprocess.run(
+        command_line, cwd=PROJECT, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False
     )
     os.close(write)
-    assert (done.returncode, done.stderr) == (1, b"")
+    assert (run.returncode, run.stderr) == (1, b"")
 
 
-def test_a_region_that_aws_has_not_is_refused(
+def test_an_unknown_region_is_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east1")
@@ -108,33 +108,33 @@ def test_a_region_that_aws_has_not_is_refused(
     assert "expected a region such as us-east-1, found 'us-east1'" in capsys.readouterr().err
 
 
-def test_table_and_stream_may_live_on_other_servers(
-    elsewhere: str, monkeypatch: pytest.MonkeyPatch
+def test_table_and_stream_can_be_on_other_servers(
+    kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sharded_streams.serving() as tables:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables)
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", tables)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", elsewhere)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
         with laptop(*SERVICES) as cloud:
-            demo.run(cloud, "setup")
+            demo.run_script(cloud, "setup")
             write_orders(cloud, orders=20, seed=1)
-            status, verdict = verified()
+            status, result = verified()
         shards = sharded_streams.shards(tables, names.TABLE)
-    assert (status, verdict["table"], verdict["lake"]) == (0, 20, 20)
-    assert sum("EndingSequenceNumber" in each["SequenceNumberRange"] for each in shards) > 5
-    kinesis = boto3.client("kinesis", endpoint_url=elsewhere, **ANYBODY)
+    assert (status, result["table"], result["lake"]) == (0, 20, 20)
+    assert sum("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in shards) > 5
+    kinesis = boto3.client("kinesis", endpoint_url=kinesis_endpoint, **ANY_CREDENTIALS)
     assert len(kinesis.list_shards(StreamName=names.STREAM)["Shards"]) == 4
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[str]:
-    """Another server that speaks Kinesis, as moto does, in a process of its own."""
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        port = free.getsockname()[1]
-    serve = f"from moto.server import main; main(['--host', '{HOST}', '--port', '{port}'])"
+def kinesis_endpoint() -> Iterator[str]:
+    """The endpoint of another Kinesis server, moto in its own process."""
+    with socket.socket() as unused:
+        unused.bind((HOST, 0))
+        port = unused.getsockname()[1]
+    code = f"from moto.server import main; main(['--host', '{HOST}', '--port', '{port}'])"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen([sys.executable, "-c", serve], **quiet)
+    server = subprocess.Popen([sys.executable, "-c", code], **quiet)
     endpoint = f"http://{HOST}:{port}"
     wait_for(endpoint)
     yield endpoint
@@ -143,7 +143,7 @@ def elsewhere() -> Iterator[str]:
 
 
 def wait_for(endpoint: str) -> None:
-    """Return once a server answers."""
+    """Wait until a server responds."""
     for _ in range(100):
         with suppress(URLError), urlopen(f"{endpoint}/moto-api/data.json"):
             return

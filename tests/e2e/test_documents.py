@@ -20,10 +20,10 @@ from botocore.model import StructureShape
 
 import transform
 from local.core.server import ACCOUNT, Cloud
-from local.demo import IDLE, exit_status
+from local.demo import IDLE_SECONDS, call_script
 from local.services.registry import SERVICES
 from setup import names
-from tests.emulator.test_readme import defined_in
+from tests.emulator.test_readme import defined_tests
 from tests.support.documents import (
     CONTRIBUTING,
     DOCUMENTS,
@@ -80,7 +80,7 @@ RUN = {
 MAKE, SERVE, DEMO = (
     "e2e/test_documents.py::test_make_runs_what_is_written_without_it",
     "e2e/test_documents.py::test_a_served_cloud_is_found_by_the_lines_it_prints",
-    "e2e/test_demo.py::test_the_demo_ends_by_proving_the_lake",
+    "e2e/test_demo.py::test_the_demo_verifies_the_lake",
 )
 SELECT = "e2e/test_documents.py::test_contributing_selects_existing_tests"
 TEST_SELECTIONS = [command for command in commands(CONTRIBUTING) if command.startswith("pytest ")]
@@ -123,7 +123,7 @@ def ended(cloud: Cloud, command: str, how: Run, folder: Path) -> int:
             return subprocess.run(script, cwd=PROJECT, stdout=out, check=False).returncode
     if how.interrupted:
         return interrupted(cloud, words[1:], Path(words[-1]))
-    status = exit_status(cloud, *words[1:])
+    status = call_script(cloud, *words[1:])
     cloud.run_until_idle()
     return status
 
@@ -142,7 +142,7 @@ def interrupted(cloud: Cloud, words: list[str], file: Path) -> int:
     script = subprocess.Popen([sys.executable, *words], cwd=PROJECT)
     while not file.exists() and script.poll() is None:
         if not cloud.tick():
-            time.sleep(IDLE)
+            time.sleep(IDLE_SECONDS)
     script.send_signal(signal.SIGINT)
     return {130: 0}.get(script.wait(30), 1)
 
@@ -204,7 +204,7 @@ def test_no_command_of_the_documents_is_left_out() -> None:
 def test_what_is_held_elsewhere_is_held() -> None:
     for reference in HELD.values():
         file, _, test = reference.partition("::")
-        assert test in defined_in(file), reference
+        assert test in defined_tests(file), reference
 
 
 def test_make_runs_what_is_written_without_it() -> None:

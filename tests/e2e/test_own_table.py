@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from local.core.server import ACCOUNT, Cloud
-from local.demo import run
+from local.demo import run_script
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
 from tests.support.documents import OWN_TABLE, README, blocks, commands
@@ -55,7 +55,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         for command in scripts:
             if "backfill" in command:
                 write_everything(cloud)
-            run(cloud, *command.split()[1:], *more.get(command, ()))
+            run_script(cloud, *command.split()[1:], *more.get(command, ()))
             cloud.run_until_idle()
         yield cloud
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.core.server import ACCOUNT, Cloud
-from local.demo import ScriptFailed, run
+from local.demo import ScriptFailed, run_script
 from local.diagnostics import find_problems
 from local.environment import REGION
 from local.services.iam import Iam
@@ -187,7 +187,7 @@ def delivery_params() -> dict[str, Any]:
 def chain() -> Iterator[Chain]:
     """The pipeline as setup creates it."""
     with laptop(*SERVICES) as cloud:
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         yield Chain(cloud)
 
 
@@ -232,7 +232,7 @@ def test_every_statement_has_a_used_action() -> None:
 def test_a_failed_script_names_the_missing_right(chain: Chain) -> None:
     lacks = f"role {HERE.role_name('crawler')} lacks s3:ListBucket: "
     with chain.without("crawler", "s3:ListBucket"), pytest.raises(ScriptFailed, match=lacks):
-        run(chain.cloud, "setup/10_glue.py", "--crawl")
+        run_script(chain.cloud, "setup/10_glue.py", "--crawl")
 
 
 def test_changes_arrive_once_a_right_is_restored(chain: Chain) -> None:

@@ -1,4 +1,4 @@
-"""What leads a client to the laptop cloud, and to nowhere else."""
+"""Environment variables that point clients at the laptop cloud only."""
 
 import os
 import shlex
@@ -7,19 +7,19 @@ from unittest.mock import patch
 
 import pytest
 
-from local.environment import MISLEADING, exports, is_region, shell_lines
+from local.environment import CONFLICTING_VARIABLES, client_environment, is_region, shell_lines
 
 ENDPOINT = "http://127.0.0.1:5000"
 
 
-def test_entering_twice_is_entering_once() -> None:
-    once = exports(ENDPOINT, {"NO_PROXY": "example.com"})
-    assert exports(ENDPOINT, once) == once
+def test_the_environment_is_idempotent() -> None:
+    once = client_environment(ENDPOINT, {"NO_PROXY": "example.com"})
+    assert client_environment(ENDPOINT, once) == once
     assert once["NO_PROXY"] == "example.com,127.0.0.1"
 
 
 @pytest.mark.parametrize(
-    ("inherited", "reached"),
+    ("inherited", "direct_hosts"),
     [
         ({}, {"127.0.0.1"}),
         ({"no_proxy": "example.com"}, {"127.0.0.1", "example.com"}),
@@ -27,40 +27,41 @@ def test_entering_twice_is_entering_once() -> None:
         ({"NO_PROXY": "*"}, {"127.0.0.1", "localhost"}),
     ],
 )
-def test_no_proxy_stands_between_a_client_and_the_cloud(
-    inherited: dict[str, str], reached: set[str]
+def test_clients_reach_the_cloud_without_a_proxy(
+    inherited: dict[str, str], direct_hosts: set[str]
 ) -> None:
     proxied = {"http_proxy": "http://proxy.corp:3128", **inherited}
-    with patch.dict(os.environ, {**proxied, **exports(ENDPOINT, proxied)}, clear=True):
-        assert all(urllib.request.proxy_bypass(host) for host in reached)
+    with patch.dict(os.environ, {**proxied, **client_environment(ENDPOINT, proxied)}, clear=True):
+        assert all(urllib.request.proxy_bypass(host) for host in direct_hosts)
 
 
-def test_without_a_region_or_with_an_empty_one_there_is_still_one() -> None:
-    assert exports(ENDPOINT, {"AWS_DEFAULT_REGION": ""}) == exports(ENDPOINT, {})
-    assert is_region(exports(ENDPOINT, {})["AWS_DEFAULT_REGION"])
+def test_a_missing_or_empty_region_has_a_default() -> None:
+    default = client_environment(ENDPOINT, {})
+    assert client_environment(ENDPOINT, {"AWS_DEFAULT_REGION": ""}) == default
+    assert is_region(default["AWS_DEFAULT_REGION"])
 
 
 @pytest.mark.parametrize(
     ("name", "exists"), [("eu-west-1", True), ("cn-north-1", True), ("us-east1", False)]
 )
-def test_a_region_is_one_of_those_that_aws_has(name: str, exists: bool) -> None:
+def test_regions_are_those_of_aws(name: str, exists: bool) -> None:
     assert is_region(name) == exists
 
 
-def test_the_users_region_stays_and_their_credentials_do_not() -> None:
-    theirs = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "theirs"}
-    found = exports(ENDPOINT, theirs)
-    assert found["AWS_DEFAULT_REGION"] == "eu-west-1"
-    assert found["AWS_ACCESS_KEY_ID"] != "theirs"
+def test_the_users_region_is_kept_but_not_their_credentials() -> None:
+    inherited = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "theirs"}
+    environment = client_environment(ENDPOINT, inherited)
+    assert environment["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert environment["AWS_ACCESS_KEY_ID"] != "theirs"
 
 
-def test_another_terminal_is_told_what_to_unset_and_where_to_go() -> None:
+def test_shell_lines_unset_and_export_the_variables() -> None:
     unset, *lines = shell_lines(ENDPOINT).splitlines()
-    assert unset.split() == ["unset", *MISLEADING]
+    assert unset.split() == ["unset", *CONFLICTING_VARIABLES]
     assert f"export AWS_ENDPOINT_URL={ENDPOINT}" in lines
 
 
-def test_what_another_terminal_is_told_is_one_word_for_its_shell() -> None:
+def test_shell_lines_quote_their_values() -> None:
     with patch.dict(os.environ, AWS_DEFAULT_REGION="a b; c"):
         _, *lines = shell_lines(ENDPOINT).splitlines()
     assert ["export", "AWS_DEFAULT_REGION=a b; c"] in map(shlex.split, lines)

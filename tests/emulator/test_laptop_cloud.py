@@ -1,4 +1,4 @@
-"""The laptop cloud that tests use leaves nothing behind: no variable, no client, no resource."""
+"""The tests' own laptop cloud: it leaves no variable, client or resource behind."""
 
 import os
 
@@ -13,7 +13,7 @@ def buckets() -> list[str]:
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
-def test_the_environment_is_what_it_was_even_when_a_test_fails(
+def test_the_environment_is_restored_after_a_failure(
     region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
@@ -33,7 +33,7 @@ def fail_in(region: str) -> None:
         raise ZeroDivisionError
 
 
-def test_each_laptop_is_empty_and_found_by_every_client() -> None:
+def test_each_laptop_cloud_is_empty_and_used_by_all_clients() -> None:
     for _ in range(2):
         with laptop() as cloud:
             assert aws("s3").meta.endpoint_url == cloud.endpoint

@@ -1,4 +1,4 @@
-"""The table of local/README.md: every behaviour names tests that exist, or is not modelled."""
+"""The tables of local/README.md: each behaviour names its tests, or is not modelled."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ REFERENCE = re.compile(r"`([\w/]+/test_\w+\.py)::(test_\w+)`")
 
 
 def rows() -> Iterator[tuple[str, str, str]]:
-    """Yield what AWS does, what happens here, and what holds it."""
+    """Yield the cells of each row: AWS's behaviour, the laptop's, and the tests."""
     for line in README.read_text().splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and len(cells) == 3 and cells[0] not in ("AWS", "---"):
@@ -21,29 +21,32 @@ def rows() -> Iterator[tuple[str, str, str]]:
 
 
 @cache
-def defined_in(file: str) -> set[str]:
-    """Return the tests that a file defines; none if there is no such file."""
+def defined_tests(file: str) -> set[str]:
+    """Return the names of the functions in a test file; none if it does not exist."""
     path = TESTS / file
     tree = ast.parse(path.read_text() if path.exists() else "")
-    return {each.name for each in tree.body if isinstance(each, ast.FunctionDef)}
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
-def test_every_test_that_the_table_names_exists() -> None:
-    named = [REFERENCE.findall(held) for _, _, held in rows()]
-    missing = [
-        (file, test) for each in named for file, test in each if test not in defined_in(file)
-    ]
+def references() -> Iterator[tuple[str, str]]:
+    """Yield the file and name of each test that a row names."""
+    for _, _, tests in rows():
+        yield from REFERENCE.findall(tests)
+
+
+def test_every_named_test_exists() -> None:
+    missing = [(file, test) for file, test in references() if test not in defined_tests(file)]
     assert missing == []
 
 
-def test_every_behaviour_is_held_by_a_test_or_said_to_be_another() -> None:
-    for aws, here, held in rows():
-        assert REFERENCE.sub("", held).strip() == "", held
-        assert held or "*not modelled*" in here or "**kinder**" in here, aws
+def test_every_behaviour_has_a_test_or_a_stated_difference() -> None:
+    for aws, laptop, tests in rows():
+        assert REFERENCE.sub("", tests).strip() == "", tests
+        assert tests or "*not modelled*" in laptop or "**kinder**" in laptop, aws
 
 
-def test_the_table_has_every_part_of_the_chain() -> None:
-    files = [file for _, _, held in rows() for file, _ in REFERENCE.findall(held)]
+def test_every_service_has_a_tested_behaviour() -> None:
+    files = [file for file, _ in references()]
     services = (
         "dynamodb",
         "pipes",
@@ -59,7 +62,7 @@ def test_the_table_has_every_part_of_the_chain() -> None:
         assert any(file.startswith(f"emulator/{service}/") for file in files), service
 
 
-def test_every_place_that_the_readme_names_exists() -> None:
-    places = re.findall(r"`([\w/]+(?:/|\.py))`", README.read_text().partition("A client")[0])
-    assert len(places) > 10
-    assert [place for place in places if not (README.parent / place).exists()] == []
+def test_every_named_path_exists() -> None:
+    paths = re.findall(r"`([\w/]+(?:/|\.py))`", README.read_text().partition("A client")[0])
+    assert len(paths) > 10
+    assert [path for path in paths if not (README.parent / path).exists()] == []

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from analytics.athena import run_query
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from local.services.registry import SERVICES
 from operations import firehose as delivery
 from operations.backfill import __main__ as backfill
@@ -53,7 +53,7 @@ def chain() -> Iterator[Cloud]:
         patch.object(verify, "sleep", lambda _: cloud.run_until_idle()),
     ):
         fill_the_table()
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         yield cloud
 
 

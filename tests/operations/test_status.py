@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.status import __main__ as status
 from operations.status import check_result as signs
@@ -28,8 +28,8 @@ Told = dict[str, Any]
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain and written ten orders."""
     with laptop(*SERVICES) as cloud:
-        run(cloud, "setup")
-        run(cloud, "data_generator.py", "--orders", "10", "--seed", "3")
+        run_script(cloud, "setup")
+        run_script(cloud, "data_generator.py", "--orders", "10", "--seed", "3")
         cloud.run_until_idle()
         yield cloud
 
@@ -75,7 +75,7 @@ def test_a_stopped_pipe_comes_with_the_script_that_starts_it(
 ) -> None:
     chain.client("pipes").stop_pipe(Name=names.PIPE)
     code, lines = asked(capsys)
-    run(chain, "setup/08_start_pipe.py")
+    run_script(chain, "setup/08_start_pipe.py")
     assert (code, one_cure(lines)) == (1, "python setup/08_start_pipe.py")
     assert "1 to be mended: pipe" in lines[0]
     assert asked(capsys)[0] == 0

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from local.core.server import Cloud
-from local.environment import exports
+from local.environment import client_environment
 from local.services.registry import SERVICES
 from tests.support.environments import NOWHERE
 from tests.support.paths import PROJECT
@@ -126,7 +126,7 @@ def test_teardown_without_a_confirmation_aborts() -> None:
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud = Cloud(SERVICES)
     urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
-    for name, value in exports(cloud.endpoint, {}).items():
+    for name, value in client_environment(cloud.endpoint, {}).items():
         monkeypatch.setenv(name, value)
     yield cloud
     cloud.close()

@@ -12,7 +12,7 @@ from local.core.server import Cloud
 from local.services.firehose.config import Settings, settings
 from local.services.firehose.service import Firehose
 from tests.support.iam_roles import allow, grant, make_role
-from tests.support.laptop_cloud import aws, empty_account, zipped
+from tests.support.laptop_cloud import aws, empty_account, zip_code
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/firehose"
@@ -74,7 +74,7 @@ def deploy(code: str) -> None:
         Runtime="python3.13",
         Role=f"arn:aws:iam::{ACCOUNT}:role/function",
         Handler="main.handler",
-        Code={"ZipFile": zipped(code)},
+        Code={"ZipFile": zip_code(code)},
         Timeout=30,
     )
 

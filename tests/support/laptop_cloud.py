@@ -1,4 +1,4 @@
-"""A laptop cloud for a test, of which nothing is left, and what tests ask of it."""
+"""Laptop clouds for tests, which leave nothing behind, and helpers to call them."""
 
 import io
 import os
@@ -17,62 +17,62 @@ from moto.moto_api._internal.models import moto_api_backend
 
 from local.core.server import Cloud
 from local.core.service import Service
-from local.environment import REGION, enter
+from local.environment import REGION, use_cloud
 
 HOUR = 3600
 
-aws = cache(boto3.client)  # Of the cloud that was entered last.
+aws = cache(boto3.client)  # Clients of the cloud that was opened last.
 
 
 @contextmanager
 def laptop(
     *services: type[Service],
     region: str = REGION,
-    cloud_of: Callable[[tuple[type[Service], ...]], Cloud] = Cloud,
+    create_cloud: Callable[[tuple[type[Service], ...]], Cloud] = Cloud,
 ) -> Iterator[Any]:
-    """Yield a cloud of these parts, empty, which every client of this process finds."""
+    """Open an empty cloud of these services for every client of this process."""
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
-        _begin_anew()
+        _reset()
         try:
-            with closing(cloud_of(services)) as cloud:
-                enter(cloud.endpoint)
+            with closing(create_cloud(services)) as cloud:
+                use_cloud(cloud.endpoint)
                 yield cloud
         finally:
-            _begin_anew()
+            _reset()
 
 
-def _begin_anew() -> None:
+def _reset() -> None:
     aws.cache_clear()
     empty_account()
 
 
 def empty_account() -> None:
-    """Delete all that moto holds: it is the process's, whichever cloud it was made in."""
+    """Delete all resources: moto keeps them per process, for whichever cloud."""
     moto_api_backend.reset()
 
 
-def refused(call: Callable[..., Any], *given: Any, **named: Any) -> tuple[str, str]:
-    """Return code and text with which AWS refuses a call."""
-    with pytest.raises(ClientError) as caught:
-        call(*given, **named)
-    error = caught.value.response["Error"]
+def error_of(call: Callable[..., Any], *args: Any, **params: Any) -> tuple[str, str]:
+    """Return the code and message of the error that a call must raise."""
+    with pytest.raises(ClientError) as raised:
+        call(*args, **params)
+    error = raised.value.response["Error"]
     return error["Code"], error["Message"]
 
 
-def code_of(call: Callable[..., Any], *given: Any, **named: Any) -> str:
-    """Return the code with which AWS refuses a call."""
-    return refused(call, *given, **named)[0]
+def code_of(call: Callable[..., Any], *args: Any, **params: Any) -> str:
+    """Return the code of the error that a call must raise."""
+    return error_of(call, *args, **params)[0]
 
 
-def message_of(call: Callable[..., Any], *given: Any, **named: Any) -> str:
-    """Return the text with which AWS refuses a call."""
-    return refused(call, *given, **named)[1]
+def message_of(call: Callable[..., Any], *args: Any, **params: Any) -> str:
+    """Return the message of the error that a call must raise."""
+    return error_of(call, *args, **params)[1]
 
 
 def metric_sum(namespace: str, name: str, **dimensions: str) -> float:
-    """Return the sum of what was measured within the hour."""
+    """Return the sum of a metric over the last hour."""
     now = time.time()
-    found = aws("cloudwatch").get_metric_statistics(
+    response = aws("cloudwatch").get_metric_statistics(
         Namespace=namespace,
         MetricName=name,
         Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
@@ -81,11 +81,11 @@ def metric_sum(namespace: str, name: str, **dimensions: str) -> float:
         Period=2 * HOUR,
         Statistics=["Sum"],
     )
-    return sum(point["Sum"] for point in found["Datapoints"])
+    return sum(point["Sum"] for point in response["Datapoints"])
 
 
-def zipped(code: str, name: str = "main.py", mode: int = 0o644) -> bytes:
-    """Return a function's code as Lambda takes it."""
+def zip_code(code: str, name: str = "main.py", mode: int = 0o644) -> bytes:
+    """Return a zip archive with one file, as Lambda expects it."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         entry = zipfile.ZipInfo(name)

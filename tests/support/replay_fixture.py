@@ -11,7 +11,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from operations.replay import __main__ as replay
 from setup import names
 from tests.strategies.records import stream_record
@@ -88,7 +88,7 @@ def deploy(cloud: Cloud, code: bytes) -> None:
 
 def mend(cloud: Cloud) -> None:
     """Deploy the function again as it should be."""
-    run(cloud, "setup/05_lambda.py")
+    run_script(cloud, "setup/05_lambda.py")
 
 
 def lake_rows(cloud: Cloud) -> list[dict[str, str]]:

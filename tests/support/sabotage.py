@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from operations.verify import __main__ as verify
 from operations.verify.diff import KINDS
 from setup import names
@@ -154,8 +154,8 @@ def switch_the_stream_off_and_on(cloud: Cloud, orders: list[str]) -> dict[str, l
     put(f"{orders[2]}-new", "placed")
     switch({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     aws("pipes").delete_pipe(Name=names.PIPE)
-    run(cloud, "setup/07_pipe.py")
-    run(cloud, "setup/08_start_pipe.py")
+    run_script(cloud, "setup/07_pipe.py")
+    run_script(cloud, "setup/08_start_pipe.py")
     put(orders[3], "delivered")
     return {
         "missing": [key(f"{orders[2]}-new")],

@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from local.core.server import ACCOUNT, Cloud
-from local.environment import exports
+from local.environment import client_environment
 from local.services.registry import SERVICES
 from setup import names, teardown
 from setup.lib import waiters
@@ -137,7 +137,9 @@ def setup_sandbox(
                 patch.setattr(module, "ACCOUNT", account)
         cloud = Cloud((*services, *SERVICES))
         urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
-        for name, value in exports(cloud.endpoint, {"AWS_DEFAULT_REGION": region}).items():
+        for name, value in client_environment(
+            cloud.endpoint, {"AWS_DEFAULT_REGION": region}
+        ).items():
             patch.setenv(name, value)
         patch.setattr(boto3, "DEFAULT_SESSION", SESSION)
         clear_location()

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from operations.verify import __main__ as verify
 from setup import names
 from tests.campaign.chain import told
-from tests.support.laptop_cloud import zipped
+from tests.support.laptop_cloud import zip_code
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
     """Let the generator write, and the chain come to rest."""
-    run(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
+    run_script(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
     cloud.run_until_idle()
 
 
@@ -27,7 +27,7 @@ def verified(*options: str) -> tuple[int, dict[str, Any]]:
 def raising_function() -> bytes:
     """Return the zip of a function that fails on every batch."""
     code = "def lambda_handler(event, context):\n    raise ValueError\n"
-    return zipped(code, "lambda_function.py")
+    return zip_code(code, "lambda_function.py")
 
 
 def kept_originals(cloud: Cloud) -> Iterator[bytes]:

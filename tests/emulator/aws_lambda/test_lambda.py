@@ -22,7 +22,7 @@ from local.services.aws_lambda.logs import matcher
 from local.services.aws_lambda.service import Lambda, Target, target
 from local.services.iam.service import Iam
 from tests.support.iam_roles import allow, make_role
-from tests.support.laptop_cloud import aws, laptop, metric_sum, refused, zipped
+from tests.support.laptop_cloud import aws, error_of, laptop, metric_sum, zip_code
 
 LOGS = "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents"
 HANDLER = """
@@ -52,7 +52,7 @@ def deploy(name: str, code: str = HANDLER, **settings: Any) -> dict[str, Any]:
         "Runtime": "python3.13",
         "Role": f"arn:aws:iam::123456789012:role/{settings.pop('role', 'fn')}",
         "Handler": "main.handler",
-        "Code": {"ZipFile": zipped(code)},
+        "Code": {"ZipFile": zip_code(code)},
         "Timeout": 30,
         **settings,
     }
@@ -104,7 +104,7 @@ def test_every_form_of_a_reference_means_the_same_function(name: str, version: s
 def test_the_zip_can_be_fetched_where_get_function_says(cloud: Cloud) -> None:
     location = aws("lambda").get_function(FunctionName="echo")["Code"]["Location"]
     with urlopen(location) as response:
-        assert response.read() == zipped(HANDLER)
+        assert response.read() == zip_code(HANDLER)
 
 
 def test_a_function_sees_neither_the_project_nor_installed_packages(cloud: Cloud) -> None:
@@ -137,7 +137,7 @@ def test_a_process_is_kept_between_events_and_replaced_by_new_code(cloud: Cloud)
     first = invoked("warm", {"give": "os.getpid()"})
     assert invoked("warm", {"give": "os.getpid()"}) == first
     aws("lambda").update_function_code(
-        FunctionName="warm", ZipFile=zipped("def handler(event, context): return 'new'")
+        FunctionName="warm", ZipFile=zip_code("def handler(event, context): return 'new'")
     )
     assert invoked("warm") == ("new", None)
 
@@ -145,11 +145,11 @@ def test_a_process_is_kept_between_events_and_replaced_by_new_code(cloud: Cloud)
 def test_code_may_come_from_s3(cloud: Cloud) -> None:
     s3, functions = aws("s3"), aws("lambda")
     s3.create_bucket(Bucket="code")
-    s3.put_object(Bucket="code", Key="f.zip", Body=zipped(HANDLER))
+    s3.put_object(Bucket="code", Key="f.zip", Body=zip_code(HANDLER))
     deploy("stored", Code={"S3Bucket": "code", "S3Key": "f.zip"})
     assert invoked("stored", {"a": 1}) == ({"a": 1}, None)
     wanted = {"FunctionName": "stored", "S3Bucket": "code", "S3Key": "absent"}
-    code, text = refused(functions.update_function_code, **wanted)
+    code, text = error_of(functions.update_function_code, **wanted)
     assert code == "InvalidParameterValueException"
     assert "S3 Error Code: NoSuchKey" in text
 
@@ -214,14 +214,14 @@ def test_a_function_that_cannot_start_says_why(
 
 
 def test_a_file_that_only_its_owner_may_read_cannot_be_imported(cloud: Cloud) -> None:
-    deploy("private", Code={"ZipFile": zipped(HANDLER, mode=0o600)})
+    deploy("private", Code={"ZipFile": zip_code(HANDLER, mode=0o600)})
     kind, text = failure("private")
     assert kind == "Runtime.ImportModuleError"
     assert "[Errno 13] Permission denied: '/var/task/main.py'" in text
 
 
 def test_a_zip_cannot_write_outside_its_directory(cloud: Cloud, tmp_path: Any) -> None:
-    deploy("slip", Code={"ZipFile": zipped("x = 1", name="../../slipped.py")})
+    deploy("slip", Code={"ZipFile": zip_code("x = 1", name="../../slipped.py")})
     failure("slip")
     folder, _ = invoked("echo", {"give": "os.getcwd()"})
     assert not os.path.exists(os.path.join(folder, "..", "..", "slipped.py"))
@@ -309,7 +309,7 @@ def test_a_pattern_matches_only_what_has_the_member(cloud: Cloud) -> None:
 
 def mislabelled(place: int, value: int) -> bytes:
     """Return a zip of whose code both headers say something untrue."""
-    archive = bytearray(zipped(HANDLER))
+    archive = bytearray(zip_code(HANDLER))
     for header in (0, archive.index(b"PK\1\2") + 2):
         archive[header + place] = value
     return bytes(archive)
@@ -365,16 +365,16 @@ REFUSALS = [
 def test_what_lambda_does_not_take_is_refused(
     cloud: Cloud, settings: dict[str, Any], code: str, text: str
 ) -> None:
-    found_code, found_text = refused(deploy, name="refused", **settings)
+    found_code, found_text = error_of(deploy, name="refused", **settings)
     assert (found_code, text.lower() in found_text.lower()) == (code, True), found_text
 
 
 def test_updates_are_judged_like_creations(cloud: Cloud) -> None:
     functions = aws("lambda")
     update = functions.update_function_configuration
-    assert refused(update, FunctionName="echo", Timeout=901)[0] == "ValidationException"
+    assert error_of(update, FunctionName="echo", Timeout=901)[0] == "ValidationException"
     code = functions.update_function_code
-    found, _ = refused(code, FunctionName="echo", ZipFile=b"no zip")
+    found, _ = error_of(code, FunctionName="echo", ZipFile=b"no zip")
     assert found == "InvalidParameterValueException"
     assert invoked("echo", {"a": 1}) == ({"a": 1}, None)
 
@@ -382,16 +382,16 @@ def test_updates_are_judged_like_creations(cloud: Cloud) -> None:
 def test_an_absent_function_is_not_found(cloud: Cloud) -> None:
     functions = aws("lambda")
     for name in ("absent", "echo:7"):
-        code, text = refused(functions.invoke, FunctionName=name, Payload=b"{}")
+        code, text = error_of(functions.invoke, FunctionName=name, Payload=b"{}")
         assert (code, name in text) == ("ResourceNotFoundException", True)
 
 
 def test_an_event_must_be_json_of_six_megabytes_at_most(cloud: Cloud) -> None:
     functions = aws("lambda")
-    code, _ = refused(functions.invoke, FunctionName="echo", Payload=b"{")
+    code, _ = error_of(functions.invoke, FunctionName="echo", Payload=b"{")
     assert code == "InvalidRequestContentException"
     large = json.dumps("x" * 6_291_455)
-    code, _ = refused(functions.invoke, FunctionName="echo", Payload=large)
+    code, _ = error_of(functions.invoke, FunctionName="echo", Payload=large)
     assert code == "RequestTooLargeException"
 
 
@@ -408,7 +408,7 @@ def test_a_deleted_function_is_gone_with_its_process(cloud: Cloud) -> None:
     deploy("deleted")
     process, _ = invoked("deleted", {"give": "os.getpid()"})
     functions.delete_function(FunctionName="deleted")
-    assert refused(functions.invoke, FunctionName="deleted")[0] == "ResourceNotFoundException"
+    assert error_of(functions.invoke, FunctionName="deleted")[0] == "ResourceNotFoundException"
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 

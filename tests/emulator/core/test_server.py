@@ -1,4 +1,4 @@
-"""The laptop cloud's core: whose call it is, what is answered, and how time passes."""
+"""The laptop cloud's server: routing of calls, responses, ticks and time."""
 
 import http.client
 import json
@@ -23,23 +23,23 @@ from local.core.service import Service
 from tests.support.laptop_cloud import empty_account, laptop
 
 
-class Watcher(Service):
-    """Sees the calls of some services, and lets moto answer them."""
+class RecordingService(Service):
+    """Records the calls of some AWS services, and leaves them to moto."""
 
     credential_scopes = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
-    seen: ClassVar[list[ApiRequest]] = []
+    requests: ClassVar[list[ApiRequest]] = []
     guarded: ClassVar[list[tuple[Any, ...]]] = []
 
     def guard_client(self, *arguments: Any) -> None:
         self.guarded.append(arguments)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        self.seen.append(request)
+        self.requests.append(request)
         return None
 
 
-class Refuser(Service):
-    """Refuses all that it is asked for."""
+class RejectingService(Service):
+    """Rejects every call."""
 
     credential_scopes = ("athena", "pipes", "glue")
 
@@ -47,8 +47,8 @@ class Refuser(Service):
         raise AwsError("ConflictException", f"{request.service} is busy", 409)
 
 
-class Renamer(Service):
-    """Passes moto another body than came, and adds to its answer."""
+class RewritingService(Service):
+    """Changes the request that moto gets, and moto's response."""
 
     credential_scopes = ("logs",)
 
@@ -57,159 +57,166 @@ class Renamer(Service):
         response = self.cloud.forward_to_moto(
             request, body if request.operation == "CreateLogGroup" else None
         )
-        return (
-            json_response({**response.payload, "nextToken": "added"}) if response.body else response
-        )
+        if not response.body:
+            return response
+        return json_response({**response.payload, "nextToken": "added"})
 
 
-class Alarm(Service):
-    """Has work at set times, and notes when it did it."""
+class TimedService(Service):
+    """Has work at given times, and records when it did it."""
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self.due: list[float] = []
-        self.done: list[float] = []
+        self.due_times: list[float] = []
+        self.done_times: list[float] = []
 
     def tick(self) -> bool:
         now = self.cloud.clock.now()
-        ready = [at for at in self.due if at <= now]
-        self.due = [at for at in self.due if at > now]
-        self.done += [now for _ in ready]
+        ready = [time for time in self.due_times if time <= now]
+        self.due_times = [time for time in self.due_times if time > now]
+        self.done_times += [now for _ in ready]
         return bool(ready)
 
     def next_due_at(self) -> float | None:
-        return min(self.due, default=None)
+        return min(self.due_times, default=None)
 
 
-class Sleeper(Alarm):
-    """One of two that wait."""
+class FirstTimedService(TimedService):
+    """One of two."""
 
 
-class OtherSleeper(Alarm):
+class SecondTimedService(TimedService):
     """The other."""
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    with laptop(Watcher, Refuser, Renamer, Sleeper, OtherSleeper, region="eu-west-1") as cloud:
+    with laptop(
+        RecordingService,
+        RejectingService,
+        RewritingService,
+        FirstTimedService,
+        SecondTimedService,
+        region="eu-west-1",
+    ) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Cloud:
-    """An empty account, in which no call was seen yet."""
+    """An empty account, without recorded calls."""
     empty_account()
-    Watcher.seen.clear()
+    RecordingService.requests.clear()
     return running
 
 
-def test_a_call_goes_to_the_part_whose_service_it_was_signed_for(cloud: Cloud) -> None:
+def test_a_call_goes_to_the_service_it_is_signed_for(cloud: Cloud) -> None:
     boto3.client("kinesis").list_streams()
     boto3.client("sqs").list_queues()
     boto3.client("sns").list_topics()
-    assert [(request.service, request.operation) for request in Watcher.seen] == [
+    assert [(request.service, request.operation) for request in RecordingService.requests] == [
         ("kinesis", "ListStreams"),
         ("sqs", "ListQueues"),
     ]
 
 
-def test_streams_of_tables_are_calls_of_dynamodb(cloud: Cloud) -> None:
+def test_dynamodb_streams_calls_go_to_dynamodb(cloud: Cloud) -> None:
     boto3.client("dynamodbstreams").list_streams()
-    assert [(request.service, request.operation) for request in Watcher.seen] == [
+    assert [(request.service, request.operation) for request in RecordingService.requests] == [
         ("dynamodb", "ListStreams")
     ]
 
 
-def test_a_call_says_what_was_asked_for_and_where(cloud: Cloud) -> None:
+def test_a_request_has_region_path_and_parameters(cloud: Cloud) -> None:
     boto3.client("kinesis", region_name="us-west-2").create_stream(StreamName="s", ShardCount=1)
-    request = Watcher.seen[0]
+    request = RecordingService.requests[0]
     assert (request.region, request.method, request.path) == ("us-west-2", "POST", "/")
     assert request.params == {"StreamName": "s", "ShardCount": 1}
 
 
-def test_a_rest_call_has_a_path_and_a_query_instead_of_an_operation(cloud: Cloud) -> None:
-    with pytest.raises(ClientError):  # The part after the watcher refuses it.
+def test_a_rest_call_has_a_path_and_a_query(cloud: Cloud) -> None:
+    with pytest.raises(ClientError):  # RejectingService gets it next.
         boto3.client("pipes").list_pipes(NamePrefix="sales &", Limit=3)
-    request = Watcher.seen[0]
+    request = RecordingService.requests[0]
     assert (request.operation, request.method, request.path) == ("", "GET", "/v1/pipes")
     assert request.query == {"NamePrefix": "sales &", "Limit": "3"}
     assert request.params == {}
 
 
-def test_what_a_part_leaves_alone_moto_answers(cloud: Cloud) -> None:
+def test_moto_handles_what_no_service_handles(cloud: Cloud) -> None:
     kinesis = boto3.client("kinesis")
     kinesis.create_stream(StreamName="s", ShardCount=1)
-    assert len(Watcher.seen) == 1
+    assert len(RecordingService.requests) == 1
     assert kinesis.list_streams()["StreamNames"] == ["s"]
 
 
-def test_moto_gets_the_body_that_a_part_gives_it(cloud: Cloud) -> None:
+def test_moto_gets_the_body_that_a_service_forwards(cloud: Cloud) -> None:
     logs = boto3.client("logs")
-    logs.create_log_group(logGroupName="asked for")
-    described = logs.describe_log_groups()
-    assert [group["logGroupName"] for group in described["logGroups"]] == ["renamed"]
-    assert described["nextToken"] == "added"
+    logs.create_log_group(logGroupName="original")
+    response = logs.describe_log_groups()
+    assert [group["logGroupName"] for group in response["logGroups"]] == ["renamed"]
+    assert response["nextToken"] == "added"
 
 
-def test_objects_pass_by_the_parts_and_bucket_policies_do_not(cloud: Cloud) -> None:
+def test_bucket_policies_reach_services_and_objects_do_not(cloud: Cloud) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="lake", Key="x", Body=b"\x00\xff" * 1000)
     assert s3.get_object(Bucket="lake", Key="x")["Body"].read() == b"\x00\xff" * 1000
-    assert Watcher.seen == []
+    assert RecordingService.requests == []
     policy = json.dumps({"Version": "2012-10-17", "Statement": []})
     s3.put_bucket_policy(Bucket="lake", Policy=policy)
     assert s3.get_bucket_policy(Bucket="lake")["Policy"] == policy
-    assert [(request.service, request.method) for request in Watcher.seen] == [
+    assert [(request.service, request.method) for request in RecordingService.requests] == [
         ("s3", "PUT"),
         ("s3", "GET"),
     ]
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_presigned_url_is_an_object_of_s3(cloud: Cloud, version: str) -> None:
+def test_a_presigned_url_goes_to_s3(cloud: Cloud, version: str) -> None:
     s3 = boto3.client("s3", config=Config(signature_version=version))
     s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="lake", Key="a b", Body=b"text")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": "lake", "Key": "a b"})
-    with urlopen(url) as answer:
-        assert answer.read() == b"text"
+    with urlopen(url) as response:
+        assert response.read() == b"text"
 
 
-def test_a_url_presigned_for_another_service_goes_to_its_part(cloud: Cloud) -> None:
+def test_a_url_presigned_for_sqs_goes_to_sqs(cloud: Cloud) -> None:
     sqs = boto3.client("sqs")
     url = sqs.generate_presigned_url("list_queues")
-    with urlopen(Request(url, data=b"", method="POST")) as answer:
-        answer.read()
-    assert [request.service for request in Watcher.seen] == ["sqs"]
+    with urlopen(Request(url, data=b"", method="POST")) as response:
+        response.read()
+    assert [request.service for request in RecordingService.requests] == ["sqs"]
 
 
 @pytest.mark.parametrize(
     ("service", "operation"), [("athena", "list_work_groups"), ("pipes", "list_pipes")]
 )
-def test_an_error_reaches_the_client_in_either_json_protocol(
+def test_errors_reach_clients_of_both_json_protocols(
     cloud: Cloud, service: str, operation: str
 ) -> None:
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as raised:
         getattr(boto3.client(service), operation)()
-    answer = refused.value.response
-    assert answer["Error"]["Code"] == "ConflictException"
-    assert answer["Error"]["Message"] == f"{service} is busy"
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 409
+    response = raised.value.response
+    assert response["Error"]["Code"] == "ConflictException"
+    assert response["Error"]["Message"] == f"{service} is busy"
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 409
 
 
-def test_an_error_is_the_exception_that_the_client_knows_it_by(cloud: Cloud) -> None:
+def test_an_error_becomes_the_modeled_exception(cloud: Cloud) -> None:
     pipes = boto3.client("pipes")
     with pytest.raises(pipes.exceptions.ConflictException):
         pipes.list_pipes()
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=3))
-def test_a_reply_carries_what_it_was_made_from(payload: dict[str, Any]) -> None:
+def test_a_json_response_round_trips(payload: dict[str, Any]) -> None:
     assert json_response(payload).payload == payload
 
 
-def test_an_error_says_what_it_is_wherever_a_client_looks() -> None:
+def test_an_error_response_has_its_code_in_header_and_body() -> None:
     response = error_response(AwsError("Code", "why", 404))
     assert response.status == 404
     assert dict(response.headers)["x-amzn-errortype"] == "Code"
@@ -221,78 +228,84 @@ def test_empty_bodies_have_no_parameters() -> None:
     assert ApiResponse().payload == {}
 
 
-def test_the_cloud_answers_on_loopback_only(cloud: Cloud) -> None:
+def test_the_cloud_listens_on_loopback_only(cloud: Cloud) -> None:
     assert urlsplit(cloud.endpoint).hostname == HOST == "127.0.0.1"
-    addresses = {each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None)}
+    addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
     for address in addresses - {HOST}:
-        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as outside:
-            outside.settimeout(2)
-            assert outside.connect_ex((address, urlsplit(cloud.endpoint).port)) != 0
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
+            client.settimeout(2)
+            assert client.connect_ex((address, urlsplit(cloud.endpoint).port)) != 0
 
 
-def answer_to(cloud: Cloud, method: str, **headers: str) -> http.client.HTTPMessage:
+def response_headers(cloud: Cloud, method: str, **headers: str) -> http.client.HTTPMessage:
     connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc)
     connection.request(method, "/", headers=headers)
-    found = connection.getresponse().headers
+    response = connection.getresponse()
     connection.close()
-    return found
+    return response.headers
 
 
 @pytest.mark.parametrize("service", ["s3", "kinesis", "athena"])
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_no_web_page_may_read_an_answer(cloud: Cloud, service: str, method: str) -> None:
+def test_no_web_page_may_read_a_response(cloud: Cloud, service: str, method: str) -> None:
     scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
-    found = answer_to(cloud, method, Authorization=scope, Origin="https://example.com", **PREFLIGHT)
-    assert [name for name in found if name.lower().startswith("access-control")] == []
+    headers = response_headers(
+        cloud, method, Authorization=scope, Origin="https://example.com", **PREFLIGHT
+    )
+    assert [name for name in headers if name.lower().startswith("access-control")] == []
 
 
 PREFLIGHT = {"Access-Control-Request-Method": "POST"}
 
 
 @pytest.mark.parametrize("service", ["s3", "kinesis", "athena"])
-def test_an_answer_has_one_length(cloud: Cloud, service: str) -> None:
+def test_a_response_has_one_content_length(cloud: Cloud, service: str) -> None:
     scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
-    found = answer_to(cloud, "GET", Authorization=scope)
-    assert len(found.get_all("Content-Length", [])) == 1
+    headers = response_headers(cloud, "GET", Authorization=scope)
+    assert len(headers.get_all("Content-Length", [])) == 1
 
 
-def test_the_account_has_one_client_for_each_use(cloud: Cloud) -> None:
+def test_clients_are_cached_by_service_and_role(cloud: Cloud) -> None:
     assert cloud.client("sqs") is cloud.client("sqs")
     role, source = "arn:aws:iam::123456789012:role/r", "arn:aws:pipes:eu-west-1::pipe/p"
     client = cloud.client("sqs", role, "pipes.amazonaws.com", source)
     assert client is not cloud.client("sqs")
     assert client is cloud.client("sqs", role, "pipes.amazonaws.com", source)
     context = {"aws:SourceArn": source}
-    assert Watcher.guarded == [(client, role, "pipes.amazonaws.com", context)]
+    assert RecordingService.guarded == [(client, role, "pipes.amazonaws.com", context)]
 
 
-def test_clients_are_made_once_however_many_threads_ask(cloud: Cloud) -> None:
-    found: list[Any] = []
-    threads = [threading.Thread(target=lambda: found.append(cloud.client("ssm"))) for _ in range(8)]
+def test_concurrent_threads_get_the_same_client(cloud: Cloud) -> None:
+    clients: list[Any] = []
+    threads = [
+        threading.Thread(target=lambda: clients.append(cloud.client("ssm"))) for _ in range(8)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({id(client) for client in found}) == 1
+    assert len({id(client) for client in clients}) == 1
 
 
-def test_a_part_is_found_by_its_type(cloud: Cloud) -> None:
-    assert cloud.service(Refuser) is cloud.services[1]
+def test_a_service_is_found_by_its_type(cloud: Cloud) -> None:
+    assert cloud.service(RejectingService) is cloud.services[1]
 
 
-def test_settling_does_what_is_due_in_order_of_time_and_waits_for_nothing(cloud: Cloud) -> None:
-    start, order = cloud.clock.now(), []
-    one, other = cloud.service(Sleeper), cloud.service(OtherSleeper)
-    one.due, other.due = [start + 7200, start + 60], [start + 3600]
-    one.done = other.done = order
+def test_run_until_idle_works_in_order_of_time(cloud: Cloud) -> None:
+    start = cloud.clock.now()
+    done_times: list[float] = []
+    first, second = cloud.service(FirstTimedService), cloud.service(SecondTimedService)
+    first.due_times = [start + 7200, start + 60]
+    second.due_times = [start + 3600]
+    first.done_times = second.done_times = done_times
     cloud.run_until_idle()
-    assert order == [pytest.approx(start + wait, abs=30) for wait in (60, 3600, 7200)]
+    assert done_times == [pytest.approx(start + wait, abs=30) for wait in (60, 3600, 7200)]
 
 
-def test_a_step_tells_whether_any_part_worked(cloud: Cloud) -> None:
-    sleeper = cloud.service(Sleeper)
+def test_tick_returns_whether_any_service_worked(cloud: Cloud) -> None:
+    service = cloud.service(FirstTimedService)
     assert not cloud.tick()
-    sleeper.due = [cloud.clock.now()]
+    service.due_times = [cloud.clock.now()]
     assert cloud.tick()
     assert not cloud.tick()
 
@@ -307,50 +320,54 @@ def test_time_never_goes_back(waits: list[float]) -> None:
         before = clock.now()
 
 
-def test_a_closed_cloud_closes_its_parts_and_answers_nobody(
+def test_close_closes_the_services_and_the_port(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     closed: list[Service] = []
-    monkeypatch.setattr(Sleeper, "close", lambda service: closed.append(service))
-    cloud = Cloud((Sleeper,))
+    monkeypatch.setattr(FirstTimedService, "close", lambda service: closed.append(service))
+    cloud = Cloud((FirstTimedService,))
     port = urlsplit(cloud.endpoint).port
     cloud.close()
     assert closed == list(cloud.services)
-    with socket.socket() as late:
-        late.settimeout(2)
-        assert late.connect_ex((HOST, port)) != 0
+    with socket.socket() as client:
+        client.settimeout(2)
+        assert client.connect_ex((HOST, port)) != 0
 
 
-class Looker(Service):
-    """Its time to look came just after it was asked for work; it looks, and finds nothing."""
+class PollingService(Service):
+    """A service whose poll falls due just after a tick, and finds no work."""
 
-    finds_time = True
+    polls = True
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self.waits, self.asked = True, False
+        self.is_due = True
+        self.was_asked = False
 
     def tick(self) -> bool:
-        self.waits = not (self.finds_time and self.asked)
+        self.is_due = not (self.polls and self.was_asked)
         return False
 
     def next_due_at(self) -> float | None:
-        self.asked = True
-        return 0.0 if self.waits else None
+        self.was_asked = True
+        return 0.0 if self.is_due else None
 
 
-class Liar(Looker):
-    """It says that it is time to look, and never looks."""
+class StuckService(PollingService):
+    """A service that reports work due and never does it."""
 
-    finds_time = False
+    polls = False
 
 
-def test_a_look_that_was_due_and_finds_nothing_ends_the_wait() -> None:
-    with laptop(Looker) as cloud:
+def test_a_due_poll_without_work_ends_the_wait() -> None:
+    with laptop(PollingService) as cloud:
         cloud.run_until_idle()
-        assert not cloud.service(Looker).waits
+        assert not cloud.service(PollingService).is_due
 
 
-def test_a_part_that_leaves_undone_what_it_says_is_due_is_found_out() -> None:
-    with laptop(Liar) as cloud, pytest.raises(RuntimeError, match="work is due, but does none"):
+def test_due_work_without_progress_raises() -> None:
+    with (
+        laptop(StuckService) as cloud,
+        pytest.raises(RuntimeError, match="work due but makes no progress"),
+    ):
         cloud.run_until_idle()

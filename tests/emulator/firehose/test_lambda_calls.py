@@ -36,7 +36,7 @@ from tests.support.firehose_fixture import (
     put,
     settled,
 )
-from tests.support.laptop_cloud import aws, laptop, metric_sum, zipped
+from tests.support.laptop_cloud import aws, laptop, metric_sum, zip_code
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +67,12 @@ def test_a_failing_function_is_tried_again_and_then_its_batch_is_kept(cloud: Clo
 def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
     create()
     broken = "def handler(event, context): raise ValueError"
-    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zipped(broken))
+    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zip_code(broken))
     put(order(ok(b"row\n")))
     cloud.tick()
     cloud.clock.advance(60)
     cloud.tick()
-    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zipped(HANDLER))
+    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zip_code(HANDLER))
     cloud.run_until_idle()
     assert list(objects("lake/").values()) == [b"row\n"]
     assert documents() == []

@@ -21,7 +21,7 @@ from local.__main__ import main
 from local.core.clock import Clock
 from local.core.hop_counts import HopCount
 from local.core.service import Service
-from local.demo import Outcome, run, verdict, write_orders
+from local.demo import Outcome, run_script, verify_lake, write_orders
 from local.nemesis import Nemesis, UnkindCloud
 from local.nemesis.faults import Fault, Killed, Moment, partly_refused, reordered, taken_twice
 from local.nemesis.injector import TRIALS
@@ -43,9 +43,9 @@ RATE, POISON = 0.3, 0.05
 def chain() -> Iterator[UnkindCloud]:
     """A chain that stands, and in which the nemesis sleeps."""
     with laptop(
-        *SERVICES, cloud_of=lambda services: UnkindCloud(services, Nemesis(0, RATE, 0))
+        *SERVICES, create_cloud=lambda services: UnkindCloud(services, Nemesis(0, RATE, 0))
     ) as cloud:
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         yield cloud
 
 
@@ -59,7 +59,7 @@ def test_a_part_that_is_killed_around_what_it_does_loses_nothing(chain: UnkindCl
     hops = [hop for service in chain.services for hop in service.counts()]
     assert [hop.is_balanced for hop in hops] == [True] * 4
     assert all(hop.lost_on_restart for hop in hops[1:])
-    assert verdict(chain)["equal"]
+    assert verify_lake(chain)["equal"]
 
 
 DEEDS = ("kinesis.PutRecords", "lambda.Invoke", "s3.PutObject")
@@ -88,7 +88,7 @@ def test_without_poison_the_lake_equals_the_table_whatever_goes_wrong(
     chain.nemesis.reseed(seed, poison_rate=0)
     found = trial(chain, ORDERS, 100 + seed)
     assert list(found.surprises()) == []
-    assert found.outcome.equal
+    assert found.outcome.is_equal
 
 
 @pytest.mark.parametrize("seed", range(POISONED_SEEDS))
@@ -107,9 +107,9 @@ def test_with_poison_just_what_was_spoilt_is_kept_and_nothing_else_differs(
     ("options", "said"),
     [
         (["--nemesis", "many"], "expected a whole number"),
-        (["--nemesis", "1", "--nemesis-rate", "0.9"], "expected a share of 0 to 0.5"),
-        (["--nemesis", "1", "--poison-rate", "much"], "expected a share of 0 to 0.5"),
-        (["--nemesis", "1", "--empty"], "leave one out"),
+        (["--nemesis", "1", "--nemesis-rate", "0.9"], "expected a number from 0 to 0.5"),
+        (["--nemesis", "1", "--poison-rate", "much"], "expected a number from 0 to 0.5"),
+        (["--nemesis", "1", "--empty"], "cannot be combined"),
     ],
 )
 def test_a_nemesis_that_cannot_be_is_refused(
@@ -154,8 +154,8 @@ def test_what_was_spoilt_may_differ(different: str) -> None:
         (judged(buried=frozenset()), "b grew too large, but"),
         (judged(in_errors=frozenset("ac")), "c lies in the error store, but"),
         (judged(buried=frozenset("bc")), "c is told of by a dead letter, but"),
-        (judged((HopCount("pipe", 3, 1, 1),)), "pipe took in other than"),
-        (judged((HopCount("pipe", 3, 3, 0), HopCount("lake", 2, 2, 0))), "lake took in less"),
+        (judged((HopCount("pipe", 3, 1, 1),)), "pipe received other than"),
+        (judged((HopCount("pipe", 3, 3, 0), HopCount("lake", 2, 2, 0))), "lake received less"),
     ],
 )
 def test_whatever_else_happens_is_a_surprise(found: list[str], said: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import transform
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from local.services.registry import SERVICES
 from operations import kinesis_writer as sending
 from operations.replay import __main__ as replay
@@ -54,7 +54,7 @@ POISONED = 1000
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain."""
     with laptop(*SERVICES) as cloud:
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         yield cloud
 
 
@@ -137,8 +137,8 @@ def test_dead_letters_go_back_from_the_tables_stream(
     deny_kinesis(chain)
     write_orders(chain, "letter", 30)
     chain.run_until_idle()
-    run(chain, "setup/04_iam.py")
-    run(chain, "setup/07_pipe.py")
+    run_script(chain, "setup/04_iam.py")
+    run_script(chain, "setup/07_pipe.py")
     letters = waiting(chain)
     assert letters > 0
     assert rows_of(chain, "letter") == []

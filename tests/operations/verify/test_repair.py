@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run
+from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.table import Table
 from operations.verify import __main__ as verify
@@ -39,7 +39,7 @@ PAST = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the real scripts have built the chain; time flies for verify."""
     with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
-        run(cloud, "setup")
+        run_script(cloud, "setup")
         with patch.object(verify, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud
 
