@@ -90,7 +90,7 @@ HELD = {
     **dict.fromkeys(("python -m local --empty", "python -m local --serve"), SERVE),
     **dict.fromkeys(("python -m local", "python -m analytics.dashboard"), DEMO),
     **dict.fromkeys(
-        commands(README, OWN_TABLE),
+        commands(OWN_TABLE),
         "e2e/test_own_table.py::test_the_lake_equals_a_table_that_knows_nothing_of_sales",
     ),
     "pip install -r requirements.txt": "e2e/test_documents.py::test_what_is_required_is_installed",

@@ -14,11 +14,11 @@ from local.core.server import ACCOUNT, Cloud
 from local.demo import run_script
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
-from tests.support.documents import OWN_TABLE, README, blocks, commands
+from tests.support.documents import OWN_TABLE, blocks, commands
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
 
-TABLE, PIPELINE = "Readings", "fleet"  # as the README has it
+TABLE, PIPELINE = "Readings", "fleet"  # as docs/own-table.md has it
 BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
 # How many rows come of questions about any table, and of questions about sales.
 ANSWERED = {"new_attributes": 12, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
@@ -43,11 +43,11 @@ print(*next(run_query(counted).rows))
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A laptop cloud on which the README's commands have adopted a table, and we wrote more."""
+    """A laptop cloud on which the document's commands have adopted a table, and we wrote more."""
     folder = tmp_path_factory.mktemp("backfill")
     more = {"python -m operations.verify": ("--wait", "0")}
     more["python -m operations.backfill"] = ("--checkpoint", str(folder / "how_far.json"))
-    serve, settings, *scripts = commands(README, OWN_TABLE)
+    serve, settings, *scripts = commands(OWN_TABLE)
     assert (serve, settings.split()[0]) == ("python -m local --empty", "export")
     with pytest.MonkeyPatch.context() as patched, laptop(*SERVICES) as cloud:
         for setting in settings.split()[1:]:
@@ -117,7 +117,7 @@ def test_the_views_of_orders_stand_and_know_of_no_order(chain: Cloud) -> None:
 
 
 def test_the_readmes_view_shows_what_the_table_holds(chain: Cloud) -> None:
-    (view,) = [block.text for block in blocks(README) if block.language == "sql"]
+    (view,) = [block.text for block in blocks(OWN_TABLE) if block.language == "sql"]
     status, said = asked("-c", SEE, view)
     assert (status, said.split()) == (0, [str(held()), "-0.50"])
 
