@@ -12,7 +12,7 @@ from tests.support.laptop_cloud import aws, empty_account
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
 CRAWLER = f"arn:aws:glue:{REGION}:{ACCOUNT}:crawler/finder"
-MERGE = {
+MERGE_CONFIGURATION = {
     "Version": 1.0,
     "CrawlerOutput": {
         "Partitions": {"AddOrUpdateBehavior": "InheritFromTable"},
@@ -96,7 +96,7 @@ def crawler_definition(**members: Any) -> dict[str, Any]:
         "Role": "finder",
         "Targets": {"CatalogTargets": [{"DatabaseName": "sales", "Tables": ["changes"]}]},
         "SchemaChangePolicy": {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "LOG"},
-        "Configuration": json.dumps(MERGE),
+        "Configuration": json.dumps(MERGE_CONFIGURATION),
         **members,
     }
 

@@ -16,7 +16,7 @@ from local.services.dynamodb.stream import PAGE_RECORDS, ChangeStream, Shard, st
 
 ITERATOR_LIFETIME = 15 * 60
 PAGE_SHARDS = 100
-TRIMMED = "The operation attempted to read past the oldest stream record in a shard."
+TRIMMED_MESSAGE = "The operation attempted to read past the oldest stream record in a shard."
 STREAM_OPERATIONS = frozenset(("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"))
 
 
@@ -127,7 +127,7 @@ class StreamsApi:
             constraint = f"Member must have value between 1 and {PAGE_RECORDS}"
             raise constraint_violation(limit, "limit", constraint)
         if 0 < position <= shard.trimmed_number:
-            raise AwsError("TrimmedDataAccessException", TRIMMED)
+            raise AwsError("TrimmedDataAccessException", TRIMMED_MESSAGE)
         records, next_position = shard.page(position, limit)
         members = b'"Records":[' + b",".join(records) + b"]"  # Records are JSON already.
         if next_position is not None:
@@ -161,7 +161,7 @@ class StreamsApi:
 
 
 def _last_evaluated(member: str, page: list[str], remaining: list[str]) -> dict[str, str]:
-    """Return the response member that tells where the next page starts, if there is one."""
+    """Return the response member that says where the next page starts; empty on the last page."""
     return {member: page[-1]} if page and len(remaining) > len(page) else {}
 
 
@@ -192,5 +192,5 @@ def _start_position(shard: Shard, params: Mapping[str, Any]) -> int:
     if iterator_type == "AFTER_SEQUENCE_NUMBER":
         return number + 1
     if number <= shard.trimmed_number:
-        raise AwsError("TrimmedDataAccessException", TRIMMED)
+        raise AwsError("TrimmedDataAccessException", TRIMMED_MESSAGE)
     return number

@@ -7,7 +7,7 @@ from typing import Any
 from local.core.request import AwsError
 from local.services.dynamodb.numbers import normalize_number, validation_error
 
-SETS = {"SS": "string", "NS": "number", "BS": "binary"}
+SET_TYPE_NAMES = {"SS": "string", "NS": "number", "BS": "binary"}
 # The JSON type of each tag's content. An attribute may be *named* like a tag: its content is
 # then a dict, so it is not mistaken for a value.
 CONTENT_TYPES: dict[str, type] = {
@@ -60,7 +60,7 @@ def _normalize_value(value: dict[str, Any]) -> dict[str, Any]:
     for tag in tags:
         if tag == "N":
             value[tag] = normalize_number(value[tag])
-        elif tag in SETS:
+        elif tag in SET_TYPE_NAMES:
             value[tag] = _normalize_set(tag, value[tag])
     return value
 
@@ -68,7 +68,7 @@ def _normalize_value(value: dict[str, Any]) -> dict[str, Any]:
 def _normalize_set(tag: str, elements: Sequence[Any]) -> list[Any]:
     prefix = "One or more parameter values were invalid:"
     if not elements:
-        raise validation_error(f"{prefix} An {SETS[tag]} set  may not be empty")
+        raise validation_error(f"{prefix} An {SET_TYPE_NAMES[tag]} set  may not be empty")
     normalized = [
         normalize_number(element) if tag == "NS" and isinstance(element, str) else element
         for element in elements

@@ -194,7 +194,7 @@ def _merge_columns(old: list[Column], inferred: list[Column], behavior: Behavior
 
 def _existing_partitions(glue: GlueClient, target: Target) -> dict[Values, Mapping[str, Any]]:
     """Return the crawled partitions that the catalog already has."""
-    # JSON of the shape that the call needs.
+    # botocore's stubs require their own type for these keys.
     keys: list[Any] = [
         {"Values": list(partition.values)}
         for partition in target.fields_by_partition

@@ -154,8 +154,8 @@ class CrawlerApi:
         """Return a new crawler, or raise the error with which AWS rejects its definition."""
         region = self._cloud.region
         now = self._cloud.clock.now()
-        complete = validate_definition(definition)
-        crawler = Crawler(complete, get_partition(region), region, ACCOUNT, now, now)
+        complete_definition = validate_definition(definition)
+        crawler = Crawler(complete_definition, get_partition(region), region, ACCOUNT, now, now)
         context = {**assume_role_context(crawler.role, PRINCIPAL), "aws:SourceArn": crawler.arn}
         if not is_assumable(self._cloud.client("iam"), crawler.role, PRINCIPAL, context):
             raise invalid_input(

@@ -97,9 +97,9 @@ def describe_crawler(crawler: Crawler, now: float) -> dict[str, Any]:
         "LastUpdated": crawler.updated_at,
         "Version": crawler.version,
     }
-    ended = [crawl for crawl in crawler.crawls if crawl.ended_at is not None]
-    if ended:
-        description["LastCrawl"] = _describe_last_crawl(crawler, ended[-1])
+    ended_crawls = [crawl for crawl in crawler.crawls if crawl.ended_at is not None]
+    if ended_crawls:
+        description["LastCrawl"] = _describe_last_crawl(crawler, ended_crawls[-1])
     return description
 
 

@@ -51,10 +51,12 @@ class Glue(Service):
 
     def tick(self) -> bool:
         """Advance each running crawl by one step, and return whether there was any."""
-        busy = [crawler for crawler in self._crawler_api.crawlers() if crawler.state != "READY"]
-        for crawler in busy:
+        busy_crawlers = [
+            crawler for crawler in self._crawler_api.crawlers() if crawler.state != "READY"
+        ]
+        for crawler in busy_crawlers:
             self._advance(crawler, crawler.crawls[-1])
-        return bool(busy)
+        return bool(busy_crawlers)
 
     def restart(self) -> None:
         """Fail each running crawl; its caller must start it again."""

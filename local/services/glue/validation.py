@@ -56,15 +56,15 @@ _CONFIGURATION_SCHEMA: Mapping[str, Any] = {
 
 def validate_definition(definition: Definition) -> Definition:
     """Return the definition with its defaults, or raise the error with which AWS rejects it."""
-    full = {**DEFAULTS, **definition}
-    full["SchemaChangePolicy"] = {**DEFAULT_POLICY, **definition.get("SchemaChangePolicy", {})}
-    _check_targets(full["Targets"])
-    _check_policies(full)
-    _check_configuration(full.get("Configuration", ""))
+    complete = {**DEFAULTS, **definition}
+    complete["SchemaChangePolicy"] = {**DEFAULT_POLICY, **definition.get("SchemaChangePolicy", {})}
+    _check_targets(complete["Targets"])
+    _check_policies(complete)
+    _check_configuration(complete.get("Configuration", ""))
     for member, value in _MODELLED_VALUES.items():
-        if full.get(member) not in (None, value):
-            raise invalid_input(not_modelled_message(f"{member} {full[member]!r}"))
-    return full
+        if complete.get(member) not in (None, value):
+            raise invalid_input(not_modelled_message(f"{member} {complete[member]!r}"))
+    return complete
 
 
 def target_tables(definition: Definition) -> list[tuple[str, str]]:

@@ -69,7 +69,7 @@ def test_crawl_adds_only_columns_and_partitions(cloud: Cloud) -> None:
     assert last_summary() == {"TABLE": {"UPDATE": 1}, "PARTITION": {"ADD": 2}}
 
 
-def test_crawl_without_news_writes_nothing(cloud: Cloud) -> None:
+def test_unchanged_lake_causes_no_writes(cloud: Cloud) -> None:
     put_rows("lake/dt=2026-11-22/a", {"order_id": 1, "note": "x"})
     run_crawler(cloud)
     before = catalog_table(), partitions()
@@ -108,8 +108,8 @@ def test_log_only_crawler_still_adds_partitions(cloud: Cloud) -> None:
 def test_partition_gets_columns_of_its_files(cloud: Cloud) -> None:
     put_rows("lake/dt=2026-11-22/a", {"total": 1})
     run_crawler(cloud, Configuration='{"Version": 1}')
-    own = partitions()["2026-11-22"]["StorageDescriptor"]["Columns"]
-    assert own == [{"Name": "total", "Type": "int"}]
+    columns = partitions()["2026-11-22"]["StorageDescriptor"]["Columns"]
+    assert columns == [{"Name": "total", "Type": "int"}]
 
 
 def test_partition_key_never_becomes_a_column(cloud: Cloud) -> None:
@@ -204,7 +204,7 @@ def test_restart_fails_the_crawl_but_not_the_next(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("missing", ["read", "write", "add", "list", "log"])
-def test_crawl_fails_without_any_permission(cloud: Cloud, missing: str) -> None:
+def test_each_missing_permission_fails_the_crawl(cloud: Cloud, missing: str) -> None:
     put_rows("lake/dt=1/a", {"note": "x"})
     statements = role_statements()
     denied = statements.pop(missing)
