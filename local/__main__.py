@@ -1,6 +1,6 @@
 """The whole chain on this laptop, without an AWS account: python -m local.
 
-Exit status 0: the lake equals the table; with --nemesis: only the spoilt records differ, and all
+Exit status 0: the lake equals the table; with --nemesis: only corrupted records differ, and all
 of them were kept.
 """
 
@@ -9,13 +9,13 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 
 from local.core.server import Cloud
 from local.demo import IDLE_SECONDS, ScriptFailed, print_heading, run_demo
 from local.environment import is_region, shell_lines, use_cloud
 from local.nemesis import Nemesis, UnkindCloud, ordeal
 from local.services.registry import SERVICES
+from setup.lib.arguments import number, output_file, whole_number
 
 MAX_FAULT_RATE = 0.5
 MAX_PORT = 65535
@@ -63,6 +63,7 @@ def _run(cloud: Cloud, args: argparse.Namespace) -> int:
         outcome = run_demo(cloud, args.orders, args.seed)
         summary, has_passed = outcome.summary(), outcome.is_equal
     if args.summary:
+        args.summary.parent.mkdir(exist_ok=True)
         args.summary.write_text(json.dumps(summary, indent=2) + "\n")
     return 0 if has_passed else 1
 
@@ -80,26 +81,30 @@ def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument(
         "--orders",
-        type=_whole_number,
+        type=whole_number(),
         default=400,
         metavar="N",
         help="number of orders to write; default: 400",
     )
     parser.add_argument(
         "--seed",
-        type=_whole_number,
+        type=whole_number(),
         default=1,
         metavar="S",
         help="random seed for the generated orders",
     )
     parser.add_argument(
-        "--summary", type=_output_file, metavar="FILE", help="write the outcome as JSON"
+        "--summary", type=output_file, metavar="FILE", help="write the outcome as JSON"
     )
     parser.add_argument("--serve", action="store_true", help="keep serving after the demo")
     parser.add_argument("--empty", action="store_true", help="serve an empty account, without demo")
     _add_nemesis_arguments(parser)
     parser.add_argument(
-        "--port", type=_port, default=0, help="port on loopback; default: any free port"
+        "--port",
+        type=whole_number(0, MAX_PORT),
+        default=0,
+        metavar="PORT",
+        help="port on loopback; default: any free port",
     )
     args = parser.parse_args()
     if args.empty and args.nemesis is not None:
@@ -113,54 +118,25 @@ def _add_nemesis_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fault injection", "simulate AWS failures")
     group.add_argument(
         "--nemesis",
-        type=_whole_number,
+        type=whole_number(),
         metavar="SEED",
         help="throttle, delay, repeat, reorder, kill and time out, by this random seed",
     )
     group.add_argument(
         "--nemesis-rate",
-        type=_fault_rate,
+        type=number(0, MAX_FAULT_RATE),
         default=0.3,
         metavar="R",
         help="probability that a call fails (a fifth of that for read-only calls); default: 0.3",
     )
     group.add_argument(
         "--poison-rate",
-        type=_fault_rate,
+        type=number(0, MAX_FAULT_RATE),
         default=0.01,
         metavar="R",
         help="fraction of records to corrupt and of items to inflate beyond Kinesis's limit; "
         "default: 0.01; with 0 the lake must equal the table",
     )
-
-
-def _whole_number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
-    return int(text)
-
-
-def _fault_rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = -1.0
-    if not 0 <= rate <= MAX_FAULT_RATE:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 0.5, found {text!r}")
-    return rate
-
-
-def _port(text: str) -> int:
-    if (port := _whole_number(text)) > MAX_PORT:
-        raise argparse.ArgumentTypeError(f"expected at most {MAX_PORT}, found {text}")
-    return port
-
-
-def _output_file(text: str) -> Path:
-    path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a file in an existing folder, found {text!r}")
-    return path
 
 
 if __name__ == "__main__":

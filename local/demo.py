@@ -6,7 +6,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.diagnostics import find_problems
 from local.services.iam import Iam
+from setup.lib.text import count, format_table
 
 PROJECT = Path(__file__).resolve().parent.parent
 VERIFY_RESULT = PROJECT / "build" / "verified.json"  # The dashboard reads it from there.
@@ -167,23 +167,11 @@ def hop_table(hops: tuple[HopCount, ...]) -> str:
     return format_table(rows)
 
 
-def format_table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table as text, with all columns but the first right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
-
-
 def throughput_line(cloud: Cloud, hops: tuple[HopCount, ...], seconds: float) -> str:
     """Return how fast the changes reached the lake, and the service that took longest."""
     changes = change_count(hops)
     slowest, spent = max(cloud.seconds_by_service.items(), key=lambda item: item[1])
     return (
-        f"{changes} changes in {seconds:.1f} s: {changes / seconds:.0f} changes/s; "
+        f"{count(changes, 'change')} in {seconds:.1f} s: {changes / seconds:.0f} changes/s; "
         f"slowest: {slowest}, {spent:.1f} s"
     )

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from local.services.iam import Iam
+from setup.lib.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +38,7 @@ def _pipe_problems(cloud: Cloud) -> Iterator[str]:
         if queue_arn := stream.get("DeadLetterConfig", {}).get("Arn"):
             letters = _message_count(sqs, queue_arn.rpartition(":")[2])
             if letters:
-                batches = "1 batch" if letters == 1 else f"{letters} batches"
+                batches = count(letters, "batch", "batches")
                 yield f"pipe {pipe['Name']} gave up on {batches}: see its dead letters"
 
 
@@ -55,8 +56,8 @@ def _delivery_problems(cloud: Cloud) -> Iterator[str]:
         reasons = Counter(
             (document["errorCode"], document["errorMessage"]) for document in documents
         )
-        for (code, message), count in reasons.items():
-            records = "1 failed record" if count == 1 else f"{count} failed records"
+        for (code, message), occurrences in reasons.items():
+            records = count(occurrences, "failed record")
             yield f"{records} in s3://{bucket}/{prefix}: {code}: {message}"
 
 

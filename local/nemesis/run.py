@@ -8,7 +8,6 @@ from typing import Any
 
 from local.demo import (
     Outcome,
-    format_table,
     print_heading,
     print_hop_counts,
     run_script,
@@ -19,6 +18,7 @@ from local.diagnostics import find_problems
 from local.nemesis.cloud import UnkindCloud
 from local.nemesis.poison import key_in
 from local.nemesis.retained_records import buried_keys, kept_records
+from setup.lib.text import format_table
 
 LEGEND = (
     "lost: in memory when a service was killed, re-read afterwards; "

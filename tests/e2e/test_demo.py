@@ -26,12 +26,6 @@ from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
 from tests.support.whole_chain import verified, write_orders
 
-ANY_CREDENTIALS = {
-    "region_name": "us-east-1",
-    "aws_access_key_id": "local",
-    "aws_secret_access_key": "local",
-}
-
 
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
@@ -76,10 +70,14 @@ def test_the_demo_reports_problems_and_fails(
 def test_an_unwritable_summary_is_one_line_of_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = tmp_path / "deleted"
-    folder.mkdir()
-    outcome = demo.Outcome(0, 0.0, (), {"equal": True})
-    monkeypatch.setattr(command, "run_demo", lambda *_: folder.rmdir() or outcome)
+    folder = tmp_path / "parent" / "deleted"
+    folder.mkdir(parents=True)
+
+    def delete_folder(*_: object) -> demo.Outcome:
+        shutil.rmtree(folder.parent)
+        return demo.Outcome(0, 0.0, (), {"equal": True})
+
+    monkeypatch.setattr(command, "run_demo", delete_folder)
     monkeypatch.setattr(sys, "argv", ["local", "--summary", str(folder / "summary.json")])
     with laptop():
         assert command.main() == 1
@@ -122,7 +120,13 @@ def test_table_and_stream_can_be_on_other_servers(
         shards = sharded_streams.shards(tables, names.TABLE)
     assert (status, result["table"], result["lake"]) == (0, 20, 20)
     assert sum("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in shards) > 5
-    kinesis = boto3.client("kinesis", endpoint_url=kinesis_endpoint, **ANY_CREDENTIALS)
+    kinesis = boto3.client(
+        "kinesis",
+        endpoint_url=kinesis_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
     assert len(kinesis.list_shards(StreamName=names.STREAM)["Shards"]) == 4
 
 
@@ -133,8 +137,9 @@ def kinesis_endpoint() -> Iterator[str]:
         unused.bind((HOST, 0))
         port = unused.getsockname()[1]
     code = f"from moto.server import main; main(['--host', '{HOST}', '--port', '{port}'])"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    server = subprocess.Popen([sys.executable, "-c", code], **quiet)
+    server = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     endpoint = f"http://{HOST}:{port}"
     wait_for(endpoint)
     yield endpoint
