@@ -12,7 +12,7 @@ from local.core.server import Cloud
 from local.core.service import Service
 from local.services.athena import Athena
 from local.services.aws_lambda import Lambda
-from local.services.kinesis.service import CALL_RECORDS, Kinesis
+from local.services.kinesis.service import PUT_RECORDS, Kinesis
 
 PUT, INVOKE, ASK = "PutRecords", "Invoke", "StartQueryExecution"
 FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded."}
@@ -80,7 +80,7 @@ def _answer_lost(cloud: Cloud, request: ApiRequest) -> ApiResponse:
 
 def _taken_twice(cloud: Cloud, request: ApiRequest) -> ApiResponse:
     records = request.params["Records"]
-    twice = records[: CALL_RECORDS - len(records)]
+    twice = records[: PUT_RECORDS - len(records)]
     results = _put(cloud, request, [*records, *twice])[: len(records)]
     return json_response({"FailedRecordCount": 0, "Records": results})
 

@@ -81,7 +81,7 @@ def metric_sum(namespace: str, name: str, **dimensions: str) -> float:
         Period=2 * HOUR,
         Statistics=["Sum"],
     )
-    return sum(point["Sum"] for point in response["Datapoints"])
+    return float(sum(point["Sum"] for point in response["Datapoints"]))
 
 
 def zip_code(code: str, name: str = "main.py", mode: int = 0o644) -> bytes:

@@ -1,4 +1,4 @@
-"""The laptop's IAM: what a role may do, by the policies that setup gave it."""
+"""The laptop's IAM: limits and permissions, checked against the roles' own policies."""
 
 from local.services.iam.service import Iam
 

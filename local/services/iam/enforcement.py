@@ -116,7 +116,7 @@ class ClientGuard:
         for action, resources in checks:
             for resource in resources:
                 self._authorize(role, call, action, resource)
-        _, main_resources = checks[0]
+        main_resources = checks[0][1]
         if service == "kinesis" and model.name in KMS_ACTION:
             self._authorize_key_use(role, call, main_resources[0])
         context["guarded_resources"] = main_resources

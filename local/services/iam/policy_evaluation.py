@@ -1,4 +1,4 @@
-"""What policy documents say of a call: AWS's rules of evaluation, as pure functions."""
+"""Policy evaluation by AWS's rules, as pure functions."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ Test = Callable[[str], bool]
 
 
 class NotModelled(AwsError):
-    """A policy or a call that AWS can evaluate and the laptop cloud cannot."""
+    """A policy or call that AWS can evaluate but the laptop cloud cannot."""
 
     def __init__(self, *features: str) -> None:
         message = not_modelled_message(*features)
@@ -22,92 +22,94 @@ class NotModelled(AwsError):
 
 
 class Decision(Enum):
-    """What the documents together say; an explicit deny beats every allow."""
+    """The result of evaluating statements; an explicit deny beats every allow."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
-    UNMENTIONED = "unmentioned"
+    NOT_MENTIONED = "not mentioned"
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One key of one operator; the values are alternatives, and `negated` refuses them all."""
+    """One key of one operator: any of the values must match, or none if `is_negated`."""
 
     key: str
-    alternatives: tuple[Test, ...]
-    negated: bool
-    if_absent: bool
+    value_tests: tuple[Test, ...]
+    is_negated: bool
+    result_if_absent: bool
 
-    def holds(self, context: Mapping[str, str]) -> bool:
-        """Return whether a request that presents these (lower-case) keys fulfils it."""
+    def is_met(self, context: Mapping[str, str]) -> bool:
+        """Return whether the condition is met by these condition keys, all in lower case."""
         if self.key not in context:
-            return self.if_absent
-        return any(test(context[self.key]) for test in self.alternatives) != self.negated
+            return self.result_if_absent
+        return any(matches(context[self.key]) for matches in self.value_tests) != self.is_negated
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement, ready to be asked many times."""
+    """One statement, parsed once for many evaluations."""
 
     allows: bool
-    covers_action: Test
-    covers_resource: Test
+    matches_action: Test
+    matches_resource: Test
     services: frozenset[str]
     conditions: tuple[Condition, ...]
 
     def applies(self, action: str, resource: str, context: Mapping[str, str]) -> bool:
-        """Return whether it speaks of that call."""
+        """Return whether the statement applies to a call."""
         return (
-            self.covers_action(action)
-            and self.covers_resource(resource)
-            and all(condition.holds(context) for condition in self.conditions)
+            self.matches_action(action)
+            and self.matches_resource(resource)
+            and all(condition.is_met(context) for condition in self.conditions)
         )
 
 
 def allows(
     documents: Iterable[Document], action: str, resource: str, context: Mapping[str, str]
 ) -> bool:
-    """Return whether the documents allow the action on the resource, and none denies it.
+    """Return whether a document allows the action on the resource, and none denies it.
 
     >>> document = {"Statement": {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}
     >>> allows([document], "s3:GetObject", "arn:aws:s3:::lake/a", {})
     True
     """
-    read = [statement for document in documents for statement in statements(document)]
-    return decide(read, action, resource, context) is Decision.ALLOWED
+    parsed = [statement for document in documents for statement in parse_statements(document)]
+    return decide(parsed, action, resource, context) is Decision.ALLOWED
 
 
 def decide(
-    read: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]
+    statements: Iterable[Statement], action: str, resource: str, context: Mapping[str, str]
 ) -> Decision:
-    """Return what the statements say of a call; keys of the context are in any case."""
-    presented = {key.lower(): value for key, value in context.items()}
-    effects = {each.allows for each in read if each.applies(action, resource, presented)}
+    """Evaluate the statements for a call; the keys of `context` may be in any case."""
+    keys = {key.lower(): value for key, value in context.items()}
+    effects = {
+        statement.allows for statement in statements if statement.applies(action, resource, keys)
+    }
     if False in effects:
         return Decision.DENIED
-    return Decision.ALLOWED if effects else Decision.UNMENTIONED
+    return Decision.ALLOWED if effects else Decision.NOT_MENTIONED
 
 
-def trusts(read: Iterable[Statement], service: str, context: Mapping[str, str]) -> bool:
+def trusts(statements: Iterable[Statement], service: str, context: Mapping[str, str]) -> bool:
     """Return whether a trust policy lets the service (`glue.amazonaws.com`) assume its role."""
-    about_it = [each for each in read if each.services & {service, "*"}]
-    return decide(about_it, "sts:AssumeRole", "*", context) is Decision.ALLOWED
+    matching = [statement for statement in statements if statement.services & {service, "*"}]
+    return decide(matching, "sts:AssumeRole", "*", context) is Decision.ALLOWED
 
 
-def statements(document: Document) -> tuple[Statement, ...]:
-    """Return a document's statements; raise NotModelled at what could not be evaluated.
+def parse_statements(document: Document) -> tuple[Statement, ...]:
+    """Parse a document's statements; raise NotModelled for one that cannot be evaluated.
 
-    A trust policy's statements name no resource and a role policy's no principal.
+    The statements of a trust policy have no resource, those of a role policy no principal.
     """
-    return tuple(_statement(each) for each in _listed(document["Statement"]))
+    return tuple(_parse_statement(statement) for statement in _as_list(document["Statement"]))
 
 
 _MEMBERS = frozenset(
     {"Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Principal", "Condition"}
 )
 
-# Where a key has no value in any call that the laptop cloud makes, it is absent, as on AWS.
-_KEYS = frozenset(
+# A condition key without a value in a call is absent, as on AWS.
+_CONDITION_KEYS = frozenset(
     {
         "aws:requestedregion",
         "aws:resourceaccount",
@@ -122,86 +124,90 @@ _KEYS = frozenset(
 )
 
 
-def _statement(raw: Mapping[str, Any]) -> Statement:
-    if unknown := set(raw) - _MEMBERS:
+def _parse_statement(statement: Mapping[str, Any]) -> Statement:
+    if unknown := set(statement) - _MEMBERS:
         raise NotModelled(*[f"the policy element {name}" for name in sorted(unknown)])
     return Statement(
-        allows={"Allow": True, "Deny": False}[raw["Effect"]],
-        covers_action=_either(raw, "Action", _action_test),
-        covers_resource=_either(raw, "Resource", _resource_test),
-        services=_services(raw.get("Principal", {})),
-        conditions=tuple(_conditions(raw.get("Condition", {}))),
+        allows={"Allow": True, "Deny": False}[statement["Effect"]],
+        matches_action=_element_test(statement, "Action", _action_test),
+        matches_resource=_element_test(statement, "Resource", _resource_test),
+        services=_services(statement.get("Principal", {})),
+        conditions=tuple(_conditions(statement.get("Condition", {}))),
     )
 
 
-def _either(raw: Mapping[str, Any], name: str, test_of: Callable[[str], Test]) -> Test:
-    """Return the test for `Action` or `NotAction` (or Resource); neither covers everything."""
-    tests = [test_of(text) for text in _listed(raw.get(name, raw.get(f"Not{name}", "*")))]
-    negated = f"Not{name}" in raw
-    return lambda text: any(test(text) for test in tests) != negated
+def _element_test(
+    statement: Mapping[str, Any], name: str, pattern_test: Callable[[str], Test]
+) -> Test:
+    """Return a test for `Action` or `NotAction` (or Resource); without either, all match."""
+    patterns = _as_list(statement.get(name, statement.get(f"Not{name}", "*")))
+    tests = [pattern_test(pattern) for pattern in patterns]
+    is_negated = f"Not{name}" in statement
+    return lambda text: any(matches(text) for matches in tests) != is_negated
 
 
 def _services(principal: str | Mapping[str, Any]) -> frozenset[str]:
     if isinstance(principal, str):
         return frozenset({principal})
-    return frozenset(_listed(principal.get("Service", ())))
+    return frozenset(_as_list(principal.get("Service", ())))
 
 
-def _listed(value: Any) -> list[Any]:
-    """Return the values of a member that JSON policies write singly or as a list."""
+def _as_list(value: Any) -> list[Any]:
+    """Return a member of a policy as a list; policies may write a single value without one."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _action_test(pattern: str) -> Test:
-    return _wildcards(pattern, re.IGNORECASE)
+    return _wildcard_test(pattern, re.IGNORECASE)
 
 
 def _resource_test(pattern: str) -> Test:
-    return _wildcards(pattern) if pattern == "*" else _arn_test(pattern)
+    return _wildcard_test(pattern) if pattern == "*" else _arn_test(pattern)
 
 
 def _arn_test(pattern: str) -> Test:
-    """Return a test for ARNs; a wildcard stays within its part, of which there are six."""
-    *parts, resource = _plain(pattern).split(":", 5)
+    """Return a test for ARNs, which have six parts; a wildcard matches within its part."""
+    *parts, resource = _without_variables(pattern).split(":", 5)
     if len(parts) != 5:
         raise NotModelled(f"the resource {pattern!r}, neither '*' nor an ARN of six parts,")
-    expression = ":".join([*(_expression(part, "[^:]") for part in parts), _expression(resource)])
-    matches = re.compile(expression, re.DOTALL).fullmatch
-    return lambda text: matches(text) is not None
+    regex = ":".join([*(_regex(part, "[^:]") for part in parts), _regex(resource)])
+    fullmatch = re.compile(regex, re.DOTALL).fullmatch
+    return lambda text: fullmatch(text) is not None
 
 
-def _wildcards(pattern: str, flags: int = 0) -> Test:
-    matches = re.compile(_expression(_plain(pattern)), re.DOTALL | flags).fullmatch
-    return lambda text: matches(text) is not None
+def _wildcard_test(pattern: str, flags: int = 0) -> Test:
+    fullmatch = re.compile(_regex(_without_variables(pattern)), re.DOTALL | flags).fullmatch
+    return lambda text: fullmatch(text) is not None
 
 
-def _expression(pattern: str, character: str = ".") -> str:
-    meanings = {"*": f"{character}*", "?": character}
-    return "".join(meanings.get(each, re.escape(each)) for each in pattern)
+def _regex(pattern: str, any_character: str = ".") -> str:
+    wildcards = {"*": f"{any_character}*", "?": any_character}
+    return "".join(wildcards.get(character, re.escape(character)) for character in pattern)
 
 
-def _plain(pattern: str) -> str:
+def _without_variables(pattern: str) -> str:
     if "${" in pattern:
         raise NotModelled(f"the policy variable in {pattern!r}")
     return pattern
 
 
-def _equals(wanted: str) -> Test:
-    return _plain(wanted).__eq__
+def _equality_test(expected: str) -> Test:
+    return _without_variables(expected).__eq__
 
 
-def _equals_in_any_case(wanted: str) -> Test:
-    return lambda found: found.lower() == _plain(wanted).lower()
+def _ignore_case_test(expected: str) -> Test:
+    lowered = _without_variables(expected).lower()
+    return lambda text: text.lower() == lowered
 
 
-# ArnEquals takes wildcards too: on AWS it is the same as ArnLike.
+# ArnEquals accepts wildcards too: on AWS it is the same as ArnLike.
 _OPERATORS: Mapping[str, Callable[[str], Test]] = {
-    "StringEquals": _equals,
-    "StringEqualsIgnoreCase": _equals_in_any_case,
-    "StringLike": _wildcards,
+    "StringEquals": _equality_test,
+    "StringEqualsIgnoreCase": _ignore_case_test,
+    "StringLike": _wildcard_test,
     "ArnEquals": _arn_test,
     "ArnLike": _arn_test,
-    "Bool": _equals_in_any_case,
+    "Bool": _ignore_case_test,
 }
 _NEGATIONS = {
     "StringNotEquals": "StringEquals",
@@ -212,28 +218,29 @@ _NEGATIONS = {
 }
 
 
-def _conditions(raw: Mapping[str, Mapping[str, Any]]) -> Iterable[Condition]:
-    for operator, wanted in raw.items():
+def _conditions(operators: Mapping[str, Mapping[str, Any]]) -> Iterable[Condition]:
+    for operator, values_by_key in operators.items():
         base = operator.removesuffix("IfExists")
-        negated = base in _NEGATIONS
+        is_negated = base in _NEGATIONS
         name = _NEGATIONS.get(base, base)
         if name not in _OPERATORS:
             raise NotModelled(f"the condition operator {operator}")
-        for key, values in wanted.items():
+        value_test = _OPERATORS[name]
+        for key, values in values_by_key.items():
             yield Condition(
-                key=_known(key),
-                alternatives=tuple(_OPERATORS[name](_text(value)) for value in _listed(values)),
-                negated=negated,
-                if_absent=negated or base != operator,
+                key=_condition_key(key),
+                value_tests=tuple(value_test(_value_text(value)) for value in _as_list(values)),
+                is_negated=is_negated,
+                result_if_absent=is_negated or base != operator,
             )
 
 
-def _known(key: str) -> str:
-    if key.lower() not in _KEYS:
+def _condition_key(key: str) -> str:
+    if key.lower() not in _CONDITION_KEYS:
         raise NotModelled(f"the condition key {key}")
     return key.lower()
 
 
-def _text(value: str | bool | int) -> str:
-    """Return a condition's value as text; JSON's true and false are AWS's "true" and "false"."""
+def _value_text(value: str | bool | int) -> str:
+    """Return a condition's value as text, with JSON's true and false in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -43,7 +43,7 @@ TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "QueryExecutionId", "Next
 
 
 class TokenRegistry:
-    """The resources of shard iterators, page tokens and query ids: a call by token names none."""
+    """The resources of calls that name only a shard iterator, a page token or a query id."""
 
     def __init__(self, capacity: int = 10_000) -> None:
         self._resources: dict[str, tuple[str, ...]] = {}
@@ -78,7 +78,7 @@ def required_permissions(service: str, operation: str) -> tuple[Permission, ...]
 
 
 def request_keys(service: str, params: Params) -> dict[str, str]:
-    """Return the condition keys that only this call's own parameters give."""
+    """Return the condition keys that come from the parameters of a call."""
     if service != "s3":
         return {}
     keys = {"s3:prefix": "Prefix", "s3:delimiter": "Delimiter"}
@@ -116,7 +116,7 @@ def _queue(params: Params, location: Location) -> tuple[str, ...]:
     return (f"arn:{location.partition}:sqs:{location.region}:{account}:{name}",)
 
 
-def _by_member(service: str, template: str, member: str) -> ResourceFinder:
+def _named_by(service: str, template: str, member: str) -> ResourceFinder:
     """Return a finder of the one resource that a member of the parameters names."""
 
     def find(params: Params, location: Location) -> tuple[str, ...]:
@@ -130,7 +130,7 @@ def _every_resource(_: Params, __: Location) -> tuple[str, ...]:
 
 
 def _function(params: Params, location: Location) -> tuple[str, ...]:
-    """Return the function as the call names it: `NAME` and `NAME:$LATEST` differ."""
+    """Return the function's ARN, qualified if the call is: `NAME` and `NAME:$LATEST` differ."""
     name = params["FunctionName"]
     base = name if name.startswith("arn:") else location.arn("lambda", f"function:{name}")
     return (f"{base}:{params['Qualifier']}" if "Qualifier" in params else base,)
@@ -174,34 +174,34 @@ def _table(params: Params, location: Location) -> tuple[str, ...]:
     return (*_database({"Name": params["DatabaseName"]}, location), location.arn("glue", table))
 
 
-def _same_named(
+def _permissions(
     service: str,
     prefix: str,
     resources: ResourceFinder,
     operations: str,
 ) -> dict[tuple[str, str], Permission]:
-    """Return the permissions of operations whose actions have the same names."""
+    """Return permissions for operations, each with the action of the same name."""
     return {
         (service, name): Permission(f"{prefix}:{name}", resources) for name in operations.split()
     }
 
 
 _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
-    **_same_named(
+    **_permissions(
         "kinesis",
         "kinesis",
         _kinesis_stream,
         "DescribeStream DescribeStreamSummary ListShards GetShardIterator GetRecords PutRecord "
         "PutRecords",
     ),
-    **_same_named(
+    **_permissions(
         "dynamodbstreams", "dynamodb", _table_stream, "DescribeStream GetShardIterator GetRecords"
     ),
-    **_same_named("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
+    **_permissions("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
     ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
     ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
-    **_same_named(
+    **_permissions(
         "sqs",
         "sqs",
         _queue,
@@ -209,7 +209,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ),
     ("sqs", "SendMessageBatch"): Permission("sqs:SendMessage", _queue),
     ("lambda", "Invoke"): Permission("lambda:InvokeFunction", _function),
-    **_same_named("lambda", "lambda", _function, "GetFunctionConfiguration"),
+    **_permissions("lambda", "lambda", _function, "GetFunctionConfiguration"),
     ("s3", "GetObject"): Permission("s3:GetObject", _object),
     ("s3", "DeleteObject"): Permission("s3:DeleteObject", _object),
     ("s3", "CopyObject"): Permission("s3:PutObject", _object),
@@ -223,30 +223,29 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("s3", "HeadBucket"): Permission("s3:ListBucket", _bucket),
     ("s3", "GetBucketLocation"): Permission("s3:GetBucketLocation", _bucket),
     ("s3", "ListMultipartUploads"): Permission("s3:ListBucketMultipartUploads", _bucket),
-    **_same_named("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
+    **_permissions("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
     ("glue", "GetDatabase"): Permission("glue:GetDatabase", _database),
-    **_same_named(
+    **_permissions(
         "glue",
         "glue",
         _table,
         "GetTable UpdateTable GetPartition GetPartitions BatchGetPartition CreatePartition "
         "BatchCreatePartition UpdatePartition",
     ),
-    ("glue", "BatchUpdatePartition"): Permission(
-        "glue:UpdatePartition", _table
-    ),  # As AWS checks it.
-    ("glue", "GetCrawler"): Permission("glue:GetCrawler", _by_member("glue", "crawler/{}", "Name")),
-    **_same_named("pipes", "pipes", _by_member("pipes", "pipe/{}", "Name"), "DescribePipe"),
+    # AWS checks the action of the single update for the batch, too.
+    ("glue", "BatchUpdatePartition"): Permission("glue:UpdatePartition", _table),
+    ("glue", "GetCrawler"): Permission("glue:GetCrawler", _named_by("glue", "crawler/{}", "Name")),
+    **_permissions("pipes", "pipes", _named_by("pipes", "pipe/{}", "Name"), "DescribePipe"),
     ("firehose", "DescribeDeliveryStream"): Permission(
         "firehose:DescribeDeliveryStream",
-        _by_member("firehose", "deliverystream/{}", "DeliveryStreamName"),
+        _named_by("firehose", "deliverystream/{}", "DeliveryStreamName"),
     ),
     ("cloudwatch", "GetMetricData"): Permission("cloudwatch:GetMetricData", _every_resource),
     ("cloudwatch", "DescribeAlarms"): Permission(
-        "cloudwatch:DescribeAlarms", _by_member("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
+        "cloudwatch:DescribeAlarms", _named_by("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
     ),
     ("athena", "GetWorkGroup"): Permission("athena:GetWorkGroup", _workgroup),
-    **_same_named(
+    **_permissions(
         "athena",
         "athena",
         _workgroup,

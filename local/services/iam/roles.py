@@ -1,12 +1,17 @@
-"""Roles as IAM describes them: which services a role trusts and what it may do."""
+"""Roles read from IAM: the services that a role trusts, and its permissions."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from local.services.iam.policy_evaluation import Document, Statement, statements, trusts
+from local.services.iam.policy_evaluation import (
+    Document,
+    Statement,
+    parse_statements,
+    trusts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +33,8 @@ class Role:
 
 def is_assumable(iam: IAMClient, role: str, principal: str, context: Mapping[str, str]) -> bool:
     """Return whether the role (its ARN or name) exists and trusts the service `principal`."""
-    found = read_role(iam, role)
-    return found is not None and trusts(found.trust, principal, context)
+    existing = read_role(iam, role)
+    return existing is not None and trusts(existing.trust, principal, context)
 
 
 def assume_role_context(role: str, principal: str) -> dict[str, str]:
@@ -51,14 +56,22 @@ def read_role(iam: IAMClient, role: str) -> Role | None:
         documents = [*_inline_policies(iam, name), *_attached_policies(iam, name)]
     except iam.exceptions.NoSuchEntityException:
         return None
-    permissions = [statement for document in documents for statement in statements(document)]
-    return Role(statements(description["AssumeRolePolicyDocument"]), tuple(permissions))
+    permissions = [statement for document in documents for statement in parse_statements(document)]
+    trust = parse_statements(_document(description["AssumeRolePolicyDocument"]))
+    return Role(trust, tuple(permissions))
+
+
+def _document(decoded: Any) -> Document:
+    """Return a policy document, which boto3 decodes although the stubs say that it may not."""
+    document: Document = decoded
+    return document
 
 
 def _inline_policies(iam: IAMClient, role: str) -> Iterator[Document]:
     for page in iam.get_paginator("list_role_policies").paginate(RoleName=role):
         for name in page["PolicyNames"]:
-            yield iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            response = iam.get_role_policy(RoleName=role, PolicyName=name)
+            yield _document(response["PolicyDocument"])
 
 
 def _attached_policies(iam: IAMClient, role: str) -> Iterator[Document]:
@@ -67,7 +80,7 @@ def _attached_policies(iam: IAMClient, role: str) -> Iterator[Document]:
             arn = policy["PolicyArn"]
             version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
             response = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-            yield response["PolicyVersion"]["Document"]
+            yield _document(response["PolicyVersion"]["Document"])
 
 
 @dataclass(frozen=True, slots=True)

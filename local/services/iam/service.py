@@ -1,4 +1,4 @@
-"""IAM: moto keeps roles and policies; limits and permissions are enforced here."""
+"""IAM: moto stores roles and policies; limits and permissions are enforced here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from moto.utilities.utils import get_partition
 from local.core.request import ApiRequest, ApiResponse, AwsError
 from local.core.service import Service
 from local.services.iam.enforcement import AccessControl, ClientGuard
-from local.services.iam.validation import check, refusal
+from local.services.iam.validation import check_call, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Iam(Service):
-    """Guards the clients that act under a role, and sees every change of IAM."""
+    """Guards the clients that act as a role, and records every change of IAM."""
 
     credential_scopes = ("iam",)
 
@@ -38,7 +38,7 @@ class Iam(Service):
         return self._access.denials()
 
     def record_change(self) -> None:
-        """Read roles again: IAM may have changed."""
+        """Read roles again at their next use, because IAM may have changed."""
         self._access.record_change()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
@@ -48,9 +48,9 @@ class Iam(Service):
         if action.startswith(("Get", "List")):
             return None
         try:
-            check(action, query, get_partition(request.region))
+            check_call(action, query, get_partition(request.region))
         except AwsError as error:
-            return refusal(error)
+            return error_response(error)
         response = self.cloud.forward_to_moto(request)
         self.record_change()
         return response

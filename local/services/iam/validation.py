@@ -1,36 +1,37 @@
-"""What IAM refuses of roles and their policies, and moto takes."""
+"""IAM's limits on roles and their policies, which moto does not enforce."""
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 from xml.sax.saxutils import escape
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iam.models import Role, iam_backends
 
 from local.core.errors import constraint_violation
 from local.core.request import ApiResponse, AwsError
+from local.core.server import ACCOUNT
 
 NAME_CHARACTERS = 64
-POLICY_CHARACTERS = 10_240  # Of all inline policies of a role; white space does not count.
-XML = (("Content-Type", "text/xml"),)
+POLICY_CHARACTERS = 10_240  # All inline policies of a role together, without white space.
+XML_HEADERS = (("Content-Type", "text/xml"),)
 
 
-def check(action: str, query: Mapping[str, str], partition: str) -> None:
-    """Refuse a call that IAM refuses, by its form parameters and the roles of its partition."""
-    roles = list(iam_backends[DEFAULT_ACCOUNT_ID][partition].roles.values())
+def check_call(action: str, query: Mapping[str, str], partition: str) -> None:
+    """Raise IAM's error for a call that breaks a limit, given its form parameters."""
+    roles = list(iam_backends[ACCOUNT][partition].roles.values())
     if action == "CreateRole":
         _check_name(query.get("RoleName", ""), roles)
     if action == "PutRolePolicy":
-        _check_size(query, roles)
+        _check_policy_size(query, roles)
 
 
-def refusal(error: AwsError) -> ApiResponse:
-    """Return an error as IAM's protocol spells it."""
-    text = (
+def error_response(error: AwsError) -> ApiResponse:
+    """Return an error in the XML of IAM's protocol."""
+    xml = (
         f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code>"
         f"<Message>{escape(error.message)}</Message></Error></ErrorResponse>"
     )
-    return ApiResponse(text.encode(), error.status, XML)
+    return ApiResponse(xml.encode(), error.status, XML_HEADERS)
 
 
 def _check_name(name: str, roles: Sequence[Role]) -> None:
@@ -41,15 +42,15 @@ def _check_name(name: str, roles: Sequence[Role]) -> None:
         raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
 
 
-def _check_size(query: Mapping[str, str], roles: Sequence[Role]) -> None:
-    name, policy = query.get("RoleName", ""), query.get("PolicyName", "")
-    held = next((role.policies for role in roles if role.name == name), {})
-    others = [text for each, text in held.items() if each != policy]
-    documents = [json.dumps(text) if isinstance(text, dict) else text for text in others]
-    if sum(map(_size, [*documents, query.get("PolicyDocument", "")])) > POLICY_CHARACTERS:
-        text = f"Maximum policy size of {POLICY_CHARACTERS} bytes exceeded for role {name}"
-        raise AwsError("LimitExceeded", text, 409)
+def _check_policy_size(query: Mapping[str, str], roles: Sequence[Role]) -> None:
+    role_name = query.get("RoleName", "")
+    inline = next((role.policies for role in roles if role.name == role_name), {})
+    documents = {**inline, query.get("PolicyName", ""): query.get("PolicyDocument", "")}
+    if sum(map(_policy_size, documents.values())) > POLICY_CHARACTERS:
+        message = f"Maximum policy size of {POLICY_CHARACTERS} bytes exceeded for role {role_name}"
+        raise AwsError("LimitExceeded", message, 409)
 
 
-def _size(document: str) -> int:
-    return len("".join(document.split()))
+def _policy_size(document: str | dict[str, Any]) -> int:
+    text = json.dumps(document) if isinstance(document, dict) else document
+    return len("".join(text.split()))

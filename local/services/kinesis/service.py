@@ -1,9 +1,9 @@
-"""Kinesis Data Streams where moto is kinder than AWS: the limits of what is put, and tags."""
+"""Kinesis Data Streams: AWS's limits, tags and metrics, which moto does not have."""
 
 import base64
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from moto.core.exceptions import JsonRESTError
@@ -18,21 +18,22 @@ from local.core.service import Service
 from local.services.kinesis import moto_patches
 
 RECORD_BYTES = 1024 * 1024  # Data and partition key; AWS's default for a stream.
-CALL_RECORDS = 500
-CALL_BYTES = 10 * 1024 * 1024
-MOTO_CALL_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025.
+PUT_RECORDS = 500
+PUT_BYTES = 10 * 1024 * 1024
+MOTO_PUT_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025.
 KEY_CHARACTERS = 256
+OTHER_RECORD_SIZE = "a MaxRecordSizeInKiB other than 1024"
 
 
 class Kinesis(Service):
-    """Streams are moto's; one lock orders the puts, for moto's shards know no threads."""
+    """moto stores the streams; one lock orders the puts, as moto's shards are not thread-safe."""
 
     credential_scopes = ("kinesis",)
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._lock = threading.Lock()
-        self._ages: dict[str, float] = {}  # The greatest of each stream since the last step.
+        self._iterator_ages: dict[str, float] = {}  # Milliseconds; the maximum since the last tick.
         moto_patches.apply()
 
     def close(self) -> None:
@@ -40,14 +41,15 @@ class Kinesis(Service):
         moto_patches.undo()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call that is not moto's alone."""
-        own = _CALLS.get(request.operation)
-        return own(self, request) if own else None
+        """Return the response to an operation handled here; leave the others to moto."""
+        operation = _OPERATIONS.get(request.operation)
+        return operation(self, request) if operation else None
 
     def tick(self) -> bool:
-        """Give CloudWatch the age of what was read, which moto does not; that is no work."""
+        """Publish the iterator ages, which moto does not; that does not count as work."""
         with self._lock:
-            ages, self._ages = self._ages, {}
+            ages = self._iterator_ages
+            self._iterator_ages = {}
         for stream, age in ages.items():
             values = {"GetRecords.IteratorAgeMilliseconds": age}
             cloudwatch = self.cloud.client("cloudwatch")
@@ -55,65 +57,68 @@ class Kinesis(Service):
         return False
 
     def _put_record(self, request: ApiRequest) -> ApiResponse:
-        params = request.params
-        _check(params, "")
+        _check_record(request.params)
         with self._lock:
             return self.cloud.forward_to_moto(request)
 
     def _put_records(self, request: ApiRequest) -> ApiResponse:
         params = request.params
         records = params.get("Records", [])
-        if not 1 <= len(records) <= CALL_RECORDS:
-            rule = f"Member must have length less than or equal to {CALL_RECORDS}"
-            raise constraint_violation(None, "records", rule)
+        if not 1 <= len(records) <= PUT_RECORDS:
+            constraint = f"Member must have length less than or equal to {PUT_RECORDS}"
+            raise constraint_violation(None, "records", constraint)
         sizes = [
-            _check(record, f"records.{number}.member.")
+            _check_record(record, f"records.{number}.member.")
             for number, record in enumerate(records, start=1)
         ]
-        if sum(sizes) > CALL_BYTES:
+        if sum(sizes) > PUT_BYTES:
             raise AwsError("InvalidArgumentException", "Records size exceeds 10 MB limit")
-        return json_response({"FailedRecordCount": 0, "Records": self._put(request, params, sizes)})
+        results = self._put_batches(request, params, sizes)
+        return json_response({"FailedRecordCount": 0, "Records": results})
 
-    def _put(
+    def _put_batches(
         self, request: ApiRequest, params: Mapping[str, Any], sizes: Sequence[int]
     ) -> list[Any]:
-        """Put records into moto's stream, as many as it takes at a time, and return its answers."""
+        """Put records into moto's stream in batches that it accepts, and return their results."""
         backend = kinesis_backends[ACCOUNT][request.region]
-        stream = (params.get("StreamARN"), params.get("StreamName"))
-        parts = _parts(params["Records"], sizes)
+        arn: Any = params.get("StreamARN")  # moto takes None, against its annotation.
+        name: Any = params.get("StreamName")
         try:
             with self._lock:
-                answers = [backend.put_records(*stream, part) for part in parts]
+                responses = [
+                    backend.put_records(arn, name, batch)
+                    for batch in _batches(params["Records"], sizes)
+                ]
         except JsonRESTError as error:
             raise AwsError(error.error_type, error.message) from None
-        return [result for answer in answers for result in answer["Records"]]
+        return [result for response in responses for result in response["Records"]]
 
     def _get_records(self, request: ApiRequest) -> ApiResponse | None:
-        """Return a page of a shard; moto takes 0.3 ms to write each record as JSON."""
+        """Return a page of a shard; moto would take 0.3 ms per record to serialize it."""
         params = request.params
         try:
             name, shard_id, last = decompose_shard_iterator(params["ShardIterator"])
             shard = kinesis_backends[ACCOUNT][request.region].streams[name].shards[shard_id]
         except (KeyError, ValueError):
-            return None  # moto says what is wrong.
-        records, end, late = shard.get_records(last, params.get("Limit"))
-        following = compose_shard_iterator(name, shard, end)
+            return None  # moto produces the error.
+        records, end, millis_behind = shard.get_records(last, params.get("Limit"))
         if records:
             with self._lock:
-                self._ages[name] = max(self._ages.get(name, 0), late)
+                age = max(self._iterator_ages.get(name, 0), millis_behind)
+                self._iterator_ages[name] = age
         return json_response(
             {
-                "Records": [_shown(record) for record in records],
-                "NextShardIterator": following,
-                "MillisBehindLatest": late,
+                "Records": [_record_json(record) for record in records],
+                "NextShardIterator": compose_shard_iterator(name, shard, end),
+                "MillisBehindLatest": millis_behind,
             }
         )
 
-    def _refuse_record_size(self, _: ApiRequest) -> ApiResponse:
-        raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
+    def _reject_record_size(self, _: ApiRequest) -> ApiResponse:
+        raise _not_modelled(OTHER_RECORD_SIZE)
 
-    def _refuse_resharding(self, request: ApiRequest) -> ApiResponse:
-        # moto moves records to new shards, AWS leaves them where they are.
+    def _reject_resharding(self, request: ApiRequest) -> ApiResponse:
+        # moto moves the records to the new shards; AWS leaves them in the old ones.
         raise _not_modelled(request.operation)
 
     def _create_stream(self, request: ApiRequest) -> ApiResponse:
@@ -128,38 +133,38 @@ class Kinesis(Service):
         return response
 
 
-_CALLS = {
+_OPERATIONS: Mapping[str, Callable[[Kinesis, ApiRequest], ApiResponse | None]] = {
     "PutRecord": Kinesis._put_record,
     "PutRecords": Kinesis._put_records,
     "GetRecords": Kinesis._get_records,
     "CreateStream": Kinesis._create_stream,
-    "UpdateMaxRecordSize": Kinesis._refuse_record_size,
+    "UpdateMaxRecordSize": Kinesis._reject_record_size,
     **dict.fromkeys(
         ("SplitShard", "MergeShards", "UpdateShardCount", "UpdateStreamMode"),
-        Kinesis._refuse_resharding,
+        Kinesis._reject_resharding,
     ),
 }
 
 
 def _check_stream(params: Mapping[str, Any]) -> None:
-    """Refuse a stream that Kinesis would not make, or that is not modelled."""
+    """Reject a new stream that Kinesis rejects, or that is not modelled."""
     name = params["StreamName"]
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,128}", name):
-        rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
-        raise constraint_violation(name, "streamName", rule)
+        constraint = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
+        raise constraint_violation(name, "streamName", constraint)
     mode = params.get("StreamModeDetails", {}).get("StreamMode", "PROVISIONED")
     if ("ShardCount" in params) != (mode == "PROVISIONED"):
-        rule = "belongs to the stream mode PROVISIONED, and to no other"
-        raise AwsError("ValidationException", f"ShardCount {rule}: the mode is {mode}")
+        constraint = "is required for the stream mode PROVISIONED, and not allowed for ON_DEMAND"
+        raise AwsError("ValidationException", f"ShardCount {constraint}: the mode is {mode}")
     if params.get("MaxRecordSizeInKiB", 1024) != 1024:
-        raise _not_modelled("a MaxRecordSizeInKiB other than 1024")
+        raise _not_modelled(OTHER_RECORD_SIZE)
 
 
-def _not_modelled(what: str) -> AwsError:
-    return AwsError("ValidationException", not_modelled_message(what))
+def _not_modelled(feature: str) -> AwsError:
+    return AwsError("ValidationException", not_modelled_message(feature))
 
 
-def _shown(record: Record) -> dict[str, Any]:
+def _record_json(record: Record) -> dict[str, Any]:
     return {
         "Data": record.data,
         "PartitionKey": record.partition_key,
@@ -168,27 +173,30 @@ def _shown(record: Record) -> dict[str, Any]:
     }
 
 
-def _check(record: Mapping[str, Any], place: str) -> int:
-    """Return the size of a record that Kinesis takes."""
-    key, data = record.get("PartitionKey", ""), record.get("Data", "")
-    if not 1 <= len(key) <= KEY_CHARACTERS:
-        rule = f"have length less than or equal to {KEY_CHARACTERS}" if key else "not be empty"
-        raise constraint_violation(key, f"{place}partitionKey", f"Member must {rule}")
-    size = len(base64.b64decode(data)) + len(key.encode())
+def _check_record(record: Mapping[str, Any], prefix: str = "") -> int:
+    """Return the size of a valid record; `prefix` locates its members in the request."""
+    key: str = record.get("PartitionKey", "")
+    if not key:
+        raise constraint_violation(key, f"{prefix}partitionKey", "Member must not be empty")
+    if len(key) > KEY_CHARACTERS:
+        constraint = f"Member must have length less than or equal to {KEY_CHARACTERS}"
+        raise constraint_violation(key, f"{prefix}partitionKey", constraint)
+    size = len(base64.b64decode(record.get("Data", ""))) + len(key.encode())
     if size > RECORD_BYTES:
-        rule = f"Member must have length less than or equal to {RECORD_BYTES}"
-        raise constraint_violation(None, f"{place}data", rule)
+        constraint = f"Member must have length less than or equal to {RECORD_BYTES}"
+        raise constraint_violation(None, f"{prefix}data", constraint)
     return size
 
 
-def _parts(records: Sequence[Any], sizes: Sequence[int]) -> Iterator[list[Any]]:
-    """Yield the records in runs that moto takes at a time."""
-    part: list[Any] = []
-    total = 0
+def _batches(records: Sequence[Any], sizes: Sequence[int]) -> Iterator[list[Any]]:
+    """Yield the records in batches of at most the size that moto accepts."""
+    batch: list[Any] = []
+    batch_bytes = 0
     for record, size in zip(records, sizes, strict=True):
-        if total + size > MOTO_CALL_BYTES:
-            yield part
-            part, total = [], 0
-        part.append(record)
-        total += size
-    yield part
+        if batch_bytes + size > MOTO_PUT_BYTES:
+            yield batch
+            batch = []
+            batch_bytes = 0
+        batch.append(record)
+        batch_bytes += size
+    yield batch

@@ -1,6 +1,6 @@
-"""S3's bucket policies: kept here, because moto would enforce them without their conditions.
+"""S3's bucket policies, stored here because moto enforces them without their conditions.
 
-A policy that denies plain HTTP would make moto refuse every call; loopback counts as TLS.
+A policy that denies plain HTTP would make moto deny every call; loopback counts as TLS.
 """
 
 import json
@@ -17,11 +17,12 @@ from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
 
 POLICY_BYTES = 20 * 1024
-XML = (("Content-Type", "application/xml"),)
+JSON_HEADERS = (("Content-Type", "application/json"),)
+XML_HEADERS = (("Content-Type", "application/xml"),)
 
 
 class S3(Service):
-    """Buckets and objects are moto's; a bucket's policy lives as long as its bucket."""
+    """Bucket policies, each stored as long as its bucket; moto stores buckets and objects."""
 
     credential_scopes = ("s3",)
 
@@ -30,86 +31,89 @@ class S3(Service):
         self._policies: WeakKeyDictionary[FakeBucket, bytes] = WeakKeyDictionary()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the reply to a call that is about a bucket's policy."""
-        wanted = request.query.keys() & {"policy", "policyStatus"}
+        """Return the response to a call on a bucket policy; leave the others to moto."""
+        subresources = request.query.keys() & {"policy", "policyStatus"}
         name, _, key = request.path.strip("/").partition("/")
-        if not wanted or key:
+        if not subresources or key:
             return None
         bucket = s3_backends[ACCOUNT][get_partition(request.region)].buckets.get(name)
         if bucket is None:
             return _error(404, "NoSuchBucket", "The specified bucket does not exist", name)
-        if wanted == {"policyStatus"}:
-            return self._status(bucket)
-        return {"PUT": self._put, "DELETE": self._delete}.get(request.method, self._get)(
-            bucket, request
-        )
+        if subresources == {"policyStatus"}:
+            return self._policy_status(bucket)
+        if request.method == "PUT":
+            return self._put_policy(bucket, request.body)
+        if request.method == "DELETE":
+            return self._delete_policy(bucket)
+        return self._get_policy(bucket)
 
-    def _get(self, bucket: FakeBucket, _: ApiRequest) -> ApiResponse:
+    def _get_policy(self, bucket: FakeBucket) -> ApiResponse:
         if bucket not in self._policies:
             return _no_policy(bucket)
-        return ApiResponse(self._policies[bucket], 200, (("Content-Type", "application/json"),))
+        return ApiResponse(self._policies[bucket], 200, JSON_HEADERS)
 
-    def _put(self, bucket: FakeBucket, request: ApiRequest) -> ApiResponse:
-        if reason := _flaw(request.body, bucket.name):
-            return _error(400, "MalformedPolicy", reason, bucket.name)
-        self._policies[bucket] = request.body
+    def _put_policy(self, bucket: FakeBucket, document: bytes) -> ApiResponse:
+        if error := _policy_error(document, bucket.name):
+            return _error(400, "MalformedPolicy", error, bucket.name)
+        self._policies[bucket] = document
         return ApiResponse(b"", 204, ())
 
-    def _delete(self, bucket: FakeBucket, _: ApiRequest) -> ApiResponse:
+    def _delete_policy(self, bucket: FakeBucket) -> ApiResponse:
         self._policies.pop(bucket, None)
         return ApiResponse(b"", 204, ())
 
-    def _status(self, bucket: FakeBucket) -> ApiResponse:
+    def _policy_status(self, bucket: FakeBucket) -> ApiResponse:
         if bucket not in self._policies:
             return _no_policy(bucket)
         document = json.loads(self._policies[bucket])
-        public = any(map(_is_public, _listed(document["Statement"])))
-        text = f"<PolicyStatus><IsPublic>{'true' if public else 'false'}</IsPublic></PolicyStatus>"
-        return ApiResponse(text.encode(), 200, XML)
+        is_public = any(map(_is_public, _as_list(document["Statement"])))
+        xml = f"<PolicyStatus><IsPublic>{str(is_public).lower()}</IsPublic></PolicyStatus>"
+        return ApiResponse(xml.encode(), 200, XML_HEADERS)
 
 
-def _flaw(body: bytes, bucket: str) -> str:
-    """Return what is wrong with a policy's text, or nothing."""
-    if len(body) > POLICY_BYTES:
+def _policy_error(document: bytes, bucket: str) -> str | None:
+    """Return AWS's message for an invalid policy; None if the policy is valid."""
+    if len(document) > POLICY_BYTES:
         return "Policy exceeds the maximum allowed document size."
     try:
-        policy = json.loads(body)
+        policy = json.loads(document)
     except ValueError:
         return "This policy contains invalid Json"
     if not isinstance(policy, dict) or not policy.get("Statement"):
         return "Missing required field Statement"
-    for statement in _listed(policy["Statement"]):
+    for statement in _as_list(policy["Statement"]):
         for member in ("Effect", "Principal", "Action", "Resource"):
             if member not in statement and f"Not{member}" not in statement:
                 return f"Missing required field {member}"
-        if not all(_lies_in(bucket, each) for each in _listed(statement.get("Resource", []))):
+        resources = _as_list(statement.get("Resource", []))
+        if not all(_is_in_bucket(resource, bucket) for resource in resources):
             return "Policy has invalid resource"
-    return ""
+    return None
 
 
-def _lies_in(bucket: str, resource: str) -> bool:
+def _is_in_bucket(resource: str, bucket: str) -> bool:
     name = resource.split(":::", 1)[-1].partition("/")[0]
     return resource.startswith("arn:") and name == bucket
 
 
 def _is_public(statement: Mapping[str, Any]) -> bool:
-    """Return whether a statement allows something to everybody without any condition."""
-    everybody = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
-    return statement["Effect"] == "Allow" and everybody and not statement.get("Condition")
+    """Return whether a statement allows anything to everyone, without a condition."""
+    is_for_everyone = statement.get("Principal") in ("*", {"AWS": "*"}, {"AWS": ["*"]})
+    return statement["Effect"] == "Allow" and is_for_everyone and not statement.get("Condition")
 
 
-def _listed(value: Any) -> list[Any]:
+def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
 def _no_policy(bucket: FakeBucket) -> ApiResponse:
-    text = "The bucket policy does not exist"
-    return _error(404, "NoSuchBucketPolicy", text, bucket.name)
+    message = "The bucket policy does not exist"
+    return _error(404, "NoSuchBucketPolicy", message, bucket.name)
 
 
 def _error(status: int, code: str, message: str, bucket: str) -> ApiResponse:
-    text = (
+    xml = (
         f"<Error><Code>{code}</Code><Message>{escape(message)}</Message>"
         f"<BucketName>{escape(bucket)}</BucketName></Error>"
     )
-    return ApiResponse(text.encode(), status, XML)
+    return ApiResponse(xml.encode(), status, XML_HEADERS)

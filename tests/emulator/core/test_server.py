@@ -20,7 +20,7 @@ from local.core.clock import Clock
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import HOST, Cloud
 from local.core.service import Service
-from tests.support.laptop_cloud import empty_account, laptop
+from tests.support.laptop_cloud import aws, empty_account, laptop
 
 
 class RecordingService(Service):
@@ -198,7 +198,7 @@ def test_errors_reach_clients_of_both_json_protocols(
     cloud: Cloud, service: str, operation: str
 ) -> None:
     with pytest.raises(ClientError) as raised:
-        getattr(boto3.client(service), operation)()
+        getattr(aws(service), operation)()
     response = raised.value.response
     assert response["Error"]["Code"] == "ConflictException"
     assert response["Error"]["Message"] == f"{service} is busy"
@@ -230,7 +230,7 @@ def test_empty_bodies_have_no_parameters() -> None:
 
 def test_the_cloud_listens_on_loopback_only(cloud: Cloud) -> None:
     assert urlsplit(cloud.endpoint).hostname == HOST == "127.0.0.1"
-    addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+    addresses = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
     for address in addresses - {HOST}:
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as client:
             client.settimeout(2)

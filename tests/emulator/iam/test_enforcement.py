@@ -47,18 +47,17 @@ def guarded(cloud: Cloud) -> Connect:
 def guarded_client(
     cloud: Cloud, service: str, role: str, principal: str = "pipes", **context: str
 ) -> Any:
-    client = boto3.client(service)
+    client: Any = boto3.client(service)  # type: ignore[call-overload]  # any service
     cloud.service(Iam).guard_client(client, role, f"{principal}.amazonaws.com", context)
     return client
 
 
 def create_role(*permissions: dict[str, Any], trust_policy: str = "") -> str:
     """Create the role `mover` with one inline policy, and return its ARN."""
-    iam = aws("iam")
     document = trust_policy or trust("pipes")
-    role = iam.create_role(RoleName="mover", AssumeRolePolicyDocument=document)
+    response = aws("iam").create_role(RoleName="mover", AssumeRolePolicyDocument=document)
     put_permissions(*permissions)
-    return role["Role"]["Arn"]
+    return str(response["Role"]["Arn"])
 
 
 def put_permissions(*permissions: dict[str, Any]) -> None:
@@ -68,7 +67,7 @@ def put_permissions(*permissions: dict[str, Any]) -> None:
 
 
 def denial(client: Any, operation: str, **params: Any) -> str:
-    """Return the AccessDenied message of a call; "" when it was allowed."""
+    """Return the AccessDenied message of a call; "" if it was allowed."""
     try:
         getattr(client, operation)(**params)
     except ClientError as error:
@@ -417,7 +416,7 @@ def test_an_encrypted_stream_needs_a_right_to_its_key(
 
 
 def kms_denial(kinesis: Any, put: dict[str, Any]) -> str:
-    """Return the message with which a put is denied the stream's key, or nothing."""
+    """Return the message that denies a put the use of the stream's key; "" if it is allowed."""
     try:
         kinesis.put_records(**put)
     except kinesis.exceptions.KMSAccessDeniedException as error:
@@ -439,14 +438,16 @@ def test_denials_are_kept_until_iam_changes(cloud: Cloud, guarded: Connect) -> N
 @pytest.mark.parametrize("region", [REGION, "cn-north-1", "us-gov-west-1"])
 def test_roles_and_policies_have_the_limits_of_aws(cloud: Cloud, region: str) -> None:
     iam = boto3.client("iam", region_name=region)
-    new = {"AssumeRolePolicyDocument": trust("pipes")}
-    assert code_of(iam.create_role, RoleName="r" * 65, **new) == "ValidationError"
-    iam.create_role(RoleName="mover", **new)
-    assert code_of(iam.create_role, RoleName="Mover", **new) == "EntityAlreadyExists"
-    long = policy(allow("s3:GetObject", *[f"arn:aws:s3:::{number:0500}" for number in range(19)]))
-    put = {"RoleName": "mover", "PolicyDocument": long}
-    iam.put_role_policy(PolicyName="p", **put)
-    assert code_of(iam.put_role_policy, PolicyName="q", **put) == "LimitExceeded"
+    create = partial(iam.create_role, AssumeRolePolicyDocument=trust("pipes"))
+    assert code_of(create, RoleName="r" * 65) == "ValidationError"
+    create(RoleName="mover")
+    assert code_of(create, RoleName="Mover") == "EntityAlreadyExists"
+    long_policy = policy(
+        allow("s3:GetObject", *[f"arn:aws:s3:::{number:0500}" for number in range(19)])
+    )
+    put = partial(iam.put_role_policy, RoleName="mover", PolicyDocument=long_policy)
+    put(PolicyName="p")
+    assert code_of(put, PolicyName="q") == "LimitExceeded"
 
 
 def test_a_token_in_use_is_kept_when_the_registry_is_full() -> None:

@@ -1,6 +1,7 @@
-"""What policies allow, as AWS judges them: explicit deny, wildcards, conditions, trust."""
+"""Policy evaluation: explicit deny, wildcards, conditions and trust, as on AWS."""
 
 from fnmatch import fnmatchcase
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from local.services.iam.policy_evaluation import (
     NotModelled,
     allows,
     decide,
-    statements,
+    parse_statements,
     trusts,
 )
 
@@ -26,14 +27,14 @@ effects = st.sampled_from(["Allow", "Deny"])
 
 @st.composite
 def arns(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> str:
-    """Six parts; only the last may hold colons, and no part is a wildcard of the whole."""
+    """Draw an ARN of six parts, of which only the last may contain colons."""
     parts = [draw(texts).replace(":", "") for _ in range(5)]
     return ":".join([*parts, draw(texts)])
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Documents of statements about few actions and resources, so that they often meet."""
+    """Draw documents with few actions and resources, so that their statements often overlap."""
     statement = st.fixed_dictionaries(
         {
             "Effect": effects,
@@ -41,7 +42,7 @@ def policies(draw: st.DrawFn) -> list[dict[str, Any]]:
             "Resource": st.sampled_from(["*", "a:b:c:d:e:1", "a:b:c:d:e:*"]),
         }
     )
-    document = st.builds(lambda each: {"Statement": each}, st.lists(statement, max_size=3))
+    document = st.fixed_dictionaries({"Statement": st.lists(statement, max_size=3)})
     return draw(st.lists(document, max_size=3))
 
 
@@ -55,7 +56,7 @@ def allowed(document_statement: dict[str, Any], context: dict[str, str] | None =
 
 @given(patterns, names)
 @example("S:a*", "s:ABC")
-def test_an_action_matches_as_a_file_name_does_in_any_case(pattern: str, action: str) -> None:
+def test_actions_match_wildcards_in_any_case(pattern: str, action: str) -> None:
     documents = [{"Statement": statement(Action=pattern)}]
     assert allows(documents, action, "x", {}) == fnmatchcase(action.lower(), pattern.lower())
 
@@ -65,20 +66,20 @@ def test_an_action_matches_as_a_file_name_does_in_any_case(pattern: str, action:
 @example("arn:aws:lambda:r:1:function:f", "arn:aws:lambda:r:1:function:f:$LATEST")
 @example("*:*:*:*:*:*", "arn:aws:s3:::lake")
 @example("arn:a*:c:d:e:f", "arn:ab:c:c:d:e:f")
-def test_a_resource_matches_part_by_part(pattern: str, resource: str) -> None:
+def test_resources_match_part_by_part(pattern: str, resource: str) -> None:
     pairs = zip(pattern.split(":", 5), resource.split(":", 5), strict=True)
-    expected = all(fnmatchcase(found, wanted) for wanted, found in pairs)
+    expected = all(fnmatchcase(part, part_pattern) for part_pattern, part in pairs)
     assert allows([{"Statement": statement(Resource=pattern)}], "s:A", resource, {}) == expected
 
 
 @given(policies(), st.randoms())
 def test_the_order_of_statements_does_not_matter(
-    documents: list[dict[str, Any]], random: Any
+    documents: list[dict[str, Any]], random: Random
 ) -> None:
-    read = [each for document in documents for each in statements(document)]
-    shuffled = random.sample(read, len(read))
-    question = ("s:A", "a:b:c:d:e:1", {})
-    assert decide(read, *question) is decide(shuffled, *question)
+    ordered = [parsed for document in documents for parsed in parse_statements(document)]
+    shuffled = random.sample(ordered, len(ordered))
+    decisions = [decide(parsed, "s:A", "a:b:c:d:e:1", {}) for parsed in (ordered, shuffled)]
+    assert decisions[0] is decisions[1]
 
 
 @given(policies())
@@ -88,31 +89,31 @@ def test_a_deny_beats_every_allow(documents: list[dict[str, Any]]) -> None:
 
 
 @given(policies())
-def test_what_no_statement_mentions_is_not_allowed(documents: list[dict[str, Any]]) -> None:
-    without = [
-        {"Statement": [each for each in document["Statement"] if each["Effect"] == "Deny"]}
+def test_nothing_is_allowed_without_an_allow(documents: list[dict[str, Any]]) -> None:
+    without_allow = [
+        {"Statement": [parsed for parsed in document["Statement"] if parsed["Effect"] == "Deny"]}
         for document in documents
     ]
-    assert not allows(without, "s:A", "a:b:c:d:e:1", {})
-    assert decide([], "s:A", "*", {}) is Decision.UNMENTIONED
+    assert not allows(without_allow, "s:A", "a:b:c:d:e:1", {})
+    assert decide([], "s:A", "*", {}) is Decision.NOT_MENTIONED
 
 
 @given(patterns, names)
-def test_not_action_covers_exactly_what_action_does_not(pattern: str, action: str) -> None:
+def test_not_action_is_the_complement_of_action(pattern: str, action: str) -> None:
     positive = {"Statement": statement(Action=pattern)}
     negative = {"Statement": {"Effect": "Allow", "NotAction": pattern, "Resource": "*"}}
     assert allows([positive], action, "x", {}) != allows([negative], action, "x", {})
 
 
 @given(arns(patterns), arns(names))
-def test_not_resource_covers_exactly_what_resource_does_not(pattern: str, resource: str) -> None:
+def test_not_resource_is_the_complement_of_resource(pattern: str, resource: str) -> None:
     positive = {"Statement": statement(Resource=pattern)}
     negative = {"Statement": {"Effect": "Allow", "Action": "*", "NotResource": pattern}}
     assert allows([positive], "s:A", resource, {}) != allows([negative], "s:A", resource, {})
 
 
 @pytest.mark.parametrize(
-    ("operator", "wanted", "fits", "differs"),
+    ("operator", "expected", "match", "other"),
     [
         ("StringEquals", "lake/", "lake/", "Lake/"),
         ("StringEqualsIgnoreCase", "lake/", "LAKE/", "lake"),
@@ -125,20 +126,20 @@ def test_not_resource_covers_exactly_what_resource_does_not(pattern: str, resour
         ("Bool", "false", "false", "true"),
     ],
 )
-def test_a_condition_holds_for_what_fits_and_its_negation_for_the_rest(
-    operator: str, wanted: Any, fits: str, differs: str
+def test_conditions_and_their_negations_match_values(
+    operator: str, expected: Any, match: str, other: str
 ) -> None:
-    conditional = statement(Condition={operator: {"s3:prefix": wanted}})
-    assert allowed(conditional, {"s3:prefix": fits})
-    assert allowed(conditional, {"S3:Prefix": fits})
-    assert not allowed(conditional, {"s3:prefix": differs})
+    conditional = statement(Condition={operator: {"s3:prefix": expected}})
+    assert allowed(conditional, {"s3:prefix": match})
+    assert allowed(conditional, {"S3:Prefix": match})
+    assert not allowed(conditional, {"s3:prefix": other})
     assert not allowed(conditional)
-    assert allowed(statement(Condition={f"{operator}IfExists": {"s3:prefix": wanted}}))
+    assert allowed(statement(Condition={f"{operator}IfExists": {"s3:prefix": expected}}))
     if operator != "Bool":
         negation = operator.replace("String", "StringNot").replace("Arn", "ArnNot")
-        negated = statement(Condition={negation: {"s3:prefix": wanted}})
-        assert not allowed(negated, {"s3:prefix": fits})
-        assert allowed(negated, {"s3:prefix": differs})
+        negated = statement(Condition={negation: {"s3:prefix": expected}})
+        assert not allowed(negated, {"s3:prefix": match})
+        assert allowed(negated, {"s3:prefix": other})
         assert allowed(negated)
 
 
@@ -149,7 +150,7 @@ def test_all_conditions_of_a_statement_must_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("members", "named"),
+    ("members", "feature"),
     [
         ({"Condition": {"NumericLessThan": {"s3:prefix": "1"}}}, "NumericLessThan"),
         ({"Condition": {"ForAnyValue:StringEquals": {"s3:prefix": "1"}}}, "ForAnyValue"),
@@ -160,13 +161,13 @@ def test_all_conditions_of_a_statement_must_hold() -> None:
         ({"NotPrincipal": "*"}, "NotPrincipal"),
     ],
 )
-def test_what_cannot_be_judged_is_refused_by_name(members: dict[str, Any], named: str) -> None:
-    with pytest.raises(NotModelled, match=named):
-        statements({"Statement": [statement(**members)]})
+def test_features_not_modelled_are_named(members: dict[str, Any], feature: str) -> None:
+    with pytest.raises(NotModelled, match=feature):
+        parse_statements({"Statement": [statement(**members)]})
 
 
 @pytest.mark.parametrize(
-    ("members", "trusted"),
+    ("members", "is_trusted"),
     [
         ({}, True),
         ({"Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}}, True),
@@ -179,12 +180,13 @@ def test_what_cannot_be_judged_is_refused_by_name(members: dict[str, Any], named
         ({"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}, False),
     ],
 )
-def test_a_role_is_trusted_to_the_service_it_names(members: dict[str, Any], trusted: bool) -> None:
+def test_a_role_trusts_only_the_service_it_names(members: dict[str, Any], is_trusted: bool) -> None:
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": "glue.amazonaws.com"},
         "Action": "sts:AssumeRole",
         **members,
     }
-    read = statements({"Statement": trust})
-    assert trusts(read, "glue.amazonaws.com", {"aws:SourceAccount": ACCOUNT}) is trusted
+    parsed = parse_statements({"Statement": trust})
+    context = {"aws:SourceAccount": ACCOUNT}
+    assert trusts(parsed, "glue.amazonaws.com", context) is is_trusted

@@ -1,4 +1,4 @@
-"""The laptop's Kinesis takes what AWS takes, refuses what AWS refuses, and stays quick."""
+"""The laptop's Kinesis: AWS's limits and errors, and reads in linear time."""
 
 import json
 import time
@@ -43,23 +43,24 @@ def record(size: int, key: str = "k") -> dict[str, Any]:
     return {"Data": b"x" * size, "PartitionKey": key}
 
 
-def iterator(kinesis: Any, stream: str, kind: str = "TRIM_HORIZON", **given: str) -> str:
+def iterator(kinesis: Any, stream: str, kind: str = "TRIM_HORIZON", **params: str) -> str:
     (shard,) = kinesis.list_shards(StreamName=stream)["Shards"]
-    answer = kinesis.get_shard_iterator(
-        StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType=kind, **given
+    response = kinesis.get_shard_iterator(
+        StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType=kind, **params
     )
-    return answer["ShardIterator"]
+    return str(response["ShardIterator"])
 
 
-def texts(kinesis: Any, start: str, **given: int) -> list[str]:
-    records = kinesis.get_records(ShardIterator=start, **given)["Records"]
-    return [each["Data"].decode() for each in records]
+def read_texts(kinesis: Any, start: str, **params: int) -> list[str]:
+    records = kinesis.get_records(ShardIterator=start, **params)["Records"]
+    return [record["Data"].decode() for record in records]
 
 
-def put_texts(kinesis: Any, stream: str, *found: str) -> list[str]:
-    records = [{"Data": text.encode(), "PartitionKey": "k"} for text in found]
-    answer = kinesis.put_records(StreamName=stream, Records=records)
-    return [each["SequenceNumber"] for each in answer["Records"]]
+def put_texts(kinesis: Any, stream: str, *texts: str) -> list[str]:
+    """Put the texts as records, and return their sequence numbers."""
+    records = [{"Data": text.encode(), "PartitionKey": "k"} for text in texts]
+    response = kinesis.put_records(StreamName=stream, Records=records)
+    return [result["SequenceNumber"] for result in response["Records"]]
 
 
 @pytest.mark.parametrize(
@@ -76,45 +77,43 @@ def put_texts(kinesis: Any, stream: str, *found: str) -> list[str]:
         ([record(1, "k" * 257)], "ValidationException"),
     ],
 )
-def test_puts_keep_to_the_limits_of_aws(
+def test_puts_have_the_limits_of_aws(
     kinesis: Any, stream: str, records: list[dict[str, Any]], code: str
 ) -> None:
-    found = ""
-    try:
-        answer = kinesis.put_records(StreamName=stream, Records=records)
-        assert [bool(each["SequenceNumber"]) for each in answer["Records"]] == [True] * len(records)
-    except ClientError as error:
-        found = error.response["Error"]["Code"]
-    assert found == code
-    kept = [] if code else [len(each["Data"]) for each in records]
-    assert sizes(kinesis, stream) == kept
+    if code:
+        assert code_of(kinesis.put_records, StreamName=stream, Records=records) == code
+        assert record_sizes(kinesis, stream) == []
+        return
+    response = kinesis.put_records(StreamName=stream, Records=records)
+    assert all(result["SequenceNumber"] for result in response["Records"])
+    assert record_sizes(kinesis, stream) == [len(record["Data"]) for record in records]
 
 
-def sizes(kinesis: Any, stream: str) -> list[int]:
+def record_sizes(kinesis: Any, stream: str) -> list[int]:
     """Return the sizes of a stream's records, read to its end."""
-    found: list[int] = []
+    sizes: list[int] = []
     start = iterator(kinesis, stream)
-    while page := kinesis.get_records(ShardIterator=start):
-        found += [len(each["Data"]) for each in page["Records"]]
-        start = page["NextShardIterator"]
+    while True:
+        page = kinesis.get_records(ShardIterator=start)
         if not page["Records"]:
-            return found
-    return found
+            return sizes
+        sizes += [len(record["Data"]) for record in page["Records"]]
+        start = page["NextShardIterator"]
 
 
-def test_a_single_put_keeps_to_the_limits_too(kinesis: Any, stream: str) -> None:
+def test_a_single_put_has_the_same_limits(kinesis: Any, stream: str) -> None:
     with pytest.raises(ClientError, match="less than or equal to 1048576"):
         kinesis.put_record(StreamName=stream, **record(MIB))
     kinesis.put_record(StreamName=stream, **record(MIB - 1))
 
 
-def test_puts_without_a_stream_or_a_shard_are_refused(kinesis: Any, stream: str) -> None:
+def test_puts_to_a_missing_stream_or_shard_fail(kinesis: Any, stream: str) -> None:
     puts = [(f"no-{stream}", record(1)), (stream, record(1) | {"ExplicitHashKey": str(2**128)})]
     codes = [code_of(kinesis.put_records, StreamName=name, Records=[put]) for name, put in puts]
     assert codes == ["ResourceNotFoundException", "InvalidArgumentException"]
 
 
-def test_every_iterator_type_starts_where_it_says(kinesis: Any, stream: str) -> None:
+def test_each_iterator_type_starts_at_its_position(kinesis: Any, stream: str) -> None:
     numbers = put_texts(kinesis, stream, "0", "1", "2")
     latest = iterator(kinesis, stream, "LATEST")
     put_texts(kinesis, stream, "3")
@@ -122,20 +121,21 @@ def test_every_iterator_type_starts_where_it_says(kinesis: Any, stream: str) -> 
         iterator(kinesis, stream, f"{kind}_SEQUENCE_NUMBER", StartingSequenceNumber=numbers[1])
         for kind in ("AT", "AFTER")
     )
-    assert texts(kinesis, iterator(kinesis, stream)) == ["0", "1", "2", "3"]
-    assert texts(kinesis, at) == ["1", "2", "3"]
-    assert texts(kinesis, after) == ["2", "3"]
-    assert texts(kinesis, latest) == ["3"]
+    assert read_texts(kinesis, iterator(kinesis, stream)) == ["0", "1", "2", "3"]
+    assert read_texts(kinesis, at) == ["1", "2", "3"]
+    assert read_texts(kinesis, after) == ["2", "3"]
+    assert read_texts(kinesis, latest) == ["3"]
 
 
-def test_pages_join_to_the_whole_shard(kinesis: Any, stream: str) -> None:
+def test_pages_cover_the_whole_shard(kinesis: Any, stream: str) -> None:
     put_texts(kinesis, stream, *map(str, range(7)))
-    start, found = iterator(kinesis, stream), []
+    start = iterator(kinesis, stream)
+    texts: list[str] = []
     for _ in range(4):
         page = kinesis.get_records(ShardIterator=start, Limit=3)
-        found += [each["Data"].decode() for each in page["Records"]]
+        texts += [record["Data"].decode() for record in page["Records"]]
         start = page["NextShardIterator"]
-    assert found == list(map(str, range(7)))
+    assert texts == list(map(str, range(7)))
     assert page["Records"] == []
 
 
@@ -146,18 +146,18 @@ def test_a_page_holds_at_most_10_mib(kinesis: Any, stream: str) -> None:
     assert len(page["Records"]) == 10
 
 
-def test_an_invented_iterator_is_refused(kinesis: Any) -> None:
+def test_an_invalid_iterator_is_rejected(kinesis: Any) -> None:
     with pytest.raises(ClientError):
         kinesis.get_records(ShardIterator="bm9uZTpub25lOjE=")
 
 
-def test_a_stream_keeps_the_tags_it_was_made_with(kinesis: Any) -> None:
+def test_a_stream_is_created_with_its_tags(kinesis: Any) -> None:
     kinesis.create_stream(StreamName="tagged", ShardCount=1, Tags={"project": "cdc"})
     tags = kinesis.list_tags_for_stream(StreamName="tagged")["Tags"]
     assert tags == [{"Key": "project", "Value": "cdc"}]
 
 
-def test_an_on_demand_stream_has_four_shards_and_can_be_encrypted(kinesis: Any) -> None:
+def test_an_on_demand_stream_has_four_shards(kinesis: Any) -> None:
     kinesis.create_stream(StreamName="four", StreamModeDetails={"StreamMode": "ON_DEMAND"})
     kinesis.start_stream_encryption(
         StreamName="four", EncryptionType="KMS", KeyId="alias/aws/kinesis"
@@ -166,62 +166,61 @@ def test_an_on_demand_stream_has_four_shards_and_can_be_encrypted(kinesis: Any) 
     assert (summary["OpenShardCount"], summary["EncryptionType"]) == (4, "KMS")
 
 
-def test_larger_records_are_refused_loudly(kinesis: Any) -> None:
+def test_a_larger_record_size_is_rejected(kinesis: Any) -> None:
     with pytest.raises(ClientError, match="not modelled"):
         kinesis.create_stream(StreamName="large", ShardCount=1, MaxRecordSizeInKiB=2048)
 
 
-def test_putting_at_once_loses_nothing(kinesis: Any, stream: str) -> None:
+def test_concurrent_puts_lose_no_record(kinesis: Any, stream: str) -> None:
     def put(number: int) -> None:
-        for part in range(5):
-            put_texts(kinesis, stream, *(json.dumps([number, part, each]) for each in range(400)))
+        for batch in range(5):
+            texts = [json.dumps([number, batch, index]) for index in range(400)]
+            put_texts(kinesis, stream, *texts)
 
     at_once(put)
-    assert len(set(texts(kinesis, iterator(kinesis, stream)))) == 8000
+    assert len(set(read_texts(kinesis, iterator(kinesis, stream)))) == 8000
 
 
-class Unwalked(OrderedDict[int, Record]):
-    """Records that may be looked up, and not walked through from the start."""
+class LookupOnlyRecords(OrderedDict[int, Record]):
+    """Records that may be looked up but not iterated from the start."""
 
     def __iter__(self) -> Iterator[int]:
         raise AssertionError("the shard was read from its start")
 
 
-def test_neither_a_put_nor_a_page_walks_through_the_shard(kinesis: Any, stream: str) -> None:
+def test_puts_and_pages_do_not_scan_the_shard(kinesis: Any, stream: str) -> None:
     shard = Shard(0, 0, 2**128)
-    shard.records = Unwalked()
+    shard.records = LookupOnlyRecords()
     for number in range(1, 100):
         assert shard.put_record("k", "eA==", "") == str(number)
     page, last, _ = shard.get_records("97", None)
-    assert ([each.sequence_number for each in page], last) == ([98, 99], 99)
+    assert ([record.sequence_number for record in page], last) == ([98, 99], 99)
 
 
-def test_the_age_of_what_is_read_is_measured(cloud: Cloud, kinesis: Any, stream: str) -> None:
+def test_the_iterator_age_is_published(cloud: Cloud, kinesis: Any, stream: str) -> None:
     put_texts(kinesis, stream, "a")
     time.sleep(0.02)
     put_texts(kinesis, stream, "b")
-    texts(kinesis, iterator(kinesis, stream), Limit=1)
+    read_texts(kinesis, iterator(kinesis, stream), Limit=1)
     assert not cloud.tick()
-    found = metric_sum("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName=stream)
-    assert found >= 20
+    age = metric_sum("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", StreamName=stream)
+    assert age >= 20
 
 
 @pytest.mark.parametrize(
-    ("given", "reason"),
+    ("params", "reason"),
     [
         ({"StreamName": "two words", "ShardCount": 1}, "satisfy regular expression"),
         ({"StreamName": "x", "ShardCount": 2, "StreamModeDetails": ON_DEMAND}, "PROVISIONED"),
         ({"StreamName": "x"}, "PROVISIONED"),
     ],
 )
-def test_a_stream_that_kinesis_does_not_make_is_refused(
-    kinesis: Any, given: dict[str, Any], reason: str
-) -> None:
+def test_an_invalid_stream_is_rejected(kinesis: Any, params: dict[str, Any], reason: str) -> None:
     with pytest.raises(ClientError, match=reason):
-        kinesis.create_stream(**given)
+        kinesis.create_stream(**params)
 
 
-def test_resharding_is_refused_loudly(kinesis: Any, stream: str) -> None:
+def test_resharding_is_rejected(kinesis: Any, stream: str) -> None:
     with pytest.raises(ClientError, match="SplitShard is not modelled"):
         kinesis.split_shard(
             StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey="9"

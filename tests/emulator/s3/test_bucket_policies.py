@@ -1,4 +1,4 @@
-"""The laptop's S3 keeps bucket policies without enforcing them: loopback counts as TLS."""
+"""Bucket policies of the laptop's S3: stored but not enforced, as loopback counts as TLS."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,13 +19,14 @@ def running() -> Iterator[Any]:
 
 @pytest.fixture
 def s3(running: Any) -> Any:
-    """A client that sees one bucket, `lake`, and nothing in it."""
+    """An S3 client, in an account with one empty bucket, `lake`."""
     empty_account()
     running.create_bucket(Bucket="lake")
     return running
 
 
-def tls_only(bucket: str = "lake", **given: Any) -> str:
+def tls_only(bucket: str = "lake", **members: Any) -> str:
+    """Return a policy that denies plain HTTP; `members` replace those of its statement."""
     arn = f"arn:aws:s3:::{bucket}"
     statement = {
         "Effect": "Deny",
@@ -34,18 +35,18 @@ def tls_only(bucket: str = "lake", **given: Any) -> str:
         "Resource": [arn, f"{arn}/*"],
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     }
-    return policy({**statement, **given})
+    return policy({**statement, **members})
 
 
-def test_a_bucket_that_wants_tls_can_be_used_over_loopback(s3: Any) -> None:
+def test_a_tls_only_bucket_works_over_loopback(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     s3.put_object(Bucket="lake", Key="policy/one", Body=b"1")
     assert s3.get_object(Bucket="lake", Key="policy/one")["Body"].read() == b"1"
-    listed = s3.list_objects_v2(Bucket="lake", Prefix="policy")
-    assert [each["Key"] for each in listed["Contents"]] == ["policy/one"]
+    listing = s3.list_objects_v2(Bucket="lake", Prefix="policy")
+    assert [entry["Key"] for entry in listing["Contents"]] == ["policy/one"]
 
 
-def test_a_policy_is_kept_as_it_was_put(s3: Any) -> None:
+def test_a_policy_is_returned_unchanged(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     assert s3.get_bucket_policy(Bucket="lake")["Policy"] == tls_only()
     assert s3.get_bucket_policy_status(Bucket="lake")["PolicyStatus"] == {"IsPublic": False}
@@ -53,7 +54,7 @@ def test_a_policy_is_kept_as_it_was_put(s3: Any) -> None:
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucketPolicy"
 
 
-def test_a_policy_goes_with_its_bucket(s3: Any) -> None:
+def test_a_policy_is_deleted_with_its_bucket(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     s3.delete_bucket(Bucket="lake")
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucket"
@@ -61,11 +62,11 @@ def test_a_policy_goes_with_its_bucket(s3: Any) -> None:
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucketPolicy"
 
 
-def test_a_policy_that_allows_everybody_is_public(s3: Any) -> None:
+def test_a_policy_that_allows_everyone_is_public(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only(Effect="Allow", Condition={}))
     assert s3.get_bucket_policy_status(Bucket="lake")["PolicyStatus"] == {"IsPublic": True}
 
 
 @pytest.mark.parametrize("document", ["{", "[]", "{}", tls_only("other"), '{"Statement": [{}]}'])
-def test_a_malformed_policy_is_refused(s3: Any, document: str) -> None:
+def test_a_malformed_policy_is_rejected(s3: Any, document: str) -> None:
     assert code_of(s3.put_bucket_policy, Bucket="lake", Policy=document) == "MalformedPolicy"
