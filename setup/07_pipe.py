@@ -29,12 +29,13 @@ from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
 
 if TYPE_CHECKING:
     from types_boto3_pipes.client import EventBridgePipesClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
 
 LABEL = f"pipe {PIPE}"
 # The parts of a pipe's parameters are shared by its creation, update and description, for each of
 # which the stubs have a type of its own.
 Params = dict[str, Any]
-QUEUE = {
+QUEUE: dict[QueueAttributeNameType, str] = {
     "MessageRetentionPeriod": "1209600",  # 14 days
     "SqsManagedSseEnabled": "true",
 }

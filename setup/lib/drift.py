@@ -116,15 +116,17 @@ def find_drift(scripts: Iterable[str]) -> list[str]:
 
 @contextmanager
 def _writes_blocked_by(recorder: DryRunRecorder) -> Iterator[None]:
-    boto3.setup_default_session()
-    events = boto3.DEFAULT_SESSION.events
+    session = boto3.Session()
+    # The stubs do not know that a handler of before-call may return a response.
+    events: Any = session.events
     events.register("before-parameter-build", recorder.keep_params)
     events.register("before-call", recorder.block_write)
+    previous = boto3.DEFAULT_SESSION
+    boto3.DEFAULT_SESSION = session
     try:
         yield
     finally:
-        events.unregister("before-parameter-build", recorder.keep_params)
-        events.unregister("before-call", recorder.block_write)
+        boto3.DEFAULT_SESSION = previous
 
 
 def failure_lines(script: str, recorder: DryRunRecorder) -> list[str]:

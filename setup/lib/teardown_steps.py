@@ -27,7 +27,7 @@ from setup.names import PIPELINE, TAGS, arn, location
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
-    from types_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from types_boto3_s3.type_defs import DeleteTypeDef, ObjectIdentifierTypeDef
 
 # Some APIs return tags as a mapping, others as a list of Key/Value pairs of a type of their own.
 Tags = Mapping[str, str] | Sequence[Any]
@@ -83,8 +83,10 @@ def delete_quicksight() -> Iterator[str]:
         if response is not None:
             dataset_arn = response["DataSet"]["Arn"]
             tags = quicksight.list_tags_for_resource(ResourceArn=dataset_arn)["Tags"]
-            delete = partial(quicksight.delete_data_set, AwsAccountId=account, DataSetId=dataset_id)
-            yield remove_if_tagged(f"QuickSight data set {dataset_id}", tags, delete)
+            delete_set = partial(
+                quicksight.delete_data_set, AwsAccountId=account, DataSetId=dataset_id
+            )
+            yield remove_if_tagged(f"QuickSight data set {dataset_id}", tags, delete_set)
     source = describe_or_none(
         quicksight.describe_data_source, AwsAccountId=account, DataSourceId=PIPELINE
     )
@@ -268,7 +270,7 @@ def delete_bucket() -> Iterator[str]:
 
     def delete() -> None:
         while versions := list_versions(s3, bucket):
-            batch = {"Objects": versions, "Quiet": True}
+            batch: DeleteTypeDef = {"Objects": versions, "Quiet": True}
             errors = s3.delete_objects(Bucket=bucket, Delete=batch).get("Errors", [])
             if errors:
                 error = errors[0]
