@@ -1,4 +1,4 @@
-"""A deployed function at rest and at work: its zip, unzipped, in an interpreter of its own."""
+"""Processes of deployed functions: the unzipped code in an interpreter of its own."""
 
 import io
 import json
@@ -17,15 +17,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
-INHERITED = ("PATH", "LANG", "SYSTEMROOT")  # The last one: Windows starts no process without it.
-RESPONSE_LIMIT = 6_291_556
+INHERITED = ("PATH", "LANG", "SYSTEMROOT")  # Windows needs SYSTEMROOT to start a process.
+RESPONSE_BYTES = 6_291_556
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function as its configuration and its code say; another version is another value."""
+    """A function's configuration and code; every update makes a new value."""
 
     name: str
     arn: str
@@ -42,16 +43,16 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one invocation came to."""
+    """The result of one invocation."""
 
     payload: bytes
-    failed: bool
+    is_error: bool
     log: str
     seconds: float
 
 
 class Sandbox:
-    """A warm process of one function, started at its first event and kept for the next."""
+    """A warm process of one function, started for its first event and kept for later ones."""
 
     def __init__(self, function: Function, endpoints: Mapping[str, str]) -> None:
         self.function = function
@@ -59,46 +60,47 @@ class Sandbox:
         self.log_stream = f"{day}/[$LATEST]{uuid.uuid4().hex}"
         self._environment = {**_environment(function, self.log_stream), **endpoints}
         self._folder = Path(tempfile.mkdtemp(prefix="lambda-"))
-        self._unreadable = unzipped(function.code, self._folder / "task")
+        self._unreadable_files = unzip_code(function.code, self._folder / "task")
         self._log = self._folder / "log"
-        self._one_at_a_time = threading.Lock()
+        self._invoke_lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._timed_out = False
         self._closed = False
 
     def invoke(self, request_id: str, event: bytes) -> Outcome | None:
-        """Return what the function makes of an event in its allotted time; None after `close`."""
-        with self._one_at_a_time:
+        """Let the function handle an event within its timeout; return None after `close`."""
+        with self._invoke_lock:
             if self._closed:
                 return None
-            started = time.monotonic()
-            answer = self._answer(request_id, event) or self._death(request_id)
-            seconds = time.monotonic() - started
-            return Outcome(*checked(*answer), self._written(), seconds)
+            started_at = time.monotonic()
+            response = self._handle(request_id, event) or self._crash_response(request_id)
+            payload, is_error = limited_response(*response)
+            seconds = time.monotonic() - started_at
+            return Outcome(payload, is_error, self._take_log(), seconds)
 
     def kill(self) -> None:
-        """End the process at once, in the middle of an event if there is one."""
+        """Kill the process at once, even while it handles an event."""
         if (process := self._process) is not None:
             process.kill()
 
     def close(self) -> None:
-        """End the process when it has answered, and remove what was unzipped."""
-        with self._one_at_a_time:
+        """Stop the process after its current event, and delete its files."""
+        with self._invoke_lock:
             self._closed = True
-            self._end()
+            self._stop()
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _answer(self, request_id: str, event: bytes) -> tuple[bytes, bool] | None:
-        """Return the payload and whether it is an error; None when the process did not survive."""
-        if self._unreadable:
-            return _unreadable(self._unreadable, self.function.handler), True
-        process = self._running()
+    def _handle(self, request_id: str, event: bytes) -> tuple[bytes, bool] | None:
+        """Return the payload and whether it is an error; None if the process died."""
+        if self._unreadable_files:
+            return _unreadable_file_error(self._unreadable_files[0], self.function.handler), True
+        process = self._running_process()
         timer = threading.Timer(self.function.timeout, self._expire)
         timer.daemon = True
         timer.start()
         try:
             return _exchange(process, self._request(request_id), event)
-        except (OSError, struct.error):  # The pipe broke, or ended within a frame.
+        except (OSError, struct.error):  # The pipe broke, or closed within a frame.
             return None
         finally:
             timer.cancel()
@@ -108,9 +110,9 @@ class Sandbox:
         request = {"id": request_id, "arn": self.function.arn, "deadline": deadline}
         return json.dumps(request).encode()
 
-    def _running(self) -> "subprocess.Popen[bytes]":
+    def _running_process(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
-            self._end()
+            self._stop()
             self._timed_out = False
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
@@ -120,7 +122,7 @@ class Sandbox:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,
-                    start_new_session=True,  # Ctrl-C is for us, who end it in order.
+                    start_new_session=True,  # Ctrl-C must not reach it: the cloud stops it.
                 )
         return self._process
 
@@ -129,28 +131,29 @@ class Sandbox:
         if self._process is not None:
             self._process.kill()
 
-    def _end(self) -> None:
+    def _stop(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout):
-                with suppress(BrokenPipeError):  # It died with a part of its event unread.
-                    stream.close()
+            for pipe in _pipes(self._process):
+                with suppress(BrokenPipeError):  # It died before it had read its whole event.
+                    pipe.close()
             self._process = None
 
-    def _death(self, request_id: str) -> tuple[bytes, bool]:
-        """Return the error of a process that gave no answer."""
-        status = self._process.wait()
+    def _crash_response(self, request_id: str) -> tuple[bytes, bool]:
+        """Return the error for a process that died or was killed at its timeout."""
+        status = self._process.wait() if self._process else 0
         if self._timed_out:
-            kind = "Sandbox.Timedout"
+            error_type = "Sandbox.Timedout"
             reason = f"Task timed out after {self.function.timeout:.2f} seconds"
         else:
-            kind, reason = "Runtime.ExitError", exit_reason(status)
-        error = {"errorType": kind, "errorMessage": f"RequestId: {request_id} Error: {reason}"}
-        return json.dumps(error).encode(), True
+            error_type = "Runtime.ExitError"
+            reason = exit_reason(status)
+        message = f"RequestId: {request_id} Error: {reason}"
+        return json.dumps({"errorType": error_type, "errorMessage": message}).encode(), True
 
-    def _written(self) -> str:
-        """Return what the function has written since the last call."""
+    def _take_log(self) -> str:
+        """Return the output of the function since the last call."""
         if not self._log.exists():
             return ""
         text = self._log.read_bytes().decode("utf-8", "replace")
@@ -159,61 +162,71 @@ class Sandbox:
 
 
 def exit_reason(status: int) -> str:
-    """Return how AWS words the end of a runtime by its exit status."""
+    """Return AWS's message for a runtime that exited with a status."""
     if status == 0:
         return "Runtime exited without providing a reason"
     if status < 0:
-        return f"Runtime exited with error: signal: {signal.strsignal(-status).lower()}"
+        return f"Runtime exited with error: signal: {(signal.strsignal(-status) or '').lower()}"
     return f"Runtime exited with error: exit status {status}"
 
 
-def checked(payload: bytes, failed: bool) -> tuple[bytes, bool]:
-    """Return an answer, or the error that replaces one too large to leave Lambda."""
-    if len(payload) <= RESPONSE_LIMIT:
-        return payload, failed
-    text = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
-    error = {"errorMessage": text, "errorType": "Function.ResponseSizeTooLarge"}
+def limited_response(payload: bytes, is_error: bool) -> tuple[bytes, bool]:
+    """Return a response, or AWS's error if it is too large."""
+    if len(payload) <= RESPONSE_BYTES:
+        return payload, is_error
+    message = (
+        f"Response payload size exceeded maximum allowed payload size ({RESPONSE_BYTES} bytes)."
+    )
+    error = {"errorMessage": message, "errorType": "Function.ResponseSizeTooLarge"}
     return json.dumps(error).encode(), True
 
 
-def unzipped(code: bytes, folder: Path) -> list[str]:
-    """Unzip a function's code, and return the names that Lambda's user may not read.
+def unzip_code(code: bytes, folder: Path) -> list[str]:
+    """Unzip a function's code, and return the files that Lambda's user may not read.
 
-    Python's own `writestr` makes such entries (mode 0600), and no laptop would notice.
+    Python's `writestr` creates such entries (mode 0600); the laptop's own user could read them.
     """
     with zipfile.ZipFile(io.BytesIO(code)) as archive:
-        archive.extractall(folder)  # It keeps every entry below the folder, whatever its name.
+        archive.extractall(folder)  # It never writes outside the folder.
         modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
     return [name for name, mode in modes.items() if mode and not mode & 0o004]
 
 
-def _unreadable(names: list[str], handler: str) -> bytes:
+def _unreadable_file_error(name: str, handler: str) -> bytes:
     module = handler.rpartition(".")[0]
-    text = (
-        f"Unable to import module '{module}': [Errno 13] Permission denied: '/var/task/{names[0]}'"
+    message = (
+        f"Unable to import module '{module}': [Errno 13] Permission denied: '/var/task/{name}'"
     )
-    error = {"errorMessage": text, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
+    error = {"errorMessage": message, "errorType": "Runtime.ImportModuleError", "stackTrace": []}
     return json.dumps(error).encode()
 
 
 def _exchange(
     process: "subprocess.Popen[bytes]", request: bytes, event: bytes
 ) -> tuple[bytes, bool]:
+    stdin, stdout = _pipes(process)
     for frame in (request, event):
-        process.stdin.write(struct.pack(">I", len(frame)) + frame)
-    process.stdin.flush()
-    size, ok = struct.unpack(">I?", process.stdout.read(5))
-    payload = process.stdout.read(size - 1)
+        stdin.write(struct.pack(">I", len(frame)) + frame)
+    stdin.flush()
+    size, is_success = struct.unpack(">I?", stdout.read(5))
+    payload = stdout.read(size - 1)
     if len(payload) < size - 1:
         raise BrokenPipeError
-    return payload, not ok
+    return payload, not is_success
+
+
+def _pipes(process: "subprocess.Popen[bytes]") -> tuple[IO[bytes], IO[bytes]]:
+    """Return a process's stdin and stdout, which it always has here."""
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("the process was started without pipes")
+    return process.stdin, process.stdout
 
 
 def _environment(function: Function, log_stream: str) -> dict[str, str]:
     """Return the variables that AWS sets, and the function's own."""
-    here = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {
-        **here,
+        **inherited,
         "TZ": ":UTC",
         "_HANDLER": function.handler,
         "LAMBDA_TASK_ROOT": "/var/task",

@@ -18,8 +18,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
-from local.services.aws_lambda.logs import matcher
-from local.services.aws_lambda.service import Lambda, Target, target
+from local.services.aws_lambda.logs import pattern_test
+from local.services.aws_lambda.service import Lambda, Target, parse_target
 from local.services.iam.service import Iam
 from tests.support.iam_roles import allow, make_role
 from tests.support.laptop_cloud import aws, error_of, laptop, metric_sum, zip_code
@@ -98,7 +98,7 @@ def test_a_function_is_found_by_name_and_by_arn(cloud: Cloud, prefix: str, suffi
 def test_every_form_of_a_reference_means_the_same_function(name: str, version: str | None) -> None:
     suffix = f":{version}" if version else ""
     forms = ("", "123456789012:function:", "arn:aws:lambda:us-east-1:123456789012:function:")
-    assert {target(form + name + suffix, {}) for form in forms} == {Target(name, version)}
+    assert {parse_target(form + name + suffix, {}) for form in forms} == {Target(name, version)}
 
 
 def test_the_zip_can_be_fetched_where_get_function_says(cloud: Cloud) -> None:
@@ -297,14 +297,14 @@ def test_metric_filters_read_the_lines_of_the_log(cloud: Cloud) -> None:
 @given(st.integers(-9, 9), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-9, 9))
 def test_a_pattern_compares_as_python_does(value: int, sign: str, wanted: int) -> None:
     expected = eval(f"{value} {sign if sign != '=' else '=='} {wanted}")
-    assert matcher(f"{{ $.a.b {sign} {wanted} }}")({"a": {"b": value}}) == expected
+    assert pattern_test(f"{{ $.a.b {sign} {wanted} }}")({"a": {"b": value}}) == expected
 
 
 def test_a_pattern_matches_only_what_has_the_member(cloud: Cloud) -> None:
-    assert matcher('{ $.level = "ERROR" }')({"level": "ERROR"})
-    assert not matcher('{ $.level != "ERROR" }')({"message": "x"})
-    assert not matcher("{ $.level > 0 }")({"level": "ERROR"})
-    assert not matcher("ERROR")({"level": "ERROR"})
+    assert pattern_test('{ $.level = "ERROR" }')({"level": "ERROR"})
+    assert not pattern_test('{ $.level != "ERROR" }')({"message": "x"})
+    assert not pattern_test("{ $.level > 0 }")({"level": "ERROR"})
+    assert not pattern_test("ERROR")({"level": "ERROR"})
 
 
 def mislabelled(place: int, value: int) -> bytes:
