@@ -4,12 +4,17 @@ TABLE_NAME names the table; it is created, without a stream, if it does not exis
 continues where the last one ended: it adds readings, corrects some, and deletes a few.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.client import DynamoDBClient
 
 TABLE = os.environ.get("TABLE_NAME") or "Readings"
 SENSORS = ("roof", "cellar", "müller's garden")
@@ -34,7 +39,7 @@ def reading(sensor: str, frame: int, celsius: str) -> dict[str, Any]:
     }
 
 
-def create_table(dynamodb: Any) -> None:
+def create_table(dynamodb: DynamoDBClient) -> None:
     """Create the table, without a stream, and wait until it exists."""
     dynamodb.create_table(
         TableName=TABLE,
@@ -51,7 +56,7 @@ def create_table(dynamodb: Any) -> None:
     dynamodb.get_waiter("table_exists").wait(TableName=TABLE)
 
 
-def newest_frame(dynamodb: Any) -> int:
+def newest_frame(dynamodb: DynamoDBClient) -> int:
     """Return the number of the newest frame in the table, 0 if it has none."""
     items = dynamodb.query(
         TableName=TABLE,
@@ -60,11 +65,13 @@ def newest_frame(dynamodb: Any) -> int:
         ScanIndexForward=False,
         Limit=1,
     )["Items"]
-    return int.from_bytes(items[0]["frameId"]["B"], "big") if items else 0
+    if not items:
+        return 0
+    return int.from_bytes(items[0]["frameId"]["B"], "big")
 
 
-def write_frame(dynamodb: Any, frame: int) -> None:
-    """Write a reading of each sensor; correct each fourth frame, and delete each tenth."""
+def write_frame(dynamodb: DynamoDBClient, frame: int) -> None:
+    """Write a reading of each sensor; correct every fourth frame, and delete every tenth."""
     for sensor in SENSORS:
         item = reading(sensor, frame, f"{frame % 37}.25")
         dynamodb.put_item(TableName=TABLE, Item=item)
