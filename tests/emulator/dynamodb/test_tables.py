@@ -153,7 +153,7 @@ def test_cancelled_transaction_leaves_no_record(orders: Orders) -> None:
     assert orders.event_names() == ["INSERT"]
 
 
-def test_each_iterator_type_starts_at_its_position(orders: Orders) -> None:
+def test_iterator_types_start_at_their_positions(orders: Orders) -> None:
     for number in range(3):
         orders.put(total={"N": str(number)})
     sequence = [record["dynamodb"]["SequenceNumber"] for record in orders.records()]

@@ -132,7 +132,7 @@ def test_invalid_value_is_rejected(orders: Orders, value: dict[str, Any], messag
     assert orders.records() == []
 
 
-def test_tag_like_names_and_32_levels_are_accepted(orders: Orders) -> None:
+def test_tag_names_and_32_levels_are_accepted(orders: Orders) -> None:
     item: dict[str, Any] = {"S": {"S": "x"}, "N": {"N": "1"}, "SS": {"L": []}, "M": nested(32)}
     orders.put(**item)
     assert orders.get() == {"id": {"S": "one"}, **item}

@@ -48,9 +48,7 @@ def test_columns_hold_every_document(documents: list[dict[str, Any]]) -> None:
 
 
 @given(st.lists(objects), st.integers(0, 200))
-def test_truncated_text_yields_the_first_documents(
-    documents: list[dict[str, Any]], end: int
-) -> None:
+def test_truncated_text_yields_first_documents(documents: list[dict[str, Any]], end: int) -> None:
     text = "".join(json.dumps(document) + "\n" for document in documents)
     assert list(parse_documents(text)) == documents
     parsed = list(parse_documents(text[:end]))
