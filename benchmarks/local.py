@@ -1,11 +1,11 @@
-"""How fast the laptop cloud moves changes, what each part takes of it, and how much memory.
+"""Benchmark of the laptop cloud: changes per second, seconds per service, and peak memory.
 
     python -m benchmarks.local [ORDERS ...]        default: 400 2500
 
 Each size runs in a process of its own: setup, the generator, and all changes into the lake. CPU
-seconds are those of the cloud (its own process: moto and all parts) and of its children (the
-generator and the function); they hold on a busy machine too, where the seconds on the clock do
-not. A part's seconds are those of its steps, and what it waits for in them is a part of them.
+seconds are those of the cloud (its own process: moto and all services) and of its children (the
+generator and the function); unlike wall-clock seconds they are comparable on a busy machine. A
+service's seconds are those of its ticks, waits included.
 """
 
 import json
@@ -22,22 +22,25 @@ from local.services.dynamodb import DynamoDb
 from local.services.registry import SERVICES
 
 SIZES = ("400", "2500")
-ONE = "--one"
+SINGLE_RUN = "--one"
 SEED = 1
-MIB = 1024  # ru_maxrss counts KiB on Linux
+KIB_PER_MIB = 1024  # ru_maxrss is in KiB on Linux.
 
 
-def measured(orders: int) -> dict[str, Any]:
-    """Return what it takes to move the changes of so many orders into the lake."""
+def measure(orders: int) -> dict[str, Any]:
+    """Move the changes of so many orders into the lake, and return the time and memory used."""
     cloud = Cloud(SERVICES)
     use_cloud(cloud.endpoint)
     try:
         run_script(cloud, "setup")
         cloud.seconds_by_service.clear()
-        setup_cpu, started, cpu = _children_cpu(), time.perf_counter(), time.process_time()
+        setup_cpu = _children_cpu()
+        started_at = time.perf_counter()
+        cpu_before = time.process_time()
         write_orders(cloud, orders, SEED)
         cloud.run_until_idle()
-        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        seconds = time.perf_counter() - started_at
+        cpu = time.process_time() - cpu_before
     finally:
         cloud.close()
     changes = cloud.service(DynamoDb).counts()[0].received
@@ -47,7 +50,7 @@ def measured(orders: int) -> dict[str, Any]:
         "seconds": seconds,
         "cloud CPU": cpu,
         "children CPU": _children_cpu() - setup_cpu,
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB,
+        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB,
         "services": {
             name: spent for name, spent in cloud.seconds_by_service.items() if spent > seconds / 100
         },
@@ -55,37 +58,38 @@ def measured(orders: int) -> dict[str, Any]:
 
 
 def _children_cpu() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
-def told(found: dict[str, Any]) -> str:
-    """Return a measurement in words."""
-    seconds, cpu = found["seconds"], found["cloud CPU"] + found["children CPU"]
-    services = ", ".join(f"{name} {spent:.1f}" for name, spent in found["services"].items())
+def format_result(result: dict[str, Any]) -> str:
+    """Return a measurement as text."""
+    seconds = result["seconds"]
+    cpu = result["cloud CPU"] + result["children CPU"]
+    services = ", ".join(f"{name} {spent:.1f}" for name, spent in result["services"].items())
     return (
-        f"{found['orders']:7} orders {found['changes']:8} changes {seconds:7.1f} s "
-        f"{found['changes'] / seconds:6.0f} changes/s\n"
-        f"        CPU: cloud {found['cloud CPU']:.1f} s, generator and function "
-        f"{found['children CPU']:.1f} s: {1000 * cpu / found['changes']:.2f} ms a change; "
-        f"peak {found['peak MiB']:.0f} MiB\n"
-        f"        steps: {services}"
+        f"{result['orders']:7} orders {result['changes']:8} changes {seconds:7.1f} s "
+        f"{result['changes'] / seconds:6.0f} changes/s\n"
+        f"        CPU: cloud {result['cloud CPU']:.1f} s, generator and function "
+        f"{result['children CPU']:.1f} s: {1000 * cpu / result['changes']:.2f} ms per change; "
+        f"peak {result['peak MiB']:.0f} MiB\n"
+        f"        seconds in ticks: {services}"
     )
 
 
 def main(arguments: list[str]) -> None:
-    """Measure each size in a process of its own, so that no one pays for another's memory."""
-    if arguments[:1] == [ONE]:
-        print(json.dumps(measured(int(arguments[1]))))
+    """Measure each size in a process of its own, so that its peak memory is its own."""
+    if arguments[:1] == [SINGLE_RUN]:
+        print(json.dumps(measure(int(arguments[1]))))
         return
     for size in arguments or SIZES:
         child = subprocess.run(
-            [sys.executable, "-m", "benchmarks.local", ONE, size],
+            [sys.executable, "-m", "benchmarks.local", SINGLE_RUN, size],
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-        print(told(json.loads(child.stdout.splitlines()[-1])), flush=True)
+        print(format_result(json.loads(child.stdout.splitlines()[-1])), flush=True)
 
 
 if __name__ == "__main__":
