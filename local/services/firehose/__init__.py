@@ -1,4 +1,4 @@
-"""The laptop's Firehose: it reads Kinesis, calls the function, and files what comes back in S3."""
+"""Firehose of the laptop cloud: from Kinesis through a Lambda function into S3."""
 
 from local.services.firehose.service import Firehose
 

@@ -1,74 +1,79 @@
-"""A delivery stream's configuration, as DescribeDeliveryStream gives it."""
+"""Configuration of a delivery stream, read from what DescribeDeliveryStream returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from local.services.firehose.s3_prefix import lambda_keys
-from local.services.firehose.validation import parameters, partitioned, time_zone
+from local.services.firehose.s3_prefix import lambda_partition_keys
+from local.services.firehose.validation import is_partitioned, processor_parameters, time_zone
 
 PRINCIPAL = "firehose.amazonaws.com"
 MIB = 1024 * 1024
-EXTENSIONS = {"UNCOMPRESSED": "", "GZIP": ".gz"}
+FILE_EXTENSIONS = {"UNCOMPRESSED": "", "GZIP": ".gz"}
 
 
 @dataclass(frozen=True, slots=True)
-class Transform:
-    """The Lambda processor: which function, as whom, and how records gather for it."""
+class LambdaProcessor:
+    """The Lambda function of a delivery stream, its role, and how records are batched for it."""
 
-    function: str
-    role: str
-    retries: int
-    size: int
-    interval: float
+    function_arn: str
+    role_arn: str
+    max_retries: int
+    buffer_bytes: int
+    buffer_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that the delivery of one stream depends on; sizes are in bytes."""
+    """The configuration of one delivery stream.
+
+    `partition_keys` is None without dynamic partitioning, `log` (the names of a log group and of
+    a stream in it) without logging, `processor` without a Lambda function.
+    """
 
     name: str
     arn: str
     version: str
-    source: str
-    role: str
+    source_arn: str
+    role_arn: str
     bucket: str
     prefix: str
     error_prefix: str
     partition_keys: tuple[str, ...] | None
-    size: int
-    interval: float
-    gzip: bool
-    extension: str
-    zone: tzinfo
+    buffer_bytes: int
+    buffer_seconds: float
+    uses_gzip: bool
+    file_extension: str
+    time_zone: tzinfo
     log: tuple[str, str] | None
-    transform: Transform | None
+    processor: LambdaProcessor | None
 
 
-def settings(description: Mapping[str, Any]) -> Settings:
-    """Return what a DeliveryStreamDescription says; `partition_keys` is None without them."""
+def parse_settings(description: Mapping[str, Any]) -> Settings:
+    """Return the settings in a DeliveryStreamDescription."""
     source = description["Source"]["KinesisStreamSourceDescription"]
-    target = description["Destinations"][0]["ExtendedS3DestinationDescription"]
-    hints, compression = target["BufferingHints"], target["CompressionFormat"]
-    prefix = target.get("Prefix", "")
+    destination = description["Destinations"][0]["ExtendedS3DestinationDescription"]
+    hints = destination["BufferingHints"]
+    compression = destination["CompressionFormat"]
+    prefix = destination.get("Prefix", "")
     return Settings(
         name=description["DeliveryStreamName"],
         arn=description["DeliveryStreamARN"],
         version=description["VersionId"],
-        source=source["KinesisStreamARN"],
-        role=target["RoleARN"],
-        bucket=target["BucketARN"].rpartition(":")[2],
+        source_arn=source["KinesisStreamARN"],
+        role_arn=destination["RoleARN"],
+        bucket=destination["BucketARN"].rpartition(":")[2],
         prefix=prefix,
-        error_prefix=target.get("ErrorOutputPrefix", ""),
-        partition_keys=lambda_keys(prefix) if partitioned(target) else None,
-        size=hints["SizeInMBs"] * MIB,
-        interval=hints["IntervalInSeconds"],
-        gzip=compression == "GZIP",
-        extension=target.get("FileExtension") or EXTENSIONS[compression],
-        zone=time_zone(target.get("CustomTimeZone", "UTC")),
-        log=_log(target["CloudWatchLoggingOptions"]),
-        transform=_transform(target["ProcessingConfiguration"]),
+        error_prefix=destination.get("ErrorOutputPrefix", ""),
+        partition_keys=lambda_partition_keys(prefix) if is_partitioned(destination) else None,
+        buffer_bytes=hints["SizeInMBs"] * MIB,
+        buffer_seconds=hints["IntervalInSeconds"],
+        uses_gzip=compression == "GZIP",
+        file_extension=destination.get("FileExtension") or FILE_EXTENSIONS[compression],
+        time_zone=time_zone(destination.get("CustomTimeZone", "UTC")),
+        log=_log(destination["CloudWatchLoggingOptions"]),
+        processor=_processor(destination["ProcessingConfiguration"]),
     )
 
 
@@ -78,17 +83,17 @@ def _log(options: Mapping[str, Any]) -> tuple[str, str] | None:
     return options["LogGroupName"], options["LogStreamName"]
 
 
-def _transform(processing: Mapping[str, Any]) -> Transform | None:
+def _processor(processing: Mapping[str, Any]) -> LambdaProcessor | None:
     if not processing["Enabled"]:
         return None
-    given = parameters(processing["Processors"][0])
-    arn = given["LambdaArn"]
-    # Firehose calls a function by a qualified ARN, and its role must allow that.
-    qualified = arn if arn.split(":function:")[-1].count(":") else f"{arn}:$LATEST"
-    return Transform(
-        function=qualified,
-        role=given["RoleArn"],
-        retries=int(given["NumberOfRetries"]),
-        size=int(float(given["BufferSizeInMBs"]) * MIB),
-        interval=float(given["BufferIntervalInSeconds"]),
+    parameters = processor_parameters(processing["Processors"][0])
+    arn = parameters["LambdaArn"]
+    # Firehose invokes a qualified ARN, and its role needs permission for that ARN.
+    is_qualified = ":" in arn.split(":function:")[-1]
+    return LambdaProcessor(
+        function_arn=arn if is_qualified else f"{arn}:$LATEST",
+        role_arn=parameters["RoleArn"],
+        max_retries=int(parameters["NumberOfRetries"]),
+        buffer_bytes=int(float(parameters["BufferSizeInMBs"]) * MIB),
+        buffer_seconds=float(parameters["BufferIntervalInSeconds"]),
     )

@@ -1,20 +1,22 @@
 """One delivery stream at work: from Kinesis through the Lambda function into objects in S3."""
 
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.server import Cloud
 from local.services.firehose.config import Settings
-from local.services.firehose.kinesis_source import Source, SourceRecord
-from local.services.firehose.lambda_batches import Batches, Transformed
+from local.services.firehose.kinesis_source import KinesisSource, SourceRecord
+from local.services.firehose.lambda_batches import BatchResult, LambdaBatches
 from local.services.firehose.lambda_transform import Failure, Row
-from local.services.firehose.logs_and_metrics import Report, code_of, worth_a_line
-from local.services.firehose.partition_buffers import Buffers, error_objects
-from local.services.firehose.s3_delivery import Delivery
+from local.services.firehose.logs_and_metrics import Telemetry, error_code, should_log
+from local.services.firehose.partition_buffers import PartitionBuffers, error_objects
+from local.services.firehose.s3_delivery import S3Delivery
 
-MEMORY = 256 * 1024 * 1024  # bytes held; beyond, buffers leave early or reading waits for S3
-POLL_SECONDS = 1.0  # between two looks into a shard, as on AWS; a backlog is read without a pause
+# Above this limit buffers are closed early; if S3 does not accept their objects, reading pauses.
+MAX_MEMORY_BYTES = 256 * 1024 * 1024
+POLL_SECONDS = 1.0  # As on AWS; a backlog is read without pauses.
 KINESIS_ERRORS = {
     "AccessDeniedException": (
         "Kinesis.AccessDenied",
@@ -24,129 +26,157 @@ KINESIS_ERRORS = {
 }
 
 
-class DeliveryStream:
-    """What a delivery stream holds; all of it is gone when it is deleted, as on AWS."""
+@dataclass(slots=True)
+class StreamCounts:
+    """What became of the records of a delivery stream, in the function and on the way to S3.
 
-    def __init__(self, cloud: Cloud, source: Source) -> None:
+    `transformed` includes the records that the function dropped; `rows` are the records that
+    the function returned for S3, of which `unpartitioned` failed.
+    """
+
+    read: int = 0
+    transformed: int = 0
+    transform_failed: int = 0
+    lost_before_transform: int = 0
+    rows: int = 0
+    unpartitioned: int = 0
+    lost_before_delivery: int = 0
+
+
+class DeliveryStream:
+    """A delivery stream's state in memory; all of it is gone when it is deleted, as on AWS."""
+
+    def __init__(self, cloud: Cloud, source: KinesisSource) -> None:
         self._cloud = cloud
-        self._report = Report(cloud)
+        self._telemetry = Telemetry(cloud)
         self._source = source
-        self._batches = Batches(cloud)
-        self._buffers = Buffers()
-        self._delivery = Delivery(cloud, self._report)
+        self._batches = LambdaBatches(cloud)
+        self._buffers = PartitionBuffers()
+        self._delivery = S3Delivery(cloud, self._telemetry)
         self._settings: Settings | None = None
         self._kinesis_failures = 0
         self._poll_at = 0.0
-        self._poll_awaited = False
-        self.totals: Counter[str] = Counter()
+        self._waits_for_poll = False
+        self.counts = StreamCounts()
 
     @property
-    def delivered(self) -> int:
-        """The rows that are in S3."""
-        return self._delivery.delivered
+    def delivered_rows(self) -> int:
+        """The number of rows in S3."""
+        return self._delivery.delivered_rows
 
     def restart(self) -> None:
-        """Lose what is held in memory, and read it again: all that S3 has not acknowledged."""
-        holders = (self._batches, self._buffers, self._delivery)
-        held = [holder.oldest for holder in holders if holder.oldest is not None]
-        self.totals["unanswered"] += len(self._batches)
-        self.totals["unwritten"] += self._buffers.rows + self._delivery.rows
-        self._batches, self._buffers = Batches(self._cloud), Buffers()
-        self._delivery.forget()
-        self._source.restart(min(held, default=None))
+        """Lose what is in memory, and read again what S3 has not accepted."""
+        stages = (self._batches, self._buffers, self._delivery)
+        arrivals = [stage.oldest_arrival for stage in stages]
+        self.counts.lost_before_transform += len(self._batches)
+        self.counts.lost_before_delivery += self._buffers.row_count + self._delivery.row_count
+        self._batches = LambdaBatches(self._cloud)
+        self._buffers = PartitionBuffers()
+        self._delivery.clear()
+        undelivered = [arrived_at for arrived_at in arrivals if arrived_at is not None]
+        self._source.restart(min(undelivered, default=None))
         self._poll_at = 0.0
 
-    def tick(self, of: Settings) -> bool:
-        """Read, transform and deliver what is due, and return whether anything moved."""
-        self._settings = of
-        read = self._may_read(of) and self._read(of)
-        transformed = self._transform(of)
-        self._delivery.add(self._buffers.sealed(of, self._cloud.clock.now()))
-        return any((read, transformed, self._delivery.tick(of)))
+    def tick(self, settings: Settings) -> bool:
+        """Read, transform and deliver what is due, and return whether anything happened."""
+        self._settings = settings
+        has_read = self._may_read(settings) and self._read(settings)
+        has_transformed = self._transform(settings)
+        self._delivery.add(self._buffers.close_due(settings, self._cloud.clock.now()))
+        has_delivered = self._delivery.tick(settings)
+        return has_read or has_transformed or has_delivered
 
     def next_due_at(self) -> float | None:
-        """Return when the next buffer, interval or retry is due; None when nothing is held."""
-        of = self._settings
-        if of is None:
+        """Return when the next batch, buffer, retry or awaited poll is due."""
+        settings = self._settings
+        if settings is None:
             return None
-        due = [self._batches.due(of.transform), self._buffers.due(of), self._delivery.due()]
-        due += [self._poll_at] if self._poll_awaited else []
-        return min((at for at in due if at is not None), default=None)
+        due_times = [
+            self._batches.next_due_at(settings.processor),
+            self._buffers.next_due_at(settings),
+            self._delivery.next_due_at(),
+            self._poll_at if self._waits_for_poll else None,
+        ]
+        return min((due_at for due_at in due_times if due_at is not None), default=None)
 
-    def _may_read(self, of: Settings) -> bool:
-        """Return whether there is room and it is time; only the time is worth waiting for."""
-        self._poll_awaited = False
-        if not self._room(of):
-            return False
-        self._poll_awaited = self._cloud.clock.now() < self._poll_at
-        return not self._poll_awaited
+    def _may_read(self, settings: Settings) -> bool:
+        """Return whether to poll now; only for the time is it worth waiting, not for memory."""
+        has_memory = self._free_memory(settings)
+        self._waits_for_poll = has_memory and self._cloud.clock.now() < self._poll_at
+        return has_memory and not self._waits_for_poll
 
-    def _room(self, of: Settings) -> bool:
-        """Return whether more may be read; without room, the fullest buffers leave early."""
-        held = self._batches.size + self._delivery.size
-        while len(self._buffers) and held + self._buffers.size > MEMORY:
-            self._delivery.add([self._buffers.fullest(of)])
-            held = self._batches.size + self._delivery.size
-        return held + self._buffers.size <= MEMORY
+    def _free_memory(self, settings: Settings) -> bool:
+        """Close the largest buffers while memory is full; return whether that was enough."""
+        while len(self._buffers) and self._memory_bytes() > MAX_MEMORY_BYTES:
+            self._delivery.add([self._buffers.close_largest(settings)])
+        return self._memory_bytes() <= MAX_MEMORY_BYTES
 
-    def _read(self, of: Settings) -> bool:
-        """Take what is new in Kinesis, and return whether there was any."""
-        read = 0
+    def _memory_bytes(self) -> int:
+        return self._batches.total_bytes + self._buffers.total_bytes + self._delivery.total_bytes
+
+    def _read(self, settings: Settings) -> bool:
+        """Read new records from Kinesis, and return whether there were any."""
+        read_count = 0
         self._poll_at = self._cloud.clock.now() + POLL_SECONDS
         try:
-            for records in self._source.batches():
-                self._keep(records)
-                read += len(records)
+            for records in self._source.read_batches():
+                self._add_records(records)
+                read_count += len(records)
             self._kinesis_failures = 0
-            self._poll_at -= POLL_SECONDS if self._source.backlog else 0
-            self._report.peak("KinesisMillisBehindLatest", self._source.behind)
+            if self._source.has_backlog:
+                self._poll_at -= POLL_SECONDS
+            self._telemetry.raise_to("KinesisMillisBehindLatest", self._source.millis_behind)
         except (BotoCoreError, ClientError) as error:
             self._kinesis_failures += 1
-            if worth_a_line(self._kinesis_failures):
-                code = code_of(error)
+            if should_log(self._kinesis_failures):
+                code = error_code(error)
                 reason = KINESIS_ERRORS.get(code, (f"Kinesis.{code}", str(error)))
-                self._report.error(of, *reason)
-        return read > 0
+                self._telemetry.log_error(settings, *reason)
+        return read_count > 0
 
-    def _keep(self, records: list[SourceRecord]) -> None:
+    def _add_records(self, records: list[SourceRecord]) -> None:
         self._batches.add(records)
-        self.totals["read"] += len(records)
-        self._report.count("IncomingRecords", len(records))
-        self._report.count("DataReadFromKinesisStream.Records", len(records))
-        self._report.count("IncomingBytes", sum(len(record.data) for record in records))
+        self.counts.read += len(records)
+        self._telemetry.add("IncomingRecords", len(records))
+        self._telemetry.add("DataReadFromKinesisStream.Records", len(records))
+        self._telemetry.add("IncomingBytes", sum(len(record.data) for record in records))
 
-    def _transform(self, of: Settings) -> bool:
-        """Bring the batches that are due through the function, and return whether any was."""
-        if of.transform is None:
-            rows = [Row(each.data, (), each.arrived) for each in self._batches.untouched()]
-            self._sort(of, Transformed(tuple(rows), 1))
+    def _transform(self, settings: Settings) -> bool:
+        """Invoke the function for the batches that are due, and return whether there were any."""
+        if settings.processor is None:
+            records = self._batches.take_all()
+            rows = [Row(record.data, (), record.arrived_at) for record in records]
+            self._route(settings, BatchResult(tuple(rows), attempts=1))
             return bool(rows)
-        worked = False
-        for result in self._batches.transformed(of, of.transform):
-            worked = True
-            self._report.count("ExecuteProcessing.Success", int(result is not None))
+        has_invoked = False
+        for result in self._batches.invoke_due(settings, settings.processor):
+            has_invoked = True
+            self._telemetry.add("ExecuteProcessing.Success", int(result is not None))
             if result is not None:
-                self._sort(of, result)
-        return worked
+                self._route(settings, result)
+        return has_invoked
 
-    def _sort(self, of: Settings, batch: Transformed) -> None:
-        """Put a batch's rows into their buffers, and what failed into error objects."""
+    def _route(self, settings: Settings, batch: BatchResult) -> None:
+        """Add a batch's rows to their buffers, and its failures to error objects."""
         now = self._cloud.clock.now()
         rows = [result for result in batch.results if isinstance(result, Row)]
-        failed = [result for result in batch.results if isinstance(result, Failure)]
-        overflow = [refused for row in rows if (refused := self._buffers.add(of, row, now))]
-        self._count(batch, len(rows), failed, len(overflow))
-        failed += overflow
-        self._delivery.add(error_objects(of, failed, batch.attempts, now))
-        for code, message in sorted({(failure.code, failure.message) for failure in failed}):
-            self._report.error(of, code, message)
+        failures = [result for result in batch.results if isinstance(result, Failure)]
+        overflow = [failure for row in rows if (failure := self._buffers.add(settings, row, now))]
+        self._count(batch, len(rows), failures, len(overflow))
+        failures += overflow
+        self._delivery.add(error_objects(settings, failures, batch.attempts, now))
+        for code, message in sorted({(failure.code, failure.message) for failure in failures}):
+            self._telemetry.log_error(settings, code, message)
 
-    def _count(self, batch: Transformed, rows: int, failed: list[Failure], overflow: int) -> None:
-        in_lambda = sum(failure.code.startswith("Lambda.") for failure in failed)
-        self.totals["untransformed"] += in_lambda
-        self.totals["transformed"] += len(batch.results) - in_lambda
-        self.totals["rows"] += rows + len(failed) - in_lambda
-        self.totals["unpartitioned"] += len(failed) - in_lambda + overflow
-        self._report.count("SucceedProcessing.Records", rows)
-        self._report.peak("PartitionCount", len(self._buffers))
-        self._report.peak("PartitionCountExceeded", int(overflow > 0))
+    def _count(
+        self, batch: BatchResult, row_count: int, failures: Sequence[Failure], overflow_count: int
+    ) -> None:
+        lambda_failures = sum(failure.code.startswith("Lambda.") for failure in failures)
+        unpartitioned = len(failures) - lambda_failures
+        self.counts.transform_failed += lambda_failures
+        self.counts.transformed += len(batch.results) - lambda_failures
+        self.counts.rows += row_count + unpartitioned
+        self.counts.unpartitioned += unpartitioned + overflow_count
+        self._telemetry.add("SucceedProcessing.Records", row_count)
+        self._telemetry.raise_to("PartitionCount", len(self._buffers))
+        self._telemetry.raise_to("PartitionCountExceeded", int(overflow_count > 0))

@@ -1,141 +1,161 @@
-"""Records on their way through the Lambda function: gathered into batches, and tried again."""
+"""Batches of records for the Lambda function, which are invoked and retried."""
+
+from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.server import Cloud
-from local.services.firehose.config import PRINCIPAL, Settings, Transform
+from local.services.firehose.config import PRINCIPAL, LambdaProcessor, Settings
 from local.services.firehose.kinesis_source import SourceRecord
 from local.services.firehose.lambda_transform import (
     CALL_ERRORS,
     FUNCTION_ERROR,
-    REQUEST_LIMIT,
+    MAX_REQUEST_BYTES,
     Failure,
     Row,
-    event,
     failures,
-    request_size,
-    verdicts,
+    invocation_event,
+    request_bytes,
+    results,
 )
-from local.services.firehose.logs_and_metrics import code_of
+from local.services.firehose.logs_and_metrics import error_code
 
-RETRY = 5.0  # seconds between two attempts
+if TYPE_CHECKING:
+    from types_boto3_lambda.client import LambdaClient
+
+RETRY_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records for one call: how often that was tried, and when it is tried again."""
+    """Records for one invocation, the attempts so far, and when the next is due."""
 
     records: tuple[SourceRecord, ...]
     attempts: int
-    due: float
+    due_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Transformed:
-    """What a batch became, for good; None is a record that the function dropped."""
+class BatchResult:
+    """The final result of a batch, record by record; None for one that the function dropped."""
 
     results: tuple[Row | Failure | None, ...]
     attempts: int
 
 
-class Batches:
-    """The records of one delivery stream that the function has not dealt with yet."""
+class LambdaBatches:
+    """The records of one delivery stream that the function has not processed yet."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._waiting: list[SourceRecord] = []
-        self._waiting_since = 0.0
+        self._pending: list[SourceRecord] = []
+        self._pending_since = 0.0
         self._batches: list[Batch] = []
 
     @property
-    def size(self) -> int:
-        """The bytes of the records."""
+    def total_bytes(self) -> int:
+        """The size of all records."""
         return sum(len(record.data) for record in self._records())
 
     def __len__(self) -> int:
         return sum(1 for _ in self._records())
 
     @property
-    def oldest(self) -> float | None:
-        """When the oldest record arrived; None if there is none."""
-        return min((record.arrived for record in self._records()), default=None)
+    def oldest_arrival(self) -> float | None:
+        """When the oldest record arrived; None if there is no record."""
+        return min((record.arrived_at for record in self._records()), default=None)
 
     def _records(self) -> Iterator[SourceRecord]:
-        yield from self._waiting
+        yield from self._pending
         for batch in self._batches:
             yield from batch.records
 
     def add(self, records: list[SourceRecord]) -> None:
-        """Take over records."""
-        if not self._waiting:
-            self._waiting_since = self._cloud.clock.now()
-        self._waiting += records
+        """Add records that were read from Kinesis."""
+        if not self._pending:
+            self._pending_since = self._cloud.clock.now()
+        self._pending += records
 
-    def untouched(self) -> list[SourceRecord]:
-        """Return the records for which there is no function, and let go of them."""
-        records, self._waiting = self._waiting, []
+    def take_all(self) -> list[SourceRecord]:
+        """Remove and return the pending records, for a stream without a function."""
+        records = self._pending
+        self._pending = []
         return records
 
-    def due(self, transform: Transform | None) -> float | None:
-        """Return when the next batch is due; None if there is none."""
-        due = [batch.due for batch in self._batches]
-        if self._waiting and transform:
-            due.append(self._waiting_since + transform.interval)
-        return min(due, default=None)
+    def next_due_at(self, processor: LambdaProcessor | None) -> float | None:
+        """Return when the next batch is due; None if there is no batch."""
+        due_times = [batch.due_at for batch in self._batches]
+        if self._pending and processor:
+            due_times.append(self._pending_since + processor.buffer_seconds)
+        return min(due_times, default=None)
 
-    def transformed(self, of: Settings, transform: Transform) -> Iterator[Transformed | None]:
-        """Yield what each batch that is due became; None for one that is tried again."""
+    def invoke_due(
+        self, settings: Settings, processor: LambdaProcessor
+    ) -> Iterator[BatchResult | None]:
+        """Invoke the function for each batch that is due; yield None for one to be retried."""
         now = self._cloud.clock.now()
-        self._gather(transform, now)
-        for batch in [batch for batch in self._batches if batch.due <= now]:
-            result = self._attempt(of, transform, batch)
+        self._close_batches(processor, now)
+        for batch in [batch for batch in self._batches if batch.due_at <= now]:
+            # Firehose may be killed during the call: until then the batch is still held.
+            result = self._invoke(settings, processor, batch)
             self._batches.remove(batch)
             if result is None:
-                due = self._cloud.clock.now() + RETRY
-                self._batches.append(Batch(batch.records, batch.attempts + 1, due))
+                due_at = self._cloud.clock.now() + RETRY_SECONDS
+                self._batches.append(Batch(batch.records, batch.attempts + 1, due_at))
             yield result
 
-    def _gather(self, transform: Transform, now: float) -> None:
-        """Make batches of what waits: full ones at once, the last one after its interval."""
-        batch: list[SourceRecord] = []
-        size = request = 0
-        for record in self._waiting:
-            size, request = size + len(record.data), request + request_size(record)
-            if batch and (size > transform.size or request > REQUEST_LIMIT):
-                self._batches.append(Batch(tuple(batch), 0, now))
-                batch, size, request = [], len(record.data), request_size(record)
-            batch.append(record)
-        if len(batch) < len(self._waiting):
-            self._waiting_since = now
-        if batch and (size >= transform.size or now >= self._waiting_since + transform.interval):
-            self._batches.append(Batch(tuple(batch), 0, now))
-            batch = []
-        self._waiting = batch
+    def _close_batches(self, processor: LambdaProcessor, now: float) -> None:
+        """Make batches of the pending records: full ones at once, the last after its interval."""
+        records: list[SourceRecord] = []
+        data_bytes = 0
+        event_bytes = 0
+        for record in self._pending:
+            data_bytes += len(record.data)
+            event_bytes += request_bytes(record)
+            is_full = data_bytes > processor.buffer_bytes or event_bytes > MAX_REQUEST_BYTES
+            if records and is_full:
+                self._batches.append(Batch(tuple(records), 0, now))
+                records = []
+                data_bytes = len(record.data)
+                event_bytes = request_bytes(record)
+            records.append(record)
+        if len(records) < len(self._pending):
+            self._pending_since = now
+        interval_is_over = now >= self._pending_since + processor.buffer_seconds
+        if records and (data_bytes >= processor.buffer_bytes or interval_is_over):
+            self._batches.append(Batch(tuple(records), 0, now))
+            records = []
+        self._pending = records
 
-    def _attempt(self, of: Settings, transform: Transform, batch: Batch) -> Transformed | None:
-        """Invoke the function: a call that fails is tried again, an answer is final."""
+    def _invoke(
+        self, settings: Settings, processor: LambdaProcessor, batch: Batch
+    ) -> BatchResult | None:
+        """Invoke the function; a failed call is retried (None), a response is final."""
         attempts = batch.attempts + 1
         try:
-            answer = self._answer(of, transform, batch)
-            if answer is not None:
-                keys = of.partition_keys
-                return Transformed(tuple(verdicts(keys, batch.records, answer)), attempts)
+            response = self._call_function(settings, processor, batch)
+            if response is not None:
+                keys = settings.partition_keys
+                return BatchResult(tuple(results(keys, batch.records, response)), attempts)
             reason = FUNCTION_ERROR
         except (BotoCoreError, ClientError) as error:
-            code = code_of(error)
+            code = error_code(error)
             reason = CALL_ERRORS.get(code, (f"Lambda.{code}", str(error)))
-        if attempts <= transform.retries:
+        if attempts <= processor.max_retries:
             return None
-        return Transformed(tuple(failures(reason, batch.records)), attempts)
+        return BatchResult(tuple(failures(reason, batch.records)), attempts)
 
-    def _answer(self, of: Settings, transform: Transform, batch: Batch) -> bytes | None:
-        """Return the function's answer; None if it failed."""
-        payload = event(of, str(uuid.uuid4()), batch.records)
-        client = self._cloud.client("lambda", transform.role, PRINCIPAL)
-        reply = client.invoke(FunctionName=transform.function, Payload=payload)
-        answer = reply["Payload"].read()
-        return None if "FunctionError" in reply else answer
+    def _call_function(
+        self, settings: Settings, processor: LambdaProcessor, batch: Batch
+    ) -> bytes | None:
+        """Return the function's response; None if it failed."""
+        payload = invocation_event(settings, str(uuid.uuid4()), batch.records)
+        client: LambdaClient = self._cloud.client("lambda", processor.role_arn, PRINCIPAL)
+        response = client.invoke(FunctionName=processor.function_arn, Payload=payload)
+        content = response["Payload"].read()
+        return None if "FunctionError" in response else content

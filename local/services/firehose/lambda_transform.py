@@ -1,4 +1,4 @@
-"""The call of the Lambda function: the event that it gets, and what its answer means.
+"""Invocations of the Lambda function: the event it receives, and the meaning of its response.
 
 https://docs.aws.amazon.com/firehose/latest/dev/data-transformation.html
 """
@@ -14,48 +14,49 @@ from typing import Any
 from local.services.firehose.config import Settings
 from local.services.firehose.kinesis_source import SourceRecord
 
-REQUEST_LIMIT = 6_000_000  # bytes of an event; Lambda takes no more than 6 MB
-ENVELOPE = 420  # bytes of an event's record around its data, at most, without the partition key
-RESULTS = ("Ok", "Dropped", "ProcessingFailed")
+MAX_REQUEST_BYTES = 6_000_000  # Lambda accepts events of at most 6 MB.
+# Upper bound for the JSON around the data of a record in an event, without its partition key.
+RECORD_OVERHEAD_BYTES = 420
+VALID_RESULTS = ("Ok", "Dropped", "ProcessingFailed")
 
 FUNCTION_ERROR = (
     "Lambda.FunctionError",
     "The Lambda function was successfully invoked but it returned an error result.",
 )
-WRONG_SHAPE = (
+MALFORMED_RESPONSE = (
     "Lambda.FunctionError",
     "Check your function and make sure the output is in required format. In addition to that, "
     "make sure the processed records contain valid result status of Dropped, Ok, or "
     "ProcessingFailed",
 )
-MISSING = (
+MISSING_RECORD_ID = (
     "Lambda.MissingRecordId",
     "One or more record Ids were not returned. Ensure that the Lambda function returns all "
     "received record Ids.",
 )
-DUPLICATED = (
+DUPLICATED_RECORD_ID = (
     "Lambda.DuplicatedRecordId",
     "Multiple records were returned with the same record Id. Ensure that the Lambda function "
     "returns a unique record Id for each record.",
 )
-FAILED_STATUS = ("Lambda.ProcessingFailedStatus", "ProcessingFailed status set for record")
-NO_DATA = (
+PROCESSING_FAILED = ("Lambda.ProcessingFailedStatus", "ProcessingFailed status set for record")
+INVALID_RETURN_FORMAT = (
     "Lambda.InvalidReturnFormat",
     "The data field cannot be null when the SourceType is DirectPut or KinesisStreamAsSource and "
     "processing result is Ok. The value field cannot be null when the SourceType is MSKAsSource "
     "and processing result is Ok.",
 )
-NO_PARTITION = (
+METADATA_EXTRACTION_FAILED = (
     "DynamicPartitioning.MetadataExtractionFailed",
     "partitionKeys values must not be null or empty",
 )
-DENIED = (
+ACCESS_DENIED = (
     "Lambda.InvokeAccessDenied",
     "Access was denied. Ensure that the access policy allows access to the Lambda function.",
 )
 CALL_ERRORS = {
-    "AccessDenied": DENIED,
-    "AccessDeniedException": DENIED,
+    "AccessDenied": ACCESS_DENIED,
+    "AccessDeniedException": ACCESS_DENIED,
     "ResourceNotFoundException": (
         "Lambda.ResourceNotFound",
         "The specified Lambda function does not exist. Use a different function that does exist.",
@@ -69,26 +70,26 @@ CALL_ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What a record became: bytes to deliver, and the partition that they belong to."""
+    """A transformed record: bytes to deliver, and the partition that they belong to."""
 
     data: bytes
     partition: tuple[str, ...]
-    arrived: float
+    arrived_at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A record that is not delivered, with AWS's code and text for why."""
+    """A record that cannot be delivered, with AWS's code and message."""
 
     code: str
     message: str
-    raw: bytes
-    arrived: float
+    raw_data: bytes
+    arrived_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """What the function answered for one record."""
+class ResponseEntry:
+    """The part of the function's response for one record."""
 
     record_id: str
     result: str
@@ -96,120 +97,130 @@ class Entry:
     partition_keys: Mapping[str, Any]
 
 
-class WrongShape(Exception):
-    """An answer that Firehose takes as no answer for any record."""
+class MalformedResponse(Exception):
+    """A response that Firehose rejects for every record of the batch."""
 
 
-def request_size(record: SourceRecord) -> int:
-    """Return how much of an event's limit a record takes, at most."""
+def request_bytes(record: SourceRecord) -> int:
+    """Return an upper bound for the size of a record in an event."""
     key = record.partition_key.encode("utf-16-le", "surrogatepass")
-    escaped = len(key) * 3  # JSON writes two bytes of UTF-16 as \uXXXX.
-    return len(record.data) * 4 // 3 + escaped + ENVELOPE
+    escaped_bytes = len(key) * 3  # JSON writes two bytes of UTF-16 as \uXXXX.
+    return len(record.data) * 4 // 3 + escaped_bytes + RECORD_OVERHEAD_BYTES
 
 
-def event(of: Settings, invocation: str, records: Iterable[SourceRecord]) -> bytes:
+def invocation_event(
+    settings: Settings, invocation_id: str, records: Iterable[SourceRecord]
+) -> bytes:
     """Return the event for a batch of records."""
     return json.dumps(
         {
-            "invocationId": invocation,
-            "sourceKinesisStreamArn": of.source,
-            "deliveryStreamArn": of.arn,
-            "region": of.arn.split(":")[3],
+            "invocationId": invocation_id,
+            "sourceKinesisStreamArn": settings.source_arn,
+            "deliveryStreamArn": settings.arn,
+            "region": settings.arn.split(":")[3],
             "records": [_event_record(record) for record in records],
         }
     ).encode()
 
 
 def _event_record(record: SourceRecord) -> dict[str, Any]:
-    arrived = int(record.arrived * 1000)
+    arrived_at_millis = int(record.arrived_at * 1000)
     return {
         "recordId": record.record_id,
-        "approximateArrivalTimestamp": arrived,
+        "approximateArrivalTimestamp": arrived_at_millis,
         "data": binascii.b2a_base64(record.data, newline=False).decode(),
         "kinesisRecordMetadata": {
-            "shardId": record.shard,
+            "shardId": record.shard_id,
             "partitionKey": record.partition_key,
-            "approximateArrivalTimestamp": arrived,
-            "sequenceNumber": record.sequence,
+            "approximateArrivalTimestamp": arrived_at_millis,
+            "sequenceNumber": record.sequence_number,
             "subsequenceNumber": 0,
         },
     }
 
 
-def verdicts(
-    keys: tuple[str, ...] | None, records: Sequence[SourceRecord], answer: bytes
+def results(
+    keys: tuple[str, ...] | None, records: Sequence[SourceRecord], response: bytes
 ) -> Iterator[Row | Failure | None]:
-    """Yield what each record became, in order; None for one that the function dropped.
+    """Yield the result of each record, in order; None for one that the function dropped.
 
-    A record that is missing, sent twice or failed fails alone; an answer that names another
-    status, or data that is no base64, fails them all.
+    A record that is missing, duplicated or failed fails alone. An entry with an unknown result,
+    or with data that is not base64, fails the whole batch.
     """
     try:
-        entries = [_entry(each) for each in _answered(answer)]
-    except WrongShape:
-        yield from failures(WRONG_SHAPE, records)
+        entries = [_parse_entry(entry) for entry in _response_entries(response)]
+    except MalformedResponse:
+        yield from failures(MALFORMED_RESPONSE, records)
         return
-    times = Counter(entry.record_id for entry in entries)
-    by_id = {entry.record_id: entry for entry in entries}
+    id_counts = Counter(entry.record_id for entry in entries)
+    entry_by_id = {entry.record_id: entry for entry in entries}
     for record in records:
-        if times[record.record_id] > 1:
-            yield _failure(DUPLICATED, record)
+        if id_counts[record.record_id] > 1:
+            yield _failure(DUPLICATED_RECORD_ID, record)
         else:
-            yield _verdict(keys or (), record, by_id.get(record.record_id))
+            yield _result(keys or (), record, entry_by_id.get(record.record_id))
 
 
-def _verdict(
-    keys: tuple[str, ...], record: SourceRecord, entry: Entry | None
+def _result(
+    keys: tuple[str, ...], record: SourceRecord, entry: ResponseEntry | None
 ) -> Row | Failure | None:
     if entry is None:
-        return _failure(MISSING, record)
+        return _failure(MISSING_RECORD_ID, record)
     if entry.result == "Dropped":
         return None
     if entry.result == "ProcessingFailed":
-        return _failure(FAILED_STATUS, record)
+        return _failure(PROCESSING_FAILED, record)
     if entry.data is None:
-        return _failure(NO_DATA, record)
-    values = tuple(entry.partition_keys.get(key) for key in keys)
-    if not all(value and isinstance(value, str) for value in values):
-        return Failure(*NO_PARTITION, entry.data, record.arrived)
-    return Row(entry.data, values, record.arrived)
+        return _failure(INVALID_RETURN_FORMAT, record)
+    values = [entry.partition_keys.get(key) for key in keys]
+    partition = tuple(value for value in values if isinstance(value, str) and value)
+    if len(partition) < len(keys):
+        return Failure(*METADATA_EXTRACTION_FAILED, entry.data, record.arrived_at)
+    return Row(entry.data, partition, record.arrived_at)
 
 
-def _answered(answer: bytes) -> list[Mapping[str, Any]]:
-    """Return the entries of an answer that have an id; one of another shape has none."""
+def _response_entries(response: bytes) -> list[Mapping[str, Any]]:
+    """Return the entries of a response that have a record id; malformed JSON has no entries."""
     try:
-        content = json.loads(answer)
+        document = json.loads(response)
     except ValueError:
         return []
-    entries = content.get("records") if isinstance(content, Mapping) else None
+    entries = document.get("records") if isinstance(document, Mapping) else None
+    if not isinstance(entries, list):
+        return []
     return [
         entry
-        for entry in (entries if isinstance(entries, list) else ())
+        for entry in entries
         if isinstance(entry, Mapping) and isinstance(entry.get("recordId"), str)
     ]
 
 
-def _entry(given: Mapping[str, Any]) -> Entry:
-    result, text = given.get("result"), given.get("data")
-    if result not in RESULTS:
-        raise WrongShape
-    metadata = given.get("metadata")
+def _parse_entry(entry: Mapping[str, Any]) -> ResponseEntry:
+    result = entry.get("result")
+    text = entry.get("data")
+    if result not in VALID_RESULTS:
+        raise MalformedResponse
+    metadata = entry.get("metadata")
     keys = metadata.get("partitionKeys") if isinstance(metadata, Mapping) else None
-    data = None if result != "Ok" or text is None else _decoded(text)
-    return Entry(given["recordId"], result, data, keys if isinstance(keys, Mapping) else {})
+    return ResponseEntry(
+        record_id=entry["recordId"],
+        result=result,
+        data=None if result != "Ok" or text is None else _decode_base64(text),
+        partition_keys=keys if isinstance(keys, Mapping) else {},
+    )
 
 
-def _decoded(text: Any) -> bytes:
+def _decode_base64(text: Any) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (TypeError, ValueError):
-        raise WrongShape from None
+        raise MalformedResponse from None
 
 
 def _failure(reason: tuple[str, str], record: SourceRecord) -> Failure:
-    return Failure(*reason, record.data, record.arrived)
+    return Failure(*reason, record.data, record.arrived_at)
 
 
 def failures(reason: tuple[str, str], records: Iterable[SourceRecord]) -> list[Failure]:
-    """Return the failure of a whole batch."""
+    """Return a failure for each record of a batch."""
     return [_failure(reason, record) for record in records]

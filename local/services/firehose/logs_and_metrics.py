@@ -1,9 +1,12 @@
-"""What a delivery stream tells its operators: error lines in its log, and its metrics."""
+"""Logs and metrics of a delivery stream."""
+
+from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import defaultdict
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,63 +14,70 @@ from local.core.metrics import put_metrics
 from local.core.server import Cloud
 from local.services.firehose.config import PRINCIPAL, Settings
 
+if TYPE_CHECKING:
+    from types_boto3_logs.client import CloudWatchLogsClient
 
-class Report:
-    """The log and the metrics of one delivery stream."""
+
+class Telemetry:
+    """The error log and the metrics of one delivery stream."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
-        self._metrics: Counter[str] = Counter()
+        self._metrics: defaultdict[str, float] = defaultdict(float)
 
-    def count(self, metric: str, value: float = 1) -> None:
+    def add(self, metric: str, value: float = 1) -> None:
         """Add to a metric that is a sum."""
         self._metrics[metric] += value
 
-    def peak(self, metric: str, value: float) -> None:
+    def raise_to(self, metric: str, value: float) -> None:
         """Raise a metric that is a maximum."""
         self._metrics[metric] = max(self._metrics[metric], value)
 
-    def publish(self, of: Settings) -> None:
-        """Give CloudWatch all that came together since the last time."""
-        values, self._metrics = self._metrics, Counter()
+    def publish(self, settings: Settings) -> None:
+        """Send CloudWatch the metrics since the last time."""
+        values = self._metrics
+        self._metrics = defaultdict(float)
         cloudwatch = self._cloud.client("cloudwatch")
-        put_metrics(cloudwatch, "AWS/Firehose", ("DeliveryStreamName", of.name), values)
+        put_metrics(cloudwatch, "AWS/Firehose", ("DeliveryStreamName", settings.name), values)
 
-    def error(self, of: Settings, code: str, message: str) -> None:
-        """Write an error to the stream's log, if it has one that its role may write to."""
-        if of.log is None:
+    def log_error(self, settings: Settings, code: str, message: str) -> None:
+        """Write an error to the stream's log, if it has one and its role may write there."""
+        if settings.log is None:
             return
-        # Logs has its own sense of time: it refuses events of a future that is only skipped to.
-        line = {
-            "timestamp": int(time.time() * 1000),
-            "message": json.dumps(_entry(of, code, message)),
-        }
-        group, stream = of.log
+        group, stream = settings.log
+        entry = json.dumps(_log_entry(settings, code, message))
+        # moto rejects future timestamps, so use the real clock, not the simulated one.
+        timestamp = int(time.time() * 1000)
         with suppress(BotoCoreError, ClientError):
-            logs = self._cloud.client("logs", of.role, PRINCIPAL)
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=[line])
+            logs: CloudWatchLogsClient = self._cloud.client("logs", settings.role_arn, PRINCIPAL)
+            logs.put_log_events(
+                logGroupName=group,
+                logStreamName=stream,
+                logEvents=[{"timestamp": timestamp, "message": entry}],
+            )
 
 
-def _entry(of: Settings, code: str, message: str) -> dict[str, object]:
-    entry = {
-        "deliveryStreamARN": of.arn,
-        "destination": f"{':'.join(of.arn.split(':')[:2])}:s3:::{of.bucket}",
-        "deliveryStreamVersionId": int(of.version),
+def _log_entry(settings: Settings, code: str, message: str) -> dict[str, object]:
+    partition = settings.arn.split(":")[1]
+    entry: dict[str, object] = {
+        "deliveryStreamARN": settings.arn,
+        "destination": f"arn:{partition}:s3:::{settings.bucket}",
+        "deliveryStreamVersionId": int(settings.version),
         "message": message,
         "errorCode": code,
     }
-    if of.transform and code.startswith("Lambda."):
-        entry["processor"] = of.transform.function
+    if settings.processor and code.startswith("Lambda."):
+        entry["processor"] = settings.processor.function_arn
     return entry
 
 
-def code_of(error: BotoCoreError | ClientError) -> str:
-    """Return the code of an error that a service answered; the kind of one that kept silent."""
-    return (
-        error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
-    )
+def error_code(error: BotoCoreError | ClientError) -> str:
+    """Return a service's error code; the error's type if the service did not respond."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"]
+    return type(error).__name__
 
 
-def worth_a_line(times: int) -> bool:
-    """Return whether an error that keeps happening is logged again: at 1, 2, 4, 8, … times."""
-    return times & (times - 1) == 0
+def should_log(failures: int) -> bool:
+    """Return whether to log an error that repeats: the 1st, 2nd, 4th, 8th … time."""
+    return failures & (failures - 1) == 0

@@ -1,4 +1,4 @@
-"""Rows on their way to S3: a buffer for each partition, and the objects that they become."""
+"""Partition buffers: rows that wait for S3 by partition, and the objects made of them."""
 
 import gzip
 import json
@@ -10,44 +10,55 @@ from datetime import datetime
 
 from local.services.firehose.config import Settings
 from local.services.firehose.lambda_transform import Failure, Row
-from local.services.firehose.s3_prefix import EVALUATED_LIMIT, Scope, evaluated, evaluated_error
+from local.services.firehose.s3_prefix import (
+    MAX_EVALUATED_LENGTH,
+    PrefixContext,
+    evaluate_error_prefix,
+    evaluate_prefix,
+)
 
-ACTIVE_PARTITIONS = 500
-TOO_MANY = (
+MAX_ACTIVE_PARTITIONS = 500
+TOO_MANY_PARTITIONS = (
     "DynamicPartitioning.ActivePartitionsLimitExceeded",
     "The number of active partitions has exceeded the limit.",
 )
-TOO_LONG = (
+PREFIX_TOO_LONG = (
     "DynamicPartitioning.MetadataExtractionFailed",
-    f"Length of evaluated prefix cannot be greater than {EVALUATED_LIMIT}",
+    f"Length of evaluated prefix cannot be greater than {MAX_EVALUATED_LENGTH}",
 )
-ERROR_TYPES = {TOO_MANY[0]: "activePartitionExceeded"}  # All other codes: processing-failed.
+DEFAULT_ERROR_TYPE = "processing-failed"
+ERROR_TYPES = {TOO_MANY_PARTITIONS[0]: "activePartitionExceeded"}
 
 
 @dataclass(frozen=True, slots=True)
 class S3Object:
-    """An object to be written; it keeps its key however often that takes."""
+    """An object to be written; its key stays the same on every retry."""
 
     key: str
     body: bytes = field(repr=False)
-    gzip: bool
-    records: int
-    size: int
-    arrived: float
-    failed: bool
+    is_gzip: bool
+    record_count: int
+    content_bytes: int
+    oldest_arrival: float
+    is_error: bool
+
+    @property
+    def row_count(self) -> int:
+        """The number of rows; an error object has none."""
+        return 0 if self.is_error else self.record_count
 
 
 @dataclass(slots=True)
 class Buffer:
-    """The rows of one partition since the last object of it."""
+    """The rows of one partition since its last object."""
 
-    opened: float
-    arrived: float
-    size: int = 0
+    opened_at: float
+    oldest_arrival: float
+    total_bytes: int = 0
     rows: list[bytes] = field(default_factory=list)
 
 
-class Buffers:
+class PartitionBuffers:
     """The active partitions of a delivery stream."""
 
     def __init__(self) -> None:
@@ -57,114 +68,132 @@ class Buffers:
         return len(self._buffers)
 
     @property
-    def size(self) -> int:
-        """The bytes of all rows."""
-        return sum(buffer.size for buffer in self._buffers.values())
+    def total_bytes(self) -> int:
+        """The size of all rows."""
+        return sum(buffer.total_bytes for buffer in self._buffers.values())
 
     @property
-    def rows(self) -> int:
+    def row_count(self) -> int:
         """The number of all rows."""
         return sum(len(buffer.rows) for buffer in self._buffers.values())
 
     @property
-    def oldest(self) -> float | None:
-        """When the oldest row's record arrived; None if there is none."""
-        return min((buffer.arrived for buffer in self._buffers.values()), default=None)
+    def oldest_arrival(self) -> float | None:
+        """When the oldest row's record arrived; None if there is no row."""
+        return min((buffer.oldest_arrival for buffer in self._buffers.values()), default=None)
 
-    def add(self, of: Settings, row: Row, now: float) -> Failure | None:
-        """Keep a row, or return why it cannot be kept."""
+    def add(self, settings: Settings, row: Row, now: float) -> Failure | None:
+        """Add a row to its buffer, or return why it has no buffer."""
         buffer = self._buffers.get(row.partition)
         if buffer is None:
-            if len(self._buffers) >= ACTIVE_PARTITIONS:
-                return Failure(*TOO_MANY, row.data, row.arrived)
-            if len(_prefix(of, row.partition, row.arrived)) > EVALUATED_LIMIT:
-                return Failure(*TOO_LONG, row.data, row.arrived)
-            buffer = self._buffers[row.partition] = Buffer(opened=now, arrived=row.arrived)
+            if len(self._buffers) >= MAX_ACTIVE_PARTITIONS:
+                return Failure(*TOO_MANY_PARTITIONS, row.data, row.arrived_at)
+            if len(_prefix(settings, row.partition, row.arrived_at)) > MAX_EVALUATED_LENGTH:
+                return Failure(*PREFIX_TOO_LONG, row.data, row.arrived_at)
+            buffer = Buffer(opened_at=now, oldest_arrival=row.arrived_at)
+            self._buffers[row.partition] = buffer
         buffer.rows.append(row.data)
-        buffer.size += len(row.data)
-        buffer.arrived = min(buffer.arrived, row.arrived)
+        buffer.total_bytes += len(row.data)
+        buffer.oldest_arrival = min(buffer.oldest_arrival, row.arrived_at)
         return None
 
-    def sealed(self, of: Settings, now: float) -> Iterator[S3Object]:
-        """Yield an object for each buffer that is full or has waited long enough."""
+    def close_due(self, settings: Settings, now: float) -> Iterator[S3Object]:
+        """Close each buffer that is full or whose interval is over, and yield its object."""
         for partition, buffer in list(self._buffers.items()):
-            if buffer.size >= of.size or now >= buffer.opened + of.interval:
-                yield self._seal(of, partition)
+            is_full = buffer.total_bytes >= settings.buffer_bytes
+            if is_full or now >= buffer.opened_at + settings.buffer_seconds:
+                yield self._close(settings, partition)
 
-    def fullest(self, of: Settings) -> S3Object:
-        """Return an object of the rows of the largest buffer, before their time."""
-        return self._seal(of, max(self._buffers, key=lambda key: self._buffers[key].size))
+    def close_largest(self, settings: Settings) -> S3Object:
+        """Close the largest buffer early, and return its object."""
+        largest = max(self._buffers, key=lambda partition: self._buffers[partition].total_bytes)
+        return self._close(settings, largest)
 
-    def due(self, of: Settings) -> float | None:
-        """Return when the oldest buffer has waited long enough; None if there is none."""
-        opened = [buffer.opened for buffer in self._buffers.values()]
-        return min(opened) + of.interval if opened else None
+    def next_due_at(self, settings: Settings) -> float | None:
+        """Return when the interval of the oldest buffer is over; None if there is no buffer."""
+        opened_at = min((buffer.opened_at for buffer in self._buffers.values()), default=None)
+        return None if opened_at is None else opened_at + settings.buffer_seconds
 
-    def _seal(self, of: Settings, partition: tuple[str, ...]) -> S3Object:
+    def _close(self, settings: Settings, partition: tuple[str, ...]) -> S3Object:
         buffer = self._buffers.pop(partition)
-        content = b"".join(buffer.rows)  # Verbatim: Firehose puts nothing between records.
+        content = b"".join(buffer.rows)  # Firehose adds no delimiter between records.
+        prefix = _prefix(settings, partition, buffer.oldest_arrival)
+        name = _object_name(settings, buffer.oldest_arrival)
         return S3Object(
-            key=_prefix(of, partition, buffer.arrived) + _name(of, buffer.arrived) + of.extension,
-            body=gzip.compress(content, 6) if of.gzip else content,
-            gzip=of.gzip,
-            records=len(buffer.rows),
-            size=buffer.size,
-            arrived=buffer.arrived,
-            failed=False,
+            key=prefix + name + settings.file_extension,
+            body=gzip.compress(content, 6) if settings.uses_gzip else content,
+            is_gzip=settings.uses_gzip,
+            record_count=len(buffer.rows),
+            content_bytes=buffer.total_bytes,
+            oldest_arrival=buffer.oldest_arrival,
+            is_error=False,
         )
 
 
 def error_objects(
-    of: Settings, failed: Sequence[Failure], attempts: int, ended: float
+    settings: Settings, failures: Sequence[Failure], attempts: int, ended_at: float
 ) -> list[S3Object]:
-    """Return the objects that keep the failed records of one batch, a document for each record."""
-    kinds: dict[str, list[Failure]] = {}
-    for failure in failed:
-        kind = ERROR_TYPES.get(failure.code, "processing-failed")
-        kinds.setdefault(kind, []).append(failure)
-    return [_error_object(of, kind, each, (attempts, ended)) for kind, each in kinds.items()]
+    """Return the objects for the failed records of one batch, with one document per record."""
+    failures_by_type: dict[str, list[Failure]] = {}
+    for failure in failures:
+        error_type = ERROR_TYPES.get(failure.code, DEFAULT_ERROR_TYPE)
+        failures_by_type.setdefault(error_type, []).append(failure)
+    return [
+        _error_object(settings, error_type, typed_failures, attempts, ended_at)
+        for error_type, typed_failures in failures_by_type.items()
+    ]
 
 
 def _error_object(
-    of: Settings, kind: str, failed: Sequence[Failure], tries: tuple[int, float]
+    settings: Settings,
+    error_type: str,
+    failures: Sequence[Failure],
+    attempts: int,
+    ended_at: float,
 ) -> S3Object:
-    arrived = min(failure.arrived for failure in failed)
-    prefix = evaluated_error(of.error_prefix, Scope(_local(of, arrived), error_type=kind))
-    lines = [json.dumps(_document(of, failure, *tries)).encode() + b"\n" for failure in failed]
+    oldest_arrival = min(failure.arrived_at for failure in failures)
+    context = PrefixContext(_local_time(settings, oldest_arrival), error_type=error_type)
+    prefix = evaluate_error_prefix(settings.error_prefix, context)
+    documents = [_error_document(settings, failure, attempts, ended_at) for failure in failures]
+    body = b"".join(json.dumps(document).encode() + b"\n" for document in documents)
     return S3Object(
-        key=prefix + _name(of, arrived),
-        body=b"".join(lines),
-        gzip=False,
-        records=len(failed),
-        size=sum(map(len, lines)),
-        arrived=arrived,
-        failed=True,
+        key=prefix + _object_name(settings, oldest_arrival),
+        body=body,
+        is_gzip=False,
+        record_count=len(failures),
+        content_bytes=len(body),
+        oldest_arrival=oldest_arrival,
+        is_error=True,
     )
 
 
-def _document(of: Settings, failure: Failure, attempts: int, ended: float) -> Mapping[str, object]:
-    """Return the error document of one record, spelt as the service spells it."""
+def _error_document(
+    settings: Settings, failure: Failure, attempts: int, ended_at: float
+) -> Mapping[str, object]:
+    """Return the error document of one record, with the field names of the service."""
     document: dict[str, object] = {
-        "rawData": b64encode(failure.raw).decode(),
+        "rawData": b64encode(failure.raw_data).decode(),
         "errorCode": failure.code,
         "errorMessage": failure.message,
         "attemptsMade": attempts,
-        "arrivalTimestamp": int(failure.arrived * 1000),
-        "attemptEndingTimestamp": int(ended * 1000),
+        "arrivalTimestamp": int(failure.arrived_at * 1000),
+        "attemptEndingTimestamp": int(ended_at * 1000),
     }
-    if of.transform and failure.code.startswith("Lambda."):
-        document["lambdaARN"] = of.transform.function
+    if settings.processor and failure.code.startswith("Lambda."):
+        document["lambdaARN"] = settings.processor.function_arn
     return document
 
 
-def _prefix(of: Settings, partition: tuple[str, ...], arrived: float) -> str:
-    keys = dict(zip(of.partition_keys or (), partition, strict=True))
-    return evaluated(of.prefix, Scope(_local(of, arrived), keys))
+def _prefix(settings: Settings, partition: tuple[str, ...], arrived_at: float) -> str:
+    partition_keys = dict(zip(settings.partition_keys or (), partition, strict=True))
+    context = PrefixContext(_local_time(settings, arrived_at), partition_keys)
+    return evaluate_prefix(settings.prefix, context)
 
 
-def _name(of: Settings, arrived: float) -> str:
-    return f"{of.name}-{of.version}-{_local(of, arrived):%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}"
+def _object_name(settings: Settings, arrived_at: float) -> str:
+    time = _local_time(settings, arrived_at)
+    return f"{settings.name}-{settings.version}-{time:%Y-%m-%d-%H-%M-%S}-{uuid.uuid4()}"
 
 
-def _local(of: Settings, moment: float) -> datetime:
-    return datetime.fromtimestamp(moment, of.zone)
+def _local_time(settings: Settings, timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, settings.time_zone)

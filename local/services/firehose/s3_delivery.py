@@ -1,16 +1,25 @@
-"""Objects on their way into S3: none is given up, whatever S3 says."""
+"""S3 delivery: writes objects, and retries each until S3 accepts it."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.server import Cloud
 from local.services.firehose.config import PRINCIPAL, Settings
-from local.services.firehose.logs_and_metrics import Report, code_of, worth_a_line
+from local.services.firehose.logs_and_metrics import Telemetry, error_code, should_log
 from local.services.firehose.partition_buffers import S3Object
 
-RETRY, LONGEST_RETRY = 5.0, 300.0  # seconds
-PATIENCE = 8  # failed attempts in a row, after which nobody waits for S3; each step tries again
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+
+RETRY_SECONDS = 5.0
+MAX_RETRY_SECONDS = 300.0
+# After so many failures in a row no retry counts as due, so that an idle cloud need not wait for
+# S3 forever; each tick still retries.
+MAX_FAILURES_BEFORE_IDLE = 8
 ERRORS = {
     "AccessDenied": (
         "S3.AccessDenied",
@@ -25,96 +34,100 @@ ERRORS = {
 }
 
 
-class Delivery:
+class S3Delivery:
     """The objects of one delivery stream that are not in S3 yet."""
 
-    def __init__(self, cloud: Cloud, report: Report) -> None:
+    def __init__(self, cloud: Cloud, telemetry: Telemetry) -> None:
         self._cloud = cloud
-        self._report = report
+        self._telemetry = telemetry
         self._objects: list[S3Object] = []
         self._retry_at = 0.0
         self._failures = 0
-        self.delivered = 0
+        self.delivered_rows = 0
 
     @property
-    def size(self) -> int:
-        """The bytes of the objects that wait."""
-        return sum(len(each.body) for each in self._objects)
+    def total_bytes(self) -> int:
+        """The size of the waiting objects."""
+        return sum(len(s3_object.body) for s3_object in self._objects)
 
     @property
-    def rows(self) -> int:
-        """The rows of the objects that wait; an error object has none."""
-        return sum(0 if each.failed else each.records for each in self._objects)
+    def row_count(self) -> int:
+        """The number of rows in the waiting objects; an error object has none."""
+        return sum(s3_object.row_count for s3_object in self._objects)
 
     @property
-    def oldest(self) -> float | None:
-        """When the oldest record of the objects that wait arrived; None if there is none."""
-        return min((each.arrived for each in self._objects), default=None)
+    def oldest_arrival(self) -> float | None:
+        """When the oldest record in the waiting objects arrived; None if there is no object."""
+        return min((s3_object.oldest_arrival for s3_object in self._objects), default=None)
 
-    def forget(self) -> None:
-        """Let go of the objects that wait."""
+    def clear(self) -> None:
+        """Drop the waiting objects."""
         self._objects.clear()
-        self._retry_at, self._failures = 0.0, 0
+        self._retry_at = 0.0
+        self._failures = 0
 
     def add(self, objects: Iterable[S3Object]) -> None:
-        """Take over objects."""
+        """Add objects to be written."""
         self._objects += objects
 
-    def due(self) -> float | None:
-        """Return when S3 is tried again; None when there is nothing or nobody waits for it."""
-        return self._retry_at if self._objects and self._failures < PATIENCE else None
+    def next_due_at(self) -> float | None:
+        """Return when to retry; None without objects, or after too many failures in a row."""
+        is_idle = self._failures >= MAX_FAILURES_BEFORE_IDLE
+        return None if is_idle or not self._objects else self._retry_at
 
-    def tick(self, of: Settings) -> bool:
-        """Write the objects that wait, and return whether one is written."""
-        now = self._cloud.clock.now()
-        if not self._objects or (self._failures < PATIENCE and now < self._retry_at):
+    def tick(self, settings: Settings) -> bool:
+        """Write the waiting objects, and return whether one was written."""
+        next_due_at = self.next_due_at()
+        is_early = next_due_at is not None and self._cloud.clock.now() < next_due_at
+        if is_early or not self._objects:
             return False
-        errors, waiting = [], list(self._objects)
-        for each in waiting:
-            if (error := self._error(of, each)) is not None:
-                errors.append(error)
-        self._note(of, errors)
-        return len(errors) < len(waiting)
+        objects = list(self._objects)
+        results = [self._write(settings, s3_object) for s3_object in objects]
+        errors = [error for error in results if error is not None]
+        self._record_attempt(settings, errors)
+        return len(errors) < len(objects)
 
-    def _error(self, of: Settings, each: S3Object) -> BotoCoreError | ClientError | None:
-        """Write one object, and return what S3 had against it."""
-        encoding = {"ContentEncoding": "gzip"} if each.gzip else {}
-        s3 = self._cloud.client("s3", of.role, PRINCIPAL)
+    def _write(self, settings: Settings, s3_object: S3Object) -> BotoCoreError | ClientError | None:
+        """Write one object, and return the error if it failed."""
+        s3: S3Client = self._cloud.client("s3", settings.role_arn, PRINCIPAL)
+        encoding: dict[str, Any] = {"ContentEncoding": "gzip"} if s3_object.is_gzip else {}
         try:
-            s3.get_bucket_location(Bucket=of.bucket)  # Firehose looks first where it writes.
+            s3.get_bucket_location(Bucket=settings.bucket)  # Firehose calls it before it writes.
             s3.put_object(
-                Bucket=of.bucket,
-                Key=each.key,
-                Body=each.body,
+                Bucket=settings.bucket,
+                Key=s3_object.key,
+                Body=s3_object.body,
                 ContentType="application/octet-stream",
                 **encoding,
             )
         except (BotoCoreError, ClientError) as error:
             return error
-        self._objects.remove(each)
-        self._count(each)
+        self._objects.remove(s3_object)
+        self._count(s3_object)
         return None
 
-    def _count(self, each: S3Object) -> None:
-        self.delivered += 0 if each.failed else each.records
-        age = max(0.0, self._cloud.clock.now() - each.arrived)
-        self._report.count("DeliveryToS3.Records", each.records)
-        self._report.count("DeliveryToS3.Bytes", each.size)
-        self._report.count("DeliveryToS3.ObjectCount")
-        self._report.peak("DeliveryToS3.DataFreshness", age)
+    def _count(self, s3_object: S3Object) -> None:
+        self.delivered_rows += s3_object.row_count
+        age = max(0.0, self._cloud.clock.now() - s3_object.oldest_arrival)
+        self._telemetry.add("DeliveryToS3.Records", s3_object.record_count)
+        self._telemetry.add("DeliveryToS3.Bytes", s3_object.content_bytes)
+        self._telemetry.add("DeliveryToS3.ObjectCount")
+        self._telemetry.raise_to("DeliveryToS3.DataFreshness", age)
 
-    def _note(self, of: Settings, errors: list[BotoCoreError | ClientError]) -> None:
-        """Set back-off, metrics and log by how an attempt went."""
+    def _record_attempt(
+        self, settings: Settings, errors: list[BotoCoreError | ClientError]
+    ) -> None:
+        """Update the backoff, the log and the metrics after an attempt."""
         self._failures = self._failures + 1 if errors else 0
-        wait = min(RETRY * 2 ** (self._failures - 1), LONGEST_RETRY) if errors else 0
-        self._retry_at = self._cloud.clock.now() + wait
-        if errors and not worth_a_line(self._failures):
+        backoff = min(RETRY_SECONDS * 2 ** (self._failures - 1), MAX_RETRY_SECONDS)
+        self._retry_at = self._cloud.clock.now() + (backoff if errors else 0)
+        if errors and not should_log(self._failures):
             return
         for code, message in sorted({_reason(error) for error in errors}):
-            self._report.error(of, code, message)
-        self._report.count("DeliveryToS3.Success", int(not errors))
-        self._report.publish(of)
+            self._telemetry.log_error(settings, code, message)
+        self._telemetry.add("DeliveryToS3.Success", int(not errors))
+        self._telemetry.publish(settings)
 
 
 def _reason(error: BotoCoreError | ClientError) -> tuple[str, str]:
-    return ERRORS.get(code_of(error), ("S3.InternalError", str(error)))
+    return ERRORS.get(error_code(error), ("S3.InternalError", str(error)))

@@ -1,4 +1,4 @@
-"""What Firehose refuses of a delivery stream, in its own words, and what it fills in.
+"""Validation of delivery streams in the words of AWS, and the defaults that AWS adds.
 
 https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStream.html
 """
@@ -14,13 +14,13 @@ from local.core.request import AwsError
 from local.services.firehose.s3_prefix import LAMBDA_KEY, QUERY_KEY, check_prefixes
 
 DESTINATION = "ExtendedS3DestinationConfiguration"
-COMPRESSIONS = ("ZIP", "HADOOP_SNAPPY", "Snappy", "GZIP", "UNCOMPRESSED")
-MODELLED_COMPRESSIONS = ("UNCOMPRESSED", "GZIP")
-RANGES = {
+COMPRESSION_FORMATS = ("ZIP", "HADOOP_SNAPPY", "Snappy", "GZIP", "UNCOMPRESSED")
+MODELLED_COMPRESSION_FORMATS = ("UNCOMPRESSED", "GZIP")
+HINT_RANGES = {
     ("BufferingHints", "SizeInMBs"): (1, 128),
     ("BufferingHints", "IntervalInSeconds"): (0, 900),
 }
-RETRY_SECONDS = (0, 7200)
+RETRY_SECONDS_RANGE = (0, 7200)
 LAMBDA_RANGES = {
     "NumberOfRetries": (0, 300, "Number of retries for lambda must be between 0 and 300."),
     "BufferSizeInMBs": (
@@ -36,7 +36,7 @@ LAMBDA_RANGES = {
 }
 DEFAULT_HINTS = {"SizeInMBs": 5, "IntervalInSeconds": 300}
 PARTITIONED_HINTS = {"SizeInMBs": 128, "IntervalInSeconds": 300}
-NEEDED_PROCESSORS = {
+REQUIRED_PROCESSORS = {
     QUERY_KEY: (
         "MetadataExtraction",
         f"MetadataExtraction processor should be present when S3 Prefix has {QUERY_KEY} namespace.",
@@ -51,36 +51,37 @@ Configuration = Mapping[str, Any]
 
 
 def check_creation(params: Configuration) -> None:
-    """Refuse a delivery stream that Firehose would not create, or that is not modelled here."""
+    """Raise AwsError for a delivery stream that AWS rejects or that is not modelled here."""
     name = params["DeliveryStreamName"]
     if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name):
         pattern = "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+"
         raise constraint_violation(name, "deliveryStreamName", pattern)
-    given = [member for member in params if member.endswith("DestinationConfiguration")]
-    if len(given) != 1:
-        raise refusal("Exactly one destination configuration is supported for a Firehose")
-    if given != [DESTINATION]:
-        raise not_modelled(given[0])
+    destinations = [member for member in params if member.endswith("DestinationConfiguration")]
+    if len(destinations) != 1:
+        raise invalid_argument("Exactly one destination configuration is supported for a Firehose")
+    if destinations != [DESTINATION]:
+        raise not_modelled(destinations[0])
     _check_source(params)
     check_destination(params[DESTINATION], "extendedS3DestinationConfiguration")
 
 
 def _check_source(params: Configuration) -> None:
-    source = "KinesisStreamSourceConfiguration" in params
-    if params.get("DeliveryStreamType", "DirectPut") != "KinesisStreamAsSource":
-        if source:
-            text = (
+    has_source = "KinesisStreamSourceConfiguration" in params
+    stream_type = params.get("DeliveryStreamType", "DirectPut")
+    if stream_type != "KinesisStreamAsSource":
+        if has_source:
+            raise invalid_argument(
                 "KinesisSourceStreamConfig is only applicable for KinesisStreamAsSource stream type"
             )
-            raise refusal(text)
-        raise not_modelled(f"DeliveryStreamType={params.get('DeliveryStreamType', 'DirectPut')}")
-    if not source:
-        text = "KinesisSourceStreamConfig is required for KinesisStreamAsSource stream type"
-        raise refusal(text)
+        raise not_modelled(f"DeliveryStreamType={stream_type}")
+    if not has_source:
+        raise invalid_argument(
+            "KinesisSourceStreamConfig is required for KinesisStreamAsSource stream type"
+        )
 
 
 def check_destination(config: Configuration, shape: str) -> None:
-    """Refuse an S3 destination; `shape` is the name by which AWS calls what holds it."""
+    """Raise AwsError for an invalid S3 destination; `shape` is its name in AWS's messages."""
     _check_members(config, shape)
     _check_hints(config.get("BufferingHints") or DEFAULT_HINTS, shape)
     check_prefixes(config.get("Prefix", ""), config.get("ErrorOutputPrefix", ""))
@@ -89,22 +90,23 @@ def check_destination(config: Configuration, shape: str) -> None:
     _check_partitioning(config)
     _check_modelled(config)
     logging = config.get("CloudWatchLoggingOptions", {})
-    if logging.get("Enabled") and not (
-        logging.get("LogGroupName") and logging.get("LogStreamName")
-    ):
-        raise refusal("LogGroupName and LogStreamName are required when logging is enabled")
+    names_its_log = logging.get("LogGroupName") and logging.get("LogStreamName")
+    if logging.get("Enabled") and not names_its_log:
+        raise invalid_argument(
+            "LogGroupName and LogStreamName are required when logging is enabled"
+        )
 
 
 def _check_members(config: Configuration, shape: str) -> None:
     compression = config.get("CompressionFormat", "UNCOMPRESSED")
-    if compression not in COMPRESSIONS:
-        wanted = f"Member must satisfy enum value set: [{', '.join(COMPRESSIONS)}]"
-        raise constraint_violation(compression, f"{shape}.compressionFormat", wanted)
+    if compression not in COMPRESSION_FORMATS:
+        constraint = f"Member must satisfy enum value set: [{', '.join(COMPRESSION_FORMATS)}]"
+        raise constraint_violation(compression, f"{shape}.compressionFormat", constraint)
     extension = config.get("FileExtension", "")
     pattern = r"^(|\.[0-9a-z!\-_.*'()]+)$"
     if len(extension) > 128 or not re.fullmatch(pattern, extension):
-        wanted = f"Member must satisfy regular expression pattern: {pattern}"
-        raise constraint_violation(extension, f"{shape}.fileExtension", wanted)
+        constraint = f"Member must satisfy regular expression pattern: {pattern}"
+        raise constraint_violation(extension, f"{shape}.fileExtension", constraint)
     _check_zone(config.get("CustomTimeZone", "UTC"))
 
 
@@ -112,16 +114,16 @@ def _check_zone(name: str) -> None:
     try:
         time_zone(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise refusal(f"CustomTimeZone {name} is not a valid time zone") from None
+        raise invalid_argument(f"CustomTimeZone {name} is not a valid time zone") from None
 
 
 def time_zone(name: str) -> tzinfo:
-    """Return a time zone; the usual one needs no database, which some systems lack."""
+    """Return a time zone; UTC works on systems without a time zone database too."""
     return timezone.utc if name == "UTC" else ZoneInfo(name)
 
 
 def _check_modelled(config: Configuration) -> None:
-    if config.get("CompressionFormat", "UNCOMPRESSED") not in MODELLED_COMPRESSIONS:
+    if config.get("CompressionFormat", "UNCOMPRESSED") not in MODELLED_COMPRESSION_FORMATS:
         raise not_modelled(f"CompressionFormat={config['CompressionFormat']}")
     if config.get("S3BackupMode", "Disabled") != "Disabled":
         raise not_modelled("S3BackupMode=Enabled")
@@ -134,107 +136,116 @@ def _check_modelled(config: Configuration) -> None:
 
 def _check_hints(hints: Configuration, shape: str) -> None:
     if len(hints) == 1:
-        raise refusal(
+        raise invalid_argument(
             "Both BufferingHints.SizeInMBs and BufferingHints.IntervalInSeconds are required"
         )
-    for (parent, member), bounds in RANGES.items():
+    for (parent, member), bounds in HINT_RANGES.items():
         path = f"{shape}.{parent[0].lower()}{parent[1:]}.{member[0].lower()}{member[1:]}"
         _check_range(hints[member], bounds, path)
 
 
 def _check_range(value: int, bounds: tuple[int, int], path: str) -> None:
-    least, most = bounds
-    if not least <= value <= most:
-        bound = f"greater than or equal to {least}"
-        bound = bound if value < least else f"less than or equal to {most}"
-        raise constraint_violation(value, path, f"Member must have value {bound}")
+    minimum, maximum = bounds
+    if value < minimum:
+        constraint = f"Member must have value greater than or equal to {minimum}"
+        raise constraint_violation(value, path, constraint)
+    if value > maximum:
+        constraint = f"Member must have value less than or equal to {maximum}"
+        raise constraint_violation(value, path, constraint)
 
 
 def _check_processing(processing: Configuration) -> None:
     processors = processing.get("Processors", [])
     if processing.get("Enabled") and not 1 <= len(processors) <= 5:
-        text = (
+        raise invalid_argument(
             "A maximum of 5 and a minimum of 1 processor needs to be supplied "
             "when processing is enabled."
         )
-        raise refusal(text)
     types = [processor["Type"] for processor in processors]
     if types.count("Lambda") > 1:
-        raise refusal("Cannot have more than 1 Lambda processor.")
+        raise invalid_argument("Cannot have more than 1 Lambda processor.")
     for processor in processors:
         if processor["Type"] == "Lambda":
-            _check_lambda(parameters(processor))
+            _check_lambda(processor_parameters(processor))
 
 
-def _check_lambda(given: Mapping[str, str]) -> None:
-    if not given.get("LambdaArn"):
-        raise refusal("LambdaArn is required when Lambda processor is used.")
-    if ("BufferSizeInMBs" in given) != ("BufferIntervalInSeconds" in given):
-        text = (
+def _check_lambda(parameters: Mapping[str, str]) -> None:
+    if not parameters.get("LambdaArn"):
+        raise invalid_argument("LambdaArn is required when Lambda processor is used.")
+    if ("BufferSizeInMBs" in parameters) != ("BufferIntervalInSeconds" in parameters):
+        raise invalid_argument(
             "Both BufferSizeInMBs and BufferIntervalInSeconds are required to configure "
             "buffering for lambda processor."
         )
-        raise refusal(text)
-    for name, (least, most, text) in LAMBDA_RANGES.items():
-        if not least <= _number(given.get(name, str(most))) <= most:
-            raise refusal(text)
+    for name, (minimum, maximum, message) in LAMBDA_RANGES.items():
+        if not minimum <= _parse_number(parameters.get(name, str(maximum))) <= maximum:
+            raise invalid_argument(message)
 
 
-def _number(text: str) -> float:
-    """Return the number that a processor's parameter means; -1, which is never allowed, if none."""
+def _parse_number(text: str) -> float:
+    """Return the number in a parameter; -1, which is outside every range, if it is not one."""
     return float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else -1
 
 
 def _check_retries(partitioning: Configuration, shape: str) -> None:
-    seconds = partitioning.get("RetryOptions", {}).get("DurationInSeconds", RETRY_SECONDS[0])
+    seconds = partitioning.get("RetryOptions", {}).get("DurationInSeconds", RETRY_SECONDS_RANGE[0])
     path = f"{shape}.dynamicPartitioningConfiguration.retryOptions.durationInSeconds"
-    _check_range(seconds, RETRY_SECONDS, path)
+    _check_range(seconds, RETRY_SECONDS_RANGE, path)
 
 
 def _check_partitioning(config: Configuration) -> None:
-    prefix, processing = config.get("Prefix", ""), config.get("ProcessingConfiguration", {})
-    namespaces, partitioning = "Dynamic Partitioning namespaces", "Dynamic Partitioning is enabled"
-    if not partitioned(config):
+    prefix = config.get("Prefix", "")
+    processing = config.get("ProcessingConfiguration", {})
+    namespaces = "Dynamic Partitioning namespaces"
+    condition = "when Dynamic Partitioning is enabled"
+    if not is_partitioned(config):
         if "!{partitionKeyFrom" in prefix:
-            raise refusal(f"S3 Prefix should only contain {namespaces} when {partitioning}")
+            raise invalid_argument(f"S3 Prefix should only contain {namespaces} {condition}")
         return
     _check_partitioned_hints(config.get("BufferingHints") or PARTITIONED_HINTS)
     if not processing.get("Enabled"):
-        raise refusal("Processing Configuration is not enabled when DataPartitioning is enabled")
+        raise invalid_argument(
+            "Processing Configuration is not enabled when DataPartitioning is enabled"
+        )
     if "!{partitionKeyFrom" not in prefix:
-        raise refusal(f"S3 Prefix should contain {namespaces} when {partitioning}")
-    for namespace, (kind, text) in NEEDED_PROCESSORS.items():
-        kinds = [processor["Type"] for processor in processing["Processors"]]
-        if f"!{{{namespace}:" in prefix and kind not in kinds:
-            raise refusal(text)
+        raise invalid_argument(f"S3 Prefix should contain {namespaces} {condition}")
+    for namespace, (processor_type, message) in REQUIRED_PROCESSORS.items():
+        types = [processor["Type"] for processor in processing["Processors"]]
+        if f"!{{{namespace}:" in prefix and processor_type not in types:
+            raise invalid_argument(message)
 
 
 def _check_partitioned_hints(hints: Configuration) -> None:
     if hints["SizeInMBs"] < 64:
-        text = "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."
-        raise refusal(text)
+        raise invalid_argument(
+            "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled."
+        )
     if hints["IntervalInSeconds"] < 60:
-        text = "BufferingHints.IntervalInSeconds must be at least 60 seconds"
-        raise refusal(f"{text} when Dynamic Partitioning is enabled.")
+        raise invalid_argument(
+            "BufferingHints.IntervalInSeconds must be at least 60 seconds "
+            "when Dynamic Partitioning is enabled."
+        )
 
 
-def partitioned(config: Configuration) -> bool:
-    """Return whether a destination partitions dynamically."""
+def is_partitioned(config: Configuration) -> bool:
+    """Return whether a destination uses dynamic partitioning."""
     return bool(config.get("DynamicPartitioningConfiguration", {}).get("Enabled"))
 
 
 def check_update(current: Configuration, merged: Configuration) -> None:
-    """Refuse a change of a destination; dynamic partitioning stays as it was created."""
-    if partitioned(current) != partitioned(merged):
-        verb = "disabled on" if partitioned(current) else "enabled on"
-        text = f"Dynamic Partitioning cannot be {verb} an existing Firehose"
-        raise refusal(f"{text}; it can only be configured when the Firehose is created.")
+    """Raise AwsError for an invalid update; it cannot switch dynamic partitioning."""
+    if is_partitioned(current) != is_partitioned(merged):
+        verb = "disabled on" if is_partitioned(current) else "enabled on"
+        raise invalid_argument(
+            f"Dynamic Partitioning cannot be {verb} an existing Firehose; "
+            "it can only be configured when the Firehose is created."
+        )
     check_destination(merged, "extendedS3DestinationUpdate")
 
 
-def completed(config: Configuration) -> dict[str, Any]:
-    """Return a destination with all that Firehose fills in: an omitted `Enabled` is false."""
-    hints = PARTITIONED_HINTS if partitioned(config) else DEFAULT_HINTS
+def with_defaults(config: Configuration) -> dict[str, Any]:
+    """Return a destination with AWS's defaults; `Enabled` defaults to false."""
+    hints = PARTITIONED_HINTS if is_partitioned(config) else DEFAULT_HINTS
     processing = config.get("ProcessingConfiguration", {})
     logging = config.get("CloudWatchLoggingOptions", {})
     role = config["RoleARN"]
@@ -248,36 +259,43 @@ def completed(config: Configuration) -> dict[str, Any]:
         "ProcessingConfiguration": {
             "Enabled": processing.get("Enabled", False),
             "Processors": [
-                _completed_lambda(each, role) for each in processing.get("Processors", [])
+                _lambda_with_defaults(processor, role)
+                for processor in processing.get("Processors", [])
             ],
         },
     }
 
 
-def _completed_lambda(processor: Configuration, role: str) -> dict[str, Any]:
-    given = {
+def _lambda_with_defaults(processor: Configuration, role: str) -> dict[str, Any]:
+    parameters = {
         "LambdaArn": "",
         "NumberOfRetries": "3",
         "RoleArn": role,
         "BufferSizeInMBs": "1.0",
         "BufferIntervalInSeconds": "60",
-        **parameters(processor),
+        **processor_parameters(processor),
     }
-    listed = [{"ParameterName": name, "ParameterValue": value} for name, value in given.items()]
-    return {"Type": processor["Type"], "Parameters": listed}
+    return {
+        "Type": processor["Type"],
+        "Parameters": [
+            {"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()
+        ],
+    }
 
 
-def parameters(processor: Configuration) -> dict[str, str]:
+def processor_parameters(processor: Configuration) -> dict[str, str]:
     """Return a processor's parameters by name."""
-    given = processor.get("Parameters", [])
-    return {each["ParameterName"]: each["ParameterValue"] for each in given}
+    return {
+        parameter["ParameterName"]: parameter["ParameterValue"]
+        for parameter in processor.get("Parameters", [])
+    }
 
 
-def refusal(text: str) -> AwsError:
-    """Return the error for an argument that Firehose does not take."""
-    return AwsError("InvalidArgumentException", text)
+def invalid_argument(message: str) -> AwsError:
+    """Return the error with which Firehose rejects an argument."""
+    return AwsError("InvalidArgumentException", message)
 
 
-def not_modelled(what: str) -> AwsError:
-    """Return the error for what Firehose does and the laptop does not."""
-    return refusal(not_modelled_message(what))
+def not_modelled(feature: str) -> AwsError:
+    """Return the error for a feature of Firehose that the laptop cloud does not have."""
+    return invalid_argument(not_modelled_message(feature))

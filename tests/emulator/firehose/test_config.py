@@ -1,4 +1,4 @@
-"""What the laptop's Firehose takes and refuses, when a stream is made and when it is changed."""
+"""Creation and update of delivery streams: which configurations Firehose accepts."""
 
 from collections.abc import Iterator
 
@@ -13,22 +13,23 @@ from local.services.iam.service import Iam
 from tests.support.firehose_fixture import (
     ACCOUNT,
     ROLE,
-    create,
-    described,
-    destination,
-    furnished,
-    objects,
-    ok,
-    order,
-    permit,
-    processing,
-    put,
-    update,
-    without,
+    allow_only,
+    create_stream,
+    describe_destination,
+    describe_stream,
+    destination_config,
+    firehose_environment,
+    lake_objects,
+    ok_entry,
+    permissions_without,
+    processing_config,
+    put_records,
+    record_for,
+    update_destination,
 )
 from tests.support.laptop_cloud import aws, laptop, message_of
 
-REFUSED_DESTINATIONS = [
+INVALID_DESTINATIONS = [
     (
         {"BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}},
         "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled.",
@@ -49,7 +50,7 @@ REFUSED_DESTINATIONS = [
         "Processing Configuration is not enabled when DataPartitioning is enabled",
     ),
     (
-        {"ProcessingConfiguration": processing(enabled=None)},
+        {"ProcessingConfiguration": processing_config(enabled=None)},
         "Processing Configuration is not enabled when DataPartitioning is enabled",
     ),
     (
@@ -68,17 +69,17 @@ REFUSED_DESTINATIONS = [
         "enabled.",
     ),
     (
-        {"ProcessingConfiguration": processing(NumberOfRetries="301")},
+        {"ProcessingConfiguration": processing_config(NumberOfRetries="301")},
         "Number of retries for lambda must be between 0 and 300.",
     ),
     (
-        {"ProcessingConfiguration": processing(BufferSizeInMBs="1")},
+        {"ProcessingConfiguration": processing_config(BufferSizeInMBs="1")},
         "Both BufferSizeInMBs and BufferIntervalInSeconds are required to configure buffering "
         "for lambda processor.",
     ),
     (
         {
-            "ProcessingConfiguration": processing(
+            "ProcessingConfiguration": processing_config(
                 BufferSizeInMBs="3.1", BufferIntervalInSeconds="60"
             )
         },
@@ -108,34 +109,36 @@ REFUSED_DESTINATIONS = [
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    """A laptop cloud with nothing in it."""
+    """An empty laptop cloud."""
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that answers as its records say."""
-    with furnished(running):
+    """The cloud with a source, a lake, and a function that responds as its records say."""
+    with firehose_environment(running):
         yield running
 
 
-def test_destinations_that_aws_refuses_are_refused_in_its_words(cloud: Cloud) -> None:
-    for changes, text in REFUSED_DESTINATIONS:
-        assert message_of(create, destination(**changes)) == text
+def test_invalid_destinations_are_rejected(cloud: Cloud) -> None:
+    for changes, message in INVALID_DESTINATIONS:
+        assert message_of(create_stream, destination_config(**changes)) == message
     assert aws("firehose").list_delivery_streams()["DeliveryStreamNames"] == []
 
 
-def test_streams_without_source_or_with_two_destinations_are_refused(cloud: Cloud) -> None:
-    second = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::lake"}
-    one = "Exactly one destination configuration is supported for a Firehose"
-    assert message_of(create, S3DestinationConfiguration=second) == one
-    assert "KinesisSourceStreamConfig" in message_of(create, KinesisStreamSourceConfiguration=None)
-    assert "only applicable" in message_of(create, DeliveryStreamType="DirectPut")
-    assert "deliveryStreamName" in message_of(create, DeliveryStreamName="a b")
+def test_invalid_streams_are_rejected(cloud: Cloud) -> None:
+    second_destination = {"RoleARN": ROLE, "BucketARN": "arn:aws:s3:::lake"}
+    message = "Exactly one destination configuration is supported for a Firehose"
+    assert message_of(create_stream, S3DestinationConfiguration=second_destination) == message
+    assert "KinesisSourceStreamConfig" in message_of(
+        create_stream, KinesisStreamSourceConfiguration=None
+    )
+    assert "only applicable" in message_of(create_stream, DeliveryStreamType="DirectPut")
+    assert "deliveryStreamName" in message_of(create_stream, DeliveryStreamName="a b")
 
 
-REFUSED_PREFIXES = [
+INVALID_PREFIXES = [
     ("a/!{timestamp:yyyy}/", "", "ErrorOutputPrefix cannot be null or empty when Prefix contains"),
     ("a/!{timestamp:yyyy", "e/", "Invalid expression usage"),
     ("a/!{year:yyyy}/", "e/", "Namespace to the left of colon (year) is an invalid keyword!"),
@@ -148,64 +151,63 @@ REFUSED_PREFIXES = [
 ]
 
 
-@pytest.mark.parametrize(("prefix", "error_prefix", "text"), REFUSED_PREFIXES)
-def test_prefixes_outside_the_grammar_are_refused(
-    prefix: str, error_prefix: str, text: str
-) -> None:
-    with pytest.raises(AwsError) as caught:
+@pytest.mark.parametrize(("prefix", "error_prefix", "message"), INVALID_PREFIXES)
+def test_invalid_prefixes_are_rejected(prefix: str, error_prefix: str, message: str) -> None:
+    with pytest.raises(AwsError) as raised:
         check_prefixes(prefix, error_prefix)
-    assert text in caught.value.message
+    assert message in raised.value.message
 
 
-def test_a_role_must_trust_firehose_and_may_read_the_source(cloud: Cloud) -> None:
-    other = f"arn:aws:iam::{ACCOUNT}:role/function"
-    text = f"Firehose is unable to assume role {other}. Please check the role provided."
-    assert message_of(create, destination(RoleARN=other)) == text
-    permit(without("kinesis:*"))
-    assert "is not authorized to perform: kinesis:DescribeStream" in message_of(create)
+def test_role_must_trust_firehose_and_read_source(cloud: Cloud) -> None:
+    other_role = f"arn:aws:iam::{ACCOUNT}:role/function"
+    message = f"Firehose is unable to assume role {other_role}. Please check the role provided."
+    assert message_of(create_stream, destination_config(RoleARN=other_role)) == message
+    allow_only(permissions_without("kinesis:*"))
+    assert "is not authorized to perform: kinesis:DescribeStream" in message_of(create_stream)
 
 
-def test_direct_puts_are_refused_on_a_kinesis_source(cloud: Cloud) -> None:
-    create()
-    text = "This operation is not permitted on KinesisStreamAsSource delivery stream type."
-    firehose, name = aws("firehose"), {"DeliveryStreamName": "delivery"}
-    assert message_of(firehose.put_record, **name, Record={"Data": b"x"}) == text
-    assert message_of(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == text
-    assert message_of(firehose.start_delivery_stream_encryption, **name) == text
+def test_direct_puts_are_rejected(cloud: Cloud) -> None:
+    create_stream()
+    message = "This operation is not permitted on KinesisStreamAsSource delivery stream type."
+    firehose = aws("firehose")
+    name = {"DeliveryStreamName": "delivery"}
+    assert message_of(firehose.put_record, **name, Record={"Data": b"x"}) == message
+    assert message_of(firehose.put_record_batch, **name, Records=[{"Data": b"x"}]) == message
+    assert message_of(firehose.start_delivery_stream_encryption, **name) == message
 
 
-def test_an_update_is_merged_and_counts_the_version(cloud: Cloud) -> None:
-    create()
-    update(BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 90})
-    target = described()["Destinations"][0]["ExtendedS3DestinationDescription"]
-    assert target["BufferingHints"]["IntervalInSeconds"] == 90
-    assert target["Prefix"] == destination()["Prefix"]
-    assert described()["VersionId"] == "2"
-    put(order(ok()))
+def test_update_is_merged_and_increments_version(cloud: Cloud) -> None:
+    create_stream()
+    update_destination(BufferingHints={"SizeInMBs": 64, "IntervalInSeconds": 90})
+    destination = describe_destination()
+    assert destination["BufferingHints"]["IntervalInSeconds"] == 90
+    assert destination["Prefix"] == destination_config()["Prefix"]
+    assert describe_stream()["VersionId"] == "2"
+    put_records(record_for(ok_entry()))
     cloud.run_until_idle()
-    assert all("/delivery-2-" in key for key in objects())
+    assert all("/delivery-2-" in key for key in lake_objects())
 
 
-def test_an_update_of_processing_keeps_it_enabled(cloud: Cloud) -> None:
-    create()
-    update(ProcessingConfiguration=processing(enabled=None, NumberOfRetries="1"))
-    target = described()["Destinations"][0]["ExtendedS3DestinationDescription"]
-    assert target["ProcessingConfiguration"]["Enabled"] is True
+def test_processing_update_keeps_it_enabled(cloud: Cloud) -> None:
+    create_stream()
+    update_destination(ProcessingConfiguration=processing_config(enabled=None, NumberOfRetries="1"))
+    destination = describe_destination()
+    assert destination["ProcessingConfiguration"]["Enabled"] is True
 
 
-def test_an_update_that_changes_nothing_is_no_new_version(cloud: Cloud) -> None:
-    create()
-    update(**destination())
-    assert described()["VersionId"] == "1"
+def test_update_without_change_keeps_version(cloud: Cloud) -> None:
+    create_stream()
+    update_destination(**destination_config())
+    assert describe_stream()["VersionId"] == "1"
 
 
-def test_dynamic_partitioning_is_decided_at_creation(cloud: Cloud) -> None:
-    create()
+def test_update_cannot_switch_partitioning(cloud: Cloud) -> None:
+    create_stream()
     switched_off = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
-    assert "cannot be disabled" in message_of(update, **switched_off)
+    assert "cannot be disabled" in message_of(update_destination, **switched_off)
     assert "at least 64" in message_of(
-        update, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}
+        update_destination, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}
     )
     assert "do not match" in message_of(
-        update, version="7", Prefix="l/!{partitionKeyFromLambda:dt}/"
+        update_destination, version="7", Prefix="l/!{partitionKeyFromLambda:dt}/"
     )

@@ -1,4 +1,4 @@
-"""When the laptop's Firehose calls the function, with what, and how often."""
+"""Invocations of the Lambda function by the laptop's Firehose: batches, events and retries."""
 
 import json
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from local.core.server import Cloud
 from local.services.aws_lambda.service import Lambda
-from local.services.firehose import lambda_batches as batches
+from local.services.firehose import lambda_batches
 from local.services.firehose.kinesis_source import SourceRecord
-from local.services.firehose.lambda_transform import event, request_size
+from local.services.firehose.lambda_transform import invocation_event, request_bytes
 from local.services.firehose.service import Firehose
 from local.services.iam.service import Iam
 from tests.support.firehose_fixture import (
@@ -20,141 +20,151 @@ from tests.support.firehose_fixture import (
     HANDLER,
     PERMISSIONS,
     ROLE,
-    create,
-    described,
-    destination,
-    documents,
-    furnished,
-    hops,
-    logged,
-    objects,
-    ok,
-    order,
-    permit,
-    plain,
-    processing,
-    put,
-    settled,
+    allow_only,
+    create_stream,
+    describe_destination,
+    destination_config,
+    error_documents,
+    firehose_environment,
+    hop_counts,
+    lake_objects,
+    logged_errors,
+    ok_entry,
+    partitioned_settings,
+    plain_destination_config,
+    processing_config,
+    put_records,
+    record_for,
 )
 from tests.support.laptop_cloud import aws, laptop, metric_sum, zip_code
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    """A laptop cloud with nothing in it."""
+    """An empty laptop cloud."""
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that answers as its records say."""
-    with furnished(running):
+    """The cloud with a source, a lake, and a function that responds as its records say."""
+    with firehose_environment(running):
         yield running
 
 
-def test_a_failing_function_is_tried_again_and_then_its_batch_is_kept(cloud: Cloud) -> None:
-    create(destination(ProcessingConfiguration=processing(NumberOfRetries="2")))
-    put(order(do="raise ValueError"), order(ok()))
+def test_failing_function_sends_batch_to_error_store(cloud: Cloud) -> None:
+    create_stream(
+        destination_config(ProcessingConfiguration=processing_config(NumberOfRetries="2"))
+    )
+    put_records(record_for(code="raise ValueError"), record_for(ok_entry()))
     cloud.run_until_idle()
-    found = {(each["errorCode"], each["attemptsMade"]) for each in documents()}
-    assert found == {("Lambda.FunctionError", 3)}
-    assert len(documents()) == 2
+    documents = error_documents()
+    assert [document["errorCode"] for document in documents] == ["Lambda.FunctionError"] * 2
+    assert [document["attemptsMade"] for document in documents] == [3, 3]
     assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
-    assert hops(cloud) == [(2, 0, 2), (0, 0, 0)]
+    assert hop_counts(cloud) == [(2, 0, 2), (0, 0, 0)]
 
 
-def test_a_function_that_is_mended_in_time_loses_nothing(cloud: Cloud) -> None:
-    create()
-    broken = "def handler(event, context): raise ValueError"
-    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zip_code(broken))
-    put(order(ok(b"row\n")))
+def test_function_fixed_in_time_loses_nothing(cloud: Cloud) -> None:
+    create_stream()
+    broken_code = "def handler(event, context): raise ValueError"
+    aws("lambda").update_function_code(FunctionName="transform", ZipFile=zip_code(broken_code))
+    put_records(record_for(ok_entry(b"row\n")))
     cloud.tick()
     cloud.clock.advance(60)
     cloud.tick()
     aws("lambda").update_function_code(FunctionName="transform", ZipFile=zip_code(HANDLER))
     cloud.run_until_idle()
-    assert list(objects("lake/").values()) == [b"row\n"]
-    assert documents() == []
+    assert list(lake_objects("lake/").values()) == [b"row\n"]
+    assert error_documents() == []
 
 
-def test_a_throttled_function_is_tried_again(cloud: Cloud) -> None:
-    create()
-    put(order(ok(b"row\n")))
-    functions = cloud.client("lambda", ROLE, "firehose.amazonaws.com")
+def test_throttled_function_is_retried(cloud: Cloud) -> None:
+    create_stream()
+    put_records(record_for(ok_entry(b"row\n")))
+    lambda_client = cloud.client("lambda", ROLE, "firehose.amazonaws.com")
 
     def throttle(**_: Any) -> None:
         error = {"Error": {"Code": "TooManyRequestsException", "Message": "Rate Exceeded."}}
-        raise functions.exceptions.TooManyRequestsException(error, "Invoke")
+        raise lambda_client.exceptions.TooManyRequestsException(error, "Invoke")
 
-    functions.meta.events.register("before-parameter-build.lambda.Invoke", throttle)
+    lambda_client.meta.events.register("before-parameter-build.lambda.Invoke", throttle)
     cloud.run_until_idle()
-    functions.meta.events.unregister("before-parameter-build.lambda.Invoke", throttle)
-    (document,) = documents()
+    lambda_client.meta.events.unregister("before-parameter-build.lambda.Invoke", throttle)
+    (document,) = error_documents()
     assert (document["errorCode"], document["attemptsMade"]) == ("Lambda.InvokeLimitExceeded", 4)
 
 
-def test_permission_for_the_bare_name_is_not_permission_for_latest(cloud: Cloud) -> None:
-    create()
-    permit({**PERMISSIONS, "lambda:InvokeFunction": [FUNCTION]})
-    put(order(ok()))
+def test_permission_must_cover_qualified_arn(cloud: Cloud) -> None:
+    create_stream()
+    allow_only({**PERMISSIONS, "lambda:InvokeFunction": [FUNCTION]})
+    put_records(record_for(ok_entry()))
     cloud.run_until_idle()
-    (document,) = documents()
+    (document,) = error_documents()
     assert document["errorCode"] == "Lambda.InvokeAccessDenied"
     assert document["attemptsMade"] == 4
-    assert [line["errorCode"] for line in logged()] == ["Lambda.InvokeAccessDenied"]
+    assert [line["errorCode"] for line in logged_errors()] == ["Lambda.InvokeAccessDenied"]
 
 
-def test_the_function_gets_the_event_of_aws(cloud: Cloud) -> None:
-    create()
-    put(order(ok()))
+def test_event_has_the_fields_of_aws(cloud: Cloud) -> None:
+    create_stream()
+    put_records(record_for(ok_entry()))
     cloud.run_until_idle()
     events = aws("logs").filter_log_events(logGroupName="/aws/lambda/transform")["events"]
-    (printed,) = [json.loads(each["message"]) for each in events if each["message"][0] == "["]
-    members = ["invocationId", "sourceKinesisStreamArn", "deliveryStreamArn", "region", "records"]
-    record = ["recordId", "approximateArrivalTimestamp", "data", "kinesisRecordMetadata"]
-    assert printed == [1, members, record]
+    messages = [event["message"] for event in events]
+    (printed,) = [json.loads(message) for message in messages if message.startswith("[")]
+    event_fields = [
+        "invocationId",
+        "sourceKinesisStreamArn",
+        "deliveryStreamArn",
+        "region",
+        "records",
+    ]
+    record_fields = ["recordId", "approximateArrivalTimestamp", "data", "kinesisRecordMetadata"]
+    assert printed == [1, event_fields, record_fields]
 
 
-def test_a_batch_closes_by_size_or_by_interval(cloud: Cloud) -> None:
+def test_batch_closes_by_size_or_interval(cloud: Cloud) -> None:
     hints = {"BufferSizeInMBs": "1", "BufferIntervalInSeconds": "300"}
-    create(destination(ProcessingConfiguration=processing(**hints)))
-    put(*[order(ok(), do=f"'{'x' * 400_000}'") for _ in range(3)])
+    create_stream(destination_config(ProcessingConfiguration=processing_config(**hints)))
+    put_records(*[record_for(ok_entry(), code=f"'{'x' * 400_000}'") for _ in range(3)])
     cloud.tick()
-    assert hops(cloud)[0] == (3, 2, 0)
+    assert hop_counts(cloud)[0] == (3, 2, 0)
     cloud.clock.advance(200)
     cloud.tick()
-    assert hops(cloud)[0] == (3, 2, 0)
+    assert hop_counts(cloud)[0] == (3, 2, 0)
     cloud.clock.advance(100)
     cloud.tick()
-    assert hops(cloud)[0] == (3, 3, 0)
+    assert hop_counts(cloud)[0] == (3, 3, 0)
 
 
-def test_a_batch_closes_before_its_event_is_too_large(
+def test_batch_closes_before_event_is_too_large(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "REQUEST_LIMIT", 1000)
-    create()
-    put(*[order(ok())] * 3)
+    monkeypatch.setattr(lambda_batches, "MAX_REQUEST_BYTES", 1000)
+    create_stream()
+    put_records(*[record_for(ok_entry())] * 3)
     cloud.run_until_idle()
     assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
-    assert hops(cloud)[0] == (3, 3, 0)
+    assert hop_counts(cloud)[0] == (3, 3, 0)
 
 
 @given(st.lists(st.binary(max_size=999)), st.text(max_size=256))
 @example([b""], "\U00010000" * 256)
-def test_an_event_is_never_larger_than_reckoned(payloads: list[bytes], key: str) -> None:
-    long = ("9" * 56, "shardId-000000000000", 1.7e9)
-    records = [SourceRecord(each, long[2], long[1], long[0], key) for each in payloads]
-    envelope = event(settled(), "0" * 36, [])
-    reckoned = sum(map(request_size, records)) + len(envelope)
-    assert len(event(settled(), "0" * 36, records)) <= reckoned
+def test_event_size_has_an_upper_bound(payloads: list[bytes], key: str) -> None:
+    records = [
+        SourceRecord(data, 1.7e9, "shardId-000000000000", "9" * 56, key) for data in payloads
+    ]
+    settings = partitioned_settings()
+    envelope = invocation_event(settings, "0" * 36, [])
+    bound = len(envelope) + sum(request_bytes(record) for record in records)
+    assert len(invocation_event(settings, "0" * 36, records)) <= bound
 
 
-def test_without_enabled_the_function_is_not_called(cloud: Cloud) -> None:
-    create(plain(ProcessingConfiguration=processing(enabled=None)))
-    put(b"raw")
+def test_function_is_not_called_unless_enabled(cloud: Cloud) -> None:
+    create_stream(plain_destination_config(ProcessingConfiguration=processing_config(enabled=None)))
+    put_records(b"raw")
     cloud.run_until_idle()
-    assert list(objects().values()) == [b"raw"]
-    target = described()["Destinations"][0]["ExtendedS3DestinationDescription"]
-    assert target["ProcessingConfiguration"]["Enabled"] is False
+    assert list(lake_objects().values()) == [b"raw"]
+    assert describe_destination()["ProcessingConfiguration"]["Enabled"] is False

@@ -1,4 +1,4 @@
-"""What the laptop's Firehose makes of the function's answer, record by record."""
+"""Responses of the Lambda function: what the laptop's Firehose does with each record."""
 
 import json
 import re
@@ -13,28 +13,28 @@ from hypothesis import strategies as st
 from local.core.server import Cloud
 from local.services.aws_lambda.service import Lambda
 from local.services.firehose.kinesis_source import SourceRecord
-from local.services.firehose.lambda_transform import Failure, Row, verdicts
+from local.services.firehose.lambda_transform import Failure, Row, results
 from local.services.firehose.service import Firehose
 from local.services.iam.service import Iam
 from tests.support.firehose_fixture import (
     FUNCTION,
-    create,
-    documents,
-    furnished,
-    hops,
-    objects,
-    ok,
-    order,
-    put,
+    create_stream,
+    error_documents,
+    firehose_environment,
+    hop_counts,
+    lake_objects,
+    ok_entry,
+    put_records,
+    record_for,
 )
 from tests.support.laptop_cloud import laptop
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
-    lambda each: st.lists(each) | st.dictionaries(st.text(), each),
+    lambda values: st.lists(values) | st.dictionaries(st.text(), values),
     max_leaves=4,
 )
-answers = st.fixed_dictionaries(
+response_entries = st.fixed_dictionaries(
     {},
     optional={
         "recordId": st.sampled_from(["1000000", "2000000", "x"]) | json_values,
@@ -47,15 +47,15 @@ answers = st.fixed_dictionaries(
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cloud]:
-    """A laptop cloud with nothing in it."""
+    """An empty laptop cloud."""
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that answers as its records say."""
-    with furnished(running):
+    """The cloud with a source, a lake, and a function that responds as its records say."""
+    with firehose_environment(running):
         yield running
 
 
@@ -66,85 +66,89 @@ def source_records(count: int) -> list[SourceRecord]:
     ]
 
 
-@given(json_values | st.fixed_dictionaries({"records": st.lists(answers | json_values)}))
-@example({"records": [ok(recordId="1000000"), ok(recordId="2000000", dt=[])]})
-@example({"records": [ok(recordId="1000000") | {"data": []}, ok(recordId="2000000")]})
-def test_any_answer_gives_each_record_one_verdict_in_order(answer: Any) -> None:
+@given(json_values | st.fixed_dictionaries({"records": st.lists(response_entries | json_values)}))
+@example({"records": [ok_entry(recordId="1000000"), ok_entry(recordId="2000000", dt=[])]})
+@example({"records": [ok_entry(recordId="1000000") | {"data": []}, ok_entry(recordId="2000000")]})
+def test_any_response_yields_one_result_per_record(response: Any) -> None:
     records = source_records(2)
-    found = list(verdicts(("dt",), records, json.dumps(answer).encode()))
-    assert len(found) == len(records)
-    for record, verdict in zip(records, found, strict=True):
-        assert verdict is None or verdict.arrived == record.arrived
-        if isinstance(verdict, Failure) and verdict.code.startswith("Lambda."):
-            assert verdict.raw == record.data
+    record_results = list(results(("dt",), records, json.dumps(response).encode()))
+    assert len(record_results) == len(records)
+    for record, result in zip(records, record_results, strict=True):
+        assert result is None or result.arrived_at == record.arrived_at
+        if isinstance(result, Failure) and result.code.startswith("Lambda."):
+            assert result.raw_data == record.data
 
 
 @given(st.permutations(range(5)), st.lists(st.binary(), min_size=5, max_size=5))
-def test_answers_may_come_in_any_order_with_any_bytes(places: list[int], rows: list[bytes]) -> None:
+def test_response_entries_may_come_in_any_order(order: list[int], rows: list[bytes]) -> None:
     records = source_records(5)
-    entries = [ok(row, recordId=each.record_id) for row, each in zip(rows, records, strict=True)]
-    answer = json.dumps({"records": [entries[place] for place in places]}).encode()
-    found = list(verdicts(("dt",), records, answer))
-    assert [row.data for row in found if isinstance(row, Row)] == rows
+    entries = [
+        ok_entry(row, recordId=record.record_id) for row, record in zip(rows, records, strict=True)
+    ]
+    response = json.dumps({"records": [entries[index] for index in order]}).encode()
+    record_results = results(("dt",), records, response)
+    assert [row.data for row in record_results if isinstance(row, Row)] == rows
 
 
 @pytest.mark.parametrize("value", ["", None, 7, [], ["a"], {"a": "b"}])
-def test_a_partition_is_a_text_that_is_not_empty(value: Any) -> None:
-    answer = json.dumps({"records": [ok(recordId="1000000", dt=value)]}).encode()
-    (found,) = verdicts(("dt",), source_records(1), answer)
-    assert isinstance(found, Failure)
-    assert found.code == "DynamicPartitioning.MetadataExtractionFailed"
+def test_partition_key_must_be_non_empty_text(value: Any) -> None:
+    response = json.dumps({"records": [ok_entry(recordId="1000000", dt=value)]}).encode()
+    (result,) = results(("dt",), source_records(1), response)
+    assert isinstance(result, Failure)
+    assert result.code == "DynamicPartitioning.MetadataExtractionFailed"
 
 
-def test_each_kind_of_answer_ends_where_aws_puts_it(cloud: Cloud) -> None:
+def test_each_kind_of_result_is_delivered_as_on_aws(cloud: Cloud) -> None:
     cases = {
-        "Lambda.ProcessingFailedStatus": order({"result": "ProcessingFailed", "data": ""}),
-        "Lambda.MissingRecordId": order(),
-        "Lambda.DuplicatedRecordId": order(ok(), ok()),
-        "Lambda.InvalidReturnFormat": order(ok() | {"data": None}),
-        "DynamicPartitioning.MetadataExtractionFailed": order(ok(b"lost?\n", dt="")),
+        "Lambda.ProcessingFailedStatus": record_for({"result": "ProcessingFailed", "data": ""}),
+        "Lambda.MissingRecordId": record_for(),
+        "Lambda.DuplicatedRecordId": record_for(ok_entry(), ok_entry()),
+        "Lambda.InvalidReturnFormat": record_for(ok_entry() | {"data": None}),
+        "DynamicPartitioning.MetadataExtractionFailed": record_for(ok_entry(b"lost?\n", dt="")),
     }
-    create()
-    put(*cases.values())
-    put(order(ok(b"one\n")), order({"result": "Dropped", "data": ""}))
-    put(order(ok(b"two\n"), ok(b"no record of ours\n", recordId="unknown")))
+    create_stream()
+    put_records(*cases.values())
+    put_records(record_for(ok_entry(b"one\n")), record_for({"result": "Dropped", "data": ""}))
+    put_records(record_for(ok_entry(b"two\n"), ok_entry(b"unknown\n", recordId="unknown")))
     cloud.run_until_idle()
-    assert list(objects("lake/").values()) == [b"one\ntwo\n"]
-    found = {each["errorCode"]: each for each in documents()}
-    assert len(documents()) == len(cases)
-    assert found.keys() == cases.keys()
-    partition = found.pop("DynamicPartitioning.MetadataExtractionFailed")
-    assert b64decode(partition["rawData"]) == b"lost?\n"
-    for code, document in found.items():
+    assert list(lake_objects("lake/").values()) == [b"one\ntwo\n"]
+    documents = error_documents()
+    assert len(documents) == len(cases)
+    document_by_code = {document["errorCode"]: document for document in documents}
+    assert document_by_code.keys() == cases.keys()
+    unpartitioned = document_by_code.pop("DynamicPartitioning.MetadataExtractionFailed")
+    assert b64decode(unpartitioned["rawData"]) == b"lost?\n"
+    for code, document in document_by_code.items():
         assert b64decode(document["rawData"]) == cases[code]
         assert document["attemptsMade"] == 1
-    assert hops(cloud) == [(8, 4, 4), (3, 2, 1)]
+    assert hop_counts(cloud) == [(8, 4, 4), (3, 2, 1)]
 
 
-def test_an_answer_of_the_wrong_shape_fails_the_batch_at_once(cloud: Cloud) -> None:
-    create()
-    put(order(ok()), order(ok() | {"result": "Fine"}))
+def test_malformed_entry_fails_batch_without_retry(cloud: Cloud) -> None:
+    create_stream()
+    put_records(record_for(ok_entry()), record_for(ok_entry() | {"result": "Fine"}))
     cloud.run_until_idle()
-    assert objects("lake/") == {}
-    assert {(each["errorCode"], each["attemptsMade"]) for each in documents()} == {
-        ("Lambda.FunctionError", 1)
-    }
+    assert lake_objects("lake/") == {}
+    assert {
+        (document["errorCode"], document["attemptsMade"]) for document in error_documents()
+    } == {("Lambda.FunctionError", 1)}
 
 
-@pytest.mark.parametrize("answer", [b"no json", b"[]", b"null", b"{}", b'{"records": 1}'])
-def test_an_answer_without_records_misses_every_record(answer: bytes) -> None:
+@pytest.mark.parametrize("response", [b"no json", b"[]", b"null", b"{}", b'{"records": 1}'])
+def test_response_without_records_fails_every_record(response: bytes) -> None:
     records = source_records(2)
-    found = list(verdicts(("dt",), records, answer))
-    assert [(each.code, each.raw) for each in found if isinstance(each, Failure)] == [
+    record_results = results(("dt",), records, response)
+    failures = [result for result in record_results if isinstance(result, Failure)]
+    assert [(failure.code, failure.raw_data) for failure in failures] == [
         ("Lambda.MissingRecordId", record.data) for record in records
     ]
 
 
-def test_an_error_document_is_spelt_as_the_service_spells_it(cloud: Cloud) -> None:
-    create()
-    put(order(do="raise ValueError"))
+def test_error_document_has_the_fields_of_aws(cloud: Cloud) -> None:
+    create_stream()
+    put_records(record_for(code="raise ValueError"))
     cloud.run_until_idle()
-    ((key, body),) = objects("errors/").items()
+    ((key, body),) = lake_objects("errors/").items()
     name = r"delivery-1-\d{4}(-\d\d){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     assert re.fullmatch(f"errors/processing-failed/{name}", key)
     assert body.endswith(b"}\n")

@@ -1,4 +1,4 @@
-"""The laptop's Firehose keeps rows by partition, and names objects as AWS does."""
+"""Partition buffers of the laptop's Firehose, and the names of the objects they become."""
 
 import json
 import re
@@ -11,31 +11,45 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.services.firehose.lambda_transform import Row
-from local.services.firehose.partition_buffers import ACTIVE_PARTITIONS, Buffers, error_objects
-from local.services.firehose.s3_prefix import Scope, evaluated, evaluated_error, formatted
-from tests.support.firehose_fixture import settled
+from local.services.firehose.partition_buffers import (
+    MAX_ACTIVE_PARTITIONS,
+    PartitionBuffers,
+    S3Object,
+    error_objects,
+)
+from local.services.firehose.s3_prefix import (
+    PrefixContext,
+    evaluate_error_prefix,
+    evaluate_prefix,
+    format_time,
+)
+from tests.support.firehose_fixture import partitioned_settings
 
 
 @given(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1)))
 @example(datetime(2026, 1, 2, 3, 4, 5))
-def test_times_are_written_as_java_writes_them(at: datetime) -> None:
-    assert formatted("yyyy/MM/dd/HH-mm-ss", at) == f"{at:%Y/%m/%d/%H-%M-%S}"
-    assert formatted("yy'year'd''", at) == f"{at:%y}year{at.day}'"
+def test_times_are_formatted_as_in_java(time: datetime) -> None:
+    assert format_time("yyyy/MM/dd/HH-mm-ss", time) == f"{time:%Y/%m/%d/%H-%M-%S}"
+    assert format_time("yy'year'd''", time) == f"{time:%y}year{time.day}'"
 
 
 @given(st.text(min_size=1).filter(lambda text: "!{" not in text))
 @example("\\1")
-def test_a_partition_key_comes_through_as_it_is(value: str) -> None:
-    scope = Scope(datetime(2026, 11, 23, 9, tzinfo=timezone.utc), {"dt": value})
-    assert evaluated("a/dt=!{partitionKeyFromLambda:dt}/", scope) == f"a/dt={value}/"
+def test_partition_key_is_inserted_verbatim(value: str) -> None:
+    context = PrefixContext(datetime(2026, 11, 23, 9, tzinfo=timezone.utc), {"dt": value})
+    assert evaluate_prefix("a/dt=!{partitionKeyFromLambda:dt}/", context) == f"a/dt={value}/"
 
 
-def test_a_prefix_without_expression_gets_the_hour_of_arrival() -> None:
-    scope = Scope(datetime(2026, 11, 23, 9, tzinfo=timezone.utc), error_type="processing-failed")
-    assert evaluated("lake", scope) == "lake2026/11/23/09/"
-    assert evaluated_error("", scope) == "processing-failed/2026/11/23/09/"
-    assert evaluated_error("e/!{firehose:error-output-type}/", scope) == "e/processing-failed/"
-    assert re.fullmatch(r"[a-z0-9]{11}", evaluated("!{firehose:random-string}", scope))
+def test_plain_prefix_gets_arrival_hour() -> None:
+    context = PrefixContext(
+        datetime(2026, 11, 23, 9, tzinfo=timezone.utc), error_type="processing-failed"
+    )
+    assert evaluate_prefix("lake", context) == "lake2026/11/23/09/"
+    assert evaluate_error_prefix("", context) == "processing-failed/2026/11/23/09/"
+    assert (
+        evaluate_error_prefix("e/!{firehose:error-output-type}/", context) == "e/processing-failed/"
+    )
+    assert re.fullmatch(r"[a-z0-9]{11}", evaluate_prefix("!{firehose:random-string}", context))
 
 
 rows = st.lists(
@@ -45,41 +59,46 @@ rows = st.lists(
 
 
 @given(rows, st.integers(1, 20))
-def test_buffers_give_out_every_row_once_and_in_order(given_rows: Sequence[Row], size: int) -> None:
-    of, buffers, sealed = settled(size=size), Buffers(), []
-    for row in given_rows:
-        assert buffers.add(of, row, 0.0) is None
-        sealed += buffers.sealed(of, 0.0)
-    sealed += buffers.sealed(of, of.interval)
+def test_buffers_yield_every_row_once_in_order(all_rows: Sequence[Row], buffer_bytes: int) -> None:
+    settings = partitioned_settings(buffer_bytes=buffer_bytes)
+    buffers = PartitionBuffers()
+    objects: list[S3Object] = []
+    for row in all_rows:
+        assert buffers.add(settings, row, 0.0) is None
+        objects += buffers.close_due(settings, 0.0)
+    objects += buffers.close_due(settings, settings.buffer_seconds)
     for partition in "abc":
-        expected = [row.data for row in given_rows if row.partition == (partition,)]
-        found = [each.body for each in sealed if f"dt={partition}/" in each.key]
-        assert b"".join(found) == b"".join(expected)
-    assert sum(each.records for each in sealed) == len(given_rows)
-    assert (len(buffers), buffers.size) == (0, 0)
+        expected = [row.data for row in all_rows if row.partition == (partition,)]
+        bodies = [obj.body for obj in objects if f"dt={partition}/" in obj.key]
+        assert b"".join(bodies) == b"".join(expected)
+    assert sum(obj.record_count for obj in objects) == len(all_rows)
+    assert (len(buffers), buffers.total_bytes) == (0, 0)
 
 
-def test_partitions_beyond_the_limit_overflow_into_errors() -> None:
-    of, buffers = settled(), Buffers()
-    for number in range(ACTIVE_PARTITIONS):
-        assert buffers.add(of, Row(b"x", (str(number),), 1.0), 0.0) is None
-    assert buffers.add(of, Row(b"x", ("0",), 1.0), 0.0) is None
-    refused_row = buffers.add(of, Row(b"over\n", ("500",), 1.0), 0.0)
-    assert refused_row is not None
-    assert refused_row.code == "DynamicPartitioning.ActivePartitionsLimitExceeded"
-    (kept,) = error_objects(of, [refused_row], 1, 2.0)
-    assert kept.key.startswith("errors/activePartitionExceeded/delivery-1-")
-    assert b64decode(json.loads(kept.body)["rawData"]) == b"over\n"
+def test_partitions_over_the_limit_are_errors() -> None:
+    settings = partitioned_settings()
+    buffers = PartitionBuffers()
+    for number in range(MAX_ACTIVE_PARTITIONS):
+        assert buffers.add(settings, Row(b"x", (str(number),), 1.0), 0.0) is None
+    assert buffers.add(settings, Row(b"x", ("0",), 1.0), 0.0) is None
+    failure = buffers.add(settings, Row(b"over\n", ("500",), 1.0), 0.0)
+    assert failure is not None
+    assert failure.code == "DynamicPartitioning.ActivePartitionsLimitExceeded"
+    (error_object,) = error_objects(settings, [failure], 1, 2.0)
+    assert error_object.key.startswith("errors/activePartitionExceeded/delivery-1-")
+    assert b64decode(json.loads(error_object.body)["rawData"]) == b"over\n"
 
 
-def test_a_prefix_that_comes_out_too_long_is_an_error_and_not_a_key() -> None:
-    of = settled()
-    assert Buffers().add(of, Row(b"x", ("v" * 512,), 1.0), 0.0) is not None
+def test_overlong_evaluated_prefix_is_an_error() -> None:
+    settings = partitioned_settings()
+    assert PartitionBuffers().add(settings, Row(b"x", ("v" * 512,), 1.0), 0.0) is not None
 
 
-def test_a_time_zone_decides_folder_and_name() -> None:
-    of = settled(zone=ZoneInfo("Asia/Tokyo"), prefix="a", partition_keys=None)
-    buffers = Buffers()
-    buffers.add(of, Row(b"x", (), 0.0), 0.0)
-    (sealed,) = buffers.sealed(of, of.interval)
-    assert sealed.key.startswith("a1970/01/01/09/delivery-1-1970-01-01-09-00-00-")
+def test_time_zone_applies_to_folder_and_name() -> None:
+    settings = partitioned_settings(
+        time_zone=ZoneInfo("Asia/Tokyo"), prefix="a", partition_keys=None
+    )
+    buffers = PartitionBuffers()
+    buffers.add(settings, Row(b"x", (), 0.0), 0.0)
+    (s3_object,) = buffers.close_due(settings, settings.buffer_seconds)
+    assert s3_object.key.startswith("a1970/01/01/09/delivery-1-1970-01-01-09-00-00-")
