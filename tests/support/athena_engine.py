@@ -11,7 +11,7 @@ from local.core.request import AwsError
 from local.services.athena.api.results import page
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
-from local.services.athena.frontend.parser import parsed
+from local.services.athena.frontend.parser import parse
 
 NOW = datetime(2026, 11, 23, 10, 15, 30, 123_000, tzinfo=timezone.utc)
 Answer = Callable[[str], list[tuple[str | None, ...]]]
@@ -30,7 +30,7 @@ def answer_of(engine: Engine) -> Answer:
     file = engine_folder(engine) / "answer.csv"
 
     def rows(sql: str) -> list[tuple[str | None, ...]]:
-        engine.write(engine.plan(parsed(sql), "default", NOW), file)
+        engine.write(engine.plan(parse(sql), "default", NOW), file)
         return list(page(file, 0, 1_000_000).rows)[1:]
 
     return rows

@@ -1,10 +1,10 @@
-"""Why a query failed, in the words of Athena's StateChangeReason."""
+"""Errors of a query, in the words of Athena's StateChangeReason."""
 
 from local.core.errors import not_modelled_message
 
 
 class QueryFailed(Exception):
-    """A query that cannot go on: Trino's error code and its message."""
+    """A query failed: Trino's error code and message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -13,9 +13,9 @@ class QueryFailed(Exception):
 
 
 class QueryCancelled(Exception):
-    """A query that was stopped, by its user or by its workgroup's limit; its text is the reason."""
+    """A query was cancelled by its user or by its workgroup's limit; the text is the reason."""
 
 
-def not_modelled(what: str) -> QueryFailed:
-    """Return the refusal of something that Athena can do and the laptop cannot."""
-    return QueryFailed("NOT_SUPPORTED", not_modelled_message(what))
+def not_modelled(feature: str) -> QueryFailed:
+    """Return the error for a feature that Athena has and the laptop cloud lacks."""
+    return QueryFailed("NOT_SUPPORTED", not_modelled_message(feature))

@@ -10,8 +10,8 @@ import pytest
 
 from local.core.server import Cloud
 from local.services.athena import Athena
-from local.services.athena.storage.glue_catalog import table_of
-from local.services.athena.storage.partitions import projection
+from local.services.athena.storage.glue_catalog import table_from_glue
+from local.services.athena.storage.partitions import projection_check
 from tests.support.athena_fixture import (
     PROJECTION,
     an_athena,
@@ -156,35 +156,36 @@ def test_a_projection_that_lacks_a_column_fails() -> None:
     assert "missing projection configuration: [dt]" in reason("SELECT id FROM lacking")
 
 
-WRONG = [
-    ({"range": ""}, "its range must be two bounds, as in 1,9, not ''"),
+INVALID_PROJECTIONS = [
+    ({"range": ""}, "range must be two bounds such as 1,9, not ''"),
     ({"range": "2026-01-01"}, "two bounds"),
-    ({"range": "2026-01-01,soon"}, "the bound 'soon' of its range is no date of its format"),
-    ({"range": "NOW-3FORTNIGHTS,NOW"}, "'FORTNIGHTS' is no unit of time"),
+    ({"range": "2026-01-01,soon"}, "range bound 'soon' does not match the format"),
+    ({"range": "NOW-3FORTNIGHTS,NOW"}, "'FORTNIGHTS' is not a unit of time"),
     ({"range": "NOW-3000YEARS,NOW"}, "year -974 is out of range"),
     ({"range": "2026-01-01,NOW+99999999999DAYS"}, "too large"),
-    ({"format": ""}, "its format is missing"),
-    ({"interval": "0"}, "its interval must be a whole number above 0, not '0'"),
-    ({"interval.unit": "EPOCHS"}, "'EPOCHS' is no unit of time"),
+    ({"format": ""}, "format is missing"),
+    ({"interval": "0"}, "interval must be a positive integer, not '0'"),
+    ({"interval.unit": "EPOCHS"}, "'EPOCHS' is not a unit of time"),
     ({"type": "integer", "range": "1,x"}, "invalid literal"),
 ]
 
 
-@pytest.mark.parametrize(("wrong", "said"), WRONG, ids=[str(case[0]) for case in WRONG])
-def test_a_projection_that_makes_no_sense_says_why(wrong: dict[str, str], said: str) -> None:
-    parameters = PROJECTION | {f"projection.dt.{name}": value for name, value in wrong.items()}
-    name = f"wrong{WRONG.index((wrong, said))}"
+@pytest.mark.parametrize(("settings", "message"), INVALID_PROJECTIONS, ids=str)
+def test_invalid_projection_is_explained(settings: dict[str, str], message: str) -> None:
+    parameters = PROJECTION | {f"projection.dt.{name}": value for name, value in settings.items()}
+    name = f"invalid{INVALID_PROJECTIONS.index((settings, message))}"
     table(name, "lake/", parameters)
-    failed = reason(f"SELECT id FROM {name}")
-    where = f"HIVE_METASTORE_ERROR: Table sales.{name} has an invalid projection.dt: "
-    assert (failed.startswith(where), said in failed) == (True, True)
+    failure = reason(f"SELECT id FROM {name}")
+    subject = f"Table sales.{name} has an invalid projection.dt: "
+    assert failure.startswith(f"HIVE_METASTORE_ERROR: {subject}")
+    assert message in failure
 
 
 def test_a_range_counts_months_from_now_to_the_last_day_of_a_shorter_one() -> None:
     now = datetime(2027, 3, 31, 12, tzinfo=timezone.utc)
     settings = {**PROJECTION, "projection.dt.range": "NOW-1MONTH,NOW+1YEAR"}
     described = {"Name": "t", "Parameters": settings}
-    admits = projection(table_of(described, "sales"), "dt", now)
+    admits = projection_check(table_from_glue(described, "sales"), "dt", now)
     days = ("2027-02-27", "2027-02-28", "2028-03-31", "2028-04-01")
     assert [admits(day) for day in days] == [False, True, True, False]
 

@@ -13,7 +13,7 @@ from local.services.athena.api.statements import statement
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.functions import FUNCTIONS
-from local.services.athena.frontend.parser import parsed
+from local.services.athena.frontend.parser import parse
 from tests.support.athena_engine import (
     NOW,
     Answer,
@@ -247,7 +247,7 @@ def test_no_function_that_only_duckdb_has_is_run(engine: Engine) -> None:
     for (name,) in names:
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
             with pytest.raises((QueryFailed, AwsError), match=r"not registered|mismatched input"):
-                engine.plan(parsed(f"SELECT {name}('/etc/passwd')"), "default", NOW)
+                engine.plan(parse(f"SELECT {name}('/etc/passwd')"), "default", NOW)
 
 
 SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row", "any", "case"))
@@ -261,7 +261,7 @@ SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row"
         "SELECT * FROM glob('/*')",
         "SELECT * FROM duckdb_settings()",
         "SELECT * FROM TABLE(duckdb_settings())",
-        "SELECT trino.failed('x', 1)",
+        "SELECT trino.fail('x', 1)",
         "SELECT EXTRACT(md5 FROM 'x')",
         "SELECT EXTRACT('1) FROM duckdb_settings() --' FROM now())",
         "SELECT CAST('1 AS x, (SELECT count(*) FROM duckdb_settings()) AS y, 1' AS decimal)",

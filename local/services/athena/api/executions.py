@@ -20,8 +20,8 @@ from local.services.athena.api.workgroups import ENGINE, Params, invalid
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryCancelled, QueryFailed
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog
-from local.services.athena.storage.object_cache import Objects
-from local.services.athena.storage.partitions import place
+from local.services.athena.storage.object_cache import ObjectCache
+from local.services.athena.storage.partitions import parse_location
 
 _DONE = ("SUCCEEDED", "FAILED", "CANCELLED")
 _KEPT = 10_000  # Executions that are remembered.
@@ -78,7 +78,7 @@ class Executions:
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
         self._engine: Engine | None = None
-        self._objects: Objects | None = None
+        self._objects: ObjectCache | None = None
         self._running: Execution | None = None
         self._turn = threading.Lock()  # Held to change `_running`, and to act on it.
 
@@ -172,10 +172,10 @@ class Executions:
         return self._folder / "results" / (execution.id + execution.statement.suffix)
 
     def _copied_back(self, execution: Execution, file: Path) -> None:
-        where = place(execution.output)
+        where = parse_location(execution.output)
         try:
             self._cloud.client("s3").download_file(
-                where.bucket, where.prefix.removesuffix("/"), str(file)
+                where.bucket, where.key_prefix.removesuffix("/"), str(file)
             )
         except ClientError:
             raise invalid(f"Could not find results in {execution.output}") from None
@@ -220,8 +220,8 @@ class Executions:
         file = self._file(execution)
         session = self._session(execution, file)
         outcome = execution.statement.run(session)
-        where = place(execution.output)
-        key = where.prefix.removesuffix("/")
+        where = parse_location(execution.output)
+        key = where.key_prefix.removesuffix("/")
         s3 = self._cloud.client("s3")
         s3.upload_file(str(file), where.bucket, key)
         s3.put_object(Bucket=where.bucket, Key=key + ".metadata", Body=metadata(outcome.columns))
@@ -233,7 +233,7 @@ class Executions:
         if self._engine is None or self._objects is None:
             for name in ("results", "objects"):
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
-            self._objects = Objects(self._cloud.client("s3"), self._folder / "objects")
+            self._objects = ObjectCache(self._cloud.client("s3"), self._folder / "objects")
             self._engine = Engine(catalog, self._objects, self._folder)
         now = datetime.fromtimestamp(self._now(), timezone.utc)
         return Session(

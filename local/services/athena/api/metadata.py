@@ -23,12 +23,12 @@ def _get_data_catalog(catalog: Catalog, params: Params) -> Params:
 
 def _list_databases(catalog: Catalog, params: Params) -> Params:
     _only_glue(params["CatalogName"])
-    return paged("DatabaseList", [_database(told) for told in catalog.databases()], params)
+    return paged("DatabaseList", [_database(told) for told in catalog.list_databases()], params)
 
 
 def _get_database(catalog: Catalog, params: Params) -> Params:
     _only_glue(params["CatalogName"])
-    for told in catalog.databases():
+    for told in catalog.list_databases():
         if told["Name"] == params["DatabaseName"].lower():
             return {"Database": _database(told)}
     raise AwsError("MetadataException", f"Database {params['DatabaseName']} not found.")
@@ -38,7 +38,7 @@ def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
     _only_glue(params["CatalogName"])
     wanted = _pattern(params.get("Expression") or ".*")
     try:
-        tables = catalog.tables(params["DatabaseName"].lower())
+        tables = catalog.list_tables(params["DatabaseName"].lower())
     except QueryFailed as failed:
         raise AwsError("MetadataException", failed.message) from None
     found = [_table(told) for told in tables if wanted.fullmatch(told["Name"])]
@@ -55,7 +55,7 @@ def _pattern(expression: str) -> re.Pattern[str]:
 def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
     _only_glue(params["CatalogName"])
     name = params["TableName"].lower()
-    told = catalog.described(params["DatabaseName"].lower(), name)
+    told = catalog.get_table(params["DatabaseName"].lower(), name)
     if told is None:
         raise AwsError("MetadataException", f"Entity Not Found: Table {name} not found.")
     return {"TableMetadata": _table(told)}

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from local.core.request import AwsError
-from local.services.athena.frontend.parser import parsed
+from local.services.athena.frontend.parser import parse
 
 _PLAIN = (exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Cast, exp.DataType, exp.DataTypeParam)
 
@@ -25,7 +25,7 @@ def with_parameters(tree: exp.Expression, parameters: Sequence[str]) -> exp.Expr
 
 def _value(text: str) -> exp.Expression:
     """Return the one literal that a parameter is."""
-    select = parsed(f"SELECT {text}")
+    select = parse(f"SELECT {text}")
     parts = {name for name, value in select.args.items() if value}
     if parts == {"expressions"} and len(select.expressions) == 1:
         value = select.expressions[0]

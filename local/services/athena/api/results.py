@@ -10,7 +10,7 @@ from typing import Any
 
 from local.services.athena.api.workgroups import invalid
 from local.services.athena.backend.engine import OutputColumn
-from local.services.athena.frontend.types import athena
+from local.services.athena.frontend.types import to_athena
 
 LONGEST_PAGE = 1000
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)')
@@ -105,7 +105,7 @@ def _datum(value: str | None) -> dict[str, str]:
 
 
 def _column_info(column: OutputColumn) -> dict[str, Any]:
-    name, precision, scale = athena(column.type)
+    name, precision, scale = to_athena(column.type)
     return {
         **{"CatalogName": "hive", "SchemaName": "", "TableName": ""},
         **{"Name": column.name, "Label": column.name, "Type": name},

@@ -17,11 +17,11 @@ from local.services.athena.api.parameters import with_parameters
 from local.services.athena.api.results import Outcome, Row, write_text
 from local.services.athena.backend.engine import Engine, OutputColumn
 from local.services.athena.errors import QueryCancelled, QueryFailed
-from local.services.athena.frontend.parser import parsed
-from local.services.athena.frontend.types import display, from_duckdb, hive
+from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.types import display_name, from_duckdb, to_hive
 from local.services.athena.storage.glue_catalog import Catalog, Column, Table, View
-from local.services.athena.storage.object_cache import Objects
-from local.services.athena.storage.partitions import Layout, place, place_text
+from local.services.athena.storage.object_cache import ObjectCache
+from local.services.athena.storage.partitions import Layout, parse_location
 
 OVER_LIMIT = "Bytes scanned limit was exceeded"
 
@@ -32,7 +32,7 @@ class Session:
 
     engine: Engine
     catalog: Catalog
-    objects: Objects
+    objects: ObjectCache
     database: str
     now: datetime
     file: Path
@@ -62,10 +62,10 @@ def statement(sql: str, parameters: Sequence[str]) -> Statement:
             return Statement(form.kind, form.name, partial(form.run, found))
     view = _CREATE_VIEW.fullmatch(text)
     if view:
-        return Statement("DDL", "CREATE_VIEW", partial(_create_view, view, parsed(view["query"])))
+        return Statement("DDL", "CREATE_VIEW", partial(_create_view, view, parse(view["query"])))
     if not _QUERY.match(text):
         raise _unsupported(text)
-    return Statement("DML", "SELECT", partial(_select, with_parameters(parsed(text), parameters)))
+    return Statement("DML", "SELECT", partial(_select, with_parameters(parse(text), parameters)))
 
 
 def _bare(sql: str) -> str:
@@ -96,17 +96,17 @@ _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 
 def _select(tree: exp.Expression, session: Session) -> Outcome:
     plan = session.engine.plan(tree.copy(), session.database, session.now)
-    if session.limit is not None and plan.scanned > session.limit:
+    if session.limit is not None and plan.scanned_bytes > session.limit:
         raise QueryCancelled(OVER_LIMIT)
     session.engine.write(plan, session.file)
-    return Outcome(plan.columns, ".csv", plan.scanned)
+    return Outcome(plan.columns, ".csv", plan.scanned_bytes)
 
 
 def _create_view(found: re.Match[str], tree: exp.Expression, session: Session) -> Outcome:
     name = _parts(found["name"], session.database)
     plan = session.engine.plan(tree.copy(), session.database, session.now, name)
     columns = [
-        Column(column.name, hive(column.type), display(from_duckdb(column.type)))
+        Column(column.name, to_hive(column.type), display_name(from_duckdb(column.type)))
         for column in plan.columns
     ]
     _refuse_twice(columns)
@@ -163,7 +163,7 @@ def _drop(found: re.Match[str], session: Session) -> Outcome:
             "GENERIC_USER_ERROR", f"{database}.{name} is not a {found['kind'].lower()}"
         )
     if table is not None:
-        session.catalog.drop(database, name)
+        session.catalog.delete_table(database, name)
     return _told(session, [], [])
 
 
@@ -173,7 +173,7 @@ def _show_tables(found: re.Match[str], session: Session) -> Outcome:
     wanted = _pattern((found["pattern"] or "*").strip("'"))
     names = [
         told["Name"]
-        for told in session.catalog.tables(database)
+        for told in session.catalog.list_tables(database)
         if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
     ]
     return _told(session, ["views" if views else "tab_name"], [(name,) for name in names])
@@ -188,7 +188,7 @@ def _pattern(shown: str) -> re.Pattern[str]:
 
 
 def _show_databases(_: re.Match[str], session: Session) -> Outcome:
-    names = sorted(database["Name"] for database in session.catalog.databases())
+    names = sorted(database["Name"] for database in session.catalog.list_databases())
     return _told(session, ["database_name"], [(name,) for name in names])
 
 
@@ -222,7 +222,7 @@ def _show_create_view(found: re.Match[str], session: Session) -> Outcome:
 
 def _show_partitions(found: re.Match[str], session: Session) -> Outcome:
     table = _table(session, found["name"])
-    rows = [_spelled(table, values) for values, _ in session.catalog.partitions(table)]
+    rows = [_spelled(table, values) for values, _ in session.catalog.list_partitions(table)]
     return _told(session, ["partition"], [(row,) for row in sorted(rows)])
 
 
@@ -235,18 +235,18 @@ def _repair(found: re.Match[str], session: Session) -> Outcome:
     """Register the partitions whose folders lie below the table and are not registered yet."""
     table = _table(session, found["name"])
     names = [key.name for key in table.keys]
-    root = place(table.location)
-    folder = re.compile(re.escape(root.prefix) + "".join(f"{name}=([^/]+)/" for name in names))
+    root = parse_location(table.location)
+    folder = re.compile(re.escape(root.key_prefix) + "".join(f"{name}=([^/]+)/" for name in names))
 
     def values_of(_: Any, key: str) -> tuple[str, ...] | None:
         match = folder.match(key)
         return match.groups() if match else None
 
-    known = {values for values, _ in session.catalog.partitions(table)}
-    folders = {item.values for item in session.objects.listed(Layout([root], values_of))}
+    known = {values for values, _ in session.catalog.list_partitions(table)}
+    folders = {item.values for item in session.objects.list_objects(Layout([root], values_of))}
     found = {tuple(map(unquote, each)): _spelled(table, each) for each in sorted(folders)}
     missing = {values: spelled for values, spelled in found.items() if values not in known}
-    base = place_text(table.location)
+    base = root.location
     session.catalog.add_partitions(
         table, {values: f"{base}{spelled}/" for values, spelled in missing.items()}
     )

@@ -1,69 +1,78 @@
-"""Trino's arithmetic in DuckDB: whole numbers stay whole, decimals stay exact."""
+"""Trino's arithmetic in DuckDB: integer division truncates and decimals stay exact."""
 
 from sqlglot import exp
 
-from local.services.athena.backend.ast_builders import call, cast, kind_of, literal
+from local.services.athena.backend.ast_builders import call, cast, literal
 from local.services.athena.frontend import types
-from local.services.athena.frontend.types import Decimal, DType
+from local.services.athena.frontend.types import (
+    DecimalType,
+    DType,
+    Type,
+    dtype_of,
+    require_decimal,
+    type_of,
+)
+
+_LONG_DECIMAL_PRECISION = 19
+"""DuckDB keeps a product within 18 digits unless an operand has at least this precision."""
 
 
-def division(node: exp.Div) -> exp.Expression:
-    """Return a quotient: truncated for integers, rounded half up at its scale for decimals."""
-    if kind_of(node) in types.INTEGERS:
-        divisor = call("trino.nonzero", node.right)
+def translate_div(node: exp.Div) -> exp.Expr:
+    """Translate a division: integers truncate, decimals round half up at the result's scale."""
+    if dtype_of(node) in types.INTEGER_TYPES:
+        divisor = call("trino.require_nonzero", node.right)
         return exp.Paren(this=exp.IntDiv(this=node.left, expression=divisor))
-    if kind_of(node) == DType.DECIMAL:
+    if dtype_of(node) == DType.DECIMAL:
         return _decimal_quotient(node)
-    return exp.Paren(
-        this=exp.Div(
-            this=cast(node.left, types.DOUBLE), expression=node.right, typed=True, safe=False
-        )
-    )
+    dividend = cast(node.left, types.DOUBLE)
+    return exp.Paren(this=exp.Div(this=dividend, expression=node.right, typed=True, safe=False))
 
 
-def _decimal_quotient(node: exp.Div) -> exp.Expression:
-    one, other, size = (types.decimal_of(part.type) for part in (node.left, node.right, node))
-    shift = size.scale - one.scale + other.scale
+def _decimal_quotient(node: exp.Div) -> exp.Expr:
+    dividend, divisor = require_decimal(type_of(node.left)), require_decimal(type_of(node.right))
+    scale = require_decimal(type_of(node)).scale
     quotient = call(
         "trino.quotient",
-        cast(node.left, one.type),
-        cast(node.right, other.type),
-        literal(shift),
-        literal(size.scale),
+        cast(node.left, dividend.data_type),
+        cast(node.right, divisor.data_type),
+        literal(scale - dividend.scale + divisor.scale),
+        literal(scale),
     )
-    return cast(quotient, node.type)
+    return cast(quotient, type_of(node))
 
 
-def remainder(node: exp.Mod) -> exp.Expression:
-    """Return a remainder, which fails for zero as a division does."""
-    if kind_of(node) in types.FLOATS:
+def translate_mod(node: exp.Mod) -> exp.Expr:
+    """Translate a remainder: modulo zero fails as a division by zero does."""
+    if dtype_of(node) in types.FLOAT_TYPES:
         return node
-    divided = exp.Mod(this=node.left, expression=call("trino.nonzero", node.right))
-    return cast(divided, node.type) if kind_of(node) == DType.DECIMAL else exp.Paren(this=divided)
+    remainder = exp.Mod(this=node.left, expression=call("trino.require_nonzero", node.right))
+    if dtype_of(node) == DType.DECIMAL:
+        return cast(remainder, type_of(node))
+    return exp.Paren(this=remainder)
 
 
-def total(node: exp.Add | exp.Sub) -> exp.Expression:
-    """Return a sum or difference; of decimals with Trino's precision and scale."""
-    if kind_of(node) == DType.DECIMAL:
-        return cast(_between(node, node.type), node.type)
-    if kind_of(node) == DType.DATE:
-        return call("trino.whole_day", type(node)(this=node.left, expression=node.right))
-    if kind_of(node) == DType.INTERVAL and kind_of(node.left) in types.MOMENTS:
-        return exp.Paren(this=_between(node, types.TIMESTAMP))
+def translate_add(node: exp.Add | exp.Sub) -> exp.Expr:
+    """Translate a sum or difference, of decimals with Trino's precision and scale."""
+    if dtype_of(node) == DType.DECIMAL:
+        return cast(_with_operands_cast(node, type_of(node)), type_of(node))
+    if dtype_of(node) == DType.DATE:
+        return call("trino.require_whole_day", type(node)(this=node.left, expression=node.right))
+    if dtype_of(node) == DType.INTERVAL and dtype_of(node.left) in types.DATETIME_TYPES:
+        return exp.Paren(this=_with_operands_cast(node, types.TIMESTAMP))
     return node
 
 
-def _between(node: exp.Add | exp.Sub, kind: types.Type) -> exp.Expression:
-    """Return the same sum or difference between two values of one type."""
-    return type(node)(this=cast(node.left, kind), expression=cast(node.right, kind))
+def _with_operands_cast(node: exp.Add | exp.Sub, target: Type) -> exp.Expr:
+    return type(node)(this=cast(node.left, target), expression=cast(node.right, target))
 
 
-def product(node: exp.Mul) -> exp.Expression:
-    """Return a product; of decimals with Trino's precision and scale."""
-    if kind_of(node) != DType.DECIMAL:
+def translate_mul(node: exp.Mul) -> exp.Expr:
+    """Translate a product, of decimals with Trino's precision and scale."""
+    if dtype_of(node) != DType.DECIMAL:
         return node
-    one, other = types.decimal_of(node.left.type), types.decimal_of(node.right.type)
-    # DuckDB keeps a product of short decimals within 18 digits unless one of them is longer.
-    longer = Decimal(max(19, one.precision), one.scale)
-    wide = exp.Mul(this=cast(node.left, longer.type), expression=cast(node.right, other.type))
-    return cast(wide, node.type)
+    left, right = require_decimal(type_of(node.left)), require_decimal(type_of(node.right))
+    long_left = DecimalType(max(_LONG_DECIMAL_PRECISION, left.precision), left.scale)
+    product = exp.Mul(
+        this=cast(node.left, long_left.data_type), expression=cast(node.right, right.data_type)
+    )
+    return cast(product, type_of(node))

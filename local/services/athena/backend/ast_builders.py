@@ -1,32 +1,25 @@
-"""Pieces of DuckDB's SQL, as sqlglot's nodes."""
-
-from typing import Any
+"""Builders of DuckDB's SQL as sqlglot nodes."""
 
 from sqlglot import exp
 
-from local.services.athena.frontend.types import DType, Type
+from local.services.athena.frontend.types import Type
 
 
-def call(name: str, *arguments: exp.Expression) -> exp.Expression:
-    """Return a call of DuckDB's function or macro of that name."""
+def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    """Return a call of a DuckDB function or of a macro of macros.sql."""
     return exp.Anonymous(this=name, expressions=list(arguments))
 
 
-def cast(node: exp.Expression, kind: Type) -> exp.Expression:
+def cast(node: exp.Expr, target: Type) -> exp.Cast:
     """Return DuckDB's own cast of a node."""
-    return exp.Cast(this=node, to=kind.copy())
+    return exp.Cast(this=node, to=target.copy())
 
 
-def literal(value: str | int) -> exp.Expression:
-    """Return a text or a number."""
+def literal(value: str | int) -> exp.Literal:
+    """Return a string or integer literal."""
     return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
 
 
-def kind_of(node: exp.Expression) -> Any:
-    """Return what kind of type a node has."""
-    return node.type.this if node.type is not None else DType.UNKNOWN
-
-
-def constant(node: exp.Expression) -> str | None:
-    """Return the text of a literal text, or None for anything else."""
+def string_constant(node: exp.Expr) -> str | None:
+    """Return the value of a string literal, or None for any other node."""
     return node.name if isinstance(node, exp.Literal) and node.is_string else None

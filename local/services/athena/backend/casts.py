@@ -1,92 +1,96 @@
-"""Trino's casts in DuckDB: strict about text, rounded half up, moments in milliseconds."""
+"""Trino's casts in DuckDB: strict about strings, rounded half up, timestamps in milliseconds."""
 
 from sqlglot import exp
 
-from local.services.athena.backend.ast_builders import call, cast, kind_of, literal
+from local.services.athena.backend.ast_builders import call, cast, literal
 from local.services.athena.frontend import types
-from local.services.athena.frontend.types import DType, Type
+from local.services.athena.frontend.types import DType, Type, display_name, dtype_of
 
-_CHECKS = {
-    **dict.fromkeys(types.INTEGERS, "trino.is_whole"),
-    **dict.fromkeys(types.FLOATS, "trino.is_float"),
+_STRING_CHECKS = {
+    **dict.fromkeys(types.INTEGER_TYPES, "trino.is_whole"),
+    **dict.fromkeys(types.FLOAT_TYPES, "trino.is_float"),
     DType.DECIMAL: "trino.is_number",
     DType.BOOLEAN: "trino.is_boolean",
     DType.DATE: "trino.is_date",
     DType.TIMESTAMP: "trino.is_timestamp",
     DType.TIMESTAMPTZ: "trino.is_timestamptz",
 }
-"""A type → the macro that tells whether Trino reads a text as one."""
-_MILLISECONDS = {
-    DType.TIMESTAMP: (types.TIMESTAMP, "trino.milliseconds"),
-    DType.TIMESTAMPTZ: (types.TIMESTAMPTZ, "trino.zoned_milliseconds"),
+"""A type → the macro that checks whether Trino casts a string to it."""
+_MILLISECOND_ROUNDING = {
+    DType.TIMESTAMP: (types.TIMESTAMP, "trino.round_to_millis"),
+    DType.TIMESTAMPTZ: (types.TIMESTAMPTZ, "trino.round_zoned_to_millis"),
 }
-_WRITTEN = {
+"""A timestamp type → DuckDB's type for it and the macro that rounds one to milliseconds."""
+_TO_VARCHAR = {
     DType.TIMESTAMP: "trino.timestamp_text",
     DType.TIMESTAMPTZ: "trino.timestamptz_text",
     DType.INTERVAL: "trino.interval_text",
-    **dict.fromkeys(types.FLOATS, "trino.double_varchar"),
+    **dict.fromkeys(types.FLOAT_TYPES, "trino.double_varchar"),
 }
+"""A type → the macro that casts it to varchar; other types use DuckDB's cast."""
 
 
-def casted(node: exp.Cast) -> exp.Expression:
-    """Return a CAST or TRY_CAST of Trino."""
+def translate_cast(node: exp.Cast) -> exp.Expr:
+    """Translate a CAST or TRY_CAST."""
     source, target = node.this, node.to
-    if kind_of(source) == DType.JSON:
+    if dtype_of(source) == DType.JSON:
         return _from_json(node)
     if target.this == DType.JSON:
         return call("to_json", source)
-    if target.this in types.TEXTS:
-        return _to_text(node)
-    if kind_of(source) in types.TEXTS and target.this in _CHECKS:
-        return _from_text(node)
-    if target.this in types.INTEGERS and kind_of(source) in types.FLOATS:
+    if target.this in types.STRING_TYPES:
+        return _to_varchar(node)
+    if dtype_of(source) in types.STRING_TYPES and target.this in _STRING_CHECKS:
+        return _from_varchar(node)
+    if target.this in types.INTEGER_TYPES and dtype_of(source) in types.FLOAT_TYPES:
         source = call("round", source)
-    if target.this == DType.DECIMAL and kind_of(source) in types.FLOATS:
-        source = cast(source, types.VARCHAR)  # Of its shortest digits the last is rounded half up.
-    return _in_milliseconds(type(node)(this=source, to=target))
+    if target.this == DType.DECIMAL and dtype_of(source) in types.FLOAT_TYPES:
+        # Trino rounds the shortest decimal digits of a double half up, not its binary value.
+        source = cast(source, types.VARCHAR)
+    return _round_to_millis(type(node)(this=source, to=target))
 
 
-def _from_text(node: exp.Cast) -> exp.Expression:
+def _from_varchar(node: exp.Cast) -> exp.Expr:
     source, target = node.this, node.to
-    if target.this in types.MOMENTS:
+    if target.this in types.DATETIME_TYPES:
         source = call("trim", source)
-    fits = call(_CHECKS[target.this], source.copy())
+    is_valid = call(_STRING_CHECKS[target.this], source.copy())
     if isinstance(node, exp.TryCast):
-        checked = exp.Case(ifs=[exp.If(this=fits, true=source)])
+        valid: exp.Expr = exp.Case(ifs=[exp.If(this=is_valid, true=source)])
     else:
-        checked = call("trino.checked", source, fits, literal(types.display(target)))
-    return _in_milliseconds(type(node)(this=checked, to=target))
+        valid = call("trino.require_castable", source, is_valid, literal(display_name(target)))
+    return _round_to_millis(type(node)(this=valid, to=target))
 
 
-def _from_json(node: exp.Cast) -> exp.Expression:
-    if node.to.this in types.TEXTS:
+def _from_json(node: exp.Cast) -> exp.Expr:
+    if node.to.this in types.STRING_TYPES:
         return call("trino.json_text", node.this)
-    if node.to.find(exp.ColumnDef):  # DuckDB's cast refuses an object with more keys than the row.
-        return call("json_transform", node.this, literal(_structure(node.to)))
+    if node.to.find(exp.ColumnDef):
+        # DuckDB's cast rejects an object with more keys than the row; json_transform ignores them.
+        return call("json_transform", node.this, literal(_json_structure(node.to)))
     return type(node)(this=node.this, to=node.to)
 
 
-def _structure(kind: Type) -> str:
-    """Return a type as json_transform spells it."""
-    inner = kind.expressions
-    if kind.this == DType.ARRAY:
-        return f"[{_structure(inner[0])}]"
-    if kind.this == DType.STRUCT:
-        members = (f'"{column.name}":{_structure(column.kind)}' for column in inner)
-        return "{" + ",".join(members) + "}"
-    return f'"{kind.sql("duckdb")}"'
+def _json_structure(data_type: Type) -> str:
+    """Return a type in the JSON spelling of json_transform."""
+    inner = data_type.expressions
+    if data_type.this == DType.ARRAY:
+        return f"[{_json_structure(inner[0])}]"
+    if data_type.this == DType.STRUCT:
+        fields = (f'"{column.name}":{_json_structure(column.kind)}' for column in inner)
+        return "{" + ",".join(fields) + "}"
+    return f'"{data_type.sql("duckdb")}"'
 
 
-def _in_milliseconds(node: exp.Expression) -> exp.Expression:
-    found = _MILLISECONDS.get(node.args["to"].this)
-    if found is None:
+def _round_to_millis(node: exp.Cast) -> exp.Expr:
+    if node.to.this not in _MILLISECOND_ROUNDING:
         return node
-    node.set("to", found[0].copy())
-    return call(found[1], node)
+    target, macro = _MILLISECOND_ROUNDING[node.to.this]
+    node.set("to", target.copy())
+    return call(macro, node)
 
 
-def _to_text(node: exp.Cast) -> exp.Expression:
-    macro = _WRITTEN.get(kind_of(node.this))
+def _to_varchar(node: exp.Cast) -> exp.Expr:
+    macro = _TO_VARCHAR.get(dtype_of(node.this))
     text = call(macro, node.this) if macro else cast(node.this, types.VARCHAR)
     length = node.to.expressions[0].name if node.to.expressions else ""
     return call("left", text, literal(int(length))) if length.isdigit() else text

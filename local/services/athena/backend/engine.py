@@ -1,4 +1,4 @@
-"""DuckDB as Athena's engine: it sees what the catalog names, and reads nothing but the cache."""
+"""Engine: DuckDB, which sees only the tables of the catalog and reads only cached files."""
 
 import shutil
 from collections.abc import Iterable
@@ -9,26 +9,26 @@ from pathlib import Path
 import duckdb
 from sqlglot import exp
 
-from local.services.athena.backend.error_mapping import failures
+from local.services.athena.backend.error_mapping import mapped_errors
 from local.services.athena.backend.planner import Planner
 from local.services.athena.backend.quoting import qualified_name, quote_identifier, quote_literal
 from local.services.athena.backend.scans import (
-    COUNTED,
-    LARGEST_ROW,
-    UNCOUNTED,
+    MAX_ROW_BYTES,
+    MEASURED_READER,
+    UNMEASURED_READER,
     Scan,
-    plan_of,
+    explain,
 )
-from local.services.athena.backend.value_formatting import written
+from local.services.athena.backend.value_formatting import format_value_sql
 from local.services.athena.storage.glue_catalog import Catalog, Name
-from local.services.athena.storage.object_cache import Objects, lower_keys
+from local.services.athena.storage.object_cache import ObjectCache, lowercase_keys
 
 _MACROS = Path(__file__).with_name("macros.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class OutputColumn:
-    """One column of a result: its name, and DuckDB's type of it."""
+    """One column of a result: its name and its DuckDB type."""
 
     name: str
     type: str
@@ -36,115 +36,123 @@ class OutputColumn:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A query ready to run: DuckDB's SQL, what comes out, and the bytes of S3 that it reads."""
+    """A query ready to run.
+
+    `scanned_bytes` is the size of the objects that it reads, `origins` the S3 object of each file.
+    """
 
     sql: str
     columns: tuple[OutputColumn, ...]
-    scanned: int
+    scanned_bytes: int
     origins: dict[str, str]
 
 
 class Engine:
-    """One DuckDB for all queries, one query at a time."""
+    """One DuckDB for all queries, which run one at a time."""
 
-    def __init__(self, catalog: Catalog, objects: Objects, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, objects: ObjectCache, folder: Path) -> None:
         self._catalog = catalog
         self._objects = objects
-        self._duckdb = _started(folder)
-        self._lowered: set[Path] = set()
+        self._duckdb = _connect(folder)
+        self._lowercased_files: set[Path] = set()
 
     def interrupt(self) -> None:
-        """Stop the query that runs."""
+        """Stop the running query."""
         self._duckdb.interrupt()
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._duckdb.close()
 
     def plan(
-        self, tree: exp.Expression, database: str, now: datetime, making: Name | None = None
+        self, tree: exp.Expr, database: str, now: datetime, view_name: Name | None = None
     ) -> Plan:
-        """Return the plan of a query; raise QueryFailed with Trino's reason where it has none."""
-        planner = Planner(self._catalog, self._objects, self._duckdb, now, making)
-        with failures():
-            self._forget()
-            translation = planner.translation(tree, database)
-            described = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
-        kinds = [row[1] for row in described]
-        columns = tuple(map(OutputColumn, translation.names, kinds))
+        """Plan a query, or raise QueryFailed with Trino's error.
+
+        `view_name` is the view that the query defines, if any.
+        """
+        planner = Planner(self._catalog, self._objects, self._duckdb, now, view_name)
+        with mapped_errors():
+            self._drop_schemas()
+            translation = planner.translate(tree, database)
+            rows = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
+        duckdb_types = [row[1] for row in rows]
+        columns = tuple(map(OutputColumn, translation.names, duckdb_types))
         origins = {file: key for scan in planner.scans for file, key in scan.origins().items()}
-        with failures(origins):
-            self._lower(planner.scans)
-            scanned = self._scanned(translation.sql, planner.scans)
-        return Plan(translation.sql, columns, scanned, origins)
+        with mapped_errors(origins):
+            self._lowercase_keys(planner.scans)
+            scanned_bytes = self._scanned_bytes(translation.sql, planner.scans)
+        return Plan(translation.sql, columns, scanned_bytes, origins)
 
     def write(self, plan: Plan, file: Path) -> None:
-        """Write a plan's rows as Athena's CSV: names first, each value quoted, NULL empty."""
+        """Run a plan and write Athena's CSV: a header, every value quoted, NULL empty."""
         names = [f"c{number}" for number in range(len(plan.columns))]
         texts = [
-            written(column.type, name) for name, column in zip(names, plan.columns, strict=True)
+            format_value_sql(column.type, name)
+            for name, column in zip(names, plan.columns, strict=True)
         ]
         rows = f"SELECT {', '.join(texts)} FROM ({plan.sql}) AS q({', '.join(names)})"
-        part = file.with_suffix(".part")
-        with failures(plan.origins):
+        rows_file = file.with_suffix(".part")
+        with mapped_errors(plan.origins):
             self._duckdb.execute(
-                f"COPY ({rows}) TO {quote_literal(str(part))} "
+                f"COPY ({rows}) TO {quote_literal(str(rows_file))} "
                 "(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
             )
-        with file.open("wb") as out, part.open("rb") as source:
+        with file.open("wb") as out, rows_file.open("rb") as source:
             out.write(header(column.name for column in plan.columns).encode())
             shutil.copyfileobj(source, out, 1 << 20)
-        part.unlink()
+        rows_file.unlink()
 
-    def _forget(self) -> None:
-        """Drop what the query before this one made."""
-        made = self._duckdb.execute(
+    def _drop_schemas(self) -> None:
+        """Drop the views of the previous query."""
+        schemas = self._duckdb.execute(
             "SELECT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'glue ')"
         ).fetchall()
-        for (name,) in made:
+        for (name,) in schemas:
             self._duckdb.execute(f"DROP SCHEMA {quote_identifier(name)} CASCADE")
 
-    def _lower(self, scans: Iterable[Scan]) -> None:
-        """Let Hive's reader find its columns: the keys of new files in lower case."""
+    def _lowercase_keys(self, scans: Iterable[Scan]) -> None:
+        """Write the keys of new files in lower case: Hive's reader ignores their case."""
         files = {file for scan in scans for file in scan.files}
-        for file in sorted(files - self._lowered):
-            if self._has_capitals(file):
-                lower_keys(file)
-        self._lowered = files
+        for file in sorted(files - self._lowercased_files):
+            if self._has_uppercase_keys(file):
+                lowercase_keys(file)
+        self._lowercased_files = files
 
-    def _has_capitals(self, file: Path) -> bool:
+    def _has_uppercase_keys(self, file: Path) -> bool:
         path = quote_literal(str(file))
-        rows = f"read_ndjson_objects({path}, maximum_object_size = {LARGEST_ROW})"
+        rows = f"read_ndjson_objects({path}, maximum_object_size = {MAX_ROW_BYTES})"
         keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {rows}"
         try:
-            found = self._duckdb.execute(f"SELECT bool_or(key <> lower(key)) FROM ({keys})")
-            return bool(found.fetchall()[0][0])
-        except duckdb.InvalidInputException:  # The query that reads this file will say so.
+            result = self._duckdb.execute(f"SELECT bool_or(key <> lower(key)) FROM ({keys})")
+            return bool(result.fetchall()[0][0])
+        except duckdb.InvalidInputException:  # The query that reads this file will report it.
             return False
 
-    def _scanned(self, sql: str, scans: list[Scan]) -> int:
+    def _scanned_bytes(self, sql: str, scans: list[Scan]) -> int:
         if len(scans) <= 1:
-            return sum(scan.scanned_bytes(plan_of(self._duckdb, sql)) for scan in scans)
-        return sum(self._scanned_alone(sql, scan, scans) for scan in scans)
+            return sum(scan.scanned_bytes(explain(self._duckdb, sql)) for scan in scans)
+        return sum(self._scanned_bytes_of(sql, scan, scans) for scan in scans)
 
-    def _scanned_alone(self, sql: str, scan: Scan, scans: list[Scan]) -> int:
-        """Return what one of several tables costs: the others are read under another name."""
+    def _scanned_bytes_of(self, sql: str, scan: Scan, scans: list[Scan]) -> int:
+        """Return the bytes read of one of several tables: the others get the unmeasured reader."""
         for other in scans:
-            self._show(other, COUNTED if other is scan else UNCOUNTED)
-        return scan.scanned_bytes(plan_of(self._duckdb, sql))
+            reader = MEASURED_READER if other is scan else UNMEASURED_READER
+            self._create_view(other, reader)
+        return scan.scanned_bytes(explain(self._duckdb, sql))
 
-    def _show(self, scan: Scan, reader: str) -> None:
+    def _create_view(self, scan: Scan, reader: str) -> None:
         view = qualified_name(scan.table.database, scan.table.name)
-        self._duckdb.execute(f"CREATE OR REPLACE VIEW {view} AS {scan.relation(reader)}")
+        self._duckdb.execute(f"CREATE OR REPLACE VIEW {view} AS {scan.relation_sql(reader)}")
 
 
 def header(names: Iterable[str]) -> str:
-    """Return the first line of a result."""
+    """Return the header line of a result."""
     return ",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n"
 
 
-def _started(folder: Path) -> duckdb.DuckDBPyConnection:
-    """Return a database that can touch no file outside `folder`, and whose settings are fixed."""
+def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
+    """Return a database with fixed settings that cannot open files outside `folder`."""
     connection = duckdb.connect()
     settings = {
         "memory_limit": "'1GB'",

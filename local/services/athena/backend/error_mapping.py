@@ -1,4 +1,4 @@
-"""DuckDB's errors as Athena's reasons."""
+"""Mapping of DuckDB's errors to Athena's error codes and messages."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -8,11 +8,7 @@ import duckdb
 
 from local.services.athena.errors import QueryCancelled, QueryFailed
 
-Reason = tuple[str, str]
-_OWN = re.compile(r"Could not convert string '([A-Z][A-Z0-9_]+): (.*)' to BOOL", re.DOTALL)
-_ROW = re.compile(r'(?:Malformed JSON|JSON transform error) in file "([^"]+)", (.*)', re.DOTALL)
-_UNGROUPED = re.compile(r'column "?([^" ]+)"? must appear in the GROUP BY')
-_KINDS: tuple[tuple[type[duckdb.Error], str], ...] = (
+_CODES: tuple[tuple[type[duckdb.Error], str], ...] = (
     (duckdb.OutOfMemoryException, "EXCEEDED_LOCAL_MEMORY_LIMIT"),
     (duckdb.OutOfRangeException, "NUMERIC_VALUE_OUT_OF_RANGE"),
     (duckdb.ConversionException, "INVALID_CAST_ARGUMENT"),
@@ -23,46 +19,66 @@ _KINDS: tuple[tuple[type[duckdb.Error], str], ...] = (
 
 
 @contextmanager
-def failures(origin: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Turn an error of DuckDB into the query's failure; `origin` names the object of each file."""
+def mapped_errors(origins: Mapping[str, str] | None = None) -> Iterator[None]:
+    """Raise DuckDB's errors as QueryFailed or QueryCancelled.
+
+    `origins` maps the cached files that a query reads to the S3 objects that they were fetched
+    from, which the messages name.
+    """
     try:
         yield
     except duckdb.InterruptException:
         raise QueryCancelled("Query cancelled by user") from None
     except duckdb.Error as error:
-        raise _failed(error, origin or {}) from None
+        raise _query_failure(error, origins or {}) from None
 
 
-def _failed(error: duckdb.Error, origin: Mapping[str, str]) -> QueryFailed:
+def _query_failure(error: duckdb.Error, origins: Mapping[str, str]) -> QueryFailed:
     text = str(error)
-    for pattern, reason in _PATTERNS:
-        found = pattern.search(text)
-        if found:
-            return QueryFailed(*reason(found, origin))
+    for pattern, failure in _PATTERNS:
+        match = pattern.search(text)
+        if match:
+            return failure(match, origins)
     message = re.sub(r"^[A-Za-z ]+ Error: ", "", text).partition("\n")[0]
-    code = next(
-        (code for kind, code in _KINDS if isinstance(error, kind)), "GENERIC_INTERNAL_ERROR"
-    )
-    return QueryFailed(code, message)
+    return QueryFailed(_code(error), message)
 
 
-def _own(found: re.Match[str], _: Mapping[str, str]) -> Reason:
-    return found[1], found[2]
+def _code(error: duckdb.Error) -> str:
+    for error_type, code in _CODES:
+        if isinstance(error, error_type):
+            return code
+    return "GENERIC_INTERNAL_ERROR"
 
 
-def _unreadable(found: re.Match[str], origin: Mapping[str, str]) -> Reason:
-    where = origin.get(found[1], found[1])
-    detail = found[2].partition(". ")[0].partition(" Try ")[0]
-    return "HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object - {detail} [{where}]"
+def _macro_failure(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
+    """Return the failure that trino.failed() raised: its message is code and text."""
+    return QueryFailed(match[1], match[2])
 
 
-def _ungrouped(found: re.Match[str], _: Mapping[str, str]) -> Reason:
-    return (
+def _malformed_row(match: re.Match[str], origins: Mapping[str, str]) -> QueryFailed:
+    origin = origins.get(match[1], match[1])
+    detail = match[2].partition(". ")[0].partition(" Try ")[0]
+    return QueryFailed("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object - {detail} [{origin}]")
+
+
+def _not_aggregated(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
+    return QueryFailed(
         "EXPRESSION_NOT_AGGREGATE",
-        f"'{found[1]}' must be an aggregate expression or appear in GROUP BY clause",
+        f"'{match[1]}' must be an aggregate expression or appear in GROUP BY clause",
     )
 
 
 _PATTERNS: tuple[
-    tuple[re.Pattern[str], Callable[[re.Match[str], Mapping[str, str]], Reason]], ...
-] = ((_OWN, _own), (_ROW, _unreadable), (_UNGROUPED, _ungrouped))
+    tuple[re.Pattern[str], Callable[[re.Match[str], Mapping[str, str]], QueryFailed]], ...
+] = (
+    (
+        re.compile(r"Could not convert string '([A-Z][A-Z0-9_]+): (.*)' to BOOL", re.DOTALL),
+        _macro_failure,
+    ),
+    (
+        re.compile(r'(?:Malformed JSON|JSON transform error) in file "([^"]+)", (.*)', re.DOTALL),
+        _malformed_row,
+    ),
+    (re.compile(r'column "?([^" ]+)"? must appear in the GROUP BY'), _not_aggregated),
+)
+"""A pattern of DuckDB's messages → the failure that it stands for."""

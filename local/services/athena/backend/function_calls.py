@@ -1,220 +1,229 @@
-"""Trino's functions as DuckDB's: by name where that is enough, by hand where it is not."""
+"""Translation of function calls: by name where DuckDB agrees, by a rule where it differs."""
 
 import re
 from collections.abc import Callable
 
 from sqlglot import exp
 
-from local.services.athena.backend.arithmetic import remainder
-from local.services.athena.backend.ast_builders import call, cast, constant, kind_of, literal
-from local.services.athena.backend.casts import casted
+from local.services.athena.backend.arithmetic import translate_mod
+from local.services.athena.backend.ast_builders import call, cast, literal, string_constant
+from local.services.athena.backend.casts import translate_cast
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend import types
-from local.services.athena.frontend.functions import Function, function_of
+from local.services.athena.frontend.functions import Function, find_function, require_function
 from local.services.athena.frontend.type_inference import argument_type
-from local.services.athena.frontend.types import DType, Type
+from local.services.athena.frontend.types import DType, Type, display_name, dtype_of, type_of
 
-FINISH = "finish"  # The key of a node's meta that holds what is still to be wrapped around it.
-WRAPPERS = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
-Finish = Callable[[exp.Expression], exp.Expression]
+WRAP_LATER = "wrap_later"
+"""The meta key of a node that its wrapper is stored under, to be applied once all is translated.
+
+A cast of an aggregate's result belongs around the aggregate with its FILTER and OVER, and those
+are parents of the call: they are not translated yet when the call is.
+"""
+CALL_SUFFIXES = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
+Wrapper = Callable[[exp.Expr], exp.Expr]
 
 
-def called(node: exp.Anonymous) -> exp.Expression:
-    """Return a function's call in DuckDB.
-
-    What belongs around the call and its FILTER and OVER is left in its meta, under FINISH.
-    """
-    function = function_of(node)
-    if function is None:  # A call that the translation itself put there.
+def translate_call(node: exp.Anonymous) -> exp.Expr:
+    """Translate a function call; a wrapper for it and its suffixes is put under WRAP_LATER."""
+    function = find_function(node)
+    if function is None:  # The translation of another node made this call.
         return node
-    if function.name in _BY_HAND:
-        return _BY_HAND[function.name](node)
-    return _by_name(node, function)
+    if function.name in _SPECIAL_CASES:
+        return _SPECIAL_CASES[function.name](node)
+    return _renamed(node, function)
 
 
-def _by_name(node: exp.Anonymous, function: Function) -> exp.Expression:
-    new = call(function.target, *node.expressions)
-    if function.cast and not types.is_unknown(node.type):
-        new.meta[FINISH] = _casting(node.type)
-    return new
+def _renamed(node: exp.Anonymous, function: Function | None = None) -> exp.Anonymous:
+    """Return the call of the DuckDB function that functions.txt names."""
+    function = function or require_function(node)
+    renamed = call(function.target, *node.expressions)
+    if function.casts_result and not types.is_unknown(type_of(node)):
+        renamed.meta[WRAP_LATER] = _cast_wrapper(type_of(node))
+    return renamed
 
 
-def _casting(kind: Type) -> Finish:
-    return lambda node: cast(node, kind)
+def _cast_wrapper(target: Type) -> Wrapper:
+    return lambda node: cast(node, target)
 
 
-def _average(node: exp.Anonymous) -> exp.Expression:
-    """Return Trino's exact mean of decimals: DuckDB's own goes through a double."""
-    new, kind = call("avg", *node.expressions), argument_type(node.expressions[0])
-    if kind.this == DType.DECIMAL:
-        new.meta[FINISH] = _exact_mean(kind)
-    return new
+def _avg(node: exp.Anonymous) -> exp.Expr:
+    """Translate avg: DuckDB's own computes the mean of decimals as a double."""
+    average = call("avg", *node.expressions)
+    averaged = argument_type(node.expressions[0])
+    if averaged.this == DType.DECIMAL:
+        average.meta[WRAP_LATER] = _exact_mean_wrapper(averaged)
+    return average
 
 
-def _exact_mean(kind: Type) -> Finish:
-    scale = literal(types.decimal_of(kind).scale)
+def _exact_mean_wrapper(decimal: Type) -> Wrapper:
+    scale = types.require_decimal(decimal).scale
 
-    def finish(whole: exp.Expression) -> exp.Expression:
-        parts = (_renamed(whole, "sum"), _renamed(whole, "count"))
-        return cast(call("trino.mean", *parts, scale.copy()), kind)
+    def wrap(average: exp.Expr) -> exp.Expr:
+        total = _with_aggregate(average, "sum")
+        count = _with_aggregate(average, "count")
+        return cast(call("trino.decimal_mean", total, count, literal(scale)), decimal)
 
-    return finish
+    return wrap
 
 
-def _renamed(whole: exp.Expression, name: str) -> exp.Expression:
-    """Return a copy of an aggregate, with its FILTER and OVER, that computes another one."""
-    copy = whole.copy()
-    inner = copy
-    while isinstance(inner, WRAPPERS):
-        inner = inner.this
-    inner.set("this", name)
+def _with_aggregate(node: exp.Expr, name: str) -> exp.Expr:
+    """Return a copy of an aggregate and its FILTER and OVER, with another function in it."""
+    copy = node.copy()
+    aggregate = copy
+    while isinstance(aggregate, CALL_SUFFIXES):
+        aggregate = aggregate.this
+    aggregate.set("this", name)
     return copy
 
 
-def _concat(node: exp.Anonymous) -> exp.Expression:
-    first, *others = node.expressions
-    for other in others:
-        first = exp.DPipe(this=first, expression=other)
-    return exp.Paren(this=first)
-
-
-def _null_aware(node: exp.Anonymous) -> exp.Expression:
-    """Return Trino's greatest or least: NULL as soon as one argument is."""
-    parts = node.expressions
-    missing = exp.or_(*(exp.Is(this=part.copy(), expression=exp.Null()) for part in parts))
-    found = call(node.name.lower(), *parts)
-    return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=found)
-
-
-def _if(node: exp.Anonymous) -> exp.Expression:
-    condition, then, *other = node.expressions
-    return exp.Case(ifs=[exp.If(this=condition, true=then)], default=other[0] if other else None)
-
-
-def _mod(node: exp.Anonymous) -> exp.Expression:
-    new = exp.Mod(this=node.expressions[0], expression=node.expressions[1])
-    new.type = node.type
-    return remainder(new)
-
-
-def _date(node: exp.Anonymous) -> exp.Expression:
-    return casted(exp.Cast(this=node.expressions[0], to=types.DATE.copy()))
-
-
-def _typeof(node: exp.Anonymous) -> exp.Expression:
-    return literal(types.display(argument_type(node.expressions[0])))
-
-
-def _count(node: exp.Anonymous) -> exp.Expression:
+def _count(node: exp.Anonymous) -> exp.Expr:
     return call("count", *(node.expressions or [exp.Star()]))
 
 
-def _sequence(node: exp.Anonymous) -> exp.Expression:
-    """Return the list of numbers, or of moments: a day apart unless a step is given."""
-    new = _by_name(node, function_of(node))
-    if kind_of(node.expressions[0]) in types.MOMENTS:
-        new.set("this", "trino.days")
-    return new
-
-
-def _approx_distinct(node: exp.Anonymous) -> exp.Expression:
+def _approx_distinct(node: exp.Anonymous) -> exp.Expr:
     return call("count", exp.Distinct(expressions=[node.expressions[0]]))
 
 
-def item(value: exp.Expression, key: exp.Expression) -> exp.Expression:
-    """Return an element of an array or a map; NULL where there is none."""
-    target = "map_extract_value" if kind_of(value) == DType.MAP else "trino.element"
-    return call(target, value, key)
+def _typeof(node: exp.Anonymous) -> exp.Expr:
+    return literal(display_name(argument_type(node.expressions[0])))
 
 
-_OF_LISTS = {
-    ("cardinality", DType.MAP): "cardinality",
-    ("reverse", DType.ARRAY): "list_reverse",
-}
-"""A function and the kind of its argument → DuckDB's, where it is another one for that kind."""
+def _concat(node: exp.Anonymous) -> exp.Expr:
+    result, *others = node.expressions
+    for other in others:
+        result = exp.DPipe(this=result, expression=other)
+    return exp.Paren(this=result)
 
 
-def _of_list(node: exp.Anonymous) -> exp.Expression:
-    new = _by_name(node, function_of(node))
-    found = _OF_LISTS.get((node.name.lower(), kind_of(node.expressions[0])))
-    if found:
-        new.set("this", found)
-    return new
+def _greatest_or_least(node: exp.Anonymous) -> exp.Expr:
+    """Translate greatest or least: NULL if any argument is, where DuckDB ignores NULLs."""
+    arguments = node.expressions
+    has_null = exp.or_(*(exp.Is(this=arg.copy(), expression=exp.Null()) for arg in arguments))
+    result = call(node.name.lower(), *arguments)
+    return exp.Case(ifs=[exp.If(this=has_null, true=exp.Null())], default=result)
 
 
-_LIST_TEXTS = {
-    **dict.fromkeys(types.FLOATS, "trino.double_texts"),
-    DType.TIMESTAMP: "trino.timestamp_texts",
-}
+def _if(node: exp.Anonymous) -> exp.Expr:
+    condition, result, *default = node.expressions
+    branch = exp.If(this=condition, true=result)
+    return exp.Case(ifs=[branch], default=default[0] if default else None)
 
 
-def _array_join(node: exp.Anonymous) -> exp.Expression:
-    """Return the joined texts of a list's elements, each as a cast would write it."""
-    values, *others = node.expressions
-    inner = values.type.expressions if values.type else []
-    texts = _LIST_TEXTS.get(inner[0].this) if inner else None
-    return call(function_of(node).target, call(texts, values) if texts else values, *others)
+def _mod(node: exp.Anonymous) -> exp.Expr:
+    modulo = exp.Mod(this=node.expressions[0], expression=node.expressions[1])
+    modulo.type = node.type
+    return translate_mod(modulo)
 
 
-def _element_at(node: exp.Anonymous) -> exp.Expression:
-    return item(*node.expressions)
+def _date(node: exp.Anonymous) -> exp.Expr:
+    return translate_cast(exp.Cast(this=node.expressions[0], to=types.DATE.copy()))
 
 
-def _reduce(node: exp.Anonymous) -> exp.Expression:
-    values, start, step, result = node.expressions
-    reduced = call("list_reduce", values, step, start)
-    return call(
-        "list_extract", call("list_transform", call("list_value", reduced), result), literal(1)
-    )
+_ZONE_INSENSITIVE = (exp.Predicate, exp.AtTimeZone)
+"""Parents for which the zone of a timestamp does not matter, only its instant."""
 
 
-def _matching(node: exp.Anonymous) -> exp.Expression:
-    """Return how many elements a condition holds for, compared as any, all or none wants."""
-    values, condition = node.expressions
-    found = call("len", call("list_filter", values, condition))
-    wanted = call("len", values.copy()) if node.name.lower() == "all_match" else literal(0)
-    compared = exp.GT if node.name.lower() == "any_match" else exp.EQ
-    return exp.Paren(this=compared(this=found, expression=wanted))
-
-
-_INDIFFERENT = (exp.Predicate, exp.AtTimeZone)
-"""What asks a moment for nothing but its instant."""
-
-
-def _iso_timestamp(node: exp.Anonymous) -> exp.Expression:
-    """Return the moment of a text; where its zone would show, it has to be UTC."""
-    user = node.parent
-    while isinstance(user, exp.Paren) or (isinstance(user, exp.Anonymous) and _tries(user)):
-        user = user.parent
-    if isinstance(user, _INDIFFERENT):
+def _from_iso8601_timestamp(node: exp.Anonymous) -> exp.Expr:
+    """Translate the parsing of a timestamp: its zone must be UTC where the zone matters."""
+    parent = node.parent
+    while isinstance(parent, exp.Paren) or _is_try(parent):
+        parent = parent.parent
+    if isinstance(parent, _ZONE_INSENSITIVE):
         return call("trino.iso_instant", *node.expressions)
-    return _by_name(node, function_of(node))
+    return _renamed(node)
 
 
-def _tries(node: exp.Anonymous) -> bool:
-    return node.name.lower() == "try"
+def _is_try(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Anonymous) and node.name.lower() == "try"
 
 
-_UNTRIED = {
-    "trino.from_iso8601_timestamp": ("trino.has_utc", 0),
-    "trino.from_unixtime": ("trino.fits_moment", 0),
-    "trino.at_timezone": ("trino.is_utc", 1),
+_NOT_CAUGHT_BY_TRY = {
+    "trino.from_iso8601_timestamp": ("trino.require_utc_text", 0),
+    "trino.from_unixtime": ("trino.require_timestamp_range", 0),
+    "trino.at_timezone": ("trino.require_utc", 1),
 }
-"""What fails for a reason that TRY does not catch → what fails for it alone, of which argument."""
+"""Function → (check that must stay outside TRY, index of its argument)."""
 
 
-def _try(node: exp.Anonymous) -> exp.Expression:
-    """Return a TRY, behind what fails in spite of it."""
-    new = _by_name(node, function_of(node))
-    for part in node.find_all(exp.Anonymous):
-        if part.name in _UNTRIED and not part.find_ancestor(exp.Lambda):
-            check, place = _UNTRIED[part.name]
-            given = call("try", part.expressions[place].copy())
-            new = exp.Case(ifs=[exp.If(this=call(check, given), true=new)])
-    return new
+def _try(node: exp.Anonymous) -> exp.Expr:
+    """Translate a TRY; the errors that it must not catch are checked before it."""
+    result: exp.Expr = _renamed(node)
+    for inner in node.find_all(exp.Anonymous):
+        if inner.name in _NOT_CAUGHT_BY_TRY and not inner.find_ancestor(exp.Lambda):
+            check, index = _NOT_CAUGHT_BY_TRY[inner.name]
+            argument = call("try", inner.expressions[index].copy())
+            result = exp.Case(ifs=[exp.If(this=call(check, argument), true=result)])
+    return result
 
 
-_UNITS = {
+def element_or_null(collection: exp.Expr, key: exp.Expr) -> exp.Expr:
+    """Return an element of an array or a value of a map, NULL if there is none."""
+    is_map = dtype_of(collection) == DType.MAP
+    return call("map_extract_value" if is_map else "trino.array_element", collection, key)
+
+
+def _element_at(node: exp.Anonymous) -> exp.Expr:
+    collection, key = node.expressions
+    return element_or_null(collection, key)
+
+
+def _cardinality(node: exp.Anonymous) -> exp.Expr:
+    is_map = dtype_of(node.expressions[0]) == DType.MAP
+    return call("cardinality", *node.expressions) if is_map else _renamed(node)
+
+
+def _reverse(node: exp.Anonymous) -> exp.Expr:
+    is_array = dtype_of(node.expressions[0]) == DType.ARRAY
+    return call("list_reverse", *node.expressions) if is_array else _renamed(node)
+
+
+_ELEMENTS_TO_VARCHAR = {
+    **dict.fromkeys(types.FLOAT_TYPES, "trino.doubles_to_varchar"),
+    DType.TIMESTAMP: "trino.timestamps_to_varchar",
+}
+"""The type of an array's elements → the macro that casts them as Trino does."""
+
+
+def _array_join(node: exp.Anonymous) -> exp.Expr:
+    array, *others = node.expressions
+    macro = _ELEMENTS_TO_VARCHAR.get(types.element_type(type_of(array)).this)
+    return call(require_function(node).target, call(macro, array) if macro else array, *others)
+
+
+def _reduce(node: exp.Anonymous) -> exp.Expr:
+    array, start, step, finish = node.expressions
+    reduced = call("list_value", call("list_reduce", array, step, start))
+    return call("list_extract", call("list_transform", reduced, finish), literal(1))
+
+
+def _any_match(node: exp.Anonymous) -> exp.Expr:
+    return exp.Paren(this=exp.GT(this=_count_matches(node), expression=literal(0)))
+
+
+def _all_match(node: exp.Anonymous) -> exp.Expr:
+    length = call("len", node.expressions[0].copy())
+    return exp.Paren(this=exp.EQ(this=_count_matches(node), expression=length))
+
+
+def _none_match(node: exp.Anonymous) -> exp.Expr:
+    return exp.Paren(this=exp.EQ(this=_count_matches(node), expression=literal(0)))
+
+
+def _count_matches(node: exp.Anonymous) -> exp.Expr:
+    array, condition = node.expressions
+    return call("len", call("list_filter", array, condition))
+
+
+def _sequence(node: exp.Anonymous) -> exp.Expr:
+    """Translate a sequence of numbers or datetimes; the latter's default step is one day."""
+    sequence = _renamed(node)
+    if dtype_of(node.expressions[0]) in types.DATETIME_TYPES:
+        sequence.set("this", "trino.datetime_sequence")
+    return sequence
+
+
+_INTERVALS = {
     "millisecond": ("to_milliseconds", 1),
     "second": ("to_seconds", 1),
     "minute": ("to_minutes", 1),
@@ -225,119 +234,139 @@ _UNITS = {
     "quarter": ("to_months", 3),
     "year": ("to_months", 12),
 }
-"""A unit of time → DuckDB's interval of that unit, and how many make one."""
+"""Trino's unit → DuckDB's interval function, and how many of its units make one of Trino's."""
+_TAKING_INTEGER = ("to_days", "to_months")
+"""The interval functions with a parameter of INTEGER; the others take BIGINT."""
+_DATE_UNITS = ("day", "week", "month", "quarter", "year")
 
 
-_OF_DAYS = ("day", "week", "month", "quarter", "year")
+def _date_add(node: exp.Anonymous) -> exp.Expr:
+    function, factor = _INTERVALS[_validated_unit(node)]
+    _, count, datetime = node.expressions
+    scaled = exp.Mul(this=exp.Paren(this=count), expression=literal(factor))
+    count_type = types.INTEGER if function in _TAKING_INTEGER else types.BIGINT
+    interval = call(function, cast(scaled, count_type))
+    result = exp.Paren(this=exp.Add(this=datetime, expression=interval))
+    return cast(result, type_of(datetime)) if dtype_of(node) == DType.DATE else result
 
 
-def _unit(node: exp.Anonymous) -> str:
-    """Return the unit that a function is given first, for moments or only for dates."""
+def _with_unit(node: exp.Anonymous) -> exp.Expr:
+    _validated_unit(node)
+    return _renamed(node)
+
+
+def _validated_unit(node: exp.Anonymous) -> str:
+    """Return the unit of a date function; dates have fewer units than timestamps."""
     unit, *others = node.expressions
-    name = (constant(unit) or "").lower()
-    moments = [kind_of(other) for other in others if kind_of(other) in types.MOMENTS]
-    of_dates = bool(moments) and all(kind == DType.DATE for kind in moments)
-    if name not in (_OF_DAYS if of_dates else _UNITS):
+    name = (string_constant(unit) or "").lower()
+    datetimes = [dtype_of(other) for other in others if dtype_of(other) in types.DATETIME_TYPES]
+    only_dates = bool(datetimes) and all(dtype == DType.DATE for dtype in datetimes)
+    if name not in (_DATE_UNITS if only_dates else _INTERVALS):
+        kind = "DATE" if only_dates else "Timestamp"
         raise QueryFailed(
-            "INVALID_FUNCTION_ARGUMENT",
-            f"'{name or unit.sql()}' is not a valid {'DATE' if of_dates else 'Timestamp'} field",
+            "INVALID_FUNCTION_ARGUMENT", f"'{name or unit.sql()}' is not a valid {kind} field"
         )
     return name
 
 
-def _date_add(node: exp.Anonymous) -> exp.Expression:
-    name, times = _UNITS[_unit(node)]
-    count = exp.Mul(this=exp.Paren(this=node.expressions[1]), expression=literal(times))
-    interval = call(name, cast(count, types.INTEGER if name in _SHORT else types.BIGINT))
-    new = exp.Paren(this=exp.Add(this=node.expressions[2], expression=interval))
-    return cast(new, node.expressions[2].type) if kind_of(node) == DType.DATE else new
-
-
-_SHORT = ("to_days", "to_months")  # Those that take an INTEGER only.
-
-
-def _by_unit(node: exp.Anonymous) -> exp.Expression:
-    _unit(node)
-    return _by_name(node, function_of(node))
-
-
-_MYSQL = {
+_DATE_SPECIFIERS = {
     **{"Y": "%Y", "y": "%y", "m": "%m", "c": "%-m", "d": "%d", "e": "%-d", "j": "%j"},
     **{"H": "%H", "k": "%-H", "h": "%I", "I": "%I", "l": "%-I", "i": "%M", "s": "%S", "S": "%S"},
     **{"f": "%f", "p": "%p", "a": "%a", "W": "%A", "b": "%b", "M": "%B", "%": "%%"},
     **{"T": "%H:%M:%S", "r": "%I:%M:%S %p", "v": "%V", "x": "%G"},
 }
-"""MySQL's date specifiers, which Trino uses → DuckDB's."""
+"""MySQL's date specifier, which Trino uses → DuckDB's."""
 
 
-def _formatted(node: exp.Anonymous) -> exp.Expression:
-    pattern = constant(node.expressions[1])
-    if pattern is None:
+def _date_format_or_parse(node: exp.Anonymous) -> exp.Expr:
+    value, pattern = node.expressions
+    trino_pattern = string_constant(pattern)
+    if trino_pattern is None:
         raise not_modelled("a date format that is not a literal")
-    if node.name.lower() == "date_parse" and not re.search(r"%[Yx]", pattern):
-        raise not_modelled(f"a date without %Y, as in {pattern}")  # Whose year would be Joda's.
-    own = re.sub(r"%(.)", _specifier, pattern, flags=re.DOTALL)
-    return call(function_of(node).target, node.expressions[0], literal(own))
+    if node.name.lower() == "date_parse" and not re.search(r"%[Yx]", trino_pattern):
+        # Joda's default year is 1970, DuckDB's 1900.
+        raise not_modelled(f"a date without %Y, as in {trino_pattern}")
+    duckdb_pattern = re.sub(r"%(.)", _duckdb_specifier, trino_pattern, flags=re.DOTALL)
+    return call(require_function(node).target, value, literal(duckdb_pattern))
 
 
-def _specifier(found: re.Match[str]) -> str:
-    if found[1] not in _MYSQL:
-        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", f"%{found[1]} not supported in date format")
-    return _MYSQL[found[1]]
+def _duckdb_specifier(match: re.Match[str]) -> str:
+    if match[1] not in _DATE_SPECIFIERS:
+        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", f"%{match[1]} not supported in date format")
+    return _DATE_SPECIFIERS[match[1]]
 
 
-_END = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
+_DOLLAR = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
+"""A `$`, or an escape or a character class, in which a `$` would be literal."""
 
 
-def _regexp_like(node: exp.Anonymous) -> exp.Expression:
-    """Return the match of a pattern, whose $ is also the place before a last line's end."""
+def _regexp_like(node: exp.Anonymous) -> exp.Expr:
+    r"""Translate a match: `$` is also true before a final \n, as in Java's regular expressions."""
     text, pattern = node.expressions
-    if constant(pattern) is not None and "(?m" not in pattern.name:
-        pattern = literal(_END.sub(lambda found: found[1] or r"(?:\n?\z)", pattern.name))
+    if string_constant(pattern) is not None and "(?m" not in pattern.name:
+        java_pattern = _DOLLAR.sub(lambda match: match[1] or r"(?:\n?\z)", pattern.name)
+        pattern = literal(java_pattern)
     return call("regexp_matches", text, pattern)
 
 
-_STEP = re.compile(r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]""")
+_JSON_PATH_STEP = re.compile(
+    r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]"""
+)
 
 
-def _at_path(node: exp.Anonymous) -> exp.Expression:
+def _with_json_path(node: exp.Anonymous) -> exp.Expr:
     value, path = node.expressions
-    steps = constant(path)
-    if steps is None:
+    trino_path = string_constant(path)
+    if trino_path is None:
         raise not_modelled("a JSON path that is not a literal")
-    if node.name.lower() == "json_extract_scalar" and kind_of(value) in types.TEXTS:
-        value = call("trino.json_digits", value)
-    return call(function_of(node).target, value, literal(_json_path(steps)))
+    if node.name.lower() == "json_extract_scalar" and dtype_of(value) in types.STRING_TYPES:
+        value = call("trino.quote_json_numbers", value)
+    return call(require_function(node).target, value, literal(_duckdb_json_path(trino_path)))
 
 
-def _json_path(path: str) -> str:
-    """Return a JSON path as DuckDB writes it; raise for one that is not plain steps."""
+def _duckdb_json_path(path: str) -> str:
+    """Translate a JSON path; only paths of names and indexes are modelled."""
     steps = path.removeprefix("$")
-    if not path.startswith("$") or _STEP.sub("", steps):
+    if not path.startswith("$") or _JSON_PATH_STEP.sub("", steps):
         raise not_modelled(f"the JSON path {path}")
-    return "$" + _STEP.sub(
-        lambda step: f"[{step[2]}]" if step[2] else f'."{step[1] or step[3] or step[4]}"', steps
-    )
+    return "$" + _JSON_PATH_STEP.sub(_duckdb_json_step, steps)
 
 
-_BY_HAND: dict[str, Callable[[exp.Anonymous], exp.Expression]] = {
-    **{"avg": _average, "count": _count, "approx_distinct": _approx_distinct, "typeof": _typeof},
-    **{"concat": _concat, "greatest": _null_aware, "least": _null_aware, "if": _if, "mod": _mod},
-    **{"from_iso8601_timestamp": _iso_timestamp, "try": _try},
-    **{
-        "date": _date,
-        "regexp_like": _regexp_like,
-        "date_format": _formatted,
-        "date_parse": _formatted,
-    },
-    **{"date_add": _date_add, "date_trunc": _by_unit, "date_diff": _by_unit},
-    **dict.fromkeys(("cardinality", "reverse"), _of_list),
-    **{
-        "array_join": _array_join,
-        "element_at": _element_at,
-        "reduce": _reduce,
-        "sequence": _sequence,
-    },
-    **dict.fromkeys(("any_match", "all_match", "none_match"), _matching),
-    **dict.fromkeys(("json_extract", "json_extract_scalar", "json_size"), _at_path),
+def _duckdb_json_step(match: re.Match[str]) -> str:
+    if match[2]:
+        return f"[{match[2]}]"
+    return f'."{match[1] or match[3] or match[4]}"'
+
+
+_SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
+    "all_match": _all_match,
+    "any_match": _any_match,
+    "approx_distinct": _approx_distinct,
+    "array_join": _array_join,
+    "avg": _avg,
+    "cardinality": _cardinality,
+    "concat": _concat,
+    "count": _count,
+    "date": _date,
+    "date_add": _date_add,
+    "date_diff": _with_unit,
+    "date_format": _date_format_or_parse,
+    "date_parse": _date_format_or_parse,
+    "date_trunc": _with_unit,
+    "element_at": _element_at,
+    "from_iso8601_timestamp": _from_iso8601_timestamp,
+    "greatest": _greatest_or_least,
+    "if": _if,
+    "json_extract": _with_json_path,
+    "json_extract_scalar": _with_json_path,
+    "json_size": _with_json_path,
+    "least": _greatest_or_least,
+    "mod": _mod,
+    "none_match": _none_match,
+    "reduce": _reduce,
+    "regexp_like": _regexp_like,
+    "reverse": _reverse,
+    "sequence": _sequence,
+    "try": _try,
+    "typeof": _typeof,
 }

@@ -4,7 +4,7 @@
 
 CREATE SCHEMA trino;
 
-CREATE MACRO trino.failed(message, x) AS
+CREATE MACRO trino.fail(message, x) AS
     CASE WHEN CAST(message || left(CAST(x AS VARCHAR), 0) AS BOOLEAN) THEN NULL END;
 
 -- Casts of text: Trino takes no blanks around a number and no underscore in it.
@@ -19,51 +19,51 @@ CREATE MACRO trino.is_timestamp(x) AS regexp_full_match(
     x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( ([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
 CREATE MACRO trino.is_timestamptz(x) AS CASE
     WHEN regexp_matches(x, ':.*([+-]1[0-9]:?[0-9]{2}|[+-]0[1-9]:?[0-9]{2}|[+-]00:?[0-9]*[1-9])$')
-    THEN trino.failed('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
+    THEN trino.fail('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
         || ', is not modelled by the laptop''s Athena', x)
     ELSE trino.is_timestamp(regexp_replace(x, ' ?(UTC|Z|[+-][0-9]{2}:?[0-9]{2})$', '')) END;
-CREATE MACRO trino.checked(x, fits, kind) AS CASE
+CREATE MACRO trino.require_castable(x, fits, kind) AS CASE
     WHEN x IS NULL OR fits THEN x
-    ELSE trino.failed('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || kind, x) END;
-CREATE MACRO trino.milliseconds(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTAMP);
-CREATE MACRO trino.zoned_milliseconds(x) AS
-    CAST(trino.milliseconds(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
+    ELSE trino.fail('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || kind, x) END;
+CREATE MACRO trino.round_to_millis(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTAMP);
+CREATE MACRO trino.round_zoned_to_millis(x) AS
+    CAST(trino.round_to_millis(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
 
 -- Numbers. Decimals are divided as whole numbers, in their unscaled digits.
 CREATE MACRO trino.nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO trino.infinity() AS CAST('Infinity' AS DOUBLE);
 CREATE MACRO trino.sqrt(x) AS CASE WHEN x < 0 THEN trino.nan() ELSE sqrt(x) END;
-CREATE MACRO trino.defined(x, log) AS CASE
+CREATE MACRO trino.log_result(x, log) AS CASE
     WHEN x = 0 THEN -trino.infinity() WHEN x < 0 THEN trino.nan() ELSE log END;
-CREATE MACRO trino.ln(x) AS trino.defined(x, ln(CASE WHEN x > 0 THEN x END));
-CREATE MACRO trino.log2(x) AS trino.defined(x, log2(CASE WHEN x > 0 THEN x END));
-CREATE MACRO trino.log10(x) AS trino.defined(x, log10(CASE WHEN x > 0 THEN x END));
+CREATE MACRO trino.ln(x) AS trino.log_result(x, ln(CASE WHEN x > 0 THEN x END));
+CREATE MACRO trino.log2(x) AS trino.log_result(x, log2(CASE WHEN x > 0 THEN x END));
+CREATE MACRO trino.log10(x) AS trino.log_result(x, log10(CASE WHEN x > 0 THEN x END));
 CREATE MACRO trino.random() AS random(), (n) AS CAST(floor(random() * n) AS BIGINT);
 CREATE MACRO trino.width_bucket(x, low, high, n) AS CAST(CASE
     WHEN x < low THEN 0 WHEN x >= high THEN n + 1
     ELSE floor(n * (x - low) / CAST(high - low AS DOUBLE)) + 1 END AS BIGINT);
-CREATE MACRO trino.nonzero(x) AS CASE
-    WHEN x = 0 THEN trino.failed('DIVISION_BY_ZERO: Division by zero', x) ELSE x END;
-CREATE MACRO trino.unscaled(x) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT);
-CREATE MACRO trino.scaled(x, scale) AS
+CREATE MACRO trino.require_nonzero(x) AS CASE
+    WHEN x = 0 THEN trino.fail('DIVISION_BY_ZERO: Division by zero', x) ELSE x END;
+CREATE MACRO trino.unscaled_digits(x) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT);
+CREATE MACRO trino.decimal_text(x, scale) AS
     CASE WHEN x < 0 THEN '-' ELSE '' END || left(lpad(CAST(abs(x) AS VARCHAR), 40, '0'), 40 - scale)
     || '.' || right(lpad(CAST(abs(x) AS VARCHAR), 40, '0'), scale);
-CREATE MACRO trino.half_up(x, y) AS
+CREATE MACRO trino.divide_half_up(x, y) AS
     CASE WHEN (x < 0) <> (y < 0) THEN -1 ELSE 1 END * ((2 * abs(x) + abs(y)) // (2 * abs(y)));
 CREATE MACRO trino.quotient(x, y, shift, scale) AS CASE
-    WHEN y = 0 THEN trino.failed('DIVISION_BY_ZERO: Division by zero', y)
-    ELSE trino.scaled(trino.half_up(
-        trino.unscaled(x) * CAST('1' || repeat('0', shift) AS HUGEINT),
-        trino.unscaled(y)), scale) END;
-CREATE MACRO trino.mean(total, n, scale) AS
-    trino.scaled(trino.half_up(trino.unscaled(total), nullif(CAST(n AS HUGEINT), 0)), scale);
+    WHEN y = 0 THEN trino.fail('DIVISION_BY_ZERO: Division by zero', y)
+    ELSE trino.decimal_text(trino.divide_half_up(
+        trino.unscaled_digits(x) * CAST('1' || repeat('0', shift) AS HUGEINT),
+        trino.unscaled_digits(y)), scale) END;
+CREATE MACRO trino.decimal_mean(total, n, scale) AS
+    trino.decimal_text(trino.divide_half_up(trino.unscaled_digits(total), nullif(CAST(n AS HUGEINT), 0)), scale);
 
 -- Text.
 CREATE MACRO trino.upper(x) AS array_to_string(
-    list_transform(string_split(x, 'ß'), lambda part: upper(part)), 'ß');
+    list_transform(string_split(x, 'ß'), lambda element: upper(element)), 'ß');
 CREATE MACRO trino.replace(x, old) AS replace(x, old, ''), (x, old, new) AS CASE
     WHEN old = '' THEN new || array_to_string(
-        list_transform(string_split(x, ''), lambda part: part || new), '')
+        list_transform(string_split(x, ''), lambda element: element || new), '')
     ELSE replace(x, old, new) END;
 CREATE MACRO trino.substr(x, start) AS CASE
         WHEN start = 0 OR -start > length(x) THEN '' ELSE substr(x, start) END,
@@ -73,11 +73,11 @@ CREATE MACRO trino.reverse(x) AS CASE WHEN x IS NULL THEN NULL ELSE reverse(x) E
 CREATE MACRO trino.lpad(x, n, fill) AS lpad(x, CAST(n AS INTEGER), fill);
 CREATE MACRO trino.rpad(x, n, fill) AS rpad(x, CAST(n AS INTEGER), fill);
 CREATE MACRO trino.split(x, separator) AS CASE
-    WHEN separator = '' THEN trino.failed(
+    WHEN separator = '' THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: The delimiter may not be the empty string', separator)
     ELSE string_split(x, separator) END;
 CREATE MACRO trino.split_part(x, separator, n) AS CASE
-    WHEN n <= 0 THEN trino.failed(
+    WHEN n <= 0 THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Index must be greater than zero', n) ELSE
     list_extract(string_split(x, separator), CAST(n AS BIGINT)) END;
 CREATE MACRO trino.regexp_extract(x, pattern) AS
@@ -95,8 +95,8 @@ CREATE MACRO trino.sha256(x) AS unhex(sha256(x));
 CREATE MACRO trino.millisecond(x) AS millisecond(x) % 1000;
 CREATE MACRO trino.date_parse(x, pattern) AS CASE
     WHEN x IS NULL OR try_strptime(x, pattern) IS NOT NULL
-    THEN trino.milliseconds(try_strptime(x, pattern))
-    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
+    THEN trino.round_to_millis(try_strptime(x, pattern))
+    ELSE trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
 -- ISO 8601 as Joda reads it: a day by its month, its year or its week, finer parts left out from
 -- the right, digits that may be few, and what is finer than a millisecond cut off. What a pattern
 -- can refuse it does: a macro is written out wherever it is used, and its text is planned each time.
@@ -106,98 +106,98 @@ CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
     || '(?:Z|([+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)))?)?$',
     ['year', 'month', 'day', 'yearday', 'week', 'weekday', 'hour', 'minute', 'second', 'fraction',
      'zone']);
-CREATE MACRO trino.part(digits, missing) AS CAST(coalesce(nullif(digits, ''), missing) AS BIGINT);
-CREATE MACRO trino.within(n, high) AS CASE WHEN n BETWEEN 1 AND high THEN n END;
+CREATE MACRO trino.bigint_or_default(digits, missing) AS CAST(coalesce(nullif(digits, ''), missing) AS BIGINT);
+CREATE MACRO trino.null_unless_within(n, high) AS CASE WHEN n BETWEEN 1 AND high THEN n END;
 CREATE MACRO trino.day_of_year(year, n) AS make_date(year, 1, 1)
-    + CAST(trino.within(n, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
+    + CAST(trino.null_unless_within(n, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
 CREATE MACRO trino.day_of_week(year, week, n) AS
     CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE)
-    + CAST(7 * trino.within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
+    + CAST(7 * trino.null_unless_within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
 CREATE MACRO trino.iso_day(p) AS CASE
     WHEN p.week <> '' THEN trino.day_of_week(
-        CAST(p.year AS BIGINT), CAST(p.week AS BIGINT), trino.part(p.weekday, '1'))
+        CAST(p.year AS BIGINT), CAST(p.week AS BIGINT), trino.bigint_or_default(p.weekday, '1'))
     WHEN p.yearday <> ''
     THEN trino.day_of_year(CAST(p.year AS BIGINT), CAST(p.yearday AS BIGINT))
-    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.part(p.year, '1970'), trino.part(p.month, '1'),
-                         trino.part(p.day, '1')) AS DATE) END;
-CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.part(p.hour, '0')
-    + 60000 * trino.part(p.minute, '0') + 1000 * trino.part(p.second, '0')
+    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.bigint_or_default(p.year, '1970'), trino.bigint_or_default(p.month, '1'),
+                         trino.bigint_or_default(p.day, '1')) AS DATE) END;
+CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.bigint_or_default(p.hour, '0')
+    + 60000 * trino.bigint_or_default(p.minute, '0') + 1000 * trino.bigint_or_default(p.second, '0')
     + CASE WHEN p.minute = '' THEN 3600000 WHEN p.second = '' THEN 60000 ELSE 1000 END
       * CAST(rpad(p.fraction, 9, '0') AS BIGINT) // 1000000000;
 CREATE MACRO trino.zone_minutes(zone) AS CASE WHEN zone <> '' THEN
     CAST(zone[1:1] || '1' AS BIGINT) * (60 * CAST(zone[2:3] AS BIGINT)
-        + trino.part(ltrim(zone[4:], ':'), '0')) ELSE 0 END;
-CREATE MACRO trino.iso_moment(p) AS CASE WHEN p.year || p.hour <> '' THEN
+        + trino.bigint_or_default(ltrim(zone[4:], ':'), '0')) ELSE 0 END;
+CREATE MACRO trino.iso_timestamp(p) AS CASE WHEN p.year || p.hour <> '' THEN
     (CAST(trino.iso_day(p) AS TIMESTAMP) + to_milliseconds(trino.iso_milliseconds(p))
      - to_minutes(trino.zone_minutes(p.zone))) AT TIME ZONE 'UTC' END;
-CREATE MACRO trino.known_format(x, value) AS coalesce(value, CASE WHEN x IS NOT NULL
-    THEN trino.failed('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
-CREATE MACRO trino.iso_instant(x) AS trino.known_format(
-    x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_moment(p))[1]);
-CREATE MACRO trino.has_utc(x) AS CASE WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0
-    THEN trino.failed('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
+CREATE MACRO trino.require_parsed(x, value) AS coalesce(value, CASE WHEN x IS NOT NULL
+    THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
+CREATE MACRO trino.iso_instant(x) AS trino.require_parsed(
+    x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_timestamp(p))[1]);
+CREATE MACRO trino.require_utc_text(x) AS CASE WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0
+    THEN trino.fail('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
         || ', is not modelled by the laptop''s Athena: take it AT TIME ZONE ''UTC''', x)
     ELSE true END;
 CREATE MACRO trino.from_iso8601_timestamp(x) AS
-    CASE WHEN trino.has_utc(x) THEN trino.iso_instant(x) END;
-CREATE MACRO trino.from_iso8601_date(x) AS trino.known_format(x, CASE
+    CASE WHEN trino.require_utc_text(x) THEN trino.iso_instant(x) END;
+CREATE MACRO trino.from_iso8601_date(x) AS trino.require_parsed(x, CASE
     WHEN x NOT ILIKE '%T%' AND trino.iso_parts(x).year <> ''
     THEN trino.iso_day(trino.iso_parts(x)) END);
 CREATE MACRO trino.to_iso8601(x) AS CASE
     WHEN typeof(x) = 'DATE' THEN CAST(CAST(x AS DATE) AS VARCHAR)
     ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%g')
          || CASE WHEN typeof(x) = 'TIMESTAMP WITH TIME ZONE' THEN 'Z' ELSE '' END END;
-CREATE MACRO trino.is_utc(zone) AS CASE
+CREATE MACRO trino.require_utc(zone) AS CASE
     WHEN zone IN ('UTC', 'Z', '+00:00', 'Etc/UTC', 'GMT') THEN true
-    ELSE trino.failed(
+    ELSE trino.fail(
         'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop''s Athena', zone)
     END;
 CREATE MACRO trino.at_timezone(x, zone) AS
-    CASE WHEN trino.is_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
-CREATE MACRO trino.fits_moment(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248
-    THEN trino.failed('GENERIC_INTERNAL_ERROR: Millis overflow: '
+    CASE WHEN trino.require_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
+CREATE MACRO trino.require_timestamp_range(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248
+    THEN trino.fail('GENERIC_INTERNAL_ERROR: Millis overflow: '
         || CAST(CAST(x AS DOUBLE) * 1000 AS HUGEINT), x)
     ELSE true END;
-CREATE MACRO trino.from_unixtime(x) AS CASE WHEN trino.fits_moment(x)
-        THEN trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))) END,
-    (x, zone) AS CASE WHEN trino.fits_moment(x)
-        THEN trino.at_timezone(trino.zoned_milliseconds(to_timestamp(CAST(x AS DOUBLE))), zone) END;
-CREATE MACRO trino.whole_day(x) AS CASE
-    WHEN x <> date_trunc('day', x) THEN trino.failed(
+CREATE MACRO trino.from_unixtime(x) AS CASE WHEN trino.require_timestamp_range(x)
+        THEN trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))) END,
+    (x, zone) AS CASE WHEN trino.require_timestamp_range(x)
+        THEN trino.at_timezone(trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))), zone) END;
+CREATE MACRO trino.require_whole_day(x) AS CASE
+    WHEN x <> date_trunc('day', x) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date', x)
     ELSE CAST(x AS DATE) END;
 CREATE MACRO trino.current_timezone() AS 'UTC';
 
 -- JSON. A number of a text keeps its digits: DuckDB would write it anew, so it becomes a text first.
-CREATE MACRO trino.json_bones(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
-CREATE MACRO trino.json_lax(x) AS regexp_matches(x, ',\s*[\]}]|(?i:nan|inf)');
-CREATE MACRO trino.json_strict(x) AS CASE WHEN trino.json_lax(x)
-    THEN json_valid(x) AND NOT trino.json_lax(trino.json_bones(x)) ELSE json_valid(x) END;
-CREATE MACRO trino.json_parse(x) AS CASE WHEN x IS NULL OR trino.json_strict(x)
+CREATE MACRO trino.json_without_strings(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
+CREATE MACRO trino.may_be_lax_json(x) AS regexp_matches(x, ',\s*[\]}]|(?i:nan|inf)');
+CREATE MACRO trino.is_strict_json(x) AS CASE WHEN trino.may_be_lax_json(x)
+    THEN json_valid(x) AND NOT trino.may_be_lax_json(trino.json_without_strings(x)) ELSE json_valid(x) END;
+CREATE MACRO trino.json_parse(x) AS CASE WHEN x IS NULL OR trino.is_strict_json(x)
     THEN CAST(json(x) AS JSON)
-    ELSE trino.failed('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || x || '''', x)
+    ELSE trino.fail('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || x || '''', x)
     END;
-CREATE MACRO trino.json_digits(x) AS CASE WHEN regexp_matches(x, '[0-9][.eE]')
+CREATE MACRO trino.quote_json_numbers(x) AS CASE WHEN regexp_matches(x, '[0-9][.eE]')
     THEN regexp_replace(regexp_replace(x,
         '("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)', '\1"\2"', 'g'),
         '("(?:[^"\\]|\\.)*")(?:"")?', '\1', 'g')
     ELSE x END;
 CREATE MACRO trino.json_text(x) AS CASE WHEN json_type(x) IN ('OBJECT', 'ARRAY')
-    THEN trino.failed('INVALID_CAST_ARGUMENT: Cannot cast to varchar: ' || x, x)
+    THEN trino.fail('INVALID_CAST_ARGUMENT: Cannot cast to varchar: ' || x, x)
     ELSE json_extract_string(x, '$') END;
 CREATE MACRO trino.json_format(x) AS CAST(x AS VARCHAR);
-CREATE MACRO trino.json_readable(x) AS typeof(x) = 'JSON' OR json_valid(x);
+CREATE MACRO trino.is_json(x) AS typeof(x) = 'JSON' OR json_valid(x);
 CREATE MACRO trino.json_extract(x, path) AS CASE
-    WHEN trino.json_readable(x) THEN json_extract(x, path) END;
+    WHEN trino.is_json(x) THEN json_extract(x, path) END;
 CREATE MACRO trino.json_extract_scalar(x, path) AS CASE
-    WHEN trino.json_readable(x) THEN CASE
+    WHEN trino.is_json(x) THEN CASE
         WHEN json_type(x, path) NOT IN ('OBJECT', 'ARRAY') THEN json_extract_string(x, path)
         END END;
 CREATE MACRO trino.json_array_length(x) AS CASE
-    WHEN trino.json_readable(x) THEN CASE
+    WHEN trino.is_json(x) THEN CASE
         WHEN json_type(x) = 'ARRAY' THEN CAST(json_array_length(x) AS BIGINT) END END;
 CREATE MACRO trino.json_size(x, path) AS CASE
-    WHEN trino.json_readable(x) AND json_type(x, path) IS NOT NULL
+    WHEN trino.is_json(x) AND json_type(x, path) IS NOT NULL
     THEN CAST(CASE json_type(x, path)
         WHEN 'ARRAY' THEN json_array_length(x, path)
         WHEN 'OBJECT' THEN len(json_keys(x, path)) ELSE 0 END AS BIGINT) END;
@@ -205,7 +205,7 @@ CREATE MACRO trino.is_json_scalar(x) AS json_type(x) NOT IN ('OBJECT', 'ARRAY');
 
 -- Arrays and maps.
 CREATE MACRO trino.cardinality(x) AS CAST(len(x) AS BIGINT);
-CREATE MACRO trino.has_null(x) AS len(list_filter(x, lambda part: part IS NULL)) > 0;
+CREATE MACRO trino.has_null(x) AS len(list_filter(x, lambda element: element IS NULL)) > 0;
 CREATE MACRO trino.contains(x, y) AS CASE
     WHEN list_contains(x, y) THEN true WHEN y IS NULL OR trino.has_null(x) THEN NULL
     ELSE list_contains(x, y) END;
@@ -214,19 +214,19 @@ CREATE MACRO trino.arrays_overlap(x, y) AS CASE
     ELSE list_has_any(x, y) END;
 CREATE MACRO trino.array_max(x) AS CASE WHEN NOT trino.has_null(x) THEN list_max(x) END;
 CREATE MACRO trino.array_min(x) AS CASE WHEN NOT trino.has_null(x) THEN list_min(x) END;
-CREATE MACRO trino.array_distinct(x) AS list_filter(x, lambda part, place:
-    part IS NOT NULL AND list_position(x, part) = place
-    OR part IS NULL AND NOT trino.has_null(x[1:place - 1]));
-CREATE MACRO trino.element(x, n) AS CASE
-    WHEN n = 0 THEN trino.failed('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
+CREATE MACRO trino.array_distinct(x) AS list_filter(x, lambda element, idx:
+    element IS NOT NULL AND list_position(x, element) = idx
+    OR element IS NULL AND NOT trino.has_null(x[1:idx - 1]));
+CREATE MACRO trino.array_element(x, n) AS CASE
+    WHEN n = 0 THEN trino.fail('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
     ELSE list_extract(x, n) END;
-CREATE MACRO trino.held(x, key) AS CASE
-    WHEN NOT map_contains(x, key) THEN trino.failed(
+CREATE MACRO trino.map_subscript(x, key) AS CASE
+    WHEN NOT map_contains(x, key) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Key not present in map: ' || key, key)
     ELSE map_extract_value(x, key) END;
-CREATE MACRO trino.item(x, n) AS CASE
-    WHEN n < 1 THEN trino.failed('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
-    WHEN n > len(x) THEN trino.failed(
+CREATE MACRO trino.array_subscript(x, n) AS CASE
+    WHEN n < 1 THEN trino.fail('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
+    WHEN n > len(x) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: '
         || n || ' > ' || len(x), n)
     ELSE x[n] END;
@@ -234,35 +234,35 @@ CREATE MACRO trino.array_sort(x) AS list_sort(x, 'ASC', 'NULLS LAST');
 CREATE MACRO trino.array_position(x, y) AS CAST(coalesce(list_position(x, y), 0) AS BIGINT);
 CREATE MACRO trino.array_join(x, separator) AS array_to_string(x, separator),
     (x, separator, blank) AS array_to_string(
-        list_transform(x, lambda part: coalesce(CAST(part AS VARCHAR), blank)), separator);
+        list_transform(x, lambda element: coalesce(CAST(element AS VARCHAR), blank)), separator);
 CREATE MACRO trino.array_remove(x, y) AS
-    list_filter(x, lambda part: part IS NULL OR part <> y);
-CREATE MACRO trino.among(x, part) AS
-    CASE WHEN part IS NULL THEN trino.has_null(x) ELSE list_contains(x, part) END;
+    list_filter(x, lambda element: element IS NULL OR element <> y);
+CREATE MACRO trino.is_member(x, element) AS
+    CASE WHEN element IS NULL THEN trino.has_null(x) ELSE list_contains(x, element) END;
 CREATE MACRO trino.array_except(x, y) AS
-    trino.array_distinct(list_filter(x, lambda part: NOT trino.among(y, part)));
+    trino.array_distinct(list_filter(x, lambda element: NOT trino.is_member(y, element)));
 CREATE MACRO trino.array_intersect(x, y) AS
-    trino.array_distinct(list_filter(x, lambda part: trino.among(y, part)));
+    trino.array_distinct(list_filter(x, lambda element: trino.is_member(y, element)));
 CREATE MACRO trino.array_union(x, y) AS trino.array_distinct(list_concat(x, y));
 CREATE MACRO trino.slice(x, start, n) AS CASE
-    WHEN start = 0 THEN trino.failed(
+    WHEN start = 0 THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', start)
     WHEN start < 0 THEN list_slice(x, len(x) + start + 1, len(x) + start + n)
     ELSE list_slice(x, start, start + n - 1) END;
-CREATE MACRO trino.few(list) AS CASE WHEN len(list) > 10000 THEN trino.failed(
+CREATE MACRO trino.limit_length(list) AS CASE WHEN len(list) > 10000 THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: result of sequence function must not have more than 10000'
         || ' entries', len(list))
     ELSE list END;
 CREATE MACRO trino.sequence(x, y) AS
-        trino.few(generate_series(x, y, CASE WHEN x <= y THEN 1 ELSE -1 END)),
+        trino.limit_length(generate_series(x, y, CASE WHEN x <= y THEN 1 ELSE -1 END)),
     (x, y, step) AS CASE WHEN step = 0 OR step > 0 AND y < x OR step < 0 AND y > x
-        THEN trino.failed('INVALID_FUNCTION_ARGUMENT: sequence stop value should be greater than'
+        THEN trino.fail('INVALID_FUNCTION_ARGUMENT: sequence stop value should be greater than'
             || ' or equal to start value if step is greater than zero otherwise stop should be'
             || ' less than or equal to start', step)
-        ELSE trino.few(generate_series(x, y, step)) END;
-CREATE MACRO trino.days(x, y) AS
-        trino.few(generate_series(x, y, to_days(CASE WHEN x <= y THEN 1 ELSE -1 END))),
-    (x, y, step) AS trino.few(generate_series(x, y, step));
+        ELSE trino.limit_length(generate_series(x, y, step)) END;
+CREATE MACRO trino.datetime_sequence(x, y) AS
+        trino.limit_length(generate_series(x, y, to_days(CASE WHEN x <= y THEN 1 ELSE -1 END))),
+    (x, y, step) AS trino.limit_length(generate_series(x, y, step));
 CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
 
 -- Text as Trino writes it.
@@ -270,9 +270,9 @@ CREATE MACRO trino.timestamp_text(x) AS
     CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || strftime(x, '%Y-%m-%d %H:%M:%S.%g');
 CREATE MACRO trino.timestamptz_text(x) AS trino.timestamp_text(x) || ' UTC';
 CREATE MACRO trino.two_digits(n) AS lpad(CAST(n AS VARCHAR), 2, '0');
-CREATE MACRO trino.sign_of(n) AS CASE WHEN n < 0 THEN '-' ELSE '' END;
-CREATE MACRO trino.months_text(n) AS trino.sign_of(n) || abs(n) // 12 || '-' || abs(n) % 12;
-CREATE MACRO trino.days_text(ms) AS trino.sign_of(ms) || abs(ms) // 86400000
+CREATE MACRO trino.minus_sign(n) AS CASE WHEN n < 0 THEN '-' ELSE '' END;
+CREATE MACRO trino.months_text(n) AS trino.minus_sign(n) || abs(n) // 12 || '-' || abs(n) % 12;
+CREATE MACRO trino.days_text(ms) AS trino.minus_sign(ms) || abs(ms) // 86400000
     || ' ' || trino.two_digits(abs(ms) // 3600000 % 24)
     || ':' || trino.two_digits(abs(ms) // 60000 % 60)
     || ':' || trino.two_digits(abs(ms) // 1000 % 60)
@@ -280,27 +280,27 @@ CREATE MACRO trino.days_text(ms) AS trino.sign_of(ms) || abs(ms) // 86400000
 CREATE MACRO trino.interval_text(x) AS CASE
     WHEN year(x) = 0 AND month(x) = 0 THEN trino.days_text(CAST(round(epoch(x) * 1000) AS BIGINT))
     ELSE trino.months_text(12 * year(x) + month(x)) END;
-CREATE MACRO trino.joined_exponent(sign, digits, exponent) AS
+CREATE MACRO trino.join_scientific(sign, digits, exponent) AS
     sign || left(digits, 1) || '.'
     || CASE WHEN length(digits) = 1 THEN '0' ELSE substr(digits, 2) END || 'E' || exponent;
-CREATE MACRO trino.exponent_of(mantissa, exponent) AS
+CREATE MACRO trino.scientific_exponent(mantissa, exponent) AS
     exponent + length(split_part(mantissa, '.', 1)) - 1
     - (length(replace(mantissa, '.', '')) - length(ltrim(replace(mantissa, '.', ''), '0')));
-CREATE MACRO trino.exponent_text(text) AS trino.joined_exponent(
+CREATE MACRO trino.to_scientific(text) AS trino.join_scientific(
     CASE WHEN text LIKE '-%' THEN '-' ELSE '' END,
     trim(replace(split_part(ltrim(text, '-'), 'e', 1), '.', ''), '0'),
-    trino.exponent_of(split_part(ltrim(text, '-'), 'e', 1),
+    trino.scientific_exponent(split_part(ltrim(text, '-'), 'e', 1),
                       coalesce(TRY_CAST(split_part(text, 'e', 2) AS INTEGER), 0)));
 CREATE MACRO trino.binary_text(x) AS
     rtrim(regexp_replace(lower(hex(x)), '(..)', '\1 ', 'g'));
-CREATE MACRO trino.double_text(x) AS CASE
+CREATE MACRO trino.double_result_text(x) AS CASE
     WHEN x IS NULL OR isnan(x) OR isinf(x) THEN
         CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' WHEN x < 0 THEN '-Infinity' END
     WHEN x = 0 OR (abs(x) >= 0.001 AND abs(x) < 1e7) THEN CAST(x AS VARCHAR)
-    ELSE trino.exponent_text(CAST(x AS VARCHAR)) END;
+    ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
 CREATE MACRO trino.double_varchar(x) AS CASE
-    WHEN isnan(x) OR isinf(x) THEN trino.double_text(x)
+    WHEN isnan(x) OR isinf(x) THEN trino.double_result_text(x)
     WHEN x = 0 THEN CAST(x AS VARCHAR) || 'E0'
-    ELSE trino.exponent_text(CAST(x AS VARCHAR)) END;
-CREATE MACRO trino.double_texts(x) AS list_transform(x, lambda part: trino.double_varchar(part));
-CREATE MACRO trino.timestamp_texts(x) AS list_transform(x, lambda part: trino.timestamp_text(part));
+    ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
+CREATE MACRO trino.doubles_to_varchar(x) AS list_transform(x, lambda element: trino.double_varchar(element));
+CREATE MACRO trino.timestamps_to_varchar(x) AS list_transform(x, lambda element: trino.timestamp_text(element));

@@ -1,4 +1,4 @@
-"""One query's way from Athena's SQL to DuckDB's: its tables and views looked up in the catalog."""
+"""Planner of queries: creates a DuckDB view for each table and view that a query names."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,140 +8,134 @@ import duckdb
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
-from local.services.athena.backend import information_schema as information
+from local.services.athena.backend import information_schema
 from local.services.athena.backend.quoting import qualified_name, quote_identifier, schema_name
 from local.services.athena.backend.scans import Scan
-from local.services.athena.backend.transpiler import tells_now, translated
+from local.services.athena.backend.transpiler import transpile, uses_current_time
 from local.services.athena.errors import QueryFailed, not_modelled
-from local.services.athena.frontend.analyzer import analysed
-from local.services.athena.frontend.parser import parsed
+from local.services.athena.frontend.analyzer import analyze
+from local.services.athena.frontend.parser import parse
 from local.services.athena.frontend.type_checks import position
 from local.services.athena.frontend.types import from_duckdb
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog, Name, Table
-from local.services.athena.storage.object_cache import Objects
-from local.services.athena.storage.partitions import layout
+from local.services.athena.storage.object_cache import ObjectCache
+from local.services.athena.storage.partitions import layout_of
 
 _JSON_SERDES = ("org.apache.hive.hcatalog.data.JsonSerDe", "org.openx.data.jsonserde.JsonSerDe")
 
-
-Described = tuple[tuple[str, str], ...]  # Columns by name, with DuckDB's types.
-Sources = tuple[tuple[Name, Described], ...]
+Columns = tuple[tuple[str, str], ...]
+"""Each column's name and its DuckDB type."""
+Sources = tuple[tuple[Name, Columns], ...]
+"""Each table or view that a query names, with its columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query in DuckDB's SQL, and the names of its columns."""
+    """A query in DuckDB's SQL and the names of its columns."""
 
     sql: str
     names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """A view's statement, parsed, and whether it asks for the present."""
+class ParsedView:
+    """A view's query and whether it reads the clock."""
 
-    tree: exp.Expression
-    tells_now: bool
+    tree: exp.Expr
+    uses_current_time: bool
 
 
 @lru_cache(maxsize=64)
-def _parsed_view(sql: str) -> View:
-    tree = parsed(sql)
-    return View(tree, tells_now(tree))
+def _parsed_view(sql: str) -> ParsedView:
+    tree = parse(sql)
+    return ParsedView(tree, uses_current_time(tree))
 
 
-@lru_cache(maxsize=64)  # Most of what a query takes is the reading of the views that it names.
-def _view_translation(
-    sql: str, database: str, sources: Sources, now: datetime | None
-) -> Translation:
-    return _translation(_parsed_view(sql).tree.copy(), database, sources, now or datetime.min)
+@lru_cache(maxsize=64)  # Translating the views takes most of the time of planning a query.
+def _translate_view(sql: str, database: str, sources: Sources, now: datetime | None) -> Translation:
+    return _translate(_parsed_view(sql).tree.copy(), database, sources, now or datetime.min)
 
 
-def _translation(
-    tree: exp.Expression, database: str, sources: Sources, now: datetime
-) -> Translation:
+def _translate(tree: exp.Expr, database: str, sources: Sources, now: datetime) -> Translation:
     schema = {
         name: {column: from_duckdb(kind) for column, kind in columns} for name, columns in sources
     }
-    bound = analysed(tree, schema, database)
-    names = tuple(column.alias_or_name for column in bound.selects)
-    _move(bound)
-    return Translation(translated(bound, now), names)
+    query = analyze(tree, schema, database)
+    names = tuple(column.alias_or_name for column in query.selects)
+    _use_duckdb_schemas(query)
+    return Translation(transpile(query, now), names)
 
 
 class Planner:
-    """What one query needs: it makes a view in DuckDB for each table and view that is named.
-
-    `making` is the view that the query is to define, and so may not read.
-    """
+    """Planner of one query; `view_name` is a view that it defines and so must not read."""
 
     def __init__(
         self,
         catalog: Catalog,
-        objects: Objects,
+        objects: ObjectCache,
         connection: duckdb.DuckDBPyConnection,
         now: datetime,
-        making: Name | None = None,
+        view_name: Name | None = None,
     ) -> None:
         self._catalog = catalog
         self._objects = objects
         self._duckdb = connection
         self._now = now
-        self._made: dict[Name, Described] = {}
-        self._open = [making] if making else []
+        self._columns: dict[Name, Columns] = {}
+        self._open_views = [view_name] if view_name else []
         self.scans: list[Scan] = []
 
-    def translation(self, tree: exp.Expression, database: str) -> Translation:
-        """Return a query in DuckDB's SQL; `database` is where its bare table names are."""
-        return _translation(tree, database, self._sources(tree, database), self._now)
+    def translate(self, tree: exp.Expr, database: str) -> Translation:
+        """Translate a query; unqualified table names belong to `database`."""
+        return _translate(tree, database, self._sources(tree, database), self._now)
 
-    def _sources(self, tree: exp.Expression, database: str) -> Sources:
+    def _sources(self, tree: exp.Expr, database: str) -> Sources:
         if not isinstance(tree, exp.Query):
             raise not_modelled(f"{type(tree).__name__.upper()}")
-        named = [(_name(table, database), table) for table in _tables(tree)]
-        return tuple((name, self._columns(name, table)) for name, table in named)
+        tables = [(_name(table, database), table) for table in _base_tables(tree)]
+        return tuple((name, self._columns_of(name, table)) for name, table in tables)
 
-    def _columns(self, name: Name, node: exp.Table) -> Described:
-        if name not in self._made:
-            if name in self._open:
+    def _columns_of(self, name: Name, node: exp.Table) -> Columns:
+        if name not in self._columns:
+            if name in self._open_views:
                 raise QueryFailed("VIEW_IS_RECURSIVE", f"{position(node)}: View is recursive")
-            self._open.append(name)
-            self._made[name] = self._relation(name, node)
-            self._open.pop()
-        return self._made[name]
+            self._open_views.append(name)
+            self._columns[name] = self._create_view(name, node)
+            self._open_views.pop()
+        return self._columns[name]
 
-    def _relation(self, name: Name, node: exp.Table) -> Described:
-        sql, schema = self._definition(name, node), schema_name(name[0])
+    def _create_view(self, name: Name, node: exp.Table) -> Columns:
+        sql, schema = self._relation_sql(name, node), schema_name(name[0])
         self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
         self._duckdb.execute(f"CREATE VIEW {qualified_name(*name)} AS {sql}")
-        # DESCRIBE would plan the view once more.
+        # DESCRIBE would plan the view a second time.
         columns = (
             "SELECT column_name, data_type FROM duckdb_columns() "
             "WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
         )
         return tuple(self._duckdb.execute(columns, [schema, name[1]]).fetchall())
 
-    def _definition(self, name: Name, node: exp.Table) -> str:
+    def _relation_sql(self, name: Name, node: exp.Table) -> str:
         if name[0] == "information_schema":
-            return information.relation(self._catalog, name[1])
+            return information_schema.relation_sql(self._catalog, name[1])
         table = self._catalog.table(*name)
         if table is None:
-            raise self._missing(name, node)
-        return self._view(table) if table.is_view else self._base(table)
+            raise self._not_found(name, node)
+        return self._view_sql(table) if table.is_view else self._scan_sql(table)
 
-    def _missing(self, name: Name, node: exp.Table) -> QueryFailed:
-        where = position(node)
+    def _not_found(self, name: Name, node: exp.Table) -> QueryFailed:
+        line = position(node)
         if not self._catalog.has_database(name[0]):
-            return QueryFailed("SCHEMA_NOT_FOUND", f"{where}: Schema '{name[0]}' does not exist")
-        shown = f"{CATALOG.lower()}.{name[0]}.{name[1]}"
-        return QueryFailed("TABLE_NOT_FOUND", f"{where}: Table '{shown}' does not exist")
+            return QueryFailed("SCHEMA_NOT_FOUND", f"{line}: Schema '{name[0]}' does not exist")
+        full_name = f"{CATALOG.lower()}.{name[0]}.{name[1]}"
+        return QueryFailed("TABLE_NOT_FOUND", f"{line}: Table '{full_name}' does not exist")
 
-    def _view(self, table: Table) -> str:
+    def _view_sql(self, table: Table) -> str:
         view = table.definition
-        known = _parsed_view(view.sql)
-        sources = self._sources(known.tree, view.database)
-        now = self._now if known.tells_now else None
-        translation = _view_translation(view.sql, view.database, sources, now)
+        parsed = _parsed_view(view.sql)
+        sources = self._sources(parsed.tree, view.database)
+        now = self._now if parsed.uses_current_time else None
+        translation = _translate_view(view.sql, view.database, sources, now)
         declared = tuple(column.name for column in table.columns)
         if declared and declared != translation.names:
             raise QueryFailed(
@@ -151,21 +145,21 @@ class Planner:
             )
         return translation.sql
 
-    def _base(self, table: Table) -> str:
+    def _scan_sql(self, table: Table) -> str:
         if table.serde not in _JSON_SERDES:
-            raise not_modelled(f"the SerDe {table.serde or 'of a table without one'}")
-        where = layout(table, self._catalog, self._now)
-        found = self._objects.listed(where)
-        names = [key.name for key in table.keys]
-        files = self._objects.fetched(names, found)
-        scan = Scan(table, tuple(found), tuple(files))
+            raise not_modelled(
+                f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
+            )
+        objects = self._objects.list_objects(layout_of(table, self._catalog, self._now))
+        files = self._objects.fetch([key.name for key in table.keys], objects)
+        scan = Scan(table, tuple(objects), tuple(files))
         self.scans.append(scan)
-        return scan.relation()
+        return scan.relation_sql()
 
 
-def _tables(tree: exp.Expression) -> list[exp.Table]:
-    """Return the tables of a query that are not its own WITH queries."""
-    found = [
+def _base_tables(tree: exp.Expr) -> list[exp.Table]:
+    """Return the tables of a query that are not names of its WITH queries."""
+    tables = [
         source
         for scope in traverse_scope(tree)
         for source in scope.sources.values()
@@ -176,7 +170,7 @@ def _tables(tree: exp.Expression) -> list[exp.Table]:
             raise QueryFailed(
                 "FUNCTION_NOT_FOUND", f"{position(table)}: Table function not registered"
             )
-    return found
+    return tables
 
 
 def _name(table: exp.Table, database: str) -> Name:
@@ -187,8 +181,8 @@ def _name(table: exp.Table, database: str) -> Name:
     return (table.db or database).lower(), table.name.lower()
 
 
-def _move(tree: exp.Expression) -> None:
-    """Point the tables of a bound query at the views that were made for them."""
+def _use_duckdb_schemas(tree: exp.Expr) -> None:
+    """Point the tables of an analyzed query at the DuckDB views that stand for them."""
     for table in tree.find_all(exp.Table):
         if table.db:
             table.set("db", exp.to_identifier(schema_name(table.db), quoted=True))

@@ -1,4 +1,4 @@
-"""A table as DuckDB reads it from the cache, and how much of it a plan reads."""
+"""Scans of base tables: the SELECT that reads a table's cached objects, and the bytes it reads."""
 
 import json
 from collections.abc import Iterator
@@ -14,16 +14,19 @@ from local.services.athena.frontend.types import DType, Type, from_hive
 from local.services.athena.storage.glue_catalog import Column, Table
 from local.services.athena.storage.object_cache import LakeObject
 
-COUNTED, UNCOUNTED = "read_json", "read_ndjson"  # Two names of DuckDB for one function.
-LARGEST_ROW = 64 << 20  # Bytes; DuckDB's reader wants a limit.
-_FITS = {
-    **dict.fromkeys(types.INTEGERS, "is_whole"),
-    **dict.fromkeys(types.FLOATS, "is_float"),
-    DType.DECIMAL: "is_number",
-    DType.BOOLEAN: "is_boolean",
-    DType.DATE: "is_date",
-    DType.TIMESTAMP: "is_timestamp",
+# Two names of one DuckDB function: a plan shows which of them a table is read by.
+MEASURED_READER = "read_json"
+UNMEASURED_READER = "read_ndjson"
+MAX_ROW_BYTES = 64 << 20
+_STRING_CHECKS = {
+    **dict.fromkeys(types.INTEGER_TYPES, "trino.is_whole"),
+    **dict.fromkeys(types.FLOAT_TYPES, "trino.is_float"),
+    DType.DECIMAL: "trino.is_number",
+    DType.BOOLEAN: "trino.is_boolean",
+    DType.DATE: "trino.is_date",
+    DType.TIMESTAMP: "trino.is_timestamp",
 }
+"""A column's type → the macro that checks whether Hive's reader accepts a string for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,95 +37,99 @@ class Scan:
     objects: tuple[LakeObject, ...]
     files: tuple[Path, ...]
 
-    def relation(self, reader: str = COUNTED) -> str:
-        """Return the SELECT of all rows: the declared columns, then the partition's.
+    def relation_sql(self, reader: str = MEASURED_READER) -> str:
+        """Return the SELECT of all rows: the declared columns, then the partition keys.
 
-        A plan names its readers only, so `reader` tells one table's scans from another's.
+        DuckDB's plan names only the reader functions, so `reader` tells the scans of one table
+        from those of another.
         """
-        items = [_item(column) for column in self.table.columns]
+        columns = [_column_sql(column) for column in self.table.columns]
         keys = [quote_identifier(key.name) for key in self.table.keys]
-        return f"SELECT {', '.join(items + keys)} FROM {self._source(reader)}"
+        return f"SELECT {', '.join(columns + keys)} FROM {self._source_sql(reader)}"
 
-    def _source(self, reader: str) -> str:
+    def _source_sql(self, reader: str) -> str:
         columns = {column.name: "VARCHAR" for column in self.table.columns}
         keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
         if not self.files:
-            empty = [
-                f"NULL::{kind} AS {quote_identifier(name)}"
-                for name, kind in {**columns, **keys}.items()
-            ]
-            return f"(SELECT {', '.join(empty)} WHERE false)"
+            return _empty_source_sql({**columns, **keys})
         files = ", ".join(quote_literal(str(file)) for file in self.files)
+        partitioning = f", hive_partitioning = true, hive_types = {_struct(keys)}" if keys else ""
         return (
             f"{reader}([{files}], columns = {_struct(columns)}, format = 'newline_delimited', "
-            f"records = true, compression = 'uncompressed', maximum_object_size = {LARGEST_ROW}"
-            + (f", hive_partitioning = true, hive_types = {_struct(keys)})" if keys else ")")
+            f"records = true, compression = 'uncompressed', maximum_object_size = {MAX_ROW_BYTES}"
+            f"{partitioning})"
         )
 
     def scanned_bytes(self, plan: Any) -> int:
-        """Return the bytes in S3 that a plan of DuckDB reads of this table."""
-        return sum(self._bytes(node.get("extra_info", {})) for node in _readers(plan))
+        """Return the size in S3 of the objects that a DuckDB plan reads of this table."""
+        return sum(self._bytes_read(node.get("extra_info", {})) for node in _measured_readers(plan))
 
-    def _bytes(self, reader: dict[str, Any]) -> int:
+    def _bytes_read(self, reader: dict[str, Any]) -> int:
         filters = reader.get("File Filters")
         if not filters:
-            return sum(item.size for item in self.objects)
+            return sum(lake_object.size for lake_object in self.objects)
         rows = ", ".join(
-            f"({', '.join([*map(quote_literal, item.values), str(item.size)])})"
-            for item in self.objects
+            f"({', '.join([*map(quote_literal, lake_object.values), str(lake_object.size)])})"
+            for lake_object in self.objects
         )
-        keys = [quote_identifier(key.name) for key in self.table.keys]
-        typed = [
+        names = [quote_identifier(key.name) for key in self.table.keys]
+        casts = [
             f"CAST({name} AS {duckdb_type(from_hive(key.type))}) AS {name}"
-            for name, key in zip(keys, self.table.keys, strict=True)
+            for name, key in zip(names, self.table.keys, strict=True)
         ]
-        found = duckdb.execute(
-            f"SELECT coalesce(sum(size), 0) FROM (SELECT {', '.join(typed)}, size FROM "
-            f"(VALUES {rows}) AS t({', '.join(keys)}, size)) WHERE {filters}"
+        sums = duckdb.execute(
+            f"SELECT coalesce(sum(size), 0) FROM (SELECT {', '.join(casts)}, size FROM "
+            f"(VALUES {rows}) AS t({', '.join(names)}, size)) WHERE {filters}"
         ).fetchall()
-        return int(found[0][0])
+        return int(sums[0][0])
 
     def origins(self) -> dict[str, str]:
-        """Return the object in S3 of each file."""
+        """Return the S3 object that each file was fetched from."""
         return {
-            str(file): f"s3://{item.bucket}/{item.key}"
-            for file, item in zip(self.files, self.objects, strict=True)
+            str(file): f"s3://{lake_object.bucket}/{lake_object.key}"
+            for file, lake_object in zip(self.files, self.objects, strict=True)
         }
 
 
-def _readers(plan: Any) -> Iterator[dict[str, Any]]:
+def _measured_readers(plan: Any) -> Iterator[dict[str, Any]]:
     for node in plan:
-        if node["name"].strip().lower() == COUNTED:
+        if node["name"].strip().lower() == MEASURED_READER:
             yield node
-        yield from _readers(node.get("children", []))
+        yield from _measured_readers(node.get("children", []))
 
 
-def _item(column: Column) -> str:
-    name, kind = quote_identifier(column.name), from_hive(column.type)
-    if kind.this in types.TEXTS:
+def _column_sql(column: Column) -> str:
+    """Return the SQL that reads one column, which fails where Hive's reader would."""
+    name, data_type = quote_identifier(column.name), from_hive(column.type)
+    if data_type.this in types.STRING_TYPES:
         return name
-    if kind.this not in _FITS:
-        return f"CAST(CAST({name} AS JSON) AS {duckdb_type(kind)}) AS {name}"
-    failed = (
-        f"trino.failed('HIVE_BAD_DATA: Error parsing field value ''' || {name} || ''' for field "
-        f"{column.name.replace(chr(39), '')}: not a {types.display(kind)}', {name})"
+    if data_type.this not in _STRING_CHECKS:
+        return f"CAST(CAST({name} AS JSON) AS {duckdb_type(data_type)}) AS {name}"
+    failure = (
+        f"trino.fail('HIVE_BAD_DATA: Error parsing field value ''' || {name} || ''' for field "
+        f"{column.name.replace(chr(39), '')}: not a {types.display_name(data_type)}', {name})"
     )
     return (
-        f"CAST(CASE WHEN {name} IS NULL OR trino.{_FITS[kind.this]}({name}) THEN {name} "
-        f"ELSE {failed} END AS {duckdb_type(kind)}) AS {name}"
+        f"CAST(CASE WHEN {name} IS NULL OR {_STRING_CHECKS[data_type.this]}({name}) THEN {name} "
+        f"ELSE {failure} END AS {duckdb_type(data_type)}) AS {name}"
     )
 
 
-def duckdb_type(kind: Type) -> str:
-    """Return a type as DuckDB spells it."""
-    return kind.sql("duckdb")
+def _empty_source_sql(columns: dict[str, str]) -> str:
+    items = [f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns.items()]
+    return f"(SELECT {', '.join(items)} WHERE false)"
+
+
+def duckdb_type(data_type: Type) -> str:
+    """Return a type in DuckDB's spelling."""
+    return data_type.sql("duckdb")
 
 
 def _struct(columns: dict[str, str]) -> str:
-    members = [f"{quote_literal(name)}: {quote_literal(kind)}" for name, kind in columns.items()]
-    return f"{{{', '.join(members)}}}"
+    fields = [f"{quote_literal(name)}: {quote_literal(kind)}" for name, kind in columns.items()]
+    return f"{{{', '.join(fields)}}}"
 
 
-def plan_of(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    """Return DuckDB's plan of a query."""
+def explain(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
+    """Return DuckDB's plan of a query, as JSON."""
     return json.loads(connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1])

@@ -1,43 +1,48 @@
-"""UNNEST as a lateral SELECT: DuckDB's own takes one array, and no maps or rows."""
+"""Trino's UNNEST in DuckDB: a lateral SELECT, since DuckDB's own takes only one array."""
 
 from sqlglot import exp
 
-from local.services.athena.backend.ast_builders import call, kind_of, literal
-from local.services.athena.frontend.types import DType
+from local.services.athena.backend.ast_builders import call, literal
+from local.services.athena.frontend.types import DType, dtype_of, type_of
 
 
-def unnested(node: exp.Unnest) -> exp.Expression:
-    """Return Trino's UNNEST of arrays and maps: shorter ones are filled up with NULL."""
+def translate_unnest(node: exp.Unnest) -> exp.Expr:
+    """Translate an UNNEST of arrays and maps; shorter ones are filled up with NULL."""
     alias, offset = node.args.get("alias"), node.args.get("offset")
     names = [column.copy() for column in alias.columns] if alias else []
-    items = [column for array in node.expressions for column in _columns(array)]
+    columns = [column for collection in node.expressions for column in _columns(collection)]
     if offset:
-        items.append(_ordinality(node.expressions))
-        names += [offset.copy()] if isinstance(offset, exp.Identifier) else []
-    name = alias.this.copy() if alias and alias.this else None
+        columns.append(_ordinality(node.expressions))
+    if isinstance(offset, exp.Identifier):
+        names.append(offset.copy())
+    table_name = alias.this.copy() if alias and alias.this else None
     return exp.Lateral(
-        this=exp.Subquery(this=exp.select(*items)),
-        alias=exp.TableAlias(this=name, columns=names),
+        this=exp.Subquery(this=exp.select(*columns)),
+        alias=exp.TableAlias(this=table_name, columns=names),
     )
 
 
-def _columns(array: exp.Expression) -> list[exp.Expression]:
-    if kind_of(array) == DType.MAP:
-        return [call("unnest", call(f"map_{part}", array.copy())) for part in ("keys", "values")]
-    inner = array.type.expressions[0] if array.type is not None and array.type.expressions else None
-    if inner is not None and inner.this == DType.STRUCT:
-        return [_field(array, column.name) for column in inner.expressions]
-    return [call("unnest", array.copy())]
+def _columns(collection: exp.Expr) -> list[exp.Expr]:
+    """Return the columns of one array or map: an array of rows has one for each field."""
+    if dtype_of(collection) == DType.MAP:
+        keys = call("map_keys", collection.copy())
+        values = call("map_values", collection.copy())
+        return [call("unnest", keys), call("unnest", values)]
+    inner = type_of(collection).expressions
+    if inner and inner[0].this == DType.STRUCT:
+        return [_field(collection, column.name) for column in inner[0].expressions]
+    return [call("unnest", collection.copy())]
 
 
-def _field(array: exp.Expression, name: str) -> exp.Expression:
+def _field(array: exp.Expr, name: str) -> exp.Expr:
     return call("struct_extract", call("unnest", array.copy()), literal(name))
 
 
-def _ordinality(arrays: list[exp.Expression]) -> exp.Expression:
-    lengths = [call("len", _list_of(array)) for array in arrays]
+def _ordinality(collections: list[exp.Expr]) -> exp.Expr:
+    lengths = [call("len", _as_array(collection)) for collection in collections]
     return call("unnest", call("generate_series", literal(1), call("greatest", *lengths)))
 
 
-def _list_of(array: exp.Expression) -> exp.Expression:
-    return call("map_keys", array.copy()) if kind_of(array) == DType.MAP else array.copy()
+def _as_array(collection: exp.Expr) -> exp.Expr:
+    is_map = dtype_of(collection) == DType.MAP
+    return call("map_keys", collection.copy()) if is_map else collection.copy()

@@ -1,65 +1,76 @@
-"""Values as Athena writes them into a result, by DuckDB's type of them."""
+"""Value formatting: SQL that turns a value into the text that Athena writes into a result."""
 
 from sqlglot import exp
 
 from local.services.athena.frontend.types import DType, Type, from_duckdb
 
-_WRITTEN = {
+_TEMPLATES = {
     DType.TIMESTAMP: "trino.timestamp_text({})",
     DType.TIMESTAMPTZ: "trino.timestamptz_text({})",
     DType.INTERVAL: "trino.interval_text({})",
-    DType.DOUBLE: "trino.double_text({})",
-    DType.FLOAT: "trino.double_text({})",
+    DType.DOUBLE: "trino.double_result_text({})",
+    DType.FLOAT: "trino.double_result_text({})",
     DType.VARBINARY: "trino.binary_text({})",
 }
-"""A type → its value as text; all others are cast."""
+"""A scalar type → the SQL of its text; other types are cast."""
 
 
-def written(duckdb_type: str, value: str) -> str:
-    """Return the SQL of the text of a value, which is an expression of a type of DuckDB."""
-    return _written(from_duckdb(duckdb_type), value, 0)
+def format_value_sql(duckdb_type: str, value: str) -> str:
+    """Return the SQL of a value's text; `value` is an SQL expression of that DuckDB type."""
+    return _format(from_duckdb(duckdb_type), value, depth=0)
 
 
-def _written(kind: Type, value: str, depth: int) -> str:
-    if kind.this in (DType.ARRAY, DType.LIST):
-        return f"'[' || {_listed(kind.expressions[0], value, depth)} || ']'"
-    if kind.this == DType.MAP:
-        return f"'{{' || {_mapped(kind, value, depth)} || '}}'"
-    if kind.this == DType.STRUCT:
-        return _members(kind, value, depth)
-    return _WRITTEN.get(kind.this, "CAST({} AS VARCHAR)").format(value)
+def _format(data_type: Type, value: str, depth: int) -> str:
+    if data_type.this in (DType.ARRAY, DType.LIST):
+        return _format_array(data_type, value, depth)
+    if data_type.this == DType.MAP:
+        return _format_map(data_type, value, depth)
+    if data_type.this == DType.STRUCT:
+        return _format_row(data_type, value, depth)
+    return _TEMPLATES.get(data_type.this, "CAST({} AS VARCHAR)").format(value)
 
 
-def _or_null(kind: Type, value: str, depth: int) -> str:
-    return f"coalesce({_written(kind, value, depth)}, 'null')"
+def _format_or_null(data_type: Type, value: str, depth: int) -> str:
+    return f"coalesce({_format(data_type, value, depth)}, 'null')"
 
 
-def _joined(values: str, part: str, text: str) -> str:
-    return f"array_to_string(list_transform({values}, lambda {part}: {text}), ', ')"
+def _format_array(data_type: Type, value: str, depth: int) -> str:
+    element = f"part{depth}"
+    text = _format_or_null(data_type.expressions[0], element, depth + 1)
+    return f"'[' || {_join(value, element, text)} || ']'"
 
 
-def _listed(kind: Type, value: str, depth: int) -> str:
-    part = f"part{depth}"
-    return _joined(value, part, _or_null(kind, part, depth + 1))
+def _format_map(data_type: Type, value: str, depth: int) -> str:
+    entry = f"part{depth}"
+    key_type, value_type = data_type.expressions
+    key_text = _format(key_type, f"{entry}.key", depth + 1)
+    value_text = _format_or_null(value_type, f"{entry}.value", depth + 1)
+    text = f"{key_text} || '=' || {value_text}"
+    entries = f"map_entries({value})"
+    return f"'{{' || {_join(entries, entry, text)} || '}}'"
 
 
-def _mapped(kind: Type, value: str, depth: int) -> str:
-    part, (key, held) = f"part{depth}", kind.expressions
-    pair = (
-        f"{_written(key, f'{part}.key', depth + 1)} || '=' || "
-        f"{_or_null(held, f'{part}.value', depth + 1)}"
-    )
-    return _joined(f"map_entries({value})", part, pair)
+def _join(array: str, element: str, text: str) -> str:
+    return f"array_to_string(list_transform({array}, lambda {element}: {text}), ', ')"
 
 
-def _members(kind: Type, value: str, depth: int) -> str:
-    """Return the text of a row, whose members may have no names."""
-    texts = []
-    for place, member in enumerate(kind.expressions):
-        named = isinstance(member, exp.ColumnDef)
-        name = member.name if named else f"field{place}"
-        held = member.kind if named else from_duckdb(member.name)
-        inner = f"struct_extract({value}, {exp.Literal.string(name) if named else place + 1})"
-        shown = exp.Literal.string(f"{', ' if place else ''}{name}=").sql()
-        texts.append(f"{shown} || {_or_null(held, inner, depth)}")
-    return f"CASE WHEN {value} IS NOT NULL THEN '{{' || {' || '.join(texts)} || '}}' END"
+def _format_row(data_type: Type, value: str, depth: int) -> str:
+    fields = [
+        _format_field(field, index, value, depth)
+        for index, field in enumerate(data_type.expressions)
+    ]
+    return f"CASE WHEN {value} IS NOT NULL THEN '{{' || {' || '.join(fields)} || '}}' END"
+
+
+def _format_field(field: exp.Expr, index: int, row: str, depth: int) -> str:
+    """Return the SQL of `name=value`; Trino calls a field without a name by its index."""
+    if isinstance(field, exp.ColumnDef):
+        name, field_type = field.name, field.kind
+        selector = exp.Literal.string(name).sql()
+    else:
+        name, field_type = f"field{index}", from_duckdb(field.name)
+        selector = str(index + 1)
+    separator = ", " if index else ""
+    label = exp.Literal.string(f"{separator}{name}=").sql()
+    text = _format_or_null(field_type, f"struct_extract({row}, {selector})", depth)
+    return f"{label} || {text}"

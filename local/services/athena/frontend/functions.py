@@ -1,4 +1,4 @@
-"""The functions of Trino that the laptop knows: what they take and return, and who computes."""
+"""The table of Trino's functions: their arguments, results and names in DuckDB."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,177 +14,195 @@ _TABLE = Path(__file__).with_name("functions.txt")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: `target` names DuckDB's own or a macro of macros.sql."""
+    """One row of functions.txt; `target` is a function of DuckDB or a macro of macros.sql."""
 
     name: str
+    kind: str
     parameters: tuple[str, ...]
     result: str
-    cast: bool
+    casts_result: bool
     target: str
 
-    @property
-    def fewest(self) -> int:
-        """The number of arguments that must be given."""
+    def accepts(self, arguments: list[Type]) -> bool:
+        """Return whether Trino accepts arguments of these types."""
+        if len(arguments) < self._min_arguments():
+            return False
+        return all(self._accepts_at(index, argument) for index, argument in enumerate(arguments))
+
+    def result_type(self, arguments: list[Type]) -> Type:
+        """Return the type of the result for arguments of these types."""
+        if self.result in _RESULT_RULES:
+            return _RESULT_RULES[self.result](arguments)
+        return types.from_trino(self.result)
+
+    def _min_arguments(self) -> int:
         return sum(not parameter.endswith(("?", "*")) for parameter in self.parameters)
 
-    def parameter(self, place: int) -> str | None:
-        """Return what the argument in that place must be, or None past the last."""
-        if place < len(self.parameters):
-            return self.parameters[place].rstrip("?*")
-        repeated = self.parameters and self.parameters[-1].endswith("*")
-        return self.parameters[-1].rstrip("*") if repeated else None
+    def _accepts_at(self, index: int, argument: Type) -> bool:
+        word = self._parameter(index)
+        if word is None:
+            return False
+        accepted = _ACCEPTED_TYPES.get(word)
+        return accepted is None or types.is_unknown(argument) or argument.this in accepted
 
-    def takes(self, arguments: list[Type]) -> bool:
-        """Tell whether Trino would take arguments of these types."""
-        wanted = [self.parameter(place) for place in range(len(arguments))]
-        return len(arguments) >= self.fewest and all(
-            kind is not None and _fits(kind, argument)
-            for kind, argument in zip(wanted, arguments, strict=True)
-        )
-
-    def returns(self, arguments: list[Type]) -> Type:
-        """Return the type of the result for arguments of these types."""
-        if self.result in _RESULTS:
-            return _RESULTS[self.result](arguments)
-        return types.trino(_SPELLED.get(self.result, self.result))
+    def _parameter(self, index: int) -> str | None:
+        """Return the word for the parameter at an index, or None past the last one."""
+        if index < len(self.parameters):
+            return self.parameters[index].rstrip("?*")
+        if self.parameters and self.parameters[-1].endswith("*"):
+            return self.parameters[-1].rstrip("*")
+        return None
 
 
-_NUMBERS = (*types.INTEGERS, *types.FLOATS, DType.DECIMAL)
-_KINDS = {
-    "number": _NUMBERS,
-    "integer": types.INTEGERS,
-    "varchar": types.TEXTS,
+_ACCEPTED_TYPES = {
+    "number": types.NUMERIC_TYPES,
+    "integer": types.INTEGER_TYPES,
+    "varchar": types.STRING_TYPES,
     "boolean": (DType.BOOLEAN,),
-    "moment": types.MOMENTS,
-    "time": (DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.INTERVAL),
+    "datetime": types.DATETIME_TYPES,
+    "timestamp_or_interval": (DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.INTERVAL),
     "json": (DType.JSON,),
-    "text_or_json": (*types.TEXTS, DType.JSON),
+    "varchar_or_json": (*types.STRING_TYPES, DType.JSON),
     "array": (DType.ARRAY,),
     "map": (DType.MAP,),
-    "list_or_map": (DType.ARRAY, DType.MAP),
-    "list_or_varchar": (DType.ARRAY, *types.TEXTS, DType.VARBINARY),
+    "array_or_map": (DType.ARRAY, DType.MAP),
+    "array_or_string": (DType.ARRAY, *types.STRING_TYPES, DType.VARBINARY),
     "varbinary": (DType.VARBINARY,),
 }
-_SPELLED = {"timestamptz": "timestamp with time zone", "varchars": "array(varchar)"}
+"""A parameter's word in functions.txt → the types it accepts; other words accept every type."""
 
 
-def _fits(kind: str, argument: Type) -> bool:
-    return kind not in _KINDS or types.is_unknown(argument) or argument.this in _KINDS[kind]
-
-
-def _first(arguments: list[Type], place: int = 0) -> Type:
-    return arguments[place] if place < len(arguments) else types.UNKNOWN
+def _argument(arguments: list[Type], index: int = 0) -> Type:
+    return arguments[index] if index < len(arguments) else types.UNKNOWN
 
 
 def _common(arguments: list[Type]) -> Type:
     result = types.NULL
     for argument in arguments:
-        result = types.wider(result, argument)
+        result = types.common_type(result, argument)
     return result
 
 
 def _sum(arguments: list[Type]) -> Type:
-    kind = _first(arguments)
-    if kind.this in types.INTEGERS:
+    summed = _argument(arguments)
+    if summed.this in types.INTEGER_TYPES:
         return types.BIGINT
-    size = types.decimal_of(kind)
-    return types.Decimal(38, size.scale).type if size else kind
+    decimal = types.as_decimal(summed)
+    return types.DecimalType(38, decimal.scale).data_type if decimal else summed
 
 
-def _average(arguments: list[Type]) -> Type:
-    kind = _first(arguments)
-    return kind if kind.this in (DType.DECIMAL, DType.FLOAT) else types.DOUBLE
+def _avg(arguments: list[Type]) -> Type:
+    averaged = _argument(arguments)
+    return averaged if averaged.this in (DType.DECIMAL, DType.FLOAT) else types.DOUBLE
 
 
-def _whole(arguments: list[Type]) -> Type:
-    kind = _first(arguments)
-    if kind.this != DType.DECIMAL:
-        return kind
-    size = types.decimal_of(kind)
-    return types.Decimal(size.precision - size.scale + min(size.scale, 1), 0).type
+def _integral(arguments: list[Type]) -> Type:
+    rounded = _argument(arguments)
+    if rounded.this != DType.DECIMAL:
+        return rounded
+    decimal = types.require_decimal(rounded)
+    carry = min(decimal.scale, 1)
+    return types.DecimalType(decimal.precision - decimal.scale + carry, 0).data_type
 
 
 def _rounded(arguments: list[Type]) -> Type:
-    kind = _first(arguments)
-    if kind.this != DType.DECIMAL or len(arguments) == 1:
-        return _whole(arguments)
-    size = types.decimal_of(kind)
-    return types.Decimal(size.precision + 1, size.scale).type
+    rounded = _argument(arguments)
+    if rounded.this != DType.DECIMAL or len(arguments) == 1:
+        return _integral(arguments)
+    decimal = types.require_decimal(rounded)
+    return types.DecimalType(decimal.precision + 1, decimal.scale).data_type
 
 
 def _element(arguments: list[Type]) -> Type:
-    inner = _first(arguments).expressions
-    return inner[-1] if inner and isinstance(inner[-1], Type) else types.UNKNOWN
+    return types.element_type(_argument(arguments))
 
 
-def _nested(kind: DType, *inner: Type) -> Type:
-    return Type(this=kind, expressions=[part.copy() for part in inner], nested=True)
+def _nested(dtype: DType, *inner: Type) -> Type:
+    return Type(this=dtype, expressions=[part.copy() for part in inner], nested=True)
 
 
-def _list_of(place: int) -> Callable[[list[Type]], Type]:
-    return lambda arguments: _nested(DType.ARRAY, _first(arguments, place))
+def _array_of(index: int) -> Callable[[list[Type]], Type]:
+    return lambda arguments: _nested(DType.ARRAY, _argument(arguments, index))
 
 
 def _sequence(arguments: list[Type]) -> Type:
-    kind = _first(arguments)
-    return _nested(DType.ARRAY, types.BIGINT if kind.this in types.INTEGERS else kind)
+    start = _argument(arguments)
+    return _nested(DType.ARRAY, types.BIGINT if start.this in types.INTEGER_TYPES else start)
 
 
 def _map(arguments: list[Type]) -> Type:
-    return _nested(DType.MAP, *(_element([argument]) for argument in arguments))
+    return _nested(DType.MAP, *(types.element_type(argument) for argument in arguments))
 
 
-def _part(place: int) -> Callable[[list[Type]], Type]:
-    """Return the list of a map's keys or of its values."""
-    return lambda arguments: _nested(DType.ARRAY, _first(_first(arguments).expressions, place))
-
-
-def _percentile(arguments: list[Type]) -> Type:
-    several = _first(arguments, 1).this == DType.ARRAY
-    return _nested(DType.ARRAY, _first(arguments)) if several else _first(arguments)
-
-
-_RESULTS: dict[str, Callable[[list[Type]], Type]] = {
-    "same": _first,
-    "arg2": lambda arguments: _first(arguments, 1),
-    "arg3": lambda arguments: _first(arguments, 2),
-    "branch": lambda arguments: _common(arguments[1:]),
-    "common": _common,
-    "sum": _sum,
-    "average": _average,
-    "whole": _whole,
-    "rounded": _rounded,
-    "element": _element,
-    "list": _list_of(0),
-    "sequence": _sequence,
-    "repeated": _list_of(0),
-    "transformed": _list_of(1),
-    "keys": _part(0),
-    "values": _part(1),
-    "map": _map,
-    "histogram": lambda arguments: _nested(DType.MAP, _first(arguments), types.BIGINT),
-    "percentile": _percentile,
-    "random": lambda arguments: _first(arguments) if arguments else types.DOUBLE,
-    "unknown": lambda _: types.UNKNOWN,
-}
-"""What the table says of a result → the type, by the types of the arguments."""
-
-
-def _row(line: str) -> Function:
-    name, parameters, result, target = (cell.strip() for cell in line.split("|", 3))
-    return Function(
-        name, tuple(parameters.split()), result.rstrip("!"), result.endswith("!"), target
+def _array_of_map_part(index: int) -> Callable[[list[Type]], Type]:
+    """Return the rule for an array of a map's keys (0) or of its values (1)."""
+    return lambda arguments: _nested(
+        DType.ARRAY, _argument(_argument(arguments).expressions, index)
     )
 
 
-FUNCTIONS = {
-    row.name: row for row in map(_row, _TABLE.read_text(encoding="utf-8").splitlines()[2:])
+def _percentile(arguments: list[Type]) -> Type:
+    value, percentage = _argument(arguments), _argument(arguments, 1)
+    return _nested(DType.ARRAY, value) if percentage.this == DType.ARRAY else value
+
+
+_RESULT_RULES: dict[str, Callable[[list[Type]], Type]] = {
+    "arg1": _argument,
+    "arg2": lambda arguments: _argument(arguments, 1),
+    "arg3": lambda arguments: _argument(arguments, 2),
+    "branches": lambda arguments: _common(arguments[1:]),
+    "common": _common,
+    "sum": _sum,
+    "avg": _avg,
+    "integral": _integral,
+    "rounded": _rounded,
+    "element": _element,
+    "sequence": _sequence,
+    "array_of_arg1": _array_of(0),
+    "array_of_arg2": _array_of(1),
+    "array_of_keys": _array_of_map_part(0),
+    "array_of_values": _array_of_map_part(1),
+    "map": _map,
+    "histogram": lambda arguments: _nested(DType.MAP, _argument(arguments), types.BIGINT),
+    "percentile": _percentile,
+    "random": lambda arguments: _argument(arguments) if arguments else types.DOUBLE,
+    "unknown": lambda _: types.UNKNOWN,
 }
-AGGREGATES = frozenset(
-    list(FUNCTIONS)[list(FUNCTIONS).index("sum") : list(FUNCTIONS).index("row_number")]
-)
+"""A result's word in functions.txt → its type by those of the arguments; others name a type."""
 
 
-def function_of(node: exp.Anonymous) -> Function | None:
-    """Return the function that a call names, or None where Trino or the laptop has none."""
+def _parse_row(line: str) -> Function:
+    name, kind, parameters, result, target = (cell.strip() for cell in line.split("|", 4))
+    return Function(
+        name=name,
+        kind=kind,
+        parameters=tuple(parameters.split()),
+        result=result.rstrip("!"),
+        casts_result=result.endswith("!"),
+        target=target,
+    )
+
+
+def _read_table() -> dict[str, Function]:
+    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    rows = [_parse_row(line) for line in lines if line and not line.startswith("#")]
+    return {function.name: function for function in rows}
+
+
+FUNCTIONS = _read_table()
+
+
+def find_function(node: exp.Anonymous) -> Function | None:
+    """Return the function that a call names, or None if it is not in the table."""
     return FUNCTIONS.get(node.name.lower()) if isinstance(node.this, str) else None
+
+
+def require_function(node: exp.Anonymous) -> Function:
+    """Return the function that a checked call names."""
+    return FUNCTIONS[node.name.lower()]
+
+
+def is_aggregate(node: exp.Anonymous) -> bool:
+    """Return whether a call names an aggregate function."""
+    function = find_function(node)
+    return function is not None and function.kind == "aggregate"

@@ -1,107 +1,115 @@
-"""Athena's SQL as a tree: Trino's grammar, and no more of it than the laptop understands."""
+"""Parser of Athena's SQL: Trino's grammar, as far as the laptop cloud runs it."""
 
 import re
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError
-from sqlglot.tokens import TokenType
 
 from local.core.request import AwsError
-from local.services.athena.frontend.unsupported_syntax import SIGNS, foreign
+from local.services.athena.frontend.unsupported_syntax import (
+    MULTI_CHARACTER_OPERATORS,
+    find_unsupported_syntax,
+)
 
-_DECIMAL = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)")
-_SYNTAX_OF_ITS_OWN = ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM")
+_DECIMAL_LITERAL = re.compile(r"(?P<sign>[+-]?)(?P<digits>[0-9]+\.?[0-9]*|\.[0-9]+)")
+_FUNCTIONS_WITH_SYNTAX = ("CAST", "TRY_CAST", "EXTRACT", "POSITION", "TRIM")
+"""Functions with keywords between their arguments."""
 
 
-def _decimal_literal(parser: Any, text: exp.Expression, _: exp.DataType) -> exp.Expression:
-    """Return the number of DECIMAL '1.50', which has the size that its digits have."""
-    found = _DECIMAL.fullmatch(text.name)
-    if found is None:
-        parser.raise_error(f"Invalid decimal literal: {text.name}")
-    digits = found["digits"]
+def _parse_decimal_literal(parser: Any, text: exp.Expr, _: exp.DataType) -> exp.Expr:
+    """Return the number of DECIMAL '1.50'; its digits determine its precision and scale."""
+    literal = _DECIMAL_LITERAL.fullmatch(text.name)
+    if literal is None:
+        message = f"Invalid decimal literal: {text.name}"
+        parser.raise_error(message)
+        raise ParseError(message)
+    digits = literal["digits"]
     number = exp.Literal.number(digits if "." in digits else digits + ".")
-    return exp.Neg(this=number) if found["sign"] == "-" else number
+    return exp.Neg(this=number) if literal["sign"] == "-" else number
 
 
 class Athena(Trino):
-    """Trino's dialect in which each function keeps its name: functions.py knows what it means."""
+    """Trino's dialect, with every function kept under the name that the query calls it by."""
 
-    INDEX_OFFSET = 0  # Array subscripts stay as they are written.
+    INDEX_OFFSET = 0  # sqlglot must not renumber array subscripts.
 
     class Tokenizer(Trino.Tokenizer):
-        """Trino's words, and no signs but its own."""
+        """Trino's keywords, and only Trino's operators."""
 
-        KEYWORDS: ClassVar[dict[str, Any]] = {
-            word: token
-            for word, token in Trino.Tokenizer.KEYWORDS.items()
-            if word[0].isalpha() or word in SIGNS
+        KEYWORDS: ClassVar[dict[str, TokenType]] = {
+            keyword: token_type
+            for keyword, token_type in Trino.Tokenizer.KEYWORDS.items()
+            if keyword[0].isalpha() or keyword in MULTI_CHARACTER_OPERATORS
         }
 
-    class Parser(Trino.Parser):
-        """Trino's parser without sqlglot's own reading of functions."""
+    class Parser(Trino.Parser):  # type: ignore[misc, valid-type]  # sqlglot assigns it at run time
+        """Trino's parser without sqlglot's own parsing of functions."""
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             name: Trino.Parser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE")
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
-            name: Trino.Parser.FUNCTION_PARSERS[name] for name in _SYNTAX_OF_ITS_OWN
+            name: Trino.Parser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX
         }
         TYPE_LITERAL_PARSERS: ClassVar[dict[Any, Any]] = {
             **Trino.Parser.TYPE_LITERAL_PARSERS,
-            exp.DType.DECIMAL: _decimal_literal,
+            exp.DType.DECIMAL: _parse_decimal_literal,
         }
 
 
-def refused(error: SqlglotError) -> AwsError:
-    """Return Athena's answer to text that it cannot read: it refuses to start the query."""
-    details = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
-    line, column = details.get("line") or 1, details.get("col") or 1
-    found = details.get("highlight") or "<EOF>"
-    column = max(1, column - len(found) + 1)
-    what = str(details.get("description") or error).split("\n")[0]
-    return AwsError(
-        "InvalidRequestException", f"line {line}:{column}: mismatched input '{found}'. {what}"
-    )
+def parse(sql: str) -> exp.Expr:
+    """Parse one query or view definition; raise Athena's InvalidRequestException otherwise."""
+    try:
+        _check_tokens(sql)
+        trees = [tree for tree in sqlglot.parse(sql, dialect=Athena) if tree is not None]
+    except SqlglotError as error:
+        raise _syntax_error(error) from None
+    except RecursionError:
+        raise _invalid("Query is too deeply nested") from None
+    if len(trees) != 1:
+        raise _invalid("Only one sql statement is allowed. Got: " + sql)
+    construct = find_unsupported_syntax(trees[0])
+    if construct:
+        raise _invalid(f"mismatched input '{construct}': Trino has it not")
+    return trees[0]
 
 
-def _refuse_words(sql: str) -> None:
-    """Refuse what the tree would not tell any more: a LIMIT before its OFFSET, a number's tail."""
-    words = sqlglot.tokenize(sql, dialect=Athena)
-    for one, other, third in zip(words, words[1:], [*words[2:], None], strict=False):
-        if one.token_type == TokenType.NUMBER and other.start == one.end + 1 and _is_word(other):
-            raise _mismatched(other, "identifiers must not start with a digit")
-        limited = one.token_type == TokenType.LIMIT and third is not None
-        if limited and third.token_type in (TokenType.OFFSET, TokenType.COMMA):
-            raise _mismatched(third, "Expecting: <EOF>")
+def _check_tokens(sql: str) -> None:
+    """Reject what the parsed tree would no longer show: `1abc`, and a LIMIT before its OFFSET."""
+    tokens = sqlglot.tokenize(sql, dialect=Athena)
+    for token, following in pairwise(tokens):
+        is_adjacent = following.start == token.end + 1
+        if token.token_type == TokenType.NUMBER and is_adjacent and _is_word(following):
+            raise _mismatched_input(following, "identifiers must not start with a digit")
+    for token, after_count in zip(tokens, tokens[2:], strict=False):
+        is_limit = token.token_type == TokenType.LIMIT
+        if is_limit and after_count.token_type in (TokenType.OFFSET, TokenType.COMMA):
+            raise _mismatched_input(after_count, "Expecting: <EOF>")
 
 
-def _is_word(token: Any) -> bool:
+def _is_word(token: Token) -> bool:
     return token.text[:1].isalpha() or token.text[:1] == "_"
 
 
-def _mismatched(token: Any, text: str) -> AwsError:
+def _syntax_error(error: SqlglotError) -> AwsError:
+    """Return Athena's response to SQL that it cannot parse: the query is not started."""
+    details: Any = error.errors[0] if isinstance(error, ParseError) and error.errors else {}
+    text = details.get("highlight") or "<EOF>"
+    line = details.get("line") or 1
+    column = max(1, (details.get("col") or 1) - len(text) + 1)
+    description = str(details.get("description") or error).split("\n")[0]
+    return _invalid(f"line {line}:{column}: mismatched input '{text}'. {description}")
+
+
+def _mismatched_input(token: Token, reason: str) -> AwsError:
     column = token.col - len(token.text) + 1
-    return AwsError(
-        "InvalidRequestException",
-        f"line {token.line}:{column}: mismatched input '{token.text}'. {text}",
-    )
+    return _invalid(f"line {token.line}:{column}: mismatched input '{token.text}'. {reason}")
 
 
-def parsed(sql: str) -> exp.Expression:
-    """Return the tree of one query or view definition; raise Athena's refusal of anything else."""
-    try:
-        _refuse_words(sql)
-        trees = [tree for tree in sqlglot.parse(sql, dialect=Athena) if tree is not None]
-    except SqlglotError as error:
-        raise refused(error) from None
-    except RecursionError:
-        raise AwsError("InvalidRequestException", "Query is too deeply nested") from None
-    if len(trees) != 1:
-        raise AwsError("InvalidRequestException", "Only one sql statement is allowed. Got: " + sql)
-    if found := foreign(trees[0]):
-        raise AwsError("InvalidRequestException", f"mismatched input '{found}': Trino has it not")
-    return trees[0]
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidRequestException", message)

@@ -1,150 +1,166 @@
-"""The type that Trino gives to each part of a query."""
+"""Type inference: the type that Trino gives to each expression of a query."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.optimizer.annotate_types import TypeAnnotator
 
 from local.services.athena.frontend import types
-from local.services.athena.frontend.functions import function_of
+from local.services.athena.frontend.functions import find_function
 from local.services.athena.frontend.parser import Athena
-from local.services.athena.frontend.types import Decimal, DType, Type
+from local.services.athena.frontend.types import DecimalType, DType, Type, type_of
 
 
-def argument_type(node: exp.Expression) -> Type:
-    """Return the type of an argument, past DISTINCT and ORDER BY."""
+def argument_type(node: exp.Expr) -> Type:
+    """Return the type of a function's argument, without its DISTINCT or ORDER BY."""
     if isinstance(node, exp.Distinct) and node.expressions:
         return argument_type(node.expressions[0])
     if isinstance(node, exp.Order) and node.this:
         return argument_type(node.this)
     if isinstance(node, exp.Lambda):
-        return node.this.type or types.UNKNOWN
-    return node.type or types.UNKNOWN
+        return type_of(node.this)
+    return type_of(node)
 
 
 def _literal_type(node: exp.Literal) -> Type:
-    text = node.name
     if node.is_string:
         return types.VARCHAR
-    if "e" in text.lower():
+    digits = node.name
+    if "e" in digits.lower():
         return types.DOUBLE
-    if "." in text:
-        whole, _, fraction = text.partition(".")
-        return Decimal(len(whole.lstrip("0")) + len(fraction), len(fraction)).type
-    return types.INTEGER if int(text) < 2**31 else types.BIGINT
+    if "." in digits:
+        whole, _, fraction = digits.partition(".")
+        return DecimalType(len(whole.lstrip("0")) + len(fraction), len(fraction)).data_type
+    return types.INTEGER if int(digits) < 2**31 else types.BIGINT
 
 
 def _call_type(node: exp.Anonymous) -> Type:
-    function = function_of(node)
-    arguments = [argument_type(argument) for argument in node.expressions]
-    return function.returns(arguments) if function else types.UNKNOWN
+    function = find_function(node)
+    if function is None:
+        return types.UNKNOWN
+    return function.result_type([argument_type(argument) for argument in node.expressions])
 
 
 def _arithmetic_type(node: exp.Binary) -> Type:
-    left, right = node.left.type or types.UNKNOWN, node.right.type or types.UNKNOWN
-    moments = [kind for kind in (left, right) if kind.this in types.MOMENTS]
-    if moments:
-        return moments[0] if len(moments) == 1 else types.INTERVAL
+    left, right = type_of(node.left), type_of(node.right)
+    datetimes = [operand for operand in (left, right) if operand.this in types.DATETIME_TYPES]
+    if len(datetimes) == 2:
+        return types.INTERVAL
+    if datetimes:
+        return datetimes[0]
     if DType.INTERVAL in (left.this, right.this):
         return types.INTERVAL
-    one, other = types.decimal_of(left), types.decimal_of(right)
-    if one and other and DType.DECIMAL in (left.this, right.this):
-        return DECIMALS[type(node)](one, other).type
+    left_decimal, right_decimal = types.as_decimal(left), types.as_decimal(right)
+    if left_decimal and right_decimal and DType.DECIMAL in (left.this, right.this):
+        return DECIMAL_RESULTS[type(node)](left_decimal, right_decimal).data_type
     if types.is_unknown(left) or types.is_unknown(right):
         return types.UNKNOWN
-    return types.wider(left, right)
+    return types.common_type(left, right)
 
 
-def _sum_of(one: Decimal, other: Decimal) -> Decimal:
-    scale = max(one.scale, other.scale)
-    return Decimal(max(one.precision - one.scale, other.precision - other.scale) + scale + 1, scale)
+def _add_decimals(left: DecimalType, right: DecimalType) -> DecimalType:
+    scale = max(left.scale, right.scale)
+    integer_digits = max(left.precision - left.scale, right.precision - right.scale)
+    return DecimalType(integer_digits + scale + 1, scale)
 
 
-def _product_of(one: Decimal, other: Decimal) -> Decimal:
-    return Decimal(one.precision + other.precision, one.scale + other.scale)
+def _multiply_decimals(left: DecimalType, right: DecimalType) -> DecimalType:
+    return DecimalType(left.precision + right.precision, left.scale + right.scale)
 
 
-def _quotient_of(one: Decimal, other: Decimal) -> Decimal:
-    grown = max(0, other.scale - one.scale)
-    return Decimal(one.precision + other.scale + grown, max(one.scale, other.scale))
+def _divide_decimals(left: DecimalType, right: DecimalType) -> DecimalType:
+    added_scale = max(0, right.scale - left.scale)
+    return DecimalType(left.precision + right.scale + added_scale, max(left.scale, right.scale))
 
 
-def _remainder_of(one: Decimal, other: Decimal) -> Decimal:
-    scale = max(one.scale, other.scale)
-    return Decimal(min(one.precision - one.scale, other.precision - other.scale) + scale, scale)
+def _modulo_decimals(left: DecimalType, right: DecimalType) -> DecimalType:
+    scale = max(left.scale, right.scale)
+    integer_digits = min(left.precision - left.scale, right.precision - right.scale)
+    return DecimalType(integer_digits + scale, scale)
 
 
-DECIMALS = {
-    exp.Add: _sum_of,
-    exp.Sub: _sum_of,
-    exp.Mul: _product_of,
-    exp.Div: _quotient_of,
-    exp.Mod: _remainder_of,
+DECIMAL_RESULTS: dict[type[exp.Expr], Callable[[DecimalType, DecimalType], DecimalType]] = {
+    exp.Add: _add_decimals,
+    exp.Sub: _add_decimals,
+    exp.Mul: _multiply_decimals,
+    exp.Div: _divide_decimals,
+    exp.Mod: _modulo_decimals,
 }
-"""An operator → the decimal that it makes of two."""
+"""An arithmetic operator → the type of its result for two decimals."""
 
 
 def _case_type(node: exp.Case) -> Type:
+    result = types.NULL
+    for value in case_results(node):
+        result = types.common_type(result, type_of(value))
+    return result
+
+
+def case_results(node: exp.Case) -> list[exp.Expr]:
+    """Return the values that a CASE may result in, its ELSE last."""
     results = [branch.args["true"] for branch in node.args["ifs"]]
-    kind = types.NULL
-    for result in [*results, *filter(None, [node.args.get("default")])]:
-        kind = types.wider(kind, result.type or types.UNKNOWN)
-    return kind
+    default = node.args.get("default")
+    return [*results, default] if default else results
 
 
 def _subscript_type(node: exp.Bracket) -> Type:
-    inner = node.this.type.expressions if node.this.type else []
-    return inner[-1] if inner and isinstance(inner[-1], Type) else types.UNKNOWN
+    return types.element_type(type_of(node.this))
 
 
 def _unnest_type(node: exp.Unnest) -> Type:
-    """Return a row of the columns that an UNNEST gives, by their names."""
-    kinds = [kind for array in node.expressions for kind in _unnested(array.type or types.UNKNOWN)]
+    """Return a row type of the columns that an UNNEST yields, under their names."""
+    column_types = [
+        column_type
+        for collection in node.expressions
+        for column_type in _unnested_types(type_of(collection))
+    ]
     columns = [
-        exp.ColumnDef(this=exp.to_identifier(name), kind=kind.copy())
-        for name, kind in zip(node.alias_column_names, kinds, strict=False)
+        exp.ColumnDef(this=exp.to_identifier(name), kind=column_type.copy())
+        for name, column_type in zip(node.alias_column_names, column_types, strict=False)
     ]
     return Type(this=DType.STRUCT, expressions=columns, nested=True)
 
 
-def _unnested(kind: Type) -> list[Type]:
-    inner = kind.expressions
-    if kind.this == DType.MAP:
+def _unnested_types(collection: Type) -> list[Type]:
+    inner = collection.expressions
+    if collection.this == DType.MAP:
         return list(inner)
     if inner and inner[0].this == DType.STRUCT:
         return [column.kind for column in inner[0].expressions]
     return [inner[0] if inner else types.UNKNOWN]
 
 
-def _joined_type(node: exp.DPipe) -> Type:
-    return node.left.type or types.UNKNOWN
+def _concatenation_type(node: exp.DPipe) -> Type:
+    return type_of(node.left)
 
 
-def _by(infer: Any) -> dict[str, Any]:
-    return {"annotator": lambda annotator, node: _annotate(annotator, node, infer(node))}
+def _rule(infer: Callable[[Any], Type]) -> dict[str, Any]:  # Any: each takes its own node.
+    """Return sqlglot's form of a rule that infers the type of one kind of node."""
+
+    def annotate(annotator: TypeAnnotator, node: exp.Expr) -> exp.Expr:
+        return annotator._set_type(node, infer(node).copy())
+
+    return {"annotator": annotate}
 
 
-def _annotate(annotator: TypeAnnotator, node: exp.Expression, kind: Type) -> exp.Expression:
-    return annotator._set_type(node, kind.copy())
-
-
-def _fixed(kind: Type) -> dict[str, Any]:
-    return _by(lambda _: kind)
+def _constant_rule(data_type: Type) -> dict[str, Any]:
+    return _rule(lambda _: data_type)
 
 
 RULES: dict[Any, Any] = {
     **Athena.EXPRESSION_METADATA,
-    exp.Literal: _by(_literal_type),
-    exp.Anonymous: _by(_call_type),
-    **{kind: _by(_arithmetic_type) for kind in DECIMALS},
-    exp.Case: _by(_case_type),
-    exp.Bracket: _by(_subscript_type),
-    exp.DPipe: _by(_joined_type),
-    exp.Unnest: _by(_unnest_type),
-    exp.Extract: _fixed(types.BIGINT),
-    exp.CurrentTimestamp: _fixed(types.TIMESTAMPTZ),
-    exp.Localtimestamp: _fixed(types.TIMESTAMP),
-    exp.AtTimeZone: _fixed(types.TIMESTAMPTZ),
-    exp.Star: _fixed(types.UNKNOWN),
+    exp.Literal: _rule(_literal_type),
+    exp.Anonymous: _rule(_call_type),
+    **{operator: _rule(_arithmetic_type) for operator in DECIMAL_RESULTS},
+    exp.Case: _rule(_case_type),
+    exp.Bracket: _rule(_subscript_type),
+    exp.DPipe: _rule(_concatenation_type),
+    exp.Unnest: _rule(_unnest_type),
+    exp.Extract: _constant_rule(types.BIGINT),
+    exp.CurrentTimestamp: _constant_rule(types.TIMESTAMPTZ),
+    exp.Localtimestamp: _constant_rule(types.TIMESTAMP),
+    exp.AtTimeZone: _constant_rule(types.TIMESTAMPTZ),
+    exp.Star: _constant_rule(types.UNKNOWN),
 }
-"""What sqlglot's annotator asks for each kind of node."""
+"""The rules for sqlglot's type annotator, by class of node."""

@@ -1,4 +1,4 @@
-"""Trino's types: how Hive, Athena and DuckDB spell them, and which of them mix."""
+"""Trino's types: their spelling in Hive, Athena and DuckDB, and which of them are comparable."""
 
 import re
 from dataclasses import dataclass
@@ -9,125 +9,166 @@ from sqlglot.errors import ParseError
 DType = exp.DType
 Type = exp.DataType
 
-INTEGERS = (DType.TINYINT, DType.SMALLINT, DType.INT, DType.BIGINT)
-TEXTS = (DType.VARCHAR, DType.CHAR, DType.TEXT)
-MOMENTS = (DType.DATE, DType.TIMESTAMP, DType.TIMESTAMPTZ)
-FLOATS = (DType.FLOAT, DType.DOUBLE)
-DIGITS = {DType.TINYINT: 3, DType.SMALLINT: 5, DType.INT: 10, DType.BIGINT: 19}
+INTEGER_TYPES = (DType.TINYINT, DType.SMALLINT, DType.INT, DType.BIGINT)
+FLOAT_TYPES = (DType.FLOAT, DType.DOUBLE)
+NUMERIC_TYPES = (*INTEGER_TYPES, *FLOAT_TYPES, DType.DECIMAL)
+STRING_TYPES = (DType.VARCHAR, DType.CHAR, DType.TEXT)
+DATETIME_TYPES = (DType.DATE, DType.TIMESTAMP, DType.TIMESTAMPTZ)
+_INTEGER_DIGITS = {DType.TINYINT: 3, DType.SMALLINT: 5, DType.INT: 10, DType.BIGINT: 19}
+_MAX_PRECISION = 38
 
 
-def trino(text: str) -> Type:
-    """Return the type that Trino's text names."""
+def from_trino(text: str) -> Type:
+    """Parse the name of a type in Trino's spelling."""
     return Type.build(text, dialect="trino")
 
 
-UNKNOWN, BOOLEAN, VARCHAR, BIGINT = (trino(t) for t in ("unknown", "boolean", "varchar", "bigint"))
-INTEGER, DOUBLE, DATE = (trino(text) for text in ("integer", "double", "date"))
-TIMESTAMP, TIMESTAMPTZ = trino("timestamp"), trino("timestamp with time zone")
-JSON, NULL, INTERVAL = trino("json"), Type(this=DType.NULL), Type(this=DType.INTERVAL)
+UNKNOWN = from_trino("unknown")
+BOOLEAN = from_trino("boolean")
+INTEGER = from_trino("integer")
+BIGINT = from_trino("bigint")
+DOUBLE = from_trino("double")
+VARCHAR = from_trino("varchar")
+DATE = from_trino("date")
+TIMESTAMP = from_trino("timestamp")
+TIMESTAMPTZ = from_trino("timestamp with time zone")
+INTERVAL = Type(this=DType.INTERVAL)
+NULL = Type(this=DType.NULL)
 
 
 @dataclass(frozen=True, slots=True)
-class Decimal:
-    """A decimal type's precision and scale, never beyond Trino's 38 digits."""
+class DecimalType:
+    """The precision and scale of a decimal type."""
 
     precision: int
     scale: int
 
     @property
-    def type(self) -> Type:
-        """The type itself."""
-        return trino(f"decimal({min(38, self.precision)},{self.scale})")
+    def data_type(self) -> Type:
+        """The decimal type, its precision cut to Trino's maximum."""
+        return from_trino(f"decimal({min(_MAX_PRECISION, self.precision)},{self.scale})")
 
 
 def from_hive(text: str) -> Type:
-    """Return the type that a Glue column declares."""
+    """Parse the type of a Glue column."""
     return Type.build(text, dialect="hive")
 
 
-_DUCKDBS = {
+_TRINO_BY_DUCKDB = {
     DType.TIMESTAMPNTZ: DType.TIMESTAMP,
     DType.TEXT: DType.VARCHAR,
     DType.INT128: DType.BIGINT,
 }
-"""sqlglot's name of a type of DuckDB → its name of the same type of Trino."""
+"""sqlglot's name of a DuckDB type → its name of the same type in Trino."""
 
 
-TUPLE_OR_QUOTED = re.compile(r'"(?:[^"]|"")*"|\bTUPLE\(')
+_TUPLE_OR_QUOTED = re.compile(r'"(?:[^"]|"")*"|\bTUPLE\(')
 
 
 def _build_duckdb(text: str) -> Type:
     """Parse DuckDB's name of a type; sqlglot does not know its TUPLE, a struct without names."""
-    structs = TUPLE_OR_QUOTED.sub(
+    structs = _TUPLE_OR_QUOTED.sub(
         lambda match: "STRUCT(" if match[0] == "TUPLE(" else match[0], text
     )
     return Type.build(structs, dialect="duckdb")
 
 
 def from_duckdb(text: str) -> Type:
-    """Return the type that DuckDB names; what only DuckDB has is unknown here."""
+    """Parse a type in DuckDB's spelling; a type that only DuckDB has becomes UNKNOWN."""
     try:
-        built = _build_duckdb(text)
+        data_type = _build_duckdb(text)
     except ParseError:
         return UNKNOWN.copy()
-    for part in list(built.find_all(Type)):
-        part.set("this", _DUCKDBS.get(part.this, part.this))
-    return built
+    for part in list(data_type.find_all(Type)):
+        part.set("this", _TRINO_BY_DUCKDB.get(part.this, part.this))
+    return data_type
 
 
-def is_unknown(kind: Type | None) -> bool:
-    """Tell whether nothing is known of a type, so that nothing can be said against it."""
-    return kind is None or kind.this in (DType.UNKNOWN, DType.NULL)
+def type_of(node: exp.Expr) -> Type:
+    """Return the inferred type of a node, UNKNOWN if there is none."""
+    return node.type or UNKNOWN
 
 
-def decimal_of(kind: Type | None) -> Decimal | None:
-    """Return the decimal that a decimal or an integer is in arithmetic, or None for other types."""
-    if kind is None:
+def dtype_of(node: exp.Expr) -> DType:
+    """Return the inferred type of a node without its parameters."""
+    dtype: DType = type_of(node).this
+    return dtype
+
+
+def is_unknown(data_type: Type) -> bool:
+    """Return whether a type is UNKNOWN or NULL, which every check accepts."""
+    return data_type.this in (DType.UNKNOWN, DType.NULL)
+
+
+def element_type(data_type: Type) -> Type:
+    """Return the type of an array's elements or of a map's values."""
+    inner = data_type.expressions[-1] if data_type.expressions else None
+    return inner if isinstance(inner, Type) else UNKNOWN
+
+
+def as_decimal(data_type: Type) -> DecimalType | None:
+    """Return the decimal that a decimal or integer type counts as in arithmetic, else None."""
+    if data_type.this in _INTEGER_DIGITS:
+        return DecimalType(_INTEGER_DIGITS[data_type.this], 0)
+    if data_type.this != DType.DECIMAL:
         return None
-    if kind.this in DIGITS:
-        return Decimal(DIGITS[kind.this], 0)
-    if kind.this != DType.DECIMAL:
-        return None
-    sizes = [int(size.name) for size in kind.expressions]
-    return Decimal(*(sizes + [38, 0][len(sizes) :]))
+    sizes = [int(size.name) for size in data_type.expressions]
+    precision = sizes[0] if sizes else _MAX_PRECISION
+    scale = sizes[1] if len(sizes) > 1 else 0
+    return DecimalType(precision, scale)
 
 
-def display(kind: Type | None) -> str:
-    """Return a type as Trino writes it in its messages."""
-    return kind.sql("trino").lower() if kind is not None else "unknown"
+def require_decimal(data_type: Type) -> DecimalType:
+    """Return `as_decimal` of a type that is known to be a decimal or an integer."""
+    decimal = as_decimal(data_type)
+    if decimal is None:
+        raise TypeError(f"{display_name(data_type)} is neither a decimal nor an integer")
+    return decimal
 
 
-def family(kind: Type) -> object:
-    """Return what types must share to be compared: a number with a number, a text with a text."""
-    for members in ((*INTEGERS, *FLOATS, DType.DECIMAL), TEXTS, MOMENTS):
-        if kind.this in members:
+def display_name(data_type: Type) -> str:
+    """Return the name of a type in Trino's error messages."""
+    return data_type.sql("trino").lower()
+
+
+def _family(data_type: Type) -> object:
+    """Return what two types must have in common to be comparable."""
+    for members in (NUMERIC_TYPES, STRING_TYPES, DATETIME_TYPES):
+        if data_type.this in members:
             return members
-    return kind.this
+    return data_type.this
 
 
-def comparable(left: Type | None, right: Type | None) -> bool:
-    """Tell whether Trino compares two types without a cast."""
-    if left is None or right is None or is_unknown(left) or is_unknown(right):
-        return True
-    return family(left) == family(right)
+def is_comparable(left: Type, right: Type) -> bool:
+    """Return whether Trino compares two types without a cast."""
+    return is_unknown(left) or is_unknown(right) or _family(left) == _family(right)
 
 
-def wider(left: Type, right: Type) -> Type:
-    """Return the type that holds the values of both, or the left one where none does."""
-    if is_unknown(left) or is_unknown(right):
-        return right if is_unknown(left) else left
-    one, other = decimal_of(left), decimal_of(right)
-    if one and other and DType.DECIMAL in (left.this, right.this):
-        scale = max(one.scale, other.scale)
-        whole = max(one.precision - one.scale, other.precision - other.scale)
-        return Decimal(whole + scale, scale).type
-    for order in ((*INTEGERS, DType.DECIMAL, *FLOATS), MOMENTS):
+_WIDENING_ORDERS = ((*INTEGER_TYPES, DType.DECIMAL, *FLOAT_TYPES), DATETIME_TYPES)
+
+
+def common_type(left: Type, right: Type) -> Type:
+    """Return the type that both are coerced to, or the left one if they have no common type."""
+    if is_unknown(left):
+        return right
+    if is_unknown(right):
+        return left
+    left_decimal, right_decimal = as_decimal(left), as_decimal(right)
+    if left_decimal and right_decimal and DType.DECIMAL in (left.this, right.this):
+        return _common_decimal(left_decimal, right_decimal).data_type
+    for order in _WIDENING_ORDERS:
         if left.this in order and right.this in order:
-            return max(left, right, key=lambda kind: order.index(kind.this))
+            return max(left, right, key=lambda data_type: order.index(data_type.this))
     return left
 
 
-ATHENA_NAMES = {
+def _common_decimal(left: DecimalType, right: DecimalType) -> DecimalType:
+    scale = max(left.scale, right.scale)
+    integer_digits = max(left.precision - left.scale, right.precision - right.scale)
+    return DecimalType(integer_digits + scale, scale)
+
+
+_ATHENA_TYPES = {
     "INTEGER": ("integer", 10),
     "BIGINT": ("bigint", 19),
     "SMALLINT": ("smallint", 5),
@@ -145,26 +186,27 @@ ATHENA_NAMES = {
     "TIME": ("time", 3),
     "INTERVAL": ("interval day to second", 0),
 }
-"""DuckDB's name of a type → Athena's name and the precision that GetQueryResults gives."""
-NESTED = (("STRUCT", "row"), ("TUPLE(", "row"), ("MAP(", "map"))
+"""A DuckDB type → Athena's name of it and the precision that GetQueryResults reports."""
 
 
-def athena(duckdb_type: str) -> tuple[str, int, int]:
-    """Return Athena's name, precision and scale of a column that DuckDB gives."""
+def to_athena(duckdb_type: str) -> tuple[str, int, int]:
+    """Return name, precision and scale that GetQueryResults reports for a DuckDB type."""
     if duckdb_type.startswith("DECIMAL("):
         precision, scale = duckdb_type[8:-1].split(",")
         return "decimal", int(precision), int(scale)
     if duckdb_type.endswith("]"):
         return "array", 0, 0
-    for beginning, name in NESTED:
-        if duckdb_type.startswith(beginning):
-            return name, 0, 0
-    return (*ATHENA_NAMES.get(duckdb_type, (duckdb_type.lower(), 0)), 0)
+    if duckdb_type.startswith(("STRUCT", "TUPLE(")):
+        return "row", 0, 0
+    if duckdb_type.startswith("MAP("):
+        return "map", 0, 0
+    name, precision = _ATHENA_TYPES.get(duckdb_type, (duckdb_type.lower(), 0))
+    return name, precision, 0
 
 
-def hive(duckdb_type: str) -> str:
-    """Return the type that Athena writes into Glue for a view's column."""
-    built = _build_duckdb(duckdb_type)
-    if built.is_type("json", "varchar", "text"):
+def to_hive(duckdb_type: str) -> str:
+    """Return the type that Athena writes into Glue for a column of a view."""
+    data_type = _build_duckdb(duckdb_type)
+    if data_type.is_type("json", "varchar", "text"):
         return "string"
-    return built.sql("hive").lower().replace(", ", ",")
+    return data_type.sql("hive").lower().replace(", ", ",")

@@ -1,13 +1,13 @@
-"""What sqlglot reads, for other dialects have it, and Trino does not."""
+"""Syntax that sqlglot accepts from other dialects but Trino rejects."""
 
 from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 
-SIGNS = frozenset(("||", "<>", "!=", "<=", ">=", "->", "=>"))
-"""The signs of more than one character that Trino has."""
-TYPES = frozenset(
+MULTI_CHARACTER_OPERATORS = frozenset(("||", "<>", "!=", "<=", ">=", "->", "=>"))
+"""Trino's operators of more than one character."""
+SUPPORTED_TYPES = frozenset(
     {
         *(exp.DType.BOOLEAN, exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT),
         *(exp.DType.BIGINT, exp.DType.FLOAT, exp.DType.DOUBLE, exp.DType.DECIMAL),
@@ -20,44 +20,48 @@ TYPES = frozenset(
 """The types that a query may name."""
 
 
-def foreign(tree: exp.Expression) -> str | None:
-    """Return the first part of a statement that Trino's grammar lacks, or None."""
-    return next((found for node in tree.walk() if (found := _foreign(node))), None)
+def find_unsupported_syntax(tree: exp.Expr) -> str | None:
+    """Return the first construct of a statement that Trino's grammar lacks, or None."""
+    for node in tree.walk():
+        find = _FINDERS.get(type(node))
+        construct = find(node) if find else None
+        if construct:
+            return construct
+    return None
 
 
-def _foreign(node: exp.Expression) -> str | None:
-    find = _FORMS.get(type(node))
-    return find(node) if find else None
+def _in_star(node: exp.Star) -> str | None:
+    for name in ("except_", "replace", "rename"):
+        if node.args.get(name):
+            return f"* {name.strip('_').upper()}"
+    return None
 
 
-def _star(node: exp.Star) -> str | None:
-    changes = ("except_", "replace", "rename")
-    return next((f"* {n.strip('_').upper()}" for n in changes if node.args.get(n)), None)
-
-
-def _distinct(node: exp.Distinct) -> str | None:
+def _in_distinct(node: exp.Distinct) -> str | None:
     return "DISTINCT ON" if node.args.get("on") else None
 
 
-def _group(node: exp.Group) -> str | None:
+def _in_group(node: exp.Group) -> str | None:
     return "GROUP BY ALL" if node.args.get("all") else None
 
 
-def _join(node: exp.Join) -> str | None:
-    word = next((w for w in (node.method, node.kind) if w not in _JOINS), None)
-    return f"{word} JOIN" if word else None
+def _in_join(node: exp.Join) -> str | None:
+    for word in (node.method, node.kind):
+        if word not in _JOIN_WORDS:
+            return f"{word} JOIN"
+    return None
 
 
-def _is(node: exp.Is) -> str | None:
-    truth = node.expression
-    return f"IS {truth.sql()}" if not isinstance(truth, exp.Null) else None
+def _in_is(node: exp.Is) -> str | None:
+    operand = node.expression
+    return None if isinstance(operand, exp.Null) else f"IS {operand.sql()}"
 
 
-_JOINS = ("", "INNER", "OUTER", "CROSS")
-_FORMS: dict[Any, Callable[[Any], str | None]] = {
-    exp.Star: _star,
-    exp.Distinct: _distinct,
-    exp.Group: _group,
-    exp.Join: _join,
-    exp.Is: _is,
+_JOIN_WORDS = ("", "INNER", "OUTER", "CROSS")
+_FINDERS: dict[type[exp.Expr], Callable[[Any], str | None]] = {  # Any: each takes its own node.
+    exp.Star: _in_star,
+    exp.Distinct: _in_distinct,
+    exp.Group: _in_group,
+    exp.Join: _in_join,
+    exp.Is: _in_is,
 }

@@ -1,4 +1,4 @@
-"""Glue's catalog as Athena reads it: databases, tables, and views in AWS's form."""
+"""Glue catalog: databases, tables, and views in the form that Athena stores them in."""
 
 import base64
 import binascii
@@ -12,8 +12,11 @@ from botocore.exceptions import ClientError
 from local.services.athena.errors import QueryFailed
 
 CATALOG = "AwsDataCatalog"
-Name = tuple[str, str]  # A database and a table in it.
-_OPENING, _CLOSING = "/* Presto View: ", " */"
+Name = tuple[str, str]
+"""A database and a table in it."""
+_VIEW_PREFIX = "/* Presto View: "
+_VIEW_SUFFIX = " */"
+_MAX_BATCH_PARTITIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,16 @@ class Table:
 
     @property
     def is_view(self) -> bool:
-        """Whether it is a view."""
+        """Whether the table is a view."""
         return self.kind == "VIRTUAL_VIEW"
 
     @property
     def definition(self) -> "View":
-        """What a view says of itself."""
-        text = self.view_text.removeprefix(_OPENING).removesuffix(_CLOSING)
+        """The query of a view."""
+        text = self.view_text.removeprefix(_VIEW_PREFIX).removesuffix(_VIEW_SUFFIX)
         try:
-            told = json.loads(base64.b64decode(text))
-            return View(told["originalSql"], told.get("schema") or self.database)
+            view = json.loads(base64.b64decode(text))
+            return View(view["originalSql"], view.get("schema") or self.database)
         except (binascii.Error, ValueError, KeyError) as error:
             raise QueryFailed(
                 "INVALID_VIEW", f"Invalid view JSON of {self.database}.{self.name}: {error}"
@@ -59,29 +62,29 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view's SQL and the database that its bare table names belong to."""
+    """A view's SQL and the database of its unqualified table names."""
 
     sql: str
     database: str
 
 
 class Catalog:
-    """What Glue knows; nothing else can be queried."""
+    """The Glue catalog; only its tables can be queried."""
 
     def __init__(self, glue: Any) -> None:
         self._glue = glue
 
-    def databases(self) -> Iterator[dict[str, Any]]:
-        """Yield each database, as Glue tells of it."""
+    def list_databases(self) -> Iterator[dict[str, Any]]:
+        """Yield each database as Glue returns it."""
         for page in self._glue.get_paginator("get_databases").paginate():
             yield from page["DatabaseList"]
 
     def has_database(self, name: str) -> bool:
-        """Tell whether a database exists."""
-        return any(database["Name"] == name for database in self.databases())
+        """Return whether a database exists."""
+        return any(database["Name"] == name for database in self.list_databases())
 
-    def tables(self, database: str) -> list[dict[str, Any]]:
-        """Return the tables of a database, as Glue tells of them, by name."""
+    def list_tables(self, database: str) -> list[dict[str, Any]]:
+        """Return the tables of a database as Glue returns them, sorted by name."""
         try:
             pages = self._glue.get_paginator("get_tables").paginate(DatabaseName=database)
             return sorted(
@@ -89,24 +92,25 @@ class Catalog:
                 key=lambda table: table["Name"],
             )
         except ClientError as error:
-            raise _failed(error, f"Schema '{database}' does not exist") from None
+            raise _glue_failure(error, f"Schema '{database}' does not exist") from None
 
-    def described(self, database: str, name: str) -> dict[str, Any] | None:
-        """Return a table as Glue tells of it, or None."""
+    def get_table(self, database: str, name: str) -> dict[str, Any] | None:
+        """Return a table as Glue returns it, or None if it does not exist."""
         try:
-            return self._glue.get_table(DatabaseName=database, Name=name)["Table"]
+            response: dict[str, Any] = self._glue.get_table(DatabaseName=database, Name=name)
+            return dict(response["Table"])
         except ClientError as error:
             if error.response["Error"]["Code"] == "EntityNotFoundException":
                 return None
-            raise _failed(error, "") from None
+            raise _glue_failure(error, "") from None
 
     def table(self, database: str, name: str) -> Table | None:
-        """Return a table or view, or None where the catalog has none of that name."""
-        told = self.described(database, name)
-        return table_of(told, database) if told else None
+        """Return a table or view, or None if it does not exist."""
+        glue_table = self.get_table(database, name)
+        return table_from_glue(glue_table, database) if glue_table else None
 
-    def partitions(self, table: Table) -> Iterator[tuple[tuple[str, ...], str]]:
-        """Yield the values and the location of each partition that was registered."""
+    def list_partitions(self, table: Table) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Yield the values and the location of each registered partition."""
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=table.database, TableName=table.name
         )
@@ -114,67 +118,68 @@ class Catalog:
             for partition in page["Partitions"]:
                 yield tuple(partition["Values"]), partition["StorageDescriptor"]["Location"]
 
-    def add_partitions(self, table: Table, found: dict[tuple[str, ...], str]) -> None:
-        """Register partitions at their locations."""
-        storage = self.described(table.database, table.name)["StorageDescriptor"]
+    def add_partitions(self, table: Table, locations: dict[tuple[str, ...], str]) -> None:
+        """Register partitions, given as a location for each tuple of values."""
+        glue_table = self.get_table(table.database, table.name) or {}
+        storage = glue_table["StorageDescriptor"]
         inputs = [
             {"Values": list(values), "StorageDescriptor": {**storage, "Location": location}}
-            for values, location in sorted(found.items())
+            for values, location in sorted(locations.items())
         ]
-        for start in range(0, len(inputs), 100):
+        for start in range(0, len(inputs), _MAX_BATCH_PARTITIONS):
             self._glue.batch_create_partition(
                 DatabaseName=table.database,
                 TableName=table.name,
-                PartitionInputList=inputs[start : start + 100],
+                PartitionInputList=inputs[start : start + _MAX_BATCH_PARTITIONS],
             )
 
     def put_view(self, name: Name, view: View, columns: list[Column], replace: bool) -> None:
-        """Write a view into Glue as Athena does."""
-        told = self.described(*name)
-        if told and (not replace or told.get("TableType") != "VIRTUAL_VIEW"):
+        """Create or replace a view in the form that Athena stores it in."""
+        existing = self.get_table(*name)
+        if existing and (not replace or existing.get("TableType") != "VIRTUAL_VIEW"):
             raise QueryFailed("TABLE_ALREADY_EXISTS", f"View already exists: {'.'.join(name)}")
-        write = self._glue.update_table if told else self._glue.create_table
+        write = self._glue.update_table if existing else self._glue.create_table
         try:
             write(DatabaseName=name[0], TableInput=_view_input(name[1], view, columns))
         except ClientError as error:
-            raise _failed(error, f"Schema {name[0]} not found") from None
+            raise _glue_failure(error, f"Schema {name[0]} not found") from None
 
-    def drop(self, database: str, name: str) -> None:
-        """Remove a table or view."""
+    def delete_table(self, database: str, name: str) -> None:
+        """Delete a table or view."""
         self._glue.delete_table(DatabaseName=database, Name=name)
 
 
-def table_of(told: dict[str, Any], database: str) -> Table:
-    """Return the table that Glue tells of."""
-    storage = told.get("StorageDescriptor", {})
+def table_from_glue(glue_table: dict[str, Any], database: str) -> Table:
+    """Convert a table as Glue returns it."""
+    storage = glue_table.get("StorageDescriptor", {})
     return Table(
         database=database,
-        name=told["Name"],
+        name=glue_table["Name"],
         columns=_columns(storage.get("Columns", [])),
-        keys=_columns(told.get("PartitionKeys", [])),
+        keys=_columns(glue_table.get("PartitionKeys", [])),
         location=storage.get("Location", ""),
         serde=storage.get("SerdeInfo", {}).get("SerializationLibrary", ""),
-        parameters=told.get("Parameters", {}),
-        kind=told.get("TableType", ""),
-        view_text=told.get("ViewOriginalText", ""),
+        parameters=glue_table.get("Parameters", {}),
+        kind=glue_table.get("TableType", ""),
+        view_text=glue_table.get("ViewOriginalText", ""),
     )
 
 
-def _columns(told: list[dict[str, str]]) -> tuple[Column, ...]:
+def _columns(glue_columns: list[dict[str, str]]) -> tuple[Column, ...]:
     return tuple(
         Column(column["Name"].lower(), column.get("Type", "string"), column.get("Comment", ""))
-        for column in told
+        for column in glue_columns
     )
 
 
 def _view_input(name: str, view: View, columns: list[Column]) -> dict[str, Any]:
-    told = {
+    definition = {
         "originalSql": view.sql,
         "catalog": "awsdatacatalog",
         "schema": view.database,
         "columns": [{"name": column.name, "type": column.comment} for column in columns],
     }
-    text = base64.b64encode(json.dumps(told).encode()).decode()
+    text = base64.b64encode(json.dumps(definition).encode()).decode()
     return {
         "Name": name,
         "TableType": "VIRTUAL_VIEW",
@@ -185,13 +190,13 @@ def _view_input(name: str, view: View, columns: list[Column]) -> dict[str, Any]:
             "Location": "",
             "SerdeInfo": {},
         },
-        "ViewOriginalText": f"{_OPENING}{text}{_CLOSING}",
+        "ViewOriginalText": f"{_VIEW_PREFIX}{text}{_VIEW_SUFFIX}",
         "ViewExpandedText": "/* Presto View */",
     }
 
 
-def _failed(error: ClientError, missing: str) -> QueryFailed:
-    told = error.response["Error"]
-    if told["Code"] == "EntityNotFoundException":
-        return QueryFailed("SCHEMA_NOT_FOUND", missing)
-    return QueryFailed("HIVE_METASTORE_ERROR", f"{told['Code']}: {told.get('Message', '')}")
+def _glue_failure(error: ClientError, not_found_message: str) -> QueryFailed:
+    details = error.response["Error"]
+    if details["Code"] == "EntityNotFoundException":
+        return QueryFailed("SCHEMA_NOT_FOUND", not_found_message)
+    return QueryFailed("HIVE_METASTORE_ERROR", f"{details['Code']}: {details.get('Message', '')}")

@@ -1,4 +1,4 @@
-"""The lake's objects on the laptop's disk, each fetched once for as long as S3 lists it."""
+"""Object cache: the lake's objects on disk, each fetched once and kept while S3 lists it."""
 
 import gzip
 import hashlib
@@ -16,22 +16,22 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from local.services.athena.errors import QueryFailed
-from local.services.athena.storage.partitions import Layout, Place, Values
+from local.services.athena.storage.partitions import Layout, PartitionValues, S3Prefix
 
 
 @dataclass(frozen=True, slots=True)
 class LakeObject:
-    """One object of a table: where it lies, how large S3 says it is, and its partition's values."""
+    """One object of a table, its size in S3 and the values of its partition."""
 
     bucket: str
     key: str
     etag: str
     size: int
-    values: Values
+    values: PartitionValues
 
     @property
     def digest(self) -> str:
-        """A name of the object's very bytes."""
+        """The name of the object's folder in the cache, which its ETag makes unique."""
         return _digest(self.bucket, self.key, self.etag)
 
 
@@ -39,30 +39,36 @@ def _digest(*names: str) -> str:
     return hashlib.sha256("/".join(names).encode()).hexdigest()[:32]
 
 
-class Objects:
-    """A cache of objects, decompressed, with lower-case keys; only what S3 lists stays in it."""
+class ObjectCache:
+    """Cache of decompressed objects; those that S3 no longer lists are deleted."""
 
     def __init__(self, s3: Any, folder: Path) -> None:
         self._s3 = s3
         self._folder = folder
-        self._there: dict[Place, set[str]] = {}
+        self._digests: dict[S3Prefix, set[str]] = {}
 
-    def listed(self, layout: Layout) -> list[LakeObject]:
+    def list_objects(self, layout: Layout) -> list[LakeObject]:
         """Return the objects of a table, as S3 lists them now."""
-        return [found for where in layout.places for found in self._listed(layout, where)]
+        return [
+            lake_object
+            for prefix in layout.prefixes
+            for lake_object in self._list_prefix(layout, prefix)
+        ]
 
-    def _listed(self, layout: Layout, where: Place) -> Iterator[LakeObject]:
-        everything = list(self._pages(where))
-        self._forget(where, {_digest(where.bucket, one["Key"], one["ETag"]) for one in everything})
-        for told in everything:
-            values = layout.values_of(where, told["Key"])
-            hidden = told["Key"].rpartition("/")[2].startswith((".", "_"))
-            if values is not None and told["Size"] and not hidden:
-                yield LakeObject(where.bucket, told["Key"], told["ETag"], told["Size"], values)
+    def _list_prefix(self, layout: Layout, prefix: S3Prefix) -> Iterator[LakeObject]:
+        bucket = prefix.bucket
+        listing = list(self._pages(prefix))
+        self._evict(prefix, {_digest(bucket, entry["Key"], entry["ETag"]) for entry in listing})
+        for entry in listing:
+            key = entry["Key"]
+            values = layout.values_of(prefix, key)
+            is_hidden = key.rpartition("/")[2].startswith((".", "_"))
+            if values is not None and entry["Size"] and not is_hidden:
+                yield LakeObject(bucket, key, entry["ETag"], entry["Size"], values)
 
-    def _pages(self, where: Place) -> Iterator[dict[str, Any]]:
+    def _pages(self, prefix: S3Prefix) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=where.bucket, Prefix=where.prefix
+            Bucket=prefix.bucket, Prefix=prefix.key_prefix
         )
         try:
             for page in pages:
@@ -70,74 +76,76 @@ class Objects:
         except ClientError as error:
             message = error.response["Error"].get("Message", "")
             raise QueryFailed(
-                "HIVE_FILESYSTEM_ERROR", f"Cannot list s3://{where.bucket}: {message}"
+                "HIVE_FILESYSTEM_ERROR", f"Cannot list s3://{prefix.bucket}: {message}"
             ) from None
 
-    def _forget(self, where: Place, there: set[str]) -> None:
-        """Remove what was there and is no longer, whichever tables read it."""
-        for digest in self._there.get(where, set()) - there:
+    def _evict(self, prefix: S3Prefix, listed_digests: set[str]) -> None:
+        """Delete the objects that S3 no longer lists under a prefix."""
+        for digest in self._digests.get(prefix, set()) - listed_digests:
             shutil.rmtree(self._folder / digest, ignore_errors=True)
-        self._there[where] = there
+        self._digests[prefix] = listed_digests
 
-    def fetched(self, names: list[str], found: list[LakeObject]) -> list[Path]:
-        """Return the files of a table's objects, in their order.
+    def fetch(self, key_names: list[str], objects: list[LakeObject]) -> list[Path]:
+        """Return the file of each object, fetched if it is not in the cache.
 
-        A partition's values are in the folder's name, where DuckDB reads and prunes by them.
+        The partition values are part of the path, from which DuckDB reads them to prune files.
         """
-        files = [self._path(item, names) for item in found]
-        for item, file in zip(found, files, strict=True):
+        files = [self._path(lake_object, key_names) for lake_object in objects]
+        for lake_object, file in zip(objects, files, strict=True):
             if not file.exists():
-                self._fetch(item, file)
+                self._fetch_object(lake_object, file)
         return files
 
-    def _path(self, item: LakeObject, names: list[str]) -> Path:
-        pairs = zip(names, item.values, strict=True)
-        folders = [f"{quote(name, '')}={_escaped(value)}" for name, value in pairs]
-        return self._folder.joinpath(item.digest, *folders, "rows.json")
+    def _path(self, lake_object: LakeObject, key_names: list[str]) -> Path:
+        pairs = zip(key_names, lake_object.values, strict=True)
+        folders = [f"{quote(name, '')}={_quote_value(value)}" for name, value in pairs]
+        return self._folder.joinpath(lake_object.digest, *folders, "rows.json")
 
-    def _fetch(self, item: LakeObject, file: Path) -> None:
+    def _fetch_object(self, lake_object: LakeObject, file: Path) -> None:
+        bucket, key = lake_object.bucket, lake_object.key
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         try:
-            body = self._s3.get_object(Bucket=item.bucket, Key=item.key)["Body"]
+            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
             with closing(body), part.open("wb") as out:
-                source = gzip.GzipFile(fileobj=body) if item.key.endswith(".gz") else body
+                source = gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body
                 shutil.copyfileobj(source, out, 1 << 20)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise QueryFailed(
-                "HIVE_CURSOR_ERROR", f"s3://{item.bucket}/{item.key}: {error}"
-            ) from None
+            raise QueryFailed("HIVE_CURSOR_ERROR", f"s3://{bucket}/{key}: {error}") from None
         except ClientError as error:
             message = error.response["Error"].get("Message", "")
-            raise QueryFailed(
-                "HIVE_CANNOT_OPEN_SPLIT", f"s3://{item.bucket}/{item.key}: {message}"
-            ) from None
+            raise QueryFailed("HIVE_CANNOT_OPEN_SPLIT", f"s3://{bucket}/{key}: {message}") from None
         os.replace(part, file)
 
 
-def _escaped(value: str) -> str:
-    """Return a partition's value as a folder's name that DuckDB reads as that value."""
-    if value.lower() == "null":  # Which DuckDB would take for no value at all.
+def _quote_value(value: str) -> str:
+    """Return a partition value as a folder name that DuckDB reads as that value."""
+    if value.lower() == "null":  # DuckDB reads a folder name of null as NULL.
         return f"%{ord(value[0]):X}{value[1:]}"
     return quote(value, "")
 
 
-def lower_keys(file: Path) -> None:
-    """Rewrite a file of JSON lines so that every key is in lower case, as Hive's reader sees it."""
+def lowercase_keys(file: Path) -> None:
+    """Rewrite a file of JSON lines with the keys of each row in lower case."""
     part = file.with_suffix(".part")
     with file.open(encoding="utf-8", newline="\n") as rows, part.open("w", encoding="utf-8") as out:
-        out.writelines(map(_lowered, rows))
+        out.writelines(map(_lowercase_row, rows))
     os.replace(part, file)
 
 
-def _lowered(line: str) -> str:
-    """Return a row with its own keys in lower case; what is no row stays, for its reader to judge.
+def _lowercase_row(line: str) -> str:
+    """Return a row with its top-level keys in lower case; an invalid row is left to its reader.
 
-    Keys that differ in nothing but their case are written twice: such a row cannot be read.
+    Keys that differ only by case are written twice: such a row cannot be read.
     """
-    objects: list[list[tuple[str, Any]]] = []  # The row itself is the last that is complete.
+    objects: list[list[tuple[str, Any]]] = []  # The outermost object is completed last.
+
+    def record_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        objects.append(pairs)
+        return dict(pairs)
+
     try:
-        row = json.loads(line, object_pairs_hook=lambda pairs: objects.append(pairs) or dict(pairs))
+        row = json.loads(line, object_pairs_hook=record_pairs)
     except ValueError:
         return line
     if not isinstance(row, dict):

@@ -1,4 +1,4 @@
-"""Which objects belong to which partition: by projection, by the catalog, or to none at all."""
+"""Partitions: where a table's objects are, and the partition values that each key stands for."""
 
 import re
 from calendar import monthrange
@@ -9,54 +9,66 @@ from datetime import datetime, timedelta
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.storage.glue_catalog import Catalog, Table
 
-Values = tuple[str, ...]
-ValuesOf = Callable[["Place", str], "Values | None"]
+PartitionValues = tuple[str, ...]
+ValuesOf = Callable[["S3Prefix", str], "PartitionValues | None"]
+"""Returns the partition values of a key below a prefix, None if it belongs to no partition."""
+ValueCheck = Callable[[str], bool]
+"""Returns whether a partition projection includes a value."""
+Settings = dict[str, str]
+"""The projection.COLUMN.* parameters of a column, without that prefix."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A bucket and the beginning of a key in it."""
+class S3Prefix:
+    """A bucket and a prefix of keys in it."""
 
     bucket: str
-    prefix: str
+    key_prefix: str
+
+    @property
+    def location(self) -> str:
+        """The s3:// location of the prefix."""
+        return f"s3://{self.bucket}/{self.key_prefix}"
 
 
-def place(location: str) -> Place:
-    """Return the place that an s3:// location names; a folder ends with a slash."""
-    found = re.fullmatch(r"s3[an]?://([^/]+)/?(.*)", location)
-    if not found:
+def parse_location(location: str) -> S3Prefix:
+    """Parse an s3:// location; a slash is added at its end."""
+    match = re.fullmatch(r"s3[an]?://([^/]+)/?(.*)", location)
+    if not match:
         raise QueryFailed("HIVE_METASTORE_ERROR", f"Table location is not in S3: '{location}'")
-    prefix = found[2]
-    return Place(found[1], prefix if not prefix or prefix.endswith("/") else prefix + "/")
+    bucket, path = match[1], match[2].removesuffix("/")
+    return S3Prefix(bucket, f"{path}/" if match[2] else "")
 
 
 class Layout:
-    """Where a table's objects lie, and the partition values that a key stands for."""
+    """The prefixes of a table's objects, and the partition values that a key stands for."""
 
-    def __init__(self, places: Iterable[Place], values_of: ValuesOf) -> None:
-        self.places = tuple(dict.fromkeys(places))
+    def __init__(self, prefixes: Iterable[S3Prefix], values_of: ValuesOf) -> None:
+        self.prefixes = tuple(dict.fromkeys(prefixes))
         self.values_of = values_of
 
 
-def layout(table: Table, catalog: Catalog, now: datetime) -> Layout:
-    """Return where the objects of a table lie."""
+def layout_of(table: Table, catalog: Catalog, now: datetime) -> Layout:
+    """Return the layout of a table: unpartitioned, projected or registered in the catalog."""
     if not table.keys:
-        return Layout([place(table.location)], lambda _, key: ())
+        return Layout([parse_location(table.location)], lambda _prefix, _key: ())
     if table.parameters.get("projection.enabled", "").lower() == "true":
-        return _projected(table, now)
-    return _registered(table, catalog)
+        return _projected_layout(table, now)
+    return _registered_layout(table, catalog)
 
 
-def _registered(table: Table, catalog: Catalog) -> Layout:
-    found = {place(location): values for values, location in catalog.partitions(table)}
-    return Layout(found, lambda where, key: found[where])
+def _registered_layout(table: Table, catalog: Catalog) -> Layout:
+    values_by_prefix = {
+        parse_location(location): values for values, location in catalog.list_partitions(table)
+    }
+    return Layout(values_by_prefix, lambda prefix, _key: values_by_prefix[prefix])
 
 
-def _projected(table: Table, now: datetime) -> Layout:
+def _projected_layout(table: Table, now: datetime) -> Layout:
     names = [column.name for column in table.keys]
-    rules = [projection(table, name, now) for name in names]
+    checks = [projection_check(table, name, now) for name in names]
     template = table.parameters.get("storage.location.template") or (
-        place_text(table.location) + "".join(f"{name}=${{{name}}}/" for name in names)
+        parse_location(table.location).location + "".join(f"{name}=${{{name}}}/" for name in names)
     )
     missing = [name for name in names if f"${{{name}}}" not in template]
     if missing:
@@ -65,41 +77,35 @@ def _projected(table: Table, now: datetime) -> Layout:
             f"Table {table.database}.{table.name} storage.location.template does not contain "
             f"partition column {missing[0]}",
         )
-    root = place(template.partition("${")[0].rpartition("/")[0])
-    pattern = _pattern(template)
+    root = parse_location(template.partition("${")[0].rpartition("/")[0])
+    pattern = _template_pattern(template)
 
-    def values_of(where: Place, key: str) -> Values | None:
-        found = pattern.match(f"s3://{where.bucket}/{key}")
-        if not found:
+    def values_of(prefix: S3Prefix, key: str) -> PartitionValues | None:
+        match = pattern.match(f"s3://{prefix.bucket}/{key}")
+        if not match:
             return None
-        values = tuple(found[name] for name in names)
-        fits = all(rule(value) for rule, value in zip(rules, values, strict=True))
-        return values if fits else None
+        values = tuple(match[name] for name in names)
+        is_projected = all(check(value) for check, value in zip(checks, values, strict=True))
+        return values if is_projected else None
 
     return Layout([root], values_of)
 
 
-def place_text(location: str) -> str:
-    """Return a location with the slash that ends a folder."""
-    where = place(location)
-    return f"s3://{where.bucket}/{where.prefix}"
-
-
-def _pattern(template: str) -> re.Pattern[str]:
+def _template_pattern(template: str) -> re.Pattern[str]:
     pieces = re.split(r"\$\{(\w+)\}", template if template.endswith("/") else template + "/")
-    seen: set[str] = set()
-    text = ""
-    for number, piece in enumerate(pieces):
-        if number % 2 == 0:
-            text += re.escape(piece)
+    names: set[str] = set()
+    pattern = ""
+    for index, piece in enumerate(pieces):
+        if index % 2 == 0:  # Literal text and names alternate.
+            pattern += re.escape(piece)
         else:
-            text += f"(?P={piece})" if piece in seen else f"(?P<{piece}>[^/]+)"
-            seen.add(piece)
-    return re.compile(text)
+            pattern += f"(?P={piece})" if piece in names else f"(?P<{piece}>[^/]+)"
+            names.add(piece)
+    return re.compile(pattern)
 
 
-def projection(table: Table, column: str, now: datetime) -> Callable[[str], bool]:
-    """Return whether a value of a column is one that its projection gives."""
+def projection_check(table: Table, column: str, now: datetime) -> ValueCheck:
+    """Return the check of whether the projection of a column includes a value."""
     settings = {
         name.removeprefix(f"projection.{column}."): value
         for name, value in table.parameters.items()
@@ -112,10 +118,10 @@ def projection(table: Table, column: str, now: datetime) -> Callable[[str], bool
             f"Table {table.database}.{table.name} is configured for partition projection, but the "
             f"following partition columns are missing projection configuration: [{column}]",
         )
-    if kind not in _KINDS:
+    if kind not in _PROJECTION_CHECKS:
         raise not_modelled(f"partition projection of type {kind}")
     try:
-        return _KINDS[kind](settings, now)
+        return _PROJECTION_CHECKS[kind](settings, now)
     except (ValueError, OverflowError) as error:
         raise QueryFailed(
             "HIVE_METASTORE_ERROR",
@@ -123,16 +129,16 @@ def projection(table: Table, column: str, now: datetime) -> Callable[[str], bool
         ) from None
 
 
-def _enum(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
+def _enum_check(settings: Settings, _: datetime) -> ValueCheck:
     allowed = {value.strip() for value in settings.get("values", "").split(",")}
     return allowed.__contains__
 
 
-def _integer(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
+def _integer_check(settings: Settings, _: datetime) -> ValueCheck:
     low, high = map(int, _range(settings))
     step, digits = _step(settings), int(settings.get("digits", "1"))
 
-    def fits(value: str) -> bool:
+    def is_projected(value: str) -> bool:
         if not re.fullmatch(r"-?\d+", value):
             return False
         number = int(value)
@@ -142,52 +148,60 @@ def _integer(settings: dict[str, str], _: datetime) -> Callable[[str], bool]:
             and value == format(number, f"0{digits}d")
         )
 
-    return fits
+    return is_projected
 
 
-def _range(settings: dict[str, str]) -> list[str]:
+def _range(settings: Settings) -> list[str]:
     bounds = [bound.strip() for bound in settings.get("range", "").split(",")]
     if len(bounds) != 2:
-        raise ValueError(f"its range must be two bounds, as in 1,9, not {settings.get('range')!r}")
+        raise ValueError(f"range must be two bounds such as 1,9, not {settings.get('range')!r}")
     return bounds
 
 
-def _step(settings: dict[str, str]) -> int:
+def _step(settings: Settings) -> int:
     step = settings.get("interval", "1")
     if not re.fullmatch(r"[1-9]\d{0,8}", step):
-        raise ValueError(f"its interval must be a whole number above 0, not {step!r}")
+        raise ValueError(f"interval must be a positive integer, not {step!r}")
     return int(step)
 
 
-_JAVA = (("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"))
-_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
-_MONTHS = {"MONTH": 1, "YEAR": 12}
+_JAVA_DIRECTIVES = (
+    ("yyyy", "%Y"),
+    ("MM", "%m"),
+    ("dd", "%d"),
+    ("HH", "%H"),
+    ("mm", "%M"),
+    ("ss", "%S"),
+)
+"""Java's date pattern letters and strptime's directive for each."""
+_UNIT_SECONDS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 604800}
+_UNIT_MONTHS = {"MONTH": 1, "YEAR": 12}
 
 
-def _date(settings: dict[str, str], now: datetime) -> Callable[[str], bool]:
-    pattern = _strptime(settings.get("format", ""))
-    low, high = (_bound(text, pattern, now) for text in _range(settings))
-    unit = _unit(settings.get("interval.unit", _finest(pattern)))
+def _date_check(settings: Settings, now: datetime) -> ValueCheck:
+    pattern = _to_strptime(settings.get("format", ""))
+    low, high = (_parse_bound(text, pattern, now) for text in _range(settings))
+    unit = _unit(settings.get("interval.unit", _default_unit(pattern)))
     step = _step(settings)
 
-    def fits(value: str) -> bool:
-        moment = _moment(value, pattern)
-        return moment is not None and low <= moment <= high and _on_grid(moment - low, unit, step)
+    def is_projected(value: str) -> bool:
+        date = _parse_date(value, pattern)
+        return date is not None and low <= date <= high and _is_on_grid(date - low, unit, step)
 
-    return fits
+    return is_projected
 
 
 def _unit(text: str) -> str:
     unit = text.upper().rstrip("S")
-    if unit not in (*_SECONDS, *_MONTHS):
-        raise ValueError(f"{text!r} is no unit of time")
+    if unit not in (*_UNIT_SECONDS, *_UNIT_MONTHS):
+        raise ValueError(f"{text!r} is not a unit of time")
     return unit
 
 
-def _strptime(pattern: str) -> str:
+def _to_strptime(pattern: str) -> str:
     if not pattern:
-        raise ValueError("its format is missing, as yyyy-MM-dd is one")
-    for java, python in _JAVA:
+        raise ValueError("format is missing: set one such as yyyy-MM-dd")
+    for java, python in _JAVA_DIRECTIVES:
         pattern = pattern.replace(java, python)
     pattern = pattern.replace("'", "")
     if re.search(r"(?<!%)[A-Za-z]", pattern):
@@ -195,50 +209,52 @@ def _strptime(pattern: str) -> str:
     return pattern
 
 
-def _finest(pattern: str) -> str:
+def _default_unit(pattern: str) -> str:
     if "%d" not in pattern:
         return "MONTH"
     return "DAY" if "%H" not in pattern else "HOUR"
 
 
-def _moment(value: str, pattern: str) -> datetime | None:
+def _parse_date(value: str, pattern: str) -> datetime | None:
     try:
-        moment = datetime.strptime(value, pattern)
+        date = datetime.strptime(value, pattern)
     except ValueError:
         return None
-    return moment if moment.strftime(pattern) == value else None
+    return date if date.strftime(pattern) == value else None
 
 
-def _bound(text: str, pattern: str, now: datetime) -> datetime:
+def _parse_bound(text: str, pattern: str, now: datetime) -> datetime:
     relative = re.fullmatch(r"NOW\s*(?:([+-])\s*(\d+)\s*([A-Za-z]+))?", text)
     if relative is None:
-        moment = _moment(text, pattern)
-        if moment is None:
-            raise ValueError(f"the bound {text!r} of its range is no date of its format")
-        return moment
-    moment = now.replace(tzinfo=None)
+        date = _parse_date(text, pattern)
+        if date is None:
+            raise ValueError(f"range bound {text!r} does not match the format")
+        return date
+    date = now.replace(tzinfo=None)
     if relative[1]:
         sign = 1 if relative[1] == "+" else -1
-        moment = _shifted(moment, sign * int(relative[2]), _unit(relative[3]))
-    return _moment(moment.strftime(pattern), pattern) or moment
+        date = _add_units(date, sign * int(relative[2]), _unit(relative[3]))
+    return _parse_date(date.strftime(pattern), pattern) or date
 
 
-def _shifted(moment: datetime, count: int, unit: str) -> datetime:
-    if unit in _SECONDS:
-        return moment + timedelta(seconds=count * _SECONDS[unit])
-    year, month = divmod(moment.year * 12 + moment.month - 1 + count * _MONTHS[unit], 12)
-    last = monthrange(year, month + 1)[1]  # The 31st of a shorter month is its last day.
-    return moment.replace(year=year, month=month + 1, day=min(moment.day, last))
+def _add_units(date: datetime, count: int, unit: str) -> datetime:
+    if unit in _UNIT_SECONDS:
+        return date + timedelta(seconds=count * _UNIT_SECONDS[unit])
+    year, month = divmod(date.year * 12 + date.month - 1 + count * _UNIT_MONTHS[unit], 12)
+    last_day = monthrange(year, month + 1)[1]
+    return date.replace(year=year, month=month + 1, day=min(date.day, last_day))
 
 
-def _on_grid(distance: timedelta, unit: str, step: int) -> bool:
-    if unit not in _SECONDS:
-        return step == 1 or bool(_refuse_step(unit))
-    return distance.total_seconds() % (step * _SECONDS[unit]) == 0
+def _is_on_grid(distance: timedelta, unit: str, step: int) -> bool:
+    if unit in _UNIT_SECONDS:
+        return distance.total_seconds() % (step * _UNIT_SECONDS[unit]) == 0
+    if step > 1:
+        raise not_modelled(f"a projection interval of more than one {unit.lower()}")
+    return True
 
 
-def _refuse_step(unit: str) -> None:
-    raise not_modelled(f"a projection interval of more than one {unit.lower()}")
-
-
-_KINDS = {"enum": _enum, "integer": _integer, "date": _date}
+_PROJECTION_CHECKS: dict[str, Callable[[Settings, datetime], ValueCheck]] = {
+    "enum": _enum_check,
+    "integer": _integer_check,
+    "date": _date_check,
+}
