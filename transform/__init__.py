@@ -1,24 +1,27 @@
-"""The rules of the pipeline, pure: the bytes of a batch in, the bytes of a batch out.
+"""Rules of the pipeline, pure: a batch of records in, a batch of rows out.
 
-A record meets the modules in this order:
+A record passes through the modules in this order:
 
-    firehose    the batch: each record comes back once, as a row or as it came
-    errors      what is said of a record that cannot become a row
-    parsing     base64 and JSON, with nothing lost
-    changes     the record, checked and named in our words
-    times       when it happened
-    images      canonical JSON: equal items, equal texts; and the attributes as columns
-    values      the values that are the same with and without their types
-    digits      numbers in plain digits
-    columns     the columns' names
-    row         the line in the lake
-    partition   the folder in the lake
-    state       what the lake's rows say of the table
-    snapshot    the records that backfill and repair send the same way
-    record      the record that a row was made of, for replay
+    firehose       the batch: each record is returned once, as a row or unchanged as failed
+    errors         why a record cannot become a row
+    parsing        base64 and JSON, strict and lossless
+    changes        the record, validated, under our names
+    timestamps     when it happened
+    images         canonical JSON (equal items, equal texts), and the attributes as columns
+    values         typed and plain JSON of a value
+    digits         numbers in plain digits
+    columns        the names of the columns
+    row            the line in the lake
+    partition      the folder in the lake
+    state          the law of state: what the rows say about the table
+    snapshot       the records that backfill and repair send
+    row_to_record  the record that a row was made of, for replay
+
+The names in `__all__` are the supported API. `column_name`, `flattened` and `state.state_as_of`
+are not used by the pipeline: they are for programs that read or check the lake by themselves.
 """
 
-from transform import partition, snapshot, state
+from transform import snapshot, state
 from transform.changes import Change, parse_change
 from transform.columns import column_name
 from transform.errors import BadRecord
@@ -35,7 +38,6 @@ __all__ = [
     "flattened",
     "parse_change",
     "parse_image",
-    "partition",
     "record_from_row",
     "snapshot",
     "state",

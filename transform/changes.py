@@ -1,28 +1,41 @@
-"""A change: one record of the table's stream, or of backfill and repair, checked and named."""
+"""Changes: records of the table's stream, or of backfill and repair, validated and parsed."""
 
 import re
 from collections.abc import Callable, Collection
 from hashlib import sha256
 from json import dumps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from transform.errors import BadRecord, kind
-from transform.images import Image, image_like, image_of, text_of
-from transform.parsing import members, parsed
-from transform.timestamps import moment
+from transform.images import Image, build_image, canonical_text, image_reusing
+from transform.parsing import members, parse_json
+from transform.timestamps import parse_timestamp
+
+T = TypeVar("T")
 
 SNAPSHOT = "SNAPSHOT"
 FULL_VIEW = "NEW_AND_OLD_IMAGES"
-NEW, OLD = "NewImage", "OldImage"
-# The images that a change of each operation has, and those that a stream of each view type tells.
-IMAGES = {"INSERT": {NEW}, "MODIFY": {NEW, OLD}, "REMOVE": {OLD}, SNAPSHOT: {NEW}}
-VIEWS = {FULL_VIEW: {NEW, OLD}, "NEW_IMAGE": {NEW}, "OLD_IMAGE": {OLD}, "KEYS_ONLY": set()}
+NEW_IMAGE = "NewImage"
+OLD_IMAGE = "OldImage"
+# The images that a change of each operation has, and those that a stream of each view type sends.
+IMAGES_BY_OPERATION = {
+    "INSERT": {NEW_IMAGE},
+    "MODIFY": {NEW_IMAGE, OLD_IMAGE},
+    "REMOVE": {OLD_IMAGE},
+    SNAPSHOT: {NEW_IMAGE},
+}
+IMAGES_BY_VIEW_TYPE = {
+    FULL_VIEW: {NEW_IMAGE, OLD_IMAGE},
+    "NEW_IMAGE": {NEW_IMAGE},
+    "OLD_IMAGE": {OLD_IMAGE},
+    "KEYS_ONLY": set(),
+}
 TTL = ("Service", "dynamodb.amazonaws.com")
-_SEQUENCE = re.compile(r"[0-9]{1,40}").fullmatch
+_SEQUENCE_NUMBER = re.compile(r"[0-9]{1,40}").fullmatch
 
 
 class Change(NamedTuple):
-    """One change of one item; an image is None where there was none, or its stream tells none."""
+    """One change of one item; an image is None if it does not exist or the stream omits it."""
 
     operation: str
     key: str
@@ -38,7 +51,7 @@ class Change(NamedTuple):
 
     @property
     def changed(self) -> list[str] | None:
-        """Return the sorted names of the attributes that differ; None where that is not known."""
+        """The sorted names of the attributes that differ; None if an image is missing."""
         before = {} if self.operation == "INSERT" else self.old_image and self.old_image.members
         after = {} if self.operation == "REMOVE" else self.new_image and self.new_image.members
         if before is None or after is None:
@@ -48,95 +61,100 @@ class Change(NamedTuple):
 
 
 def parse_change(record: bytes, arrived_at: object = None) -> Change:
-    """Return the change that a record tells; `arrived_at` serves where it has no time."""
+    """Return the change in a record; `arrived_at` is its time if the record has none."""
     try:
-        return _change_from_members(members(parsed(record)), arrived_at)
+        return _change_from_members(members(parse_json(record)), arrived_at)
     except RecursionError:
         raise BadRecord("at most 32 levels", "more") from None
 
 
-def _change_from_members(outer: dict[str, Any], arrived_at: object) -> Change:
-    inner = _within("dynamodb", members, outer.get("dynamodb"))
-    operation = _choice("eventName", outer.get("eventName"), IMAGES)
-    view = _choice("StreamViewType", inner.get("StreamViewType", FULL_VIEW), VIEWS)
-    new = _image(NEW, inner, operation, view)
-    at = _moment(outer, inner, operation, arrived_at)
+def _change_from_members(record: dict[str, Any], arrived_at: object) -> Change:
+    dynamodb = _read("dynamodb", members, record.get("dynamodb"))
+    operation = _choice("eventName", record.get("eventName"), IMAGES_BY_OPERATION)
+    view = _choice("StreamViewType", dynamodb.get("StreamViewType", FULL_VIEW), IMAGES_BY_VIEW_TYPE)
+    new_image = _image(NEW_IMAGE, dynamodb, operation, view)
+    timestamp = _timestamp(record, dynamodb, operation, arrived_at)
     change = Change(
         operation,
-        key=_within("Keys", text_of, inner.get("Keys")),
-        source=_text("eventSourceARN", outer.get("eventSourceARN")),
-        sequence=_sequence(inner.get("SequenceNumber")),
-        event_id="" if operation == SNAPSHOT else _text("eventID", outer.get("eventID")),
-        snapshot_at=at if operation == SNAPSHOT else None,
-        changed_at=at[: len("YYYY-MM-DD HH:MM:SS.fff")],
-        expired=operation == "REMOVE" and _by_ttl(outer.get("userIdentity")),
+        key=_read("Keys", canonical_text, dynamodb.get("Keys")),
+        source=_string("eventSourceARN", record.get("eventSourceARN")),
+        sequence=_sequence_number(dynamodb.get("SequenceNumber")),
+        event_id="" if operation == SNAPSHOT else _string("eventID", record.get("eventID")),
+        snapshot_at=timestamp if operation == SNAPSHOT else None,
+        changed_at=timestamp[: len("YYYY-MM-DD HH:MM:SS.fff")],
+        expired=operation == "REMOVE" and _is_ttl_deletion(record.get("userIdentity")),
         view=view,
-        old_image=_image(OLD, inner, operation, view, new),
-        new_image=new,
+        old_image=_image(OLD_IMAGE, dynamodb, operation, view, new_image),
+        new_image=new_image,
     )
-    return change._replace(event_id=_identity(change)) if operation == SNAPSHOT else change
+    return change._replace(event_id=_snapshot_id(change)) if operation == SNAPSHOT else change
 
 
-def _within(place: str, read: Callable[..., Any], *values: object) -> Any:
-    """Return what is read of a member, and name the member where it is bad."""
+def _read(name: str, reader: Callable[..., T], *values: object) -> T:
+    """Return the reader's result; its error names the member that it read."""
     try:
-        return read(*values)
-    except BadRecord as bad:
-        raise bad.inside(place) from None
+        return reader(*values)
+    except BadRecord as error:
+        raise error.with_prefix(name) from None
 
 
-def _text(name: str, value: object) -> str:
+def _string(name: str, value: object) -> str:
     if type(value) is not str or not value:
-        raise BadRecord("a text", kind(value), name)
+        raise BadRecord("a non-empty string", kind(value), name)
     return value
 
 
 def _choice(name: str, value: object, choices: Collection[str]) -> str:
-    if _text(name, value) not in choices:
-        raise BadRecord(" or ".join(choices), "another text", name)
-    return value
+    choice = _string(name, value)
+    if choice not in choices:
+        raise BadRecord(" or ".join(choices), "another string", name)
+    return choice
 
 
-def _sequence(value: object) -> str:
-    """Return a sequence number in forty digits, so that texts sort as the numbers do."""
-    if type(value) is not str or not _SEQUENCE(value):
-        raise BadRecord("1 to 40 digits as text", kind(value), "SequenceNumber")
+def _sequence_number(value: object) -> str:
+    """Return a sequence number padded to 40 digits, so that strings sort as the numbers do."""
+    if type(value) is not str or not _SEQUENCE_NUMBER(value):
+        raise BadRecord("1 to 40 digits in a string", kind(value), "SequenceNumber")
     return value.zfill(40)
 
 
-def _moment(
-    outer: dict[str, Any], inner: dict[str, Any], operation: str, arrived_at: object
+def _timestamp(
+    record: dict[str, Any], dynamodb: dict[str, Any], operation: str, arrived_at: object
 ) -> str:
     if operation == SNAPSHOT:
-        return _within("snapshotAt", moment, outer.get("snapshotAt"))
-    at = inner.get("ApproximateCreationDateTime")
-    return _within("ApproximateCreationDateTime", moment, arrived_at if at is None else at)
+        return _read("snapshotAt", parse_timestamp, record.get("snapshotAt"))
+    created_at = dynamodb.get("ApproximateCreationDateTime")
+    timestamp = arrived_at if created_at is None else created_at
+    return _read("ApproximateCreationDateTime", parse_timestamp, timestamp)
 
 
 def _image(
-    name: str, inner: dict[str, Any], operation: str, view: str, other: Image | None = None
+    name: str, dynamodb: dict[str, Any], operation: str, view: str, similar: Image | None = None
 ) -> Image | None:
-    value, possible = inner.get(name), name in IMAGES[operation]
+    value = dynamodb.get(name)
+    is_possible = name in IMAGES_BY_OPERATION[operation]
     if value is None:
-        if possible and name in VIEWS[view] and operation != SNAPSHOT:
+        if is_possible and name in IMAGES_BY_VIEW_TYPE[view] and operation != SNAPSHOT:
             raise BadRecord("an image", "nothing", name)
         return None
-    if not possible:
+    if not is_possible:
         raise BadRecord(f"nothing in a change of {operation}", kind(value), name)
-    return _within(name, image_like, value, other) if other else _within(name, image_of, value)
+    if similar is not None:
+        return _read(name, image_reusing, value, similar)
+    return _read(name, build_image, value)
 
 
-def _by_ttl(identity: object) -> bool:
-    """Return whether DynamoDB removed the item; events say `principalId`, the API `PrincipalId`."""
+def _is_ttl_deletion(identity: object) -> bool:
+    """Return whether TTL deleted the item; events spell `principalId`, the API `PrincipalId`."""
     if identity is None:
         return False
-    named = _within("userIdentity", members, identity)
-    who = {name.lower(): value for name, value in named.items()}
-    return (who.get("type"), who.get("principalid")) == TTL
+    user = _read("userIdentity", members, identity)
+    by_lower_name = {name.lower(): value for name, value in user.items()}
+    return (by_lower_name.get("type"), by_lower_name.get("principalid")) == TTL
 
 
-def _identity(snapshot: Change) -> str:
-    """Return a hash of all that a snapshot tells: sent twice, it stays one change."""
+def _snapshot_id(snapshot: Change) -> str:
+    """Return a hash of a snapshot's content, so that sending it twice makes one change."""
     image = snapshot.new_image and snapshot.new_image.text
-    told = [snapshot.key, snapshot.source, snapshot.sequence, snapshot.snapshot_at, image]
-    return sha256(dumps(told).encode()).hexdigest()[:32]
+    content = [snapshot.key, snapshot.source, snapshot.sequence, snapshot.snapshot_at, image]
+    return sha256(dumps(content).encode()).hexdigest()[:32]

@@ -1,24 +1,24 @@
-"""DynamoDB's numbers, as text and exact: they are read and written here, never computed with."""
+"""DynamoDB's numbers as exact strings: parsed and formatted, never computed with."""
 
 import re
 
 from transform.errors import BadRecord, kind
 
-# DynamoDB's own texts have at most some 170 characters; longer ones need not be looked at.
+# DynamoDB's own strings have at most about 170 characters; the limits bound the work.
 _NUMBER = re.compile(
     r"([+-]?)(?=\.?[0-9])([0-9]{0,999})(?:\.([0-9]{0,999}))?(?:[eE]([+-]?[0-9]{1,9}))?"
 ).fullmatch
 
 
 def plain_digits(text: object) -> str:
-    """Return a DynamoDB number in plain digits: no exponent, no needless zeros, no digit lost.
+    """Return a DynamoDB number in plain digits: no exponent, no superfluous zeros, no digit lost.
 
     >>> plain_digits("-01.50E+2")
     '-150'
     """
     match = _NUMBER(text) if type(text) is str else None
     if match is None:
-        raise BadRecord("a number as text", kind(text))
+        raise BadRecord("a number in a string", kind(text))
     sign, whole, fraction, exponent = match.groups("")
     digits = (whole + fraction).lstrip("0")
     significant = digits.rstrip("0")
@@ -27,9 +27,9 @@ def plain_digits(text: object) -> str:
 
 
 def _plain(digits: str, power: int) -> str:
-    """Return digits times a power of ten in plain digits, within what DynamoDB can hold."""
+    """Return digits times a power of ten in plain digits, within DynamoDB's range."""
     if len(digits) > 38 or not -130 <= power + len(digits) - 1 <= 125:
-        raise BadRecord("38 digits from 1E-130 to 9.99E+125", "a number beyond")
+        raise BadRecord("38 digits from 1E-130 to 9.99E+125", "a number out of range")
     if power >= 0:
         return digits + "0" * power
     padded = digits.rjust(1 - power, "0")

@@ -1,11 +1,11 @@
-"""The one error of this package: a record that is not what DynamoDB, Pipes or Firehose sends."""
+"""The error of this package: a record that DynamoDB, Pipes or Firehose would not send."""
 
 
 class BadRecord(ValueError):
-    """A record that cannot become a row, told as *where: expected what, found what*.
+    """A record that cannot become a row; the message is *where: expected what, found what*.
 
-    What was found is named by its kind ("a list"), never by its value: the text may be logged, and
-    records hold people's data.
+    The message names the kind of what was found ("a list"), never its value: it may be logged, and
+    records contain personal data.
 
     >>> str(BadRecord("1 to 40 digits", "nothing", "SequenceNumber"))
     'SequenceNumber: expected 1 to 40 digits, found nothing'
@@ -13,20 +13,22 @@ class BadRecord(ValueError):
 
     def __init__(self, expected: str, found: str, where: str = "") -> None:
         super().__init__(expected, found, where)
-        self.expected, self.found, self.where = expected, found, where
+        self.expected = expected
+        self.found = found
+        self.where = where
 
     def __str__(self) -> str:
-        told = f"expected {self.expected}, found {self.found}"
-        return f"{self.where}: {told}" if self.where else told
+        message = f"expected {self.expected}, found {self.found}"
+        return f"{self.where}: {message}" if self.where else message
 
-    def inside(self, where: str) -> "BadRecord":
-        """Return this error as seen from outside: its place begins with `where`."""
-        place = ".".join(filter(None, (where, self.where)))
-        return BadRecord(self.expected, self.found, place)
+    def with_prefix(self, where: str) -> "BadRecord":
+        """Return this error with `where` in front of its location."""
+        location = f"{where}.{self.where}" if where and self.where else where or self.where
+        return BadRecord(self.expected, self.found, location)
 
 
 KINDS = {
-    str: "another text",
+    str: "another string",
     bool: "true or false",
     list: "a list",
     tuple: "an object",
@@ -36,5 +38,5 @@ KINDS = {
 
 
 def kind(value: object) -> str:
-    """Return what a value is, without telling its content."""
+    """Return the kind of a value, without its content."""
     return KINDS.get(type(value), "a number")

@@ -1,4 +1,4 @@
-"""Firehose's call and answer: every record comes back once, in order, as a row or as it came."""
+"""Firehose batches: every record is returned once, in order, as a row or unchanged as failed."""
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
@@ -9,79 +9,82 @@ from typing import Any, NamedTuple
 
 from transform.changes import FULL_VIEW, Change, parse_change
 from transform.errors import BadRecord, kind
-from transform.parsing import decoded
+from transform.parsing import decode_base64
 from transform.partition import date_partition
-from transform.row import line, without_attributes
+from transform.row import encode_row, without_attributes
 
-# Lambda answers with at most 6 MB (6,291,556 bytes): one byte more fails the whole batch.
-LIMIT = 6_000_000
+# Lambda's limit is 6 MB (6,291,556 bytes): one byte more fails the whole batch.
+MAX_RESPONSE_BYTES = 6_000_000
 
 Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What goes back to Firehose, and the first reason to complain of the batch, if any."""
+    """The results for Firehose, and the first reason for a failure or warning, if any."""
 
     records: list[Result]
     reason: str | None
 
     @property
     def response(self) -> dict[str, list[Result]]:
-        """Return the answer in Firehose's words."""
+        """The response as Firehose expects it."""
         return {"records": self.records}
 
     @property
     def summary(self) -> str:
-        """Return one line of JSON that counts the records and tells nothing of their content."""
+        """One line of JSON with the counts of the records, and none of their content."""
         ok = sum(result["result"] == "Ok" for result in self.records)
         counts = {"in": len(self.records), "ok": ok, "failed": len(self.records) - ok}
         return dumps({**counts, "reason": self.reason})
 
 
 def transform_batch(event: Mapping[str, Any]) -> BatchResult:
-    """Return Firehose's answer; only an event without a list of records raises BadRecord."""
+    """Return the results of a batch; only an event without a list of records raises BadRecord."""
     records = _members(event).get("records")
     if not isinstance(records, list):
         raise BadRecord("a list", kind(records), "records")
     records = [_members(record) for record in records]
-    outcomes = [_outcome(record) for record in records]
+    outcomes = [_transform_record(record) for record in records]
     results = [outcome.result for outcome in outcomes]
     reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None]
-    if sum(map(_size, results)) > LIMIT:
-        results = _fitting(records, results)
-        reasons.append("answer: expected at most 6 MB, found more")
+    if sum(map(_size, results)) > MAX_RESPONSE_BYTES:
+        results = _fit_response(records, results)
+        reasons.append("response: expected at most 6 MB, found more")
     return BatchResult(results, reasons[0] if reasons else None)
 
 
 class _Outcome(NamedTuple):
-    """A result, and the reason to complain of it, if any."""
+    """A result, and the reason for its failure or warning, if any."""
 
     result: Result
     reason: str | None
 
 
 def _members(value: object) -> Mapping[str, Any]:
-    """Return what Firehose sent as an object; what is none has no members."""
+    """Return an object of Firehose's event; any other value has no members."""
     return value if isinstance(value, dict) else {}
 
 
-def _outcome(record: Mapping[str, Any]) -> _Outcome:
+def _transform_record(record: Mapping[str, Any]) -> _Outcome:
     try:
-        told = parse_change(decoded(record.get("data")), _arrived_at(record))
-    except BadRecord as bad:
-        return _Outcome(_as_it_came(record), str(bad))
-    return _Outcome(_ok(record, line(told), told.changed_at), _remark(told))
+        change = parse_change(decode_base64(record.get("data")), _arrived_at(record))
+    except BadRecord as error:
+        return _Outcome(_failed_result(record), str(error))
+    result = _ok_result(record, encode_row(change), change.changed_at)
+    return _Outcome(result, _view_type_warning(change))
 
 
 def _arrived_at(record: Mapping[str, Any]) -> object:
-    """Return Firehose's own time of a record, or that of Kinesis."""
+    """Return the arrival time of a record at Firehose, or else at Kinesis."""
     name = "approximateArrivalTimestamp"
-    at = record.get(name)
-    return _members(record.get("kinesisRecordMetadata")).get(name) if at is None else at
+    arrived_at = record.get(name)
+    if arrived_at is not None:
+        return arrived_at
+    return _members(record.get("kinesisRecordMetadata")).get(name)
 
 
-def _as_it_came(record: Mapping[str, Any]) -> Result:
+def _failed_result(record: Mapping[str, Any]) -> Result:
     return {
         "recordId": record.get("recordId"),
         "result": "ProcessingFailed",
@@ -89,7 +92,7 @@ def _as_it_came(record: Mapping[str, Any]) -> Result:
     }
 
 
-def _ok(record: Mapping[str, Any], row: bytes, changed_at: str) -> Result:
+def _ok_result(record: Mapping[str, Any], row: bytes, changed_at: str) -> Result:
     return {
         "recordId": record.get("recordId"),
         "result": "Ok",
@@ -98,38 +101,38 @@ def _ok(record: Mapping[str, Any], row: bytes, changed_at: str) -> Result:
     }
 
 
-def _remark(told: Change) -> str | None:
-    """Return what is wrong with a stream that tells too little, though its changes make rows."""
-    if told.view == FULL_VIEW:
+def _view_type_warning(change: Change) -> str | None:
+    """Return a warning if the stream omits images; its changes make rows all the same."""
+    if change.view == FULL_VIEW:
         return None
-    return str(BadRecord(FULL_VIEW, told.view, "StreamViewType"))
+    return str(BadRecord(FULL_VIEW, change.view, "StreamViewType"))
 
 
-_OK_SIZE = len(dumps(_ok({"recordId": ""}, b"", "YYYY-MM-DD"))) - len('""') + len(", ")
+_OK_SIZE = len(dumps(_ok_result({"recordId": ""}, b"", "YYYY-MM-DD"))) - len('""') + len(", ")
 
 
 def _size(result: Result) -> int:
-    """Return how many bytes Lambda makes of a result, or a few more."""
+    """Return an upper bound, close to the real size, of a result in Lambda's JSON response."""
     if result["result"] == "Ok":
         return _OK_SIZE + len(ascii_quoted(str(result["recordId"]))) + len(result["data"])
     return len(dumps(result)) + len(", ")
 
 
-def _fitting(records: list[Any], whole: list[Result]) -> list[Result]:
-    """Return results within the limit: rows without attributes before any whole ones."""
-    chosen = [_as_it_came(record) for record in records]
-    room = LIMIT - sum(map(_size, chosen))
-    for results in (map(_without_attributes, whole), whole):
+def _fit_response(records: list[Any], full: list[Result]) -> list[Result]:
+    """Return results within the limit: rows without attributes first, then full rows."""
+    chosen = [_failed_result(record) for record in records]
+    room = MAX_RESPONSE_BYTES - sum(map(_size, chosen))
+    for results in (map(_without_attributes, full), full):
         for index, result in enumerate(results):
-            more = _size(result) - _size(chosen[index])
-            if more <= max(room, 0):
+            extra_bytes = _size(result) - _size(chosen[index])
+            if extra_bytes <= max(room, 0):
                 chosen[index] = result
-                room -= more
+                room -= extra_bytes
     return chosen
 
 
 def _without_attributes(result: Result) -> Result:
-    """Return a result's row without its attributes, where it has a row."""
+    """Return the result with its row, if any, reduced to the `cdc_…` columns."""
     if result["result"] != "Ok":
         return result
     row = without_attributes(a2b_base64(result["data"]))

@@ -1,12 +1,12 @@
-"""Images: one walk writes both things that the lake keeps of them, canonical JSON and columns.
+"""Images: one walk writes both forms that the lake keeps, canonical JSON and columns.
 
-In canonical DynamoDB JSON two images are equal exactly when their texts are. It is typed as in the
-stream, compact, and keeps non-ASCII; names are sorted by code point, sets sorted and without
-repeats, numbers in plain digits, bytes in the one base64 that encodes them. A surrogate that stands
-alone, which UTF-8 cannot hold, is written as its escape.
+Two images are equal exactly if their canonical DynamoDB JSON is. It is typed as in the stream,
+compact, and keeps non-ASCII characters; names are sorted by code point, sets are sorted and
+without duplicates, numbers are in plain digits, bytes in standard base64. A lone surrogate, which
+UTF-8 cannot encode, is written as its escape.
 
-As columns, maps become columns and everything else becomes one column of text: lists, sets and
-empty maps are plain JSON in theirs, numbers and bytes as texts, without types.
+As columns, maps become several columns and everything else one column of text: lists, sets and
+empty maps as plain JSON, numbers and bytes as strings, without types.
 """
 
 import json
@@ -14,19 +14,19 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from transform.columns import Path, distinct, places
+from transform.columns import Path, column_layout, disambiguated
 from transform.errors import BadRecord
 from transform.parsing import as_pairs, members
-from transform.values import TEXTS, in_one, quoted
+from transform.values import TEXT_ENCODERS, quote_json, typed_and_plain
 
-_NOTHING = object()
+_MISSING = object()
 
 
 class Image(NamedTuple):
-    """An image: its attributes as parsed, and what was written of them.
+    """An image: its parsed attributes, canonical JSON and columns.
 
-    `members` are the members of its canonical JSON by attribute, sorted; `text` is all of it.
-    `columns` are JSON labels and values in turn: `,"customer__id":` and `"C-1"`.
+    `members` maps each attribute, sorted, to its member of the canonical JSON `text`. `columns`
+    alternates JSON labels and values: `,"customer__id":` and `"C-1"`.
     """
 
     attributes: dict[str, Any]
@@ -41,12 +41,13 @@ def canonical(image: Mapping[str, Any]) -> str:
     >>> canonical({"b": {"N": "1.50"}, "a": {"SS": ["y", "x"]}})
     '{"a":{"SS":["x","y"]},"b":{"N":"1.5"}}'
     """
-    return image_of(as_pairs(image)).text
+    return build_image(as_pairs(image)).text
 
 
 def parse_image(text: str) -> dict[str, Any]:
-    """Return the image that a canonical text tells, with bytes as base64."""
-    return json.loads(text, parse_float=Decimal)
+    """Return the image of a canonical text, with bytes as base64."""
+    image: dict[str, Any] = json.loads(text, parse_float=Decimal)
+    return image
 
 
 def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
@@ -55,69 +56,72 @@ def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
     >>> flattened({"total": {"N": "19.90"}, "customer": {"M": {"id": {"S": "C-1"}}}})
     {'customer__id': 'C-1', 'total': '19.9'}
     """
-    columns = "".join(image_of(as_pairs(image)).columns)
-    return json.loads(f"{{{columns[1:]}}}", parse_float=Decimal)
+    columns = "".join(build_image(as_pairs(image)).columns)
+    flat: dict[str, str | None] = json.loads(f"{{{columns[1:]}}}", parse_float=Decimal)
+    return flat
 
 
-def image_of(value: object) -> Image:
-    """Return the image that a parsed map of typed values tells."""
+def build_image(value: object) -> Image:
+    """Return the image of a parsed map of typed values."""
     attributes = members(value)
     columns: list[str] = []
-    written = _written(attributes, (), columns)
+    encoded = _encode(attributes, (), columns)
     labels = columns[::2]
     if len(set(labels)) != len(labels):
-        columns[::2] = distinct(labels, list(_paths(attributes)))
-    return Image(attributes, written, _text(written), columns)
+        columns[::2] = disambiguated(labels, list(_paths(attributes)))
+    return Image(attributes, encoded, _join(encoded), columns)
 
 
-def text_of(value: object) -> str:
-    """Return the canonical text alone of what a parsed map tells."""
-    return _text(_written(members(value), (), []))
+def canonical_text(value: object) -> str:
+    """Return only the canonical text of a parsed map of typed values."""
+    return _join(_encode(members(value), (), []))
 
 
-def image_like(value: object, other: Image) -> Image:
-    """Return an image without columns, writing only what another image does not hold alike."""
+def image_reusing(value: object, similar: Image) -> Image:
+    """Return an image without columns, encoding only what differs from a similar image."""
     attributes = members(value)
-    known = other.attributes
-    rest = {name: part for name, part in attributes.items() if known.get(name, _NOTHING) != part}
-    written = other.members | _written(rest, (), [])
-    written = {name: written[name] for name in sorted(attributes)}
-    return Image(attributes, written, _text(written), [])
+    known = similar.attributes
+    changed = {
+        name: value for name, value in attributes.items() if known.get(name, _MISSING) != value
+    }
+    encoded = similar.members | _encode(changed, (), [])
+    encoded = {name: encoded[name] for name in sorted(attributes)}
+    return Image(attributes, encoded, _join(encoded), [])
 
 
-def _text(written: Mapping[str, str]) -> str:
-    text = f"{{{','.join(written.values())}}}"
+def _join(encoded: Mapping[str, str]) -> str:
+    text = f"{{{','.join(encoded.values())}}}"
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _written(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> dict[str, str]:
-    """Return the members of a map's canonical JSON by name, sorted, and add to its columns."""
-    written = {}
-    for name, inner, column, label in places(path, tuple(attributes)):
+def _encode(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> dict[str, str]:
+    """Return the members of a map's canonical JSON by name, sorted, and append its columns."""
+    encoded = {}
+    for name, member_path, column, label in column_layout(path, tuple(attributes)):
         try:
             value = attributes[name]
             if type(value) is not tuple:
                 raise TypeError
             ((tag, content),) = value
-            if write := TEXTS.get(tag):
-                plain = write(content)
-                written[name] = f'{label}{{"{tag}":{plain}}}'
+            if encode := TEXT_ENCODERS.get(tag):
+                plain = encode(content)
+                encoded[name] = f'{label}{{"{tag}":{plain}}}'
                 columns += column, plain
             elif tag == "M" and content:
-                nested = _written(members(content), inner, columns)
-                written[name] = f'{label}{{"M":{{{",".join(nested.values())}}}}}'
+                nested = _encode(members(content), member_path, columns)
+                encoded[name] = f'{label}{{"M":{{{",".join(nested.values())}}}}}'
             else:
-                typed, plain = in_one(value)
-                written[name] = label + typed
-                columns += column, plain if plain == "null" else quoted(plain)
+                typed, plain = typed_and_plain(value)
+                encoded[name] = label + typed
+                columns += column, plain if plain == "null" else quote_json(plain)
         except (TypeError, ValueError) as error:
-            # The name of an attribute helps; a name inside a map may be somebody's data.
-            raise _bad(error).inside("" if path else name) from None
-    return written
+            # An attribute's name helps; a name inside a map may be personal data.
+            raise _bad_record(error).with_prefix("" if path else name) from None
+    return encoded
 
 
 def _paths(attributes: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
-    """Yield the path of each column, in the order in which they were written."""
+    """Yield the path of each column, in the order of the columns."""
     for name in sorted(attributes):
         ((tag, content),) = attributes[name]
         if tag == "M" and content:
@@ -126,7 +130,7 @@ def _paths(attributes: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
             yield (*path, name)
 
 
-def _bad(error: Exception) -> BadRecord:
+def _bad_record(error: Exception) -> BadRecord:
     if isinstance(error, BadRecord):
         return error
-    return BadRecord("a value of one of DynamoDB's types", "another")
+    return BadRecord("a value of one of DynamoDB's types", "another value")

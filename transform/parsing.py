@@ -1,7 +1,7 @@
-"""Text in, values out: base64 and JSON, strictly, with nothing lost on the way.
+"""Parsing of base64 and JSON: strict and lossless.
 
-A JSON object is read as a tuple of its (name, value) pairs and a JSON number as its text, so that
-neither a name given twice nor a digit is lost before anybody looks. All else is as ever.
+A JSON object is parsed as a tuple of (name, value) pairs and a JSON number as its text, so that
+neither a duplicate name nor a digit is lost. Everything else is parsed as usual.
 """
 
 from binascii import a2b_base64
@@ -13,7 +13,7 @@ from transform.errors import BadRecord, kind
 
 
 class Number:
-    """A JSON number as its text; it equals nothing but itself, so it passes for nothing else."""
+    """A JSON number as its text; it equals only itself, so it is never mistaken for a string."""
 
     __slots__ = ("text",)
 
@@ -21,20 +21,20 @@ class Number:
         self.text = text
 
 
-def _no_constant(name: str) -> None:
+def _reject_constant(name: str) -> None:
     raise BadRecord("JSON", name)
 
 
-_SPACE = " \t\n\r"
+_WHITESPACE = " \t\n\r"
 _decode = JSONDecoder(
-    object_pairs_hook=tuple, parse_int=Number, parse_float=Number, parse_constant=_no_constant
+    object_pairs_hook=tuple, parse_int=Number, parse_float=Number, parse_constant=_reject_constant
 ).raw_decode
 
 
-def parsed(json: bytes) -> Any:
+def parse_json(json: bytes) -> Any:
     """Return the value of a JSON text in UTF-8, with objects as tuples of pairs."""
     try:
-        text = json.decode().strip(_SPACE)
+        text = json.decode().strip(_WHITESPACE)
         value, end = _decode(text)
     except BadRecord:
         raise
@@ -45,8 +45,8 @@ def parsed(json: bytes) -> Any:
     return value
 
 
-def decoded(text: object) -> bytes:
-    """Return the bytes of a base64 text; a character outside the alphabet is an error, not skipped.
+def decode_base64(text: object) -> bytes:
+    """Return the bytes of a base64 text; a character outside the alphabet is an error.
 
     >>> decoded("AAEqQQ==")
     b'\\x00\\x01*A'
@@ -56,25 +56,25 @@ def decoded(text: object) -> bytes:
     try:
         raw = a2b_base64(text)
     except ValueError:
-        raise BadRecord("base64", "another text") from None
-    # a2b_base64 skips what it does not know: then the bytes are fewer than the characters promise.
+        raise BadRecord("base64", "another string") from None
+    # a2b_base64 ignores invalid characters; detect that by the output length.
     if len(text) % 4 or len(raw) != len(text) // 4 * 3 - text.count("=", -2):
-        raise BadRecord("base64", "another text")
+        raise BadRecord("base64", "another string")
     return raw
 
 
 def members(value: object) -> dict[str, Any]:
-    """Return the members of a parsed JSON object by their names, each given once."""
+    """Return the members of a parsed JSON object; each name may occur only once."""
     if type(value) is not tuple:
         raise BadRecord("an object", kind(value))
-    named = dict(value)
-    if len(named) != len(value):
-        raise BadRecord("each name once", "one twice")
-    return named
+    by_name = dict(value)
+    if len(by_name) != len(value):
+        raise BadRecord("distinct names", "a duplicate")
+    return by_name
 
 
 def as_pairs(value: Any) -> Any:
-    """Return a value in the form that `parsed` gives it: mappings as pairs, sequences as lists."""
+    """Return a value in the form of `parse_json`: mappings as pairs, sequences as lists."""
     if isinstance(value, Mapping):
         return tuple((name, as_pairs(member)) for name, member in value.items())
     if isinstance(value, (list, tuple, set, frozenset)):

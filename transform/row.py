@@ -1,10 +1,10 @@
-"""The lake's row of a change: one line of JSON in which every value is a text or null."""
+"""Rows of the lake: one line of JSON for a change, every value a string or null."""
 
 from json import dumps
 
 from transform.changes import Change
-from transform.parsing import parsed
-from transform.values import quoted
+from transform.parsing import parse_json
+from transform.values import quote_json
 
 CDC_COLUMNS = (
     "cdc_operation",
@@ -21,22 +21,23 @@ CDC_COLUMNS = (
 )
 
 
-def line(change: Change) -> bytes:
-    """Return the row of a change, with its line end."""
-    old, new = change.old_image, change.new_image
-    # A removal has the columns of the old image, so that it can be analysed too.
+def encode_row(change: Change) -> bytes:
+    """Return the row of a change, with its newline."""
+    old = change.old_image
+    new = change.new_image
+    # A removal has the columns of the old image, so that queries see what was removed.
     image = old if change.operation == "REMOVE" else new
     expired = "true" if change.expired else "false"
-    return _encoded(
+    return _to_utf8(
         f'{{"cdc_operation":"{change.operation}"'
-        f',"cdc_key":{quoted(change.key)}'
-        f',"cdc_source":{quoted(change.source)}'
+        f',"cdc_key":{quote_json(change.key)}'
+        f',"cdc_source":{quote_json(change.source)}'
         f',"cdc_sequence":"{change.sequence}"'
         f',"cdc_snapshot_at":{_or_null(change.snapshot_at)}'
-        f',"cdc_event_id":{quoted(change.event_id)}'
+        f',"cdc_event_id":{quote_json(change.event_id)}'
         f',"cdc_changed_at":"{change.changed_at}"'
         f',"cdc_expired":"{expired}"'
-        f',"cdc_changed":{_or_null(_names(change.changed))}'
+        f',"cdc_changed":{_or_null(_json_array(change.changed))}'
         f',"cdc_old_image":{_or_null(old and old.text)}'
         f',"cdc_new_image":{_or_null(new and new.text)}'
         f"{''.join(image.columns) if image else ''}}}\n"
@@ -44,19 +45,19 @@ def line(change: Change) -> bytes:
 
 
 def without_attributes(row: bytes) -> bytes:
-    """Return a row without its attributes; it holds both images still."""
-    columns = {name: text for name, text in parsed(row) if name in CDC_COLUMNS}
-    return _encoded(dumps(columns, ensure_ascii=False, separators=(",", ":")) + "\n")
+    """Return a row without its attribute columns; it still has both images."""
+    columns = {name: text for name, text in parse_json(row) if name in CDC_COLUMNS}
+    return _to_utf8(dumps(columns, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def _names(changed: list[str] | None) -> str | None:
-    return None if changed is None else f"[{','.join(map(quoted, changed))}]"
+def _json_array(names: list[str] | None) -> str | None:
+    return None if names is None else f"[{','.join(map(quote_json, names))}]"
 
 
 def _or_null(text: str | None) -> str:
-    return "null" if text is None else quoted(text)
+    return "null" if text is None else quote_json(text)
 
 
-def _encoded(text: str) -> bytes:
-    """Return JSON in UTF-8; a surrogate that stands alone, which that cannot hold, is escaped."""
+def _to_utf8(text: str) -> bytes:
+    """Return JSON in UTF-8; a lone surrogate, which UTF-8 cannot encode, is escaped."""
     return text.encode("utf-8", "backslashreplace")

@@ -1,13 +1,13 @@
-"""The records that backfill and repair put into Kinesis, so that one road leads into the lake.
+"""Snapshots: the records that backfill and repair put into Kinesis, like the pipe's own.
 
-A SNAPSHOT record has the shape of a stream's record:
+A SNAPSHOT record has the shape of a stream record:
 
     {"eventName": "SNAPSHOT",
-     "eventSourceARN": the stream whose order it joins,
+     "eventSourceARN": the stream in whose order it ranks,
      "snapshotAt": when its item was read, as "2026-11-23 10:15:30.123456", UTC,
-     "dynamodb": {"Keys": …, "SequenceNumber": …, "NewImage": … where there was an item}}
+     "dynamodb": {"Keys": …, "SequenceNumber": …, "NewImage": … if the item existed}}
 
-It has no `eventID`: its row's is a hash of all that it tells, so that sent twice it is one change.
+It has no `eventID`: its row has a hash of its content, so that sending it twice makes one change.
 """
 
 import json
@@ -17,27 +17,28 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from transform.state import Row
-from transform.timestamps import utc_moment
+from transform.timestamps import format_utc
 
 BACKFILL_SEQUENCE = "0" * 40
 Typed = Mapping[str, Any]
 
 
 def backfill_record(keys: Typed, image: Typed | None, source: str, read_at: datetime) -> bytes:
-    """Return the record of an item unknown to a stream: it ranks below every change of that stream.
+    """Return the record of an item from before the stream; it ranks below all of its changes.
 
-    The images are typed as DynamoDB's API has them, `read_at` is aware; so in `repair_record`.
+    Keys and image are typed as in DynamoDB's API, and `read_at` is timezone-aware; the same holds
+    for `repair_record`.
     """
     return _record(keys, image, source, BACKFILL_SEQUENCE, read_at)
 
 
 def repair_record(keys: Typed, image: Typed | None, latest: Row, read_at: datetime) -> bytes:
-    """Return the record that mends a key: it ranks above its latest row, below every later change.
+    """Return the record that repairs a key: it ranks above the latest row, below any later change.
 
-    Read that row first and the item, consistently, after it; None tells that there is no item.
+    Read that row first, and then the item with a consistent read; None means that it is missing.
     """
     if latest.snapshot_at is not None:
-        # Clocks differ between computers: a later repair ranks above an earlier one all the same.
+        # Clocks differ between machines, but a later repair must rank above an earlier one.
         earlier = datetime.fromisoformat(f"{latest.snapshot_at}+00:00")
         read_at = max(read_at, earlier + timedelta(microseconds=1))
     return _record(keys, image, latest.source, latest.sequence, read_at)
@@ -46,15 +47,15 @@ def repair_record(keys: Typed, image: Typed | None, latest: Row, read_at: dateti
 def _record(
     keys: Typed, image: Typed | None, source: str, sequence: str, read_at: datetime
 ) -> bytes:
-    absent = {} if image is None else {"NewImage": image}
+    new_image = {} if image is None else {"NewImage": image}
     record = {
         "eventName": "SNAPSHOT",
         "eventSourceARN": source,
-        "snapshotAt": utc_moment(read_at),
-        "dynamodb": {"Keys": keys, "SequenceNumber": sequence, **absent},
+        "snapshotAt": format_utc(read_at),
+        "dynamodb": {"Keys": keys, "SequenceNumber": sequence, **new_image},
     }
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), default=_base64)
-    return text.encode("utf-8", "backslashreplace")  # A surrogate that stands alone is escaped.
+    return text.encode("utf-8", "backslashreplace")  # Escapes lone surrogates.
 
 
 def _base64(raw: bytes) -> str:

@@ -1,16 +1,30 @@
-"""The law of state: what a set of rows, in any order and however often each, says of the table.
+"""The law of state: the lake's state of the table is a function of the set of its rows.
 
-Per key the row of greatest rank holds; where that has no new image, the item is gone.
+Delivery is at least once and unordered, so rows arrive in any order and more than once. Each row
+carries all that is needed to order it: its rank, which is a tuple of strings that compare as the
+changes happened. First comes the stream (`source`), then the position in it (`sequence`, padded
+to 40 digits), then the time of a snapshot, and the event id as a tie-breaker that depends on
+nothing but the row. A change has no snapshot time, so it ranks before the repairs of its own
+sequence number, and these before the next change; a backfill ranks before every change of its
+stream, because its sequence number is zero.
+
+The latest row of a key is the one of greatest rank. A maximum depends neither on the order of the
+rows nor on duplicates: that is the whole proof. If the latest row has no new image it is a
+tombstone: the item does not exist.
+
+Lost changes leave gaps. A change holds the image that it replaced; if that is not the image that
+the previous change left, changes between the two are missing.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Row:
-    """What the law needs of a row of the lake: its columns `cdc_…` of the same names."""
+    """The columns of a row that the law needs: `cdc_…` of the same names."""
 
     operation: str
     key: str
@@ -24,47 +38,48 @@ class Row:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, str | None]) -> "Row":
-        """Return the row that the columns of the lake tell."""
-        return cls(**{field.name: columns[f"cdc_{field.name}"] for field in fields(cls)})
+        """Return the row with these columns of the lake."""
+        values: dict[str, Any] = {field.name: columns[f"cdc_{field.name}"] for field in fields(cls)}
+        return cls(**values)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """A lost change: `after` replaced an image that the change `before` it did not leave."""
+    """Lost changes: `after` replaced an image that the change `before` it did not leave."""
 
     before: Row | None
     after: Row
 
 
 def rank(row: Row) -> tuple[str, str, str, str]:
-    """Return what orders the rows of a key, all of it text; a change comes before its repairs."""
+    """Return the sort key of the rows of a key; a change ranks before its repairs."""
     return (row.source, row.sequence, row.snapshot_at or "", row.event_id)
 
 
 def latest_rows(rows: Iterable[Row]) -> dict[str, Row]:
-    """Return each key's row of greatest rank, removals too."""
-    found: dict[str, Row] = {}
+    """Return the row of greatest rank of each key, tombstones included."""
+    latest: dict[str, Row] = {}
     for row in rows:
-        if row.key not in found or rank(row) > rank(found[row.key]):
-            found[row.key] = row
-    return found
+        if row.key not in latest or rank(row) > rank(latest[row.key]):
+            latest[row.key] = row
+    return latest
 
 
 def current_rows(rows: Iterable[Row]) -> dict[str, Row]:
-    """Return for each key whose item is there the row that holds."""
+    """Return the latest row of each key whose item exists."""
     return {key: row for key, row in latest_rows(rows).items() if row.new_image is not None}
 
 
-def state_as_of(rows: Iterable[Row], moment: str) -> dict[str, Row]:
-    """Return what was current after all changes up to `YYYY-MM-DD HH:MM:SS.fff`, UTC."""
-    return current_rows(row for row in rows if row.changed_at <= moment)
+def state_as_of(rows: Iterable[Row], timestamp: str) -> dict[str, Row]:
+    """Return the current rows after all changes up to `YYYY-MM-DD HH:MM:SS.fff`, UTC."""
+    return current_rows(row for row in rows if row.changed_at <= timestamp)
 
 
 def find_gaps(rows: Iterable[Row]) -> Iterator[Gap]:
-    """Yield the lost changes that the rows themselves betray, key by key.
+    """Yield the gaps that the rows themselves show, key by key.
 
-    A change must have replaced the image that the change before it left, if both are told. The
-    first one of a stream is excused where a snapshot saw what it replaced, or what came later.
+    A change must have replaced the image that the previous change left, if both images are known.
+    The first change of a stream is excused if a snapshot saw what it replaced, or a later state.
     """
     histories: dict[str, set[Row]] = defaultdict(set)
     for row in rows:
@@ -75,12 +90,13 @@ def find_gaps(rows: Iterable[Row]) -> Iterator[Gap]:
 
 def _gaps_of_key(rows: Iterable[Row]) -> Iterator[Gap]:
     changes = {row.event_id: row for row in rows if row.operation != "SNAPSHOT"}
-    seen = [row for row in rows if row.operation == "SNAPSHOT" and row.new_image is not None]
+    snapshots = [row for row in rows if row.operation == "SNAPSHOT" and row.new_image is not None]
     before = None
     for after in sorted(changes.values(), key=rank):
-        left = before.new_image if before else None
-        is_told = after.old_image is not None or after.operation == "INSERT"
-        if is_told and left != after.old_image and not _is_excused(before, after, rows, seen):
+        image_left = before.new_image if before else None
+        has_old_image = after.old_image is not None or after.operation == "INSERT"
+        is_gap = has_old_image and image_left != after.old_image
+        if is_gap and not _is_excused(before, after, rows, snapshots):
             yield Gap(before, after)
         before = after
 

@@ -1,9 +1,10 @@
-"""When something happened: `YYYY-MM-DD HH:MM:SS` and a fraction, in UTC, so that texts sort."""
+"""Timestamps: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, so that strings sort by time."""
 
 import re
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from numbers import Real
+from typing import Any
 
 from transform.digits import plain_digits
 from transform.errors import BadRecord, kind
@@ -16,8 +17,8 @@ _ISO = re.compile(
 ).fullmatch
 
 
-def moment(value: object) -> str:
-    """Return a time to the microsecond, however AWS wrote it: as a number since 1970, or ISO.
+def parse_timestamp(value: object) -> str:
+    """Return a timestamp in microseconds from any form that AWS writes: epoch number or ISO 8601.
 
     >>> moment("1479499740"), moment("1664028820148"), moment("2026-11-23T10:15:30.5+01:00")
     ('2016-11-18 20:09:00.000000', '2022-09-24 14:13:40.148000', '2026-11-23 09:15:30.500000')
@@ -25,44 +26,50 @@ def moment(value: object) -> str:
     if isinstance(value, Number):
         value = value.text
     elif isinstance(value, Real) and not isinstance(value, bool):
-        value = repr(value) if abs(value) < 1 << 64 else "beyond"
+        number: Any = value  # The abstract Real cannot be compared with an int.
+        value = repr(value) if abs(number) < 1 << 64 else "out of range"
     if type(value) is not str:
-        raise BadRecord("a time", kind(value))
-    return _moment(value)
+        raise BadRecord("a timestamp", kind(value))
+    return _parse_string(value)
 
 
-def utc_moment(at: datetime) -> str:
-    """Return an aware datetime as the same text."""
-    return _written(at.astimezone(timezone.utc).replace(tzinfo=None))
+def format_utc(time: datetime) -> str:
+    """Return a timezone-aware datetime in the same form."""
+    return _format(time.astimezone(timezone.utc).replace(tzinfo=None))
 
 
 @lru_cache(maxsize=1024)  # The changes of a batch share their seconds.
-def _moment(text: str) -> str:
+def _parse_string(text: str) -> str:
+    iso = _ISO(text)
     try:
-        iso = _ISO(text)
-        return _written(_utc(*iso.groups()) if iso else _since_1970(plain_digits(text)))
+        return _format(_from_iso(*iso.groups()) if iso else _from_epoch(plain_digits(text)))
     except (ValueError, OverflowError):
-        raise BadRecord("a time of the years 1 to 9999", "another text") from None
+        raise BadRecord("a timestamp of the years 1 to 9999", "another string") from None
 
 
-def _written(at: datetime) -> str:
-    return at.isoformat(" ", "microseconds")
+def _format(time: datetime) -> str:
+    return time.isoformat(" ", "microseconds")
 
 
-def _since_1970(plain: str) -> datetime:
-    """Return the time of a count of seconds, milli- or microseconds: its magnitude tells which."""
-    whole, _, fraction = plain.partition(".")
-    digits = 6 if len(whole) <= 11 else 3 if len(whole) <= 14 else 0
-    count = int(whole + fraction[:digits].ljust(digits, "0"))
-    return _EPOCH + timedelta(microseconds=count)
+def _from_epoch(number: str) -> datetime:
+    """Return the time of seconds, milliseconds or microseconds; the magnitude decides which."""
+    whole, _, fraction = number.partition(".")
+    if len(whole) <= 11:  # seconds
+        decimals = 6
+    elif len(whole) <= 14:  # milliseconds
+        decimals = 3
+    else:
+        decimals = 0
+    microseconds = int(whole + fraction[:decimals].ljust(decimals, "0"))
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _utc(
+def _from_iso(
     date: str, time: str, fraction: str | None, sign: str | None, hours: str, minutes: str
 ) -> datetime:
-    """Return the time of an ISO text's parts; without a zone it is UTC."""
+    """Return the UTC time of an ISO string's parts; without an offset it is UTC already."""
     local = datetime.fromisoformat(f"{date}T{time}.{(fraction or '')[:6].ljust(6, '0')}")
     if sign is None:
         return local
-    ahead = timedelta(hours=int(hours), minutes=int(minutes))
-    return local - ahead if sign == "+" else local + ahead
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
+    return local - offset if sign == "+" else local + offset

@@ -1,18 +1,21 @@
-"""Values as JSON: canonical, with DynamoDB's types, and plain, without them."""
+"""Values as JSON: typed (canonical DynamoDB JSON) and plain (without types)."""
 
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from json.encoder import encode_basestring as quoted  # What json.dumps makes of a text, at once.
+from json.encoder import encode_basestring
 from typing import Any
 
 from transform.digits import plain_digits
 from transform.errors import BadRecord, kind
-from transform.parsing import decoded, members
+from transform.parsing import decode_base64, members
+
+# json.dumps of a string, without its overhead.
+quote_json: Callable[[str], str] = encode_basestring
 
 
-@lru_cache(maxsize=4096)  # Quantities and prices recur, in both images and from change to change.
+@lru_cache(maxsize=4096)  # Quantities and prices recur in both images and from change to change.
 def _number(value: object) -> str:
     return f'"{plain_digits(value)}"'
 
@@ -26,29 +29,29 @@ def _base64(raw: bytes) -> str:
 
 
 def _bytes(value: object) -> bytes:
-    return bytes(value) if isinstance(value, (bytes, bytearray)) else decoded(value)
+    return bytes(value) if isinstance(value, (bytes, bytearray)) else decode_base64(value)
 
 
-def _truth(value: object) -> str:
+def _boolean(value: object) -> str:
     if type(value) is not bool:
         raise BadRecord("true or false", kind(value))
     return "true" if value else "false"
 
 
 def _text_set(value: object) -> str:
-    return _listed(quoted, sorted(set(_elements(value))))
+    return _json_list(quote_json, sorted(set(_elements(value))))
 
 
 def _number_set(value: object) -> str:
-    return _listed(_number, sorted(set(map(plain_digits, _elements(value))), key=Decimal))
+    return _json_list(_number, sorted(set(map(plain_digits, _elements(value))), key=Decimal))
 
 
 def _binary_set(value: object) -> str:
-    return _listed(_base64, sorted(set(map(_bytes, _elements(value)))))
+    return _json_list(_base64, sorted(set(map(_bytes, _elements(value)))))
 
 
-def _listed(written: Callable[[Any], str], values: Iterable[Any]) -> str:
-    return f"[{','.join(map(written, values))}]"
+def _json_list(encode: Callable[[Any], str], values: Iterable[Any]) -> str:
+    return f"[{','.join(map(encode, values))}]"
 
 
 def _elements(value: object) -> list[Any]:
@@ -57,24 +60,24 @@ def _elements(value: object) -> list[Any]:
     return value
 
 
-# What does not nest: its JSON is the same with a type and without, and that of TEXTS is a text. Of
-# content that is not even a text some raise TypeError, all else BadRecord.
-TEXTS: dict[str, Callable[[Any], str]] = {"S": quoted, "N": _number, "B": _binary}
-SIMPLE = TEXTS | {
-    "BOOL": _truth,
+# Scalar types and sets: typed and plain JSON share one encoding, which is a string for the types of
+# TEXT_ENCODERS. The encoders raise TypeError or BadRecord for invalid content.
+TEXT_ENCODERS: dict[str, Callable[[Any], str]] = {"S": quote_json, "N": _number, "B": _binary}
+SCALAR_ENCODERS = TEXT_ENCODERS | {
+    "BOOL": _boolean,
     "SS": _text_set,
     "NS": _number_set,
     "BS": _binary_set,
 }
 
 
-def in_one(value: object) -> tuple[str, str]:
-    """Return the JSON of a typed value, with its types and without; of what is none, TypeError."""
+def typed_and_plain(value: object) -> tuple[str, str]:
+    """Return the typed and the plain JSON of a typed value; TypeError if it is not one."""
     if type(value) is not tuple:
         raise TypeError
     ((tag, content),) = value
-    if write := SIMPLE.get(tag):
-        plain = write(content)
+    if encode := SCALAR_ENCODERS.get(tag):
+        plain = encode(content)
         return f'{{"{tag}":{plain}}}', plain
     if tag == "L":
         return _list(_elements(content))
@@ -85,25 +88,27 @@ def in_one(value: object) -> tuple[str, str]:
     raise TypeError
 
 
-@lru_cache(maxsize=1024)  # A table's maps have few sets of names: each is sorted once.
-def labels(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Return a map's names, sorted, with their labels in JSON."""
-    return [(name, f"{quoted(name)}:") for name in sorted(names)]
+@lru_cache(maxsize=1024)  # The maps of a table have few sets of names.
+def json_labels(names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Return the names of a map, sorted, with their JSON labels."""
+    return [(name, f"{quote_json(name)}:") for name in sorted(names)]
 
 
 def _list(values: list[Any]) -> tuple[str, str]:
-    typed, plain = [], []
+    typed = []
+    plain = []
     for value in values:
-        with_type, without = in_one(value)
-        typed.append(with_type)
-        plain.append(without)
+        typed_value, plain_value = typed_and_plain(value)
+        typed.append(typed_value)
+        plain.append(plain_value)
     return f'{{"L":[{",".join(typed)}]}}', f"[{','.join(plain)}]"
 
 
-def _map(named: Mapping[str, Any]) -> tuple[str, str]:
-    typed, plain = [], []
-    for name, label in labels(tuple(named)):
-        with_type, without = in_one(named[name])
-        typed.append(label + with_type)
-        plain.append(label + without)
+def _map(values: Mapping[str, Any]) -> tuple[str, str]:
+    typed = []
+    plain = []
+    for name, label in json_labels(tuple(values)):
+        typed_value, plain_value = typed_and_plain(values[name])
+        typed.append(label + typed_value)
+        plain.append(label + plain_value)
     return f'{{"M":{{{",".join(typed)}}}}}', f"{{{','.join(plain)}}}"

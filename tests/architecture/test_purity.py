@@ -58,7 +58,7 @@ def test_a_module_imports_only_what_is_pure_and_uses_no_float(path: Path) -> Non
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_a_module_is_small_and_its_functions_are_typed(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 150
+    assert len(path.read_text().splitlines()) <= 180
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             assert node.end_lineno - node.lineno < 40

@@ -13,8 +13,8 @@ from transform.errors import BadRecord
 from transform.images import canonical
 
 KEY = {"order_id": {"S": "1"}}
-OLD = {**KEY, "status": {"S": "placed"}, "total": {"N": "1"}}
-NEW = {**KEY, "status": {"S": "paid"}, "paid_at": {"S": "now"}, "total": {"N": "1.0"}}
+OLD_IMAGE = {**KEY, "status": {"S": "placed"}, "total": {"N": "1"}}
+NEW_IMAGE = {**KEY, "status": {"S": "paid"}, "paid_at": {"S": "now"}, "total": {"N": "1.0"}}
 
 
 def told(record: Any, arrived_at: object = None) -> Change:
@@ -64,20 +64,20 @@ def test_any_bytes_are_a_change_or_a_bad_record(payload: bytes) -> None:
 
 
 def test_an_insert_changed_all_and_a_number_written_otherwise_did_not_change() -> None:
-    assert told(stream_record("INSERT", KEY, None, NEW)).changed == sorted(NEW)
-    assert told(stream_record("REMOVE", KEY, OLD, None)).changed == sorted(OLD)
-    assert told(stream_record("MODIFY", KEY, OLD, NEW)).changed == ["paid_at", "status"]
-    assert told(stream_record("MODIFY", KEY, NEW, OLD)).changed == ["paid_at", "status"]
-    assert told(stream_record("MODIFY", KEY, OLD, OLD)).changed == []
+    assert told(stream_record("INSERT", KEY, None, NEW_IMAGE)).changed == sorted(NEW_IMAGE)
+    assert told(stream_record("REMOVE", KEY, OLD_IMAGE, None)).changed == sorted(OLD_IMAGE)
+    assert told(stream_record("MODIFY", KEY, OLD_IMAGE, NEW_IMAGE)).changed == ["paid_at", "status"]
+    assert told(stream_record("MODIFY", KEY, NEW_IMAGE, OLD_IMAGE)).changed == ["paid_at", "status"]
+    assert told(stream_record("MODIFY", KEY, OLD_IMAGE, OLD_IMAGE)).changed == []
 
 
 @pytest.mark.parametrize(
     ("view", "old", "new", "changed"),
     [
         ("KEYS_ONLY", None, None, None),
-        ("NEW_IMAGE", None, NEW, None),
-        ("OLD_IMAGE", OLD, None, None),
-        ("NEW_AND_OLD_IMAGES", OLD, NEW, ["paid_at", "status"]),
+        ("NEW_IMAGE", None, NEW_IMAGE, None),
+        ("OLD_IMAGE", OLD_IMAGE, None, None),
+        ("NEW_AND_OLD_IMAGES", OLD_IMAGE, NEW_IMAGE, ["paid_at", "status"]),
     ],
 )
 def test_each_view_type_makes_changes_with_the_images_it_tells(
@@ -92,49 +92,54 @@ def test_each_view_type_makes_changes_with_the_images_it_tells(
 @pytest.mark.parametrize("view", ["KEYS_ONLY", "NEW_IMAGE", "OLD_IMAGE"])
 @pytest.mark.parametrize("operation", ["INSERT", "REMOVE"])
 def test_what_cannot_be_told_is_not_guessed(view: str, operation: str) -> None:
-    image = {"INSERT": {"NEW_IMAGE": NEW}, "REMOVE": {"OLD_IMAGE": OLD}}[operation].get(view)
+    image = {"INSERT": {"NEW_IMAGE": NEW_IMAGE}, "REMOVE": {"OLD_IMAGE": OLD_IMAGE}}[operation].get(
+        view
+    )
     new, old = (image, None) if operation == "INSERT" else (None, image)
     found = told(with_inner(stream_record(operation, KEY, old, new), StreamViewType=view))
     assert found.changed == (sorted(image) if image else None)
 
 
 def test_a_record_without_a_view_type_tells_both_images() -> None:
-    record = with_inner(stream_record("MODIFY", KEY, OLD, NEW), StreamViewType=None)
+    record = with_inner(stream_record("MODIFY", KEY, OLD_IMAGE, NEW_IMAGE), StreamViewType=None)
     assert told(record).view == "NEW_AND_OLD_IMAGES"
     with pytest.raises(BadRecord, match=r"OldImage: expected an image, found nothing"):
         told(with_inner(record, OldImage=None))
 
 
-RECORD = stream_record("MODIFY", KEY, OLD, NEW)
+RECORD = stream_record("MODIFY", KEY, OLD_IMAGE, NEW_IMAGE)
 BAD = [
     ([], "expected an object, found a list"),
     ({**RECORD, "dynamodb": None}, "dynamodb: expected an object, found nothing"),
-    ({**RECORD, "dynamodb": "x"}, "dynamodb: expected an object, found another text"),
-    ({**RECORD, "eventName": None}, "eventName: expected a text, found nothing"),
+    ({**RECORD, "dynamodb": "x"}, "dynamodb: expected an object, found another string"),
+    ({**RECORD, "eventName": None}, "eventName: expected a non-empty string, found nothing"),
     (
         {**RECORD, "eventName": "UPSERT"},
-        "eventName: expected INSERT or MODIFY or REMOVE or SNAPSHOT, found another text",
+        "eventName: expected INSERT or MODIFY or REMOVE or SNAPSHOT, found another string",
     ),
-    ({**RECORD, "eventName": ["INSERT"]}, "eventName: expected a text, found a list"),
-    ({**RECORD, "eventID": ""}, "eventID: expected a text, found another text"),
-    ({**RECORD, "eventID": 5}, "eventID: expected a text, found a number"),
-    ({**RECORD, "eventSourceARN": None}, "eventSourceARN: expected a text, found nothing"),
+    ({**RECORD, "eventName": ["INSERT"]}, "eventName: expected a non-empty string, found a list"),
+    ({**RECORD, "eventID": ""}, "eventID: expected a non-empty string, found another string"),
+    ({**RECORD, "eventID": 5}, "eventID: expected a non-empty string, found a number"),
+    (
+        {**RECORD, "eventSourceARN": None},
+        "eventSourceARN: expected a non-empty string, found nothing",
+    ),
     (
         with_inner(RECORD, StreamViewType="ALL"),
         "StreamViewType: expected NEW_AND_OLD_IMAGES or NEW_IMAGE or OLD_IMAGE or KEYS_ONLY, "
-        "found another text",
+        "found another string",
     ),
     (with_inner(RECORD, Keys=None), "Keys: expected an object, found nothing"),
     (
         with_inner(RECORD, Keys={"id": {"N": "x"}}),
-        "Keys.id: expected a number as text, found another text",
+        "Keys.id: expected a number in a string, found another string",
     ),
     (with_inner(RECORD, NewImage=None), "NewImage: expected an image, found nothing"),
     (with_inner(RECORD, OldImage=None), "OldImage: expected an image, found nothing"),
     (with_inner(RECORD, OldImage=[]), "OldImage: expected an object, found a list"),
     (
         with_inner(RECORD, NewImage={"total": {"N": "1_0"}}),
-        "NewImage.total: expected a number as text, found another text",
+        "NewImage.total: expected a number in a string, found another string",
     ),
     (
         with_inner({**RECORD, "eventName": "INSERT"}),
@@ -146,15 +151,15 @@ BAD = [
     ),
     (
         with_inner(RECORD, SequenceNumber=None),
-        "SequenceNumber: expected 1 to 40 digits as text, found nothing",
+        "SequenceNumber: expected 1 to 40 digits in a string, found nothing",
     ),
     (
         with_inner(RECORD, ApproximateCreationDateTime=True),
-        "ApproximateCreationDateTime: expected a time, found true or false",
+        "ApproximateCreationDateTime: expected a timestamp, found true or false",
     ),
     (
-        {**stream_record("REMOVE", KEY, OLD, None), "userIdentity": "me"},
-        "userIdentity: expected an object, found another text",
+        {**stream_record("REMOVE", KEY, OLD_IMAGE, None), "userIdentity": "me"},
+        "userIdentity: expected an object, found another string",
     ),
 ]
 
@@ -168,12 +173,12 @@ def test_a_bad_record_is_told_so(record: Any, reason: str) -> None:
 
 @pytest.mark.parametrize("sequence", [5, "", "1" * 41, "12a", "-1", "1\n", "\u0661", [], "1.0"])
 def test_a_sequence_number_is_digits(sequence: object) -> None:
-    with pytest.raises(BadRecord, match="SequenceNumber: expected 1 to 40 digits as text"):
+    with pytest.raises(BadRecord, match="SequenceNumber: expected 1 to 40 digits in a string"):
         told(with_inner(RECORD, SequenceNumber=sequence))
 
 
 def test_a_sequence_number_of_json_is_told_as_what_it_is() -> None:
-    with pytest.raises(BadRecord, match="as text, found a number"):
+    with pytest.raises(BadRecord, match="in a string, found a number"):
         told(with_inner(RECORD, SequenceNumber=10**20))
 
 
@@ -197,7 +202,7 @@ def test_sequences_sort_as_their_numbers(one: int, other: int) -> None:
     ],
 )
 def test_a_removal_by_ttl_is_known_by_its_identity(identity: Item | None, expired: str) -> None:
-    removal = {**stream_record("REMOVE", KEY, OLD, None), "userIdentity": identity}
+    removal = {**stream_record("REMOVE", KEY, OLD_IMAGE, None), "userIdentity": identity}
     assert told(removal).expired == (expired == "true")
     assert not told({**RECORD, "userIdentity": identity}).expired
 
@@ -206,7 +211,7 @@ def test_a_change_happened_when_its_record_says_else_when_it_arrived() -> None:
     assert told(RECORD, 1).changed_at == "2026-01-01 00:00:01.000"
     at_arrival = with_inner(RECORD, ApproximateCreationDateTime=None)
     assert told(at_arrival, 1664028820148).changed_at == "2022-09-24 14:13:40.148"
-    with pytest.raises(BadRecord, match="ApproximateCreationDateTime: expected a time, found noth"):
+    with pytest.raises(BadRecord, match="ApproximateCreationDateTime: expected a timestamp"):
         told(at_arrival)
 
 
@@ -256,7 +261,7 @@ def test_a_snapshot_has_a_hash_for_its_identity(key: Item, item: Item, name: str
 
 def test_a_snapshot_needs_its_own_time_and_no_old_image() -> None:
     record = {**RECORD, "eventName": "SNAPSHOT"}
-    with pytest.raises(BadRecord, match="snapshotAt: expected a time, found nothing"):
+    with pytest.raises(BadRecord, match="snapshotAt: expected a timestamp, found nothing"):
         told(record, 1)
     with pytest.raises(BadRecord, match="OldImage: expected nothing in a change of SNAPSHOT"):
         told({**record, "snapshotAt": "2026-11-23T10:15:30Z"})

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.strategies.records import items, names
-from transform.columns import column_name, distinct, places
+from transform.columns import column_layout, column_name, disambiguated
 from transform.errors import BadRecord
 from transform.images import flattened
 
@@ -142,7 +142,7 @@ def test_what_shares_a_name_inside_maps_is_told_apart_by_its_whole_path() -> Non
 
 
 def test_places_are_sorted_and_ready_for_json() -> None:
-    assert places(("a",), ("B", 'x"')) == [
+    assert column_layout(("a",), ("B", 'x"')) == [
         ("B", ("a", "B"), ',"a__b":', '"B":'),
         ('x"', ("a", 'x"'), f',"{column_name(("a", chr(120) + chr(34)))}":', '"x\\"":'),
     ]
@@ -152,4 +152,4 @@ def test_columns_that_cannot_be_told_apart_are_a_bad_record() -> None:
     with pytest.raises(
         BadRecord, match=r"^expected a column for each attribute, found two that share one$"
     ):
-        distinct(["same", "same"], [("a",), ("a",)])
+        disambiguated(["same", "same"], [("a",), ("a",)])

@@ -54,7 +54,7 @@ def test_what_dynamodb_cannot_hold_is_a_bad_record(text: str) -> None:
 
 @pytest.mark.parametrize("value", [5, None, True, b"5", ["5"]])
 def test_a_number_is_a_text(value: object) -> None:
-    with pytest.raises(BadRecord, match="expected a number as text, found"):
+    with pytest.raises(BadRecord, match="expected a number in a string, found"):
         plain_digits(value)
 
 
@@ -81,5 +81,5 @@ def test_numbers_are_written_so(text: str, plain: str) -> None:
 def test_the_reason_tells_the_range() -> None:
     with pytest.raises(BadRecord) as caught:
         plain_digits("1E126")
-    expected = "expected 38 digits from 1E-130 to 9.99E+125, found a number beyond"
+    expected = "expected 38 digits from 1E-130 to 9.99E+125, found a number out of range"
     assert str(caught.value) == expected

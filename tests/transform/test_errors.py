@@ -12,14 +12,14 @@ from transform.errors import BadRecord, kind
 def test_a_bad_record_tells_where_what_was_expected_and_what_was_found() -> None:
     bad = BadRecord("a number", "a list", "quantity")
     assert str(bad) == "quantity: expected a number, found a list"
-    assert str(bad.inside("NewImage")) == "NewImage.quantity: expected a number, found a list"
+    assert str(bad.with_prefix("NewImage")) == "NewImage.quantity: expected a number, found a list"
 
 
 def test_a_bad_record_without_a_place_tells_the_rest() -> None:
-    bad = BadRecord("JSON", "another text")
-    assert str(bad) == "expected JSON, found another text"
-    assert str(bad.inside("data")) == "data: expected JSON, found another text"
-    assert bad.inside("").where == ""
+    bad = BadRecord("JSON", "another string")
+    assert str(bad) == "expected JSON, found another string"
+    assert str(bad.with_prefix("data")) == "data: expected JSON, found another string"
+    assert bad.with_prefix("").where == ""
     assert isinstance(bad, ValueError)
 
 
@@ -32,7 +32,7 @@ def test_a_bad_record_survives_pickling_and_shows_what_it_holds() -> None:
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        ("secret", "another text"),
+        ("secret", "another string"),
         (True, "true or false"),
         (["secret"], "a list"),
         ({"secret": 1}, "an object"),
@@ -48,5 +48,5 @@ def test_a_kind_names_what_a_value_is(value: object, told: str) -> None:
 
 @given(json_values() | texts())
 def test_a_kind_is_one_of_few_whatever_the_value_holds(value: object) -> None:
-    few = {"another text", "true or false", "a list", "an object", "nothing", "a number"}
+    few = {"another string", "true or false", "a list", "an object", "nothing", "a number"}
     assert kind(value) in few

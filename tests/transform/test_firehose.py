@@ -20,7 +20,7 @@ from tests.strategies.records import (
 from tests.support.paths import EVENTS
 from transform import firehose
 from transform.errors import BadRecord
-from transform.firehose import LIMIT, transform_batch
+from transform.firehose import MAX_RESPONSE_BYTES, transform_batch
 
 KEY = {"order_id": {"S": "1"}}
 GOOD = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "1"}})
@@ -101,7 +101,7 @@ def test_the_first_reason_is_told_without_content() -> None:
         "in": 3,
         "ok": 1,
         "failed": 2,
-        "reason": "NewImage.total: expected a number as text, found another text",
+        "reason": "NewImage.total: expected a number in a string, found another string",
     }
 
 
@@ -172,12 +172,12 @@ def test_an_answer_too_large_drops_columns_before_it_drops_rows() -> None:
     records = batch(10, "x" * 180_000)
     found = transform_batch({"records": records})
     assert json.loads(found.summary)["ok"] == 10
-    assert found.reason == "answer: expected at most 6 MB, found more"
+    assert found.reason == "response: expected at most 6 MB, found more"
     kept = ["note" in row for row in rows(found.records)]
     assert kept == sorted(kept, reverse=True)
     assert set(kept) == {True, False}
     assert all(row["cdc_new_image"] and row["cdc_old_image"] for row in rows(found.records))
-    assert LIMIT - 250_000 < size(found.records) <= LIMIT
+    assert MAX_RESPONSE_BYTES - 250_000 < size(found.records) <= MAX_RESPONSE_BYTES
     for result in found.records:
         check_row(result)
 
@@ -187,35 +187,35 @@ def test_a_row_without_attributes_is_taken_where_it_just_fits(
 ) -> None:
     (record,) = batch(1, '"' * 1000)
     (whole,) = transform_batch({"records": [record]}).records
-    monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(whole)) + 2)
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(whole)) + 2)
     assert transform_batch({"records": [record]}).reason is None
-    monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(whole)) + 1)
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(whole)) + 1)
     (short,) = transform_batch({"records": [record]}).records
     assert short["result"] == "Ok"
     assert len(short["data"]) < len(whole["data"])
-    monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(short)) + 2)
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(short)) + 2)
     assert transform_batch({"records": [record]}).records == [short]
-    monkeypatch.setattr(firehose, "LIMIT", len(json.dumps(short)) + 1)
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(short)) + 1)
     (came,) = transform_batch({"records": [record]}).records
     assert came["data"] == record["data"]
 
 
 def test_what_still_does_not_fit_comes_back_as_it_came() -> None:
     records = batch(20, "\x01" * 18_000)
-    assert size(records) < LIMIT
+    assert size(records) < MAX_RESPONSE_BYTES
     found = transform_batch({"records": records})
     counts = json.loads(found.summary)
     assert counts["failed"] and counts["ok"]  # noqa: PT018 - one fact: some are, some are not.
     for record, result in zip(records, found.records, strict=True):
         if result["result"] != "Ok":
             assert result["data"] == record["data"]
-    assert size(found.records) <= LIMIT
+    assert size(found.records) <= MAX_RESPONSE_BYTES
 
 
 def test_failed_originals_count() -> None:
     spoilt = [{**record, "data": record["data"] + "!"} for record in batch(8, "x" * 180_000)]
     found = transform_batch({"records": spoilt + batch(3, "x" * 180_000)})
-    assert size(found.records) <= LIMIT
+    assert size(found.records) <= MAX_RESPONSE_BYTES
     assert json.loads(found.summary)["failed"] >= 8
 
 
@@ -243,12 +243,12 @@ def test_an_answer_stays_under_the_limit_if_its_event_does(
     for record in records[::3]:
         record["recordId"] = record_id
         record["data"] = record["data"][:-1]
-    if size(records) < LIMIT:
+    if size(records) < MAX_RESPONSE_BYTES:
         assert size(transform_batch({"records": records}).records) < LAMBDA_LIMIT
 
 
 def test_the_limit_leaves_a_margin_below_lambdas() -> None:
-    assert 0 < LAMBDA_LIMIT - LIMIT < 300_000
+    assert 0 < LAMBDA_LIMIT - MAX_RESPONSE_BYTES < 300_000
 
 
 @pytest.mark.parametrize("record_id", ["id", "é", '"', None, 5, {"a": ["é"]}])

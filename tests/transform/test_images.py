@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 
 from tests.strategies.records import Item, items, shuffled
 from transform.errors import BadRecord
-from transform.images import canonical, flattened, image_like, image_of, parse_image
-from transform.parsing import as_pairs, decoded, parsed
+from transform.images import build_image, canonical, flattened, image_reusing, parse_image
+from transform.parsing import as_pairs, decode_base64, parse_json
 
 TYPES = {
     "S": str,
     "N": Fraction,
-    "B": decoded,
+    "B": decode_base64,
     "BOOL": bool,
     "NULL": lambda _: None,
     "SS": frozenset,
     "NS": lambda members: frozenset(map(Fraction, members)),
-    "BS": lambda members: frozenset(map(decoded, members)),
+    "BS": lambda members: frozenset(map(decode_base64, members)),
     "L": lambda members: tuple(map(meaning, members)),
     "M": lambda members: frozenset((name, meaning(value)) for name, value in members.items()),
 }
@@ -84,9 +84,9 @@ def test_images_agree_with_boto3_where_it_does_not_raise(item: Item) -> None:
         if not isinstance(value, dict):
             return value
         if set(value) == {"B"} and isinstance(value["B"], str):
-            return {"B": decoded(value["B"])}
+            return {"B": decode_base64(value["B"])}
         if set(value) == {"BS"} and isinstance(value["BS"], list):
-            return {"BS": [decoded(member) for member in value["BS"]]}
+            return {"BS": [decode_base64(member) for member in value["BS"]]}
         return {name: with_bytes(member) for name, member in value.items()}
 
     read = TypeDeserializer().deserialize
@@ -102,19 +102,19 @@ def test_images_agree_with_boto3_where_it_does_not_raise(item: Item) -> None:
 @given(items(), items())
 def test_writing_an_image_like_another_gives_the_same_text(one: Item, other: Item) -> None:
     mixed = {**one, **other}
-    known = image_of(as_pairs(one))
-    like = image_like(as_pairs(mixed), known)
-    alone = image_of(as_pairs(mixed))
+    known = build_image(as_pairs(one))
+    like = image_reusing(as_pairs(mixed), known)
+    alone = build_image(as_pairs(mixed))
     assert like._replace(columns=[]) == alone._replace(columns=[])
     assert list(like.members) == sorted(mixed)
     assert like.columns == []
 
 
 def test_a_truth_is_no_number_and_nothing_is_no_absence() -> None:
-    known = image_of(parsed(b'{"a":{"BOOL":true},"b":{"S":"1"}}'))
+    known = build_image(parse_json(b'{"a":{"BOOL":true},"b":{"S":"1"}}'))
     for bad in (b'{"a":{"BOOL":1}}', b'{"b":{"S":1}}', b'{"c":null}'):
         with pytest.raises(BadRecord):
-            image_like(parsed(bad), known)
+            image_reusing(parse_json(bad), known)
 
 
 @given(items())
@@ -186,4 +186,4 @@ def test_an_image_names_each_attribute_once() -> None:
         (("a", (("S", "1"), ("S", "2"))),),
     ):
         with pytest.raises(BadRecord):
-            image_of(pairs)
+            build_image(pairs)

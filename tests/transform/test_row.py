@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from tests.strategies.records import Item, shuffled, stream_record, stream_records
 from transform.changes import parse_change
 from transform.images import canonical, flattened
-from transform.row import CDC_COLUMNS, line, without_attributes
+from transform.row import CDC_COLUMNS, encode_row, without_attributes
 
 KEY = {"order_id": {"S": "1"}}
 
 
 def row(record: Any, with_attributes: bool = True) -> dict[str, str | None]:
     """Return the columns of a record's row."""
-    found = line(parse_change(json.dumps(record).encode()))
+    found = encode_row(parse_change(json.dumps(record).encode()))
     text = found if with_attributes else without_attributes(found)
     assert text.count(b"\n") == 1
     assert text.endswith(b"}\n")
@@ -45,14 +45,14 @@ def test_a_row_is_one_line_that_loses_nothing(record: Item) -> None:
 @given(st.data(), stream_records())
 def test_the_same_change_is_the_same_row(data: st.DataObject, record: Item) -> None:
     same = data.draw(st.composite(shuffled)(record))
-    assert line(parse_change(json.dumps(same).encode())) == line(
+    assert encode_row(parse_change(json.dumps(same).encode())) == encode_row(
         parse_change(json.dumps(record).encode())
     )
 
 
 @given(stream_records())
 def test_without_attributes_a_row_holds_its_images_still(record: Item) -> None:
-    whole = line(parse_change(json.dumps(record).encode()))
+    whole = encode_row(parse_change(json.dumps(record).encode()))
     assert row(record, False).keys() == set(CDC_COLUMNS)
     assert whole.startswith(without_attributes(whole).removesuffix(b"}\n"))
 

@@ -15,7 +15,7 @@ from transform.snapshot import backfill_record, repair_record
 from transform.state import rank
 
 KEY = {"order_id": {"S": "1"}}
-OLD, NEW = ({**KEY, "status": {"S": status}} for status in ("placed", "paid"))
+OLD_IMAGE, NEW_IMAGE = ({**KEY, "status": {"S": status}} for status in ("placed", "paid"))
 
 
 @given(keys(), st.none() | items(), st.datetimes(timezones=st.just(timezone.utc)))
@@ -60,7 +60,7 @@ def test_a_snapshot_is_written_so() -> None:
 def test_a_time_is_told_in_utc_wherever_the_computer_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
-    (row,) = rows([backfill_record(KEY, NEW, "arn", START)])
+    (row,) = rows([backfill_record(KEY, NEW_IMAGE, "arn", START)])
     monkeypatch.undo()
     time.tzset()
     assert row.snapshot_at == "2026-01-01 00:00:00.000000"
@@ -79,14 +79,18 @@ def test_what_json_cannot_say_is_an_error() -> None:
 
 
 def test_a_backfill_ranks_below_its_stream_and_above_an_older_one() -> None:
-    older = stream_record("INSERT", KEY, None, OLD, 10**9, source=1)
-    newer = stream_record("INSERT", KEY, None, OLD, 0, source=2)
-    below, backfilled, above = rows([older, backfill_record(KEY, NEW, ARN.format(2), START), newer])
+    older = stream_record("INSERT", KEY, None, OLD_IMAGE, 10**9, source=1)
+    newer = stream_record("INSERT", KEY, None, OLD_IMAGE, 0, source=2)
+    below, backfilled, above = rows(
+        [older, backfill_record(KEY, NEW_IMAGE, ARN.format(2), START), newer]
+    )
     assert rank(below) < rank(backfilled) < rank(above)
 
 
 def test_a_repair_ranks_above_the_lake_and_below_the_next_change() -> None:
-    first, second = (stream_record("MODIFY", KEY, OLD, NEW, number) for number in (1, 2))
+    first, second = (
+        stream_record("MODIFY", KEY, OLD_IMAGE, NEW_IMAGE, number) for number in (1, 2)
+    )
     (known,) = rows([first])
     repaired, after = rows([repair_record(KEY, None, known, START), second])
     assert rank(known) < rank(repaired) < rank(after)
@@ -96,10 +100,10 @@ def test_a_repair_ranks_above_the_lake_and_below_the_next_change() -> None:
 
 @given(st.integers(-5, 5))
 def test_a_later_repair_ranks_above_an_earlier_one_whatever_the_clocks(micros: int) -> None:
-    (known,) = rows([stream_record("INSERT", KEY, None, OLD)])
-    (first,) = rows([repair_record(KEY, OLD, known, START)])
+    (known,) = rows([stream_record("INSERT", KEY, None, OLD_IMAGE)])
+    (first,) = rows([repair_record(KEY, OLD_IMAGE, known, START)])
     at = START + timedelta(microseconds=micros)
-    (second,) = rows([repair_record(KEY, NEW, first, at)])
+    (second,) = rows([repair_record(KEY, NEW_IMAGE, first, at)])
     assert rank(first) < rank(second)
     expected = max(at, START + timedelta(microseconds=1))
     assert second.snapshot_at == expected.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.strategies.records import json_values, no_numbers
 from transform.errors import BadRecord
 from transform.parsing import Number
-from transform.timestamps import moment, utc_moment
+from transform.timestamps import format_utc, parse_timestamp
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 SINCE_1973 = st.datetimes(datetime(1973, 3, 4), datetime(5138, 1, 1))
@@ -20,26 +20,26 @@ SINCE_1973 = st.datetimes(datetime(1973, 3, 4), datetime(5138, 1, 1))
 def test_seconds_milliseconds_microseconds_and_iso_tell_the_same_moment(at: datetime) -> None:
     micros = (at - datetime(1970, 1, 1)) // timedelta(microseconds=1)
     text = at.isoformat(" ", "microseconds")
-    assert moment(str(micros)) == text
-    assert moment(Number(str(micros))) == text
-    assert moment(micros) == text
-    assert moment(f"{micros // 1000}.{micros % 1000:03}") == text
-    assert moment(f"{micros // 10**6}.{micros % 10**6:06}") == text
-    assert moment(f"{micros}E-6") == text
-    assert moment(at.isoformat("T", "microseconds") + "Z") == text
+    assert parse_timestamp(str(micros)) == text
+    assert parse_timestamp(Number(str(micros))) == text
+    assert parse_timestamp(micros) == text
+    assert parse_timestamp(f"{micros // 1000}.{micros % 1000:03}") == text
+    assert parse_timestamp(f"{micros // 10**6}.{micros % 10**6:06}") == text
+    assert parse_timestamp(f"{micros}E-6") == text
+    assert parse_timestamp(at.isoformat("T", "microseconds") + "Z") == text
 
 
 @given(SINCE_1973, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 def test_a_zone_changes_the_text_and_not_the_moment(at: datetime, ahead: timedelta) -> None:
     ahead = timedelta(minutes=ahead // timedelta(minutes=1))
     zoned = at.replace(tzinfo=timezone.utc).astimezone(timezone(ahead))
-    assert moment(zoned.isoformat()) == at.isoformat(" ", "microseconds")
-    assert utc_moment(zoned) == at.isoformat(" ", "microseconds")
+    assert parse_timestamp(zoned.isoformat()) == at.isoformat(" ", "microseconds")
+    assert format_utc(zoned) == at.isoformat(" ", "microseconds")
 
 
 @given(SINCE_1973, SINCE_1973)
 def test_moments_sort_as_texts(one: datetime, other: datetime) -> None:
-    texts = [utc_moment(at.replace(tzinfo=timezone.utc)) for at in (one, other)]
+    texts = [format_utc(at.replace(tzinfo=timezone.utc)) for at in (one, other)]
     assert (texts[0] < texts[1]) == (one < other)
 
 
@@ -66,7 +66,7 @@ def test_moments_sort_as_texts(one: datetime, other: datetime) -> None:
     ],
 )
 def test_times_are_read_so(value: object, text: str) -> None:
-    assert moment(value) == text
+    assert parse_timestamp(value) == text
 
 
 @given(no_numbers() | json_values())
@@ -87,7 +87,7 @@ def test_times_are_read_so(value: object, text: str) -> None:
 @example("-1E125")
 def test_a_time_is_read_or_is_a_bad_record(value: object) -> None:
     try:
-        text = moment(value)
+        text = parse_timestamp(value)
     except BadRecord as bad:
         assert "expected a time" in str(bad)  # noqa: PT017 - a time is as good.
     else:
@@ -105,11 +105,13 @@ def test_a_time_is_read_or_is_a_bad_record(value: object) -> None:
     ],
 )
 def test_a_time_is_a_number_or_a_text(value: object, found: str) -> None:
-    with pytest.raises(BadRecord, match=f"expected a time, found {found}"):
-        moment(value)
-    assert moment((1 << 63) - 1 >> 12)
+    with pytest.raises(BadRecord, match=f"expected a timestamp, found {found}"):
+        parse_timestamp(value)
+    assert parse_timestamp((1 << 63) - 1 >> 12)
 
 
 def test_a_time_beyond_the_years_is_refused_with_its_range() -> None:
-    with pytest.raises(BadRecord, match="expected a time of the years 1 to 9999, found another"):
-        moment("1E20")
+    with pytest.raises(
+        BadRecord, match="expected a timestamp of the years 1 to 9999, found another"
+    ):
+        parse_timestamp("1E20")

@@ -10,12 +10,12 @@ from tests.strategies.records import values
 from transform.errors import BadRecord
 from transform.images import canonical, flattened
 from transform.parsing import as_pairs
-from transform.values import in_one
+from transform.values import typed_and_plain
 
 
 def written(value: Any) -> tuple[str, str]:
     """Return the JSON of a value with its types and without."""
-    return in_one(as_pairs(value))
+    return typed_and_plain(as_pairs(value))
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_a_column_holds_plain_json_without_numbers(value: Any) -> None:
 
 def test_the_reason_names_the_attribute_and_no_content() -> None:
     reasons = {
-        ("x", "N"): "a: expected a number as text, found another text",
-        (5, "N"): "a: expected a number as text, found a number",
-        (5, "S"): "a: expected a value of one of DynamoDB's types, found another",
-        ("x", "X"): "a: expected a value of one of DynamoDB's types, found another",
-        ("x", "BOOL"): "a: expected true or false, found another text",
-        ("x", "L"): "a: expected a list, found another text",
-        ("x", "M"): "a: expected an object, found another text",
+        ("x", "N"): "a: expected a number in a string, found another string",
+        (5, "N"): "a: expected a number in a string, found a number",
+        (5, "S"): "a: expected a value of one of DynamoDB's types, found another value",
+        ("x", "X"): "a: expected a value of one of DynamoDB's types, found another value",
+        ("x", "BOOL"): "a: expected true or false, found another string",
+        ("x", "L"): "a: expected a list, found another string",
+        ("x", "M"): "a: expected an object, found another string",
     }
     for (content, tag), reason in reasons.items():
         with pytest.raises(BadRecord) as caught:

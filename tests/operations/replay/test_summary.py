@@ -6,7 +6,7 @@ from operations.replay import __main__ as replay
 from operations.replay.summary import LISTED, Tally
 from operations.replay.validation import TOO_LARGE, Refused
 
-BAD = Refused("eventName: expected a text, found nothing")
+BAD = Refused("eventName: expected a non-empty string, found nothing")
 LARGE = Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)
 
 
@@ -26,7 +26,7 @@ def test_a_tally_is_told_so() -> None:
     assert list(told().lines()) == [
         "Lambda.FunctionError    5 found, 3 replayed, 2 left",
         "RetryAttemptsExhausted  1 found, 0 replayed, 1 left",
-        "left  2  Lambda.FunctionError  eventName: expected a text, found nothing",
+        "left  2  Lambda.FunctionError  eventName: expected a non-empty string, found nothing",
         "      first in s3://b/first",
         "left  1  RetryAttemptsExhausted  larger than Kinesis takes",
         "      first in dead letter m",
