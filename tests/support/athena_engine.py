@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.core.request import AwsError
-from local.services.athena.api.results import page
+from local.services.athena.api.results import read_page
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.parser import parse
@@ -31,7 +31,7 @@ def answer_of(engine: Engine) -> Answer:
 
     def rows(sql: str) -> list[tuple[str | None, ...]]:
         engine.write(engine.plan(parse(sql), "default", NOW), file)
-        return list(page(file, 0, 1_000_000).rows)[1:]
+        return list(read_page(file, 0, 1_000_000).rows)[1:]
 
     return rows
 

@@ -1,4 +1,4 @@
-"""Athena's API, as far as this pipeline, the aws CLI and awswrangler use it."""
+"""Athena: the operations that the pipeline, the AWS CLI and awswrangler use."""
 
 import re
 import tempfile
@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.core.errors import not_modelled_message
 from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.service import Service
-from local.services.athena.api.executions import Execution, Executions, new_id, told
+from local.services.athena.api.executions import Execution, Executions, describe, new_id
 from local.services.athena.api.metadata import METADATA
-from local.services.athena.api.paging import number, paged
-from local.services.athena.api.results import LONGEST_PAGE, page, result_set
-from local.services.athena.api.statements import statement
+from local.services.athena.api.paging import paginate, parse_token
+from local.services.athena.api.results import MAX_PAGE_ROWS, read_page, result_set
+from local.services.athena.api.statements import parse_statement
 from local.services.athena.api.workgroups import NamedQueries, Params, WorkGroups, invalid
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog
 
@@ -23,23 +23,23 @@ _NO_LOCATION = (
     "No output location provided. An output location is required either through the Workgroup "
     "result configuration setting or as an API input."
 )
-_LONGEST_QUERY = 262_144
+_MAX_QUERY_BYTES = 262_144
 
 
 class Athena(Service):
-    """The whole of Athena: moto's own records any text as SUCCEEDED."""
+    """Athena in place of moto's, which records any text as SUCCEEDED."""
 
     credential_scopes: ClassVar[tuple[str, ...]] = ("athena",)
 
     def __init__(self, cloud: Any) -> None:
         super().__init__(cloud)
         self._groups = WorkGroups(cloud.clock.now)
-        self._named = NamedQueries()
+        self._named_queries = NamedQueries()
         self._folder = Path(tempfile.mkdtemp(prefix="athena-")).resolve()
         self._executions = Executions(cloud, self._folder)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
-        """Return the answer to one of Athena's calls; refuse what is not modelled."""
+        """Return the response to an operation, or raise an error for one that is not modelled."""
         if request.operation in METADATA:
             catalog = Catalog(self.cloud.client("glue"))
             return json_response(METADATA[request.operation](catalog, request.params))
@@ -49,11 +49,11 @@ class Athena(Service):
         return json_response(operation(self, request.params))
 
     def restart(self) -> None:
-        """Let each query that is not done fail, and read the lake anew for the next."""
+        """Fail every unfinished query and clear the cache."""
         self._executions.restart()
 
     def close(self) -> None:
-        """Stop what runs, and remove what was cached."""
+        """Stop the running query and delete the cache."""
         self._executions.close()
 
     def _get_work_group(self, params: Params) -> Params:
@@ -67,13 +67,15 @@ class Athena(Service):
 
     def _delete_work_group(self, params: Params) -> Params:
         name = params["WorkGroup"]
-        used = bool(self._executions.of(name) or self._named.of(name))
-        self._groups.delete(params, used)
-        self._named.forget(name)
+        is_used = bool(
+            self._executions.ids_in_workgroup(name) or self._named_queries.ids_in_workgroup(name)
+        )
+        self._groups.delete(params, is_used)
+        self._named_queries.delete_in_workgroup(name)
         return {}
 
     def _list_work_groups(self, params: Params) -> Params:
-        return paged("WorkGroups", self._groups.listed(), params)
+        return paginate("WorkGroups", self._groups.summaries(), params)
 
     def _tag_resource(self, params: Params) -> Params:
         tags = self._groups.tags(params["ResourceARN"])
@@ -92,26 +94,26 @@ class Athena(Service):
 
     def _create_named_query(self, params: Params) -> Params:
         self._groups.get(params.get("WorkGroup", "primary"))
-        return self._named.create(params)
+        return self._named_queries.create(params)
 
     def _get_named_query(self, params: Params) -> Params:
-        return {"NamedQuery": self._named.get(params["NamedQueryId"])}
+        return {"NamedQuery": self._named_queries.get(params["NamedQueryId"])}
 
     def _batch_get_named_query(self, params: Params) -> Params:
-        found, missing = _each(params["NamedQueryIds"], self._named.get)
+        found, missing = _get_each(params["NamedQueryIds"], self._named_queries.get)
         unprocessed = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
         return {"NamedQueries": found, "UnprocessedNamedQueryIds": unprocessed}
 
     def _list_named_queries(self, params: Params) -> Params:
         group = params.get("WorkGroup", "primary")
         self._groups.get(group)
-        return paged("NamedQueryIds", self._named.of(group), params)
+        return paginate("NamedQueryIds", self._named_queries.ids_in_workgroup(group), params)
 
     def _update_named_query(self, params: Params) -> Params:
-        return self._named.update(params)
+        return self._named_queries.update(params)
 
     def _delete_named_query(self, params: Params) -> Params:
-        return self._named.delete(params["NamedQueryId"])
+        return self._named_queries.delete(params["NamedQueryId"])
 
     def _start_query_execution(self, params: Params) -> Params:
         execution = self._execution(params)
@@ -124,48 +126,49 @@ class Athena(Service):
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {name} is disabled.")
         key, parameters = new_id(), tuple(params.get("ExecutionParameters", ()))
-        read = statement(_query(params), parameters)
+        statement = parse_statement(_query(params), parameters)
         return Execution(
             id=key,
             sql=params["QueryString"],
-            statement=read,
+            statement=statement,
             database=_database(params),
             group=name,
-            output=f"{self._location(params, group['Configuration'])}{key}{read.suffix}",
+            output=f"{self._location(params, group['Configuration'])}{key}{statement.suffix}",
             parameters=parameters,
             limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
             submitted=self.cloud.clock.now(),
         )
 
     def _location(self, params: Params, configuration: Params) -> str:
-        """Return the folder of the result: the workgroup's where it enforces or is the only one."""
-        own = configuration["ResultConfiguration"].get("OutputLocation", "")
-        asked = params.get("ResultConfiguration", {}).get("OutputLocation", "")
-        location = own if configuration["EnforceWorkGroupConfiguration"] and own else asked or own
-        found = re.match(r"s3://([^/]+)", location)
-        if not found:
+        """Return the location of the result: the workgroup's if enforced, else the request's."""
+        default = configuration["ResultConfiguration"].get("OutputLocation", "")
+        requested = params.get("ResultConfiguration", {}).get("OutputLocation", "")
+        is_enforced = configuration["EnforceWorkGroupConfiguration"]
+        location = default if default and is_enforced else requested or default
+        match = re.match(r"s3://([^/]+)", location)
+        if not match:
             raise invalid(_NO_LOCATION)
         try:
-            self.cloud.client("s3").head_bucket(Bucket=found[1])
+            self.cloud.client("s3").head_bucket(Bucket=match[1])
         except (ClientError, BotoCoreError):
-            raise invalid(f"Unable to verify/create output bucket {found[1]}") from None
+            raise invalid(f"Unable to verify/create output bucket {match[1]}") from None
         return location if location.endswith("/") else location + "/"
 
     def _get_query_execution(self, params: Params) -> Params:
-        return {"QueryExecution": told(self._executions.get(params["QueryExecutionId"]))}
+        return {"QueryExecution": describe(self._executions.get(params["QueryExecutionId"]))}
 
     def _batch_get_query_execution(self, params: Params) -> Params:
-        found, missing = _each(params["QueryExecutionIds"], self._executions.get)
+        found, missing = _get_each(params["QueryExecutionIds"], self._executions.get)
         unprocessed = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
         return {
-            "QueryExecutions": [told(execution) for execution in found],
+            "QueryExecutions": [describe(execution) for execution in found],
             "UnprocessedQueryExecutionIds": unprocessed,
         }
 
     def _list_query_executions(self, params: Params) -> Params:
         group = params.get("WorkGroup", "primary")
         self._groups.get(group)
-        return paged("QueryExecutionIds", self._executions.of(group), params)
+        return paginate("QueryExecutionIds", self._executions.ids_in_workgroup(group), params)
 
     def _stop_query_execution(self, params: Params) -> Params:
         self._executions.stop(params["QueryExecutionId"])
@@ -175,17 +178,22 @@ class Athena(Service):
         execution = self._executions.get(params["QueryExecutionId"])
         if execution.state != "SUCCEEDED" or execution.outcome is None:
             raise invalid(_NOT_READY.get(execution.state, _NOT_READY[""]).format(execution.state))
-        most = params.get("MaxResults", LONGEST_PAGE)
-        if not 1 <= most <= LONGEST_PAGE:
-            raise invalid(f"MaxResults is more than maximum allowed length {LONGEST_PAGE}.")
-        start = number(params.get("NextToken", "0"))
-        found = page(self._executions.file(execution), start, most)
-        answer = {"UpdateCount": 0, "ResultSet": result_set(execution.outcome.columns, found.rows)}
-        return answer if found.following is None else {**answer, "NextToken": str(found.following)}
+        max_rows = params.get("MaxResults", MAX_PAGE_ROWS)
+        if not 1 <= max_rows <= MAX_PAGE_ROWS:
+            raise invalid(f"MaxResults is more than maximum allowed length {MAX_PAGE_ROWS}.")
+        start = parse_token(params.get("NextToken", "0"))
+        page = read_page(self._executions.result_file(execution), start, max_rows)
+        response: Params = {
+            "UpdateCount": 0,
+            "ResultSet": result_set(execution.outcome.columns, page.rows),
+        }
+        if page.next_start is not None:
+            response["NextToken"] = str(page.next_start)
+        return response
 
     def _get_runtime_statistics(self, params: Params) -> Params:
         execution = self._executions.get(params["QueryExecutionId"])
-        statistics = told(execution)["Statistics"]
+        statistics = describe(execution)["Statistics"]
         timeline = {key: value for key, value in statistics.items() if key.endswith("Millis")}
         rows = {"InputBytes": statistics["DataScannedInBytes"]}
         return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
@@ -195,14 +203,14 @@ def _query(params: Params) -> str:
     sql = params["QueryString"]
     for text in (sql, *params.get("ExecutionParameters", ())):
         if re.search("[\0\ud800-\udfff]", text):
-            raise invalid("A query can hold no NUL, and nothing that is not Unicode")
-    if len(sql.encode()) > _LONGEST_QUERY:
-        raise invalid(f"QueryString is longer than {_LONGEST_QUERY} bytes")
+            raise invalid("A query must not contain NUL or characters outside Unicode")
+    if len(sql.encode()) > _MAX_QUERY_BYTES:
+        raise invalid(f"QueryString is longer than {_MAX_QUERY_BYTES} bytes")
     return sql
 
 
 def _database(params: Params) -> str:
-    """Return the database that bare table names belong to."""
+    """Return the database of unqualified table names."""
     context = params.get("QueryExecutionContext", {})
     catalog = context.get("Catalog", CATALOG)
     if catalog.lower() != CATALOG.lower():
@@ -218,7 +226,7 @@ _NOT_READY = {
 }
 
 
-def _each(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
+def _get_each(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
     found, missing = [], []
     for key in keys:
         try:

@@ -8,8 +8,8 @@ import duckdb
 import pytest
 
 from local.core.request import AwsError
-from local.services.athena.api.results import page
-from local.services.athena.api.statements import statement
+from local.services.athena.api.results import read_page
+from local.services.athena.api.statements import parse_statement
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.functions import FUNCTIONS
@@ -237,7 +237,7 @@ REFUSALS = [
 @pytest.mark.parametrize(("sql", "reason"), REFUSALS, ids=[case[0] for case in REFUSALS])
 def test_what_is_no_query_is_not_started(sql: str, reason: str) -> None:
     with pytest.raises(AwsError) as raised:
-        statement(sql, ())
+        parse_statement(sql, ())
     assert raised.value.code == "InvalidRequestException"
     assert raised.value.message.startswith(reason)
 
@@ -294,10 +294,10 @@ def test_duckdb_itself_is_locked_in(engine: Engine) -> None:
 def test_a_parameter_is_a_value(
     engine: Engine, sql: str, parameters: list[str], expected: Sequence[Any]
 ) -> None:
-    tree = statement(sql, parameters).run.args[0]
+    tree = parse_statement(sql, parameters).run.args[0]
     file = engine_folder(engine) / "parameters.csv"
     engine.write(engine.plan(tree.copy(), "default", NOW), file)
-    assert page(file, 0, 10).rows[1] == expected
+    assert read_page(file, 0, 10).rows[1] == expected
 
 
 @pytest.mark.parametrize(
@@ -315,4 +315,4 @@ def test_a_parameter_is_a_value(
 )
 def test_a_parameter_is_nothing_but_a_value(sql: str, parameters: list[str]) -> None:
     with pytest.raises(AwsError, match="InvalidRequestException"):
-        statement(sql, parameters)
+        parse_statement(sql, parameters)

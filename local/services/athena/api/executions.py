@@ -1,4 +1,4 @@
-"""Query executions: started by a call, run one after another, asked about until they are done."""
+"""Query executions: started by a call, run one at a time, polled until they finish."""
 
 import shutil
 import threading
@@ -23,15 +23,15 @@ from local.services.athena.storage.glue_catalog import CATALOG, Catalog
 from local.services.athena.storage.object_cache import ObjectCache
 from local.services.athena.storage.partitions import parse_location
 
-_DONE = ("SUCCEEDED", "FAILED", "CANCELLED")
-_KEPT = 10_000  # Executions that are remembered.
-_KEPT_FILES = 50  # Results that stay on the disk; older ones are fetched from S3 again.
-_BETWEEN_INTERRUPTS = 0.01  # seconds
+_FINAL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
+_MAX_EXECUTIONS = 10_000  # Older ones are no longer found.
+_MAX_RESULT_FILES = 50  # Older results are downloaded from S3 when they are read.
+_INTERRUPT_INTERVAL_SECONDS = 0.01
 
 
 @dataclass
 class Execution:
-    """One query on its way."""
+    """One query and its state."""
 
     id: str
     sql: str
@@ -50,17 +50,17 @@ class Execution:
     ended: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def ends(
+    def finish(
         self, state: str, now: float, reason: str = "", failed: QueryFailed | None = None
     ) -> None:
-        """Reach a final state, unless one is reached already."""
+        """Enter a final state, unless the execution is in one already."""
         with self.lock:
-            if self.state not in _DONE:
+            if self.state not in _FINAL_STATES:
                 self.reason, self.failed, self.ended = reason, failed, now
-                self.state = state  # Last: who sees it may ask for the rest.
+                self.state = state  # Set last: a reader that sees it may read the rest.
 
-    def runs(self, now: float) -> bool:
-        """Begin to run, and return whether it may."""
+    def start(self, now: float) -> bool:
+        """Enter RUNNING, and return whether the execution may run."""
         with self.lock:
             if self.state == "QUEUED":
                 self.state, self.started = "RUNNING", now
@@ -68,75 +68,79 @@ class Execution:
 
 
 class Executions:
-    """All executions of the laptop's Athena."""
+    """The executions of one Athena, and the engine that runs them."""
 
     def __init__(self, cloud: Any, folder: Path) -> None:
         self._cloud = cloud
         self._folder = folder
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="athena")
-        self._all: OrderedDict[str, Execution] = OrderedDict()
+        self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._objects: ObjectCache | None = None
         self._running: Execution | None = None
-        self._turn = threading.Lock()  # Held to change `_running`, and to act on it.
+        self._running_lock = threading.Lock()  # Guards `_running` and what is done with it.
 
     def start(self, execution: Execution, token: str) -> str:
-        """Let a query run when its turn comes, and return its id; a token counts once."""
+        """Queue a query and return its id; a repeated token returns the id of the first."""
         with self._lock:
-            if token and token in self._tokens and self._tokens[token] in self._all:
-                return self._repeated(execution, self._all[self._tokens[token]])
+            if token and token in self._tokens and self._tokens[token] in self._executions:
+                return self._first_id(execution, self._executions[self._tokens[token]])
             self._tokens[token] = execution.id
-            self._all[execution.id] = execution
-            while len(self._all) > _KEPT:
-                self._all.popitem(last=False)
+            self._executions[execution.id] = execution
+            while len(self._executions) > _MAX_EXECUTIONS:
+                self._executions.popitem(last=False)
         self._worker.submit(self._run, execution).add_done_callback(
-            lambda done: self._broken(execution, done)
+            lambda future: self._fail_on_exception(execution, future)
         )
         return execution.id
 
-    def _repeated(self, execution: Execution, first: Execution) -> str:
+    def _first_id(self, execution: Execution, first: Execution) -> str:
         if (execution.sql, execution.parameters) != (first.sql, first.parameters):
             raise invalid("Idempotent parameters do not match")
         return first.id
 
     def get(self, key: str) -> Execution:
         """Return one execution."""
-        if key not in self._all:
+        if key not in self._executions:
             raise invalid(f"QueryExecution {key} was not found")
-        return self._all[key]
+        return self._executions[key]
 
-    def of(self, group: str) -> list[str]:
-        """Return the ids of a workgroup's executions, the newest first."""
+    def ids_in_workgroup(self, group: str) -> list[str]:
+        """Return the ids of a workgroup's executions, newest first."""
         with self._lock:
-            return [key for key, one in reversed(self._all.items()) if one.group == group]
+            return [
+                key
+                for key, execution in reversed(self._executions.items())
+                if execution.group == group
+            ]
 
     def stop(self, key: str) -> None:
-        """Cancel a query that is not done."""
+        """Cancel a query that has not finished."""
         execution = self.get(key)
-        execution.ends("CANCELLED", self._now(), "Query cancelled by user")
+        execution.finish("CANCELLED", self._now(), "Query cancelled by user")
         self._interrupt(execution)
 
-    def file(self, execution: Execution) -> Path:
-        """Return the file of a result, fetched from S3 where it is no longer here."""
+    def result_file(self, execution: Execution) -> Path:
+        """Return the file of a result, downloaded from S3 if it is no longer on disk."""
         file = self._file(execution)
         if not file.exists():
-            self._copied_back(execution, file)
+            self._download_result(execution, file)
         return file
 
     def restart(self) -> None:
-        """Let all fail that is not done, and forget what of the lake is cached."""
-        for execution in list(self._all.values()):
-            if execution.state not in _DONE:
+        """Fail every unfinished execution and clear the cache."""
+        for execution in list(self._executions.values()):
+            if execution.state not in _FINAL_STATES:
                 self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was killed"))
         self._interrupt(self._running)
-        self._worker.submit(self._forget)
+        self._worker.submit(self._close_engine)
 
     def close(self) -> None:
-        """End the thread, the database and the files."""
-        for execution in list(self._all.values()):
-            execution.ends("CANCELLED", self._now(), "Athena was closed")
+        """Stop the worker and the engine, and delete the files."""
+        for execution in list(self._executions.values()):
+            execution.finish("CANCELLED", self._now(), "Athena was closed")
         self._interrupt(self._running)
         self._worker.shutdown(wait=True, cancel_futures=True)
         if self._engine:
@@ -144,22 +148,22 @@ class Executions:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _interrupt(self, execution: Execution | None) -> None:
-        """Wait until an execution that has ended lets go of the engine.
+        """Interrupt the engine until it no longer runs a finished execution.
 
-        One interrupt is not enough: DuckDB forgets one that comes while it does nothing, as
-        before a query that is still planned.
+        One interrupt is not enough: DuckDB ignores one that arrives while it is idle, as it is
+        while a query is planned.
         """
-        while execution is not None and self._interrupted(execution):
-            time.sleep(_BETWEEN_INTERRUPTS)
+        while execution is not None and self._interrupt_once(execution):
+            time.sleep(_INTERRUPT_INTERVAL_SECONDS)
 
-    def _interrupted(self, execution: Execution) -> bool:
-        """Interrupt an execution, and return whether it has the engine."""
-        with self._turn:
+    def _interrupt_once(self, execution: Execution) -> bool:
+        """Interrupt an execution, and return whether it is the running one."""
+        with self._running_lock:
             if self._running is execution and self._engine:
                 self._engine.interrupt()
             return self._running is execution
 
-    def _forget(self) -> None:
+    def _close_engine(self) -> None:
         if self._engine:
             self._engine.close()
         self._engine = self._objects = None
@@ -171,60 +175,60 @@ class Executions:
     def _file(self, execution: Execution) -> Path:
         return self._folder / "results" / (execution.id + execution.statement.suffix)
 
-    def _copied_back(self, execution: Execution, file: Path) -> None:
-        where = parse_location(execution.output)
+    def _download_result(self, execution: Execution, file: Path) -> None:
+        location = parse_location(execution.output)
         try:
             self._cloud.client("s3").download_file(
-                where.bucket, where.key_prefix.removesuffix("/"), str(file)
+                location.bucket, location.key_prefix.removesuffix("/"), str(file)
             )
         except ClientError:
             raise invalid(f"Could not find results in {execution.output}") from None
 
     def _run(self, execution: Execution) -> None:
-        self._runs_now(execution)
+        self._set_running(execution)
         try:
-            if execution.runs(self._now()):
-                self._finish(execution)
+            if execution.start(self._now()):
+                self._run_statement(execution)
         finally:
-            self._runs_now(None)
+            self._set_running(None)
 
-    def _runs_now(self, execution: Execution | None) -> None:
-        with self._turn:
+    def _set_running(self, execution: Execution | None) -> None:
+        with self._running_lock:
             self._running = execution
 
-    def _finish(self, execution: Execution) -> None:
-        """Bring an execution to its end, whichever that is."""
+    def _run_statement(self, execution: Execution) -> None:
+        """Run a statement and finish its execution with the outcome."""
         try:
             execution.outcome = self._outcome(execution)
-            execution.ends("SUCCEEDED", self._now())
+            execution.finish("SUCCEEDED", self._now())
         except QueryCancelled as cancelled:
-            execution.ends("CANCELLED", self._now(), str(cancelled))
+            execution.finish("CANCELLED", self._now(), str(cancelled))
         except QueryFailed as failed:
             self._fail(execution, failed)
-        except AwsError as refused:  # A view in the catalog that cannot be read.
-            self._fail(execution, QueryFailed("SYNTAX_ERROR", refused.message))
+        except AwsError as error:  # The text of a view in the catalog cannot be parsed.
+            self._fail(execution, QueryFailed("SYNTAX_ERROR", error.message))
         except (ClientError, BotoCoreError) as error:
             self._fail(execution, QueryFailed("HIVE_METASTORE_ERROR", str(error)))
 
-    def _broken(self, execution: Execution, done: "Future[None]") -> None:
-        """Let a fault of the laptop's Athena end its query too, with its name."""
-        error = None if done.cancelled() else done.exception()
+    def _fail_on_exception(self, execution: Execution, future: "Future[None]") -> None:
+        """Fail an execution whose run raised an unexpected exception."""
+        error = None if future.cancelled() else future.exception()
         if error is not None:
             failed = QueryFailed("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}")
             self._fail(execution, failed)
 
     def _fail(self, execution: Execution, failed: QueryFailed) -> None:
-        execution.ends("FAILED", self._now(), str(failed), failed)
+        execution.finish("FAILED", self._now(), str(failed), failed)
 
     def _outcome(self, execution: Execution) -> Outcome:
         file = self._file(execution)
         session = self._session(execution, file)
         outcome = execution.statement.run(session)
-        where = parse_location(execution.output)
-        key = where.key_prefix.removesuffix("/")
+        location = parse_location(execution.output)
+        key = location.key_prefix.removesuffix("/")
         s3 = self._cloud.client("s3")
-        s3.upload_file(str(file), where.bucket, key)
-        s3.put_object(Bucket=where.bucket, Key=key + ".metadata", Body=metadata(outcome.columns))
+        s3.upload_file(str(file), location.bucket, key)
+        s3.put_object(Bucket=location.bucket, Key=key + ".metadata", Body=metadata(outcome.columns))
         self._evict()
         return outcome
 
@@ -242,12 +246,12 @@ class Executions:
 
     def _evict(self) -> None:
         files = sorted((self._folder / "results").iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in files[:-_KEPT_FILES]:
+        for file in files[:-_MAX_RESULT_FILES]:
             file.unlink()
 
 
-def told(execution: Execution) -> Params:
-    """Return an execution as GetQueryExecution does."""
+def describe(execution: Execution) -> Params:
+    """Return an execution in the form of GetQueryExecution."""
     status: Params = {"State": execution.state, "SubmissionDateTime": execution.submitted}
     if execution.ended:
         status["CompletionDateTime"] = execution.ended
@@ -288,7 +292,7 @@ def _statistics(execution: Execution) -> Params:
 
     return {
         "EngineExecutionTimeInMillis": milliseconds(execution.started, execution.ended),
-        "DataScannedInBytes": execution.outcome.scanned if execution.outcome else 0,
+        "DataScannedInBytes": execution.outcome.scanned_bytes if execution.outcome else 0,
         "TotalExecutionTimeInMillis": milliseconds(execution.submitted, execution.ended),
         "QueryQueueTimeInMillis": milliseconds(
             execution.submitted, execution.started or execution.ended

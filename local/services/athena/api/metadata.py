@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from local.core.request import AwsError
-from local.services.athena.api.paging import paged
+from local.services.athena.api.paging import paginate
 from local.services.athena.api.workgroups import Params, invalid
 from local.services.athena.errors import QueryFailed
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog
@@ -13,21 +13,23 @@ _SUMMARY = {"Type": "GLUE", "Status": "CREATE_COMPLETE"}
 
 
 def _list_data_catalogs(catalog: Catalog, params: Params) -> Params:
-    return paged("DataCatalogsSummary", [{"CatalogName": CATALOG, **_SUMMARY}], params)
+    return paginate("DataCatalogsSummary", [{"CatalogName": CATALOG, **_SUMMARY}], params)
 
 
 def _get_data_catalog(catalog: Catalog, params: Params) -> Params:
-    _only_glue(params["Name"])
+    _require_glue(params["Name"])
     return {"DataCatalog": {"Name": CATALOG, **_SUMMARY}}
 
 
 def _list_databases(catalog: Catalog, params: Params) -> Params:
-    _only_glue(params["CatalogName"])
-    return paged("DatabaseList", [_database(told) for told in catalog.list_databases()], params)
+    _require_glue(params["CatalogName"])
+    return paginate(
+        "DatabaseList", [_database(database) for database in catalog.list_databases()], params
+    )
 
 
 def _get_database(catalog: Catalog, params: Params) -> Params:
-    _only_glue(params["CatalogName"])
+    _require_glue(params["CatalogName"])
     for told in catalog.list_databases():
         if told["Name"] == params["DatabaseName"].lower():
             return {"Database": _database(told)}
@@ -35,14 +37,14 @@ def _get_database(catalog: Catalog, params: Params) -> Params:
 
 
 def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
-    _only_glue(params["CatalogName"])
-    wanted = _pattern(params.get("Expression") or ".*")
+    _require_glue(params["CatalogName"])
+    pattern = _pattern(params.get("Expression") or ".*")
     try:
         tables = catalog.list_tables(params["DatabaseName"].lower())
     except QueryFailed as failed:
         raise AwsError("MetadataException", failed.message) from None
-    found = [_table(told) for told in tables if wanted.fullmatch(told["Name"])]
-    return paged("TableMetadataList", found, params)
+    matches = [_table(table) for table in tables if pattern.fullmatch(table["Name"])]
+    return paginate("TableMetadataList", matches, params)
 
 
 def _pattern(expression: str) -> re.Pattern[str]:
@@ -53,7 +55,7 @@ def _pattern(expression: str) -> re.Pattern[str]:
 
 
 def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
-    _only_glue(params["CatalogName"])
+    _require_glue(params["CatalogName"])
     name = params["TableName"].lower()
     told = catalog.get_table(params["DatabaseName"].lower(), name)
     if told is None:
@@ -61,7 +63,7 @@ def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
     return {"TableMetadata": _table(told)}
 
 
-def _only_glue(name: str) -> None:
+def _require_glue(name: str) -> None:
     if name.lower() != CATALOG.lower():
         raise AwsError("MetadataException", f"Data catalog {name} was not found")
 

@@ -1,4 +1,4 @@
-"""Pages of a list, as Athena's List calls give them."""
+"""Paging of the List operations."""
 
 import re
 from collections.abc import Sequence
@@ -6,19 +6,21 @@ from typing import Any
 
 from local.services.athena.api.workgroups import Params, invalid
 
-LONGEST = 50
+MAX_PAGE_ITEMS = 50
 
 
-def number(token: str) -> int:
-    """Return the place that a token stands for."""
+def parse_token(token: str) -> int:
+    """Return the index or offset that a NextToken stands for."""
     if not re.fullmatch(r"[0-9]{1,18}", token):
         raise invalid(f"NextToken {token} is not valid")
     return int(token)
 
 
-def paged(name: str, items: Sequence[Any], params: Params) -> Params:
-    """Return the page of a list that a call asks for."""
-    start = number(params.get("NextToken", "0"))
-    end = start + min(LONGEST, params.get("MaxResults", LONGEST))
-    more = {"NextToken": str(end)} if end < len(items) else {}
-    return {name: list(items[start:end]), **more}
+def paginate(name: str, items: Sequence[Any], params: Params) -> Params:
+    """Return the requested page of a list, with the NextToken of the next one."""
+    start = parse_token(params.get("NextToken", "0"))
+    end = start + min(MAX_PAGE_ITEMS, params.get("MaxResults", MAX_PAGE_ITEMS))
+    page: Params = {name: list(items[start:end])}
+    if end < len(items):
+        page["NextToken"] = str(end)
+    return page

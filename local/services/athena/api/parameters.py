@@ -1,4 +1,4 @@
-"""Execution parameters: literals in the places of a query's question marks."""
+"""Execution parameters: literals in place of a query's question marks."""
 
 from collections.abc import Sequence
 
@@ -7,11 +7,19 @@ from sqlglot import exp
 from local.core.request import AwsError
 from local.services.athena.frontend.parser import parse
 
-_PLAIN = (exp.Literal, exp.Boolean, exp.Null, exp.Neg, exp.Cast, exp.DataType, exp.DataTypeParam)
+_LITERAL_NODES = (
+    exp.Literal,
+    exp.Boolean,
+    exp.Null,
+    exp.Neg,
+    exp.Cast,
+    exp.DataType,
+    exp.DataTypeParam,
+)
 
 
 def with_parameters(tree: exp.Expression, parameters: Sequence[str]) -> exp.Expression:
-    """Return a query with its parameters in their places, as values and never as text."""
+    """Replace each question mark by its parameter, parsed as a single literal."""
     marks = [node for node in tree.dfs() if isinstance(node, exp.Placeholder)]
     if len(marks) != len(parameters):
         raise AwsError(
@@ -24,11 +32,11 @@ def with_parameters(tree: exp.Expression, parameters: Sequence[str]) -> exp.Expr
 
 
 def _value(text: str) -> exp.Expression:
-    """Return the one literal that a parameter is."""
+    """Parse a parameter, which must be one literal."""
     select = parse(f"SELECT {text}")
     parts = {name for name, value in select.args.items() if value}
     if parts == {"expressions"} and len(select.expressions) == 1:
         value = select.expressions[0]
-        if all(isinstance(node, _PLAIN) for node in value.walk()):
+        if all(isinstance(node, _LITERAL_NODES) for node in value.walk()):
             return value
     raise AwsError("InvalidRequestException", f"The execution parameter {text} is not a literal")

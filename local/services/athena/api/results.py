@@ -1,4 +1,4 @@
-"""Results as Athena gives them: a file in S3, and pages of rows that are read from it."""
+"""Results: the file that a statement writes, and the pages of rows read from it."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from local.services.athena.api.workgroups import invalid
 from local.services.athena.backend.engine import OutputColumn
 from local.services.athena.frontend.types import to_athena
 
-LONGEST_PAGE = 1000
+MAX_PAGE_ROWS = 1000
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*)"|([^,]*))(?:,|$)')
 
 Row = tuple[str | None, ...]
@@ -20,29 +20,31 @@ Row = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a statement gave: its columns, its file, and the bytes that it read."""
+    """The result of a statement: its columns, its file's suffix and the bytes it scanned."""
 
     columns: tuple[OutputColumn, ...]
     suffix: str
-    scanned: int = 0
+    scanned_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a result, and where the next page begins: None after the last."""
+    """Some rows of a result, and the offset of the next page, None after the last."""
 
     rows: tuple[Row, ...]
-    following: int | None
+    next_start: int | None
 
 
-def page(file: Path, start: int, most: int) -> Page:
-    """Return the rows of a file from a byte on, where a line must begin, at most so many."""
-    read, fields = _FORMS[file.suffix]
+def read_page(file: Path, start: int, max_rows: int) -> Page:
+    """Read rows from the byte offset `start`, which must be the start of a line."""
+    read, fields = _FORMATS[file.suffix]
     with file.open("rb") as lines:
         lines.seek(max(0, start - 1))
         if start and lines.read(1) != b"\n":
             raise invalid(f"NextToken {start} is not valid")
-        rows = tuple(fields(line.decode().removesuffix("\n")) for line in islice(read(lines), most))
+        rows = tuple(
+            fields(line.decode().removesuffix("\n")) for line in islice(read(lines), max_rows)
+        )
         end = lines.tell()
         return Page(rows, end if lines.read(1) else None)
 
@@ -52,10 +54,10 @@ def _lines(lines: Any) -> Iterator[bytes]:
 
 
 def _records(lines: Any) -> Iterator[bytes]:
-    """Yield a CSV's records; a quoted field may go on in the next line."""
+    """Yield the records of a CSV; a quoted field may contain line breaks."""
     for record in _lines(lines):
-        while record.count(b'"') % 2 and (more := lines.readline()):
-            record += more
+        while record.count(b'"') % 2 and (continuation := lines.readline()):
+            record += continuation
         yield record
 
 
@@ -74,15 +76,15 @@ def _columns(line: str) -> Row:
     return tuple(line.split("\t"))
 
 
-_FORMS: dict[str, tuple[Callable[[Any], Iterator[bytes]], Callable[[str], Row]]] = {
+_FORMATS: dict[str, tuple[Callable[[Any], Iterator[bytes]], Callable[[str], Row]]] = {
     ".csv": (_records, _fields),
     ".txt": (_lines, _columns),
 }
-"""A result's extension → how its records are told apart, and the fields of one."""
+"""A result's suffix → the reader of its records and the parser of a record's fields."""
 
 
 def write_text(file: Path, rows: Iterable[Row]) -> None:
-    """Write the rows of a statement that is no query: values parted by tabs."""
+    """Write the rows of a statement other than a query, separated by tabs."""
     with file.open("w", encoding="utf-8") as out:
         out.writelines("\t".join(value or "" for value in row) + "\n" for row in rows)
 
@@ -96,7 +98,7 @@ def result_set(columns: Iterable[OutputColumn], rows: Iterable[Row]) -> dict[str
 
 
 def metadata(columns: Iterable[OutputColumn]) -> bytes:
-    """Return what stands beside a result: its columns. Athena's own form of it is not public."""
+    """Return the .metadata object of a result: its columns. Athena's own format is not public."""
     return json.dumps([_column_info(column) for column in columns]).encode()
 
 

@@ -1,4 +1,4 @@
-"""The statements that the laptop's Athena runs: queries, views, and questions to the catalog."""
+"""Statements: queries, views, and the SHOW, DESCRIBE and DROP statements of the catalog."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -23,12 +23,12 @@ from local.services.athena.storage.glue_catalog import Catalog, Column, Table, V
 from local.services.athena.storage.object_cache import ObjectCache
 from local.services.athena.storage.partitions import Layout, parse_location
 
-OVER_LIMIT = "Bytes scanned limit was exceeded"
+SCAN_LIMIT_EXCEEDED = "Bytes scanned limit was exceeded"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a statement runs with; `limit` is the most bytes that its workgroup lets it read."""
+    """The context of a statement; `limit` is the most bytes that its workgroup lets it scan."""
 
     engine: Engine
     catalog: Catalog
@@ -41,7 +41,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: Athena's kind of it, and what it does."""
+    """One statement: its type in Athena and the function that runs it."""
 
     kind: str
     substatement: str
@@ -49,14 +49,14 @@ class Statement:
 
     @property
     def suffix(self) -> str:
-        """The extension of its result."""
+        """The suffix of the result file."""
         return ".csv" if self.kind == "DML" else ".txt"
 
 
-def statement(sql: str, parameters: Sequence[str]) -> Statement:
-    """Return what a text asks for; raise Athena's refusal of what it cannot read."""
-    text = _bare(sql)
-    for form in _FORMS:
+def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
+    """Parse a statement, or raise Athena's InvalidRequestException."""
+    text = _strip_comments(sql)
+    for form in _STATEMENT_FORMS:
         found = form.pattern.fullmatch(text)
         if found:
             return Statement(form.kind, form.name, partial(form.run, found))
@@ -68,8 +68,8 @@ def statement(sql: str, parameters: Sequence[str]) -> Statement:
     return Statement("DML", "SELECT", partial(_select, with_parameters(parse(text), parameters)))
 
 
-def _bare(sql: str) -> str:
-    """Return a statement without the comments in front of it and the semicolon behind it."""
+def _strip_comments(sql: str) -> str:
+    """Remove the comments before a statement and the semicolon after it."""
     text = sql.strip()
     while found := re.match(r"--[^\n]*(\n|$)|/\*.*?\*/", text, re.DOTALL):
         text = text[found.end() :].strip()
@@ -77,8 +77,8 @@ def _bare(sql: str) -> str:
 
 
 def _unsupported(text: str) -> AwsError:
-    word, known = (text.split() or ["<EOF>"])[0], ", ".join(_KNOWN_TO_ATHENA)
-    if word.upper() not in _KNOWN_TO_ATHENA:
+    word, known = (text.split() or ["<EOF>"])[0], ", ".join(_ATHENA_KEYWORDS)
+    if word.upper() not in _ATHENA_KEYWORDS:
         return AwsError(
             "InvalidRequestException",
             f"line 1:1: mismatched input '{word}'. Expecting: <query>, {known}",
@@ -86,7 +86,7 @@ def _unsupported(text: str) -> AwsError:
     return AwsError("InvalidRequestException", not_modelled_message(word.upper()))
 
 
-_KNOWN_TO_ATHENA = (
+_ATHENA_KEYWORDS = (
     *("ALTER", "ANALYZE", "CALL", "CREATE", "DEALLOCATE", "DELETE", "DESCRIBE", "DROP", "EXECUTE"),
     *("EXPLAIN", "GRANT", "INSERT", "MERGE", "MSCK", "OPTIMIZE", "PREPARE", "SHOW", "UNLOAD"),
     *("UPDATE", "USE", "VACUUM"),
@@ -97,7 +97,7 @@ _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 def _select(tree: exp.Expression, session: Session) -> Outcome:
     plan = session.engine.plan(tree.copy(), session.database, session.now)
     if session.limit is not None and plan.scanned_bytes > session.limit:
-        raise QueryCancelled(OVER_LIMIT)
+        raise QueryCancelled(SCAN_LIMIT_EXCEEDED)
     session.engine.write(plan, session.file)
     return Outcome(plan.columns, ".csv", plan.scanned_bytes)
 
@@ -109,22 +109,22 @@ def _create_view(found: re.Match[str], tree: exp.Expression, session: Session) -
         Column(column.name, to_hive(column.type), display_name(from_duckdb(column.type)))
         for column in plan.columns
     ]
-    _refuse_twice(columns)
-    _refuse_zones(plan.columns)
+    _reject_duplicate_columns(columns)
+    _reject_zoned_columns(plan.columns)
     view = View(found["query"], session.database)
     session.catalog.put_view(name, view, columns, replace=bool(found["replace"]))
-    return _told(session, [], [])
+    return _write_rows(session, [], [])
 
 
-def _refuse_twice(columns: Sequence[Column]) -> None:
+def _reject_duplicate_columns(columns: Sequence[Column]) -> None:
     names = [column.name for column in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise QueryFailed("DUPLICATE_COLUMN_NAME", f"Column name '{twice}' is given twice")
 
 
-def _refuse_zones(columns: Sequence[OutputColumn]) -> None:
-    """Refuse what Glue's catalog has no type for."""
+def _reject_zoned_columns(columns: Sequence[OutputColumn]) -> None:
+    """Reject timestamps with time zone, for which Hive has no type."""
     for column in columns:
         if column.type == "TIMESTAMP WITH TIME ZONE":
             raise QueryFailed(
@@ -134,7 +134,7 @@ def _refuse_zones(columns: Sequence[OutputColumn]) -> None:
             )
 
 
-def _told(session: Session, names: Sequence[str], rows: Sequence[Row]) -> Outcome:
+def _write_rows(session: Session, names: Sequence[str], rows: Sequence[Row]) -> Outcome:
     write_text(session.file, rows)
     return Outcome(tuple(OutputColumn(name, "string") for name in names), ".txt")
 
@@ -164,7 +164,7 @@ def _drop(found: re.Match[str], session: Session) -> Outcome:
         )
     if table is not None:
         session.catalog.delete_table(database, name)
-    return _told(session, [], [])
+    return _write_rows(session, [], [])
 
 
 def _show_tables(found: re.Match[str], session: Session) -> Outcome:
@@ -176,7 +176,7 @@ def _show_tables(found: re.Match[str], session: Session) -> Outcome:
         for told in session.catalog.list_tables(database)
         if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
     ]
-    return _told(session, ["views" if views else "tab_name"], [(name,) for name in names])
+    return _write_rows(session, ["views" if views else "tab_name"], [(name,) for name in names])
 
 
 def _pattern(shown: str) -> re.Pattern[str]:
@@ -189,13 +189,13 @@ def _pattern(shown: str) -> re.Pattern[str]:
 
 def _show_databases(_: re.Match[str], session: Session) -> Outcome:
     names = sorted(database["Name"] for database in session.catalog.list_databases())
-    return _told(session, ["database_name"], [(name,) for name in names])
+    return _write_rows(session, ["database_name"], [(name,) for name in names])
 
 
 def _show_columns(found: re.Match[str], session: Session) -> Outcome:
     name = found["name"] if not found["database"] else f"{found['database']}.{found['name']}"
     table = _table(session, name)
-    return _told(session, ["field"], [(c.name,) for c in (*table.columns, *table.keys)])
+    return _write_rows(session, ["field"], [(c.name,) for c in (*table.columns, *table.keys)])
 
 
 def _describe(found: re.Match[str], session: Session) -> Outcome:
@@ -205,7 +205,7 @@ def _describe(found: re.Match[str], session: Session) -> Outcome:
         rows += [("", "", ""), ("# Partition Information", "", "")]
         rows += [_described(Column("# col_name", "data_type", "comment")), ("", "", "")]
         rows += [_described(column) for column in table.keys]
-    return _told(session, ["col_name", "data_type", "comment"], rows)
+    return _write_rows(session, ["col_name", "data_type", "comment"], rows)
 
 
 def _described(column: Column) -> Row:
@@ -217,22 +217,22 @@ def _show_create_view(found: re.Match[str], session: Session) -> Outcome:
     if not table.is_view:
         raise QueryFailed("NOT_SUPPORTED", f"{table.database}.{table.name} is not a view")
     lines = f"CREATE VIEW {table.database}.{table.name} AS\n{table.definition.sql}".split("\n")
-    return _told(session, ["Create View"], [(line,) for line in lines])
+    return _write_rows(session, ["Create View"], [(line,) for line in lines])
 
 
 def _show_partitions(found: re.Match[str], session: Session) -> Outcome:
     table = _table(session, found["name"])
-    rows = [_spelled(table, values) for values, _ in session.catalog.list_partitions(table)]
-    return _told(session, ["partition"], [(row,) for row in sorted(rows)])
+    rows = [_partition_name(table, values) for values, _ in session.catalog.list_partitions(table)]
+    return _write_rows(session, ["partition"], [(row,) for row in sorted(rows)])
 
 
-def _spelled(table: Table, values: Sequence[str]) -> str:
+def _partition_name(table: Table, values: Sequence[str]) -> str:
     names = (key.name for key in table.keys)
     return "/".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
 
 
 def _repair(found: re.Match[str], session: Session) -> Outcome:
-    """Register the partitions whose folders lie below the table and are not registered yet."""
+    """Register the partitions that have a folder below the table but are not in the catalog."""
     table = _table(session, found["name"])
     names = [key.name for key in table.keys]
     root = parse_location(table.location)
@@ -244,7 +244,7 @@ def _repair(found: re.Match[str], session: Session) -> Outcome:
 
     known = {values for values, _ in session.catalog.list_partitions(table)}
     folders = {item.values for item in session.objects.list_objects(Layout([root], values_of))}
-    found = {tuple(map(unquote, each)): _spelled(table, each) for each in sorted(folders)}
+    found = {tuple(map(unquote, each)): _partition_name(table, each) for each in sorted(folders)}
     missing = {values: spelled for values, spelled in found.items() if values not in known}
     base = root.location
     session.catalog.add_partitions(
@@ -253,7 +253,7 @@ def _repair(found: re.Match[str], session: Session) -> Outcome:
     rows = [
         (f"Partitions not in metastore: {table.name}:{spelled}",) for spelled in missing.values()
     ]
-    return _told(session, ["result"], rows)
+    return _write_rows(session, ["result"], rows)
 
 
 _NAME = r'(?P<name>(?:`[^`]+`|"[^"]+"|\w+)(?:\.(?:`[^`]+`|"[^"]+"|\w+)){0,2})'
@@ -267,7 +267,7 @@ def _form(pattern: str) -> re.Pattern[str]:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of statement that is no query."""
+    """One form of statement other than a query."""
 
     pattern: re.Pattern[str]
     kind: str
@@ -276,7 +276,7 @@ class Form:
 
 
 _CREATE_VIEW = _form(rf"CREATE(?P<replace> OR REPLACE)? VIEW {_NAME} AS(?=[\s(])\s*(?P<query>.+)")
-_FORMS = (
+_STATEMENT_FORMS = (
     Form(
         _form(rf"DROP (?P<kind>VIEW|TABLE)(?P<if_exists> IF EXISTS)? {_NAME}"),
         *("DDL", "DROP", _drop),

@@ -12,18 +12,22 @@ ENGINE = {
     "SelectedEngineVersion": "AUTO",
     "EffectiveEngineVersion": "Athena engine version 3",
 }
-_LEAST_LIMIT = 10_000_000
-_REFUSED = ("ManagedQueryResultsConfiguration", "IdentityCenterConfiguration", "ExecutionRole")
+_MIN_SCAN_LIMIT = 10_000_000
+_UNMODELLED_SETTINGS = (
+    "ManagedQueryResultsConfiguration",
+    "IdentityCenterConfiguration",
+    "ExecutionRole",
+)
 Params = dict[str, Any]
 
 
 def invalid(message: str) -> AwsError:
-    """Return Athena's answer to a request that it will not take."""
+    """Return Athena's error for an invalid request."""
     return AwsError("InvalidRequestException", message)
 
 
 class WorkGroups:
-    """The workgroups of an account; `primary` is there from the beginning."""
+    """The workgroups of an account; `primary` always exists."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -38,7 +42,7 @@ class WorkGroups:
         return self._groups[name]
 
     def create(self, params: Params) -> Params:
-        """Make a workgroup."""
+        """Create a workgroup."""
         name = params["Name"]
         if not re.fullmatch(r"[a-zA-Z0-9._-]{1,128}", name):
             raise invalid(f"Workgroup name {name} does not match [a-zA-Z0-9._-]{{1,128}}")
@@ -55,7 +59,7 @@ class WorkGroups:
         return {}
 
     def update(self, params: Params) -> Params:
-        """Change a workgroup: what is not named stays as it is."""
+        """Update a workgroup; settings that are not given are kept."""
         group = self.get(params["WorkGroup"])
         updates = dict(params.get("ConfigurationUpdates", {}))
         results = updates.pop("ResultConfigurationUpdates", {})
@@ -63,23 +67,25 @@ class WorkGroups:
         if updates.pop("RemoveBytesScannedCutoffPerQuery", False):
             merged.pop("BytesScannedCutoffPerQuery", None)
         merged |= updates
-        merged["ResultConfiguration"] = _updated(merged.get("ResultConfiguration", {}), results)
+        merged["ResultConfiguration"] = _merge_results(
+            merged.get("ResultConfiguration", {}), results
+        )
         group["Configuration"] = _configuration(merged)
         group.update({key: params[key] for key in ("Description", "State") if key in params})
         return {}
 
-    def delete(self, params: Params, used: bool) -> Params:
-        """Remove a workgroup; one that holds queries only recursively."""
+    def delete(self, params: Params, is_used: bool) -> Params:
+        """Delete a workgroup; one with queries needs RecursiveDeleteOption."""
         name = params["WorkGroup"]
         self.get(name)
         if name == "primary":
             raise invalid("Cannot delete primary workgroup")
-        if used and not params.get("RecursiveDeleteOption"):
+        if is_used and not params.get("RecursiveDeleteOption"):
             raise invalid(f"WorkGroup {name} is not empty")
         del self._groups[name], self._tags[name]
         return {}
 
-    def listed(self) -> list[Params]:
+    def summaries(self) -> list[Params]:
         """Return a summary of each workgroup."""
         return [
             {
@@ -97,14 +103,14 @@ class WorkGroups:
         return self._tags[name]
 
 
-def _configuration(told: Params) -> Params:
-    for name in _REFUSED:
-        if told.get(name) and told[name] != {"Enabled": False}:
+def _configuration(settings: Params) -> Params:
+    for name in _UNMODELLED_SETTINGS:
+        if settings.get(name) and settings[name] != {"Enabled": False}:
             raise invalid(not_modelled_message(name))
-    limit = told.get("BytesScannedCutoffPerQuery")
-    if limit is not None and limit < _LEAST_LIMIT:
-        raise invalid(f"BytesScannedCutoffPerQuery must be at least {_LEAST_LIMIT}, not {limit}")
-    location = told.get("ResultConfiguration", {}).get("OutputLocation", "")
+    limit = settings.get("BytesScannedCutoffPerQuery")
+    if limit is not None and limit < _MIN_SCAN_LIMIT:
+        raise invalid(f"BytesScannedCutoffPerQuery must be at least {_MIN_SCAN_LIMIT}, not {limit}")
+    location = settings.get("ResultConfiguration", {}).get("OutputLocation", "")
     if location and not re.match(r"s3://[^/]+", location):
         raise invalid(f"Invalid output location {location}: it must begin with s3://")
     defaults = {
@@ -113,11 +119,11 @@ def _configuration(told: Params) -> Params:
         "PublishCloudWatchMetricsEnabled": True,
         "RequesterPaysEnabled": False,
     }
-    selected = told.get("EngineVersion", {}).get("SelectedEngineVersion", "AUTO")
-    return {**defaults, **told, "EngineVersion": {**ENGINE, "SelectedEngineVersion": selected}}
+    selected = settings.get("EngineVersion", {}).get("SelectedEngineVersion", "AUTO")
+    return {**defaults, **settings, "EngineVersion": {**ENGINE, "SelectedEngineVersion": selected}}
 
 
-def _updated(results: Params, updates: Params) -> Params:
+def _merge_results(results: Params, updates: Params) -> Params:
     merged = dict(results)
     for name, value in updates.items():
         if not name.startswith("Remove"):
@@ -128,21 +134,21 @@ def _updated(results: Params, updates: Params) -> Params:
 
 
 class NamedQueries:
-    """Queries that were kept under a name."""
+    """The named queries of an account."""
 
     def __init__(self) -> None:
         self._queries: dict[str, Params] = {}
         self._tokens: dict[str, str] = {}
 
     def create(self, params: Params) -> Params:
-        """Keep a query and return its id; a repeated token returns the first one's."""
+        """Create a named query; a repeated token returns the id of the first."""
         token = params.get("ClientRequestToken", "")
         if not token or token not in self._tokens:
             key = str(uuid.uuid4())
             names = ("Name", "Description", "Database", "QueryString")
-            kept = {name: params[name] for name in names if name in params}
+            query = {name: params[name] for name in names if name in params}
             group = params.get("WorkGroup", "primary")
-            self._queries[key] = {**kept, "NamedQueryId": key, "WorkGroup": group}
+            self._queries[key] = {**query, "NamedQueryId": key, "WorkGroup": group}
             self._tokens[token] = key
         return {"NamedQueryId": self._tokens[token]}
 
@@ -161,16 +167,16 @@ class NamedQueries:
         return {}
 
     def delete(self, key: str) -> Params:
-        """Remove a named query."""
+        """Delete a named query."""
         self.get(key)
         del self._queries[key]
         return {}
 
-    def of(self, group: str) -> list[str]:
+    def ids_in_workgroup(self, group: str) -> list[str]:
         """Return the ids of a workgroup's queries."""
         return [key for key, query in self._queries.items() if query["WorkGroup"] == group]
 
-    def forget(self, group: str) -> None:
-        """Remove the queries of a workgroup."""
-        for key in self.of(group):
+    def delete_in_workgroup(self, group: str) -> None:
+        """Delete the named queries of a workgroup."""
+        for key in self.ids_in_workgroup(group):
             del self._queries[key]

@@ -1,13 +1,13 @@
--- Trino's functions where DuckDB's own of that name differ or do not exist.
--- A failure is the cast of its message to BOOLEAN: unlike error(), TRY may catch it. It must name
--- the value that fails, for DuckDB evaluates a constant before it knows whether anybody asks.
+-- Trino's functions that DuckDB lacks or implements differently.
+-- fail() casts its message to BOOLEAN: unlike error(), TRY can catch that. Include the value, or
+-- DuckDB constant-folds the failing expression at plan time.
 
 CREATE SCHEMA trino;
 
 CREATE MACRO trino.fail(message, x) AS
     CASE WHEN CAST(message || left(CAST(x AS VARCHAR), 0) AS BOOLEAN) THEN NULL END;
 
--- Casts of text: Trino takes no blanks around a number and no underscore in it.
+-- Casts of strings: Trino rejects spaces around a number and underscores in it.
 CREATE MACRO trino.is_whole(x) AS regexp_full_match(x, '[+-]?[0-9]+');
 CREATE MACRO trino.is_number(x) AS
     regexp_full_match(x, '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?');
@@ -29,7 +29,7 @@ CREATE MACRO trino.round_to_millis(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTA
 CREATE MACRO trino.round_zoned_to_millis(x) AS
     CAST(trino.round_to_millis(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
 
--- Numbers. Decimals are divided as whole numbers, in their unscaled digits.
+-- Numbers. Decimals are divided as integers of their unscaled digits.
 CREATE MACRO trino.nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO trino.infinity() AS CAST('Infinity' AS DOUBLE);
 CREATE MACRO trino.sqrt(x) AS CASE WHEN x < 0 THEN trino.nan() ELSE sqrt(x) END;
@@ -58,7 +58,7 @@ CREATE MACRO trino.quotient(x, y, shift, scale) AS CASE
 CREATE MACRO trino.decimal_mean(total, n, scale) AS
     trino.decimal_text(trino.divide_half_up(trino.unscaled_digits(total), nullif(CAST(n AS HUGEINT), 0)), scale);
 
--- Text.
+-- Strings.
 CREATE MACRO trino.upper(x) AS array_to_string(
     list_transform(string_split(x, 'ß'), lambda element: upper(element)), 'ß');
 CREATE MACRO trino.replace(x, old) AS replace(x, old, ''), (x, old, new) AS CASE
@@ -91,15 +91,15 @@ CREATE MACRO trino.regexp_count(x, pattern) AS len(regexp_extract_all(x, pattern
 CREATE MACRO trino.md5(x) AS unhex(md5(x));
 CREATE MACRO trino.sha256(x) AS unhex(sha256(x));
 
--- Moments.
+-- Dates and timestamps.
 CREATE MACRO trino.millisecond(x) AS millisecond(x) % 1000;
 CREATE MACRO trino.date_parse(x, pattern) AS CASE
     WHEN x IS NULL OR try_strptime(x, pattern) IS NOT NULL
     THEN trino.round_to_millis(try_strptime(x, pattern))
     ELSE trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END;
--- ISO 8601 as Joda reads it: a day by its month, its year or its week, finer parts left out from
--- the right, digits that may be few, and what is finer than a millisecond cut off. What a pattern
--- can refuse it does: a macro is written out wherever it is used, and its text is planned each time.
+-- ISO 8601 as Joda parses it: a day of a month, a year or a week; missing parts on the right get
+-- defaults, and fractions are truncated to milliseconds. The pattern rejects as much as it can,
+-- because DuckDB expands a macro at each use and plans the expansion each time.
 CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
     '(?i)^(?:([0-9]{1,4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([1-7]))?)?)?'
     || '(?:T(?:([01]?[0-9]|2[0-3])(?::([0-5]?[0-9])(?::([0-5]?[0-9]))?)?(?:[.,]([0-9]{0,9}))?)?'
@@ -168,7 +168,7 @@ CREATE MACRO trino.require_whole_day(x) AS CASE
     ELSE CAST(x AS DATE) END;
 CREATE MACRO trino.current_timezone() AS 'UTC';
 
--- JSON. A number of a text keeps its digits: DuckDB would write it anew, so it becomes a text first.
+-- JSON. Numbers in a string keep their digits: DuckDB would reformat them, so they are quoted first.
 CREATE MACRO trino.json_without_strings(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
 CREATE MACRO trino.may_be_lax_json(x) AS regexp_matches(x, ',\s*[\]}]|(?i:nan|inf)');
 CREATE MACRO trino.is_strict_json(x) AS CASE WHEN trino.may_be_lax_json(x)
@@ -265,7 +265,7 @@ CREATE MACRO trino.datetime_sequence(x, y) AS
     (x, y, step) AS trino.limit_length(generate_series(x, y, step));
 CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
 
--- Text as Trino writes it.
+-- Casts to varchar.
 CREATE MACRO trino.timestamp_text(x) AS
     CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || strftime(x, '%Y-%m-%d %H:%M:%S.%g');
 CREATE MACRO trino.timestamptz_text(x) AS trino.timestamp_text(x) || ' UTC';
