@@ -13,7 +13,7 @@ import time
 from local.core.server import Cloud
 from local.demo import IDLE_SECONDS, ScriptFailed, print_heading, run_demo
 from local.environment import is_region, shell_lines, use_cloud
-from local.nemesis import Nemesis, UnkindCloud, ordeal
+from local.nemesis import FaultyCloud, Nemesis, run_chaos_demo
 from local.services.registry import SERVICES
 from setup.lib.arguments import number, output_file, whole_number
 
@@ -51,14 +51,14 @@ def _create_cloud(args: argparse.Namespace) -> Cloud:
     if args.nemesis is None:
         return Cloud(SERVICES, args.port)
     nemesis = Nemesis(args.nemesis, args.nemesis_rate, args.poison_rate)
-    return UnkindCloud(SERVICES, nemesis, args.port)
+    return FaultyCloud(SERVICES, nemesis, args.port)
 
 
 def _run(cloud: Cloud, args: argparse.Namespace) -> int:
     """Run the demo, write its summary, and return the exit status."""
-    if isinstance(cloud, UnkindCloud):
-        fault_outcome = ordeal(cloud, args.orders, args.seed)
-        summary, has_passed = fault_outcome.summary(), fault_outcome.foretold
+    if isinstance(cloud, FaultyCloud):
+        fault_outcome = run_chaos_demo(cloud, args.orders, args.seed)
+        summary, has_passed = fault_outcome.summary(), fault_outcome.as_expected
     else:
         outcome = run_demo(cloud, args.orders, args.seed)
         summary, has_passed = outcome.summary(), outcome.is_equal

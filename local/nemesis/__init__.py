@@ -1,7 +1,7 @@
-"""A laptop cloud as unkind as AWS on its worst day: faults, drawn from a seed, in every call."""
+"""Fault injection: a laptop cloud whose calls fail as AWS's can, drawn from a random seed."""
 
-from local.nemesis.cloud import UnkindCloud
+from local.nemesis.cloud import FaultyCloud
 from local.nemesis.injector import Nemesis
-from local.nemesis.run import ordeal
+from local.nemesis.run import run_chaos_demo
 
-__all__ = ["Nemesis", "UnkindCloud", "ordeal"]
+__all__ = ["FaultyCloud", "Nemesis", "run_chaos_demo"]

@@ -1,4 +1,4 @@
-"""A laptop cloud in which a nemesis is at work."""
+"""Laptop cloud with fault injection."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,8 +9,8 @@ from local.nemesis.faults import Killed
 from local.nemesis.injector import Nemesis
 
 
-class UnkindCloud(Cloud):
-    """A cloud whose nemesis sees the calls that parts make under a role, and may kill a part."""
+class FaultyCloud(Cloud):
+    """A cloud whose nemesis injects faults into the calls that services make under a role."""
 
     def __init__(
         self, service_types: Iterable[type[Service]], nemesis: Nemesis, port: int = 0
@@ -19,20 +19,20 @@ class UnkindCloud(Cloud):
         super().__init__(service_types, port)
 
     def tick(self) -> bool:
-        """Let each part work once; where something went wrong, there may be work still."""
-        wrong = self.nemesis.counts.total()
-        worked = super().tick()
-        return worked or self.nemesis.counts.total() > wrong
+        """Let each service tick, and return whether anything happened; a fault counts too."""
+        faults_before = self.nemesis.counts.total()
+        has_worked = super().tick()
+        return has_worked or self.nemesis.counts.total() > faults_before
 
-    def _create_client(self, service: str, role: str, principal: str, source: str) -> Any:
-        client = super()._create_client(service, role, principal, source)
+    def _create_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
+        client = super()._create_client(service_name, role, principal, source)
         if role:
             self.nemesis.watch(client, self)
         return client
 
     def _timed_tick(self, service: Service) -> bool:
         try:
-            with self.nemesis.at(service):
+            with self.nemesis.calls_by(service):
                 return super()._timed_tick(service)
         except Killed:
             service.restart()

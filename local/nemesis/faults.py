@@ -1,8 +1,8 @@
-"""What may go wrong with a call that one service makes to another.
+"""Faults of a call that one service makes to another.
 
-A fault is a generator: what it does before its `yield` happens to the request, and what it does
-with the answer that it gets there happens to the answer. A fault that raises fails the call, and
-one that ends before its `yield` found nothing to spoil.
+A fault is a generator. What it does before its `yield` changes the request; the `yield` returns
+the response, which it may then change. A fault that raises fails the call. One that ends before
+its `yield` does not apply to the call.
 """
 
 import io
@@ -18,183 +18,193 @@ from botocore.response import StreamingBody
 from local.core.server import Cloud
 from local.services.aws_lambda import Lambda
 
-Answer = dict[str, Any]
-Fault = Generator[None, Answer, None]
+Response = dict[str, Any]
+Fault = Generator[None, Response, None]
 
-THROTTLES = {
+THROTTLING_CODES = {
     "dynamodb-streams": "ThrottlingException",
     "kinesis": "ProvisionedThroughputExceededException",
     "lambda": "TooManyRequestsException",
     "s3": "SlowDown",
 }
-RECORD_LIMIT = 500  # of PutRecords
-LONGEST_DELAY = 20 * 60.0  # seconds: longer than any shard iterator lives
-FULL = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded."}
+MAX_PUT_RECORDS = 500
+MAX_DELAY_SECONDS = 20 * 60.0  # Longer than the lifetime of any shard iterator.
+ERROR_MESSAGE = "Injected fault."
+REJECTED_ENTRY = {
+    "ErrorCode": "ProvisionedThroughputExceededException",
+    "ErrorMessage": "Rate exceeded.",
+}
+READ_PREFIXES = ("Describe", "Get", "List")
+READ_RATE = 0.2  # Services poll with read-only calls, so these fail less often.
 
 
 class Killed(Exception):
-    """The part that was at work is gone, with all that it had in memory."""
+    """The calling service is killed and loses what it has in memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A call that is about to be made; `dice` decides what a fault leaves open."""
+class CallContext:
+    """A call that is about to be made; faults draw their details from `rng`."""
 
     client: Any
     service: str
     operation: str
     params: dict[str, Any]
-    dice: Random
+    rng: Random
     cloud: Cloud
 
     @property
     def name(self) -> str:
-        """The call as faults are filed."""
+        """The service and the operation, such as `kinesis.PutRecords`."""
         return f"{self.service}.{self.operation}"
 
-    def refuse(self, code: str, status: int) -> NoReturn:
-        """Raise the error with which the service refuses the call."""
-        said: Any = {"Code": code, "Message": "Drawn by the nemesis."}
-        error = {"Error": said, "ResponseMetadata": {"HTTPStatusCode": status}}
-        raise self.client.exceptions.from_code(code)(error, self.operation)
+    def fail(self, code: str, status: int) -> NoReturn:
+        """Raise the error of the service with this code."""
+        response: Any = {
+            "Error": {"Code": code, "Message": ERROR_MESSAGE},
+            "ResponseMetadata": {"HTTPStatusCode": status},
+        }
+        raise self.client.exceptions.from_code(code)(response, self.operation)
 
 
-def throttled(moment: Moment) -> Fault:
-    """The service has too much to do."""
-    moment.refuse(THROTTLES.get(moment.service, "ThrottlingException"), 400)
+def throttled(call: CallContext) -> Fault:
+    """The service throttles the call."""
+    call.fail(THROTTLING_CODES.get(call.service, "ThrottlingException"), 400)
     yield
 
 
-def failing(moment: Moment) -> Fault:
-    """The service has a trouble of its own."""
-    moment.refuse("InternalFailure", 500)
+def internal_error(call: CallContext) -> Fault:
+    """The service fails with an internal error."""
+    call.fail("InternalFailure", 500)
     yield
 
 
-def answer_lost(moment: Moment) -> Fault:
-    """The call is done, but nobody hears of it."""
+def response_lost(call: CallContext) -> Fault:
+    """The call succeeds, but its response is lost."""
     yield
-    raise ConnectionClosedError(endpoint_url=moment.client.meta.endpoint_url)
+    raise ConnectionClosedError(endpoint_url=call.client.meta.endpoint_url)
 
 
-def killed_before(_: Moment) -> Fault:
-    """The caller dies before it does what it is about to do."""
+def killed_before(_: CallContext) -> Fault:
+    """The caller is killed before the call."""
     raise Killed
     yield
 
 
-def killed_after(_: Moment) -> Fault:
-    """The caller dies after it has done something, and before it remembers that."""
+def killed_after(_: CallContext) -> Fault:
+    """The caller is killed after the call, before it has processed the response."""
     yield
     raise Killed
 
 
-def delayed(moment: Moment) -> Fault:
-    """The call takes its time: mostly seconds, now and then longer than an iterator lives."""
-    moment.cloud.clock.advance(LONGEST_DELAY ** moment.dice.random())
+def delayed(call: CallContext) -> Fault:
+    """The call takes long: usually seconds, sometimes longer than a shard iterator lives."""
+    call.cloud.clock.advance(MAX_DELAY_SECONDS ** call.rng.random())
     yield
 
 
-def nothing_yet(moment: Moment) -> Fault:
-    """A page of records comes empty, which does not mean that there are none."""
-    answer = yield
-    answer["Records"] = []
-    answer["NextShardIterator"] = moment.params["ShardIterator"]
+def empty_page(call: CallContext) -> Fault:
+    """A page of records is empty although the shard has more."""
+    response = yield
+    response["Records"] = []
+    response["NextShardIterator"] = call.params["ShardIterator"]
 
 
-def short_page(moment: Moment) -> Fault:
-    """A page holds fewer records than were asked for."""
-    moment.params["Limit"] = moment.dice.randint(1, min(10, moment.params.get("Limit", 10)))
+def short_page(call: CallContext) -> Fault:
+    """A page has fewer records than the caller's limit."""
+    call.params["Limit"] = call.rng.randint(1, min(10, call.params.get("Limit", 10)))
     yield
 
 
-def partly_refused(moment: Moment) -> Fault:
-    """Kinesis takes some records of a batch; the others come later, behind their successors."""
-    records = moment.params["Records"]
+def partly_rejected(call: CallContext) -> Fault:
+    """Kinesis rejects some records of a batch, which the caller then sends behind later ones."""
+    records = call.params["Records"]
     if len(records) == 1:
         return
-    refused = set(_some(moment.dice, range(len(records)), len(records) - 1))
-    moment.params["Records"] = [each for n, each in enumerate(records) if n not in refused]
-    answer = yield
-    taken = iter(answer["Records"])
-    answer["Records"] = [FULL if n in refused else next(taken) for n in range(len(records))]
-    answer["FailedRecordCount"] = len(refused)
+    rejected = set(_sample(call.rng, range(len(records)), len(records) - 1))
+    call.params["Records"] = [
+        record for index, record in enumerate(records) if index not in rejected
+    ]
+    response = yield
+    accepted = iter(response["Records"])
+    response["Records"] = [
+        REJECTED_ENTRY if index in rejected else next(accepted) for index in range(len(records))
+    ]
+    response["FailedRecordCount"] = len(rejected)
 
 
-def reordered(moment: Moment) -> Fault:
-    """Kinesis takes a batch in another order than it was sent."""
-    records = moment.params["Records"]
+def reordered(call: CallContext) -> Fault:
+    """Kinesis stores a batch in another order."""
+    records = call.params["Records"]
     if len(records) == 1:
         return
-    order = moment.dice.sample(range(len(records)), len(records))
-    moment.params["Records"] = [records[n] for n in order]
-    answer = yield
-    placed = dict(zip(order, answer["Records"], strict=True))
-    answer["Records"] = [placed[n] for n in range(len(records))]
+    order = call.rng.sample(range(len(records)), len(records))
+    call.params["Records"] = [records[index] for index in order]
+    response = yield
+    entry_by_index = dict(zip(order, response["Records"], strict=True))
+    response["Records"] = [entry_by_index[index] for index in range(len(records))]
 
 
-def taken_twice(moment: Moment) -> Fault:
-    """Kinesis holds some records of a batch twice."""
-    records = moment.params["Records"]
-    room = min(len(records), RECORD_LIMIT - len(records))
-    if not room:
+def duplicated(call: CallContext) -> Fault:
+    """Kinesis stores some records of a batch twice."""
+    records = call.params["Records"]
+    max_duplicates = min(len(records), MAX_PUT_RECORDS - len(records))
+    if not max_duplicates:
         return
-    twice = _some(moment.dice, records, room)
-    moment.params["Records"] = [*records, *twice]
-    answer = yield
-    del answer["Records"][len(records) :]
+    duplicates = _sample(call.rng, records, max_duplicates)
+    call.params["Records"] = [*records, *duplicates]
+    response = yield
+    del response["Records"][len(records) :]
 
 
-def function_failed(_: Moment) -> Fault:
+def function_failed(_: CallContext) -> Fault:
     """The function raises after it has done its work."""
-    answer = yield
-    _fail(answer, {"errorType": "RuntimeError", "errorMessage": "Drawn by the nemesis."})
+    response = yield
+    _fail_function(response, {"errorType": "RuntimeError", "errorMessage": ERROR_MESSAGE})
 
 
-def function_timed_out(moment: Moment) -> Fault:
-    """The function does not answer in time."""
-    answer = yield
-    moment.cloud.clock.advance(60)
-    _fail(answer, {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"})
+def function_timed_out(call: CallContext) -> Fault:
+    """The function times out."""
+    response = yield
+    call.cloud.clock.advance(60)
+    error = {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"}
+    _fail_function(response, error)
 
 
-def function_killed(moment: Moment) -> Fault:
-    """The function's process dies after it has done its work."""
-    answer = yield
-    moment.cloud.service(Lambda).restart()
-    text = "Runtime exited with error: signal: killed"
-    _fail(answer, {"errorType": "Runtime.ExitError", "errorMessage": text})
+def function_killed(call: CallContext) -> Fault:
+    """The function's process is killed after it has done its work."""
+    response = yield
+    call.cloud.service(Lambda).restart()
+    message = "Runtime exited with error: signal: killed"
+    _fail_function(response, {"errorType": "Runtime.ExitError", "errorMessage": message})
 
 
-ANYWHERE = (throttled, failing, answer_lost, delayed, killed_before, killed_after)
-ONLY: dict[str, tuple[Callable[[Moment], Fault], ...]] = {
-    "dynamodb-streams.GetRecords": (nothing_yet, short_page),
-    "kinesis.GetRecords": (nothing_yet, short_page),
-    "kinesis.PutRecords": (partly_refused, reordered, taken_twice),
+# The order matters: a seed draws a fault by its position.
+COMMON_FAULTS = (throttled, internal_error, response_lost, delayed, killed_before, killed_after)
+SPECIFIC_FAULTS: dict[str, tuple[Callable[[CallContext], Fault], ...]] = {
+    "dynamodb-streams.GetRecords": (empty_page, short_page),
+    "kinesis.GetRecords": (empty_page, short_page),
+    "kinesis.PutRecords": (partly_rejected, reordered, duplicated),
     "lambda.Invoke": (function_failed, function_timed_out, function_killed),
 }
 
 
-READING = ("Describe", "Get", "List")  # What a call begins with that changes nothing.
-READING_SHARE = 0.2  # Such calls are made over and over: they go wrong that much more seldom.
+def relative_rate(operation: str) -> float:
+    """Return how often an operation fails, relative to one that is not read-only."""
+    return READ_RATE if operation.startswith(READ_PREFIXES) else 1.0
 
 
-def share(operation: str) -> float:
-    """Return how often an operation goes wrong, beside one that changes something."""
-    return READING_SHARE if operation.startswith(READING) else 1.0
+def possible_faults(call_name: str) -> Sequence[Callable[[CallContext], Fault]]:
+    """Return the faults of a call such as `kinesis.PutRecords`."""
+    return (*COMMON_FAULTS, *SPECIFIC_FAULTS.get(call_name, ()))
 
 
-def faults(call: str) -> Sequence[Callable[[Moment], Fault]]:
-    """Return what may go wrong with a call, by its service and operation."""
-    return (*ANYWHERE, *ONLY.get(call, ()))
+def _sample(rng: Random, choices: Iterable[Any], max_count: int) -> list[Any]:
+    """Return at least one of the choices, and at most `max_count`."""
+    return rng.sample(list(choices), rng.randint(1, max_count))
 
 
-def _some(dice: Random, choices: Iterable[Any], most: int) -> list[Any]:
-    """Return at least one of the choices, and at most `most`."""
-    return dice.sample(list(choices), dice.randint(1, most))
-
-
-def _fail(answer: Answer, error: dict[str, str]) -> None:
+def _fail_function(response: Response, error: dict[str, str]) -> None:
     payload = json.dumps(error).encode()
-    answer["FunctionError"] = "Unhandled"
-    answer["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))
+    response["FunctionError"] = "Unhandled"
+    response["Payload"] = StreamingBody(io.BytesIO(payload), len(payload))

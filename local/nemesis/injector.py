@@ -1,4 +1,4 @@
-"""The nemesis: it draws, from a seed, which calls go wrong, how, and which records are spoilt."""
+"""Fault injector: draws from a seed which calls fail, how, and which records are poisoned."""
 
 import threading
 from collections import Counter
@@ -9,136 +9,150 @@ from typing import Any
 
 from local.core.server import Cloud
 from local.core.service import Service
-from local.nemesis.faults import Fault, Moment, faults, killed_after, killed_before, share
-from local.nemesis.oversized_items import grown
+from local.nemesis.faults import (
+    CallContext,
+    Fault,
+    killed_after,
+    killed_before,
+    possible_faults,
+    relative_rate,
+)
+from local.nemesis.oversized_items import inflate_items
 from local.nemesis.poison import Poison
 
-TRIALS = 2  # times that a batch's call of the function is spoilt: Firehose gives up after four
+MAX_FAULTS_PER_BATCH = 2  # Firehose gives up on a batch after four failed invocations.
 KILLS = (killed_before, killed_after)
 
 
 class Nemesis:
-    """What goes wrong in one cloud, at a rate of the calls that its parts make, while awake.
+    """The faults of one cloud, injected at `rate` into its services' calls while it is active.
 
-    Each kind of call has its own dice, so that a call's fate depends on the seed and on how many
-    of its kind went before, and not on what the other parts do meanwhile. After a kill a part
-    is spared for as many calls as it had lived for: no life is shorter than the one before, and
-    in the end each part gets through.
+    Each kind of call has its own random generator. So the faults of a call depend only on the
+    seed and on the number of earlier calls of its kind, not on what other services do meanwhile.
+    After a kill a service is spared for at least as many calls as it made before the kill, so
+    that each service makes progress in the end.
     """
 
     def __init__(self, seed: int, rate: float, poison_rate: float) -> None:
         self.poison = Poison()
-        self.grown: set[str] = set()
+        self.inflated_keys: set[str] = set()
         self.counts: Counter[str] = Counter()
         self._rate = rate
-        self._awake = False
-        self._working = threading.local()
-        self._trials: Counter[int] = Counter()
+        self._is_active = False
+        self._thread = threading.local()
+        self._invoke_faults: Counter[int] = Counter()
         self.reseed(seed, poison_rate)
 
     def reseed(self, seed: int, poison_rate: float) -> None:
-        """Draw from another seed from now on; what was spoilt before stays known."""
+        """Draw from another seed from now on; earlier faults stay recorded."""
         self._seed = seed
-        self._poison_rate = self.poison.rate = poison_rate
-        self._dice: dict[str, Random] = {}
+        self._poison_rate = poison_rate
+        self.poison.rate = poison_rate
+        self._rngs: dict[str, Random] = {}
         self._calls: Counter[Service] = Counter()
-        self._lives: Counter[Service] = Counter()
+        self._calls_before_kill: Counter[Service] = Counter()
 
     @contextmanager
-    def awake(self) -> Iterator[None]:
-        """Let calls go wrong as long as this lasts."""
-        self._awake = True
+    def active(self) -> Iterator[None]:
+        """Inject faults within this context."""
+        self._is_active = True
         try:
             yield
         finally:
-            self._awake = False
+            self._is_active = False
 
     @contextmanager
-    def at(self, service: Service) -> Iterator[None]:
-        """Let the calls that this thread makes be those of a part."""
-        self._working.service = service
+    def calls_by(self, service: Service) -> Iterator[None]:
+        """Attribute this thread's calls to a service."""
+        self._thread.service = service
         try:
             yield
         finally:
-            self._working.service = None
+            self._thread.service = None
 
-    def let_grow(self, cloud: Cloud) -> None:
-        """Let items of the tables grow too large for the chain, at the rate of poison."""
-        self.grown |= grown(cloud, self._dice_of("growth"), self._poison_rate)
+    def inflate_items(self, cloud: Cloud) -> None:
+        """Make items of the tables too large for the chain, at the rate of poison."""
+        self.inflated_keys |= inflate_items(cloud, self._rng("growth"), self._poison_rate)
 
     def injected(self) -> dict[str, int]:
         """Return how often each kind of fault was injected."""
-        spoilt = {
-            "records poisoned": len(self.poison.taken),
-            "items grown too large": len(self.grown),
+        return {
+            **dict(sorted((+self.counts).items())),
+            "records poisoned": len(self.poison.accepted),
+            "items inflated": len(self.inflated_keys),
         }
-        return {**dict(sorted((+self.counts).items())), **spoilt}
 
     def watch(self, client: Any, cloud: Cloud) -> None:
-        """Spoil calls of a client from now on."""
+        """Inject faults into the calls of a client from now on."""
 
-        def before(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
+        def inject(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
             service = model.service_model.service_id.hyphenize()
-            dice = self._dice_of(f"{service}.{model.name}")
-            moment = Moment(client, service, model.name, params, dice, cloud)
-            context["faults"] = self._begun(moment)
+            rng = self._rng(f"{service}.{model.name}")
+            call = CallContext(client, service, model.name, params, rng, cloud)
+            context["faults"] = self._start_faults(call)
 
-        client.meta.events.register("before-parameter-build", before)
-        client.meta.events.register("after-call", _ended)
+        client.meta.events.register("before-parameter-build", inject)
+        client.meta.events.register("after-call", _finish_faults)
 
-    def _dice_of(self, kind: str) -> Random:
-        """Return the dice that decide of one kind of thing."""
-        return self._dice.setdefault(kind, Random(f"{self._seed} {kind}"))
+    def _rng(self, kind: str) -> Random:
+        return self._rngs.setdefault(kind, Random(f"{self._seed} {kind}"))
 
-    def _begun(self, moment: Moment) -> list[Fault]:
-        """Return the faults of a call, begun."""
-        service = getattr(self._working, "service", None)
-        if service is None or not self._awake:
+    def _start_faults(self, call: CallContext) -> list[Fault]:
+        """Let the faults of a call change its request, and return them."""
+        service = getattr(self._thread, "service", None)
+        if service is None or not self._is_active:
             return []
         self._calls[service] += 1
-        begun = self._drawn(moment, service)
-        if moment.name == "kinesis.PutRecords":
-            begun += _started(self.poison.spoil(moment))
-        return begun
+        faults = self._draw_faults(call, service)
+        if call.name == "kinesis.PutRecords":
+            faults += _start(self.poison.corrupt(call))
+        return faults
 
-    def _drawn(self, moment: Moment, service: Service) -> list[Fault]:
-        if moment.dice.random() >= self._rate * share(moment.operation):
+    def _draw_faults(self, call: CallContext, service: Service) -> list[Fault]:
+        if call.rng.random() >= self._rate * relative_rate(call.operation):
             return []
-        fault = moment.dice.choice(faults(moment.name))
-        if not (self._may_die(service) if fault in KILLS else self._may_fail(moment)):
+        fault = call.rng.choice(possible_faults(call.name))
+        is_kill = fault in KILLS
+        is_allowed = self._may_kill(service) if is_kill else self._may_fail(call)
+        if not is_allowed:
             return []
         name = fault.__name__.replace("_", " ")
-        name = f"{type(service).__name__} {name}" if fault in KILLS else name
-        self.counts[name] += 1
-        begun = _started(fault(moment))
-        self.counts[name] -= not begun
-        return begun
+        if is_kill:
+            name = f"{type(service).__name__} {name}"
+        self.counts[name] += 1  # Counted first, since a fault may raise.
+        started = _start(fault(call))
+        if not started:
+            self.counts[name] -= 1
+        return started
 
-    def _may_die(self, service: Service) -> bool:
-        """Return whether a part has lived long enough to be killed."""
-        if self._calls[service] <= self._lives[service]:
+    def _may_kill(self, service: Service) -> bool:
+        """Return whether a service has made enough calls since it was last killed."""
+        if self._calls[service] <= self._calls_before_kill[service]:
             return False
-        self._lives[service], self._calls[service] = self._calls[service], 0
+        self._calls_before_kill[service] = self._calls[service]
+        self._calls[service] = 0
         return True
 
-    def _may_fail(self, moment: Moment) -> bool:
-        """Return whether Firehose will try a call again."""
-        if moment.name != "lambda.Invoke":
+    def _may_fail(self, call: CallContext) -> bool:
+        """Return whether the caller will retry the call."""
+        if call.name != "lambda.Invoke":
             return True
-        batch = hash(moment.params["Payload"].partition(b'"records"')[2])
-        self._trials[batch] += 1
-        return self._trials[batch] <= TRIALS
+        batch = hash(call.params["Payload"].partition(b'"records"')[2])
+        self._invoke_faults[batch] += 1
+        return self._invoke_faults[batch] <= MAX_FAULTS_PER_BATCH
 
 
-def _started(fault: Fault) -> list[Fault]:
-    """Return the fault once it has happened to the request; nothing if it does not happen."""
+def _start(fault: Fault) -> list[Fault]:
+    """Run a fault up to its `yield`; return it, or nothing if it does not apply."""
     for _ in fault:
         return [fault]
     return []
 
 
-def _ended(http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
-    """Let faults happen to an answer, the last that changed the request first."""
+def _finish_faults(
+    http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any
+) -> None:
+    """Let faults change a response, the last that changed the request first."""
     if http_response.status_code >= 300:
         return
     for fault in reversed(context.get("faults", ())):

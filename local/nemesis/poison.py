@@ -1,94 +1,102 @@
-"""Records that no transform accepts, and which those are."""
+"""Poison records: corruptions that every transform rejects, and a log of the corrupted records."""
 
 import json
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from local.nemesis.faults import Fault, Moment
+from local.nemesis.faults import CallContext, Fault
 
-KEYS = '"Keys":'
+KEYS_FIELD = '"Keys":'
 
 
 class Poison:
-    """Spoils records on their way into Kinesis; `taken` are those that arrived, with their keys."""
+    """Corrupts records sent to Kinesis; `accepted` maps those that Kinesis stored to their keys."""
 
     def __init__(self) -> None:
         self.rate = 0.0
-        self.taken: dict[bytes, str] = {}
+        self.accepted: dict[bytes, str] = {}
 
-    def spoil(self, moment: Moment) -> Fault:
-        """Spoil some records of a batch; that is noted of those that Kinesis takes."""
-        records, dice = moment.params["Records"], moment.dice
-        spoilt = [n for n in range(len(records)) if dice.random() < self.rate]
-        if not spoilt:
+    def corrupt(self, call: CallContext) -> Fault:
+        """Corrupt some records of a batch, and remember those that Kinesis accepts."""
+        originals = call.params["Records"]
+        corrupted = [index for index in range(len(originals)) if call.rng.random() < self.rate]
+        if not corrupted:
             return
-        sent = [dict(record) for record in records]
-        for n in spoilt:
-            sent[n]["Data"] = dice.choice(WAYS)(records[n]["Data"], dice)
-        moment.params["Records"] = sent
-        answer = yield
-        for n in spoilt:
-            if "SequenceNumber" in answer["Records"][n]:
-                self.taken[sent[n]["Data"]] = key_in(records[n]["Data"])
+        records = [dict(record) for record in originals]
+        for index in corrupted:
+            corruption = call.rng.choice(CORRUPTIONS)
+            records[index]["Data"] = corruption(originals[index]["Data"], call.rng)
+        call.params["Records"] = records
+        response = yield
+        for index in corrupted:
+            if "SequenceNumber" in response["Records"][index]:
+                self.accepted[records[index]["Data"]] = record_key(originals[index]["Data"])
 
 
-def key_in(record: bytes) -> str:
-    """Return the key of the item that a record tells of, however spoilt it is behind its key.
+def record_key(record: bytes) -> str:
+    """Return the item's key in a record, which may be corrupt after the key.
 
-    >>> key_in(b'{"dynamodb":{"Keys":{"id":{"S":"7"}},"NewIm')
+    >>> record_key(b'{"dynamodb":{"Keys":{"id":{"S":"7"}},"NewIm')
     '{"id":{"S":"7"}}'
     """
     text = record.decode("utf-8", "replace")
-    return key_text(_keys(text)[0]) if KEYS in text else f"a record without a key: {text[:60]!r}"
+    if KEYS_FIELD not in text:
+        return f"a record without a key: {text[:60]!r}"
+    keys, _ = _parse_keys(text)
+    return format_key(keys)
 
 
-def _keys(text: str) -> tuple[dict[str, Any], int]:
-    """Return the key in a record's text, and where it ends."""
-    return json.JSONDecoder().raw_decode(text, text.index(KEYS) + len(KEYS))
+def _parse_keys(text: str) -> tuple[dict[str, Any], int]:
+    """Return the key in a record's text, and the position after it."""
+    start = text.index(KEYS_FIELD) + len(KEYS_FIELD)
+    return json.JSONDecoder().raw_decode(text, start)
 
 
-def key_text(keys: dict[str, Any]) -> str:
+def format_key(keys: dict[str, Any]) -> str:
     """Return an item's key as the lake writes it."""
     return json.dumps(keys, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def cut_short(record: bytes, dice: Random) -> bytes:
-    """Return what is no JSON: it ends somewhere behind the key."""
+def truncate(record: bytes, rng: Random) -> bytes:
+    """Cut the record off somewhere after its key."""
     text = record.decode()
-    least = len(text[: _keys(text)[1]].encode())
-    return record[: dice.randint(least, len(record) - 1)]
+    _, key_end = _parse_keys(text)
+    min_length = len(text[:key_end].encode())
+    return record[: rng.randint(min_length, len(record) - 1)]
 
 
-def no_text(record: bytes, _: Random) -> bytes:
-    """Return what is no UTF-8."""
+def break_utf8(record: bytes, _: Random) -> bytes:
+    """Make the record invalid UTF-8."""
     return record[:-1] + b"\xff}"
 
 
-def unknown_operation(record: bytes, _: Random) -> bytes:
-    """Return a record of something that DynamoDB does not do."""
-    return _changed(record, lambda change: change.update(eventName="UPSERT"))
+def rename_operation(record: bytes, _: Random) -> bytes:
+    """Give the record an operation that DynamoDB does not have."""
+    return _edit(record, lambda change: change.update(eventName="UPSERT"))
 
 
-def without_order(record: bytes, _: Random) -> bytes:
-    """Return a record that does not say where in its item's history it belongs."""
-    return _changed(record, lambda change: change["dynamodb"].pop("SequenceNumber"))
+def remove_sequence_number(record: bytes, _: Random) -> bytes:
+    """Remove the number that orders the changes of an item."""
+    return _edit(record, lambda change: change["dynamodb"].pop("SequenceNumber"))
 
 
-def unknown_type(record: bytes, _: Random) -> bytes:
-    """Return a record with an attribute of a type that DynamoDB does not have."""
+def add_unknown_type(record: bytes, _: Random) -> bytes:
+    """Add an attribute of a type that DynamoDB does not have."""
 
-    def add(change: dict[str, Any]) -> None:
-        inner = change["dynamodb"]
-        inner["NewImage" if "NewImage" in inner else "OldImage"]["poison"] = {"X": "1"}
+    def add_attribute(change: dict[str, Any]) -> None:
+        images = change["dynamodb"]
+        image = images["NewImage" if "NewImage" in images else "OldImage"]
+        image["poison"] = {"X": "1"}
 
-    return _changed(record, add)
-
-
-WAYS = (cut_short, no_text, unknown_operation, without_order, unknown_type)
+    return _edit(record, add_attribute)
 
 
-def _changed(record: bytes, change: Callable[[dict[str, Any]], object]) -> bytes:
+# The order matters: a seed draws a corruption by its position.
+CORRUPTIONS = (truncate, break_utf8, rename_operation, remove_sequence_number, add_unknown_type)
+
+
+def _edit(record: bytes, edit: Callable[[dict[str, Any]], object]) -> bytes:
     content = json.loads(record)
-    change(content)
+    edit(content)
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

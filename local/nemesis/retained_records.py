@@ -1,42 +1,50 @@
-"""What the chain kept of records that it could not deliver, read as an operator would."""
+"""Retained records: what the error stores and dead letters hold, read as an operator would."""
+
+from __future__ import annotations
 
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.core.raw_records import return_raw_records
 from local.core.server import Cloud
 from local.diagnostics import error_documents, error_stores
-from local.nemesis.poison import key_text
+from local.nemesis.poison import format_key
 
-HIDDEN = 60  # seconds for which a message that was read is not shown again
+if TYPE_CHECKING:
+    from types_boto3_sqs.client import SQSClient
+
+VISIBILITY_SECONDS = 60  # A message that was received stays hidden for this time.
+PAGE_RECORDS = 1000
 
 
-def kept_records(cloud: Cloud) -> Iterator[bytes]:
-    """Yield the original of every record in the error stores."""
+def error_store_records(cloud: Cloud) -> Iterator[bytes]:
+    """Yield the original bytes of every record in the error stores."""
     for bucket, prefix in error_stores(cloud):
         for document in error_documents(cloud, bucket, prefix):
             yield b64decode(document["rawData"])
 
 
-def buried_keys(cloud: Cloud) -> Iterator[str]:
-    """Yield the keys of the items whose changes the pipes' dead letters point at."""
+def dead_letter_keys(cloud: Cloud) -> Iterator[str]:
+    """Yield the keys of the items whose changes the pipes' dead letters refer to."""
     pipes = cloud.client("pipes")
     for summary in pipes.list_pipes()["Pipes"]:
         pipe = pipes.describe_pipe(Name=summary["Name"])
         source = pipe["SourceParameters"]["DynamoDBStreamParameters"]
-        if queue := source.get("DeadLetterConfig", {}).get("Arn", "").rpartition(":")[2]:
-            for letter in _letters(cloud.client("sqs"), queue):
-                yield from _keys(cloud, letter["DDBStreamBatchInfo"])
+        queue = source.get("DeadLetterConfig", {}).get("Arn", "").rpartition(":")[2]
+        if queue:
+            for dead_letter in _read_messages(cloud.client("sqs"), queue):
+                yield from _batch_keys(cloud, dead_letter["DDBStreamBatchInfo"])
 
 
-def _letters(sqs: Any, queue: str) -> list[dict[str, Any]]:
-    """Return what lies in a queue, and leave it there."""
+def _read_messages(sqs: SQSClient, queue: str) -> list[dict[str, Any]]:
+    """Return the messages of a queue, and leave them in it."""
     url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
-    wanted = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": HIDDEN}
-    messages: list[dict[str, Any]] = []
-    while page := sqs.receive_message(**wanted).get("Messages"):
+    messages = []
+    while page := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY_SECONDS
+    ).get("Messages"):
         messages += page
     for message in messages:
         handle = message["ReceiptHandle"]
@@ -44,8 +52,8 @@ def _letters(sqs: Any, queue: str) -> list[dict[str, Any]]:
     return [json.loads(message["Body"]) for message in messages]
 
 
-def _keys(cloud: Cloud, batch: dict[str, Any]) -> Iterator[str]:
-    """Yield the keys in one run of stream records."""
+def _batch_keys(cloud: Cloud, batch: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys in a batch of stream records, which a dead letter gives as a range."""
     streams = cloud.client("dynamodbstreams")
     return_raw_records(streams)
     iterator = streams.get_shard_iterator(
@@ -54,12 +62,16 @@ def _keys(cloud: Cloud, batch: dict[str, Any]) -> Iterator[str]:
         ShardIteratorType="AT_SEQUENCE_NUMBER",
         SequenceNumber=batch["startSequenceNumber"],
     )["ShardIterator"]
-    last, left = int(batch["endSequenceNumber"]), batch["batchSize"]
-    while left > 0:
-        page = streams.get_records(ShardIterator=iterator, Limit=min(left, 1000))
+    last_sequence_number = int(batch["endSequenceNumber"])
+    remaining = batch["batchSize"]
+    while remaining > 0:
+        limit = min(remaining, PAGE_RECORDS)
+        page = streams.get_records(ShardIterator=iterator, Limit=limit)
         changes = [record["dynamodb"] for record in page["Records"]]
-        yield from (
-            key_text(each["Keys"]) for each in changes if int(each["SequenceNumber"]) <= last
-        )
-        left -= len(changes) or left
+        for change in changes:
+            if int(change["SequenceNumber"]) <= last_sequence_number:
+                yield format_key(change["Keys"])
+        if not changes:
+            return
+        remaining -= len(changes)
         iterator = page.get("NextShardIterator", "")

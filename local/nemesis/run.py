@@ -1,7 +1,7 @@
-"""The story that `python -m local --nemesis SEED` tells: the chain, while calls go wrong."""
+"""Demo of `python -m local --nemesis SEED`: runs the chain with faults and checks the outcome."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,10 +15,10 @@ from local.demo import (
     write_orders,
 )
 from local.diagnostics import find_problems
-from local.nemesis.cloud import UnkindCloud
-from local.nemesis.poison import key_in
-from local.nemesis.retained_records import buried_keys, kept_records
-from setup.lib.text import format_table
+from local.nemesis.cloud import FaultyCloud
+from local.nemesis.poison import record_key
+from local.nemesis.retained_records import dead_letter_keys, error_store_records
+from setup.lib.text import count, format_table
 
 LEGEND = (
     "lost: in memory when a service was killed, re-read afterwards; "
@@ -27,121 +27,129 @@ LEGEND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Ordeal:
-    """What a run came to: each set holds keys of items, in the lake's spelling."""
+class FaultOutcome:
+    """The outcome of a run with faults; each set holds item keys, formatted as in the lake.
+
+    `unretained` are the poisoned keys of which a poisoned record is missing in the error store.
+    """
 
     outcome: Outcome
     injected: dict[str, int]
     poisoned: frozenset[str]
-    unkept: frozenset[str]
-    grown: frozenset[str]
-    in_errors: frozenset[str]
-    buried: frozenset[str]
+    unretained: frozenset[str]
+    inflated: frozenset[str]
+    in_error_store: frozenset[str]
+    in_dead_letters: frozenset[str]
 
     @property
     def differing(self) -> frozenset[str]:
-        """The items of which the lake says something else than the table."""
-        found: dict[str, Any] = self.outcome.verify
-        return frozenset(key for kind in found["counts"] for key in found[kind])
+        """The keys whose state in the lake differs from the table."""
+        verify: dict[str, Any] = self.outcome.verify
+        return frozenset(key for kind in verify["counts"] for key in verify[kind])
 
     @property
-    def foretold(self) -> bool:
-        """Whether just what was spoilt was kept aside, and nothing else differs or is lost."""
-        return not list(self.surprises())
+    def as_expected(self) -> bool:
+        """Whether only poisoned or inflated items differ, and all their records were retained."""
+        return not list(self.unexpected())
 
-    def surprises(self) -> Iterator[str]:
-        """Yield what should not be, a sentence each."""
-        for key in sorted(self.differing - self.in_errors - self.buried):
-            yield f"{key} differs, but neither the error store nor a dead letter holds it"
-        for key in sorted(self.unkept):
-            yield f"{key} was poisoned, but the error store lacks those bytes"
-        for key in sorted(self.grown - self.buried - self.in_errors):
-            yield f"{key} grew too large, but neither a dead letter nor the error store holds it"
-        for key in sorted(self.in_errors - self.poisoned):
-            yield f"{key} lies in the error store, but was not poisoned"
-        for key in sorted(self.buried - self.grown):
-            yield f"{key} is told of by a dead letter, but did not grow too large"
-        yield from self._lost()
+    def unexpected(self) -> Iterator[str]:
+        """Yield a message about each unexpected outcome."""
+        retained = self.in_error_store | self.in_dead_letters
+        for key in sorted(self.differing - retained):
+            yield f"{key} differs, but is neither in the error store nor in a dead letter"
+        for key in sorted(self.unretained):
+            yield f"{key} was poisoned, but the record is not in the error store"
+        for key in sorted(self.inflated - retained):
+            yield f"{key} was inflated, but is neither in a dead letter nor in the error store"
+        for key in sorted(self.in_error_store - self.poisoned):
+            yield f"{key} is in the error store, but was not poisoned"
+        for key in sorted(self.in_dead_letters - self.inflated):
+            yield f"{key} is in a dead letter, but was not inflated"
+        yield from self._unaccounted_records()
 
-    def _lost(self) -> Iterator[str]:
-        """Yield where records are not accounted for: within a hop, and between two."""
+    def _unaccounted_records(self) -> Iterator[str]:
+        """Yield a message about each hop, or pair of hops, whose record counts do not add up."""
         hops = self.outcome.hops
         for hop in hops:
             if not hop.is_balanced:
-                yield f"{hop.hop} received other than it delivered, failed and lost: {hop}"
-        for before, hop in pairwise(hops):
-            if hop.received < before.delivered:
-                yield f"{hop.hop} received less than {before.hop} delivered: {before}, {hop}"
+                yield f"{hop.hop}: received is not the sum of delivered, failed and lost: {hop}"
+        for previous, hop in pairwise(hops):
+            if hop.received < previous.delivered:
+                yield f"{hop.hop} received less than {previous.hop} delivered: {previous}, {hop}"
 
     def summary(self) -> dict[str, object]:
         """Return the outcome as the JSON that `--summary` writes."""
-        spoilt = {
-            name: sorted(getattr(self, name))
-            for name in ("poisoned", "unkept", "grown", "in_errors", "buried", "differing")
-        }
         return {
             **self.outcome.summary(),
-            "nemesis": {"foretold": self.foretold, "injected": self.injected, **spoilt},
+            "nemesis": {
+                "foretold": self.as_expected,
+                "injected": self.injected,
+                "poisoned": sorted(self.poisoned),
+                "unkept": sorted(self.unretained),
+                "grown": sorted(self.inflated),
+                "in_errors": sorted(self.in_error_store),
+                "buried": sorted(self.in_dead_letters),
+                "differing": sorted(self.differing),
+            },
         }
 
 
-def ordeal(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
-    """Build the chain, write orders through it while calls go wrong, and judge what came of it."""
+def run_chaos_demo(cloud: FaultyCloud, orders: int, seed: int) -> FaultOutcome:
+    """Build the chain, write orders through it with faults, and check the outcome."""
     print_heading("setup: the same scripts as on AWS")
     run_script(cloud, "setup")
-    return trial(cloud, orders, seed)
+    return inject_and_check(cloud, orders, seed)
 
 
-def trial(cloud: UnkindCloud, orders: int, seed: int) -> Ordeal:
-    """Write orders through a chain that stands while calls go wrong, and judge what came of it."""
+def inject_and_check(cloud: FaultyCloud, orders: int, seed: int) -> FaultOutcome:
+    """Write orders through an existing chain with faults, and check the outcome."""
     print_heading("orders, with injected faults")
-    started = time.monotonic()
-    with cloud.nemesis.awake():
+    started_at = time.monotonic()
+    with cloud.nemesis.active():
         write_orders(cloud, orders, seed)
-        cloud.nemesis.let_grow(cloud)
+        cloud.nemesis.inflate_items(cloud)
         cloud.run_until_idle()
-    cloud.run_until_idle()  # What a refused call left lying moves on.
-    seconds = time.monotonic() - started
+    cloud.run_until_idle()  # Deliver what waits for a retry.
+    seconds = time.monotonic() - started_at
     hops = print_hop_counts(cloud)
     if any(hop.lost_on_restart for hop in hops):
         print(LEGEND)
     print_heading("injected faults")
-    print(_injections(cloud.nemesis.injected()))
+    injected = cloud.nemesis.injected()
+    print(format_table([("injected", "times"), *((name, str(n)) for name, n in injected.items())]))
     for problem in find_problems(cloud):
         print(f"problem: {problem}")
     print_heading("proof")
-    found = _found(cloud, Outcome(orders, seconds, hops, verify_lake(cloud)))
-    print("\n".join(_judgement(found)))
-    return found
+    result = _collect(cloud, Outcome(orders, seconds, hops, verify_lake(cloud)))
+    print("\n".join(_conclusion(result)))
+    return result
 
 
-def _found(cloud: UnkindCloud, outcome: Outcome) -> Ordeal:
-    taken, kept = cloud.nemesis.poison.taken, set(kept_records(cloud))
-    return Ordeal(
-        outcome,
-        cloud.nemesis.injected(),
-        poisoned=frozenset(taken.values()),
-        unkept=frozenset(key for record, key in taken.items() if record not in kept),
-        grown=frozenset(cloud.nemesis.grown),
-        in_errors=frozenset(map(key_in, kept)),
-        buried=frozenset(buried_keys(cloud)),
+def _collect(cloud: FaultyCloud, outcome: Outcome) -> FaultOutcome:
+    poisoned = cloud.nemesis.poison.accepted
+    retained = set(error_store_records(cloud))
+    return FaultOutcome(
+        outcome=outcome,
+        injected=cloud.nemesis.injected(),
+        poisoned=frozenset(poisoned.values()),
+        unretained=frozenset(key for record, key in poisoned.items() if record not in retained),
+        inflated=frozenset(cloud.nemesis.inflated_keys),
+        in_error_store=frozenset(record_key(record) for record in retained),
+        in_dead_letters=frozenset(dead_letter_keys(cloud)),
     )
 
 
-def _injections(injected: Mapping[str, int]) -> str:
-    return format_table([("injected", "times"), *((kind, str(n)) for kind, n in injected.items())])
-
-
-def _judgement(found: Ordeal) -> Iterator[str]:
-    """Yield in words whether all came as it should."""
-    if not found.foretold:
-        yield "not as foretold:"
-        yield from found.surprises()
-        return
-    if not found.poisoned | found.grown:
-        yield "as foretold: nothing was spoilt, and the lake equals the table"
-        return
-    yield (
-        f"as foretold: {len(found.differing)} keys differ, and nothing is lost: the error store "
-        f"holds changes of {len(found.in_errors)} keys, dead letters tell of {len(found.buried)}"
-    )
+def _conclusion(result: FaultOutcome) -> Iterator[str]:
+    """Yield the lines that say whether the outcome is as expected."""
+    if not result.as_expected:
+        yield "not as expected:"
+        yield from result.unexpected()
+    elif not result.poisoned | result.inflated:
+        yield "as expected: no record poisoned, no item inflated; the lake equals the table"
+    else:
+        differing = len(result.differing)
+        yield (
+            f"as expected: {count(differing, 'key')} {'differs' if differing == 1 else 'differ'}; "
+            f"no data lost: changes of {count(len(result.in_error_store), 'key')} in the error "
+            f"store, of {count(len(result.in_dead_letters), 'key')} in dead letters"
+        )

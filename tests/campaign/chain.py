@@ -65,7 +65,7 @@ class Chain:
     @contextmanager
     def raging(self) -> Iterator[None]:
         """Let happen what was told to happen to the parts' calls as long as this lasts."""
-        with self.storm.raging(), self.reaper.awake():
+        with self.storm.raging(), self.reaper.active():
             yield
 
     def calm(self) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 
 from local.core.service import Service
-from local.nemesis import Nemesis, UnkindCloud
-from local.nemesis.faults import Fault, Moment, killed_after, killed_before
+from local.nemesis import FaultyCloud, Nemesis
+from local.nemesis.faults import CallContext, Fault, killed_after, killed_before
 
-Death = Callable[[Moment], Fault]
+Death = Callable[[CallContext], Fault]
 DEATHS: tuple[Death, ...] = (killed_before, killed_after)
 # What the parts do: they die before they do it, or before they remember that they did.
 DEEDS = (
@@ -28,17 +28,17 @@ class Reaper(Nemesis):
         super().__init__(seed=0, rate=0, poison_rate=0)
         self.awaited: dict[str, Death] = {}
 
-    def _drawn(self, moment: Moment, service: Service) -> list[Fault]:
-        death = self.awaited.pop(moment.name, None)
+    def _draw_faults(self, call: CallContext, service: Service) -> list[Fault]:
+        death = self.awaited.pop(call.name, None)
         if death is None:
             return []
-        self.counts[f"{type(service).__name__} {death.__name__} {moment.name}"] += 1
-        fault = death(moment)
+        self.counts[f"{type(service).__name__} {death.__name__} {call.name}"] += 1
+        fault = death(call)
         next(fault, None)
         return [fault]
 
 
-class UnsteadyCloud(UnkindCloud):
+class UnsteadyCloud(FaultyCloud):
     """A cloud of whose parts some are `pausing`."""
 
     def __init__(self, service_types: Iterable[type[Service]]) -> None:

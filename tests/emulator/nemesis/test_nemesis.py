@@ -1,4 +1,6 @@
-"""The nemesis: what can go wrong does, the chain loses nothing, and tells the truth about it."""
+"""Fault injection: the chain loses nothing, and the outcome of each run is checked correctly."""
+
+from __future__ import annotations
 
 import json
 import os
@@ -8,7 +10,7 @@ from contextlib import suppress
 from itertools import pairwise
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
@@ -20,40 +22,58 @@ from hypothesis import strategies as st
 from local.__main__ import main
 from local.core.clock import Clock
 from local.core.hop_counts import HopCount
+from local.core.server import Cloud
 from local.core.service import Service
 from local.demo import Outcome, run_script, verify_lake, write_orders
-from local.nemesis import Nemesis, UnkindCloud
-from local.nemesis.faults import Fault, Killed, Moment, partly_refused, reordered, taken_twice
-from local.nemesis.injector import TRIALS
-from local.nemesis.poison import WAYS, Poison, key_in
-from local.nemesis.run import Ordeal, trial
+from local.nemesis import FaultyCloud, Nemesis
+from local.nemesis.faults import (
+    CallContext,
+    Fault,
+    Killed,
+    duplicated,
+    partly_rejected,
+    reordered,
+)
+from local.nemesis.injector import MAX_FAULTS_PER_BATCH
+from local.nemesis.poison import CORRUPTIONS, Poison, record_key
+from local.nemesis.run import FaultOutcome, inject_and_check
 from local.services.registry import SERVICES
 from tests.support.laptop_cloud import laptop
 from transform import BadRecord, parse_change
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SEEDS, POISONED_SEEDS, ORDERS = (100, 100, 40) if THOROUGH else (2, 1, 10)
-RATE, POISON = 0.3, 0.05
+IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+SEED_COUNT = 100 if IS_THOROUGH else 2
+POISONED_SEED_COUNT = 100 if IS_THOROUGH else 1
+ORDER_COUNT = 40 if IS_THOROUGH else 10
+FAULT_RATE = 0.3
+POISON_RATE = 0.05
+
+KILL_POINTS = [
+    (call, event)
+    for call in ("kinesis.PutRecords", "lambda.Invoke", "s3.PutObject")
+    for event in ("before-parameter-build", "after-call")
+]
 
 
 # The whole chain.
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[UnkindCloud]:
-    """A chain that stands, and in which the nemesis sleeps."""
+def chain() -> Iterator[FaultyCloud]:
+    """A complete chain whose nemesis is inactive."""
     with laptop(
-        *SERVICES, create_cloud=lambda services: UnkindCloud(services, Nemesis(0, RATE, 0))
+        *SERVICES,
+        create_cloud=lambda services: FaultyCloud(services, Nemesis(0, FAULT_RATE, 0)),
     ) as cloud:
         run_script(cloud, "setup")
         yield cloud
 
 
-def test_a_part_that_is_killed_around_what_it_does_loses_nothing(chain: UnkindCloud) -> None:
+def test_killed_services_lose_nothing(chain: FaultyCloud) -> None:
     write_orders(chain, 5, seed=1)
-    chain.run_until_idle()  # By now each part has its clients.
-    kills = [kill_once(chain, call, moment) for call in DEEDS for moment in MOMENTS]
-    write_orders(chain, ORDERS, seed=2)
+    chain.run_until_idle()  # Now each service has its clients.
+    kills = [kill_once(chain, call, event) for call, event in KILL_POINTS]
+    write_orders(chain, ORDER_COUNT, seed=2)
     chain.run_until_idle()
     assert all(kills)
     hops = [hop for service in chain.services for hop in service.counts()]
@@ -62,49 +82,41 @@ def test_a_part_that_is_killed_around_what_it_does_loses_nothing(chain: UnkindCl
     assert verify_lake(chain)["equal"]
 
 
-DEEDS = ("kinesis.PutRecords", "lambda.Invoke", "s3.PutObject")
-MOMENTS = ("before-parameter-build", "after-call")
-
-
-def kill_once(cloud: UnkindCloud, call: str, moment: str) -> list[str]:
-    """Let the part die that makes a call next, before or after it; return where that is noted."""
-    noted: list[str] = []
+def kill_once(cloud: FaultyCloud, call: str, event: str) -> list[str]:
+    """Kill the service that next reaches an event of a call; return a list that records it."""
+    kills: list[str] = []
 
     def kill(**_: Any) -> None:
-        if not noted:
-            noted.append(call)
+        if not kills:
+            kills.append(call)
             raise Killed
 
     for (service, role, *_), client in cloud._clients.items():
         if role and call.startswith(f"{service}."):
-            client.meta.events.register(f"{moment}.{call}", kill)
-    return noted
+            client.meta.events.register(f"{event}.{call}", kill)
+    return kills
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
-def test_without_poison_the_lake_equals_the_table_whatever_goes_wrong(
-    chain: UnkindCloud, seed: int
-) -> None:
+@pytest.mark.parametrize("seed", range(SEED_COUNT))
+def test_lake_equals_table_despite_faults(chain: FaultyCloud, seed: int) -> None:
     chain.nemesis.reseed(seed, poison_rate=0)
-    found = trial(chain, ORDERS, 100 + seed)
-    assert list(found.surprises()) == []
-    assert found.outcome.is_equal
+    result = inject_and_check(chain, ORDER_COUNT, 100 + seed)
+    assert list(result.unexpected()) == []
+    assert result.outcome.is_equal
 
 
-@pytest.mark.parametrize("seed", range(POISONED_SEEDS))
-def test_with_poison_just_what_was_spoilt_is_kept_and_nothing_else_differs(
-    chain: UnkindCloud, seed: int
-) -> None:
-    chain.nemesis.reseed(seed, POISON)
-    found = trial(chain, ORDERS, 200 + seed)
-    assert list(found.surprises()) == []
-    assert found.foretold
-    assert found.poisoned
-    assert found.grown or seed > 0  # Few items grow: chance may spare them, but not those of 0.
+@pytest.mark.parametrize("seed", range(POISONED_SEED_COUNT))
+def test_only_poisoned_and_inflated_items_differ(chain: FaultyCloud, seed: int) -> None:
+    chain.nemesis.reseed(seed, POISON_RATE)
+    result = inject_and_check(chain, ORDER_COUNT, 200 + seed)
+    assert list(result.unexpected()) == []
+    assert result.as_expected
+    assert result.poisoned
+    assert result.inflated or seed > 0  # Few items are inflated; seed 0 is known to inflate some.
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["--nemesis", "many"], "expected a whole number"),
         (["--nemesis", "1", "--nemesis-rate", "0.9"], "expected a number from 0 to 0.5"),
@@ -112,63 +124,67 @@ def test_with_poison_just_what_was_spoilt_is_kept_and_nothing_else_differs(
         (["--nemesis", "1", "--empty"], "cannot be combined"),
     ],
 )
-def test_a_nemesis_that_cannot_be_is_refused(
+def test_invalid_options_are_rejected(
     options: list[str],
-    said: str,
+    message: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["local", *options])
     with pytest.raises(SystemExit, match="2"):
         main()
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-# Judgement.
+# The check of an outcome.
 
-FINE: dict[str, Any] = {
+EXPECTED_SETS: dict[str, Any] = {
     "poisoned": frozenset("a"),
-    "unkept": frozenset(),
-    "grown": frozenset("b"),
-    "in_errors": frozenset("a"),
-    "buried": frozenset("b"),
+    "unretained": frozenset(),
+    "inflated": frozenset("b"),
+    "in_error_store": frozenset("a"),
+    "in_dead_letters": frozenset("b"),
 }
 
 
-def judged(hops: tuple[HopCount, ...] = (), different: str = "", **kept: Any) -> list[str]:
-    """Return what surprises in a run in which `a` was poisoned and `b` grew, but for `kept`."""
-    outcome = Outcome(9, 1.0, hops, {"counts": {"different": 1}, "different": list(different)})
-    return list(Ordeal(outcome, {}, **{**FINE, **kept}).surprises())
+def unexpected(
+    hops: tuple[HopCount, ...] = (), differing: str = "", **changes: frozenset[str]
+) -> list[str]:
+    """Return the messages about a run in which `a` was poisoned and `b` inflated."""
+    outcome = Outcome(9, 1.0, hops, {"counts": {"different": 1}, "different": list(differing)})
+    return list(FaultOutcome(outcome, {}, **(EXPECTED_SETS | changes)).unexpected())
 
 
-@pytest.mark.parametrize("different", ["", "a", "ab"])
-def test_what_was_spoilt_may_differ(different: str) -> None:
-    assert judged(different=different) == []
+@pytest.mark.parametrize("differing", ["", "a", "ab"])
+def test_poisoned_and_inflated_items_may_differ(differing: str) -> None:
+    assert unexpected(differing=differing) == []
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("messages", "start"),
     [
-        (judged(different="c"), "c differs, but neither"),
-        (judged(unkept=frozenset("a")), "a was poisoned, but"),
-        (judged(buried=frozenset()), "b grew too large, but"),
-        (judged(in_errors=frozenset("ac")), "c lies in the error store, but"),
-        (judged(buried=frozenset("bc")), "c is told of by a dead letter, but"),
-        (judged((HopCount("pipe", 3, 1, 1),)), "pipe received other than"),
-        (judged((HopCount("pipe", 3, 3, 0), HopCount("lake", 2, 2, 0))), "lake received less"),
+        (unexpected(differing="c"), "c differs, but"),
+        (unexpected(unretained=frozenset("a")), "a was poisoned, but"),
+        (unexpected(in_dead_letters=frozenset()), "b was inflated, but"),
+        (unexpected(in_error_store=frozenset("ac")), "c is in the error store, but"),
+        (unexpected(in_dead_letters=frozenset("bc")), "c is in a dead letter, but"),
+        (unexpected((HopCount("pipe", 3, 1, 1),)), "pipe: received is not the sum"),
+        (
+            unexpected((HopCount("pipe", 3, 3, 0), HopCount("lake", 2, 2, 0))),
+            "lake received less than pipe",
+        ),
     ],
 )
-def test_whatever_else_happens_is_a_surprise(found: list[str], said: str) -> None:
-    assert len(found) == 1
-    assert found[0].startswith(said)
+def test_other_outcomes_are_unexpected(messages: list[str], start: str) -> None:
+    assert len(messages) == 1
+    assert messages[0].startswith(start)
 
 
 # Single faults.
 
-CLIENTS = {
-    service: boto3.client(service, region_name="us-east-1") for service in ("kinesis", "lambda")
-}
-COUNTS = st.integers(1, 30) | st.sampled_from([499, 500])
+KINESIS: Any = boto3.client("kinesis", region_name="us-east-1")
+LAMBDA: Any = boto3.client("lambda", region_name="us-east-1")
+RECORD_COUNTS = st.integers(1, 30) | st.sampled_from([499, 500])
 RECORD = {
     "eventID": "1",
     "eventName": "MODIFY",
@@ -184,149 +200,166 @@ RECORD = {
 }
 
 
-def record(event_id: str = "1") -> bytes:
+def record_bytes(event_id: str = "1") -> bytes:
     """Return a stream record as the pipe sends it."""
-    changed = {**RECORD, "eventID": event_id}
-    return json.dumps(changed, ensure_ascii=False, separators=(",", ":")).encode()
+    record = {**RECORD, "eventID": event_id}
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-@pytest.mark.parametrize("way", WAYS)
+def put_records_call(records: list[dict[str, Any]], rng: Random) -> CallContext:
+    params = {"Records": records}
+    return CallContext(KINESIS, "kinesis", "PutRecords", params, rng, cast("Cloud", None))
+
+
+@pytest.mark.parametrize("corruption", CORRUPTIONS)
 @given(st.randoms(use_true_random=False))
-def test_poison_is_refused_by_the_transform_and_keeps_its_key(
-    way: Callable[[bytes, Random], bytes], dice: Random
+def test_corrupt_records_are_bad_but_keep_their_key(
+    corruption: Callable[[bytes, Random], bytes], rng: Random
 ) -> None:
-    assert parse_change(record()).key == key_in(record())
-    spoilt = way(record(), dice)
+    assert parse_change(record_bytes()).key == record_key(record_bytes())
+    corrupted = corruption(record_bytes(), rng)
     with pytest.raises(BadRecord):
-        parse_change(spoilt)
-    assert key_in(spoilt) == key_in(record())
+        parse_change(corrupted)
+    assert record_key(corrupted) == record_key(record_bytes())
 
 
-def answered(fault: Fault, moment: Moment) -> dict[str, Any]:
-    """Return the answer that the caller gets, of a Kinesis that takes all that it is sent."""
-    happens = next(fault, fault) is None
-    taken = moment.params["Records"]
-    answer = {"Records": [{"SequenceNumber": str(n)} for n in range(len(taken))]}
+def call_kinesis(fault: Fault, call: CallContext) -> dict[str, Any]:
+    """Return the caller's response from a Kinesis that accepts every record."""
+    is_applied = next(fault, fault) is None
+    accepted = call.params["Records"]
+    response = {"Records": [{"SequenceNumber": str(index)} for index in range(len(accepted))]}
     with suppress(StopIteration):
-        if happens:
-            fault.send(answer)
-    return answer
+        if is_applied:
+            fault.send(response)
+    return response
 
 
-@pytest.mark.parametrize("fault", [partly_refused, reordered, taken_twice])
-@given(COUNTS, st.randoms(use_true_random=False))
-def test_a_batch_is_answered_record_by_record_whatever_became_of_it(
-    fault: Callable[[Moment], Fault], count: int, dice: Random
+@pytest.mark.parametrize("fault", [partly_rejected, reordered, duplicated])
+@given(RECORD_COUNTS, st.randoms(use_true_random=False))
+def test_response_entries_match_the_records_sent(
+    fault: Callable[[CallContext], Fault], count: int, rng: Random
 ) -> None:
-    sent = [{"Data": b"%d" % number, "PartitionKey": "k"} for number in range(count)]
-    moment = Moment(CLIENTS["kinesis"], "kinesis", "PutRecords", {"Records": sent}, dice, None)
-    results = answered(fault(moment), moment)["Records"]
-    taken = moment.params["Records"]
-    assert len(results) == count
-    assert 1 <= len(taken) <= 500
-    for each, result in zip(sent, results, strict=True):
-        if "ErrorCode" in result:
-            assert each not in taken
+    records = [{"Data": b"%d" % number, "PartitionKey": "k"} for number in range(count)]
+    call = put_records_call(records, rng)
+    entries = call_kinesis(fault(call), call)["Records"]
+    accepted = call.params["Records"]
+    assert len(entries) == count
+    assert 1 <= len(accepted) <= 500
+    for record, entry in zip(records, entries, strict=True):
+        if "ErrorCode" in entry:
+            assert record not in accepted
         else:
-            assert taken[int(result["SequenceNumber"])] == each
+            assert accepted[int(entry["SequenceNumber"])] == record
 
 
 @given(st.integers(1, 50), st.floats(0, 1), st.randoms(use_true_random=False))
-def test_poison_is_noted_as_it_was_taken(count: int, rate: float, dice: Random) -> None:
-    sent = [{"Data": record(str(number)), "PartitionKey": "k"} for number in range(count)]
-    moment = Moment(CLIENTS["kinesis"], "kinesis", "PutRecords", {"Records": sent}, dice, None)
+def test_accepted_poison_records_are_remembered(count: int, rate: float, rng: Random) -> None:
+    records = [{"Data": record_bytes(str(number)), "PartitionKey": "k"} for number in range(count)]
+    call = put_records_call(records, rng)
     poison = Poison()
     poison.rate = rate
-    answered(poison.spoil(moment), moment)
-    changed = [each["Data"] for each in moment.params["Records"] if each not in sent]
-    assert poison.taken == dict.fromkeys(changed, key_in(record()))
+    call_kinesis(poison.corrupt(call), call)
+    corrupted = [record["Data"] for record in call.params["Records"] if record not in records]
+    assert poison.accepted == dict.fromkeys(corrupted, record_key(record_bytes()))
 
 
-# The drawing of faults, at calls that are never sent.
+# Drawing faults, for calls that are never sent.
 
 
-def watched(nemesis: Nemesis, service: str) -> Any:
-    """Return a client whose calls the nemesis sees."""
-    known, events = CLIENTS[service], HierarchicalEmitter()
+def new_service() -> Service:
+    return Service(cast("Cloud", None))
+
+
+def watched_client(nemesis: Nemesis, real_client: Any) -> Any:
+    """Return a stand-in for a client, whose calls the nemesis watches."""
     meta = SimpleNamespace(
-        events=events, service_model=known.meta.service_model, endpoint_url="http://nowhere"
+        events=HierarchicalEmitter(),
+        service_model=real_client.meta.service_model,
+        endpoint_url="http://nowhere",
     )
-    client = SimpleNamespace(meta=meta, exceptions=known.exceptions)
-    nemesis.watch(client, SimpleNamespace(clock=Clock(), service=lambda _: Service(None)))
+    client = SimpleNamespace(meta=meta, exceptions=real_client.exceptions)
+    cloud = SimpleNamespace(clock=Clock(), service=lambda _: new_service())
+    nemesis.watch(client, cast("Cloud", cloud))
     return client
 
 
-def fate(client: Any, operation: str, params: dict[str, Any]) -> str:
-    """Return what its caller gets of one call: an error's name, or `done`."""
+def call_result(client: Any, operation: str, params: dict[str, Any]) -> str:
+    """Return the caller's result of one call: an error's name, or `ok`."""
     model = client.meta.service_model
-    place, emit = f"{model.service_id.hyphenize()}.{operation}", client.meta.events.emit
-    given = {"model": model.operation_model(operation), "context": {}}
-    sent, answer = SimpleNamespace(status_code=200), {}
+    call_name = f"{model.service_id.hyphenize()}.{operation}"
+    event = {"model": model.operation_model(operation), "context": {}}
+    http_response = SimpleNamespace(status_code=200)
+    response: dict[str, Any] = {}
+    emit = client.meta.events.emit
     try:
-        emit(f"before-parameter-build.{place}", params=params, **given)
-        answer["Records"] = [{"SequenceNumber": "1"} for _ in params.get("Records", ())]
-        emit(f"after-call.{place}", http_response=sent, parsed=answer, **given)
+        emit(f"before-parameter-build.{call_name}", params=params, **event)
+        response["Records"] = [{"SequenceNumber": "1"} for _ in params.get("Records", ())]
+        emit(f"after-call.{call_name}", http_response=http_response, parsed=response, **event)
     except (ClientError, BotoCoreError, Killed) as error:
         return type(error).__name__
-    return answer.get("FunctionError", "done")
+    return str(response.get("FunctionError", "ok"))
 
 
-def put(client: Any) -> str:
-    """Return what becomes of a batch of one record."""
-    return fate(client, "PutRecords", {"Records": [{"Data": record(), "PartitionKey": "k"}]})
+def put_record(client: Any) -> str:
+    """Return the result of a batch of one record."""
+    records = [{"Data": record_bytes(), "PartitionKey": "k"}]
+    return call_result(client, "PutRecords", {"Records": records})
 
 
-def look(client: Any) -> str:
-    """Return what becomes of a look for shards."""
-    return fate(client, "ListShards", {"StreamName": "changes"})
+def list_shards(client: Any) -> str:
+    return call_result(client, "ListShards", {"StreamName": "changes"})
 
 
 @given(st.integers(0), st.lists(st.integers(0, 3), max_size=30))
-def test_the_fate_of_a_call_depends_on_the_seed_and_on_calls_of_its_kind(
-    seed: int, looks_before: list[int]
-) -> None:
-    fates = []
-    for looks in (looks_before, [0] * len(looks_before)):
-        nemesis = Nemesis(seed, 0.5, 0.1)
-        client = watched(nemesis, "kinesis")
-        with nemesis.awake():
-            for count in looks:
-                with nemesis.at(Service(None)):
-                    for _ in range(count):
-                        look(client)
-                with nemesis.at(Service(None)):  # Another: none that was killed is spared.
-                    fates.append(put(client))
-    assert fates[: len(looks_before)] == fates[len(looks_before) :]
+def test_faults_depend_on_seed_and_kind_of_call(seed: int, read_counts: list[int]) -> None:
+    results_with_reads = put_results(seed, read_counts)
+    assert put_results(seed, [0] * len(read_counts)) == results_with_reads
+
+
+def put_results(seed: int, read_counts: list[int]) -> list[str]:
+    """Return the results of writes, before each of which another service reads so often."""
+    nemesis = Nemesis(seed, 0.5, 0.1)
+    client = watched_client(nemesis, KINESIS)
+    results = []
+    with nemesis.active():
+        for read_count in read_counts:
+            with nemesis.calls_by(new_service()):
+                for _ in range(read_count):
+                    list_shards(client)
+            with nemesis.calls_by(new_service()):  # A new service is not spared from kills.
+                results.append(put_record(client))
+    return results
 
 
 @given(st.integers(0))
-def test_no_life_of_a_part_is_shorter_than_the_one_before(seed: int) -> None:
+def test_time_between_kills_never_shrinks(seed: int) -> None:
     nemesis = Nemesis(seed, 0.5, 0)
-    client = watched(nemesis, "kinesis")
-    with nemesis.awake(), nemesis.at(Service(None)):
-        fates = [put(client) for _ in range(300)]  # One seed in 10^15 spares all of them.
-    deaths = [number for number, each in enumerate(fates, start=1) if each == "Killed"]
-    lives = [end - start for start, end in pairwise([0, *deaths])]
-    assert deaths
-    assert lives == sorted(lives)
+    client = watched_client(nemesis, KINESIS)
+    with nemesis.active(), nemesis.calls_by(new_service()):
+        results = [put_record(client) for _ in range(300)]  # Without a kill for 1 in 10^15 seeds.
+    kills = [number for number, result in enumerate(results, start=1) if result == "Killed"]
+    calls_between_kills = [end - start for start, end in pairwise([0, *kills])]
+    assert kills
+    assert calls_between_kills == sorted(calls_between_kills)
 
 
 @given(st.integers(0))
-def test_a_batch_fails_in_the_function_less_often_than_firehose_tries(seed: int) -> None:
+def test_batch_fails_less_often_than_firehose_retries(seed: int) -> None:
     nemesis = Nemesis(seed, 0.5, 0)
-    client = watched(nemesis, "lambda")
-    with nemesis.awake(), nemesis.at(Service(None)):
+    client = watched_client(nemesis, LAMBDA)
+    with nemesis.active(), nemesis.calls_by(new_service()):
         payloads = [b'{"invocationId":"%d","records":[]}' % number for number in range(50)]
-        fates = [fate(client, "Invoke", {"Payload": payload}) for payload in payloads]
-    assert len([each for each in fates if each not in ("done", "Killed")]) <= TRIALS
+        results = [call_result(client, "Invoke", {"Payload": payload}) for payload in payloads]
+    failures = [result for result in results if result not in ("ok", "Killed")]
+    assert len(failures) <= MAX_FAULTS_PER_BATCH
 
 
-def test_a_nemesis_that_sleeps_or_sees_no_part_at_work_spoils_nothing() -> None:
+def test_faults_need_active_nemesis_and_service() -> None:
     nemesis = Nemesis(1, 0.5, 0.5)
-    client = watched(nemesis, "kinesis")
-    with nemesis.at(Service(None)):
-        fates = {put(client) for _ in range(50)}
-    with nemesis.awake():
-        fates |= {put(client) for _ in range(50)}
-    assert fates == {"done"}
-    assert nemesis.poison.taken == {}
+    client = watched_client(nemesis, KINESIS)
+    with nemesis.calls_by(new_service()):
+        results = {put_record(client) for _ in range(50)}
+    with nemesis.active():
+        results |= {put_record(client) for _ in range(50)}
+    assert results == {"ok"}
+    assert nemesis.poison.accepted == {}
