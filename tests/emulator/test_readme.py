@@ -63,6 +63,6 @@ def test_every_service_has_a_tested_behaviour() -> None:
 
 
 def test_every_named_path_exists() -> None:
-    paths = re.findall(r"`([\w/]+(?:/|\.py))`", README.read_text().partition("A client")[0])
+    paths = re.findall(r"`([\w/]+(?:/|\.py))`", README.read_text().partition("Clients find")[0])
     assert len(paths) > 10
     assert [path for path in paths if not (README.parent / path).exists()] == []
