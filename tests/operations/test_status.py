@@ -62,7 +62,7 @@ def test_the_hops_tell_what_came_in_and_went_on(
 ) -> None:
     code, lines = asked(capsys, "--json", "--hours", "1")
     told = json.loads("\n".join(lines))
-    changes = chain.parts[2].counts()[0].received
+    changes = chain.services[2].counts()[0].received
     assert changes > 10
     assert [each["in"] for each in told["hops"]] == [changes] * 4
     assert [each["delivered"] for each in told["hops"]] == [changes] * 4
