@@ -82,13 +82,13 @@ class FaultOutcome:
         return {
             **self.outcome.summary(),
             "nemesis": {
-                "foretold": self.as_expected,
+                "as_expected": self.as_expected,
                 "injected": self.injected,
                 "poisoned": sorted(self.poisoned),
-                "unkept": sorted(self.unretained),
-                "grown": sorted(self.inflated),
-                "in_errors": sorted(self.in_error_store),
-                "buried": sorted(self.in_dead_letters),
+                "unretained": sorted(self.unretained),
+                "inflated": sorted(self.inflated),
+                "in_error_store": sorted(self.in_error_store),
+                "in_dead_letters": sorted(self.in_dead_letters),
                 "differing": sorted(self.differing),
             },
         }
