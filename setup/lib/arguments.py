@@ -12,27 +12,29 @@ FIRST_YEAR = 1971
 LAST_YEAR = 2999
 
 
-def whole_number(least: int = 0, most: int | None = None) -> Callable[[str], int]:
-    """Return a type for whole numbers in ASCII digits, from `least` to `most`."""
-    limits = _limits(least, most)
+def whole_number(minimum: int = 0, maximum: int | None = None) -> Callable[[str], int]:
+    """Return a type for whole numbers in ASCII digits, from `minimum` to `maximum`."""
+    limits = _limits(minimum, maximum)
 
     def parse(text: str) -> int:
         is_whole = text.isascii() and text.isdigit()
-        if not is_whole or int(text) < least or (most is not None and int(text) > most):
+        if not is_whole or int(text) < minimum or (maximum is not None and int(text) > maximum):
             raise ArgumentTypeError(f"expected a whole number{limits}, found {text[:40]!r}")
         return int(text)
 
     return parse
 
 
-def number(least: float = 0.0, most: float | None = None, unit: str = "") -> Callable[[str], float]:
-    """Return a type for finite numbers from `least` to `most`; `unit` is for the message."""
-    limits = _limits(least, most)
+def number(
+    minimum: float = 0.0, maximum: float | None = None, unit: str = ""
+) -> Callable[[str], float]:
+    """Return a type for finite numbers from `minimum` to `maximum`; `unit` is for the message."""
+    limits = _limits(minimum, maximum)
     kind = f"a number of {unit}" if unit else "a number"
 
     def parse(text: str) -> float:
         value = _float(text)
-        if not math.isfinite(value) or value < least or (most is not None and value > most):
+        if not math.isfinite(value) or value < minimum or (maximum is not None and value > maximum):
             raise ArgumentTypeError(f"expected {kind}{limits}, found {text[:40]!r}")
         return value
 
@@ -86,7 +88,7 @@ def _float(text: str) -> float:
         return math.nan
 
 
-def _limits(least: float, most: float | None) -> str:
-    if most is not None:
-        return f" from {least} to {most}"
-    return f", at least {least}" if least else ""
+def _limits(minimum: float, maximum: float | None) -> str:
+    if maximum is not None:
+        return f" from {minimum} to {maximum}"
+    return f", at least {minimum}" if minimum else ""

@@ -1,4 +1,4 @@
-"""The architecture, held by tests: who may import whom, and that servers stay on loopback."""
+"""Architecture: which package may import which, pinned dependencies, no endpoints in scripts."""
 
 import ast
 import re
@@ -43,54 +43,54 @@ def top_level(module: str) -> str:
     return module.partition(".")[0]
 
 
-def is_allowed(module: str, room: str) -> bool:
-    """Return whether a room may import a module: one that is listed, or a submodule of it."""
-    return any(f"{module}.".startswith(f"{name}.") for name in MAY_IMPORT[room])
+def is_allowed(module: str, package: str) -> bool:
+    """Return whether a package may import a module: a listed one, or a submodule of it."""
+    return any(f"{module}.".startswith(f"{name}.") for name in MAY_IMPORT[package])
 
 
-def sources(room: str) -> list[Path]:
+def sources(package: str) -> list[Path]:
     """Return the Python files of a folder, or the one file."""
-    path = PROJECT / room
+    path = PROJECT / package
     return [path] if path.is_file() else sorted(path.rglob("*.py"))
 
 
-@pytest.mark.parametrize("room", MAY_IMPORT)
-def test_imports_point_one_way(room: str) -> None:
-    for source in sources(room):
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_point_one_way(package: str) -> None:
+    for source in sources(package):
         ours = {module for module in imported(source) if top_level(module) in OURS}
-        forbidden = {module for module in ours if not is_allowed(module, room)}
+        forbidden = {module for module in ours if not is_allowed(module, package)}
         assert not forbidden, f"{source.relative_to(PROJECT)} imports {forbidden}"
 
 
-def test_the_transform_needs_only_the_standard_library() -> None:
+def test_transform_needs_only_the_standard_library() -> None:
     for source in sources("transform"):
         names = {top_level(module) for module in imported(source)}
         assert names <= sys.stdlib_module_names | {"transform"}, source.name
 
 
-def test_every_requirement_is_pinned_and_has_its_reason() -> None:
+def test_requirements_are_pinned_with_a_reason() -> None:
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     for line in filter(None, lines):
         assert re.fullmatch(r"# \S.*|[\w-]+==[\w.]+ +# \S.*", line), line
 
 
-def test_no_script_names_a_region_an_endpoint_or_credentials() -> None:
-    for room in ("setup", "operations", "analytics", "data_generator.py", "lambda_function.py"):
-        for source in sources(room):
-            found = re.search(
+def test_scripts_name_no_region_or_credentials() -> None:
+    for package in ("setup", "operations", "analytics", "data_generator.py", "lambda_function.py"):
+        for source in sources(package):
+            match = re.search(
                 r"endpoint_url|aws_access_key_id|region_name\s*=", source.read_text(), re.IGNORECASE
             )
-            assert not found, f"{source.relative_to(PROJECT)}: {found and found[0]}"
+            assert match is None, f"{source.relative_to(PROJECT)}: {match[0]}"
 
 
-def test_the_core_of_the_laptop_cloud_knows_no_service() -> None:
+def test_local_core_knows_no_service() -> None:
     for source in sources("local/core"):
         modules = set(imported_modules(source))
         services = {name for name in modules if name.startswith("local.services")}
         assert not services, f"{source.relative_to(PROJECT)} imports {services}"
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_imports_have_no_circle() -> None:
     sorter = TopologicalSorter(import_graph())
     try:
         sorter.prepare()

@@ -13,12 +13,14 @@ from setup.lib import arguments
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
-def test_a_whole_number_is_within_its_limits(value: int, least: int, most: int) -> None:
-    parse = arguments.whole_number(least, most)
-    if least <= value <= most:
+def test_a_whole_number_is_within_its_limits(value: int, minimum: int, maximum: int) -> None:
+    parse = arguments.whole_number(minimum, maximum)
+    if minimum <= value <= maximum:
         assert parse(str(value)) == value
     else:
-        with pytest.raises(ArgumentTypeError, match=f"from {least} to {most}, found '{value}'"):
+        with pytest.raises(
+            ArgumentTypeError, match=f"from {minimum} to {maximum}, found '{value}'"
+        ):
             parse(str(value))
 
 

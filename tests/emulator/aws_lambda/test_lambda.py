@@ -252,9 +252,9 @@ def test_platform_lines_of_a_json_log_are_json(cloud: Cloud) -> None:
 
 def test_only_newlines_end_a_log_line(cloud: Cloud) -> None:
     deploy("lines", LoggingConfig={"LogGroup": "/lines"})
-    written = "one\u2028\x85\x0bline"
-    invoke("lines", {"do": f"print({written!r})"})
-    assert log_lines("/lines")[2] == written
+    text = "one\u2028\x85\x0bline"
+    invoke("lines", {"do": f"print({text!r})"})
+    assert log_lines("/lines")[2] == text
 
 
 def test_a_role_without_log_permissions_still_runs(cloud: Cloud) -> None:

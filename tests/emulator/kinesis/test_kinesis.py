@@ -117,13 +117,13 @@ def test_each_iterator_type_starts_at_its_position(kinesis: Any, stream: str) ->
     numbers = put_texts(kinesis, stream, "0", "1", "2")
     latest = iterator(kinesis, stream, "LATEST")
     put_texts(kinesis, stream, "3")
-    at, after = (
+    at_number, after_number = (
         iterator(kinesis, stream, f"{kind}_SEQUENCE_NUMBER", StartingSequenceNumber=numbers[1])
         for kind in ("AT", "AFTER")
     )
     assert read_texts(kinesis, iterator(kinesis, stream)) == ["0", "1", "2", "3"]
-    assert read_texts(kinesis, at) == ["1", "2", "3"]
-    assert read_texts(kinesis, after) == ["2", "3"]
+    assert read_texts(kinesis, at_number) == ["1", "2", "3"]
+    assert read_texts(kinesis, after_number) == ["2", "3"]
     assert read_texts(kinesis, latest) == ["3"]
 
 
