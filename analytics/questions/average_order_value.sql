@@ -1,4 +1,4 @@
--- Average order value by region, channel and currency: the mean total of sold orders, to the cent
+-- Average order value by region, channel and currency: mean total of sold orders, to the cent
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,

@@ -1,4 +1,4 @@
--- Changes of the table by UTC hour and operation, each counted once; reads only the days asked for
+-- Changes to the table by UTC hour and operation, without duplicates; scans only the days selected
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT date_trunc('hour', changed_at) AS hour, operation, count(*) AS changes
 FROM order_changes

@@ -1,4 +1,4 @@
--- The customers who spent most, ten of each currency: totals of their sold orders, tax included
+-- Top ten customers of each currency by lifetime value: totals of sold orders, including tax
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, customer_id, customer_name, country, orders, lifetime_value, last_paid_at
 FROM (

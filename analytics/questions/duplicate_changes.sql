@@ -1,4 +1,4 @@
--- Changes that the lake holds more than once, by day: delivery is at least once, views drop them
+-- Changes stored more than once, by day: delivery is at least once, and the views remove duplicates
 -- params: day_from=2000-01-01, day_to=2999-12-31
 SELECT
   dt AS day,

@@ -1,4 +1,4 @@
--- What goes wrong, in percent of the orders placed: failed payments, cancellations, returns
+-- Failed payments, cancellations and returns by region, as percentages of the orders placed
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,

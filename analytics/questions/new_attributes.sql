@@ -1,4 +1,4 @@
--- Attributes of orders that the views do not know yet: how often they were stored, and since when
+-- Order attributes that the views do not include yet, with their count and first and last change
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   attribute,

@@ -1,4 +1,4 @@
--- The history of one order, in the order in which the table changed
+-- History of one order, oldest change first
 -- params: order_id
 SELECT
   changed_at,

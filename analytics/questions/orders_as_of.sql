@@ -1,4 +1,4 @@
--- The orders that the table held at a moment (UTC): the last change of each, if it left one
+-- Orders in the table at a point in time (UTC): the last image of each order that was not removed
 -- params: moment=2999-12-31 00:00:00
 SELECT order_id, status, updated_at, region, currency, total, customer_name
 FROM (
@@ -8,9 +8,9 @@ FROM (
       PARTITION BY cdc_key
       ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
         cdc_event_id DESC
-    ) AS place
+    ) AS row_rank
   FROM order_changes
   WHERE changed_at <= CAST(? AS timestamp)
 )
-WHERE place = 1 AND new_image IS NOT NULL
+WHERE row_rank = 1 AND new_image IS NOT NULL
 ORDER BY order_id

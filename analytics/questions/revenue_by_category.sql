@@ -1,4 +1,4 @@
--- Revenue by category and currency: lines of sold orders at their prices, before discount and tax
+-- Revenue by category and currency: lines of sold orders, before discount and tax
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   category,

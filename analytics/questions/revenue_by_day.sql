@@ -1,4 +1,4 @@
--- Revenue by day and currency: totals of sold orders, tax included, by the UTC day of their payment
+-- Revenue by day and currency: totals of sold orders, including tax, by UTC day of payment
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   CAST(paid_at AS date) AS day,

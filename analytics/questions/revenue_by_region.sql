@@ -1,4 +1,4 @@
--- Revenue by region, country and currency: totals of sold orders, tax included, by day of payment
+-- Revenue by region, country and currency: totals of sold orders, including tax
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,

@@ -1,4 +1,4 @@
--- How far orders come: those that reached each status, of all that were placed, tests left out
+-- Orders that reached each status, and their percentage of all orders placed; without test orders
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 WITH reached AS (
   SELECT

@@ -1,12 +1,12 @@
--- Hours from one status to the next, median and nine in ten, by region; test orders left out
+-- Hours from each status to the next, median and 90th percentile, by region; without test orders
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 WITH steps AS (
   SELECT
     region,
     step,
-    date_diff('second', element_at(moments, step), element_at(moments, step + 1)) AS seconds
+    date_diff('second', element_at(times, step), element_at(times, step + 1)) AS seconds
   FROM (
-    SELECT region, ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS moments
+    SELECT region, ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS times
     FROM orders
     WHERE NOT coalesce(test_order, false)
       AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)

@@ -1,4 +1,4 @@
--- The ten products of each currency that bring most: lines of sold orders, before discount and tax
+-- Top ten products of each currency by revenue: lines of sold orders, before discount and tax
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, sku, product, category, pieces, revenue
 FROM (

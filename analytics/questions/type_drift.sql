@@ -1,4 +1,4 @@
--- Attributes that orders hold in more than one of DynamoDB's types: how often each, and since when
+-- Order attributes stored with more than one DynamoDB type, with count and first and last change
 -- params: day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT attribute, type, changes, first_seen, last_seen
 FROM (

@@ -1,10 +1,10 @@
--- Values that a type or the row did not hold, so that views show NULL or round, and how often
+-- Values that do not fit a view's column or the row, so that views show NULL or round, with counts
 -- params: day_from=2000-01-01, day_to=2999-12-31
-WITH asked AS (
+WITH selected_changes AS (
   SELECT
     *,
     coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))) AS lines,
-    -- What grew too large for Firehose has its images, and of its attributes none.
+    -- A row too large for Firehose keeps its images but loses its attribute columns.
     CASE WHEN order_id IS NULL THEN
       CASE WHEN json_extract(coalesce(cdc_new_image, cdc_old_image), '$.order_id') IS NOT NULL
         THEN cdc_key
@@ -15,7 +15,7 @@ WITH asked AS (
 ),
 stored AS (
   SELECT kind, attribute, value
-  FROM asked
+  FROM selected_changes
   CROSS JOIN UNNEST(
     ARRAY['money', 'money', 'money', 'money', 'money',
       'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',

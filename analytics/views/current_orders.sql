@@ -1,4 +1,5 @@
--- The orders that the table holds now: of each key the row of greatest rank, unless it has no image.
+-- The orders that are in the table now. Athena has no SELECT * EXCEPT, so this view repeats the
+-- columns of orders, without removed and expired.
 CREATE OR REPLACE VIEW current_orders AS
 SELECT
   order_id,

@@ -1,5 +1,5 @@
--- Every change of every order, typed, once: what arrived twice is told apart by its day and event.
--- A condition on dt reaches the lake's partitions, so a day costs a day.
+-- Every change of every order, with typed columns and without duplicates, which share their day and
+-- event ID. A condition on dt prunes the lake's partitions.
 CREATE OR REPLACE VIEW order_changes AS
 SELECT
   dt,
@@ -39,7 +39,7 @@ SELECT
   carrier,
   tracking_number,
   TRY_CAST(test_order AS boolean) AS test_order,
-  -- More digits would be more than from_unixtime bears, and TRY does not catch that.
+  -- from_unixtime fails on more than 12 digits, and TRY does not catch that.
   CAST(from_unixtime(TRY_CAST(expires_at AS decimal(12, 0))) AT TIME ZONE 'UTC' AS timestamp)
     AS expires_at,
   items,
@@ -51,8 +51,8 @@ SELECT
   cdc_snapshot_at,
   cdc_event_id
 FROM (
-  -- Of copies that differ the one with attributes stays: a row too large for Firehose has none.
-  SELECT *, row_number() OVER (PARTITION BY dt, cdc_event_id ORDER BY order_id) AS copy
+  -- Prefer the copy with attributes: a row too large for Firehose has none.
+  SELECT *, row_number() OVER (PARTITION BY dt, cdc_event_id ORDER BY order_id) AS copy_number
   FROM changes
 )
-WHERE copy = 1
+WHERE copy_number = 1

@@ -1,4 +1,4 @@
--- The lines of every order's last image, each with what it comes to before discount and tax.
+-- The lines of every order's last image, with their amounts before discount and tax.
 CREATE OR REPLACE VIEW order_lines AS
 SELECT *, quantity * unit_price AS amount
 FROM (

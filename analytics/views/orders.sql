@@ -1,6 +1,6 @@
--- Every order that ever was, as its last image shows it. The row of greatest rank tells whether it
--- was removed since, and whether by expiry. `sold` is what every question about money counts: paid,
--- neither cancelled nor returned, and no test.
+-- The last image of every order that ever existed. The row of highest rank decides whether the
+-- order was removed since, and whether it expired. Every query about revenue counts `sold` orders: paid,
+-- not cancelled, not returned, and not a test.
 CREATE OR REPLACE VIEW orders AS
 SELECT
   order_id,
@@ -39,22 +39,22 @@ SELECT
   coalesce(new_image, old_image) AS image,
   cdc_key,
   removed,
-  removed AND expired_last AS expired,
-  changed_last AS changed_at,
+  removed AND last_expired AS expired,
+  last_changed_at AS changed_at,
   paid_at IS NOT NULL AND cancelled_at IS NULL AND returned_at IS NULL
     AND NOT coalesce(test_order, false) AS sold
 FROM (
   SELECT
     *,
     first_value(new_image IS NULL) OVER by_rank AS removed,
-    first_value(expired) OVER by_rank AS expired_last,
-    first_value(changed_at) OVER by_rank AS changed_last,
-    -- A removal that only a repair found out has no image at all: the last image is an older row's.
+    first_value(expired) OVER by_rank AS last_expired,
+    first_value(changed_at) OVER by_rank AS last_changed_at,
+    -- A removal found only by a repair has no image at all; an older row has the last image.
     row_number() OVER (
       PARTITION BY cdc_key, coalesce(new_image, old_image) IS NULL
       ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
         cdc_event_id DESC
-    ) AS place
+    ) AS image_rank
   FROM order_changes
   WINDOW by_rank AS (
     PARTITION BY cdc_key
@@ -62,4 +62,4 @@ FROM (
       cdc_event_id DESC
   )
 )
-WHERE place = 1 AND coalesce(new_image, old_image) IS NOT NULL
+WHERE image_rank = 1 AND coalesce(new_image, old_image) IS NOT NULL

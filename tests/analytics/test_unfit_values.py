@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from fractions import Fraction
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,14 @@ from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from setup.names import VIEWS
-from tests.support.lake_fixture import asked, delivered, lake_of_views, rows, stored
+from tests.support.dashboard_model import image_of
+from tests.support.lake_fixture import (
+    deliver,
+    lake_with_views,
+    query_rows,
+    replace_lake,
+    run_named_query,
+)
 
 TYPED_COLUMNS = (
     "placed_at",
@@ -32,22 +38,23 @@ TYPED_COLUMNS = (
     "expires_at",
 )
 UNFIT_TEXTS = ("2026-11-22 10:00:00", "yesterday", "", "12,50", "NaN", "{}")
-SHARE = 3  # Every third order has one unfit value.
+UNFIT_INTERVAL = 3  # Every third order has one unfit value.
 
 
 @pytest.fixture(scope="module")
 def lake() -> Iterator[Cloud]:
     """A cloud whose lake holds a few hundred orders, a third of them with an unfit value."""
-    with lake_of_views() as cloud:
+    with lake_with_views() as cloud:
         plan = Plan(300, 5, Fraction(0), date(2026, 3, 10))
         inserts = [change for change in generate_changes(plan) if change.before is None]
-        stored(delivered([with_unfit_value(index, each) for index, each in enumerate(inserts)]))
+        changes = [with_unfit_value(index, change) for index, change in enumerate(inserts)]
+        replace_lake(deliver(changes))
         yield cloud
 
 
 def unfit_column(index: int) -> str | None:
     """Return which column of an order is made unfit, if any."""
-    turn, is_good = divmod(index, SHARE)
+    turn, is_good = divmod(index, UNFIT_INTERVAL)
     return None if is_good else TYPED_COLUMNS[turn % len(TYPED_COLUMNS)]
 
 
@@ -55,29 +62,30 @@ def with_unfit_value(index: int, change: OrderChange) -> OrderChange:
     column = unfit_column(index)
     if column is None:
         return change
-    text = UNFIT_TEXTS[index // SHARE // len(TYPED_COLUMNS) % len(UNFIT_TEXTS)]
-    order: Order = {**change.after, column: text}
+    turn = index // UNFIT_INTERVAL
+    text = UNFIT_TEXTS[turn // len(TYPED_COLUMNS) % len(UNFIT_TEXTS)]
+    order: Order = {**image_of(change), column: text}
     return replace(change, after=order)
 
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_every_column_of_a_view_can_be_read(lake: Cloud, view: str) -> None:
-    orders = {row[0] for row in rows(f"SELECT order_id, * FROM {view}")}
+    orders = {row[0] for row in query_rows(f"SELECT order_id, * FROM {view}")}
     assert len(orders) == 300
 
 
 @pytest.mark.parametrize("name", sorted(load_named_queries()))
 def test_every_query_answers(lake: Cloud, name: str) -> None:
-    needed: dict[str, Any] = {
+    required: dict[str, dict[str, str]] = {
         "order_history": {"order_id": "SO-1"},
         "orders_as_of": {"moment": "2026-03-05 00:00:00"},
     }
-    assert isinstance(asked(name, **needed.get(name, {})), list)
+    assert isinstance(run_named_query(name, **required.get(name, {})), list)
 
 
 def test_good_values_stay_beside_unfit_ones(lake: Cloud) -> None:
-    placed = rows("SELECT order_id, placed_at, total FROM orders")
-    unfit_times = sum(placed_at is None for _, placed_at, _ in placed)
-    unfit_totals = sum(total is None for _, _, total in placed)
+    rows = query_rows("SELECT order_id, placed_at, total FROM orders")
+    unfit_times = sum(placed_at is None for _, placed_at, _ in rows)
+    unfit_totals = sum(total is None for _, _, total in rows)
     expected = [unfit_column(index) for index in range(300)]
     assert (unfit_times, unfit_totals) == (expected.count("placed_at"), expected.count("total"))

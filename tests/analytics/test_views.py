@@ -1,4 +1,4 @@
-"""Views and questions: on a lake out of order and full of copies, what a model in Python says."""
+"""Views and named queries, compared with models on a lake that is unordered and has duplicates."""
 
 import json
 import random
@@ -14,195 +14,205 @@ import transform
 from analytics.athena import QueryFailed, run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
-from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
+from sales.order_lifecycle import OrderChange, Plan, generate_changes
+from tests.support.dashboard_model import LastImage, image_of, last_images
+from tests.support.hostile_orders import inserts
 from tests.support.lake_fixture import (
-    BEGIN,
-    STEP,
-    STREAM,
-    asked,
-    delivered,
-    in_disorder,
-    lake_of_views,
-    line_of,
-    rows,
-    stored,
-    typed,
+    STREAM_ARN,
+    change_time,
+    deliver,
+    dynamodb_image,
+    lake_line,
+    lake_with_views,
+    query_rows,
+    replace_lake,
+    run_named_query,
+    shuffle_with_duplicates,
 )
-from tests.support.query_models import MODELS, Past, moment
+from tests.support.query_models import MODELS, LakeHistory, athena_timestamp
 from transform import state
 from transform.row import without_attributes
 
-# Its days lie around those of the changes: some of them come late, some do not.
+# The orders' dates surround the dates of their changes, so that some changes are late.
 PLAN = Plan(60, 8, Fraction(1, 10), date(2026, 3, 10))
+NARROW_PARAMETERS = {"day_from": "2026-02-20", "day_to": "2026-03-02", "region": "U%"}
+
+LakeLines = list[tuple[str, str]]
 
 
 @pytest.fixture(scope="module")
 def lake() -> Iterator[Cloud]:
-    """A cloud in which the setup scripts have made the bucket, the catalog and the views."""
-    with lake_of_views() as cloud:
+    """A cloud with the bucket, catalog and views of the setup scripts."""
+    with lake_with_views() as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="module")
 def history(lake: Cloud) -> list[OrderChange]:
-    """The changes that the lake holds, in their order."""
-    made = generate_changes(PLAN)
-    last = next(change for change in reversed(made) if change.after)
-    drifted = {**last.after, "gift_note": Decimal(7)}
-    made.append(OrderChange(last.order_id, last.changed_at, last.after, drifted))
-    stored(delivered(made))
-    return made
+    """The changes in the lake, in order; the last one adds an attribute."""
+    generated = generate_changes(PLAN)
+    last = next(change for change in reversed(generated) if change.after)
+    assert last.after is not None
+    with_note = {**last.after, "gift_note": Decimal(7)}
+    history = [*generated, OrderChange(last.order_id, last.changed_at, last.after, with_note)]
+    replace_lake(deliver(history))
+    return history
 
 
 @pytest.fixture(scope="module")
-def lines(history: list[OrderChange]) -> list[tuple[str, str]]:
+def lines(history: list[OrderChange]) -> LakeLines:
     """The days and the lines of the lake's rows."""
-    return delivered(history)
+    return deliver(history)
 
 
 @pytest.fixture
-def other_lake(lines: list[tuple[str, str]]) -> Iterator[Callable[[list[tuple[str, str]]], None]]:
-    """What puts other rows into the lake, for one test."""
-    yield stored
-    stored(lines)
+def use_lake(lines: LakeLines) -> Iterator[Callable[[LakeLines], None]]:
+    """A function that replaces the lake's content for one test."""
+    yield replace_lake
+    replace_lake(lines)
 
 
 @pytest.fixture(scope="module")
-def model(history: list[OrderChange]) -> dict[str, tuple[Order, bool]]:
-    """The last image of every order, and whether it was removed."""
-    lasts: dict[str, tuple[Order, bool]] = {}
-    for change in history:
-        lasts[change.order_id] = (change.after or change.before, change.after is None)
-    return lasts
+def images(history: list[OrderChange]) -> dict[str, LastImage]:
+    """The last image of every order."""
+    return last_images(history)
 
 
 def cents(amount: Decimal) -> str:
-    """Return an amount as the questions show it."""
+    """Return an amount as the queries show it."""
     return format(amount.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
 
 
-def test_every_change_is_there_once(history: list[OrderChange]) -> None:
-    found = rows("SELECT order_id, operation, updated_at, total FROM order_changes")
+def test_order_changes_has_every_change_once(history: list[OrderChange]) -> None:
+    rows = query_rows("SELECT order_id, operation, updated_at, total FROM order_changes")
     expected = [
         (
             change.order_id,
             change.operation,
-            moment((change.after or change.before)["updated_at"]),
-            format((change.after or change.before)["total"].quantize(Decimal("0.0001")), "f"),
+            athena_timestamp(image_of(change)["updated_at"]),
+            format(image_of(change)["total"].quantize(Decimal("0.0001")), "f"),
         )
         for change in history
     ]
-    assert Counter(found) == Counter(expected)
+    assert Counter(rows) == Counter(expected)
 
 
-def test_a_condition_on_the_day_reads_that_day_only(history: list[OrderChange]) -> None:
-    def scanned(where: str) -> int:
-        return run_query(f"SELECT count(*) FROM order_changes WHERE {where}").bytes_scanned
+def test_a_day_condition_scans_only_that_day(history: list[OrderChange]) -> None:
+    def scanned_bytes(condition: str) -> int:
+        return run_query(f"SELECT count(*) FROM order_changes WHERE {condition}").bytes_scanned
 
-    days = {f"{BEGIN + number * STEP:%Y-%m-%d}" for number in range(len(history))}
-    read = [scanned(f"dt = '{day}'") for day in days]
-    assert len(read) > 2
-    assert min(read) > 0
-    assert sum(read) == scanned("true")
+    days = {f"{change_time(number):%Y-%m-%d}" for number in range(len(history))}
+    bytes_by_day = [scanned_bytes(f"dt = '{day}'") for day in days]
+    assert len(bytes_by_day) > 2
+    assert min(bytes_by_day) > 0
+    assert sum(bytes_by_day) == scanned_bytes("true")
 
 
-def test_orders_are_the_last_images(model: dict[str, tuple[Order, bool]]) -> None:
-    found = rows("SELECT order_id, status, shipped_at, city, carrier, image, removed FROM orders")
-    assert sorted(found) == sorted(
-        (
-            key,
-            order["status"],
-            moment(order.get("shipped_at")),
-            order["customer"]["address"]["city"],
-            order.get("carrier"),
-            transform.canonical(typed(order)),
-            str(removed).lower(),
-        )
-        for key, (order, removed) in model.items()
+def test_orders_shows_the_last_images(images: dict[str, LastImage]) -> None:
+    rows = query_rows(
+        "SELECT order_id, status, shipped_at, city, carrier, image, removed FROM orders"
     )
+    expected = [
+        (
+            order_id,
+            image.order["status"],
+            athena_timestamp(image.order.get("shipped_at")),
+            image.order["customer"]["address"]["city"],
+            image.order.get("carrier"),
+            transform.canonical(dynamodb_image(image.order)),
+            str(image.is_removed).lower(),
+        )
+        for order_id, image in images.items()
+    ]
+    assert Counter(rows) == Counter(expected)
 
 
-def test_current_orders_are_those_not_removed(model: dict[str, tuple[Order, bool]]) -> None:
-    found = rows("SELECT order_id, image FROM current_orders")
-    images = {
-        key: transform.canonical(typed(o)) for key, (o, removed) in model.items() if not removed
+def test_current_orders_excludes_removed_orders(images: dict[str, LastImage]) -> None:
+    rows = query_rows("SELECT order_id, image FROM current_orders")
+    expected = {
+        order_id: transform.canonical(dynamodb_image(image.order))
+        for order_id, image in images.items()
+        if not image.is_removed
     }
-    assert dict(found) == images
-    assert len(found) == len(images) < len(model)
+    assert Counter(rows) == Counter(expected.items())
+    assert len(expected) < len(images)
 
 
-def test_order_lines_are_the_items_in_their_order(model: dict[str, tuple[Order, bool]]) -> None:
-    found = rows(
+def test_order_lines_are_the_items_in_order(images: dict[str, LastImage]) -> None:
+    rows = query_rows(
         "SELECT order_id, line_number, sku, product, category, CAST(amount AS decimal(38, 2)) "
         "FROM order_lines"
     )
-    assert sorted(found) == sorted(
-        (key, str(number), line["sku"], line["name"], line["category"],
-         cents(line["quantity"] * line["unit_price"]))
-        for key, (order, _) in model.items()
-        for number, line in enumerate(order["items"], 1)
-    )  # fmt: skip
-
-
-NARROW = {"day_from": "2026-02-20", "day_to": "2026-03-02", "region": "U%"}
+    expected = [
+        (
+            order_id,
+            str(number),
+            line["sku"],
+            line["name"],
+            line["category"],
+            cents(line["quantity"] * line["unit_price"]),
+        )
+        for order_id, image in images.items()
+        for number, line in enumerate(image.order["items"], 1)
+    ]
+    assert Counter(rows) == Counter(expected)
 
 
 @pytest.mark.parametrize("is_narrow", [False, True], ids=["all", "narrow"])
 @pytest.mark.parametrize("name", MODELS)
-def test_a_question_and_its_model_give_the_same_rows(
-    name: str, is_narrow: bool, history: list[OrderChange], lines: list[tuple[str, str]]
+def test_a_query_and_its_model_agree(
+    name: str, is_narrow: bool, history: list[OrderChange], lines: LakeLines
 ) -> None:
-    asked_for = given(name, is_narrow, history)
-    expected = MODELS[name](Past(history, lines, asked_for))
-    assert asked(name, **asked_for) == expected
+    parameters = parameters_for(name, is_narrow, history)
+    expected = MODELS[name](LakeHistory(history, lines, parameters))
+    assert run_named_query(name, **parameters) == expected
     assert expected or is_narrow or name == "unfit_values"
 
 
-def given(name: str, is_narrow: bool, history: list[OrderChange]) -> dict[str, str]:
-    """Return parameters of a question: those that it needs, and others when asked narrowly."""
-    middle = BEGIN + len(history) // 2 * STEP
-    needed = {"order_id": history[-is_narrow - 1].order_id}
-    narrow = {**NARROW, "moment": f"{middle:%Y-%m-%d %H:%M:%S}"} if is_narrow else {}
-    own = load_named_queries()[name].parameters
-    return {key: value for key, value in (needed | narrow).items() if key in own}
+def parameters_for(name: str, is_narrow: bool, history: list[OrderChange]) -> dict[str, str]:
+    """Return the required parameters of a query, with a narrow selection if asked for."""
+    parameters = {"order_id": history[-2 if is_narrow else -1].order_id}
+    if is_narrow:
+        middle = change_time(len(history) // 2)
+        parameters |= {**NARROW_PARAMETERS, "moment": f"{middle:%Y-%m-%d %H:%M:%S}"}
+    known = load_named_queries()[name].parameters
+    return {key: value for key, value in parameters.items() if key in known}
 
 
-def test_every_question_has_a_model() -> None:
+def test_every_query_has_a_model() -> None:
     assert MODELS.keys() == load_named_queries().keys()
 
 
-def test_a_parameter_is_never_part_of_the_question(history: list[OrderChange]) -> None:
-    assert asked("revenue_by_day", region="' OR '' = '") == []
+def test_a_parameter_cannot_inject_sql(history: list[OrderChange]) -> None:
+    assert run_named_query("revenue_by_day", region="' OR '' = '") == []
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, one in load_named_queries().items() if "day_from" in one.parameters]
+    "name",
+    [name for name, query in load_named_queries().items() if "day_from" in query.parameters],
 )
-@pytest.mark.parametrize("day", ["day_from", "day_to"])
-def test_a_day_that_is_none_is_refused(history: list[OrderChange], name: str, day: str) -> None:
+@pytest.mark.parametrize("parameter", ["day_from", "day_to"])
+def test_an_invalid_date_is_rejected(history: list[OrderChange], name: str, parameter: str) -> None:
     with pytest.raises(QueryFailed, match="20261101"):
-        asked(name, **{day: "20261101"})
+        run_named_query(name, **{parameter: "20261101"})
 
 
 def test_an_average_is_rounded_once(
-    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
+    history: list[OrderChange], use_lake: Callable[[LakeLines], None]
 ) -> None:
-    paid = {**history[0].after, "paid_at": "2026-03-01T00:00:00Z", "test_order": False}
+    order = {**image_of(history[0]), "paid_at": "2026-03-01T00:00:00Z", "test_order": False}
     totals = [Decimal("1.01")] * 50 + [Decimal("1.00")] * 51  # Their mean is 1.00495…
-    orders = [{**paid, "order_id": f"SO-{at}", "total": total} for at, total in enumerate(totals)]
-    placed = [
-        OrderChange(order["order_id"], history[0].changed_at, None, order) for order in orders
-    ]
-    other_lake(delivered(placed))
-    ((*_, average, smallest, largest),) = asked("average_order_value")
+    orders = [{**order, "order_id": f"SO-{n}", "total": total} for n, total in enumerate(totals)]
+    use_lake(deliver(inserts(orders, history[0])))
+    ((*_, average, smallest, largest),) = run_named_query("average_order_value")
     assert (average, smallest, largest) == ("1.00", "1.00", "1.01")
 
 
-def test_what_a_type_does_not_hold_is_listed(
-    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
+def test_unfit_values_are_listed(
+    history: list[OrderChange], use_lake: Callable[[LakeLines], None]
 ) -> None:
-    assert asked("unfit_values") == []
-    bad = {
+    assert run_named_query("unfit_values") == []
+    unfit = {
         "total": Decimal("1.23456"),
         "subtotal": Decimal("123456789012345"),
         "tax": "free",
@@ -212,9 +222,9 @@ def test_what_a_type_does_not_hold_is_listed(
         "expires_at": Decimal("1764115200000000"),
         "items": [{"sku": "x", "quantity": Decimal("0.0001"), "unit_price": "two"}],
     }
-    order = {**history[0].after, **bad}
-    other_lake([line_of(OrderChange("SO-1", history[0].changed_at, None, order), 0)])
-    assert {(row[1], row[2]) for row in asked("unfit_values")} == {
+    order = {**image_of(history[0]), **unfit}
+    use_lake([lake_line(OrderChange("SO-1", history[0].changed_at, None, order), 0)])
+    assert {(row[1], row[2]) for row in run_named_query("unfit_values")} == {
         ("total", "1.23456"),
         ("subtotal", "123456789012345"),
         ("tax", "free"),
@@ -225,66 +235,66 @@ def test_what_a_type_does_not_hold_is_listed(
         ("items.quantity", "0.0001"),
         ("items.unit_price", "two"),
     }
-    typed_columns = "total, subtotal, tax, discount, paid_at, test_order, expires_at"
-    assert rows(f"SELECT {typed_columns} FROM orders") == [("1.2346", *[None] * 6)]
+    columns = "total, subtotal, tax, discount, paid_at, test_order, expires_at"
+    assert query_rows(f"SELECT {columns} FROM orders") == [("1.2346", *[None] * 6)]
 
 
-def test_an_order_whose_row_was_too_large_for_its_attributes_is_listed(
-    history: list[OrderChange], other_lake: Callable[[list[tuple[str, str]]], None]
+def test_an_order_without_attributes_is_listed(
+    history: list[OrderChange], use_lake: Callable[[LakeLines], None]
 ) -> None:
-    order = {**history[0].after, "order_id": "SO-1"}
-    day, line = line_of(OrderChange("SO-1", history[0].changed_at, None, order), 0)
-    other_lake([(day, without_attributes(line.encode()).decode())])
+    order = {**image_of(history[0]), "order_id": "SO-1"}
+    day, line = lake_line(OrderChange("SO-1", history[0].changed_at, None, order), 0)
+    use_lake([(day, without_attributes(line.encode()).decode())])  # As if it were too large.
     key = '{"order_id":{"S":"SO-1"}}'
-    assert asked("unfit_values") == [("row", "all", key, "1")]
-    assert rows("SELECT cdc_key, total FROM orders") == [(key, None)]
+    assert run_named_query("unfit_values") == [("row", "all", key, "1")]
+    assert query_rows("SELECT cdc_key, total FROM orders") == [(key, None)]
 
 
-def test_the_views_hold_the_law_of_state(
-    other_lake: Callable[[list[tuple[str, str]]], None],
-) -> None:
+def test_the_views_follow_the_law_of_state(use_lake: Callable[[LakeLines], None]) -> None:
     """Re-created tables, backfills, repairs, lost removals: in any order, any number of times."""
-    chance = random.Random(11)
-    log = [row for number in range(150) for row in any_rows(f"SO-{number}", chance)]
-    other_lake(in_disorder([(row.changed_at[:10], told(row)) for row in log]))
+    rng = random.Random(11)
+    log = [row for number in range(150) for row in random_rows(f"SO-{number}", rng)]
+    use_lake(shuffle_with_duplicates([(row.changed_at[:10], json_line(row)) for row in log]))
     current = state.current_rows(log)
-    assert dict(rows("SELECT cdc_key, image FROM current_orders")) == {
-        key: row.new_image for key, row in current.items()
-    }
-    removed = {
+    rows = query_rows("SELECT cdc_key, image FROM current_orders")
+    assert Counter(rows) == Counter((key, row.new_image) for key, row in current.items())
+    keys_with_image = {row.key for row in log if row.new_image or row.old_image}
+    expected = {
         key: row.key not in current
         for key, row in state.latest_rows(log).items()
-        if any(one.new_image or one.old_image for one in log if one.key == key)
+        if key in keys_with_image
     }
-    found = rows("SELECT cdc_key, removed FROM orders")
-    assert {key: flag == "true" for key, flag in found} == removed
-    assert len(found) == len(removed)
+    rows = query_rows("SELECT cdc_key, removed FROM orders")
+    assert {key: removed == "true" for key, removed in rows} == expected
+    assert len(rows) == len(expected)
 
 
-def any_rows(order_id: str, chance: random.Random) -> list[state.Row]:
-    """Return rows of one key, distinct, of few sources and places, so that many compete."""
-    found = {}
-    for number in range(chance.randint(1, 8)):
-        is_snapshot = chance.random() < 0.4
-        images = [f'{{"order_id":{{"S":"{order_id}"}},"n":{{"N":"{n}"}}}}' for n in (number, 9)]
-        old, new = chance.choice([(None, images[0]), tuple(images), (images[0], None)])
+def random_rows(order_id: str, rng: random.Random) -> list[state.Row]:
+    """Return distinct rows of one key from few sources and sequences, so that many compete."""
+    rows = {}
+    for number in range(rng.randint(1, 8)):
+        is_snapshot = rng.random() < 0.4
+        first, second = (
+            f'{{"order_id":{{"S":"{order_id}"}},"n":{{"N":"{n}"}}}}' for n in (number, 9)
+        )
+        old, new = rng.choice([(None, first), (first, second), (first, None)])
         row = state.Row(
             operation="SNAPSHOT" if is_snapshot else "MODIFY",
             key=f'{{"order_id":{{"S":"{order_id}"}}}}',
-            source=chance.choice([STREAM, STREAM.replace("10:00", "12:00")]),
-            sequence=f"{chance.choice([0, 9, 10, 10**20, 10**39]):040}",
-            snapshot_at=f"2026-03-0{chance.randint(1, 3)} 10:00:00.000" if is_snapshot else None,
+            source=rng.choice([STREAM_ARN, STREAM_ARN.replace("10:00", "12:00")]),
+            sequence=f"{rng.choice([0, 9, 10, 10**20, 10**39]):040}",
+            snapshot_at=f"2026-03-0{rng.randint(1, 3)} 10:00:00.000" if is_snapshot else None,
             event_id=f"{order_id}-{number}",
-            changed_at=f"2026-03-0{chance.randint(1, 3)} 00:00:00.000",
+            changed_at=f"2026-03-0{rng.randint(1, 3)} 00:00:00.000",
             old_image=None if is_snapshot else old,
             new_image=new,
         )
-        found[state.rank(row)[:3]] = row  # Of equal places only one: else the images contradict.
-    return list(found.values())
+        rows[state.rank(row)[:3]] = row  # One row per position: images there may not differ.
+    return list(rows.values())
 
 
-def told(row: state.Row) -> str:
-    """Return the line of such a row."""
+def json_line(row: state.Row) -> str:
+    """Return the lake's line of a row."""
     columns = {f"cdc_{name}": getattr(row, name) for name in state.Row.__dataclass_fields__}
     image = row.new_image or row.old_image
     attributes = {"order_id": json.loads(image)["order_id"]["S"]} if image else {}

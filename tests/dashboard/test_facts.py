@@ -1,4 +1,4 @@
-"""The dashboard's facts: on a lake in disorder and of hostile texts, what a model says."""
+"""The dashboard's facts, compared with a model on an unordered lake with hostile texts."""
 
 import logging
 from collections import Counter
@@ -15,91 +15,102 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.athena import Column, QueryResult
-from analytics.dashboard.facts import FACT_FOLDER, Facts, encode_columns, fact_queries, fetch_facts
+from analytics.dashboard.facts import (
+    FACT_FOLDER,
+    Facts,
+    encode_columns,
+    fact_queries,
+    fetch_facts,
+)
 from analytics.named_queries import QUERY_FOLDER
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
-from tests.support.dashboard_model import COLUMNS, Rows, Told, encode_facts, lasts, modelled
-from tests.support.hostile_orders import hostile, placed
-from tests.support.lake_fixture import BEGIN, STEP, delivered, lake_of_views, stored
+from tests.support.dashboard_model import (
+    FACT_COLUMNS,
+    ChangeRow,
+    Rows,
+    encode_facts,
+    image_of,
+    last_images,
+    model_facts,
+)
+from tests.support.hostile_orders import hostile_orders, inserts
+from tests.support.lake_fixture import change_time, deliver, lake_with_views, replace_lake
 
 PLAN = Plan(60, 4, Fraction(1, 10), date(2026, 11, 23))
-VIEWS = FACT_FOLDER.parent.parent / "views"
+VIEW_FOLDER = FACT_FOLDER.parent.parent / "views"
+SQL_FILES = [
+    path
+    for folder in (VIEW_FOLDER, QUERY_FOLDER, FACT_FOLDER)
+    for path in sorted(folder.glob("*.sql"))
+]
+TEXTS = st.none() | st.text()
 
 
 @pytest.fixture(scope="module")
 def history() -> Iterator[list[OrderChange]]:
-    """The changes that the lake holds, in their order."""
-    made = generate_changes(PLAN)
-    made += placed(hostile(made[0].after), made[-1])
-    with lake_of_views():
-        stored(delivered(made))
-        yield made
+    """The changes in the lake, in order."""
+    history = generate_changes(PLAN)
+    history += inserts(hostile_orders(image_of(history[0])), history[-1])
+    with lake_with_views():
+        replace_lake(deliver(history))
+        yield history
 
 
 @pytest.fixture(scope="module")
 def model(history: list[OrderChange]) -> dict[str, Rows]:
-    """The rows of every fact as the model has them."""
-    told = (
-        Told(BEGIN + number * STEP, c.operation, c.after or c.before)
-        for number, c in enumerate(history)
+    """The rows of every fact according to the model."""
+    rows = (
+        ChangeRow(change_time(number), change.operation, image_of(change))
+        for number, change in enumerate(history)
     )
-    return modelled(lasts(history).values(), told)
+    return model_facts(last_images(history).values(), rows)
 
 
 @pytest.fixture(scope="module")
-def found(history: list[OrderChange]) -> Facts:
-    """What Athena answers."""
+def facts(history: list[OrderChange]) -> Facts:
+    """The facts from Athena."""
     return fetch_facts()
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-def test_athena_and_a_model_give_the_same_facts(
-    name: str, found: Facts, model: dict[str, Rows]
-) -> None:
-    assert Counter(read(found.columns[name])) == Counter(read(encode_facts(model)[name]))
-    assert list(found.columns[name]) == [one.partition(":")[0] for one in COLUMNS[name].split()]
+@pytest.mark.parametrize("name", FACT_COLUMNS)
+def test_athena_and_the_model_agree(name: str, facts: Facts, model: dict[str, Rows]) -> None:
+    expected = decode_rows(encode_facts(model)[name])
+    assert Counter(decode_rows(facts.columns[name])) == Counter(expected)
+    names = [column.partition(":")[0] for column in FACT_COLUMNS[name].split()]
+    assert list(facts.columns[name]) == names
     assert model[name]
 
 
-def test_every_query_is_paid_for(found: Facts) -> None:
-    assert len(found.bytes_scanned) == len(COLUMNS)
-    assert min(found.bytes_scanned) > 0
+def test_every_query_counts_its_bytes(facts: Facts) -> None:
+    assert len(facts.bytes_scanned) == len(FACT_COLUMNS)
+    assert min(facts.bytes_scanned) > 0
 
 
-def read(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
+def decode_rows(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
     """Return the rows of a fact as the page reads them."""
-    return list(zip(*map(_values, columns.values()), strict=True))
+    return list(zip(*map(_decode_column, columns.values()), strict=True))
 
 
-def _values(column: Any) -> list[Any]:
+def _decode_column(column: list[Any] | dict[str, Any]) -> list[Any]:
     if isinstance(column, list):
         return column
-    return [column["texts"][place] for place in column["at"]]
-
-
-TEXTS = st.none() | st.text()
+    return [column["texts"][index] for index in column["at"]]
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS, st.integers(), st.decimals(-(10**9), 10**9, places=7))))
-def test_columns_keep_every_row_in_its_order(rows: list[tuple]) -> None:
-    columns = [Column(name, name) for name in ("varchar", "date", "bigint", "decimal")]
-    texts = [(one, other, str(count), f"{amount:f}") for one, other, count, amount in rows]
-    encoded = encode_columns(QueryResult(tuple(columns), iter(texts), 0))
-    back = [(one, other, count, Decimal(amount)) for one, other, count, amount in read(encoded)]
-    assert back == rows
+def test_encoded_columns_keep_every_row(
+    rows: list[tuple[str | None, str | None, int, Decimal]],
+) -> None:
+    columns = tuple(Column(name, name) for name in ("varchar", "date", "bigint", "decimal"))
+    texts = [(text, day, str(count), f"{amount:f}") for text, day, count, amount in rows]
+    decoded = decode_rows(encode_columns(QueryResult(columns, iter(texts), 0)))
+    assert [(text, day, count, Decimal(amount)) for text, day, count, amount in decoded] == rows
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        *sorted(VIEWS.glob("*.sql")),
-        *sorted(QUERY_FOLDER.glob("*.sql")),
-        *sorted(FACT_FOLDER.glob("*.sql")),
-    ],
-    ids=lambda path: path.stem,
-)
-def test_every_statement_is_athenas_sql(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    sql = fact_queries()[path.stem] if path.parent == FACT_FOLDER else path.read_text("utf-8")
+@pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: path.stem)
+def test_every_statement_parses_as_athena_sql(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    is_fact = path.parent == FACT_FOLDER
+    sql = fact_queries()[path.stem] if is_fact else path.read_text("utf-8")
     with caplog.at_level(logging.WARNING, "sqlglot"):
         (tree,) = sqlglot.parse(sql, dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
     assert not caplog.records

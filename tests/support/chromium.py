@@ -1,4 +1,4 @@
-"""A Chromium without a window, driven over a pipe by its DevTools protocol."""
+"""Headless Chromium, controlled through a pipe by its DevTools protocol."""
 
 import base64
 import fcntl
@@ -14,81 +14,90 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--remote-debugging-pipe", "--lang=en-US", "--force-device-scale-factor=1"),
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-pipe",
+    "--lang=en-US",
+    "--force-device-scale-factor=1",
 )
-# Chromium reads commands from 3 and writes answers to 4; pipes get other numbers at first.
-ON_3_AND_4 = """import os, sys
-for given, wanted in zip(map(int, sys.argv[1:3]), (3, 4)): os.dup2(given, wanted)
+# Chromium reads commands from descriptor 3 and writes answers to 4, so this moves the pipes there.
+MOVE_PIPES_AND_EXEC = """import os, sys
+for pipe, target in zip(map(int, sys.argv[1:3]), (3, 4)): os.dup2(pipe, target)
 os.execv(sys.argv[3], sys.argv[3:])"""
-FREE = 10  # no pipe's first number is below, so that none is in the way of another
+MIN_PIPE_DESCRIPTOR = 10  # Above 3 and 4, so that moving one pipe does not close another.
 
 
-def chromium() -> str | None:
-    """Return where a Chromium is, if there is one."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
+def find_chromium() -> str | None:
+    """Return the path of an installed Chromium, if there is one."""
+    return next(filter(None, map(shutil.which, EXECUTABLES)), None)
 
 
 @dataclass
 class Tab:
-    """A tab: what it is told to do, and all that it reports meanwhile."""
+    """A browser tab, with all events that it has reported."""
 
     commands: BinaryIO
     answers: BinaryIO
-    session: str | None = None
+    session_id: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
-    number: int = 0
+    last_command_id: int = 0
     unread: bytes = b""
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Return the answer to a command."""
-        self.number += 1
-        command = {"id": self.number, "method": method, "params": parameters}
-        if self.session:
-            command["sessionId"] = self.session
+        """Send a command and return its result."""
+        self.last_command_id += 1
+        command = {"id": self.last_command_id, "method": method, "params": parameters}
+        if self.session_id:
+            command["sessionId"] = self.session_id
         self.commands.write(json.dumps(command).encode() + b"\0")
         self.commands.flush()
-        while (message := self._message()).get("id") != self.number:
+        while (message := self._read_message()).get("id") != self.last_command_id:
             self.events.append(message)
         assert "error" not in message, (method, message["error"])
-        return message["result"]
+        result: dict[str, Any] = message["result"]
+        return result
 
     def attach(self) -> None:
-        """Open a page and listen to it."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        found = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self.session = found["sessionId"]
+        """Open a page and subscribe to its events."""
+        target_id = self.call("Target.createTarget", url="about:blank")["targetId"]
+        response = self.call("Target.attachToTarget", targetId=target_id, flatten=True)
+        self.session_id = response["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
-    def show(self, path: Path, fragment: str = "") -> None:
-        """Load a file, from nothing, and return when it is there."""
-        self._go("about:blank")
+    def load(self, path: Path, fragment: str = "") -> None:
+        """Load a file, starting from an empty page, and wait until it is loaded."""
+        self._navigate("about:blank")
         self.events.clear()
-        self._go(path.resolve().as_uri() + fragment)
+        self._navigate(path.resolve().as_uri() + fragment)
 
-    def _go(self, address: str) -> None:
-        loader = self.call("Page.navigate", url=address)["loaderId"]
-        self.wait_for("Page.lifecycleEvent", loaderId=loader, name="load")
+    def _navigate(self, url: str) -> None:
+        loader_id = self.call("Page.navigate", url=url)["loaderId"]
+        self.wait_for("Page.lifecycleEvent", loaderId=loader_id, name="load")
 
     def wait_for(self, method: str, times: int = 1, **parameters: str) -> None:
-        """Return once an event with these parameters has been reported so many times."""
-        while sum(_is(event, method, parameters) for event in self.events) < times:
-            self.events.append(self._message())
+        """Wait until an event with these parameters has been reported this many times."""
+        while sum(_matches(event, method, parameters) for event in self.events) < times:
+            self.events.append(self._read_message())
 
-    def value(self, script: str) -> Any:
-        """Return what a script comes to, once a promise is kept."""
-        asked = {"expression": script, "returnByValue": True, "awaitPromise": True}
-        found = self.call("Runtime.evaluate", **asked)
-        assert "exceptionDetails" not in found, (script, found["exceptionDetails"])
-        return found["result"].get("value")
+    def evaluate(self, script: str) -> Any:
+        """Return the value of a script, or of the promise that it returns."""
+        response = self.call(
+            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in response, (script, response["exceptionDetails"])
+        return response["result"].get("value")
 
     def resize(self, width: int, height: int, theme: str = "light") -> None:
-        """Give the page another screen, light or dark."""
+        """Set the size of the screen and the preferred colour scheme."""
         self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -99,71 +108,74 @@ class Tab:
         scheme = {"name": "prefers-color-scheme", "value": theme}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
 
-    def picture(self) -> bytes:
+    def screenshot(self) -> bytes:
         """Return the whole page as PNG."""
-        found = self.call("Page.captureScreenshot", captureBeyondViewport=True)
-        return base64.b64decode(found["data"])
+        response = self.call("Page.captureScreenshot", captureBeyondViewport=True)
+        return base64.b64decode(response["data"])
 
-    def complaints(self) -> list[str]:
+    def console_problems(self) -> list[str]:
         """Return every error and warning of the console since the page was loaded."""
-        return [
-            json.dumps(event["params"])
-            for event in self.events
-            if event.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded")
-            or (
-                event.get("method") == "Runtime.consoleAPICalled"
-                and event["params"]["type"] in ("error", "warning", "assert")
-            )
-        ]
+        return [json.dumps(event["params"]) for event in self.events if _is_problem(event)]
 
-    def requests(self) -> list[str]:
-        """Return every address that the page asked for."""
+    def requested_urls(self) -> list[str]:
+        """Return every URL that the page requested."""
         return [
             event["params"]["request"]["url"]
             for event in self.events
             if event.get("method") == "Network.requestWillBeSent"
         ]
 
-    def _message(self) -> dict[str, Any]:
+    def _read_message(self) -> dict[str, Any]:
         while b"\0" not in self.unread:
-            read = os.read(self.answers.fileno(), 1 << 16)
-            if not read:
-                raise EOFError("chromium ended")
-            self.unread += read
-        message, _, self.unread = self.unread.partition(b"\0")
-        return json.loads(message)
+            chunk = os.read(self.answers.fileno(), 1 << 16)
+            if not chunk:
+                raise EOFError("Chromium exited")
+            self.unread += chunk
+        text, _, self.unread = self.unread.partition(b"\0")
+        message: dict[str, Any] = json.loads(text)
+        return message
 
 
-def _is(event: dict[str, Any], method: str, parameters: dict[str, str]) -> bool:
+def _matches(event: dict[str, Any], method: str, parameters: dict[str, str]) -> bool:
     return event.get("method") == method and parameters.items() <= event["params"].items()
 
 
+def _is_problem(event: dict[str, Any]) -> bool:
+    method = event.get("method")
+    if method == "Runtime.consoleAPICalled":
+        return event["params"]["type"] in ("error", "warning", "assert")
+    return method in ("Runtime.exceptionThrown", "Log.entryAdded")
+
+
 @contextmanager
-def tab() -> Iterator[Tab]:
-    """Yield a tab of a Chromium of which nothing is left afterwards."""
-    (theirs_in, ours_out), (ours_in, theirs_out) = _pipe(), _pipe()
+def open_tab() -> Iterator[Tab]:
+    """Yield a tab of a new Chromium, which is closed and whose profile is deleted afterwards."""
+    browser_in, commands_out = _pipe()
+    answers_in, browser_out = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        starter = [sys.executable, "-c", ON_3_AND_4, str(theirs_in), str(theirs_out)]
+        launcher = [sys.executable, "-c", MOVE_PIPES_AND_EXEC, str(browser_in), str(browser_out)]
         browser = subprocess.Popen(
-            [*starter, str(chromium()), *FLAGS, f"--user-data-dir={profile}"],
-            pass_fds=(theirs_in, theirs_out),
+            [*launcher, str(find_chromium()), *FLAGS, f"--user-data-dir={profile}"],
+            pass_fds=(browser_in, browser_out),
             stderr=subprocess.DEVNULL,
         )
-        os.close(theirs_in)
-        os.close(theirs_out)
-        with open(ours_out, "wb") as commands, open(ours_in, "rb", buffering=0) as answers:
-            opened = Tab(commands, answers)
-            opened.attach()
-            yield opened
-            opened.session = None
-            opened.call("Browser.close")
+        os.close(browser_in)
+        os.close(browser_out)
+        with open(commands_out, "wb") as commands, open(answers_in, "rb", buffering=0) as answers:
+            tab = Tab(commands, answers)
+            tab.attach()
+            yield tab
+            tab.session_id = None
+            tab.call("Browser.close")
         browser.wait(20)
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe's ends, numbered from FREE on."""
+    """Return the ends of a pipe, numbered from MIN_PIPE_DESCRIPTOR."""
     ends = os.pipe()
-    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, FREE) for end in ends]
+    read_end, write_end = (
+        fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, MIN_PIPE_DESCRIPTOR) for end in ends
+    )
     for end in ends:
         os.close(end)
-    return moved[0], moved[1]
+    return read_end, write_end

@@ -1,4 +1,4 @@
-"""The dashboard by a model in Python: the facts that Athena must answer, and the page of them."""
+"""A model of the dashboard in Python: the facts that Athena must return, and the page of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -6,202 +6,220 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from analytics.athena import Column, QueryResult, Row
 from analytics.dashboard.facts import encode_columns
 from analytics.dashboard.page import render_page
 from sales.order_lifecycle import Order, OrderChange
 
-STEPS = ("placed", "paid", "shipped", "delivered", "returned")
-COLUMNS = {
-    "placed": "day:date region category test:boolean placed:bigint paid:bigint shipped:bigint "
-    "delivered:bigint returned:bigint cancelled:bigint held:bigint",
-    "sold": "day:date region category currency orders:bigint unread:bigint revenue:decimal",
-    "products": "day:date region category currency sku product pieces:decimal revenue:decimal",
-    "steps": "day:date region category step:bigint minutes",
+STATUSES = ("placed", "paid", "shipped", "delivered", "returned")
+FACT_COLUMNS = {
+    "placed_orders": "day:date region category test:boolean placed:bigint paid:bigint "
+    "shipped:bigint delivered:bigint returned:bigint cancelled:bigint in_table:bigint",
+    "sold_orders": "day:date region category currency orders:bigint unreadable:bigint "
+    "revenue:decimal",
+    "products": "day:date region category currency sku product quantity:decimal revenue:decimal",
+    "step_times": "day:date region category step:bigint minutes",
     "changes": "hour:timestamp region category operation changes:bigint last_second:bigint",
-    "unread": "day:date region category order_id total",
+    "unreadable_totals": "day:date region category order_id total",
 }
-MOST_UNREAD = 500  # as facts/unread.sql says
+MAX_UNREADABLE_TOTALS = 500  # The limit of facts/unreadable_totals.sql.
 MADE_AT = "2026-11-22 23:30:00"
-VERIFY = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
+VERIFY_RESULT = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
 Rows = list[Row]
+Key = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """An order's last image, and whether the table still holds it."""
+class LastImage:
+    """An order's last image, and whether the order was removed since."""
 
     order: Order
-    removed: bool = False
+    is_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A change: when, what, and the image that its row of the lake shows."""
+class ChangeRow:
+    """A change as the lake shows it: its time, its operation and the image of its row."""
 
-    at: datetime
+    changed_at: datetime
     operation: str
     order: Order
 
 
-def modelled(kept: Iterable[Kept], told: Iterable[Told]) -> dict[str, Rows]:
+def image_of(change: OrderChange) -> Order:
+    """Return the image that the lake shows of a change: the new one, or else the old one."""
+    image = change.after or change.before
+    assert image is not None
+    return image
+
+
+def last_images(history: Iterable[OrderChange]) -> dict[str, LastImage]:
+    """Return the last image of every order."""
+    return {c.order_id: LastImage(image_of(c), c.after is None) for c in history}
+
+
+def model_facts(images: Iterable[LastImage], changes: Iterable[ChangeRow]) -> dict[str, Rows]:
     """Return the rows of every fact, in any order."""
-    orders = list(kept)
-    sold = [one.order for one in orders if is_sold(one.order)]
+    images = list(images)
+    sold_orders = [image.order for image in images if is_sold(image.order)]
     return {
-        "placed": _placed(orders),
-        "sold": _sold(sold),
-        "products": _products(sold),
-        "steps": _steps(one.order for one in orders if not one.order.get("test_order")),
-        "changes": _changes(told),
-        "unread": [
-            (order["paid_at"][:10], where(order), category, order["order_id"], str(order["total"]))
-            for order in sold
-            if not is_amount(order["total"])
-            for category in categories(order)
-        ],
+        "placed_orders": _placed_orders(images),
+        "sold_orders": _sold_orders(sold_orders),
+        "products": _products(sold_orders),
+        "step_times": _step_times(i.order for i in images if not i.order.get("test_order")),
+        "changes": _changes(changes),
+        "unreadable_totals": _unreadable_totals(sold_orders),
     }
 
 
-def lasts(history: Iterable[OrderChange]) -> dict[str, Kept]:
-    """Return the last image of every order."""
-    return {c.order_id: Kept(c.after or c.before, c.after is None) for c in history}
-
-
-def write(path: Path, history: list[OrderChange], **other: Any) -> Path:
-    """Write the page of a history."""
-    told = [
-        Told(c.changed_at.replace(tzinfo=None), c.operation, c.after or c.before) for c in history
+def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path:
+    """Write the page of a history; the overrides replace members of its document."""
+    changes = [
+        ChangeRow(c.changed_at.replace(tzinfo=None), c.operation, image_of(c)) for c in history
     ]
-    rows = modelled(lasts(history).values(), told)
-    rows["unread"] = rows["unread"][:MOST_UNREAD]
-    facts = encode_facts(rows)
-    document = {"pipeline": "sales-cdc", "made_at": MADE_AT, "watch": None, "verify": VERIFY}
-    path.write_text(render_page({**document, "facts": facts, **other}), "utf-8")
+    rows = model_facts(last_images(history).values(), changes)
+    rows["unreadable_totals"] = rows["unreadable_totals"][:MAX_UNREADABLE_TOTALS]
+    document = {
+        "pipeline": "sales-cdc",
+        "made_at": MADE_AT,
+        "watch": None,
+        "verify": VERIFY_RESULT,
+        "facts": encode_facts(rows),
+    }
+    path.write_text(render_page({**document, **overrides}), "utf-8")
     return path
 
 
 def encode_facts(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
     """Return the facts as the page reads them."""
     return {
-        name: encode_columns(QueryResult(_columns(named), iter(sorted(rows[name], key=str)), 0))
-        for name, named in COLUMNS.items()
+        name: encode_columns(QueryResult(_columns(columns), iter(sorted(rows[name], key=str)), 0))
+        for name, columns in FACT_COLUMNS.items()
     }
 
 
-def _columns(named: str) -> tuple[Column, ...]:
-    pairs = (one.partition(":") for one in named.split())
-    return tuple(Column(name, kind or "varchar") for name, _, kind in pairs)
+def _columns(declaration: str) -> tuple[Column, ...]:
+    parts = (column.partition(":") for column in declaration.split())
+    return tuple(Column(name, column_type or "varchar") for name, _, column_type in parts)
 
 
 def is_sold(order: Order) -> bool:
-    """Return whether an order counts as money."""
-    ended = {"cancelled_at", "returned_at"} & order.keys()
-    return "paid_at" in order and not ended and not order.get("test_order")
+    """Return whether an order counts as revenue."""
+    is_ended = bool({"cancelled_at", "returned_at"} & order.keys())
+    return "paid_at" in order and not is_ended and not order.get("test_order")
 
 
-def is_amount(total: object) -> bool:
-    """Return whether the views' type holds a total."""
+def is_readable_total(total: object) -> TypeGuard[Decimal]:
+    """Return whether a total fits the type of the views."""
     return isinstance(total, Decimal) and abs(total) < 10**14
 
 
-def categories(order: Order) -> list[str | None]:
-    """Return the categories of an order's lines, and None, which is all of them."""
+def category_groups(order: Order) -> list[str | None]:
+    """Return the categories of an order's lines, and None for all of them."""
     return [None, *dict.fromkeys(line.get("category", "") for line in order["items"])]
 
 
-def where(order: Order) -> str:
-    """Return an order's region."""
-    return order.get("region", "")
+def region_of(order: Order) -> str:
+    """Return an order's region, or "" if it has none."""
+    region: str = order.get("region", "")
+    return region
 
 
-def minutes(order: Order, step: int) -> int | None:
-    """Return the whole minutes from a step to the next, where the order took both."""
-    begin, end = (order.get(f"{name}_at") for name in STEPS[step - 1 : step + 1])
-    if begin is None or end is None:
+def minutes_to_next_status(order: Order, step: int) -> int | None:
+    """Return the whole minutes from a step's status to the next, if the order reached both."""
+    start, end = (order.get(f"{status}_at") for status in STATUSES[step - 1 : step + 1])
+    if start is None or end is None:
         return None
-    began, ended = (datetime.fromisoformat(text[:-1]) for text in (begin, end))
-    return int((ended - began).total_seconds() // 60)
+    started_at, ended_at = (datetime.fromisoformat(text[:-1]) for text in (start, end))
+    return int((ended_at - started_at).total_seconds() // 60)
 
 
-def _placed(orders: list[Kept]) -> Rows:
-    groups: dict[tuple, list[Kept]] = defaultdict(list)
-    for one in orders:
-        for category in categories(one.order):
-            test = str(bool(one.order.get("test_order"))).lower()
-            groups[one.order["placed_at"][:10], where(one.order), category, test].append(one)
-    statuses = (*STEPS[1:], "cancelled")
-    return [
-        (
-            *key,
-            str(len(of)),
-            *(str(sum(f"{status}_at" in one.order for one in of)) for status in statuses),
-            str(sum(not one.removed for one in of)),
-        )
-        for key, of in groups.items()
-    ]
+def fixed_point(amount: Decimal, places: int) -> str:
+    """Return an amount with this many decimal places, as Athena shows it."""
+    return format(amount.quantize(Decimal(1).scaleb(-places)), "f")
 
 
-def _sold(sold: list[Order]) -> Rows:
-    groups: dict[tuple, list[object]] = defaultdict(list)
-    for order in sold:
-        for category in categories(order):
-            key = (order["paid_at"][:10], where(order), category, order["currency"])
-            groups[key].append(order["total"])
-    rows = []
+def _placed_orders(images: list[LastImage]) -> Rows:
+    groups: dict[Key, list[LastImage]] = defaultdict(list)
+    for image in images:
+        order = image.order
+        is_test = str(bool(order.get("test_order"))).lower()
+        for category in category_groups(order):
+            groups[order["placed_at"][:10], region_of(order), category, is_test].append(image)
+    return [(*key, *_placed_counts(group)) for key, group in groups.items()]
+
+
+def _placed_counts(images: list[LastImage]) -> Iterator[str]:
+    yield str(len(images))
+    for status in (*STATUSES[1:], "cancelled"):
+        yield str(sum(f"{status}_at" in image.order for image in images))
+    yield str(sum(not image.is_removed for image in images))
+
+
+def _sold_orders(orders: list[Order]) -> Rows:
+    groups: dict[Key, list[object]] = defaultdict(list)
+    for order in orders:
+        for category in category_groups(order):
+            day = order["paid_at"][:10]
+            groups[day, region_of(order), category, order["currency"]].append(order["total"])
+    rows: Rows = []
     for key, totals in groups.items():
-        amounts = [total for total in totals if is_amount(total)]
-        counts = str(len(totals)), str(len(totals) - len(amounts))
-        rows.append((*key, *counts, digits(sum(amounts, Decimal(0)), 4)))
+        amounts = [total for total in totals if is_readable_total(total)]
+        unreadable = len(totals) - len(amounts)
+        revenue = fixed_point(sum(amounts, Decimal(0)), 4)
+        rows.append((*key, str(len(totals)), str(unreadable), revenue))
     return rows
 
 
-def _products(sold: list[Order]) -> Rows:
-    groups: dict[tuple, list[Order]] = defaultdict(list)
-    for order in sold:
+def _unreadable_totals(orders: list[Order]) -> Rows:
+    return [
+        (order["paid_at"][:10], region_of(order), category, order["order_id"], str(order["total"]))
+        for order in orders
+        if not is_readable_total(order["total"])
+        for category in category_groups(order)
+    ]
+
+
+def _products(orders: list[Order]) -> Rows:
+    groups: dict[Key, list[Order]] = defaultdict(list)
+    for order in orders:
         for line in order["items"]:
-            sold_as = (line.get("category", ""), order["currency"], line["sku"])
-            groups[(order["paid_at"][:10], where(order), *sold_as)].append(line)
+            product = (line.get("category", ""), order["currency"], line["sku"])
+            groups[(order["paid_at"][:10], region_of(order), *product)].append(line)
     return [
         (
             *key,
             max(line["name"] for line in lines),
-            digits(sum((line["quantity"] for line in lines), Decimal(0)), 3),
-            digits(sum((line["quantity"] * line["unit_price"] for line in lines), Decimal(0)), 7),
+            fixed_point(sum((line["quantity"] for line in lines), Decimal(0)), 3),
+            fixed_point(sum((x["quantity"] * x["unit_price"] for x in lines), Decimal(0)), 7),
         )
         for key, lines in groups.items()
     ]
 
 
-def _steps(orders: Iterable[Order]) -> Rows:
-    groups: dict[tuple, list[int]] = defaultdict(list)
-    for order, step, taken in _taken(orders):
-        for category in categories(order):
-            groups[order["placed_at"][:10], where(order), category, str(step)].append(taken)
-    return [(*key, " ".join(map(str, sorted(of)))) for key, of in groups.items()]
-
-
-def _taken(orders: Iterable[Order]) -> Iterator[tuple[Order, int, int]]:
+def _step_times(orders: Iterable[Order]) -> Rows:
+    groups: dict[Key, list[int]] = defaultdict(list)
     for order in orders:
-        for step in range(1, len(STEPS)):
-            if (taken := minutes(order, step)) is not None:
-                yield order, step, taken
+        for step in range(1, len(STATUSES)):
+            minutes = minutes_to_next_status(order, step)
+            if minutes is None:
+                continue
+            for category in category_groups(order):
+                key = (order["placed_at"][:10], region_of(order), category, str(step))
+                groups[key].append(minutes)
+    return [(*key, " ".join(map(str, sorted(minutes)))) for key, minutes in groups.items()]
 
 
-def _changes(told: Iterable[Told]) -> Rows:
-    groups: dict[tuple, list[datetime]] = defaultdict(list)
-    for one in told:
-        for category in categories(one.order):
-            hour = f"{one.at:%Y-%m-%d %H}:00:00.000"
-            groups[hour, where(one.order), category, one.operation].append(one.at)
+def _changes(changes: Iterable[ChangeRow]) -> Rows:
+    groups: dict[Key, list[datetime]] = defaultdict(list)
+    for change in changes:
+        for category in category_groups(change.order):
+            hour = f"{change.changed_at:%Y-%m-%d %H}:00:00.000"
+            key = (hour, region_of(change.order), category, change.operation)
+            groups[key].append(change.changed_at)
     return [
-        (*key, str(len(at)), str(60 * max(at).minute + max(at).second))
-        for key, at in groups.items()
+        (*key, str(len(times)), str(60 * max(times).minute + max(times).second))
+        for key, times in groups.items()
     ]
-
-
-def digits(amount: Decimal, places: int) -> str:
-    """Return an amount with so many places, as Athena shows it."""
-    return format(amount.quantize(Decimal(1).scaleb(-places)), "f")

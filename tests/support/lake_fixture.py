@@ -1,4 +1,4 @@
-"""A lake for tests: rows as the transform makes them, out of order and full of copies."""
+"""A lake for tests: rows from the real transform, out of order and with duplicates."""
 
 import base64
 import gzip
@@ -26,15 +26,15 @@ from tests.campaign.chain import remembered
 from tests.support.laptop_cloud import laptop
 from tests.support.setup_fixture import clear_location
 
-STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
-BEGIN = datetime(2026, 3, 1, tzinfo=timezone.utc)
-STEP = timedelta(minutes=15)  # from one change to the next: several days, several partitions
+STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
+FIRST_CHANGE_AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
+CHANGE_INTERVAL = timedelta(minutes=15)  # Long enough for several days and partitions.
 Rows = list[tuple[str | None, ...]]
 
 
 @contextmanager
-def lake_of_views() -> Iterator[Cloud]:
-    """Yield a cloud in which the setup scripts have made the bucket, the catalog and the views."""
+def lake_with_views() -> Iterator[Cloud]:
+    """Yield a cloud with the bucket, catalog and views of the setup scripts."""
     with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         clear_location()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
@@ -42,41 +42,46 @@ def lake_of_views() -> Iterator[Cloud]:
         yield cloud
 
 
-def stored(rows: list[tuple[str, str]]) -> None:
-    """Make an object of each day's lines the whole content of the lake."""
+def replace_lake(rows: list[tuple[str, str]]) -> None:
+    """Replace the lake's content with one object for each day's lines."""
     s3 = boto3.client("s3")
-    listed = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE).get("Contents", [])
-    for found in listed:
-        s3.delete_object(Bucket=names.bucket(), Key=found["Key"])
-    days = defaultdict(list)
+    entries = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE).get("Contents", [])
+    for entry in entries:
+        s3.delete_object(Bucket=names.bucket(), Key=entry["Key"])
+    lines_by_day = defaultdict(list)
     for day, line in rows:
-        days[day].append(line)
-    for day, lines in days.items():
+        lines_by_day[day].append(line)
+    for day, lines in lines_by_day.items():
         body = gzip.compress("".join(lines).encode())
         s3.put_object(Bucket=names.bucket(), Key=f"{names.LAKE}dt={day}/rows.gz", Body=body)
 
 
-def in_disorder(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return rows as a delivery that is at least once and unordered may leave them."""
-    chance = random.Random(3)
-    mixed = rows + chance.sample(rows, len(rows) // 3)
-    chance.shuffle(mixed)
-    return mixed
+def shuffle_with_duplicates(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return rows as an unordered, at-least-once delivery may leave them."""
+    rng = random.Random(3)
+    shuffled = rows + rng.sample(rows, len(rows) // 3)
+    rng.shuffle(shuffled)
+    return shuffled
 
 
-def line_of(change: OrderChange, number: int) -> tuple[str, str]:
-    """Return the day and the line that the transform makes of a change."""
+def change_time(number: int) -> datetime:
+    """Return the time at which the table records the change with this number."""
+    return FIRST_CHANGE_AT + number * CHANGE_INTERVAL
+
+
+def lake_line(change: OrderChange, number: int) -> tuple[str, str]:
+    """Return the day and the line of a change, as the transform writes them."""
     images = {"OldImage": change.before, "NewImage": change.after}
     record = {
         "eventID": f"{number:032x}",
         "eventName": change.operation,
-        "eventSourceARN": STREAM,
+        "eventSourceARN": STREAM_ARN,
         "dynamodb": {
             "Keys": {"order_id": {"S": change.order_id}},
-            **{name: typed(image) for name, image in images.items() if image is not None},
+            **{name: dynamodb_image(image) for name, image in images.items() if image is not None},
             "SequenceNumber": f"{number:021}",
             "StreamViewType": "NEW_AND_OLD_IMAGES",
-            "ApproximateCreationDateTime": int((BEGIN + number * STEP).timestamp()),
+            "ApproximateCreationDateTime": int(change_time(number).timestamp()),
         },
     }
     data = base64.b64encode(json.dumps(record).encode()).decode()
@@ -86,22 +91,24 @@ def line_of(change: OrderChange, number: int) -> tuple[str, str]:
     return keys["dt"], base64.b64decode(result["data"]).decode()
 
 
-def typed(image: Order) -> dict[str, Any]:
-    """Return an order as DynamoDB types it."""
+def dynamodb_image(image: Order) -> dict[str, Any]:
+    """Return an order's image in DynamoDB's typed JSON."""
     return {name: TypeSerializer().serialize(value) for name, value in image.items()}
 
 
-def rows(sql: str, *parameters: str) -> Rows:
-    """Return Athena's rows for a query."""
+def query_rows(sql: str, *parameters: str) -> Rows:
+    """Run a query and return its rows."""
     return list(run_query(sql, parameters).rows)
 
 
-def asked(name: str, **given: str) -> Rows:
-    """Return Athena's rows for a named query."""
+def run_named_query(name: str, **given: str) -> Rows:
+    """Run a named query and return its rows."""
     query = load_named_queries()[name]
-    return rows(query.sql, *query.parameter_values(given))
+    return query_rows(query.sql, *query.parameter_values(given))
 
 
-def delivered(made: list[OrderChange]) -> list[tuple[str, str]]:
-    """Return the rows of the changes."""
-    return in_disorder([line_of(change, number) for number, change in enumerate(made)])
+def deliver(changes: list[OrderChange]) -> list[tuple[str, str]]:
+    """Return the lake's rows for these changes."""
+    return shuffle_with_duplicates(
+        [lake_line(change, number) for number, change in enumerate(changes)]
+    )

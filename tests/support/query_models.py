@@ -1,4 +1,4 @@
-"""What every question must answer: each by a few lines of Python over the history of the table."""
+"""Models of the named queries: the rows of each, from the table's history in plain Python."""
 
 import json
 import math
@@ -11,73 +11,97 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import pairwise
 from statistics import mean
-from typing import Any
+from typing import Any, TypeVar
 
 from sales.order_lifecycle import Order, OrderChange
-from tests.support.dashboard_model import STEPS, is_sold
-from tests.support.lake_fixture import BEGIN, STEP, typed
+from tests.support.dashboard_model import STATUSES, image_of, is_sold
+from tests.support.lake_fixture import change_time, dynamodb_image
 
-EVER = {"day_from": "2000-01-01", "day_to": "2999-12-31", "region": "%"}
-KNOWN = {
-    *("order_id", "status", "customer", "region", "channel", "currency", "subtotal", "discount"),
-    *("shipping_fee", "tax", "total", "coupon", "payment", "carrier", "tracking_number"),
-    *("test_order", "expires_at", "items", "placed_at", "paid_at", "payment_failed_at"),
-    *("shipped_at", "delivered_at", "cancelled_at", "returned_at", "updated_at"),
+DEFAULT_PARAMETERS = {"day_from": "2000-01-01", "day_to": "2999-12-31", "region": "%"}
+VIEW_ATTRIBUTES = {
+    "order_id",
+    "status",
+    "customer",
+    "region",
+    "channel",
+    "currency",
+    "subtotal",
+    "discount",
+    "shipping_fee",
+    "tax",
+    "total",
+    "coupon",
+    "payment",
+    "carrier",
+    "tracking_number",
+    "test_order",
+    "expires_at",
+    "items",
+    "placed_at",
+    "paid_at",
+    "payment_failed_at",
+    "shipped_at",
+    "delivered_at",
+    "cancelled_at",
+    "returned_at",
+    "updated_at",
 }
+T = TypeVar("T")
+K = TypeVar("K", str, tuple[str, ...])
 Rows = list[tuple[str | None, ...]]
 
 
 @dataclass(frozen=True)
-class Past:
-    """All changes in their order, the lines of the lake that tell them, and what was asked for."""
+class LakeHistory:
+    """All changes in order, the lake's lines for them, and the parameters of a query."""
 
-    history: list[OrderChange]
+    changes: list[OrderChange]
     lines: list[tuple[str, str]]
-    asked: dict[str, str]
+    parameters: dict[str, str]
 
     @cached_property
     def orders(self) -> list[Order]:
-        """The last image of every order that is no test."""
-        lasts = {c.order_id: c.after or c.before for c in self.history}
-        return [order for order in lasts.values() if not order["test_order"]]
+        """The last image of every order that is not a test."""
+        images = {change.order_id: image_of(change) for change in self.changes}
+        return [order for order in images.values() if not order["test_order"]]
 
-    def sold(self) -> list[Order]:
-        """Return the orders that were sold and paid in the days and regions asked for."""
-        return [o for o in self.orders if is_sold(o) and self.passes(o["paid_at"], o)]
+    def sold_orders(self) -> list[Order]:
+        """Return the sold orders that were paid in the selected days and regions."""
+        return [o for o in self.orders if is_sold(o) and self.is_selected(o["paid_at"], o)]
 
-    def placed(self) -> list[Order]:
-        """Return the orders that were placed in the days and regions asked for."""
-        return [o for o in self.orders if self.passes(o["placed_at"], o)]
+    def placed_orders(self) -> list[Order]:
+        """Return the orders that were placed in the selected days and regions."""
+        return [o for o in self.orders if self.is_selected(o["placed_at"], o)]
 
-    def told(self) -> Iterator[tuple[datetime, OrderChange]]:
-        """Yield the changes of the days and regions asked for, with their times."""
-        for number, change in enumerate(self.history):
-            at = BEGIN + number * STEP
-            if self.passes(f"{at:%Y-%m-%d}", change.after or change.before):
-                yield at, change
+    def selected_changes(self) -> Iterator[tuple[datetime, OrderChange]]:
+        """Yield the changes of the selected days and regions with their times."""
+        for number, change in enumerate(self.changes):
+            changed_at = change_time(number)
+            if self.is_selected(f"{changed_at:%Y-%m-%d}", image_of(change)):
+                yield changed_at, change
 
-    def passes(self, day: str, order: Order) -> bool:
-        """Return whether a day and an order's region are asked for."""
-        asked = EVER | self.asked
-        in_region = fnmatchcase(order["region"], asked["region"].replace("%", "*"))
-        return asked["day_from"] <= day[:10] <= asked["day_to"] and in_region
+    def is_selected(self, day: str, order: Order) -> bool:
+        """Return whether the parameters select a day and an order's region."""
+        parameters = DEFAULT_PARAMETERS | self.parameters
+        is_in_region = fnmatchcase(order["region"], parameters["region"].replace("%", "*"))
+        return parameters["day_from"] <= day[:10] <= parameters["day_to"] and is_in_region
 
 
-def grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
-    """Return items in groups, in the order of the groups' keys."""
-    groups = defaultdict(list)
+def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Return items in groups, sorted by key."""
+    groups: dict[K, list[T]] = defaultdict(list)
     for item in items:
         groups[key(item)].append(item)
     return dict(sorted(groups.items()))
 
 
-def of(*names: str) -> Callable[[Order], tuple[Any, ...]]:
-    """Return what takes some attributes of an order."""
+def attributes(*names: str) -> Callable[[Order], tuple[str, ...]]:
+    """Return a function that picks these attributes of an order."""
     return lambda order: tuple(order[name] for name in names)
 
 
 def rounded(amount: Decimal, places: int = 2) -> str:
-    """Return an amount as the questions show it."""
+    """Return an amount as the queries show it."""
     return format(amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), "f")
 
 
@@ -86,65 +110,85 @@ def percent(part: int, whole: int) -> str:
     return rounded(Decimal(100 * part / whole), 1)
 
 
-def moment(text: str | None) -> str | None:
+def athena_timestamp(text: str | None) -> str | None:
     """Return an order's time as Athena shows it."""
     return text and text.replace("T", " ").replace("Z", ".000")
 
 
-def shown(at: datetime) -> str:
+def format_timestamp(time: datetime) -> str:
     """Return a time as Athena shows it."""
-    return f"{at:%Y-%m-%d %H:%M:%S}.000"
+    return f"{time:%Y-%m-%d %H:%M:%S}.000"
 
 
-def total(orders: Iterable[Order]) -> Decimal:
-    """Return what orders come to."""
+def sum_totals(orders: Iterable[Order]) -> Decimal:
+    """Return the sum of the orders' totals."""
     return sum((order["total"] for order in orders), Decimal(0))
 
 
-def average_order_value(past: Past) -> Rows:
-    groups = grouped(past.sold(), of("region", "channel", "currency"))
-    rows = []
+def average_order_value(history: LakeHistory) -> Rows:
+    groups = group_by(history.sold_orders(), attributes("region", "channel", "currency"))
+    rows: Rows = []
     for key, orders in groups.items():
         totals = [order["total"] for order in orders]
-        figures = map(rounded, (mean(totals), min(totals), max(totals)))
-        rows.append((*key, str(len(totals)), *figures))
+        amounts = map(rounded, (mean(totals), min(totals), max(totals)))
+        rows.append((*key, str(len(totals)), *amounts))
     return rows
 
 
-def changes_per_hour(past: Past) -> Rows:
-    counts = Counter((f"{at:%Y-%m-%d %H}:00:00.000", c.operation) for at, c in past.told())
+def changes_per_hour(history: LakeHistory) -> Rows:
+    counts = Counter(
+        (f"{changed_at:%Y-%m-%d %H}:00:00.000", change.operation)
+        for changed_at, change in history.selected_changes()
+    )
     return [(*key, str(count)) for key, count in sorted(counts.items())]
 
 
-def customers_by_lifetime_value(past: Past) -> Rows:
-    groups = grouped(past.sold(), lambda order: (order["currency"], order["customer"]["id"]))
-    ranked = sorted(groups.items(), key=lambda item: (item[0][0], -total(item[1]), item[0][1]))
+def customers_by_lifetime_value(history: LakeHistory) -> Rows:
+    groups = group_by(history.sold_orders(), lambda o: (o["currency"], o["customer"]["id"]))
+    ranked = sorted(groups.items(), key=lambda g: (g[0][0], -sum_totals(g[1]), g[0][1]))
+    rank_in_currency: Counter[str] = Counter()
     rows: Rows = []
-    for (currency, customer), orders in ranked:
-        place = 1 + sum(row[0] == currency for row in rows)
-        last = max(orders, key=lambda order: order["paid_at"])
-        who = last["customer"]
-        spent = (str(len(orders)), rounded(total(orders)), moment(last["paid_at"]))
-        address = who["address"]["country"]
-        rows.append((currency, str(place), customer, who["name"], address, *spent))
-    return [row for row in rows if int(row[1]) <= 10]
+    for (currency, customer_id), orders in ranked:
+        rank_in_currency[currency] += 1
+        rank = rank_in_currency[currency]
+        if rank > 10:
+            continue
+        last_order = max(orders, key=lambda order: order["paid_at"])
+        customer = last_order["customer"]
+        rows.append(
+            (
+                currency,
+                str(rank),
+                customer_id,
+                customer["name"],
+                customer["address"]["country"],
+                str(len(orders)),
+                rounded(sum_totals(orders)),
+                athena_timestamp(last_order["paid_at"]),
+            )
+        )
+    return rows
 
 
-def duplicate_changes(past: Past) -> Rows:
-    ids = ((day, json.loads(line)["cdc_event_id"]) for day, line in past.lines)
-    asked = EVER | past.asked
-    copies = Counter(one for one in ids if asked["day_from"] <= one[0] <= asked["day_to"])
-    rows = []
-    for day, found in grouped(copies, lambda one: one[0]).items():
-        counts = [copies[one] for one in found]
-        stored, distinct = sum(counts), len(counts)
+def duplicate_changes(history: LakeHistory) -> Rows:
+    parameters = DEFAULT_PARAMETERS | history.parameters
+    copies = Counter(
+        (day, json.loads(line)["cdc_event_id"])
+        for day, line in history.lines
+        if parameters["day_from"] <= day <= parameters["day_to"]
+    )
+    rows: Rows = []
+    for day, events in group_by(copies, lambda event: event[0]).items():
+        counts = [copies[event] for event in events]
+        stored = sum(counts)
+        distinct = len(counts)
         rows.append((day, *map(str, (stored, distinct, stored - distinct, max(counts)))))
     return rows
 
 
-def failure_rates(past: Past) -> Rows:
-    rows = []
-    for (region,), orders in grouped(past.placed(), of("region")).items():
+def failure_rates(history: LakeHistory) -> Rows:
+    rows: Rows = []
+    for (region,), orders in group_by(history.placed_orders(), attributes("region")).items():
         row = [region, str(len(orders))]
         for status in ("payment_failed", "cancelled", "returned"):
             count = sum(f"{status}_at" in order for order in orders)
@@ -153,172 +197,217 @@ def failure_rates(past: Past) -> Rows:
     return rows
 
 
-def late_changes(past: Past) -> Rows:
-    told = [(at, c.after) for at, c in past.told() if c.after]
-    groups = grouped(told, lambda one: (f"{one[0]:%Y-%m-%d}", one[1]["region"]))
-    rows = []
-    for key, changes in groups.items():
-        late = [seconds_between(order["updated_at"], at) for at, order in changes]
-        counts = len(late), sum(one > 3600 for one in late), sum(one > 86400 for one in late)
-        rows.append((*key, *map(str, counts), rounded(Decimal(max(late) / 3600))))
-    return rows
-
-
-def seconds_between(begin: str, end: datetime) -> int:
-    """Return the seconds from an order's time to a time."""
-    began = datetime.fromisoformat(begin.replace("Z", "+00:00"))
-    return int((end - began).total_seconds())
-
-
-def new_attributes(past: Past) -> Rows:
-    seen = ((name, at) for at, c in past.told() for name in (c.after or {}).keys() - KNOWN)
-    groups = grouped(seen, lambda one: one[0])
-    times = {name: sorted(at for _, at in found) for name, found in groups.items()}
-    rows = [(name, str(len(at)), shown(at[0]), shown(at[-1])) for name, at in times.items()]
-    return sorted(rows, key=lambda row: (-int(row[1]), row[0]))
-
-
-def order_history(past: Past) -> Rows:
-    lines = {json.loads(line)["cdc_sequence"]: json.loads(line) for _, line in past.lines}
-    rows = []
-    for (number, change), sequence in zip(enumerate(past.history), sorted(lines), strict=True):
-        if change.order_id == past.asked["order_id"]:
-            order, told = change.after or change.before, lines[sequence]
-            rows.append(
-                (
-                    *(shown(BEGIN + number * STEP), change.operation, "false"),
-                    *(told["cdc_changed"], order["status"], moment(order["updated_at"])),
-                    *(rounded(order["total"], 4), order["currency"], sequence),
-                )
-            )
-    return rows
-
-
-def orders_as_of(past: Past) -> Rows:
-    until = datetime.fromisoformat(past.asked.get("moment", "2999-12-31 00:00:00") + "+00:00")
-    held: dict[str, Order | None] = {}
-    for number, change in enumerate(past.history):
-        if BEGIN + number * STEP <= until:
-            held[change.order_id] = change.after
+def late_changes(history: LakeHistory) -> Rows:
+    delays: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for changed_at, change in history.selected_changes():
+        if change.after:
+            seconds = seconds_between(change.after["updated_at"], changed_at)
+            delays[f"{changed_at:%Y-%m-%d}", change.after["region"]].append(seconds)
     return [
         (
-            *(key, order["status"], moment(order["updated_at"]), order["region"]),
-            *(order["currency"], rounded(order["total"], 4), order["customer"]["name"]),
+            *key,
+            str(len(seconds)),
+            str(sum(delay > 3600 for delay in seconds)),
+            str(sum(delay > 86400 for delay in seconds)),
+            rounded(Decimal(max(seconds) / 3600)),
         )
-        for key, order in sorted(held.items())
+        for key, seconds in sorted(delays.items())
+    ]
+
+
+def seconds_between(start: str, end: datetime) -> int:
+    """Return the seconds from an order's time to a time."""
+    started_at = datetime.fromisoformat(start.replace("Z", "+00:00"))
+    return int((end - started_at).total_seconds())
+
+
+def new_attributes(history: LakeHistory) -> Rows:
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for changed_at, change in history.selected_changes():
+        for name in (change.after or {}).keys() - VIEW_ATTRIBUTES:
+            times[name].append(changed_at)
+    by_count = sorted(times.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(name, *count_and_range(seen_at)) for name, seen_at in by_count]
+
+
+def count_and_range(times: list[datetime]) -> tuple[str, str, str]:
+    """Return the number of times, the first and the last."""
+    return str(len(times)), format_timestamp(min(times)), format_timestamp(max(times))
+
+
+def order_history(history: LakeHistory) -> Rows:
+    rows_of_lake = (json.loads(line) for _, line in history.lines)
+    row_by_sequence = {row["cdc_sequence"]: row for row in rows_of_lake}
+    rows: Rows = []
+    for number, sequence in enumerate(sorted(row_by_sequence)):
+        change = history.changes[number]
+        if change.order_id != history.parameters["order_id"]:
+            continue
+        order = image_of(change)
+        rows.append(
+            (
+                format_timestamp(change_time(number)),
+                change.operation,
+                "false",
+                row_by_sequence[sequence]["cdc_changed"],
+                order["status"],
+                athena_timestamp(order["updated_at"]),
+                rounded(order["total"], 4),
+                order["currency"],
+                sequence,
+            )
+        )
+    return rows
+
+
+def orders_as_of(history: LakeHistory) -> Rows:
+    moment = history.parameters.get("moment", "2999-12-31 00:00:00")
+    until = datetime.fromisoformat(f"{moment}+00:00")
+    table: dict[str, Order | None] = {}
+    for number, change in enumerate(history.changes):
+        if change_time(number) <= until:
+            table[change.order_id] = change.after
+    return [
+        (
+            order_id,
+            order["status"],
+            athena_timestamp(order["updated_at"]),
+            order["region"],
+            order["currency"],
+            rounded(order["total"], 4),
+            order["customer"]["name"],
+        )
+        for order_id, order in sorted(table.items())
         if order
     ]
 
 
-def lines_of(orders: Iterable[Order]) -> Iterator[dict[str, Any]]:
-    """Yield the lines of orders, with what belongs to the order."""
+def order_lines(orders: Iterable[Order]) -> Iterator[dict[str, Any]]:
+    """Yield the lines of orders with their amount, their order and its currency."""
     for order in orders:
         for line in order["items"]:
             amount = line["quantity"] * line["unit_price"]
             yield {**line, "order": order, "currency": order["currency"], "amount": amount}
 
 
-def pieces_and_revenue(lines: list[dict[str, Any]]) -> tuple[str, str]:
-    """Return how many pieces lines hold, and what they come to."""
-    pieces = sum((line["quantity"] for line in lines), Decimal(0))
-    return rounded(pieces, 3), rounded(sum((line["amount"] for line in lines), Decimal(0)))
+def quantity_and_revenue(lines: list[dict[str, Any]]) -> tuple[str, str]:
+    """Return the total quantity and the total amount of lines."""
+    quantity = sum((line["quantity"] for line in lines), Decimal(0))
+    return rounded(quantity, 3), rounded(sum((line["amount"] for line in lines), Decimal(0)))
 
 
-def revenue_by_category(past: Past) -> Rows:
+def revenue_by_category(history: LakeHistory) -> Rows:
+    lines = order_lines(history.sold_orders())
     rows = []
-    for key, lines in grouped(lines_of(past.sold()), of("category", "currency")).items():
-        orders = {line["order"]["order_id"] for line in lines}
-        rows.append((*key, str(len(orders)), *pieces_and_revenue(lines)))
-    return sorted(rows, key=lambda row: (row[1], -Decimal(row[4]), row[0]))
+    for key, group in group_by(lines, attributes("category", "currency")).items():
+        orders = {line["order"]["order_id"] for line in group}
+        rows.append((*key, str(len(orders)), *quantity_and_revenue(group)))
+    rows.sort(key=lambda row: (row[1], -Decimal(row[4]), row[0]))
+    return [*rows]
 
 
-def revenue_by_day(past: Past) -> Rows:
-    groups = grouped(past.sold(), lambda order: (order["paid_at"][:10], order["currency"]))
-    return [(*key, str(len(found)), rounded(total(found))) for key, found in groups.items()]
+def revenue_by_day(history: LakeHistory) -> Rows:
+    groups = group_by(history.sold_orders(), lambda o: (o["paid_at"][:10], o["currency"]))
+    return [(*key, str(len(orders)), rounded(sum_totals(orders))) for key, orders in groups.items()]
 
 
-def revenue_by_region(past: Past) -> Rows:
-    def place(order: Order) -> tuple[str, ...]:
+def revenue_by_region(history: LakeHistory) -> Rows:
+    def market(order: Order) -> tuple[str, str, str]:
         return order["region"], order["customer"]["address"]["country"], order["currency"]
 
     rows = []
-    for key, orders in grouped(past.sold(), place).items():
+    for key, orders in group_by(history.sold_orders(), market).items():
         customers = {order["customer"]["id"] for order in orders}
-        rows.append((*key, str(len(orders)), str(len(customers)), rounded(total(orders))))
-    return sorted(rows, key=lambda row: (row[0], -Decimal(row[5]), row[1], row[2]))
+        rows.append((*key, str(len(orders)), str(len(customers)), rounded(sum_totals(orders))))
+    rows.sort(key=lambda row: (row[0], -Decimal(row[5]), row[1], row[2]))
+    return [*rows]
 
 
-def status_funnel(past: Past) -> Rows:
-    placed = past.placed()
-    counts = [sum(f"{status}_at" in order for order in placed) for status in STEPS]
+def status_funnel(history: LakeHistory) -> Rows:
+    orders = history.placed_orders()
+    counts = [sum(f"{status}_at" in order for order in orders) for status in STATUSES]
     return [
-        (str(step), status, str(count), percent(count, len(placed)))
-        for step, (status, count) in enumerate(zip(STEPS, counts, strict=True), 1)
+        (str(step), status, str(count), percent(count, len(orders)))
+        for step, (status, count) in enumerate(zip(STATUSES, counts, strict=True), 1)
     ]
 
 
-def time_between_statuses(past: Past) -> Rows:
-    rows = []
-    for (region,), orders in grouped(past.placed(), of("region")).items():
-        for begin, end in pairwise(STEPS):
-            times = sorted(taken(orders, f"{begin}_at", f"{end}_at"))
-            if times:
-                rows.append((region, begin, end, str(len(times)), *hours(times, 0.5, 0.9)))
+def time_between_statuses(history: LakeHistory) -> Rows:
+    rows: Rows = []
+    for (region,), orders in group_by(history.placed_orders(), attributes("region")).items():
+        for start, end in pairwise(STATUSES):
+            seconds = sorted(durations(orders, f"{start}_at", f"{end}_at"))
+            if seconds:
+                hours = [hours_at_quantile(seconds, share) for share in (0.5, 0.9)]
+                rows.append((region, start, end, str(len(seconds)), *hours))
     return rows
 
 
-def taken(orders: Iterable[Order], begin: str, end: str) -> Iterator[int]:
-    """Yield the seconds that orders took between two times, where they have both."""
+def durations(orders: Iterable[Order], start: str, end: str) -> Iterator[int]:
+    """Yield the seconds between two times of each order that has both."""
     for order in orders:
-        if begin in order and end in order:
-            ended = datetime.fromisoformat(order[end].replace("Z", "+00:00"))
-            yield seconds_between(order[begin], ended)
+        if start in order and end in order:
+            ended_at = datetime.fromisoformat(order[end].replace("Z", "+00:00"))
+            yield seconds_between(order[start], ended_at)
 
 
-def hours(times: list[int], *shares: float) -> list[str]:
-    """Return the hours that shares of sorted times stay within."""
-    places = [math.ceil(share * len(times)) - 1 for share in shares]
-    return [rounded(Decimal(times[place] / 3600)) for place in places]
+def hours_at_quantile(seconds: list[int], share: float) -> str:
+    """Return the nearest-rank quantile of sorted seconds, in hours."""
+    return rounded(Decimal(seconds[math.ceil(share * len(seconds)) - 1] / 3600))
 
 
-def top_products(past: Past) -> Rows:
+def top_products(history: LakeHistory) -> Rows:
+    lines = order_lines(history.sold_orders())
+    products = []
+    for (currency, sku), group in group_by(lines, attributes("currency", "sku")).items():
+        name = max(line["name"] for line in group)
+        category = max(line["category"] for line in group)
+        products.append((currency, sku, name, category, *quantity_and_revenue(group)))
+    products.sort(key=lambda product: (product[0], -Decimal(product[5]), product[1]))
     rows: Rows = []
-    for (currency, sku), lines in grouped(lines_of(past.sold()), of("currency", "sku")).items():
-        named = max(line["name"] for line in lines), max(line["category"] for line in lines)
-        rows.append((currency, sku, *named, *pieces_and_revenue(lines)))
-    rows.sort(key=lambda row: (row[0], -Decimal(row[5]), row[1]))
-    placed = [(row[0], str(1 + _before(rows, at)), *row[1:]) for at, row in enumerate(rows)]
-    return [row for row in placed if int(row[1]) <= 10]
+    for currency, ranked in group_by(products, lambda product: product[0]).items():
+        rows += [(currency, str(rank), *p[1:]) for rank, p in enumerate(ranked[:10], 1)]
+    return rows
 
 
-def _before(rows: Rows, at: int) -> int:
-    return sum(row[0] == rows[at][0] for row in rows[:at])
-
-
-def type_drift(past: Past) -> Rows:
-    seen = defaultdict(list)
-    for at, change in past.told():
-        for name, value in typed(change.after or {}).items():
-            seen[name, next(iter(value))].append(at)
-    types = Counter(name for name, _ in seen)
+def type_drift(history: LakeHistory) -> Rows:
+    times: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    for changed_at, change in history.selected_changes():
+        for name, value in dynamodb_image(change.after or {}).items():
+            times[name, next(iter(value))].append(changed_at)
+    type_counts = Counter(name for name, _ in times)
     rows = [
-        (*key, str(len(at)), shown(min(at)), shown(max(at)))
-        for key, at in seen.items()
-        if types[key[0]] > 1
+        (*key, *count_and_range(seen_at))
+        for key, seen_at in times.items()
+        if type_counts[key[0]] > 1
     ]
-    return sorted(rows, key=lambda row: (row[0], -int(row[2]), row[1]))
+    rows.sort(key=lambda row: (row[0], -int(row[2]), row[1]))
+    return [*rows]
 
 
-def unfit_values(past: Past) -> Rows:
-    return []  # The generator's orders fit; those that do not have a test of their own.
+def unfit_values(history: LakeHistory) -> Rows:
+    return []  # Generated orders fit; tests/analytics/test_views.py has examples that do not.
 
 
-MODELS: dict[str, Callable[[Past], Rows]] = {
+MODELS: dict[str, Callable[[LakeHistory], Rows]] = {
     model.__name__: model
     for model in (
-        *(average_order_value, changes_per_hour, customers_by_lifetime_value, duplicate_changes),
-        *(failure_rates, late_changes, new_attributes, order_history, orders_as_of),
-        *(revenue_by_category, revenue_by_day, revenue_by_region, status_funnel),
-        *(time_between_statuses, top_products, type_drift, unfit_values),
+        average_order_value,
+        changes_per_hour,
+        customers_by_lifetime_value,
+        duplicate_changes,
+        failure_rates,
+        late_changes,
+        new_attributes,
+        order_history,
+        orders_as_of,
+        revenue_by_category,
+        revenue_by_day,
+        revenue_by_region,
+        status_funnel,
+        time_between_statuses,
+        top_products,
+        type_drift,
+        unfit_values,
     )
 }

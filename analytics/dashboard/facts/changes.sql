@@ -1,4 +1,4 @@
--- Changes of the table by UTC hour, each counted once, and the second of the last in the hour
+-- Changes to the table by UTC hour, without duplicates, and the second of the hour's last change
 SELECT
   date_trunc('hour', changed_at) AS hour,
   coalesce(region, '') AS region,

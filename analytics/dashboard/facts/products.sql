@@ -1,4 +1,4 @@
--- Lines of orders that count as money by the day of payment: what each product brought
+-- Quantity and revenue of each product, from the lines of sold orders, by day of payment
 SELECT
   CAST(paid_at AS date) AS day,
   coalesce(region, '') AS region,
@@ -6,7 +6,7 @@ SELECT
   coalesce(currency, '') AS currency,
   coalesce(sku, '') AS sku,
   max(product) AS product,
-  coalesce(sum(quantity), 0) AS pieces,
+  coalesce(sum(quantity), 0) AS quantity,
   coalesce(sum(amount), 0) AS revenue
 FROM order_lines
 WHERE sold

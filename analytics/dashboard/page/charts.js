@@ -1,148 +1,154 @@
-// The charts: ECharts draws the bars; the words beside them are the page's own elements.
+// Bar charts on a canvas, drawn by ECharts; legends, tables and tooltips are the page's own elements.
 
-const drawn = new Map();
-const pointer = document.getElementById("pointer");
-const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-const measure = document.createElement("canvas").getContext("2d");
-const LABEL = 12; // pixels
+const charts = new Map(); // From a container to its ECharts instance and its current spec.
+const tooltip = document.getElementById("tooltip");
+const prefersReducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const measureContext = document.createElement("canvas").getContext("2d");
+const LABEL_SIZE = 12; // pixels
 
-/** Return a colour of the style sheet as the canvas wants it. */
-function colour(name) {
-  pointer.style.color = `var(--${name})`;
-  return getComputedStyle(pointer).color;
+/** Resolve a colour of the style sheet to a value that a canvas understands. */
+function resolveColour(name) {
+  tooltip.style.color = `var(--${name})`;
+  return getComputedStyle(tooltip).color;
 }
 
 /**
- * Draw bars. A spec has labels, series ({name, colour, values, texts}), and says whether the bars
- * lie (`lying`), stand on each other (`stacked`) or before each other (`overlaid`), and how an axis
- * writes a number (`short`).
+ * Draw bars. A spec has labels, series ({name, colour, values, texts}), the flags isHorizontal,
+ * isStacked and isOverlaid, and formatAxis, which formats the numbers of an axis.
  */
-function drawBars(place, spec, atOnce = still) {
-  if (spec.lying) place.style.height = `${Math.max(3, spec.labels.length) * (spec.thickness ?? 34) + 8}px`;
-  const { chart, spec: before } = drawn.get(place) ?? newChart(place);
-  drawn.set(place, { chart, spec });
+function drawBars(container, spec, isInstant = prefersReducedMotion) {
+  if (spec.isHorizontal) {
+    container.style.height = `${Math.max(3, spec.labels.length) * (spec.rowHeight ?? 34) + 8}px`;
+  }
+  const { chart, spec: previous } = charts.get(container) ?? createChart(container);
+  charts.set(container, { chart, spec });
   chart.resize();
-  const moves = before !== null && !atOnce; // What is there from the beginning does not grow first.
-  chart.setOption({ ...barOption(spec, roomOf(place, spec)), animation: moves }, { notMerge: true });
+  const isAnimated = previous !== null && !isInstant; // The first drawing is not animated.
+  chart.setOption({ ...chartOption(spec, labelWidths(container, spec)), animation: isAnimated }, { notMerge: true });
 }
 
-function newChart(place) {
-  const chart = echarts.init(place, null, { renderer: "canvas" });
-  new ResizeObserver(() => chart.resize()).observe(place);
-  chart.getZr().on("mousemove", (event) => pointAt(place, event));
-  chart.getZr().on("globalout", () => pointAt(place, null));
-  chart.getZr().on("click", (event) => pick(place, event));
+function createChart(container) {
+  const chart = echarts.init(container, null, { renderer: "canvas" });
+  new ResizeObserver(() => chart.resize()).observe(container);
+  chart.getZr().on("mousemove", (event) => showTooltip(container, event));
+  chart.getZr().on("globalout", () => showTooltip(container, null));
+  chart.getZr().on("click", (event) => pickBar(container, event));
   return { chart, spec: null };
 }
 
-/** Return how wide the texts before and behind lying bars are; a quarter of the chart is the bars'. */
-function roomOf(place, { labels, series, lying }) {
-  if (!lying) return {};
-  const behind = roomFor(series.flatMap(({ texts = [] }) => texts.map(listedText)), 0.4 * place.clientWidth);
-  return { before: roomFor(labels.map(plain), 0.75 * place.clientWidth - behind), behind };
+/** Return the widths of the labels beside horizontal bars; a quarter of the chart is for the bars. */
+function labelWidths(container, { labels, series, isHorizontal }) {
+  if (!isHorizontal) return {};
+  const { clientWidth } = container;
+  const right = textWidth(series.flatMap(({ texts = [] }) => texts.map(joinForCanvas)), 0.4 * clientWidth);
+  return { left: textWidth(labels.map(plainText), 0.75 * clientWidth - right), right };
 }
 
-function roomFor(texts, most) {
-  measure.font = `${LABEL}px ${getComputedStyle(document.body).fontFamily}`;
-  const widths = texts.map((text) => measure.measureText(text).width);
-  return Math.floor(Math.min(most, 16 + Math.max(0, ...widths)));
+function textWidth(texts, limit) {
+  measureContext.font = `${LABEL_SIZE}px ${getComputedStyle(document.body).fontFamily}`;
+  const widths = texts.map((text) => measureContext.measureText(text).width);
+  return Math.floor(Math.min(limit, 16 + Math.max(0, ...widths)));
 }
 
-function barOption(spec, room) {
-  const names = { type: "category", data: spec.labels.map(plain), ...nameAxis(spec, room) };
-  const numbers = { type: "value", minInterval: spec.whole ? 1 : 0, ...numberAxis(spec) };
+function chartOption(spec, widths) {
+  const categories = { type: "category", data: spec.labels.map(plainText), ...categoryAxis(spec, widths) };
+  const values = { type: "value", minInterval: spec.isInteger ? 1 : 0, ...valueAxis(spec) };
   return {
     animationDurationUpdate: 250,
     aria: { enabled: false },
     textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
-    grid: spec.lying
-      ? { left: room.before, right: room.behind, top: 4, bottom: 4 }
+    grid: spec.isHorizontal
+      ? { left: widths.left, right: widths.right, top: 4, bottom: 4 }
       : { left: 52, right: 8, top: 12, bottom: 26 },
-    xAxis: spec.lying ? numbers : names,
-    yAxis: spec.lying ? { ...names, inverse: true } : numbers,
-    series: spec.series.map((series, place) => barSeries(spec, series, place, room)),
+    xAxis: spec.isHorizontal ? values : categories,
+    yAxis: spec.isHorizontal ? { ...categories, inverse: true } : values,
+    series: spec.series.map((series, index) => barSeries(spec, series, index, widths)),
   };
 }
 
-function nameAxis({ lying }, room) {
-  const line = { show: !lying, lineStyle: { color: colour("line") } };
-  const label = { color: colour("soft"), fontSize: LABEL, hideOverlap: true };
-  const cut = lying ? { width: room.before - 12, overflow: "truncate", interval: 0 } : {};
-  return { axisTick: { show: false }, axisLine: line, axisLabel: { ...label, ...cut } };
+function categoryAxis({ isHorizontal }, widths) {
+  const line = { show: !isHorizontal, lineStyle: { color: resolveColour("line") } };
+  const label = { color: resolveColour("soft"), fontSize: LABEL_SIZE, hideOverlap: true };
+  const truncation = isHorizontal ? { width: widths.left - 12, overflow: "truncate", interval: 0 } : {};
+  return { axisTick: { show: false }, axisLine: line, axisLabel: { ...label, ...truncation } };
 }
 
-function numberAxis({ lying, short }) {
-  if (lying) return { show: false };
-  const label = { color: colour("soft"), fontSize: LABEL, formatter: short };
-  return { splitNumber: 4, splitLine: { lineStyle: { color: colour("line") } }, axisLabel: label };
+function valueAxis({ isHorizontal, formatAxis }) {
+  if (isHorizontal) return { show: false };
+  const label = { color: resolveColour("soft"), fontSize: LABEL_SIZE, formatter: formatAxis };
+  return { splitNumber: 4, splitLine: { lineStyle: { color: resolveColour("line") } }, axisLabel: label };
 }
 
-function barSeries(spec, series, place, { behind }) {
-  const isLast = place === spec.series.length - 1;
-  const round = spec.stacked && !isLast ? 0 : spec.lying ? [0, 4, 4, 0] : [3, 3, 0, 0];
+function barSeries(spec, series, index, widths) {
+  const colour = resolveColour(series.colour);
   return {
     type: "bar",
-    name: plain(series.name),
+    name: plainText(series.name),
     data: series.values,
-    stack: spec.stacked ? "all" : undefined,
-    barMaxWidth: spec.lying ? 22 : 36,
-    barGap: spec.overlaid ? "-100%" : undefined,
-    itemStyle: { color: colour(series.colour), borderRadius: round, ...edge(series) },
-    emphasis: { itemStyle: { color: colour(series.colour), opacity: 0.75 } },
+    stack: spec.isStacked ? "all" : undefined,
+    barMaxWidth: spec.isHorizontal ? 22 : 36,
+    barGap: spec.isOverlaid ? "-100%" : undefined,
+    itemStyle: { color: colour, borderRadius: barRadius(spec, index), ...barOutline(series) },
+    emphasis: { itemStyle: { color: colour, opacity: 0.75 } },
     label: {
-      show: Boolean(spec.lying && series.texts),
+      show: Boolean(spec.isHorizontal && series.texts),
       position: "right",
-      color: colour("ink"),
-      fontSize: LABEL,
-      width: behind - 8,
+      color: resolveColour("ink"),
+      fontSize: LABEL_SIZE,
+      width: widths.right - 8,
       overflow: "truncate",
-      formatter: ({ dataIndex }) => listedText(series.texts[dataIndex]),
+      formatter: ({ dataIndex }) => joinForCanvas(series.texts[dataIndex]),
     },
   };
 }
 
-/** Return the line around bars of a colour that is too faint to be seen without. */
-function edge(series) {
-  return series.colour === "faint" ? { borderColor: colour("accent"), borderWidth: 1 } : {};
+function barRadius(spec, index) {
+  const isLast = index === spec.series.length - 1;
+  if (spec.isStacked && !isLast) return 0;
+  return spec.isHorizontal ? [0, 4, 4, 0] : [3, 3, 0, 0];
 }
 
-/** Return the place of the bar below the mouse, or -1. */
-function barAt(place, event) {
-  const { chart, spec } = drawn.get(place);
-  const at = [event.offsetX, event.offsetY];
-  if (!chart.containPixel("grid", at) && !spec.lying) return -1;
-  const index = chart.convertFromPixel({ gridIndex: 0 }, at)[spec.lying ? 1 : 0];
+/** Return an outline for bars whose colour is too faint to be seen without one. */
+function barOutline(series) {
+  return series.colour === "faint" ? { borderColor: resolveColour("accent"), borderWidth: 1 } : {};
+}
+
+/** Return the index of the bar under the mouse, or -1. */
+function barIndexAt(container, event) {
+  const { chart, spec } = charts.get(container);
+  const point = [event.offsetX, event.offsetY];
+  if (!chart.containPixel("grid", point) && !spec.isHorizontal) return -1;
+  const index = chart.convertFromPixel({ gridIndex: 0 }, point)[spec.isHorizontal ? 1 : 0];
   return index >= 0 && index < spec.labels.length ? index : -1;
 }
 
-/** Tell what the bar below the mouse stands for, beside the mouse. */
-function pointAt(place, event) {
-  const { chart, spec } = drawn.get(place);
-  const index = event ? barAt(place, event) : -1;
+/** Show the tooltip of the bar under the mouse, or hide it. */
+function showTooltip(container, event) {
+  const { chart, spec } = charts.get(container);
+  const index = event ? barIndexAt(container, event) : -1;
   chart.dispatchAction({ type: "downplay" });
-  pointer.hidden = index < 0;
+  tooltip.hidden = index < 0;
   if (index < 0) return;
   chart.dispatchAction({ type: "highlight", dataIndex: index });
-  chart.getZr().setCursorStyle(spec.pick ? "pointer" : "default");
-  pointer.style.color = "";
-  pointer.replaceChildren(...told(spec, index));
-  beside(event.event);
+  chart.getZr().setCursorStyle(spec.onPick ? "pointer" : "default");
+  tooltip.style.color = "";
+  tooltip.replaceChildren(...tooltipContent(spec, index));
+  moveTooltip(event.event);
 }
 
-function told(spec, index) {
-  const lines = spec.told?.(index) ?? spec.series.map(({ name, texts }) => (name ? `${name} ${texts[index]}` : texts[index]));
-  return [element("b", {}, spec.labels[index]), ...lines.map((line) => element("div", {}, line))];
+function tooltipContent(spec, index) {
+  const lines = spec.tooltipLines?.(index) ?? spec.series.map(({ name, texts }) => (name ? `${name} ${texts[index]}` : texts[index]));
+  return [createElement("b", {}, spec.labels[index]), ...lines.map((line) => createElement("div", {}, line))];
 }
 
-function beside(mouse) {
-  const { innerWidth } = window;
-  const left = Math.min(mouse.clientX + 14, innerWidth - pointer.offsetWidth - 8);
-  pointer.style.left = `${Math.max(8, left)}px`;
-  pointer.style.top = `${Math.max(8, mouse.clientY - pointer.offsetHeight - 12)}px`;
+function moveTooltip(mouse) {
+  const left = Math.min(mouse.clientX + 14, window.innerWidth - tooltip.offsetWidth - 8);
+  tooltip.style.left = `${Math.max(8, left)}px`;
+  tooltip.style.top = `${Math.max(8, mouse.clientY - tooltip.offsetHeight - 12)}px`;
 }
 
-function pick(place, event) {
-  const { spec } = drawn.get(place);
-  const index = barAt(place, event);
-  if (spec.pick && index >= 0) spec.pick(index);
+function pickBar(container, event) {
+  const { spec } = charts.get(container);
+  const index = barIndexAt(container, event);
+  if (spec.onPick && index >= 0) spec.onPick(index);
 }

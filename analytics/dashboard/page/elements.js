@@ -1,48 +1,48 @@
-// Elements, made so that text is always text.
+// DOM elements whose text is never parsed as HTML.
 
-/** Return an element with attributes and children; a child that is a text, or several, stays text. */
-function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  for (const child of children) made.append(...(child instanceof Node ? [child] : listed(child)));
-  return made;
+/** Create an element; a child that is a text, or an array of texts, becomes text nodes. */
+function createElement(name, attributes = {}, ...children) {
+  const created = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+  for (const child of children) created.append(...(child instanceof Node ? [child] : joinTexts(child)));
+  return created;
 }
 
-/** Return a text, or several in a row, of which none turns the others around. */
-function listed(texts) {
-  return [texts].flat().flatMap((text, at) => (at ? [" · ", isolated(text)] : [isolated(text)]));
+/** Return the nodes of one text or several, each isolated from the others' writing direction. */
+function joinTexts(texts) {
+  return [texts].flat().flatMap((text, index) => (index ? [" · ", isolate(text)] : [isolate(text)]));
 }
 
-/** Return text whose direction of writing disturbs nothing around it. */
-function isolated(text) {
-  const made = document.createElement("bdi");
-  made.textContent = text;
-  return made;
+function isolate(text) {
+  const created = document.createElement("bdi");
+  created.textContent = text;
+  return created;
 }
 
-/** Return a table of these heads and rows; all columns but the first are numbers. */
-function table(caption, heads, rows) {
-  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  const body = rows.map(([first, ...rest]) =>
-    element("tr", {}, element("th", { scope: "row" }, first), ...rest.map((text) => element("td", {}, text))),
-  );
-  return element(
+/** Create a table whose first column holds names and whose other columns hold numbers. */
+function createTable(caption, headers, rows) {
+  const head = createElement("tr", {}, ...headers.map((text) => createElement("th", { scope: "col" }, text)));
+  const body = rows.map(([first, ...rest]) => {
+    const cells = rest.map((text) => createElement("td", {}, text));
+    return createElement("tr", {}, createElement("th", { scope: "row" }, first), ...cells);
+  });
+  return createElement(
     "table",
     {},
-    element("caption", { class: "unseen" }, caption),
-    element("thead", {}, head),
-    element("tbody", {}, ...body),
+    createElement("caption", { class: "visually-hidden" }, caption),
+    createElement("thead", {}, head),
+    createElement("tbody", {}, ...body),
   );
 }
 
-/** Fill an element of the page with a text, or with several in a row. */
-function tell(id, texts) {
-  document.getElementById(id).replaceChildren(...listed(texts));
+/** Set the content of an element to one text or several. */
+function setText(id, texts) {
+  document.getElementById(id).replaceChildren(...joinTexts(texts));
 }
 
-/** Fill a tile with its number, which the style sheet writes as large as there is room for. */
-function tellValue(id, text) {
+/** Set the number of a tile; the style sheet sizes it by its longest word. */
+function setValue(id, text) {
   const longest = Math.max(...text.split(" ").map((word) => word.length));
   document.getElementById(id).style.setProperty("--letters", longest);
-  tell(id, text);
+  setText(id, text);
 }

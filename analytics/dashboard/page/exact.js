@@ -1,34 +1,34 @@
-// Exact amounts: whole numbers of ten-millionths, which is all that price times quantity can hold.
+// Exact amounts as BigInt ten-millionths: enough decimal places for a price times a quantity.
 
-const PLACES = 7;
+const DECIMAL_PLACES = 7;
 
-/** Return a decimal's text as ten-millionths. */
-function exact(text) {
+/** Return the ten-millionths of a decimal number's text. */
+function parseAmount(text) {
   const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
-  return BigInt(sign + whole + fraction.padEnd(PLACES, "0"));
+  return BigInt(sign + whole + fraction.padEnd(DECIMAL_PLACES, "0"));
 }
 
-/** Return the quotient of two whole numbers, a half away from zero, as Athena rounds. */
-function divided(value, count) {
-  const half = (value < 0n ? -count : count) / 2n;
-  return (value + half) / count;
+/** Divide two integers and round half away from zero, as Athena does. */
+function divideRounded(value, divisor) {
+  const half = (value < 0n ? -divisor : divisor) / 2n;
+  return (value + half) / divisor;
 }
 
-/** Return ten-millionths, or a part of so many equal ones, as a decimal's text, rounded once. */
-function decimalText(value, places, parts = 1) {
-  const scaled = divided(value, BigInt(parts) * 10n ** BigInt(PLACES - places));
+/** Format ten-millionths, divided by `parts`, as a decimal number that is rounded once. */
+function formatDecimal(value, places, parts = 1) {
+  const scaled = divideRounded(value, BigInt(parts) * 10n ** BigInt(DECIMAL_PLACES - places));
   const digits = String(scaled < 0n ? -scaled : scaled).padStart(places + 1, "0");
   const whole = digits.slice(0, digits.length - places);
   const fraction = digits.slice(digits.length - places);
   return (scaled < 0n ? "-" : "") + whole + (places ? "." + fraction : "");
 }
 
-/** Return the sum of some property of rows, from 0n for amounts and 0 for counts. */
-function sum(rows, property, zero = 0) {
+/** Sum a property of rows; `zero` is 0n for amounts and 0 for counts. */
+function sumOf(rows, property, zero = 0) {
   return rows.reduce((total, row) => total + row[property], zero);
 }
 
-/** Return the smallest value that at least this share of the sorted numbers does not exceed. */
+/** Return the nearest-rank quantile of sorted numbers. */
 function quantile(sorted, share) {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
 }

@@ -1,49 +1,52 @@
-// What the tiles show: pure functions of the facts and of the filters.
+// The figures of the tiles: pure functions of the facts and the filters.
 
-/** Return a fact's rows as objects, amounts exact. */
-function rowsOf(fact, amounts = []) {
-  const names = Object.keys(fact);
-  const columns = names.map((name) => column(fact[name], amounts.includes(name)));
-  return columns[0].map((_, row) =>
-    Object.fromEntries(names.map((name, place) => [name, columns[place][row]])),
-  );
-}
+const STATUSES = ["placed", "paid", "shipped", "delivered", "returned"];
 
-function column(values, isAmount) {
-  if (Array.isArray(values)) return isAmount ? values.map(exact) : values;
-  return values.at.map((place) => values.texts[place]);
-}
-
-/** Return all facts, read once. */
-function allRows(facts) {
-  const steps = rowsOf(facts.steps).map((row) => ({ ...row, minutes: row.minutes.split(" ").map(Number) }));
+/** Decode all facts into arrays of row objects. */
+function decodeFacts(facts) {
   return {
-    placed: rowsOf(facts.placed),
-    sold: rowsOf(facts.sold, ["revenue"]),
-    products: rowsOf(facts.products, ["revenue", "pieces"]),
-    steps,
-    changes: rowsOf(facts.changes),
-    unread: rowsOf(facts.unread),
+    placedOrders: decodeRows(facts.placed_orders),
+    soldOrders: decodeRows(facts.sold_orders, ["revenue"]),
+    products: decodeRows(facts.products, ["revenue", "quantity"]),
+    stepTimes: decodeRows(facts.step_times).map((row) => ({ ...row, minutes: row.minutes.split(" ").map(Number) })),
+    changes: decodeRows(facts.changes),
+    unreadableTotals: decodeRows(facts.unreadable_totals),
   };
 }
 
-/** Return the rows that the filters leave; a row of every category has none of its own. */
-function selected(rows, filters, hasOwnCategory = false) {
+function decodeRows(fact, amountColumns = []) {
+  const names = Object.keys(fact);
+  const columns = names.map((name) => decodeColumn(fact[name], amountColumns.includes(name)));
+  return columns[0].map((_, row) =>
+    Object.fromEntries(names.map((name, column) => [name, columns[column][row]])),
+  );
+}
+
+function decodeColumn(values, isAmount) {
+  if (Array.isArray(values)) return isAmount ? values.map(parseAmount) : values;
+  return values.at.map((index) => values.texts[index]);
+}
+
+/**
+ * Return the rows that pass the filters. Most facts have a row for each category and one for all
+ * of them (null); facts with `hasOwnCategory` have no such sum, so no filter means every row.
+ */
+function filterRows(rows, filters, hasOwnCategory = false) {
   return rows.filter(
     (row) =>
-      withinDays(row.day === undefined ? row.hour.slice(0, 10) : row.day, filters) &&
+      isWithinDays(row.day === undefined ? row.hour.slice(0, 10) : row.day, filters) &&
       (filters.region === null || row.region === filters.region) &&
       (row.category === filters.category || (hasOwnCategory && filters.category === null)),
   );
 }
 
-function withinDays(day, { from, to }) {
+function isWithinDays(day, { from, to }) {
   if (from === null && to === null) return true;
   return day !== null && (from === null || from <= day) && (to === null || day <= to);
 }
 
-/** Return rows in groups, by some property. */
-function grouped(rows, property) {
+/** Group rows by a property. */
+function groupBy(rows, property) {
   const groups = new Map();
   for (const row of rows) {
     if (!groups.has(row[property])) groups.set(row[property], []);
@@ -52,105 +55,110 @@ function grouped(rows, property) {
   return groups;
 }
 
-/** Return what every tile shows under these filters. */
-function figures(rows, filters, today) {
-  const sold = selected(rows.sold, filters);
-  const currencies = soldByCurrency(sold);
-  const known = currencies.map(({ currency }) => currency);
-  const currency = known.includes(filters.currency) ? filters.currency : (known[0] ?? null);
-  const products = selected(rows.products, filters, true).filter((row) => row.currency === currency);
-  const placed = selected(rows.placed, filters);
-  const real = placed.filter((row) => row.test === "false" && row.day !== null);
-  const changes = selected(rows.changes, filters);
+/** Return the figures of every tile under these filters. */
+function computeFigures(rows, filters, today) {
+  const soldOrders = filterRows(rows.soldOrders, filters);
+  const currencies = revenueByCurrency(soldOrders);
+  const currency = chooseCurrency(currencies, filters.currency);
+  const products = filterRows(rows.products, filters, true).filter((row) => row.currency === currency);
+  const placedOrders = filterRows(rows.placedOrders, filters);
+  const realOrders = placedOrders.filter((row) => row.test === "false" && row.day !== null);
+  const changes = filterRows(rows.changes, filters);
   return {
     currency,
     currencies,
-    held: sum(placed, "held"),
-    orders: sum(real, "placed"),
-    cancelled: sum(real, "cancelled"),
-    unread: sum(sold, "unread"),
-    unreadOrders: selected(rows.unread, filters),
-    revenueByDay: byDay(sold.filter((row) => row.currency === currency)),
-    revenueByCategory: byRevenue(grouped(products, "category")),
-    topProducts: byRevenue(grouped(products, "sku")).slice(0, 10),
-    funnel: ["placed", "paid", "shipped", "delivered", "returned"].map((step) => [step, sum(real, step)]),
-    steps: timesBetween(selected(rows.steps, filters)),
-    regions: byRegion(real, sold),
-    changesToday: sum(changes.filter((row) => row.hour.startsWith(today)), "changes"),
-    changesPerHour: byTime(changes, "hour"),
-    changesPerDay: byTime(changes.map((row) => ({ ...row, day: row.hour.slice(0, 10) })), "day"),
-    lastChange: lastChange(changes),
+    inTable: sumOf(placedOrders, "in_table"),
+    orders: sumOf(realOrders, "placed"),
+    cancelled: sumOf(realOrders, "cancelled"),
+    unreadableCount: sumOf(soldOrders, "unreadable"),
+    unreadableTotals: filterRows(rows.unreadableTotals, filters),
+    revenueByDay: sumByDay(soldOrders.filter((row) => row.currency === currency)),
+    revenueByCategory: rankByRevenue(groupBy(products, "category")),
+    topProducts: rankByRevenue(groupBy(products, "sku")).slice(0, 10),
+    funnel: STATUSES.map((status) => [status, sumOf(realOrders, status)]),
+    steps: summarizeSteps(filterRows(rows.stepTimes, filters)),
+    regions: sumByRegion(realOrders, soldOrders),
+    changesToday: sumOf(changes.filter((row) => row.hour.startsWith(today)), "changes"),
+    changesPerHour: countByTime(changes, "hour"),
+    changesPerDay: countByTime(changes.map((row) => ({ ...row, day: row.hour.slice(0, 10) })), "day"),
+    lastChange: timeOfLastChange(changes),
   };
 }
 
-/** Return what was sold in each currency, the one of most orders first: sums never mix them. */
-function soldByCurrency(sold) {
-  return [...grouped(sold, "currency")]
+/** Sum orders by currency, the one with most orders first; currencies are never added. */
+function revenueByCurrency(soldOrders) {
+  return [...groupBy(soldOrders, "currency")]
     .map(([currency, rows]) => ({
       currency,
-      orders: sum(rows, "orders"),
-      unread: sum(rows, "unread"),
-      revenue: sum(rows, "revenue", 0n),
+      orders: sumOf(rows, "orders"),
+      unreadable: sumOf(rows, "unreadable"),
+      revenue: sumOf(rows, "revenue", 0n),
     }))
-    .sort((one, other) => other.orders - one.orders || compared(one.currency, other.currency));
+    .sort((a, b) => b.orders - a.orders || compare(a.currency, b.currency));
 }
 
-function compared(one, other) {
-  return one < other ? -1 : one > other ? 1 : 0;
+function chooseCurrency(currencies, preferred) {
+  const names = currencies.map(({ currency }) => currency);
+  return names.includes(preferred) ? preferred : (names[0] ?? null);
 }
 
-function byDay(sold) {
-  return [...grouped(sold, "day")]
-    .map(([day, rows]) => ({ day, orders: sum(rows, "orders"), revenue: sum(rows, "revenue", 0n) }))
-    .sort((one, other) => compared(one.day, other.day));
+function compare(a, b) {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
-function byRevenue(groups) {
+function sumByDay(soldOrders) {
+  return [...groupBy(soldOrders, "day")]
+    .map(([day, rows]) => ({ day, orders: sumOf(rows, "orders"), revenue: sumOf(rows, "revenue", 0n) }))
+    .sort((a, b) => compare(a.day, b.day));
+}
+
+function rankByRevenue(groups) {
   return [...groups]
     .map(([key, rows]) => ({
       key,
-      product: rows.map((row) => row.product ?? "").reduce((one, other) => (one > other ? one : other)),
+      product: rows.map((row) => row.product ?? "").reduce((a, b) => (a > b ? a : b)),
       category: rows[0].category,
-      pieces: sum(rows, "pieces", 0n),
-      revenue: sum(rows, "revenue", 0n),
+      quantity: sumOf(rows, "quantity", 0n),
+      revenue: sumOf(rows, "revenue", 0n),
     }))
-    .sort((one, other) => compared(other.revenue, one.revenue) || compared(one.key, other.key));
+    .sort((a, b) => compare(b.revenue, a.revenue) || compare(a.key, b.key));
 }
 
-const STEPS = ["placed → paid", "paid → shipped", "shipped → delivered", "delivered → returned"];
-
-function timesBetween(steps) {
-  const groups = grouped(steps, "step");
-  return STEPS.flatMap((name, place) => {
-    const minutes = (groups.get(place + 1) ?? []).flatMap((row) => row.minutes);
-    minutes.sort((one, other) => one - other);
+function summarizeSteps(stepTimes) {
+  const rowsByStep = groupBy(stepTimes, "step");
+  return STATUSES.slice(1).flatMap((status, index) => {
+    const minutes = (rowsByStep.get(index + 1) ?? []).flatMap((row) => row.minutes);
+    minutes.sort((a, b) => a - b);
     if (!minutes.length) return [];
-    return [{ name, orders: minutes.length, median: quantile(minutes, 0.5), most: quantile(minutes, 0.9) }];
+    const name = `${STATUSES[index]} → ${status}`;
+    return [{ name, orders: minutes.length, median: quantile(minutes, 0.5), percentile90: quantile(minutes, 0.9) }];
   });
 }
 
-function byRegion(placed, sold) {
-  const revenues = grouped(sold, "region");
-  return [...grouped(placed, "region")]
+function sumByRegion(placedOrders, soldOrders) {
+  const soldByRegion = groupBy(soldOrders, "region");
+  return [...groupBy(placedOrders, "region")]
     .map(([region, rows]) => ({
       region,
-      orders: sum(rows, "placed"),
-      revenues: soldByCurrency(revenues.get(region) ?? []),
+      orders: sumOf(rows, "placed"),
+      revenues: revenueByCurrency(soldByRegion.get(region) ?? []),
     }))
-    .sort((one, other) => other.orders - one.orders || compared(one.region, other.region));
+    .sort((a, b) => b.orders - a.orders || compare(a.region, b.region));
 }
 
-function byTime(changes, unit) {
-  return [...grouped(changes, unit)]
-    .map(([time, rows]) => ({ time, of: totals(rows) }))
-    .sort((one, other) => compared(one.time, other.time));
+function countByTime(changes, unit) {
+  return [...groupBy(changes, unit)]
+    .map(([time, rows]) => ({ time, counts: countByOperation(rows) }))
+    .sort((a, b) => compare(a.time, b.time));
 }
 
-function totals(rows) {
-  return Object.fromEntries([...grouped(rows, "operation")].map(([name, of]) => [name, sum(of, "changes")]));
+function countByOperation(changes) {
+  const groups = [...groupBy(changes, "operation")];
+  return Object.fromEntries(groups.map(([operation, rows]) => [operation, sumOf(rows, "changes")]));
 }
 
-function lastChange(changes) {
-  const times = changes.map((row) => timeOf(row.hour) + 1000 * row.last_second);
-  return times.length ? times.reduce((one, other) => Math.max(one, other)) : null;
+function timeOfLastChange(changes) {
+  const times = changes.map((row) => parseTime(row.hour) + 1000 * row.last_second);
+  return times.length ? times.reduce((a, b) => Math.max(a, b)) : null;
 }

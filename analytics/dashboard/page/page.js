@@ -1,60 +1,62 @@
-// The page: filters from and into the address, the tiles they lead to, the theme, and the refresh.
+// The page: filters in the address, the tiles below them, the theme and the refresh.
 
-const facts = JSON.parse(document.getElementById("facts").textContent);
-const rows = allRows(facts.facts);
-const DAY = /^\d{4}-\d\d-\d\d$/;
-const CHOOSING = 20e3; // how long after a touch a reader is still choosing
-const CHOSEN = ["from", "to", "region", "category", "currency"];
+const pageData = JSON.parse(document.getElementById("facts").textContent);
+const rows = decodeFacts(pageData.facts);
+const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
+const CHOOSING_MS = 20e3; // A reader who touched a filter this recently is still choosing.
+const FILTER_NAMES = ["from", "to", "region", "category", "currency"];
 const choices = {
-  region: choicesOf([...rows.placed, ...rows.changes], "region"),
-  category: choicesOf([...rows.placed, ...rows.products, ...rows.changes], "category"),
-  currency: choicesOf(rows.sold, "currency"),
+  region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
+  category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
+  currency: distinctValues(rows.soldOrders, "currency"),
 };
-let filters = filtersInAddress();
-let shown = null;
-let touched = 0;
-const memory = new Map();
+const settings = new Map(); // In place of localStorage where the browser blocks it.
+let filters = readFilters();
+let figures = null;
+let touchedAt = 0;
 
-/** Return the values that a filter offers, in order. */
-function choicesOf(all, property) {
-  return [...new Set(all.map((row) => row[property]))].filter((value) => value !== null).sort(compared);
+/** Return the sorted values of a property. */
+function distinctValues(allRows, property) {
+  return [...new Set(allRows.map((row) => row[property]))].filter((value) => value !== null).sort(compare);
 }
 
-function filtersInAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1));
-  const known = (name) => choices[name]?.includes(asked.get(name)) ?? isDay(asked.get(name));
-  return Object.fromEntries(CHOSEN.map((name) => [name, known(name) ? asked.get(name) : null]));
+/** Read the filters from the address, without those that the page does not know. */
+function readFilters() {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  const isValid = (name, value) => choices[name]?.includes(value) ?? isDay(value);
+  const entries = FILTER_NAMES.map((name) => [name, parameters.get(name)]);
+  return Object.fromEntries(entries.map(([name, value]) => [name, isValid(name, value) ? value : null]));
 }
 
-/** Return whether a text is a day that the calendar has. */
+/** Return whether a text is a date of the calendar. */
 function isDay(text) {
-  const time = DAY.test(text) ? timeOf(text) : NaN;
+  const time = DAY_PATTERN.test(text) ? parseTime(text) : NaN;
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text);
 }
 
-/** Set one filter, or take it back where it is set already. */
-function toggle(name, value) {
-  filter(name, filters[name] === value ? null : value);
+/** Set a filter, or clear it if it has this value already. */
+function toggleFilter(name, value) {
+  setFilter(name, filters[name] === value ? null : value);
 }
 
-/** Set a filter, null for all, and show what it leaves. */
-function filter(name, value) {
+/** Set a filter (null clears it), and update the address and the page. */
+function setFilter(name, value) {
   filters = { ...filters, [name]: value };
-  const set = CHOSEN.filter((each) => filters[each] !== null);
-  const address = String(new URLSearchParams(set.map((each) => [each, filters[each]])));
+  const entries = Object.entries(filters).filter(([, text]) => text !== null);
+  const address = String(new URLSearchParams(entries));
   history.replaceState(null, "", address ? `#${address}` : location.pathname + location.search);
-  show();
-  say(shown);
+  render();
+  announce(figures);
 }
 
-/** Show everything under the filters of now. */
-function show() {
-  shown = figures(rows, filters, facts.made_at.slice(0, 10));
-  showFilters(shown);
-  showNumbers(shown, filters);
-  for (const [name, tile] of Object.entries(charts(shown))) showChart(name, tile);
-  showUnread(shown);
-  showNotice(shown);
+/** Render everything under the current filters. */
+function render() {
+  figures = computeFigures(rows, filters, pageData.made_at.slice(0, 10));
+  showFilters(figures);
+  showNumbers(figures, filters);
+  for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
+  showUnreadableTotals(figures);
+  showNotice(figures);
 }
 
 function showFilters({ currency }) {
@@ -63,16 +65,16 @@ function showFilters({ currency }) {
     document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
   }
   document.getElementById("currency").value = String(choices.currency.indexOf(currency));
-  const isAll = CHOSEN.every((name) => filters[name] === null);
-  document.getElementById("reset").setAttribute("aria-disabled", String(isAll)); // And it keeps the focus.
+  const isUnfiltered = FILTER_NAMES.every((name) => filters[name] === null);
+  // A button that is really disabled would lose the focus.
+  document.getElementById("reset").setAttribute("aria-disabled", String(isUnfiltered));
 }
 
-/** Draw a tile's bars, its summary for those who do not see them, and the table behind them. */
+/** Show a tile's bars, their summary for screen readers, and the table behind them. */
 function showChart(name, tile) {
   const section = document.querySelector(`[data-chart="${name}"]`);
-  for (const [part, text] of [["h2", tile.title], [".rule", tile.rule]]) {
-    if (text) section.querySelector(part).textContent = text;
-  }
+  if (tile.title) section.querySelector("h2").textContent = tile.title;
+  if (tile.rule) section.querySelector(".rule").textContent = tile.rule;
   const isEmpty = !tile.summary;
   section.querySelector(".chart").hidden = isEmpty;
   section.querySelector("details").hidden = isEmpty;
@@ -80,198 +82,220 @@ function showChart(name, tile) {
   if (isEmpty) return section.querySelector(".scroll").replaceChildren();
   const title = section.querySelector("h2").textContent;
   section.querySelector(".chart").setAttribute("aria-label", `${title}: ${tile.summary}`);
-  section.querySelector(".scroll").replaceChildren(table(title, tile.heads, tile.rows));
-  const isCut = tile.labels.length < tile.rows.length;
-  section.querySelector("summary").textContent = isCut ? `Table of all ${counted.format(tile.rows.length)}` : "Table";
-  section.querySelector(".legend").replaceChildren(...legend(tile));
+  section.querySelector(".scroll").replaceChildren(createTable(title, tile.headers, tile.rows));
+  const isLimited = tile.labels.length < tile.rows.length;
+  section.querySelector("summary").textContent = isLimited ? `Table of all ${numberFormat.format(tile.rows.length)}` : "Table";
+  section.querySelector(".legend").replaceChildren(...legendItems(tile));
   drawBars(section.querySelector(".chart"), tile);
 }
 
-function legend({ series, stacked }) {
-  return stacked || series.length > 1 ? series.map(({ name, colour }) => element("li", { "data-mark": colour }, name)) : [];
+function legendItems({ series, isStacked }) {
+  if (!isStacked && series.length < 2) return [];
+  return series.map(({ name, colour }) => createElement("li", { "data-mark": colour }, name));
 }
 
-/** Show the orders without an amount; Athena names the first of them, when they are many. */
-function showUnread({ unread: all, unreadOrders: unread }) {
-  const title = "Left out of the revenue";
-  document.getElementById("unread").hidden = !unread.length;
-  const isCut = unread.length < all;
-  tell("h-unread", isCut ? `${title}: the first ${counted.format(unread.length)} of ${counted.format(all)}` : title);
-  const lines = unread.map(({ order_id: order, day, region, total }) => [order, written(days, day), named(region), named(total)]);
-  const heads = ["Order", "Day of payment", "Region", "Total as stored"];
-  document.getElementById("unread-table").replaceChildren(table(title, heads, lines));
+/** Show the orders without a readable total; Athena lists only the first of very many. */
+function showUnreadableTotals({ unreadableCount, unreadableTotals }) {
+  const title = "Excluded from revenue";
+  const counts = [unreadableTotals.length, unreadableCount].map((count) => numberFormat.format(count));
+  const isLimited = unreadableTotals.length < unreadableCount;
+  document.getElementById("unreadable").hidden = !unreadableTotals.length;
+  setText("h-unreadable", isLimited ? `${title}: first ${counts[0]} of ${counts[1]}` : title);
+  const headers = ["Order", "Payment date", "Region", "Stored total"];
+  const lines = unreadableTotals.map((row) => [
+    row.order_id,
+    formatTime(dayFormat, row.day),
+    nameOrNone(row.region),
+    nameOrNone(row.total),
+  ]);
+  document.getElementById("unreadable-table").replaceChildren(createTable(title, headers, lines));
 }
 
-/** Say why there is nothing to see, if there is nothing. */
-function showNotice(found) {
+/** Explain an empty page. */
+function showNotice({ orders, changesPerHour }) {
   const notice = document.getElementById("notice");
-  const isEmpty = !found.orders && !found.changesPerHour.length;
-  notice.hidden = !isEmpty;
+  notice.hidden = orders > 0 || changesPerHour.length > 0;
   notice.textContent = rows.changes.length
-    ? "Nothing matches these filters. Reset shows everything again."
-    : "The lake holds no orders yet: python data_generator.py writes some, and after a minute they are here.";
+    ? "Nothing matches these filters. Use Reset to show everything."
+    : "The lake holds no orders yet. Run python data_generator.py, wait a minute and regenerate this page.";
 }
 
-/** Say to those who do not see the tiles what a filter has made of them. */
-function say({ orders: placed }) {
+/** Announce the effect of a filter to screen readers. */
+function announce({ orders }) {
   const notice = document.getElementById("notice");
-  const told = ["revenue", "revenue-of"].map((id) => document.getElementById(id).textContent);
-  tell("said", notice.hidden ? `${orders(placed)} placed, revenue ${told.join(", ")}` : notice.textContent);
+  const revenue = ["revenue", "revenue-note"].map((id) => document.getElementById(id).textContent).join(", ");
+  setText("announcement", notice.hidden ? `${orderCount(orders)} placed, revenue ${revenue}` : notice.textContent);
 }
 
-/** Put into each tile of a chart what the page's text leaves out. */
+/** Add the elements that all chart tiles share. */
 function buildCharts() {
   for (const section of document.querySelectorAll("[data-chart]")) {
     const { chart } = section.dataset;
-    const name = section.querySelector("h2").id;
-    const scroll = element("div", { id: `rows-${chart}`, class: "scroll", tabindex: "0", role: "region", "aria-labelledby": name });
+    const titleId = section.querySelector("h2").id;
+    const scroll = createElement("div", { id: `rows-${chart}`, class: "scroll", tabindex: "0", role: "region", "aria-labelledby": titleId });
     section.append(
-      element("div", { class: "chart", role: "img" }),
-      element("p", { class: "empty" }, "nothing in this selection"),
-      element("ul", { class: "legend", "aria-hidden": "true" }),
-      element("details", { id: `table-${chart}` }, element("summary", { id: `open-${chart}` }, "Table"), scroll),
+      createElement("div", { class: "chart", role: "img" }),
+      createElement("p", { class: "empty" }, "no data in this selection"),
+      createElement("ul", { class: "legend", "aria-hidden": "true" }),
+      createElement("details", { id: `table-${chart}` }, createElement("summary", { id: `open-${chart}` }, "Table"), scroll),
     );
   }
 }
 
 function buildFilters() {
-  for (const name of ["region", "category", "currency"]) {
-    const all = name === "currency" ? [] : [element("option", { value: "" }, "all")];
-    const options = choices[name].map((text, at) => element("option", { value: String(at) }, named(text)));
-    document.getElementById(name).replaceChildren(...all, ...options);
-  }
-  const known = rows.placed.map(({ day }) => day).filter((day) => day !== null);
+  const days = rows.placedOrders.map(({ day }) => day).filter((day) => day !== null);
   for (const name of ["from", "to"]) {
     const input = document.getElementById(name);
-    input.min = known.reduce((one, other) => (one < other ? one : other), known[0] ?? "");
-    input.addEventListener("change", () => filter(name, input.value || null));
+    input.min = days.reduce((a, b) => (a < b ? a : b), days[0] ?? "");
+    input.addEventListener("change", () => setFilter(name, input.value || null));
   }
   for (const name of ["region", "category", "currency"]) {
     const select = document.getElementById(name);
-    select.addEventListener("change", () => filter(name, select.value === "" ? null : choices[name][Number(select.value)]));
+    const all = name === "currency" ? [] : [createElement("option", { value: "" }, "all")];
+    const options = choices[name].map((text, index) => createElement("option", { value: String(index) }, nameOrNone(text)));
+    select.replaceChildren(...all, ...options);
+    select.addEventListener("change", () => setFilter(name, select.value === "" ? null : choices[name][Number(select.value)]));
   }
 }
 
-function reset(event) {
+function resetFilters(event) {
   event.preventDefault();
-  filters = Object.fromEntries(CHOSEN.map((name) => [name, null]));
-  filter("from", null);
+  filters = Object.fromEntries(FILTER_NAMES.map((name) => [name, null]));
+  setFilter("from", null);
 }
 
-/** Go to the figures, but not by the address: that holds the filters. */
-function skip(event) {
+/** Skip to the main content without changing the address, which holds the filters. */
+function skipToMain(event) {
   event.preventDefault();
   document.getElementById("main").focus();
 }
 
-function showMade() {
-  const time = timeOf(facts.made_at);
-  const isLate = facts.watch && Date.now() - time > (3 * facts.watch + 60) * 1000;
-  document.getElementById("made").classList.toggle("bad", isLate);
-  tell("made", [facts.pipeline, `as of ${moment(time)}, ${ago(time)}`, ...(isLate ? ["no newer page came since"] : [])]);
-  tell("changes-of", `UTC, ${written(shortDays, facts.made_at)}`);
+/** Show the age of the page, and whether its next version is overdue. */
+function showPageAge() {
+  const time = parseTime(pageData.made_at);
+  const isOverdue = pageData.watch && Date.now() - time > (3 * pageData.watch + 60) * 1000;
+  const warning = isOverdue ? ["update overdue"] : [];
+  document.getElementById("made").classList.toggle("bad", isOverdue);
+  setText("made", [pageData.pipeline, `as of ${formatTimestamp(time)}, ${formatAge(time)}`, ...warning]);
+  setText("changes-note", `UTC, ${formatTime(shortDayFormat, pageData.made_at)}`);
 }
 
-/** Return what the reader chose before; where the browser keeps nothing, it holds for this page. */
-function remembered(name, value) {
-  if (value !== undefined) memory.set(name, value);
+/** Load a setting that the reader chose earlier, or null. */
+function loadSetting(name) {
   try {
-    if (value !== undefined) localStorage.setItem(`sales-${name}`, value);
     return localStorage.getItem(`sales-${name}`);
   } catch {
-    return memory.get(name) ?? null;
+    return settings.get(name) ?? null;
   }
 }
 
-function showTheme(theme) {
+/** Save a setting; where the browser blocks storage, it lasts until the page is closed. */
+function saveSetting(name, value) {
+  settings.set(name, value);
+  try {
+    localStorage.setItem(`sales-${name}`, value);
+  } catch {
+    // The setting is in `settings`.
+  }
+}
+
+function applyTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
   else delete document.documentElement.dataset.theme;
-  for (const [place, { spec }] of drawn) if (!place.hidden) drawBars(place, spec, true);
+  for (const [container, { spec }] of charts) if (!container.hidden) drawBars(container, spec, true);
 }
 
-function changeTheme() {
-  const isDark = getComputedStyle(document.documentElement).colorScheme === "dark";
-  const seesDark = document.documentElement.dataset.theme ? isDark : matchMedia("(prefers-color-scheme: dark)").matches;
-  const theme = seesDark ? "light" : "dark";
-  remembered("theme", theme);
-  showTheme(theme);
+function toggleTheme() {
+  const theme = isDark() ? "light" : "dark";
+  saveSetting("theme", theme);
+  applyTheme(theme);
 }
 
-/** Follow the file, which is written anew every so often, unless the reader pauses that. */
-function watch(button) {
-  const tellPaused = () => button.setAttribute("aria-pressed", String(isPaused()));
+function isDark() {
+  if (!document.documentElement.dataset.theme) return matchMedia("(prefers-color-scheme: dark)").matches;
+  return getComputedStyle(document.documentElement).colorScheme === "dark";
+}
+
+/** Reload the page whenever its file should be new, unless the reader has paused that. */
+function startRefreshing(button) {
+  const showPaused = () => button.setAttribute("aria-pressed", String(isPaused()));
   button.hidden = false;
-  tellPaused();
+  showPaused();
   button.addEventListener("click", () => {
-    remembered("paused", isPaused() ? "no" : "yes");
-    tellPaused();
+    saveSetting("paused", isPaused() ? "no" : "yes");
+    showPaused();
   });
   for (const kind of ["focusin", "pointerdown", "keydown", "input"]) {
-    document.getElementById("filters").addEventListener(kind, () => (touched = Date.now()));
+    document.getElementById("filters").addEventListener(kind, () => (touchedAt = Date.now()));
   }
-  setInterval(follow, facts.watch * 1000);
+  setInterval(refresh, pageData.watch * 1000);
 }
 
 function isPaused() {
-  return remembered("paused") === "yes";
+  return loadSetting("paused") === "yes";
 }
 
-/** Load the file anew, but not while the reader is choosing something. */
-function follow() {
+/** Reload the file, but not while the reader is choosing a filter. */
+function refresh() {
   if (isPaused() || isChoosing() || document.hidden) return;
-  const scrolled = [...document.querySelectorAll(".scroll")].map(({ scrollTop }) => scrollTop);
-  history.replaceState({ focused: document.activeElement.id, scrolled }, "");
+  const scrollPositions = [...document.querySelectorAll(".scroll")].map(({ scrollTop }) => scrollTop);
+  history.replaceState({ focusedId: document.activeElement.id, scrollPositions }, "");
   location.reload();
 }
 
-/** Return whether the reader has just touched the filter that has the focus, or left it half filled. */
+/** Return whether the focused filter was touched recently or is filled in only partly. */
 function isChoosing() {
-  const { activeElement: chosen } = document;
-  return chosen.matches("input, select") && (Date.now() - touched < CHOOSING || chosen.validity.badInput);
+  const { activeElement } = document;
+  if (!activeElement.matches("input, select")) return false;
+  return Date.now() - touchedAt < CHOOSING_MS || activeElement.validity.badInput;
 }
 
-/** Go on where the reader was before the page was loaded anew. */
-function resume({ focused, scrolled }) {
-  document.getElementById(focused)?.focus({ preventScroll: true });
-  document.querySelectorAll(".scroll").forEach((place, at) => (place.scrollTop = scrolled[at]));
+/** Restore focus and scroll positions after a refresh. */
+function restorePosition({ focusedId, scrollPositions }) {
+  document.getElementById(focusedId)?.focus({ preventScroll: true });
+  document.querySelectorAll(".scroll").forEach((scroll, index) => (scroll.scrollTop = scrollPositions[index]));
   history.replaceState(null, "");
 }
 
-/** Keep the tables open that the reader opened, also when the page is loaded anew. */
-function keepTables() {
+/** Keep open tables open when the page is loaded again. */
+function rememberOpenTables() {
   for (const details of document.querySelectorAll("details")) {
-    details.open = remembered(details.id) === "open";
-    details.addEventListener("toggle", () => remembered(details.id, details.open ? "open" : "shut"));
+    details.open = loadSetting(details.id) === "open";
+    details.addEventListener("toggle", () => saveSetting(details.id, details.open ? "open" : "shut"));
   }
+}
+
+function addListeners() {
+  document.getElementById("filters").addEventListener("reset", resetFilters);
+  document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
+  document.getElementById("theme").addEventListener("click", toggleTheme);
+  document.querySelector(".skip").addEventListener("click", skipToMain);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => applyTheme(loadSetting("theme")));
+  addEventListener("beforeprint", () => applyTheme("light")); // Paper is white.
+  addEventListener("afterprint", () => applyTheme(loadSetting("theme")));
+  addEventListener("hashchange", () => {
+    filters = readFilters();
+    render();
+    announce(figures);
+  });
 }
 
 function start() {
   buildCharts();
   buildFilters();
-  keepTables();
-  showTheme(remembered("theme"));
-  show();
-  showMade();
+  rememberOpenTables();
+  applyTheme(loadSetting("theme"));
+  render();
+  showPageAge();
   document.body.setAttribute("aria-busy", "false");
-  performance.mark("shown");
-  document.getElementById("filters").addEventListener("reset", reset);
-  document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
-  document.getElementById("theme").addEventListener("click", changeTheme);
-  document.querySelector(".skip").addEventListener("click", skip);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showTheme(remembered("theme")));
-  addEventListener("beforeprint", () => showTheme("light")); // Paper is white.
-  addEventListener("afterprint", () => showTheme(remembered("theme")));
-  addEventListener("hashchange", () => {
-    filters = filtersInAddress();
-    show();
-    say(shown);
-  });
+  performance.mark("rendered");
+  addListeners();
   setInterval(() => {
-    showMade();
-    showAges(shown);
+    showPageAge();
+    showFreshness(figures);
   }, 10_000);
-  if (history.state) resume(history.state);
-  if (facts.watch) watch(document.getElementById("pause"));
+  if (history.state) restorePosition(history.state);
+  if (pageData.watch) startRefreshing(document.getElementById("pause"));
 }
 
 start();

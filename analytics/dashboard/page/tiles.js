@@ -1,223 +1,245 @@
-// The tiles: what each makes of the figures, in words, in bars and in a table.
+// The tiles: their numbers, notes, bars and tables, made from the figures.
 
-const LONGEST = 750; // bars in a row, empty ones included
-const MOST = 20; // bars below each other
-const YEAR = 366; // days, more of which are told apart by their year
-const HOUR = 3600e3;
-const DAY_LONG = 24 * HOUR;
-const OPERATIONS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
+const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
+const MAX_LISTED_BARS = 20; // Horizontal bars below each other.
+const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
+const HOUR_MS = 3600e3;
+const DAY_MS = 24 * HOUR_MS;
+const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
+const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
+const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
 
-/** Show the figures in the tiles of numbers. */
-function showNumbers(found, { category }) {
-  const main = found.currencies.find(({ currency }) => currency === found.currency);
-  const others = found.currencies.filter((one) => one !== main).map((one) => money(one.revenue, one.currency));
-  const besides = others.map((text, at) => (at ? text : `besides: ${text}`));
-  const averaged = main ? main.orders - main.unread : 0;
-  tellValue("revenue", main ? money(main.revenue, main.currency) : "–");
-  const whose = category === null ? "" : ` with ${named(category)}`;
-  tell("revenue-of", main ? `${orders(main.orders)}${whose} sold in ${named(main.currency)}` : "nothing sold");
-  tell("revenue-others", besides);
-  tell("revenue-unread", found.unread ? `without ${orders(found.unread)} whose total cannot be read` : "");
-  tellValue("orders", counted.format(found.orders));
-  tellValue("average", averaged ? money(main.revenue, main.currency, averaged) : "–");
-  tell("average-of", main ? `an order in ${named(main.currency)}` : "");
-  tellValue("cancelled", found.orders ? shares.format(found.cancelled / found.orders) : "–");
-  tell("cancelled-of", `${counted.format(found.cancelled)} of ${orders(found.orders)}`);
-  tellValue("changes", counted.format(found.changesToday));
-  showAges(found);
-  showProof(found);
+/** Show the tiles of numbers. */
+function showNumbers(figures, { category }) {
+  showRevenue(figures, category);
+  showOrders(figures);
+  setValue("changes", numberFormat.format(figures.changesToday));
+  showFreshness(figures);
+  showVerification(figures);
 }
 
-function orders(count) {
-  return many(count, "order");
-}
-
-/** Show how old things are, which changes while the page is looked at. */
-function showAges(found) {
-  tellValue("freshness", found.lastChange === null ? "–" : ago(found.lastChange));
-  tell("freshness-of", found.lastChange === null ? "no change" : `last change ${moment(found.lastChange)}`);
-}
-
-function moment(time) {
-  const isToday = new Date(time).toISOString().slice(0, 10) === new Date().toISOString().slice(0, 10);
-  return `${(isToday ? clock : hours).format(time)} UTC`;
-}
-
-/** Show what the last verify found, and when: it speaks of the whole table at that time. */
-function showProof(found) {
-  const { verify } = facts;
-  const tile = document.getElementById("proof");
-  tile.dataset.state = verify === null ? "unknown" : verify.state;
-  if (verify === null) {
-    tellValue("proof-value", "not verified yet");
-    tell("proof-of", "run operations.verify");
-  } else {
-    const sign = { equal: "=", differs: "≠", unsettled: "?" }[verify.state];
-    tellValue("proof-value", `${counted.format(verify.lake)} ${sign} ${counted.format(verify.table)}`);
-    tell("proof-of", `${PROOFS[verify.state]} ${moment(timeOf(verify.at))}`);
+function showRevenue({ currency, currencies, unreadableCount }, category) {
+  const main = currencies.find((row) => row.currency === currency);
+  const others = currencies.filter((row) => row !== main).map((row) => formatMoney(row.revenue, row.currency));
+  setText("revenue-others", others.map((text, index) => (index ? text : `also: ${text}`)));
+  setText("revenue-unreadable", unreadableCount ? `excluding ${orderCount(unreadableCount)} with an unreadable total` : "");
+  if (!main) {
+    setValue("revenue", "–");
+    setText("revenue-note", "no orders sold");
+    setValue("average", "–");
+    setText("average-note", "");
+    return;
   }
-  tell("proof-here", `in this selection: ${counted.format(found.held)}`);
+  const categoryNote = category === null ? "" : ` with ${nameOrNone(category)}`;
+  const readableOrders = main.orders - main.unreadable;
+  setValue("revenue", formatMoney(main.revenue, main.currency));
+  setText("revenue-note", `${orderCount(main.orders)}${categoryNote} sold in ${nameOrNone(main.currency)}`);
+  setValue("average", readableOrders ? formatMoney(main.revenue, main.currency, readableOrders) : "–");
+  setText("average-note", `per order in ${nameOrNone(main.currency)}`);
 }
 
-const PROOFS = { equal: "verified", differs: "they differ, found", unsettled: "could not tell" };
+function showOrders({ orders, cancelled }) {
+  setValue("orders", numberFormat.format(orders));
+  setValue("cancelled", orders ? percentFormat.format(cancelled / orders) : "–");
+  setText("cancelled-note", `${numberFormat.format(cancelled)} of ${orderCount(orders)}`);
+}
 
-/** Return each chart's tile: its summary, its bars, and the table behind them. */
-function charts(found) {
+function orderCount(count) {
+  return countOf(count, "order");
+}
+
+/** Show the age of the last change, which grows while the page is open. */
+function showFreshness({ lastChange }) {
+  setValue("freshness", lastChange === null ? "–" : formatAge(lastChange));
+  setText("freshness-note", lastChange === null ? "no changes" : `last change ${formatTimestamp(lastChange)}`);
+}
+
+/** Show the last verify result, which covers the whole table whatever the filters. */
+function showVerification({ inTable }) {
+  const { verify } = pageData;
+  document.getElementById("verification").dataset.state = verify === null ? "unknown" : verify.state;
+  if (verify === null) {
+    setValue("verification-value", "not verified yet");
+    setText("verification-note", "run operations.verify");
+  } else {
+    const counts = [verify.lake, verify.table].map((count) => numberFormat.format(count));
+    setValue("verification-value", counts.join(` ${VERIFY_SIGNS[verify.state]} `));
+    setText("verification-note", `${VERIFY_NOTES[verify.state]} ${formatTimestamp(parseTime(verify.at))}`);
+  }
+  setText("verification-selection", `in this selection: ${numberFormat.format(inTable)}`);
+}
+
+/** Return the tile of each chart: its summary, its bars and its table. */
+function chartTiles(figures) {
   return {
-    "by-day": byDayTile(found),
-    "by-category": first(byCategoryTile(found)),
-    funnel: funnelTile(found),
-    steps: stepsTile(found),
-    regions: first(regionsTile(found)),
-    products: productsTile(found),
-    "per-hour": perHourTile(found),
+    "by-day": byDayTile(figures),
+    "by-category": limitBars(byCategoryTile(figures)),
+    funnel: funnelTile(figures),
+    steps: stepsTile(figures),
+    regions: limitBars(regionsTile(figures)),
+    products: productsTile(figures),
+    "per-hour": perHourTile(figures),
   };
 }
 
-/** Return a tile with as many bars as the page has room for; its table holds them all. */
-function first(tile) {
-  const cut = ({ values, texts, ...rest }) => ({ ...rest, values: values.slice(0, MOST), texts: texts.slice(0, MOST) });
-  return { ...tile, labels: tile.labels.slice(0, MOST), series: tile.series.map(cut) };
+/** Limit the bars of a tile to those that fit the page; its table keeps all rows. */
+function limitBars(tile) {
+  const limitSeries = ({ values, texts, ...rest }) => ({
+    ...rest,
+    values: values.slice(0, MAX_LISTED_BARS),
+    texts: texts.slice(0, MAX_LISTED_BARS),
+  });
+  return { ...tile, labels: tile.labels.slice(0, MAX_LISTED_BARS), series: tile.series.map(limitSeries) };
 }
 
 function byDayTile({ revenueByDay, currency }) {
-  const rows = everyStep(revenueByDay, "day", DAY_LONG, (day) => ({ day, orders: 0, revenue: 0n }));
-  const texts = rows.map((row) => money(row.revenue, currency));
-  const best = rows.reduce((one, other) => (other.revenue > one.revenue ? other : one), rows[0]);
+  const rows = fillGaps(revenueByDay, "day", DAY_MS, (day) => ({ day, orders: 0, revenue: 0n }));
+  const texts = rows.map((row) => formatMoney(row.revenue, currency));
+  const best = rows.reduce((a, b) => (b.revenue > a.revenue ? b : a), rows[0]);
+  const labelFormat = rows.length > DAYS_PER_YEAR ? dayFormat : shortDayFormat;
   return {
-    summary: best && `${many(rows.length, "day")}, most on ${written(days, best.day)}: ${money(best.revenue, currency)}`,
-    heads: ["Day", "Orders", "Revenue"],
-    rows: rows.map((row, at) => [written(days, row.day), counted.format(row.orders), texts[at]]),
-    labels: rows.map((row) => written(rows.length > YEAR ? days : shortDays, row.day)),
-    series: [{ name: "Revenue", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
-    short: (value) => shortened.format(value),
+    summary: best && `${countOf(rows.length, "day")}, highest on ${formatTime(dayFormat, best.day)}: ${formatMoney(best.revenue, currency)}`,
+    headers: ["Day", "Orders", "Revenue"],
+    rows: rows.map((row, index) => [formatTime(dayFormat, row.day), numberFormat.format(row.orders), texts[index]]),
+    labels: rows.map((row) => formatTime(labelFormat, row.day)),
+    series: [{ name: "Revenue", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
+    formatAxis: (value) => compactFormat.format(value),
   };
 }
 
 function byCategoryTile({ revenueByCategory: rows, currency }) {
-  const texts = rows.map((row) => money(row.revenue, currency));
+  const texts = rows.map((row) => formatMoney(row.revenue, currency));
   return {
-    summary: rows.length && `${many(rows.length, "category", "categories")}, first ${named(rows[0].key)}: ${texts[0]}`,
-    heads: ["Category", "Pieces", "Revenue"],
-    rows: rows.map((row, at) => [named(row.key), pieces(row.pieces), texts[at]]),
-    labels: rows.map(({ key }) => named(key)),
-    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
-    lying: true,
-    pick: (at) => toggle("category", rows[at].key),
+    summary: rows.length && `${countOf(rows.length, "category", "categories")}, highest ${nameOrNone(rows[0].key)}: ${texts[0]}`,
+    headers: ["Category", "Quantity", "Revenue"],
+    rows: rows.map((row, index) => [nameOrNone(row.key), formatQuantity(row.quantity), texts[index]]),
+    labels: rows.map(({ key }) => nameOrNone(key)),
+    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
+    isHorizontal: true,
+    onPick: (index) => toggleFilter("category", rows[index].key),
   };
 }
 
-function funnelTile({ funnel, orders: placed }) {
-  const texts = funnel.map(([, count]) => [counted.format(count), shares.format(count / placed)]);
+function funnelTile({ funnel, orders }) {
+  const texts = funnel.map(([, count]) => [numberFormat.format(count), percentFormat.format(count / orders)]);
   return {
-    summary: placed && funnel.map(([step, count]) => `${step} ${counted.format(count)}`).join(", "),
-    heads: ["Status", "Orders", "Of those placed"],
-    rows: funnel.map(([step, count]) => [step, counted.format(count), shares.format(count / placed)]),
-    labels: funnel.map(([step]) => step),
+    summary: orders && funnel.map(([status, count]) => `${status} ${numberFormat.format(count)}`).join(", "),
+    headers: ["Status", "Orders", "Share of placed"],
+    rows: funnel.map(([status], index) => [status, ...texts[index]]),
+    labels: funnel.map(([status]) => status),
     series: [{ name: "", colour: "accent", values: funnel.map(([, count]) => count), texts }],
-    lying: true,
+    isHorizontal: true,
   };
 }
 
 function stepsTile({ steps }) {
-  const texts = steps.map(({ median, most }) => [duration(median), duration(most)]);
-  const told = (at) => [`median ${texts[at][0]}`, `nine in ten within ${texts[at][1]}`];
+  const texts = steps.map(({ median, percentile90 }) => [formatDuration(median), formatDuration(percentile90)]);
+  const tooltipLines = (index) => [`median ${texts[index][0]}`, `90th percentile ${texts[index][1]}`];
   return {
-    summary: steps.length && steps.map(({ name }, at) => `${name} ${told(at).join(", ")}`).join("; "),
-    heads: ["From → to", "Orders", "Median", "Nine in ten within"],
-    rows: steps.map((row) => [row.name, counted.format(row.orders), duration(row.median), duration(row.most)]),
+    summary: steps.length && steps.map(({ name }, index) => `${name} ${tooltipLines(index).join(", ")}`).join("; "),
+    headers: ["From → to", "Orders", "Median", "90th percentile"],
+    rows: steps.map((row, index) => [row.name, numberFormat.format(row.orders), ...texts[index]]),
     labels: steps.map(({ name }) => name),
     series: [
-      { name: "nine in ten within", colour: "faint", values: steps.map(({ most }) => most), texts },
+      { name: "90th percentile", colour: "faint", values: steps.map((row) => row.percentile90), texts },
       { name: "median", colour: "accent", values: steps.map(({ median }) => median) },
     ],
-    lying: true,
-    overlaid: true,
-    told,
+    isHorizontal: true,
+    isOverlaid: true,
+    tooltipLines,
   };
 }
 
 function regionsTile({ regions: rows }) {
-  const texts = rows.map((row) => counted.format(row.orders));
-  const brief = rows.map(({ revenues }) => revenues.map((one) => briefly(one.revenue, one.currency)));
-  const sums = rows.map(({ revenues }) => revenues.map((one) => money(one.revenue, one.currency)));
-  const told = (at) => [orders(rows[at].orders), ...sums[at]];
+  const counts = rows.map((row) => numberFormat.format(row.orders));
+  const sums = rows.map(({ revenues }) => revenues.map((row) => formatMoney(row.revenue, row.currency)));
+  const tooltipLines = (index) => [orderCount(rows[index].orders), ...sums[index]];
+  const barTexts = rows.map(({ revenues: [main] }, index) =>
+    main ? [counts[index], formatCompactMoney(main.revenue, main.currency)] : [counts[index]],
+  );
   return {
-    summary: rows.length && rows.map(({ region }, at) => `${named(region)} ${told(at).join(", ")}`).join("; "),
-    heads: ["Region", "Orders", "Revenue"],
-    rows: rows.map((row, at) => [named(row.region), texts[at], sums[at].length ? sums[at] : "–"]),
-    labels: rows.map(({ region }) => named(region)),
-    series: [
-      {
-        name: "",
-        colour: "accent",
-        values: rows.map((row) => row.orders),
-        texts: texts.map((text, at) => [text, ...brief[at].slice(0, 1)]),
-      },
-    ],
-    told,
-    lying: true,
-    pick: (at) => toggle("region", rows[at].region),
+    summary: rows.length && rows.map(({ region }, index) => `${nameOrNone(region)} ${tooltipLines(index).join(", ")}`).join("; "),
+    headers: ["Region", "Orders", "Revenue"],
+    rows: rows.map((row, index) => [nameOrNone(row.region), counts[index], sums[index].length ? sums[index] : "–"]),
+    labels: rows.map(({ region }) => nameOrNone(region)),
+    series: [{ name: "", colour: "accent", values: rows.map((row) => row.orders), texts: barTexts }],
+    tooltipLines,
+    isHorizontal: true,
+    onPick: (index) => toggleFilter("region", rows[index].region),
   };
 }
 
 function productsTile({ topProducts: rows, currency }) {
-  const texts = rows.map((row) => money(row.revenue, currency));
+  const texts = rows.map((row) => formatMoney(row.revenue, currency));
   return {
-    summary: rows.length && `first ${named(rows[0].product)}: ${texts[0]}`,
-    heads: ["Product", "SKU", "Category", "Pieces", "Revenue"],
-    rows: rows.map((row, at) => [named(row.product), row.key, named(row.category), pieces(row.pieces), texts[at]]),
-    labels: rows.map(({ product }) => named(product)),
-    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => height(revenue)), texts }],
-    lying: true,
-    thickness: 28,
+    summary: rows.length && `highest ${nameOrNone(rows[0].product)}: ${texts[0]}`,
+    headers: ["Product", "SKU", "Category", "Quantity", "Revenue"],
+    rows: rows.map((row, index) => [
+      nameOrNone(row.product),
+      row.key,
+      nameOrNone(row.category),
+      formatQuantity(row.quantity),
+      texts[index],
+    ]),
+    labels: rows.map(({ product }) => nameOrNone(product)),
+    series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
+    isHorizontal: true,
+    rowHeight: 28,
   };
 }
 
 function perHourTile({ changesPerHour, changesPerDay }) {
-  const isLong = span(changesPerHour, "time", HOUR) >= LONGEST;
-  const [unit, step, counts, format] = isLong ? ["day", DAY_LONG, changesPerDay, days] : ["hour", HOUR, changesPerHour, hours];
-  const rows = everyStep(counts, "time", step, (time) => ({ time, of: {} }));
-  const known = [...new Set([...Object.keys(OPERATIONS), ...rows.flatMap(({ of }) => Object.keys(of))])];
-  const present = known.filter((name) => rows.some(({ of }) => of[name]));
-  const all = sum(rows.flatMap(({ of }) => Object.values(of)).map((count) => ({ count })), "count");
-  const texts = present.map((name) => rows.map(({ of }) => counted.format(of[name] ?? 0)));
-  const labels = rows.map(({ time }) => written(format, time));
+  const isLong = countSteps(changesPerHour, "time", HOUR_MS) >= MAX_TIME_BARS;
+  const [unit, step, countsByTime, format] = isLong
+    ? ["day", DAY_MS, changesPerDay, dayFormat]
+    : ["hour", HOUR_MS, changesPerHour, hourFormat];
+  const rows = fillGaps(countsByTime, "time", step, (time) => ({ time, counts: {} }));
+  const operations = presentOperations(rows);
+  const texts = operations.map((name) => rows.map(({ counts }) => numberFormat.format(counts[name] ?? 0)));
+  const labels = rows.map(({ time }) => formatTime(format, time));
+  const total = rows.flatMap(({ counts }) => Object.values(counts)).reduce((a, b) => a + b, 0);
   return {
     title: `Changes per ${unit}`,
-    rule: `of the table, by the UTC ${unit} of the change`,
-    summary: rows.length && `${many(all, "change")} in ${many(rows.length, unit)}`,
-    heads: [unit === "day" ? "Day" : "Hour, UTC", ...present],
-    rows: labels.map((label, at) => [label, ...texts.map((of) => of[at])]),
+    rule: `changes to the table, by UTC ${unit}`,
+    summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
+    headers: [isLong ? "Day" : "Hour (UTC)", ...operations],
+    rows: labels.map((label, row) => [label, ...texts.map((column) => column[row])]),
     labels,
-    series: present.map((name, place) => ({
+    series: operations.map((name, index) => ({
       name,
-      colour: OPERATIONS[name] ?? "soft",
-      values: rows.map(({ of }) => of[name] ?? 0),
-      texts: texts[place],
+      colour: OPERATION_COLOURS[name] ?? "soft",
+      values: rows.map(({ counts }) => counts[name] ?? 0),
+      texts: texts[index],
     })),
-    stacked: true,
-    whole: true,
-    short: (value) => shortened.format(value),
+    isStacked: true,
+    isInteger: true,
+    formatAxis: (value) => compactFormat.format(value),
   };
 }
 
-/** Return how many days or hours lie between the first row and the last. */
-function span(rows, property, step) {
-  return rows.length ? (timeOf(rows.at(-1)[property]) - timeOf(rows[0][property])) / step : 0;
+/** Return the operations that occur, the known ones first. */
+function presentOperations(rows) {
+  const names = new Set([...Object.keys(OPERATION_COLOURS), ...rows.flatMap(({ counts }) => Object.keys(counts))]);
+  return [...names].filter((name) => rows.some(({ counts }) => counts[name]));
 }
 
-/** Return rows with the days or hours between them that have none, unless those are too many. */
-function everyStep(rows, property, step, empty) {
-  const count = span(rows, property, step);
-  if (!rows.length || !(count < LONGEST)) return rows;
-  const known = new Map(rows.map((row) => [timeOf(row[property]), row]));
-  const first = timeOf(rows[0][property]);
-  const times = Array.from({ length: count + 1 }, (_, at) => first + at * step);
-  return times.map((time) => known.get(time) ?? empty(new Date(time).toISOString().slice(0, step === HOUR ? 19 : 10)));
+/** Return the number of days or hours between the first row and the last. */
+function countSteps(rows, property, step) {
+  return rows.length ? (parseTime(rows.at(-1)[property]) - parseTime(rows[0][property])) / step : 0;
 }
 
-/** Return how high a bar is: the picture alone is a float. */
-function height(amount) {
-  return Number(decimalText(amount, 2));
+/** Add empty rows for the days or hours without data, unless there would be too many. */
+function fillGaps(rows, property, step, createRow) {
+  const count = countSteps(rows, property, step);
+  if (!rows.length || !(count < MAX_TIME_BARS)) return rows;
+  const rowByTime = new Map(rows.map((row) => [parseTime(row[property]), row]));
+  const first = parseTime(rows[0][property]);
+  const times = Array.from({ length: count + 1 }, (_, index) => first + index * step);
+  const textLength = step === HOUR_MS ? 19 : 10;
+  return times.map((time) => rowByTime.get(time) ?? createRow(new Date(time).toISOString().slice(0, textLength)));
+}
+
+/** Return the length of an amount's bar: only the picture uses floating point. */
+function barLength(amount) {
+  return Number(formatDecimal(amount, 2));
 }

@@ -1,4 +1,4 @@
--- Orders that would count as money if their total could be read, with what stands there
+-- Sold orders whose total is not a valid amount, with the total as it is stored
 SELECT
   CAST(paid_at AS date) AS day,
   coalesce(region, '') AS region,

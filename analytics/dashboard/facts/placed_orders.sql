@@ -1,4 +1,4 @@
--- Orders by the day they were placed: how far they came, and how many the table still holds
+-- Orders by the day they were placed: the statuses they reached, and how many are still there
 SELECT
   CAST(placed_at AS date) AS day,
   coalesce(region, '') AS region,
@@ -10,7 +10,7 @@ SELECT
   count(delivered_at) AS delivered,
   count(returned_at) AS returned,
   count(cancelled_at) AS cancelled,
-  count_if(NOT removed) AS held
+  count_if(NOT removed) AS in_table
 FROM orders
 CROSS JOIN UNNEST(:categories) AS t(category)
 GROUP BY CAST(placed_at AS date), coalesce(region, ''), category, coalesce(test_order, false)

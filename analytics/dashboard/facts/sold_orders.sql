@@ -1,11 +1,11 @@
--- Orders that count as money by the day of their payment, and those whose total cannot be read
+-- Sold orders by day of payment: count, revenue, and how many have an unreadable total
 SELECT
   CAST(paid_at AS date) AS day,
   coalesce(region, '') AS region,
   category,
   coalesce(currency, '') AS currency,
   count(*) AS orders,
-  count(*) - count(total) AS unread,
+  count(*) - count(total) AS unreadable,
   coalesce(sum(total), 0) AS revenue
 FROM orders
 CROSS JOIN UNNEST(:categories) AS t(category)

@@ -1,0 +1,109 @@
+// Numbers, amounts and times in the reader's locale; all times are UTC.
+
+const numberFormat = new Intl.NumberFormat();
+const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact" });
+const percentFormat = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const ageFormat = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
+const dayFormat = utcFormat({ day: "numeric", month: "short", year: "numeric" });
+const shortDayFormat = utcFormat({ day: "numeric", month: "short" });
+const hourFormat = utcFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const clockFormat = utcFormat({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const moneyFormats = new Map();
+
+function utcFormat(parts) {
+  return new Intl.DateTimeFormat(undefined, { ...parts, timeZone: "UTC" });
+}
+
+/** Return the milliseconds of a date or a UTC timestamp. */
+function parseTime(text) {
+  return Date.parse(text.length > 10 ? text.replace(" ", "T").replace(/Z?$/, "Z") : text + "T00:00:00Z");
+}
+
+/** Format a date or a timestamp; text outside JavaScript's calendar stays as it is. */
+function formatTime(format, text) {
+  const time = parseTime(text);
+  return Number.isNaN(time) ? text : format.format(time);
+}
+
+/** Format a time in milliseconds: only the clock if it is today, otherwise with its day. */
+function formatTimestamp(time) {
+  const isToday = new Date(time).toISOString().slice(0, 10) === new Date().toISOString().slice(0, 10);
+  return `${(isToday ? clockFormat : hourFormat).format(time)} UTC`;
+}
+
+/** Return the format of a currency; an unknown currency code follows the number. */
+function moneyFormat(currency) {
+  if (!moneyFormats.has(currency)) moneyFormats.set(currency, createMoneyFormat(currency));
+  return moneyFormats.get(currency);
+}
+
+function createMoneyFormat(currency) {
+  try {
+    const format = new Intl.NumberFormat(undefined, { style: "currency", currency });
+    return { format, places: format.resolvedOptions().maximumFractionDigits, unit: "" };
+  } catch {
+    const format = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2 });
+    return { format, places: 2, unit: " " + nameOrNone(currency) };
+  }
+}
+
+/** Format an amount, divided by `parts`, in its currency. */
+function formatMoney(value, currency, parts = 1) {
+  const { format, places, unit } = moneyFormat(currency);
+  return format.format(formatDecimal(value, places, parts)) + unit;
+}
+
+/** Format an amount in compact notation, for a chart. */
+function formatCompactMoney(value, currency) {
+  const { unit, places } = moneyFormat(currency);
+  const style = unit ? {} : { style: "currency", currency };
+  const format = new Intl.NumberFormat(undefined, { ...style, notation: "compact" });
+  return format.format(Number(formatDecimal(value, places))) + unit;
+}
+
+/** Format a quantity in ten-millionths. */
+function formatQuantity(value) {
+  return new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 }).format(formatDecimal(value, 3));
+}
+
+/** Return a name, or a placeholder for an empty one. */
+function nameOrNone(text) {
+  return text === "" ? "(none)" : text;
+}
+
+/** Return a count with its noun, such as "1 order" or "2 orders". */
+function countOf(count, singular, plural = `${singular}s`) {
+  return `${numberFormat.format(count)} ${count === 1 ? singular : plural}`;
+}
+
+/** Format minutes in the most readable unit. */
+function formatDuration(minutes) {
+  const [amount, unit] = durationParts(minutes);
+  const style = { style: "unit", unit, unitDisplay: "narrow", maximumFractionDigits: 1 };
+  return new Intl.NumberFormat(undefined, style).format(amount);
+}
+
+function durationParts(minutes) {
+  if (minutes < 120) return [minutes, "minute"];
+  if (minutes < 2880) return [minutes / 60, "hour"];
+  return [minutes / 1440, "day"];
+}
+
+/** Format how long ago a time was. */
+function formatAge(time, now = Date.now()) {
+  const seconds = Math.round((time - now) / 1000);
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (-seconds >= 2 * size) return ageFormat.format(Math.round(seconds / size), unit);
+  }
+  return ageFormat.format(Math.min(seconds, 0), "second");
+}
+
+/** Join texts for a canvas; isolation marks keep their writing directions apart. */
+function joinForCanvas(texts) {
+  return [texts].flat().map((text) => `\u2068${plainText(text)}\u2069`).join(" · ");
+}
+
+/** Return text for a canvas, without line breaks and direction controls. */
+function plainText(text) {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
+}
