@@ -1,7 +1,7 @@
-"""Write the lives of sales orders into the orders table, in the order in which they happen.
+"""Write the histories of sales orders into the orders table, sorted by time.
 
-The same seed and day give the same orders: running twice writes the same keys again and leaves
-the table as it was. The counts are those of a table that did not hold these orders before.
+The same seed and day give the same orders: a second run writes the same keys again and leaves the
+table as it was. The printed counts assume that the table does not have these orders yet.
 """
 
 import argparse
@@ -11,10 +11,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timezone
-from fractions import Fraction
+from datetime import datetime, timezone
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
@@ -22,14 +21,25 @@ from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from sales.order_lifecycle import HISTORY_DAYS, OrderChange, Plan, generate_changes
+from setup.lib.arguments import day, fraction, number, whole_number
 from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
+from setup.lib.backoff import backoff
+from setup.lib.errors import UserError
+from setup.lib.text import count
 from setup.names import TABLE
 
-BATCH_LIMIT = 25  # BatchWriteItem's; so many of DynamoDB's 400 KB items stay below its 16 MB.
-PATIENCE = 120.0  # seconds for which a batch that the table does not take is tried again
-LONGEST_PAUSE = 5.0  # seconds between two tries
-SLOWEST = 0.001  # changes a second
-THROTTLED = {
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.client import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import (
+        WriteRequestOutputTypeDef,
+        WriteRequestUnionTypeDef,
+    )
+
+BATCH_LIMIT = 25  # BatchWriteItem accepts 25 items; 25 of 400 KB are below its 16 MB.
+RETRY_SECONDS = 120.0  # How long a batch is retried while the table is throttling.
+LONGEST_PAUSE = 5.0  # Seconds between two attempts.
+MIN_RATE = 0.001  # Changes per second.
+THROTTLING_CODES = {
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "ThrottlingException",
@@ -37,202 +47,173 @@ THROTTLED = {
 SERIALIZER = TypeSerializer()
 
 
-class NotTaken(Exception):
-    """The table kept refusing changes for longer than anyone should wait."""
+class TableThrottled(UserError):
+    """The table rejected writes for too long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asks for."""
+    """The parsed command line."""
 
     plan: Plan
     rate: float | None
 
 
 class Writer:
-    """Writes changes into the table, and counts those that it took."""
+    """Writes changes into the table and counts them by operation."""
 
     def __init__(self, table: str) -> None:
         self.counts: Counter[str] = Counter(INSERT=0, MODIFY=0, REMOVE=0)
         self._table = table
 
     @cached_property
-    def _dynamodb(self) -> Any:
+    def _dynamodb(self) -> "DynamoDBClient":
         return boto3.client("dynamodb")
 
     def write(self, batch: list[OrderChange]) -> None:
-        """Write changes of distinct orders; what the table does not take at once, again later."""
-        waiting = {change.order_id: change for change in batch}
-        give_up_at = time.monotonic() + PATIENCE
-        pause = 0.05
-        while waiting := self._left_over(waiting):
-            if time.monotonic() > give_up_at:
-                raise NotTaken(
-                    f"table {self._table} did not take all of a batch in {PATIENCE:.0f} s"
+        """Write changes of distinct orders; rejected writes are retried with backoff."""
+        pending = {change.order_id: change for change in batch}
+        deadline = time.monotonic() + RETRY_SECONDS
+        pauses = backoff(0.05, LONGEST_PAUSE)
+        while pending := self._write_once(pending):
+            if time.monotonic() > deadline:
+                raise TableThrottled(
+                    f"table {self._table} is throttling: it rejected writes for "
+                    f"{RETRY_SECONDS:.0f} s; run this again later"
                 )
-            time.sleep(random.uniform(0, pause))
-            pause = min(2 * pause, LONGEST_PAUSE)
+            time.sleep(random.uniform(0, next(pauses)))
 
-    def _left_over(self, waiting: dict[str, OrderChange]) -> dict[str, OrderChange]:
-        """Write what waits and return what the table did not take."""
-        requests = {self._table: [_request(change) for change in waiting.values()]}
+    def _write_once(self, pending: dict[str, OrderChange]) -> dict[str, OrderChange]:
+        """Write the pending changes, and return those that the table rejected."""
+        requests = [_write_request(change) for change in pending.values()]
         try:
-            answer = self._dynamodb.batch_write_item(RequestItems=requests)
+            response = self._dynamodb.batch_write_item(RequestItems={self._table: requests})
         except ClientError as error:
-            if error.response["Error"]["Code"] in THROTTLED:
-                return waiting
+            if error.response["Error"]["Code"] in THROTTLING_CODES:
+                return pending
             raise
-        refused = {
-            _order_id(request) for request in answer["UnprocessedItems"].get(self._table, ())
-        }
+        unprocessed = response["UnprocessedItems"].get(self._table, [])
+        rejected = {_order_id(request) for request in unprocessed}
         self.counts.update(
-            change.operation for key, change in waiting.items() if key not in refused
+            change.operation for key, change in pending.items() if key not in rejected
         )
-        return {key: change for key, change in waiting.items() if key in refused}
+        return {key: change for key, change in pending.items() if key in rejected}
 
-    def __str__(self) -> str:
-        counted = ", ".join(f"{count} {name}" for name, count in self.counts.items())
-        return f"{sum(self.counts.values())} changes written to table {self._table}: {counted}"
+    def summary(self) -> str:
+        """Return the number of changes written, in total and by operation."""
+        by_operation = ", ".join(f"{number} {name}" for name, number in self.counts.items())
+        changes = count(self.counts.total(), "change")
+        return f"{changes} written to table {self._table}: {by_operation}"
 
 
 def main() -> int:
-    """Write the orders that the command line asks for, and return the exit status."""
-    options = _options()
+    """Write the orders that the command line describes, and return the exit status."""
+    options = _parse_arguments()
     writer = Writer(TABLE)
     try:
         _write_all(generate_changes(options.plan), options.rate, writer)
     except KeyboardInterrupt:
-        print(f"interrupted: {writer}", file=sys.stderr)
+        print(f"interrupted: {writer.summary()}", file=sys.stderr)
         return 130
-    except NotTaken as error:
-        print(f"{error}; {writer}", file=sys.stderr)
-        return 1
     except EXPECTED_ERRORS as error:
-        print(_told(error), file=sys.stderr)
+        print(_error_message(error), file=sys.stderr)
         if writer.counts.total():
-            print(f"until then: {writer}", file=sys.stderr)
+            print(f"written before the error: {writer.summary()}", file=sys.stderr)
         return 1
-    print(writer)
+    print(writer.summary())
     return 0
 
 
-def _write_all(made: list[OrderChange], rate: float | None, writer: Writer) -> None:
-    """Write the changes, no more in a second than the rate allows."""
-    started, written = time.monotonic(), 0
-    size = BATCH_LIMIT if rate is None else max(1, min(BATCH_LIMIT, int(rate)))
-    with tqdm(total=len(made), unit=" changes", disable=None, leave=False) as progress:
-        for batch in batches(made, size):
+def _write_all(changes: list[OrderChange], rate: float | None, writer: Writer) -> None:
+    """Write the changes, at most `rate` per second."""
+    started_at = time.monotonic()
+    written = 0
+    batch_size = BATCH_LIMIT if rate is None else max(1, min(BATCH_LIMIT, int(rate)))
+    with tqdm(total=len(changes), unit=" changes", disable=None, leave=False) as progress:
+        for batch in batches(changes, batch_size):
             writer.write(batch)
-            progress.update(len(batch))  # Its own count stands still where nobody sees it.
-            written += len(batch)
+            progress.update(len(batch))
+            written += len(batch)  # A disabled progress bar does not count.
             if rate is not None:
-                time.sleep(max(0.0, started + written / rate - time.monotonic()))
+                time.sleep(max(0.0, started_at + written / rate - time.monotonic()))
 
 
-def batches(made: Iterable[OrderChange], size: int = BATCH_LIMIT) -> Iterator[list[OrderChange]]:
-    """Yield the changes in batches of distinct orders, which is what BatchWriteItem takes.
+def batches(changes: Iterable[OrderChange], size: int = BATCH_LIMIT) -> Iterator[list[OrderChange]]:
+    """Yield the changes in batches of distinct orders, as BatchWriteItem requires.
 
-    The changes of one order stay in their order; otherwise a batch takes the earliest it can.
+    The changes of one order keep their order; apart from that, a batch takes the earliest changes.
     """
-    waiting = deque(made)
-    while waiting:
+    queue = deque(changes)
+    while queue:
         batch: dict[str, OrderChange] = {}
         skipped = []
-        while waiting and len(batch) < size:
-            change = waiting.popleft()
+        while queue and len(batch) < size:
+            change = queue.popleft()
             if change.order_id in batch:
                 skipped.append(change)
             else:
                 batch[change.order_id] = change
-        waiting.extendleft(reversed(skipped))
+        queue.extendleft(reversed(skipped))
         yield list(batch.values())
 
 
-def _request(change: OrderChange) -> dict[str, Any]:
+def _write_request(change: OrderChange) -> "WriteRequestUnionTypeDef":
     if change.after is None:
         return {"DeleteRequest": {"Key": {"order_id": {"S": change.order_id}}}}
     item = {name: SERIALIZER.serialize(value) for name, value in change.after.items()}
     return {"PutRequest": {"Item": item}}
 
 
-def _order_id(request: dict[str, Any]) -> str:
-    key = (
-        request["PutRequest"]["Item"]
-        if "PutRequest" in request
-        else request["DeleteRequest"]["Key"]
-    )
-    return key["order_id"]["S"]
+def _order_id(request: "WriteRequestOutputTypeDef") -> str:
+    if "PutRequest" in request:
+        return request["PutRequest"]["Item"]["order_id"]["S"]
+    return request["DeleteRequest"]["Key"]["order_id"]["S"]
 
 
-def _told(error: Exception) -> str:
-    """Return what went wrong, and what to run where a script can mend it."""
+def _error_message(error: Exception) -> str:
     code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
     if code == "ResourceNotFoundException":
         return f"table {TABLE} is missing: run python setup/01_dynamodb.py"
     return error_message(error)
 
 
-def _options() -> Options:
+def _parse_arguments() -> Options:
     today = datetime.now(timezone.utc).date()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name, (reads, default, shown, meaning) in {
-        "--orders": (_whole, 400, "N", "how many orders; default 400"),
-        "--seed": (_whole, 1, "S", "of all that is left to chance; default 1"),
-        "--rate": (_rate, None, "PER_SECOND", "changes a second; default: as many as go"),
-        "--removals": (
-            _fraction,
-            "0.04",
-            "FRACTION",
-            "of the orders, purged in the end; default 0.04",
-        ),
-        "--until": (
-            _day,
-            today,
-            "DAY",
-            f"{HISTORY_DAYS} days of orders end here; default today, UTC",
-        ),
-    }.items():
-        parser.add_argument(name, type=reads, default=default, metavar=shown, help=meaning)
-    asked = parser.parse_args()
-    return Options(Plan(asked.orders, asked.seed, asked.removals, asked.until), asked.rate)
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}")
-    return int(text)
-
-
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not SLOWEST <= rate < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number, at least {SLOWEST}, found {text!r}")
-    return rate
-
-
-def _fraction(text: str) -> Fraction:
-    try:
-        fraction = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        fraction = Fraction(-1)
-    if not 0 <= fraction <= 1:
-        raise argparse.ArgumentTypeError(f"expected a fraction from 0 to 1, found {text!r}")
-    return fraction
-
-
-def _day(text: str) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = date.min
-    if not 1970 < day.year < 3000:
-        raise argparse.ArgumentTypeError(f"expected a day such as 2026-11-23, found {text!r}")
-    return day
+    parser.add_argument(
+        "--orders",
+        type=whole_number(),
+        default=400,
+        metavar="N",
+        help="number of orders (default: 400)",
+    )
+    parser.add_argument(
+        "--seed", type=whole_number(), default=1, metavar="S", help="random seed (default: 1)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=number(MIN_RATE),
+        metavar="N",
+        help="maximum number of changes per second (default: unlimited)",
+    )
+    parser.add_argument(
+        "--removals",
+        type=fraction,
+        default="0.04",
+        metavar="FRACTION",
+        help="fraction of orders to delete at the end (default: 0.04)",
+    )
+    parser.add_argument(
+        "--until",
+        type=day,
+        default=today,
+        metavar="DAY",
+        help=f"last of the {HISTORY_DAYS} days of orders (default: today in UTC)",
+    )
+    args = parser.parse_args()
+    return Options(Plan(args.orders, args.seed, args.removals, args.until), args.rate)
 
 
 if __name__ == "__main__":

@@ -271,10 +271,10 @@ def test_a_table_that_throttles_gets_every_change_in_the_end(
 def test_a_table_that_takes_nothing_is_given_up_with_what_was_written(
     reluctant: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(data_generator, "PATIENCE", 0.0)
+    monkeypatch.setattr(data_generator, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(sys, "argv", ["data_generator.py", *ARGUMENTS])
     assert data_generator.main() == 1
-    assert f"table {TABLE} did not take" in capsys.readouterr().err
+    assert f"table {TABLE} is throttling" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_says_what_it_wrote(cloud: Cloud) -> None:
