@@ -50,10 +50,10 @@ class Outcome:
         hops = [
             {
                 "hop": hop.hop,
-                "in": hop.received,
-                "out": hop.delivered,
+                "received": hop.received,
+                "delivered": hop.delivered,
                 "failed": hop.failed,
-                "forgotten": hop.lost_on_restart,
+                "lost": hop.lost_on_restart,
             }
             for hop in self.hops
         ]

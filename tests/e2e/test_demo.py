@@ -40,7 +40,7 @@ def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout
     outcome = json.loads(summary.read_text())
     assert outcome["verify"]["equal"]
-    assert {hop["in"] - hop["out"] - hop["failed"] for hop in outcome["hops"]} == {0}
+    assert {hop["received"] - hop["delivered"] - hop["failed"] for hop in outcome["hops"]} == {0}
     orders = outcome["verify"]["table"]
     assert f"lake equals table: {orders} items" in run.stdout
     dashboard = PROJECT / "dashboard.html"
