@@ -1,7 +1,7 @@
 """Exponential backoff: the pauses between the attempts of a call that may succeed later."""
 
 from collections.abc import Iterator
-from itertools import count, islice
+from itertools import count
 
 
 def backoff(
@@ -12,4 +12,7 @@ def backoff(
     >>> list(backoff(0.1, 0.5, attempts=4))
     [0.1, 0.2, 0.4, 0.5]
     """
-    return islice((min(first * factor**attempt, longest) for attempt in count()), attempts)
+    pause = min(first, longest)
+    for _ in count() if attempts is None else range(attempts):
+        yield pause
+        pause = min(factor * pause, longest)

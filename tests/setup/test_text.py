@@ -1,5 +1,7 @@
 """Text for people: nouns agree with their numbers, tables with their widest cell."""
 
+from itertools import islice
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,3 +30,7 @@ def test_pauses_grow_to_the_longest(first: float, longest: float, attempts: int)
     assert len(pauses) == attempts
     assert pauses == sorted(pauses)
     assert all(first <= pause <= longest for pause in pauses)
+
+
+def test_pauses_never_end_nor_overflow() -> None:
+    assert next(islice(backoff(0.1, 5.0), 5_000, None)) == 5.0
