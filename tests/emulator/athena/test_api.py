@@ -46,7 +46,7 @@ def cloud() -> Iterator[Cloud]:
 
 
 @pytest.mark.parametrize(("sql", "expected"), FAILURES, ids=[case[0] for case in FAILURES])
-def test_a_query_that_cannot_run_fails_with_its_reason(sql: str, expected: str) -> None:
+def test_failed_query_has_its_reason(sql: str, expected: str) -> None:
     execution = executed(sql)
     assert execution["Status"]["State"] == "FAILED"
     assert execution["Status"]["StateChangeReason"].startswith(expected)
@@ -56,7 +56,7 @@ def test_a_query_that_cannot_run_fails_with_its_reason(sql: str, expected: str) 
         athena().get_query_results(QueryExecutionId=execution["QueryExecutionId"])
 
 
-def test_text_that_is_no_query_is_refused_at_once() -> None:
+def test_unparsable_text_is_rejected_at_once() -> None:
     with pytest.raises(ClientError, match=r"InvalidRequestException.*line 1:1: mismatched input"):
         executed("selec 1")
 
@@ -68,7 +68,7 @@ def test_invalid_characters_are_rejected(text: str) -> None:
             executed(**given)
 
 
-def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
+def test_results_are_paged_with_one_header() -> None:
     table("many", "many/", {}, "id", "")
     put("many/rows", [{"id": f'{n}"\n,é'} for n in range(2500)])
     key = executed("SELECT id FROM many ORDER BY CAST(split_part(id, '\"', 1) AS integer)")
@@ -85,13 +85,13 @@ def test_results_come_in_pages_of_a_thousand_with_one_header() -> None:
 
 
 @pytest.mark.parametrize("token", ["1", "9", "99", "one", "\u00b2", "9" * 5000])
-def test_a_token_that_no_page_gave_is_refused(token: str) -> None:
+def test_unknown_page_token_is_rejected(token: str) -> None:
     key = executed('SELECT \'"\' AS "\u00e9"""')["QueryExecutionId"]
     with pytest.raises(ClientError, match=r"InvalidRequestException.*NextToken .* is not valid"):
         athena().get_query_results(QueryExecutionId=key, NextToken=token)
 
 
-def test_a_result_is_a_csv_in_s3_that_tells_null_from_empty() -> None:
+def test_result_csv_distinguishes_null_from_empty() -> None:
     execution = executed("SELECT 'a\"b' AS x, NULL AS y, '' AS z, 1.50 AS d")
     location = execution["ResultConfiguration"]["OutputLocation"]
     key = location.removeprefix("s3://lake/")
@@ -101,7 +101,7 @@ def test_a_result_is_a_csv_in_s3_that_tells_null_from_empty() -> None:
     assert size(key + ".metadata")
 
 
-def test_a_result_outlives_the_laptops_copy_of_it(cloud: Cloud) -> None:
+def test_result_is_read_from_s3_without_local_copy(cloud: Cloud) -> None:
     key = executed("SELECT 7 AS x")["QueryExecutionId"]
     for file in (cloud.service(Athena)._folder / "results").iterdir():
         file.unlink()
@@ -109,7 +109,7 @@ def test_a_result_outlives_the_laptops_copy_of_it(cloud: Cloud) -> None:
     assert answer["ResultSet"]["Rows"][1]["Data"] == [{"VarCharValue": "7"}]
 
 
-def test_columns_are_described_by_athenas_types() -> None:
+def test_columns_have_athena_types() -> None:
     sql = (
         "SELECT 1 AS i, 1.5 AS d, 'a' AS s, true AS b, 1e0 AS f, current_timestamp AS z, DATE "
         "'2026-01-01' AS day, ARRAY[1] AS l, TIMESTAMP '2026-01-01 00:00:00' AS t, sum(1) AS n"
@@ -135,7 +135,7 @@ def test_tables_are_described() -> None:
     assert "'[' is not a pattern" in reason("SHOW TABLES '['")
 
 
-def test_the_columns_of_a_wide_table_are_told_in_their_order() -> None:
+def test_wide_table_keeps_its_column_order() -> None:
     names = [f"c{number}" for number in range(12)]
     table("wide", "wide/", {}, " ".join(names), "dt")
     told = "SELECT column_name FROM information_schema.columns WHERE table_name = 'wide'"
@@ -143,7 +143,7 @@ def test_the_columns_of_a_wide_table_are_told_in_their_order() -> None:
     assert rows(f"{told} AND ordinal_position > 12")[1:] == [["dt"]]
 
 
-def test_a_query_over_its_workgroups_limit_is_cancelled() -> None:
+def test_query_over_scan_limit_is_cancelled() -> None:
     limited = results("s3://lake/queries/", BytesScannedCutoffPerQuery=10_000_000)
     athena().create_work_group(Name="limited", Configuration=limited)
     table("heavy", "heavy/", {}, "id", "")
@@ -175,7 +175,7 @@ def endless_queries() -> list[str]:
     return keys
 
 
-def test_what_runs_and_waits_when_athena_is_killed_fails_and_the_rest_stays(cloud: Cloud) -> None:
+def test_restart_fails_only_unfinished_queries(cloud: Cloud) -> None:
     before = executed("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
     keys = endless_queries()
     cloud.service(Athena).restart()
@@ -188,7 +188,7 @@ def test_what_runs_and_waits_when_athena_is_killed_fails_and_the_rest_stays(clou
     assert rows("SELECT count(*) FROM changes")[1] == ["60"]
 
 
-def test_a_running_query_can_be_stopped() -> None:
+def test_running_query_can_be_stopped() -> None:
     keys = endless_queries()
     for key in reversed(keys):
         athena().stop_query_execution(QueryExecutionId=key)
@@ -210,7 +210,7 @@ def planned(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return found
 
 
-def test_a_query_that_is_stopped_before_it_computes_does_not_hold_up_the_next(
+def test_query_stopped_early_frees_the_engine(
     planned: threading.Event,
 ) -> None:
     key = athena().start_query_execution(QueryString=ENDLESS, WorkGroup="work")["QueryExecutionId"]
@@ -221,9 +221,7 @@ def test_a_query_that_is_stopped_before_it_computes_does_not_hold_up_the_next(
     assert rows("SELECT 1")[1] == ["1"]
 
 
-def test_athena_is_closed_whatever_its_query_is_about_to_do(
-    cloud: Cloud, planned: threading.Event
-) -> None:
+def test_close_ends_a_query_in_any_state(cloud: Cloud, planned: threading.Event) -> None:
     another = Athena(cloud)
     place = {"OutputLocation": "s3://lake/queries/"}
     another._start_query_execution({"QueryString": ENDLESS, "ResultConfiguration": place})
@@ -234,7 +232,7 @@ def test_athena_is_closed_whatever_its_query_is_about_to_do(
     assert not closing.is_alive()
 
 
-def test_a_request_token_starts_one_query() -> None:
+def test_request_token_starts_one_query() -> None:
     client, token = athena(), "t" * 40
     started = [
         client.start_query_execution(
@@ -249,7 +247,7 @@ def test_a_request_token_starts_one_query() -> None:
         )
 
 
-def test_parameters_take_the_places_of_question_marks() -> None:
+def test_parameters_replace_question_marks() -> None:
     sql = "SELECT count(*) FROM changes WHERE dt BETWEEN ? AND ? AND id = ?"
     given = ["'2026-01-02'", "'2026-01-03'", "'9'"]
     assert rows(sql, ExecutionParameters=given)[1] == ["2"]
@@ -259,7 +257,7 @@ def test_parameters_take_the_places_of_question_marks() -> None:
         executed(sql, ExecutionParameters=["'2026-01-02'", "dt", "'9' OR 1 = 1"])
 
 
-def test_a_query_goes_where_its_workgroup_says() -> None:
+def test_workgroup_sets_the_result_location() -> None:
     own = {"OutputLocation": "s3://lake/mine"}
     athena().create_work_group(
         Name="free", Configuration=results("s3://lake/q/", EnforceWorkGroupConfiguration=False)
@@ -284,7 +282,7 @@ def test_a_query_goes_where_its_workgroup_says() -> None:
         )
 
 
-def test_a_workgroup_lives() -> None:
+def test_workgroup_lifecycle() -> None:
     client = athena()
     assert client.get_work_group(WorkGroup="primary")["WorkGroup"]["State"] == "ENABLED"
     with pytest.raises(ClientError, match=r"WorkGroup absent is not found\."):
@@ -330,7 +328,7 @@ def test_a_workgroup_lives() -> None:
         client.delete_work_group(WorkGroup="brief")
 
 
-def test_a_limit_below_ten_megabytes_is_refused() -> None:
+def test_limit_below_ten_megabytes_is_rejected() -> None:
     careless = boto3.client("athena", config=Config(parameter_validation=False))
     with pytest.raises(ClientError, match="at least 10000000"):
         careless.create_work_group(
@@ -338,7 +336,7 @@ def test_a_limit_below_ten_megabytes_is_refused() -> None:
         )
 
 
-def test_a_named_query_lives() -> None:
+def test_named_query_lifecycle() -> None:
     client = athena()
     given = {"Name": "count", "Database": "sales", "QueryString": "SELECT 1", "WorkGroup": "work"}
     key = client.create_named_query(**given, ClientRequestToken="n" * 32)["NamedQueryId"]
@@ -353,7 +351,7 @@ def test_a_named_query_lives() -> None:
     assert client.list_named_queries(WorkGroup="work")["NamedQueryIds"] == []
 
 
-def test_executions_are_listed_the_newest_first() -> None:
+def test_executions_are_listed_newest_first() -> None:
     athena().create_work_group(Name="listed", Configuration=results("s3://lake/queries/"))
     keys = [executed("SELECT 1", WorkGroup="listed")["QueryExecutionId"] for _ in range(3)]
     client = athena()
@@ -367,7 +365,7 @@ def test_executions_are_listed_the_newest_first() -> None:
     assert client.get_query_runtime_statistics(QueryExecutionId=keys[0])["QueryRuntimeStatistics"]
 
 
-def test_the_catalog_can_be_looked_into() -> None:
+def test_catalog_metadata_is_listed() -> None:
     client, where = athena(), {"CatalogName": "AwsDataCatalog"}
     assert client.list_data_catalogs()["DataCatalogsSummary"][0]["CatalogName"] == "AwsDataCatalog"
     assert {"Name": "sales"} in client.list_databases(**where)["DatabaseList"]
@@ -382,7 +380,7 @@ def test_the_catalog_can_be_looked_into() -> None:
         client.list_table_metadata(**where, DatabaseName="sales", Expression="*")
 
 
-def test_what_is_not_modelled_is_refused() -> None:
+def test_unmodelled_operations_are_rejected() -> None:
     with pytest.raises(ClientError, match="is not modelled by the laptop cloud"):
         athena().list_engine_versions()
     with pytest.raises(ClientError, match="ManagedQueryResultsConfiguration is not modelled"):
@@ -391,8 +389,6 @@ def test_what_is_not_modelled_is_refused() -> None:
         )
 
 
-def test_a_fault_of_our_own_ends_the_query_too(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unexpected_error_fails_the_query(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.services.athena.api.executions.metadata", lambda _: 1 / 0)
     assert reason("SELECT 1") == "GENERIC_INTERNAL_ERROR: ZeroDivisionError: division by zero"

@@ -55,9 +55,7 @@ def typed_pairs(pairs: Sequence[Sequence[object]], one: str, other: str) -> str:
 @given(st.lists(decimals(18, 4), min_size=1, max_size=50))
 @example([Decimal("0.0001"), Decimal("0.0002")])
 @example([Decimal("-0.0001"), Decimal("-0.0002")])
-def test_an_average_of_decimals_is_exact_and_rounded_half_up(
-    answer: Answer, numbers: list[Decimal]
-) -> None:
+def test_decimal_average_rounds_half_up(answer: Answer, numbers: list[Decimal]) -> None:
     table = values([[number] for number in numbers])
     typed = f"SELECT CAST(x AS decimal(18,4)) AS x FROM ({table}) AS t(x)"
     found = answer(f"SELECT avg(x), sum(x) FROM ({typed})")[0]
@@ -82,7 +80,7 @@ def test_decimals_divide_as_in_trino(answer: Answer, pairs: list[tuple[Decimal, 
 @FEW
 @given(st.lists(st.tuples(decimals(18, 4), decimals(18, 4)), min_size=1, max_size=50))
 @example([(Decimal("99999999999999.9999"), Decimal("-99999999999999.9999"))])
-def test_sums_and_products_of_decimals_lose_nothing(
+def test_decimal_sums_and_products_are_exact(
     answer: Answer, pairs: list[tuple[Decimal, Decimal]]
 ) -> None:
     typed = typed_pairs(pairs, "decimal(18,4)", "decimal(18,4)")
@@ -102,7 +100,7 @@ def test_sums_and_products_of_decimals_lose_nothing(
     )
 )
 @example([(-7, 2)])
-def test_whole_numbers_divide_towards_zero(answer: Answer, pairs: list[tuple[int, int]]) -> None:
+def test_integer_division_truncates(answer: Answer, pairs: list[tuple[int, int]]) -> None:
     typed = typed_pairs(pairs, "integer", "integer")
     assert answer(f"SELECT a / b, a % b FROM ({typed})") == [quotient(a, b) for a, b in pairs]
 
@@ -121,9 +119,7 @@ JUNK = st.one_of(NUMBERS.map(lambda number: f" {number}"), st.sampled_from(["", 
 @FEW
 @given(st.lists(NUMBERS | JUNK | ANY_TEXT, min_size=1, max_size=50))
 @example(["1.00005", "-1.00005", "99999999999999.99995", "\u0661", "1e3", "1e-3", "+.5", "5."])
-def test_text_becomes_a_decimal_only_where_trino_reads_one(
-    answer: Answer, words: list[str]
-) -> None:
+def test_string_is_cast_to_decimal_as_in_trino(answer: Answer, words: list[str]) -> None:
     table = values([[word] for word in words])
     found = answer(f"SELECT TRY_CAST(x AS decimal(18,4)) FROM ({table}) AS t(x)")
     numbers = [None if row[0] is None else Decimal(row[0]) for row in found]
@@ -143,9 +139,7 @@ def read_by_trino(word: str) -> Decimal | None:
 @FEW
 @given(st.lists(decimals(18, 4), min_size=1, max_size=50), st.integers(0, 4))
 @example([Decimal("2.5000"), Decimal("-2.5000")], 0)
-def test_a_decimal_is_cast_to_fewer_places_half_up(
-    answer: Answer, numbers: list[Decimal], scale: int
-) -> None:
+def test_decimal_cast_rounds_half_up(answer: Answer, numbers: list[Decimal], scale: int) -> None:
     table = values([[number] for number in numbers])
     casted = f"CAST(CAST(x AS decimal(18,4)) AS decimal(20,{scale}))"
     found = answer(f"SELECT {casted} FROM ({table}) AS t(x)")
@@ -155,7 +149,7 @@ def test_a_decimal_is_cast_to_fewer_places_half_up(
 @FEW
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=50))
 @example([1e7, 0.001, 12345678.9, 1e-5, -0.0])
-def test_a_double_is_written_as_java_writes_it(answer: Answer, numbers: list[float]) -> None:
+def test_double_is_formatted_as_in_java(answer: Answer, numbers: list[float]) -> None:
     table = values([[repr(number)] for number in numbers])
     found = answer(f"SELECT CAST(x AS double) FROM ({table}) AS t(x)")
     for number, (written,) in zip(numbers, found, strict=True):
@@ -167,7 +161,7 @@ def test_a_double_is_written_as_java_writes_it(answer: Answer, numbers: list[flo
 @FEW
 @given(st.lists(ANY_TEXT, min_size=1, max_size=20))
 @example(["\uffff", "\U00010000", "Z", "a", "\u00e9", ""])
-def test_text_is_ordered_by_code_point(answer: Answer, words: list[str]) -> None:
+def test_strings_are_ordered_by_code_point(answer: Answer, words: list[str]) -> None:
     table = values([[word] for word in words])
     found = answer(f"SELECT x FROM ({table}) AS t(x) ORDER BY x")
     assert [row[0] for row in found] == sorted(words)
@@ -176,7 +170,7 @@ def test_text_is_ordered_by_code_point(answer: Answer, words: list[str]) -> None
 @FEW
 @given(st.lists(st.tuples(st.none() | ANY_TEXT, st.none() | ANY_TEXT), min_size=1, max_size=20))
 @example([(None, ""), ('a"b', "c,d"), ("e\nf", '"'), ("\r", "\r\n")])
-def test_what_a_query_selects_is_what_its_result_holds(
+def test_result_holds_the_selected_values(
     answer: Answer, rows: list[tuple[str | None, str | None]]
 ) -> None:
     spelled = ["NULL" if cell is None else text(cell) for row in rows for cell in row]
@@ -188,7 +182,7 @@ def test_what_a_query_selects_is_what_its_result_holds(
 @settings(max_examples=40)
 @given(ANY_TEXT)
 @example('"\\')
-def test_json_gives_back_the_text_that_it_holds(answer: Answer, word: str) -> None:
+def test_json_round_trip(answer: Answer, word: str) -> None:
     document = text(json.dumps({"a b": {"c": [word]}}))
     path = "'$[\"a b\"].c[0]'"
     assert value(answer, f"json_extract_scalar({document}, {path})") == word

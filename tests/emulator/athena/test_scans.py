@@ -32,7 +32,7 @@ def cloud() -> Iterator[Cloud]:
         yield cloud
 
 
-def test_a_query_counts_the_rows_of_the_projected_days() -> None:
+def test_projected_days_are_queried() -> None:
     assert rows("SELECT dt, count(*) AS n FROM changes GROUP BY dt ORDER BY dt") == [
         ["dt", "n"],
         ["2026-01-01", "10"],
@@ -42,7 +42,7 @@ def test_a_query_counts_the_rows_of_the_projected_days() -> None:
     assert rows("SELECT count(*) FROM changes WHERE dt = '2020-01-01'") == [["_col0"], ["0"]]
 
 
-def test_each_table_of_a_join_costs_what_it_reads() -> None:
+def test_join_scans_each_table_once() -> None:
     table("others", "others/", PROJECTION)
     put("others/dt=2026-01-01/rows", [{"id": "1"}])
     put("others/dt=2026-01-02/rows", [{"id": "22"}])
@@ -72,7 +72,7 @@ BROKEN_ZIPS = {
 
 
 @pytest.mark.parametrize(("body", "expected"), BROKEN, ids=[repr(case[0]) for case in BROKEN])
-def test_a_malformed_line_fails_the_query_that_reads_it(body: bytes, expected: str) -> None:
+def test_malformed_line_fails_the_query(body: bytes, expected: str) -> None:
     name = f"broken{BROKEN.index((body, expected))}"
     table(name, f"{name}/", PROJECTION, "id")
     put(f"{name}/dt=2026-01-01/good", [{"id": "1"}])
@@ -85,7 +85,7 @@ def test_a_malformed_line_fails_the_query_that_reads_it(body: bytes, expected: s
 
 
 @pytest.mark.parametrize("name", BROKEN_ZIPS)
-def test_a_broken_zip_fails_the_query_that_reads_it(name: str) -> None:
+def test_corrupt_gzip_fails_the_query(name: str) -> None:
     body, expected = BROKEN_ZIPS[name]
     table(name.replace(" ", "_"), f"{name}/", {}, "id", "")
     aws("s3").put_object(Bucket="lake", Key=f"{name}/rows.gz", Body=body)
@@ -94,7 +94,7 @@ def test_a_broken_zip_fails_the_query_that_reads_it(name: str) -> None:
     assert expected in failed
 
 
-def test_keys_are_matched_in_any_case_and_unknown_ones_are_left_out() -> None:
+def test_keys_match_in_any_case() -> None:
     table("cased", "cased/", {}, "orderid nested", "")
     put("cased/rows", b'{"orderId":"a","other":1}\n\n{"ORDERID":\r"b","Nested":{"X":[1]}}\n')
     assert rows("SELECT orderid, nested FROM cased ORDER BY 1")[1:] == [
@@ -115,7 +115,7 @@ def test_typed_columns_are_read_as_their_types() -> None:
     )
 
 
-def test_registered_partitions_are_the_only_ones_until_a_repair() -> None:
+def test_repair_registers_new_partitions() -> None:
     table("registered", "registered/", {}, "id", "day")
     put("registered/day=a%20b/rows", [{"id": "1"}])
     put("registered/day=c/rows.gz", [{"id": "2"}])
@@ -132,7 +132,7 @@ def test_registered_partitions_are_the_only_ones_until_a_repair() -> None:
     assert scanned("SELECT id FROM registered WHERE day = 'c'") == size("registered/day=c/rows.gz")
 
 
-def test_projection_of_numbers_and_lists_admits_only_its_values() -> None:
+def test_integer_and_enum_projection() -> None:
     parameters = {
         "projection.enabled": "true",
         "projection.hour.type": "integer",
@@ -151,7 +151,7 @@ def test_projection_of_numbers_and_lists_admits_only_its_values() -> None:
     assert scanned("SELECT id FROM hours WHERE hour = 10") == size("hours/US/10/rows")
 
 
-def test_a_projection_that_lacks_a_column_fails() -> None:
+def test_projection_without_a_column_fails() -> None:
     table("lacking", "lacking/", {"projection.enabled": "true"}, "id")
     assert "missing projection configuration: [dt]" in reason("SELECT id FROM lacking")
 
@@ -181,7 +181,7 @@ def test_invalid_projection_is_explained(settings: dict[str, str], message: str)
     assert message in failure
 
 
-def test_a_range_counts_months_from_now_to_the_last_day_of_a_shorter_one() -> None:
+def test_relative_range_clamps_to_month_end() -> None:
     now = datetime(2027, 3, 31, 12, tzinfo=timezone.utc)
     settings = {**PROJECTION, "projection.dt.range": "NOW-1MONTH,NOW+1YEAR"}
     described = {"Name": "t", "Parameters": settings}
@@ -190,7 +190,7 @@ def test_a_range_counts_months_from_now_to_the_last_day_of_a_shorter_one() -> No
     assert [admits(day) for day in days] == [False, True, True, False]
 
 
-def test_a_new_day_is_seen_when_its_time_has_come(cloud: Cloud) -> None:
+def test_new_day_is_included_once_it_starts(cloud: Cloud) -> None:
     table("days", "days/", {**PROJECTION, "projection.dt.range": "2026-01-01,NOW"}, "id")
     later = time.gmtime((cloud.clock.now()) + timedelta(days=2).total_seconds())
     put(f"days/dt={time.strftime('%Y-%m-%d', later)}/rows", [{"id": "1"}])
@@ -199,7 +199,7 @@ def test_a_new_day_is_seen_when_its_time_has_come(cloud: Cloud) -> None:
     assert rows("SELECT id FROM days") == [["id"], ["1"]]
 
 
-def test_a_changed_object_is_read_anew_and_a_deleted_one_no_more() -> None:
+def test_changed_and_deleted_objects_are_noticed() -> None:
     table("moving", "moving/", {}, "id", "")
     for number in ("1", "2"):
         put("moving/rows", [{"id": number}])
@@ -208,7 +208,7 @@ def test_a_changed_object_is_read_anew_and_a_deleted_one_no_more() -> None:
     assert rows("SELECT id FROM moving") == [["id"]]
 
 
-def test_tables_over_the_same_objects_do_not_take_them_from_each_other() -> None:
+def test_tables_can_share_objects() -> None:
     table("whole", "lake/", {}, "id", "")
     table("latest", "lake/", {**PROJECTION, "projection.dt.range": "2026-01-03,NOW"}, "id")
     everything = [["_col0"], ["61"]]  # Of any day, and of none.
@@ -220,7 +220,7 @@ def test_tables_over_the_same_objects_do_not_take_them_from_each_other() -> None
     assert rows(joined)[1] == ["30", "30"]
 
 
-def test_the_cache_keeps_only_what_is_listed(cloud: Cloud) -> None:
+def test_cache_keeps_only_listed_objects(cloud: Cloud) -> None:
     cache = cloud.service(Athena)._folder / "objects"
     table("cached", "cached/", {}, "id", "")
     before = len(list(cache.iterdir()))

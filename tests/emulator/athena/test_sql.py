@@ -125,9 +125,7 @@ def answer(engine: Engine) -> Answer:
 
 
 @pytest.mark.parametrize(("expression", "expected"), CASES, ids=[case[0] for case in CASES])
-def test_an_expression_means_what_trino_means(
-    answer: Answer, expression: str, expected: str | None
-) -> None:
+def test_expression_matches_trino(answer: Answer, expression: str, expected: str | None) -> None:
     assert value(answer, expression) == expected
 
 
@@ -168,7 +166,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(("sql", "expected"), QUERIES, ids=[query[0] for query in QUERIES])
-def test_a_query_means_what_trino_means(answer: Answer, sql: str, expected: str) -> None:
+def test_query_matches_trino(answer: Answer, sql: str, expected: str) -> None:
     assert "".join("-" if cell is None else cell for row in answer(sql) for cell in row) == expected
 
 
@@ -204,7 +202,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("sql", "reason"), FAILURES, ids=[case[0] for case in FAILURES])
-def test_a_query_fails_for_trinos_reason(answer: Answer, sql: str, reason: str) -> None:
+def test_query_fails_with_trinos_error(answer: Answer, sql: str, reason: str) -> None:
     assert failure(answer, sql).startswith(reason)
 
 
@@ -235,14 +233,14 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("sql", "reason"), REFUSALS, ids=[case[0] for case in REFUSALS])
-def test_what_is_no_query_is_not_started(sql: str, reason: str) -> None:
+def test_non_queries_are_rejected(sql: str, reason: str) -> None:
     with pytest.raises(AwsError) as raised:
         parse_statement(sql, ())
     assert raised.value.code == "InvalidRequestException"
     assert raised.value.message.startswith(reason)
 
 
-def test_no_function_that_only_duckdb_has_is_run(engine: Engine) -> None:
+def test_duckdb_only_functions_are_rejected(engine: Engine) -> None:
     names = duckdb.sql("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
     for (name,) in names:
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
@@ -267,12 +265,12 @@ SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row"
         "SELECT CAST('1 AS x, (SELECT count(*) FROM duckdb_settings()) AS y, 1' AS decimal)",
     ],
 )
-def test_nothing_but_the_catalog_can_be_read(answer: Answer, sql: str) -> None:
+def test_only_catalog_tables_can_be_read(answer: Answer, sql: str) -> None:
     refusals = "not registered|mismatched input|not modelled|Invalid EXTRACT field|Cannot cast"
     assert re.search(refusals, failure(answer, sql))
 
 
-def test_duckdb_itself_is_locked_in(engine: Engine) -> None:
+def test_duckdb_cannot_open_other_files(engine: Engine) -> None:
     for sql in ("FROM read_text('/etc/passwd')", "COPY (SELECT 1) TO '/tmp/outside.csv'"):
         with pytest.raises(duckdb.PermissionException):
             engine._duckdb.execute(sql)
@@ -291,7 +289,7 @@ def test_duckdb_itself_is_locked_in(engine: Engine) -> None:
         ("SELECT ?", ["DATE '2026-01-01'"], ("2026-01-01",)),
     ],
 )
-def test_a_parameter_is_a_value(
+def test_parameter_is_substituted_as_value(
     engine: Engine, sql: str, parameters: list[str], expected: Sequence[Any]
 ) -> None:
     tree = parse_statement(sql, parameters).run.args[0]
@@ -313,6 +311,6 @@ def test_a_parameter_is_a_value(
         ("SELECT ?", ["1; DROP VIEW x"]),
     ],
 )
-def test_a_parameter_is_nothing_but_a_value(sql: str, parameters: list[str]) -> None:
+def test_non_literal_parameter_is_rejected(sql: str, parameters: list[str]) -> None:
     with pytest.raises(AwsError, match="InvalidRequestException"):
         parse_statement(sql, parameters)

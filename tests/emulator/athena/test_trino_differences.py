@@ -163,14 +163,12 @@ def cases(*tables: list[tuple[str, str | None]]) -> pytest.MarkDecorator:
 
 
 @cases(ROUNDED, MOMENTS, JSON, PATTERNS, VALUES, FUNCTIONS)
-def test_an_expression_means_what_trino_means(
-    answer: Answer, expression: str, expected: str | None
-) -> None:
+def test_expression_matches_trino(answer: Answer, expression: str, expected: str | None) -> None:
     assert value(answer, expression) == expected
 
 
 @cases(ISO_TEXTS, [(text, None) for text in NO_ISO_TEXTS])
-def test_a_moment_of_iso_8601_is_read_as_by_joda(
+def test_iso_8601_is_parsed_as_by_joda(
     answer: Answer, expression: str, expected: str | None
 ) -> None:
     read = f"TRY(from_iso8601_timestamp('{expression}'))"
@@ -193,9 +191,7 @@ UNTRIED = [
 
 
 @pytest.mark.parametrize(("expression", "reason"), UNTRIED, ids=[case[0] for case in UNTRIED])
-def test_what_try_does_not_catch_fails_the_query(
-    answer: Answer, expression: str, reason: str
-) -> None:
+def test_error_outside_try_fails_the_query(answer: Answer, expression: str, reason: str) -> None:
     assert failure(answer, f"SELECT {expression}").startswith(reason)
 
 
@@ -211,9 +207,7 @@ SERIES = "(VALUES (1, 1), (2, NULL), (3, 3)) AS t(n, x)"
         ("last_value(x) RESPECT NULLS", ["1", None, "3"]),
     ],
 )
-def test_nulls_are_ignored_where_a_query_says_so(
-    answer: Answer, called: str, expected: list[str | None]
-) -> None:
+def test_ignore_nulls_is_respected(answer: Answer, called: str, expected: list[str | None]) -> None:
     found = answer(f"SELECT {called} OVER (ORDER BY n) FROM {SERIES} ORDER BY n")
     assert [row[0] for row in found] == expected
 
@@ -253,7 +247,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("sql", "reason"), REFUSED, ids=[case[0] for case in REFUSED])
-def test_what_trino_does_not_take_is_refused(answer: Answer, sql: str, reason: str) -> None:
+def test_sql_that_trino_rejects_is_rejected(answer: Answer, sql: str, reason: str) -> None:
     assert failure(answer, sql).startswith(reason)
 
 
@@ -271,5 +265,5 @@ def test_what_trino_does_not_take_is_refused(answer: Answer, sql: str, reason: s
         f"SELECT count(*) FROM {TWICE}",
     ],
 )
-def test_what_trino_takes_is_not_refused(answer: Answer, sql: str) -> None:
+def test_sql_that_trino_accepts_is_accepted(answer: Answer, sql: str) -> None:
     assert answer(sql) is not None

@@ -21,7 +21,7 @@ def cloud() -> Iterator[Cloud]:
         yield cloud
 
 
-def test_a_day_costs_its_own_bytes_even_through_views() -> None:
+def test_view_scans_only_the_selected_day() -> None:
     executed(VIEW)
     executed(
         "CREATE OR REPLACE VIEW summed AS SELECT dt, sum(total) AS total FROM seen GROUP BY dt"
@@ -39,7 +39,7 @@ def test_a_day_costs_its_own_bytes_even_through_views() -> None:
     assert scanned("SELECT count(*) FROM seen WHERE dt > '2027'") == 0
 
 
-def test_a_view_is_kept_in_glue_as_athena_keeps_it() -> None:
+def test_view_is_stored_in_athenas_form() -> None:
     executed(VIEW)
     kept = aws("glue").get_table(DatabaseName="sales", Name="seen")["Table"]
     assert kept["TableType"] == "VIRTUAL_VIEW"
@@ -52,7 +52,7 @@ def test_a_view_is_kept_in_glue_as_athena_keeps_it() -> None:
     assert ["seen"] in rows("SHOW VIEWS IN sales")
 
 
-def test_a_view_is_shown_as_it_was_written() -> None:
+def test_show_create_view_keeps_the_text() -> None:
     executed("CREATE OR REPLACE VIEW quoting AS\nSELECT '\"' AS x,\n  'it''s \t\u00e9' AS \"y\"")
     assert ["\t".join(row) for row in rows("SHOW CREATE VIEW quoting")] == [
         "CREATE VIEW sales.quoting AS",
@@ -61,7 +61,7 @@ def test_a_view_is_shown_as_it_was_written() -> None:
     ]
 
 
-def test_a_view_tells_the_time_of_the_query_that_reads_it(cloud: Cloud) -> None:
+def test_view_uses_the_time_of_the_query(cloud: Cloud) -> None:
     executed(
         "CREATE OR REPLACE VIEW clock AS SELECT current_date AS day, CAST(now() AS timestamp) AS at"
     )
@@ -72,7 +72,7 @@ def test_a_view_tells_the_time_of_the_query_that_reads_it(cloud: Cloud) -> None:
     assert first[1][1] < second[1][1]
 
 
-def test_a_view_casts_anew_when_the_type_below_it_changed() -> None:
+def test_view_follows_changed_column_types() -> None:
     executed("CREATE OR REPLACE VIEW below AS SELECT 7 AS x")
     executed("CREATE OR REPLACE VIEW above AS SELECT x / 2 AS y FROM below")
     assert rows("SELECT y FROM above")[1] == ["3"]
@@ -80,7 +80,7 @@ def test_a_view_casts_anew_when_the_type_below_it_changed() -> None:
     assert rows("SELECT y FROM above")[1] == ["3.5"]
 
 
-def test_a_view_follows_the_view_below_it() -> None:
+def test_view_follows_a_changed_view() -> None:
     executed("CREATE OR REPLACE VIEW below AS SELECT 1 AS x")
     executed("CREATE OR REPLACE VIEW above AS SELECT x + 1 AS y FROM below")
     executed("CREATE OR REPLACE VIEW below AS SELECT 41 AS x")
@@ -92,7 +92,7 @@ def test_a_view_follows_the_view_below_it() -> None:
     assert executed("DROP VIEW IF EXISTS below")["Status"]["State"] == "SUCCEEDED"
 
 
-def test_a_views_columns_keep_their_types() -> None:
+def test_view_columns_keep_their_types() -> None:
     executed(
         "CREATE OR REPLACE VIEW kinds AS SELECT TIMESTAMP '2026-01-02 03:04:05' AS moment, "
         "DATE '2026-01-02' AS day, sum(1) AS n, ARRAY['a'] AS words, CAST(1 AS double) AS x"
@@ -104,14 +104,14 @@ def test_a_views_columns_keep_their_types() -> None:
     assert found[1] == ["0", "ab", "0.5"]
 
 
-def test_a_view_whose_columns_are_no_longer_its_own_is_stale() -> None:
+def test_view_with_changed_columns_is_stale() -> None:
     executed("CREATE OR REPLACE VIEW base AS SELECT 1 AS a")
     executed("CREATE OR REPLACE VIEW star AS SELECT * FROM base")
     executed("CREATE OR REPLACE VIEW base AS SELECT 1 AS a, 2 AS b")
     assert reason("SELECT * FROM star").startswith("VIEW_IS_STALE")
 
 
-def test_a_view_that_reads_itself_fails() -> None:
+def test_recursive_view_fails() -> None:
     executed("CREATE OR REPLACE VIEW snake AS SELECT 1 AS x")
     executed("CREATE OR REPLACE VIEW tail AS SELECT x FROM snake")
     assert reason("CREATE OR REPLACE VIEW snake AS SELECT x FROM tail").startswith(
@@ -120,7 +120,7 @@ def test_a_view_that_reads_itself_fails() -> None:
     assert rows("SELECT x FROM tail")[1] == ["1"]
 
 
-def test_a_view_cannot_hold_what_glue_has_no_type_for() -> None:
+def test_view_rejects_unsupported_columns() -> None:
     made = "CREATE OR REPLACE VIEW zoned AS SELECT current_timestamp AS now"
     assert reason(made).startswith("NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time")
-    assert "given twice" in reason("CREATE VIEW twice AS SELECT 1 AS a, 2 AS a")
+    assert "is specified more than once" in reason("CREATE VIEW twice AS SELECT 1 AS a, 2 AS a")
