@@ -100,9 +100,9 @@ class Athena(Service):
         return {"NamedQuery": self._named_queries.get(params["NamedQueryId"])}
 
     def _batch_get_named_query(self, params: Params) -> Params:
-        found, missing = _get_each(params["NamedQueryIds"], self._named_queries.get)
+        queries, missing = _get_each(params["NamedQueryIds"], self._named_queries.get)
         unprocessed = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
-        return {"NamedQueries": found, "UnprocessedNamedQueryIds": unprocessed}
+        return {"NamedQueries": queries, "UnprocessedNamedQueryIds": unprocessed}
 
     def _list_named_queries(self, params: Params) -> Params:
         group = params.get("WorkGroup", "primary")
@@ -152,16 +152,16 @@ class Athena(Service):
             self.cloud.client("s3").head_bucket(Bucket=match[1])
         except (ClientError, BotoCoreError):
             raise invalid(f"Unable to verify/create output bucket {match[1]}") from None
-        return location if location.endswith("/") else location + "/"
+        return f"{location.removesuffix('/')}/"
 
     def _get_query_execution(self, params: Params) -> Params:
         return {"QueryExecution": describe(self._executions.get(params["QueryExecutionId"]))}
 
     def _batch_get_query_execution(self, params: Params) -> Params:
-        found, missing = _get_each(params["QueryExecutionIds"], self._executions.get)
+        executions, missing = _get_each(params["QueryExecutionIds"], self._executions.get)
         unprocessed = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
         return {
-            "QueryExecutions": [describe(execution) for execution in found],
+            "QueryExecutions": [describe(execution) for execution in executions],
             "UnprocessedQueryExecutionIds": unprocessed,
         }
 
@@ -200,7 +200,7 @@ class Athena(Service):
 
 
 def _query(params: Params) -> str:
-    sql = params["QueryString"]
+    sql: str = params["QueryString"]
     for text in (sql, *params.get("ExecutionParameters", ())):
         if re.search("[\0\ud800-\udfff]", text):
             raise invalid("A query must not contain NUL or characters outside Unicode")
@@ -215,7 +215,7 @@ def _database(params: Params) -> str:
     catalog = context.get("Catalog", CATALOG)
     if catalog.lower() != CATALOG.lower():
         raise invalid(not_modelled_message(f"The catalog {catalog}"))
-    return context.get("Database", "default").lower()
+    return str(context.get("Database", "default")).lower()
 
 
 _NOT_FOUND = {"ErrorCode": "INVALID_INPUT", "ErrorMessage": "It was not found"}
@@ -227,13 +227,14 @@ _NOT_READY = {
 
 
 def _get_each(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
-    found, missing = [], []
+    values: list[Any] = []
+    missing: list[str] = []
     for key in keys:
         try:
-            found.append(get(key))
+            values.append(get(key))
         except AwsError:
             missing.append(key)
-    return found, missing
+    return values, missing
 
 
 _OPERATIONS: dict[str, Callable[[Athena, Params], Params]] = {

@@ -170,7 +170,7 @@ class Executions:
         shutil.rmtree(self._folder / "objects", ignore_errors=True)
 
     def _now(self) -> float:
-        return self._cloud.clock.now()
+        return float(self._cloud.clock.now())
 
     def _file(self, execution: Execution) -> Path:
         return self._folder / "results" / (execution.id + execution.statement.suffix)

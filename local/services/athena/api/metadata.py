@@ -30,9 +30,9 @@ def _list_databases(catalog: Catalog, params: Params) -> Params:
 
 def _get_database(catalog: Catalog, params: Params) -> Params:
     _require_glue(params["CatalogName"])
-    for told in catalog.list_databases():
-        if told["Name"] == params["DatabaseName"].lower():
-            return {"Database": _database(told)}
+    for database in catalog.list_databases():
+        if database["Name"] == params["DatabaseName"].lower():
+            return {"Database": _database(database)}
     raise AwsError("MetadataException", f"Database {params['DatabaseName']} not found.")
 
 
@@ -57,10 +57,10 @@ def _pattern(expression: str) -> re.Pattern[str]:
 def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
     _require_glue(params["CatalogName"])
     name = params["TableName"].lower()
-    told = catalog.get_table(params["DatabaseName"].lower(), name)
-    if told is None:
+    table = catalog.get_table(params["DatabaseName"].lower(), name)
+    if table is None:
         raise AwsError("MetadataException", f"Entity Not Found: Table {name} not found.")
-    return {"TableMetadata": _table(told)}
+    return {"TableMetadata": _table(table)}
 
 
 def _require_glue(name: str) -> None:
@@ -68,26 +68,27 @@ def _require_glue(name: str) -> None:
         raise AwsError("MetadataException", f"Data catalog {name} was not found")
 
 
-def _database(told: Params) -> Params:
+def _database(database: Params) -> Params:
     names = ("Name", "Description", "Parameters")
-    return {name: told[name] for name in names if name in told}
+    return {name: database[name] for name in names if name in database}
 
 
-def _table(told: Params) -> Params:
-    made, storage = told.get("CreateTime"), told.get("StorageDescriptor", {})
+def _table(table: Params) -> Params:
+    storage = table.get("StorageDescriptor", {})
+    created_at = table.get("CreateTime")
     return {
-        "Name": told["Name"],
-        "TableType": told.get("TableType", ""),
+        "Name": table["Name"],
+        "TableType": table.get("TableType", ""),
         "Columns": storage.get("Columns", []),
-        "PartitionKeys": told.get("PartitionKeys", []),
+        "PartitionKeys": table.get("PartitionKeys", []),
         "Parameters": {
-            **told.get("Parameters", {}),
+            **table.get("Parameters", {}),
             "location": storage.get("Location", ""),
             "inputformat": storage.get("InputFormat", ""),
             "outputformat": storage.get("OutputFormat", ""),
             "serde.serialization.lib": storage.get("SerdeInfo", {}).get("SerializationLibrary", ""),
         },
-        **({"CreateTime": made.timestamp()} if made is not None else {}),
+        **({"CreateTime": created_at.timestamp()} if created_at is not None else {}),
     }
 
 

@@ -18,7 +18,7 @@ _LITERAL_NODES = (
 )
 
 
-def with_parameters(tree: exp.Expression, parameters: Sequence[str]) -> exp.Expression:
+def with_parameters(tree: exp.Expr, parameters: Sequence[str]) -> exp.Expr:
     """Replace each question mark by its parameter, parsed as a single literal."""
     marks = [node for node in tree.dfs() if isinstance(node, exp.Placeholder)]
     if len(marks) != len(parameters):
@@ -31,12 +31,12 @@ def with_parameters(tree: exp.Expression, parameters: Sequence[str]) -> exp.Expr
     return tree
 
 
-def _value(text: str) -> exp.Expression:
+def _value(text: str) -> exp.Expr:
     """Parse a parameter, which must be one literal."""
     select = parse(f"SELECT {text}")
     parts = {name for name, value in select.args.items() if value}
     if parts == {"expressions"} and len(select.expressions) == 1:
-        value = select.expressions[0]
+        value: exp.Expr = select.expressions[0]
         if all(isinstance(node, _LITERAL_NODES) for node in value.walk()):
             return value
     raise AwsError("InvalidRequestException", f"The execution parameter {text} is not a literal")

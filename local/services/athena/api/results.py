@@ -63,13 +63,12 @@ def _records(lines: Any) -> Iterator[bytes]:
 
 def _fields(record: str) -> Row:
     fields: list[str | None] = []
-    end, position = len(record), 0
-    while True:
-        found = _FIELD.match(record, position)
-        fields.append(found[1].replace('""', '"') if found[1] is not None else found[2] or None)
-        if found.end() == end and not found[0].endswith(","):
-            return tuple(fields)
-        position = found.end()
+    for match in _FIELD.finditer(record):
+        quoted, plain = match[1], match[2]
+        fields.append(plain or None if quoted is None else quoted.replace('""', '"'))
+        if not match[0].endswith(","):
+            break
+    return tuple(fields)
 
 
 def _columns(line: str) -> Row:

@@ -57,9 +57,9 @@ def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
     """Parse a statement, or raise Athena's InvalidRequestException."""
     text = _strip_comments(sql)
     for form in _STATEMENT_FORMS:
-        found = form.pattern.fullmatch(text)
-        if found:
-            return Statement(form.kind, form.name, partial(form.run, found))
+        match = form.pattern.fullmatch(text)
+        if match:
+            return Statement(form.kind, form.name, partial(form.run, match))
     view = _CREATE_VIEW.fullmatch(text)
     if view:
         return Statement("DDL", "CREATE_VIEW", partial(_create_view, view, parse(view["query"])))
@@ -71,8 +71,8 @@ def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
 def _strip_comments(sql: str) -> str:
     """Remove the comments before a statement and the semicolon after it."""
     text = sql.strip()
-    while found := re.match(r"--[^\n]*(\n|$)|/\*.*?\*/", text, re.DOTALL):
-        text = text[found.end() :].strip()
+    while comment := re.match(r"--[^\n]*(\n|$)|/\*.*?\*/", text, re.DOTALL):
+        text = text[comment.end() :].strip()
     return re.sub(r"[;\s]+$", "", text)
 
 
@@ -94,7 +94,7 @@ _ATHENA_KEYWORDS = (
 _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 
 
-def _select(tree: exp.Expression, session: Session) -> Outcome:
+def _select(tree: exp.Expr, session: Session) -> Outcome:
     plan = session.engine.plan(tree.copy(), session.database, session.now)
     if session.limit is not None and plan.scanned_bytes > session.limit:
         raise QueryCancelled(SCAN_LIMIT_EXCEEDED)
@@ -102,8 +102,8 @@ def _select(tree: exp.Expression, session: Session) -> Outcome:
     return Outcome(plan.columns, ".csv", plan.scanned_bytes)
 
 
-def _create_view(found: re.Match[str], tree: exp.Expression, session: Session) -> Outcome:
-    name = _parts(found["name"], session.database)
+def _create_view(match: re.Match[str], tree: exp.Expr, session: Session) -> Outcome:
+    name = _parts(match["name"], session.database)
     plan = session.engine.plan(tree.copy(), session.database, session.now, name)
     columns = [
         Column(column.name, to_hive(column.type), display_name(from_duckdb(column.type)))
@@ -111,16 +111,18 @@ def _create_view(found: re.Match[str], tree: exp.Expression, session: Session) -
     ]
     _reject_duplicate_columns(columns)
     _reject_zoned_columns(plan.columns)
-    view = View(found["query"], session.database)
-    session.catalog.put_view(name, view, columns, replace=bool(found["replace"]))
+    view = View(match["query"], session.database)
+    session.catalog.put_view(name, view, columns, replace=bool(match["replace"]))
     return _write_rows(session, [], [])
 
 
 def _reject_duplicate_columns(columns: Sequence[Column]) -> None:
     names = [column.name for column in columns]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise QueryFailed("DUPLICATE_COLUMN_NAME", f"Column name '{twice}' is given twice")
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise QueryFailed(
+            "DUPLICATE_COLUMN_NAME", f"Column name '{duplicate}' is specified more than once"
+        )
 
 
 def _reject_zoned_columns(columns: Sequence[OutputColumn]) -> None:
@@ -147,44 +149,45 @@ def _parts(name: str, database: str) -> tuple[str, str]:
 
 def _table(session: Session, name: str) -> Table:
     database, table = _parts(name, session.database)
-    found = session.catalog.table(database, table)
-    if found is None:
+    result = session.catalog.table(database, table)
+    if result is None:
         raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{table}' does not exist")
-    return found
+    return result
 
 
-def _drop(found: re.Match[str], session: Session) -> Outcome:
-    database, name = _parts(found["name"], session.database)
+def _drop(match: re.Match[str], session: Session) -> Outcome:
+    database, name = _parts(match["name"], session.database)
     table = session.catalog.table(database, name)
-    if table is None and not found["if_exists"]:
+    if table is None and not match["if_exists"]:
         raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{name}' does not exist")
-    if table is not None and table.is_view != (found["kind"].upper() == "VIEW"):
+    if table is not None and table.is_view != (match["kind"].upper() == "VIEW"):
         raise QueryFailed(
-            "GENERIC_USER_ERROR", f"{database}.{name} is not a {found['kind'].lower()}"
+            "GENERIC_USER_ERROR", f"{database}.{name} is not a {match['kind'].lower()}"
         )
     if table is not None:
         session.catalog.delete_table(database, name)
     return _write_rows(session, [], [])
 
 
-def _show_tables(found: re.Match[str], session: Session) -> Outcome:
-    database = _parts(found["database"] or session.database, "")[1]
-    views = found["kind"].upper() == "VIEWS"
-    wanted = _pattern((found["pattern"] or "*").strip("'"))
+def _show_tables(match: re.Match[str], session: Session) -> Outcome:
+    database = _parts(match["database"] or session.database, "")[1]
+    views = match["kind"].upper() == "VIEWS"
+    pattern = _pattern((match["pattern"] or "*").strip("'"))
     names = [
-        told["Name"]
-        for told in session.catalog.list_tables(database)
-        if wanted.fullmatch(told["Name"]) and (not views or told.get("TableType") == "VIRTUAL_VIEW")
+        table["Name"]
+        for table in session.catalog.list_tables(database)
+        if pattern.fullmatch(table["Name"])
+        and (not views or table.get("TableType") == "VIRTUAL_VIEW")
     ]
     return _write_rows(session, ["views" if views else "tab_name"], [(name,) for name in names])
 
 
-def _pattern(shown: str) -> re.Pattern[str]:
-    """Return what SHOW TABLES is given: a regular expression in which * stands for any text."""
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compile the pattern of SHOW TABLES: a regular expression in which * matches any text."""
     try:
-        return re.compile(shown.replace("*", ".*"), re.IGNORECASE)
+        return re.compile(text.replace("*", ".*"), re.IGNORECASE)
     except re.error as error:
-        raise QueryFailed("GENERIC_USER_ERROR", f"'{shown}' is not a pattern: {error}") from None
+        raise QueryFailed("GENERIC_USER_ERROR", f"'{text}' is not a pattern: {error}") from None
 
 
 def _show_databases(_: re.Match[str], session: Session) -> Outcome:
@@ -192,14 +195,16 @@ def _show_databases(_: re.Match[str], session: Session) -> Outcome:
     return _write_rows(session, ["database_name"], [(name,) for name in names])
 
 
-def _show_columns(found: re.Match[str], session: Session) -> Outcome:
-    name = found["name"] if not found["database"] else f"{found['database']}.{found['name']}"
+def _show_columns(match: re.Match[str], session: Session) -> Outcome:
+    name = match["name"] if not match["database"] else f"{match['database']}.{match['name']}"
     table = _table(session, name)
-    return _write_rows(session, ["field"], [(c.name,) for c in (*table.columns, *table.keys)])
+    return _write_rows(
+        session, ["field"], [(column.name,) for column in (*table.columns, *table.keys)]
+    )
 
 
-def _describe(found: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, found["name"])
+def _describe(match: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, match["name"])
     rows: list[Row] = [_described(column) for column in (*table.columns, *table.keys)]
     if table.keys:
         rows += [("", "", ""), ("# Partition Information", "", "")]
@@ -212,16 +217,16 @@ def _described(column: Column) -> Row:
     return tuple(part.ljust(20) for part in (column.name, column.type, column.comment))
 
 
-def _show_create_view(found: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, found["name"])
+def _show_create_view(match: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, match["name"])
     if not table.is_view:
         raise QueryFailed("NOT_SUPPORTED", f"{table.database}.{table.name} is not a view")
     lines = f"CREATE VIEW {table.database}.{table.name} AS\n{table.definition.sql}".split("\n")
     return _write_rows(session, ["Create View"], [(line,) for line in lines])
 
 
-def _show_partitions(found: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, found["name"])
+def _show_partitions(match: re.Match[str], session: Session) -> Outcome:
+    table = _table(session, match["name"])
     rows = [_partition_name(table, values) for values, _ in session.catalog.list_partitions(table)]
     return _write_rows(session, ["partition"], [(row,) for row in sorted(rows)])
 
@@ -231,28 +236,28 @@ def _partition_name(table: Table, values: Sequence[str]) -> str:
     return "/".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
 
 
-def _repair(found: re.Match[str], session: Session) -> Outcome:
+def _repair(match: re.Match[str], session: Session) -> Outcome:
     """Register the partitions that have a folder below the table but are not in the catalog."""
-    table = _table(session, found["name"])
+    table = _table(session, match["name"])
     names = [key.name for key in table.keys]
     root = parse_location(table.location)
     folder = re.compile(re.escape(root.key_prefix) + "".join(f"{name}=([^/]+)/" for name in names))
 
     def values_of(_: Any, key: str) -> tuple[str, ...] | None:
-        match = folder.match(key)
-        return match.groups() if match else None
+        folder_match = folder.match(key)
+        return folder_match.groups() if folder_match else None
 
-    known = {values for values, _ in session.catalog.list_partitions(table)}
-    folders = {item.values for item in session.objects.list_objects(Layout([root], values_of))}
-    found = {tuple(map(unquote, each)): _partition_name(table, each) for each in sorted(folders)}
-    missing = {values: spelled for values, spelled in found.items() if values not in known}
-    base = root.location
+    registered = {values for values, _ in session.catalog.list_partitions(table)}
+    objects = session.objects.list_objects(Layout([root], values_of))
+    missing: dict[tuple[str, ...], str] = {}
+    for quoted_values in sorted({lake_object.values for lake_object in objects}):
+        values = tuple(map(unquote, quoted_values))
+        if values not in registered:
+            missing[values] = _partition_name(table, quoted_values)
     session.catalog.add_partitions(
-        table, {values: f"{base}{spelled}/" for values, spelled in missing.items()}
+        table, {values: f"{root.location}{name}/" for values, name in missing.items()}
     )
-    rows = [
-        (f"Partitions not in metastore: {table.name}:{spelled}",) for spelled in missing.values()
-    ]
+    rows = [(f"Partitions not in metastore: {table.name}:{name}",) for name in missing.values()]
     return _write_rows(session, ["result"], rows)
 
 

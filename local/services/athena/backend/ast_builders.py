@@ -15,7 +15,7 @@ def cast(node: exp.Expr, target: Type) -> exp.Cast:
     return exp.Cast(this=node, to=target.copy())
 
 
-def literal(value: str | int) -> exp.Literal:
+def literal(value: str | int) -> exp.Expr:
     """Return a string or integer literal."""
     return exp.Literal.number(value) if isinstance(value, int) else exp.Literal.string(value)
 

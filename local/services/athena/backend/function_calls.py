@@ -127,14 +127,14 @@ _ZONE_INSENSITIVE = (exp.Predicate, exp.AtTimeZone)
 def _from_iso8601_timestamp(node: exp.Anonymous) -> exp.Expr:
     """Translate the parsing of a timestamp: its zone must be UTC where the zone matters."""
     parent = node.parent
-    while isinstance(parent, exp.Paren) or _is_try(parent):
+    while parent is not None and (isinstance(parent, exp.Paren) or _is_try(parent)):
         parent = parent.parent
     if isinstance(parent, _ZONE_INSENSITIVE):
         return call("trino.iso_instant", *node.expressions)
     return _renamed(node)
 
 
-def _is_try(node: exp.Expr | None) -> bool:
+def _is_try(node: exp.Expr) -> bool:
     return isinstance(node, exp.Anonymous) and node.name.lower() == "try"
 
 

@@ -57,6 +57,8 @@ def _translate_view(sql: str, database: str, sources: Sources, now: datetime | N
 
 
 def _translate(tree: exp.Expr, database: str, sources: Sources, now: datetime) -> Translation:
+    if not isinstance(tree, exp.Query):
+        raise not_modelled(type(tree).__name__.upper())
     schema = {
         name: {column: from_duckdb(kind) for column, kind in columns} for name, columns in sources
     }
@@ -90,8 +92,6 @@ class Planner:
         return _translate(tree, database, self._sources(tree, database), self._now)
 
     def _sources(self, tree: exp.Expr, database: str) -> Sources:
-        if not isinstance(tree, exp.Query):
-            raise not_modelled(f"{type(tree).__name__.upper()}")
         tables = [(_name(table, database), table) for table in _base_tables(tree)]
         return tuple((name, self._columns_of(name, table)) for name, table in tables)
 

@@ -2,7 +2,7 @@
 
 from sqlglot import exp
 
-from local.services.athena.frontend.types import DType, Type, from_duckdb
+from local.services.athena.frontend.types import UNKNOWN, DType, Type, from_duckdb
 
 _TEMPLATES = {
     DType.TIMESTAMP: "trino.timestamp_text({})",
@@ -65,7 +65,7 @@ def _format_row(data_type: Type, value: str, depth: int) -> str:
 def _format_field(field: exp.Expr, index: int, row: str, depth: int) -> str:
     """Return the SQL of `name=value`; Trino calls a field without a name by its index."""
     if isinstance(field, exp.ColumnDef):
-        name, field_type = field.name, field.kind
+        name, field_type = field.name, field.kind or UNKNOWN
         selector = exp.Literal.string(name).sql()
     else:
         name, field_type = f"field{index}", from_duckdb(field.name)

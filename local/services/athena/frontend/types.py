@@ -192,8 +192,8 @@ _ATHENA_TYPES = {
 def to_athena(duckdb_type: str) -> tuple[str, int, int]:
     """Return name, precision and scale that GetQueryResults reports for a DuckDB type."""
     if duckdb_type.startswith("DECIMAL("):
-        precision, scale = duckdb_type[8:-1].split(",")
-        return "decimal", int(precision), int(scale)
+        sizes = [int(size) for size in duckdb_type[8:-1].split(",")]
+        return "decimal", sizes[0], sizes[1]
     if duckdb_type.endswith("]"):
         return "array", 0, 0
     if duckdb_type.startswith(("STRUCT", "TUPLE(")):
