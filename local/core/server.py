@@ -18,6 +18,7 @@ from botocore.config import Config
 from moto.moto_server import werkzeug_app
 from werkzeug.serving import make_server
 
+from local.core import moto_patches
 from local.core.clock import Clock
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
 
@@ -58,6 +59,7 @@ class Cloud:
         self.clock = Clock()
         self.region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
         self._moto = CachingDispatcher(werkzeug_app.create_backend_app)
+        moto_patches.apply()
         self._tick_lock = threading.Lock()
         self._clients_lock = threading.RLock()
         self._clients: dict[tuple[str, str, str, str], Any] = {}
@@ -132,6 +134,7 @@ class Cloud:
         self._server_thread.join()  # The thread closes the socket after `shutdown` has returned.
         for service in self.services:
             service.close()
+        moto_patches.undo()
 
     def forward_to_moto(self, request: ApiRequest, body: bytes | None = None) -> ApiResponse:
         """Return moto's response to a call, or to the same call with another body."""
