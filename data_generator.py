@@ -4,7 +4,6 @@ The same seed and day give the same orders: a second run writes the same keys ag
 table as it was. The printed counts assume that the table does not have these orders yet.
 """
 
-import argparse
 import random
 import sys
 import time
@@ -22,8 +21,8 @@ from tqdm import tqdm
 
 from sales.order_lifecycle import HISTORY_DAYS, OrderChange, Plan, generate_changes
 from setup.lib.arguments import day, fraction, number, whole_number
-from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
 from setup.lib.backoff import backoff
+from setup.lib.cli import INTERRUPTED, argument_parser, exit_status
 from setup.lib.errors import UserError
 from setup.lib.text import count
 from setup.names import TABLE
@@ -89,8 +88,13 @@ class Writer:
         try:
             response = self._dynamodb.batch_write_item(RequestItems={self._table: requests})
         except ClientError as error:
-            if error.response["Error"]["Code"] in THROTTLING_CODES:
+            code = error.response["Error"]["Code"]
+            if code in THROTTLING_CODES:
                 return pending
+            if code == "ResourceNotFoundException":
+                raise UserError(
+                    f"table {self._table} is missing: run python setup/01_dynamodb.py"
+                ) from error
             raise
         unprocessed = response["UnprocessedItems"].get(self._table, [])
         rejected = {_order_id(request) for request in unprocessed}
@@ -110,18 +114,18 @@ def main() -> int:
     """Write the orders that the command line describes, and return the exit status."""
     options = _parse_arguments()
     writer = Writer(TABLE)
-    try:
+
+    def write_orders() -> int:
         _write_all(generate_changes(options.plan), options.rate, writer)
-    except KeyboardInterrupt:
+        print(writer.summary())
+        return 0
+
+    status = exit_status(write_orders)
+    if status == INTERRUPTED:
         print(f"interrupted: {writer.summary()}", file=sys.stderr)
-        return 130
-    except EXPECTED_ERRORS as error:
-        print(_error_message(error), file=sys.stderr)
-        if writer.counts.total():
-            print(f"written before the error: {writer.summary()}", file=sys.stderr)
-        return 1
-    print(writer.summary())
-    return 0
+    elif status and writer.counts.total():
+        print(f"written before the error: {writer.summary()}", file=sys.stderr)
+    return status
 
 
 def _write_all(changes: list[OrderChange], rate: float | None, writer: Writer) -> None:
@@ -170,18 +174,9 @@ def _order_id(request: "WriteRequestOutputTypeDef") -> str:
     return request["DeleteRequest"]["Key"]["order_id"]["S"]
 
 
-def _error_message(error: Exception) -> str:
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
-    if code == "ResourceNotFoundException":
-        return f"table {TABLE} is missing: run python setup/01_dynamodb.py"
-    return error_message(error)
-
-
 def _parse_arguments() -> Options:
     today = datetime.now(timezone.utc).date()
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--orders",
         type=whole_number(),
@@ -190,7 +185,11 @@ def _parse_arguments() -> Options:
         help="number of orders (default: 400)",
     )
     parser.add_argument(
-        "--seed", type=whole_number(), default=1, metavar="S", help="random seed (default: 1)"
+        "--seed",
+        type=whole_number(),
+        default=1,
+        metavar="N",
+        help="random seed for the orders (default: 1)",
     )
     parser.add_argument(
         "--rate",
@@ -210,7 +209,7 @@ def _parse_arguments() -> Options:
         type=day,
         default=today,
         metavar="DAY",
-        help=f"last of the {HISTORY_DAYS} days of orders (default: today in UTC)",
+        help=f"end of the {HISTORY_DAYS} days of orders, exclusive (default: today in UTC)",
     )
     args = parser.parse_args()
     return Options(Plan(args.orders, args.seed, args.removals, args.until), args.rate)

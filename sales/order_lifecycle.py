@@ -37,7 +37,7 @@ JOURNEYS = {  # The steps after an order is placed, and the percentage of orders
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to generate: how many orders, which fraction of them is deleted, and until which day."""
+    """What to generate: the number of orders, the fraction to delete, and the day before which."""
 
     orders: int
     seed: int
