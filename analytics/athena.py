@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from setup.lib.backoff import backoff
+from setup.lib.errors import UserError
 from setup.names import DATABASE, WORKGROUP
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 Row = tuple[str | None, ...]
 
 
-class QueryFailed(Exception):
+class QueryFailed(UserError):
     """A query that Athena rejected or could not finish; the message is Athena's reason."""
 
 
@@ -121,7 +123,7 @@ def _wait_for_query(
     athena: AthenaClient, query_id: str, on_progress: Callable[[Progress], None] | None
 ) -> QueryExecutionTypeDef:
     """Return the execution once it has succeeded; an interrupt stops the query and its cost."""
-    pause = FIRST_PAUSE
+    pauses = backoff(FIRST_PAUSE, LONGEST_PAUSE, factor=1.5)
     try:
         while True:
             response = athena.get_query_execution(QueryExecutionId=query_id)
@@ -134,8 +136,7 @@ def _wait_for_query(
             if on_progress:
                 scanned = execution.get("Statistics", {}).get("DataScannedInBytes", 0)
                 on_progress(Progress(status["State"], scanned))
-            time.sleep(pause)
-            pause = min(1.5 * pause, LONGEST_PAUSE)
+            time.sleep(next(pauses))
     except KeyboardInterrupt:
         athena.stop_query_execution(QueryExecutionId=query_id)
         raise

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from setup.lib.errors import UserError
+
 QUERY_FOLDER = Path(__file__).with_name("questions")
 
 
-class InvalidParameter(Exception):
+class InvalidParameter(UserError):
     """The query does not have this parameter, or needs one that was not given."""
 
 

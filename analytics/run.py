@@ -1,17 +1,17 @@
 """Run one of the named queries in analytics/questions; without a name, list them."""
 
 import argparse
-import io
-import os
 import re
 import sys
+from functools import partial
+from io import TextIOWrapper
 
 from analytics.athena import QueryFailed, QueryResult, run_query
 from analytics.formatters import FORMATS
 from analytics.named_queries import InvalidParameter, NamedQuery, load_named_queries
 from analytics.progress import ProgressLine
-from setup.lib import aws_errors
-from setup.lib.aws_errors import EXPECTED_ERRORS
+from setup.lib.aws_errors import error_message
+from setup.lib.cli import exit_status, make_stdout_total
 
 DOLLARS_PER_BYTE = 5 / 1e12  # Athena charges $5 per terabyte scanned,
 MIN_BILLED_BYTES = 10_000_000  # and at least 10 MB per query.
@@ -24,22 +24,8 @@ NOT_SET_UP = re.compile(r"(?i)workgroup .*not found|(table|schema)_not_found")
 def main() -> int:
     """Run the query that the command line names, and return the exit status."""
     args = _parse_arguments()
-    _reconfigure_stdout(errors="backslashreplace")  # Results may not fit the terminal's encoding.
-    try:
-        status = _run(args)
-        sys.stdout.flush()
-        return status
-    except InvalidParameter as error:
-        print(error, file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # The reader has closed the pipe, as `head` does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (QueryFailed, *EXPECTED_ERRORS) as error:
-        print(f"{args.query or 'queries'}: {aws_errors.error_message(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    make_stdout_total()
+    return exit_status(partial(_run, args), broken_pipe=0, name=args.query or "queries")
 
 
 def explain_error(error: Exception, sql: str = "") -> str:
@@ -49,7 +35,7 @@ def explain_error(error: Exception, sql: str = "") -> str:
         return f"{message.rstrip('.')}: run python setup/11_athena.py"
     if INVALID_DATE.search(message):
         return f"{message}: write a date as 2026-11-23, a time as 2026-11-23 10:00:00 (UTC)"
-    return "\n".join([aws_errors.error_message(error), *_excerpt(message, sql)])
+    return "\n".join([error_message(error), *_excerpt(message, sql)])
 
 
 def list_queries(queries: dict[str, NamedQuery]) -> str:
@@ -79,16 +65,24 @@ def _run(args: argparse.Namespace) -> int:
         print(list_queries(queries), file=sys.stderr)
         return 2
     query = queries[args.query]
-    result = _run_with_progress(query, query.parameter_values(dict(args.param)))
-    if args.format == "table":
+    try:
+        values = query.parameter_values(dict(args.param))
+    except InvalidParameter as error:
+        print(error, file=sys.stderr)
+        return 2
+    _print_result(query, _run_with_progress(query, values), args.format)
+    return 0
+
+
+def _print_result(query: NamedQuery, result: QueryResult, output_format: str) -> None:
+    if output_format == "table":
         print(query.description)
-    else:
-        _reconfigure_stdout(encoding="utf-8")  # Programs expect UTF-8 on every terminal.
-    for line in FORMATS[args.format](result):
+    elif isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8")  # Programs expect UTF-8 on every terminal.
+    for line in FORMATS[output_format](result):
         print(line)
     sys.stdout.flush()
     print(format_cost(result.bytes_scanned), file=sys.stderr)
-    return 0
 
 
 def _run_with_progress(query: NamedQuery, values: list[str]) -> QueryResult:
@@ -118,11 +112,6 @@ def _format_parameters(query: NamedQuery) -> str:
         name if default is None else f"{name}={default}"
         for name, default in query.parameters.items()
     )
-
-
-def _reconfigure_stdout(encoding: str | None = None, errors: str | None = None) -> None:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(encoding=encoding, errors=errors)
 
 
 def _parse_arguments() -> argparse.Namespace:

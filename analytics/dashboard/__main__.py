@@ -1,14 +1,13 @@
 """Write the dashboard: one self-contained HTML file that makes no network requests."""
 
 import argparse
-import os
 import sys
 import time
 import webbrowser
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
-from analytics.athena import QueryFailed
 from analytics.atomic_write import write_atomically
 from analytics.dashboard.facts import fetch_facts
 from analytics.dashboard.page import render_page
@@ -19,10 +18,11 @@ from analytics.dashboard.verification import (
     read_verify_result,
 )
 from analytics.run import explain_error, format_cost
+from setup.lib.arguments import output_file, whole_number
 from setup.lib.aws_errors import EXPECTED_ERRORS
+from setup.lib.cli import exit_status
 from setup.names import PIPELINE, bucket
 
-FAILURES = (QueryFailed, *EXPECTED_ERRORS)
 DEFAULT_VERIFY_RESULT = Path("build/verified.json")
 MIN_WATCH_SECONDS = 2
 MAX_WATCH_SECONDS = 86_400
@@ -31,16 +31,7 @@ MAX_WATCH_SECONDS = 86_400
 def main() -> int:
     """Write the page, repeatedly with --watch, and return the exit status."""
     args = _parse_arguments()
-    try:
-        status = write_dashboard(args)
-        if args.open and status == 0:
-            webbrowser.open(args.out.resolve().as_uri())
-        while args.watch:
-            time.sleep(args.watch)
-            write_dashboard(args)  # A failure may be temporary, and the page shows its age.
-        return status
-    except KeyboardInterrupt:
-        return 130
+    return exit_status(partial(_run, args))
 
 
 def write_dashboard(args: argparse.Namespace) -> int:
@@ -60,7 +51,7 @@ def write_dashboard(args: argparse.Namespace) -> int:
     except InvalidVerifyResult as error:
         print(f"no dashboard: {error}", file=sys.stderr)
         return 2
-    except FAILURES as error:
+    except EXPECTED_ERRORS as error:
         print(f"no dashboard: {explain_error(error)}", file=sys.stderr)
         return 1
     print(f"dashboard: {args.out.resolve()}", flush=True)
@@ -83,11 +74,21 @@ def last_verify_result(path: Path | None) -> VerifyResult | None:
     return result
 
 
+def _run(args: argparse.Namespace) -> int:
+    status = write_dashboard(args)
+    if args.open and status == 0:
+        webbrowser.open(args.out.resolve().as_uri())
+    while args.watch:
+        time.sleep(args.watch)
+        write_dashboard(args)  # A failure may be temporary, and the page shows its age.
+    return status
+
+
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analytics.dashboard", description=__doc__)
     parser.add_argument(
         "--out",
-        type=_output_file,
+        type=output_file,
         default=Path("dashboard.html"),
         metavar="FILE",
         help="output file (default: dashboard.html)",
@@ -95,7 +96,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
     parser.add_argument(
         "--watch",
-        type=_watch_seconds,
+        type=whole_number(MIN_WATCH_SECONDS, MAX_WATCH_SECONDS),
         metavar="SECONDS",
         help="regenerate every SECONDS; an open page reloads itself",
     )
@@ -106,24 +107,6 @@ def _parse_arguments() -> argparse.Namespace:
         help=f"result of operations.verify --json (default: {DEFAULT_VERIFY_RESULT})",
     )
     return parser.parse_args()
-
-
-def _output_file(text: str) -> Path:
-    path = Path(text)
-    # os.path treats a path that this user may not read as missing; Path raises an error.
-    if (os.path.exists(path) and not os.path.isfile(path)) or not os.path.isdir(path.parent):
-        raise argparse.ArgumentTypeError(f"expected a file in an existing folder, found {text!r}")
-    return path
-
-
-def _watch_seconds(text: str) -> int:
-    limits = range(MIN_WATCH_SECONDS, MAX_WATCH_SECONDS + 1)
-    if not (text.isascii() and text.isdigit() and int(text) in limits):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of seconds from {MIN_WATCH_SECONDS} to {MAX_WATCH_SECONDS}, "
-            f"found {text!r}"
-        )
-    return int(text)
 
 
 if __name__ == "__main__":

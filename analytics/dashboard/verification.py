@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from setup.lib.errors import UserError
 
-class InvalidVerifyResult(Exception):
+
+class InvalidVerifyResult(UserError):
     """The file holds no verify result for this lake's whole table; the message says why."""
 
 

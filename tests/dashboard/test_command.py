@@ -206,8 +206,8 @@ def test_a_failed_query_stops_the_others() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["--out", "/nowhere/page.html"], 2, "an existing folder"),
-        (["--out", "/dev/null"], 2, "expected a file"),
+        (["--out", "/no/such/page.html"], 2, "an existing folder"),
+        (["--out", "/dev/null"], 2, "is not a regular file"),
         (["--out", "/dev/null/page.html"], 2, "an existing folder"),
         (["--watch", "1"], 2, "from 2 to 86400, found '1'"),
         (["--watch", "99999999999999999999"], 2, "from 2 to 86400"),
