@@ -6,7 +6,7 @@ from pathlib import Path
 
 from setup.lib.errors import UserError
 
-QUERY_FOLDER = Path(__file__).with_name("questions")
+QUERY_FOLDER = Path(__file__).with_name("queries")
 
 
 class InvalidParameter(UserError):

@@ -1,4 +1,4 @@
-"""Run one of the named queries in analytics/questions; without a name, list them."""
+"""Run one of the named queries in analytics/queries; without a name, list them."""
 
 import argparse
 import re

@@ -1,4 +1,4 @@
-"""Create the Athena workgroup, the views over the lake, and the questions as named queries."""
+"""Create the Athena workgroup, the views over the lake, and the named queries."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def create() -> str:
     glue = boto3.client("glue")
     require(f"table {CHANGES}", "10_glue", glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     put_workgroup(athena)
-    question_paths = sorted((ANALYTICS / "questions").glob("*.sql"))
-    put_named_queries(athena, {path.stem: path.read_text("utf-8") for path in question_paths})
+    query_paths = sorted((ANALYTICS / "queries").glob("*.sql"))
+    put_named_queries(athena, {path.stem: path.read_text("utf-8") for path in query_paths})
     statements = sha256()
     for view in VIEWS:
         statement = (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8")
         # A view must be recreated when one that it uses changes, so its digest covers those too.
         statements.update(statement.encode())
         put_view(athena, glue, view, statement, statements.hexdigest())
-    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(question_paths)} questions"
+    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(query_paths)} named queries"
 
 
 def put_workgroup(athena: AthenaClient) -> None:
@@ -105,15 +105,15 @@ def put_view(
     glue.update_table(DatabaseName=DATABASE, TableInput=view_input)
 
 
-def put_named_queries(athena: AthenaClient, questions: dict[str, str]) -> None:
-    """Create or update a named query for each question, and keep the users' own."""
+def put_named_queries(athena: AthenaClient, sql_by_name: dict[str, str]) -> None:
+    """Create or update these named queries, and keep those that users have added."""
     pages = athena.get_paginator("list_named_queries").paginate(WorkGroup=WORKGROUP)
     query_ids = [query_id for page in pages for query_id in page["NamedQueryIds"]]
     queries = [
         athena.get_named_query(NamedQueryId=query_id)["NamedQuery"] for query_id in query_ids
     ]
     current = {query["Name"]: query for query in queries if query["Database"] == DATABASE}
-    for name, sql in questions.items():
+    for name, sql in sql_by_name.items():
         description = sql.partition("\n")[0].lstrip("- ")
         if name not in current:
             athena.create_named_query(

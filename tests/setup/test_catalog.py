@@ -12,7 +12,7 @@ import pytest
 from setup import names
 from setup.lib import run_crawler
 from setup.lib.waiters import SetupError
-from tests.support.setup_fixture import QUESTION, SetupSandbox, setup_sandbox
+from tests.support.setup_fixture import QUERY, SetupSandbox, setup_sandbox
 
 CATALOG_SCRIPTS = ("03_s3", "04_iam", "10_glue", "11_athena")
 
@@ -82,15 +82,15 @@ def test_the_users_named_queries_survive(sandbox: SetupSandbox) -> None:
     athena = boto3.client("athena")
     common = {"Database": names.DATABASE, "WorkGroup": names.WORKGROUP}
     athena.create_named_query(Name="mine", QueryString="SELECT 1", **common)
-    folder = import_module("setup.11_athena").ANALYTICS / "questions"
-    (folder / "how_many.sql").write_text(QUESTION.replace("*", "1"))
+    folder = import_module("setup.11_athena").ANALYTICS / "queries"
+    (folder / "how_many.sql").write_text(QUERY.replace("*", "1"))
     sandbox.run("11_athena")
     query_ids = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"]
     queries = [
         athena.get_named_query(NamedQueryId=query_id)["NamedQuery"] for query_id in query_ids
     ]
     assert sorted((query["Name"], query["QueryString"]) for query in queries) == [
-        ("how_many", QUESTION.replace("*", "1")),
+        ("how_many", QUERY.replace("*", "1")),
         ("mine", "SELECT 1"),
     ]
     descriptions = {query["Name"]: query.get("Description") for query in queries}

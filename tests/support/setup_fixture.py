@@ -39,7 +39,7 @@ __all__ = ["PROJECT", "SetupError", "names"]
 SETUP = PROJECT / "setup"
 SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
 SESSION = boto3.Session()  # Shared by all tests, since loading the service models takes long.
-QUESTION = "-- How many changes there are.\nSELECT count(*) FROM order_changes\n"
+QUERY = "-- How many changes there are.\nSELECT count(*) FROM order_changes\n"
 
 Call = tuple[str, str]  # A service and one of its operations.
 Response = dict[str, Any]  # A parsed response of any operation.
@@ -166,15 +166,15 @@ def clear_location() -> None:
 
 
 def write_small_queries(folder: Path) -> Path:
-    """Write small views and one question, in place of the real ones, and return the folder."""
+    """Write small views and one named query, in place of the real ones, and return the folder."""
     (folder / "views").mkdir()
-    (folder / "questions").mkdir()
+    (folder / "queries").mkdir()
     first_view, *other_views = names.VIEWS
     view = "CREATE OR REPLACE VIEW {} AS SELECT order_id FROM {}"
     (folder / "views" / f"{first_view}.sql").write_text(view.format(first_view, names.CHANGES))
     for name in other_views:
         (folder / "views" / f"{name}.sql").write_text(view.format(name, first_view))
-    (folder / "questions" / "how_many.sql").write_text(QUESTION)
+    (folder / "queries" / "how_many.sql").write_text(QUERY)
     return folder
 
 
