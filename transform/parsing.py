@@ -48,7 +48,7 @@ def parse_json(json: bytes) -> Any:
 def decode_base64(text: object) -> bytes:
     """Return the bytes of a base64 text; a character outside the alphabet is an error.
 
-    >>> decoded("AAEqQQ==")
+    >>> decode_base64("AAEqQQ==")
     b'\\x00\\x01*A'
     """
     if type(text) is not str:
