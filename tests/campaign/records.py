@@ -226,7 +226,7 @@ class Road:
             failed=tuple(self.failed),
             buried=frozenset(),
             written=tuple(map(transform.parse_change, self.written)),
-            items=histories.texts(self.table.items),
+            items=histories.canonical_items(self.table.items),
         )
 
     def mend(self) -> None:

@@ -1,4 +1,7 @@
-"""Generated input, in layers: numbers, values, items, changes, histories; all that AWS allows."""
+"""Generated input for the transform: numbers, values, items, changes and Firehose events.
+
+The valid input covers everything that AWS allows.
+"""
 
 import base64
 import json
@@ -11,8 +14,8 @@ from hypothesis import strategies as st
 
 Item = dict[str, Any]
 ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-{:02}T00:00:00.000"
-WIDE = Context(prec=50)
-TAGS = ("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M")
+WIDE_CONTEXT = Context(prec=50)
+TYPE_TAGS = ("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M")
 
 
 # Numbers.
@@ -21,27 +24,30 @@ TAGS = ("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M")
 NOTATIONS = ["{0}", "{0}E{1:+d}", "+{0}e{1}", "-{0}", "-{0}E{1:+d}", "-00{0}"]
 
 
-def number(digits: int, leading: int, point: int, notation: str) -> str:
-    """Return a number whose first significant digit counts ten to the power `leading`."""
+def format_number(digits: int, exponent: int, point: int, notation: str) -> str:
+    """Return a number whose first significant digit stands for a multiple of 10**exponent."""
     text = str(digits).strip("0") or "0"
-    if not notation.count("1"):
-        return notation.format(format(Decimal(text).scaleb(leading + 1 - len(text), WIDE), "f"))
+    if "{1" not in notation:
+        number = Decimal(text).scaleb(exponent + 1 - len(text), WIDE_CONTEXT)
+        return notation.format(format(number, "f"))
     point = min(point, len(text))
-    return notation.format(f"{text[:point] or '0'}.{text[point:]}00", leading + 1 - point)
+    return notation.format(f"{text[:point] or '0'}.{text[point:]}00", exponent + 1 - point)
 
 
 @cache
 def numbers() -> st.SearchStrategy[str]:
-    """Return numbers that DynamoDB can hold, in any of the notations that mean them."""
-    leading = st.integers(-4, 6) | st.integers(-130, 125)
+    """Return numbers within DynamoDB's range, in every notation."""
+    exponents = st.integers(-4, 6) | st.integers(-130, 125)
     digits = st.integers(0, 10**4) | st.integers(0, 10**38 - 1)
-    return st.builds(number, digits, leading, st.integers(0, 38), st.sampled_from(NOTATIONS))
+    return st.builds(
+        format_number, digits, exponents, st.integers(0, 38), st.sampled_from(NOTATIONS)
+    )
 
 
 @cache
-def no_numbers() -> st.SearchStrategy[str]:
-    """Return texts that look like numbers and are none that DynamoDB can hold."""
-    tricks = [
+def invalid_numbers() -> st.SearchStrategy[str]:
+    """Return strings that resemble numbers but that DynamoDB rejects."""
+    malformed = [
         "",
         ".",
         "-",
@@ -55,8 +61,15 @@ def no_numbers() -> st.SearchStrategy[str]:
         "0x1",
         "1E999999999",
     ]
-    beyond = ["1E126", "1E-131", "1" * 39, "9" * 38 + "E89", "1E99999999999", "1." + "0" * 37 + "1"]
-    return st.sampled_from(tricks + beyond)
+    out_of_range = [
+        "1E126",
+        "1E-131",
+        "1" * 39,
+        "9" * 38 + "E89",
+        "1E99999999999",
+        "1." + "0" * 37 + "1",
+    ]
+    return st.sampled_from(malformed + out_of_range)
 
 
 # Values.
@@ -64,48 +77,50 @@ def no_numbers() -> st.SearchStrategy[str]:
 
 @cache
 def texts(max_size: int = 12) -> st.SearchStrategy[str]:
-    """Return any text, surrogates that stand alone among it."""
-    usual = st.text('abcXYZ 019_-."\\/{}[]:,\n\r\t\0\x7f\x85éß\u2028\u2029😀', max_size=max_size)
-    anything = st.text(st.characters(exclude_categories=()), max_size=max_size).map(_paired)
-    return usual | anything
+    """Return strings of any characters, lone surrogates included."""
+    tricky = st.text('abcXYZ 019_-."\\/{}[]:,\n\r\t\0\x7f\x85éß\u2028\u2029😀', max_size=max_size)
+    arbitrary = st.text(st.characters(exclude_categories=()), max_size=max_size).map(
+        _pair_surrogates
+    )
+    return tricky | arbitrary
 
 
-def _paired(text: str) -> str:
-    """Return a text in which two surrogates that make a character are that character."""
+def _pair_surrogates(text: str) -> str:
+    """Return the text with each surrogate pair replaced by its character."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 @cache
 def binaries() -> st.SearchStrategy[str]:
-    """Return the base64 of any bytes."""
+    """Return base64 of arbitrary bytes."""
     return st.binary(max_size=9).map(lambda raw: base64.b64encode(raw).decode())
 
 
-def sets_of(members: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
-    """Return sets as DynamoDB's JSON has them: lists, in any order, here with repeats too."""
+def typed_sets(members: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
+    """Return sets as in DynamoDB's JSON: lists in any order, here with duplicates too."""
     return st.lists(members, min_size=1, max_size=4)
 
 
 @cache
 def scalars() -> st.SearchStrategy[Item]:
-    """Return typed values that do not nest."""
+    """Return typed values of the scalar types and sets."""
     return st.one_of(
         st.builds(lambda text: {"S": text}, texts()),
         st.builds(lambda number: {"N": number}, numbers()),
         st.builds(lambda raw: {"B": raw}, binaries()),
         st.builds(lambda truth: {"BOOL": truth}, st.booleans()),
         st.just({"NULL": True}),
-        st.builds(lambda members: {"SS": members}, sets_of(texts(4))),
-        st.builds(lambda members: {"NS": members}, sets_of(numbers())),
-        st.builds(lambda members: {"BS": members}, sets_of(binaries())),
+        st.builds(lambda members: {"SS": members}, typed_sets(texts(4))),
+        st.builds(lambda members: {"NS": members}, typed_sets(numbers())),
+        st.builds(lambda members: {"BS": members}, typed_sets(binaries())),
     )
 
 
 @cache
 def names() -> st.SearchStrategy[str]:
-    """Return attribute names: plain, hostile to columns, and any."""
+    """Return attribute names: plain, reserved or ambiguous as columns, odd, and arbitrary."""
     plain = ["a", "b", "A", "order_id", "orderId", "orderid", "ORDER_ID", "status", "x1"]
-    hostile = [
+    ambiguous = [
         "cdc_key",
         "CDC_Key",
         "cdc",
@@ -121,11 +136,11 @@ def names() -> st.SearchStrategy[str]:
         "M",
     ]
     odd = ["a b", "a.b", "a-b", "é", "😀", "%s", "a%", 'a"b', "L", "N", "x" * 260, "X" * 260]
-    return st.sampled_from(plain + hostile + odd) | texts(6)
+    return st.sampled_from(plain + ambiguous + odd) | texts(6)
 
 
 def maps(values: st.SearchStrategy[Item], max_size: int = 4) -> st.SearchStrategy[Item]:
-    """Return what a map holds."""
+    """Return the members of a map."""
     return st.dictionaries(names(), values, max_size=max_size)
 
 
@@ -134,9 +149,9 @@ def values() -> st.SearchStrategy[Item]:
     """Return typed values of all ten types."""
     return st.recursive(
         scalars(),
-        lambda inner: st.one_of(
-            st.lists(inner, max_size=3).map(lambda members: {"L": members}),
-            maps(inner, max_size=3).map(lambda members: {"M": members}),
+        lambda nested: st.one_of(
+            st.lists(nested, max_size=3).map(lambda members: {"L": members}),
+            maps(nested, max_size=3).map(lambda members: {"M": members}),
         ),
         max_leaves=4,
     )
@@ -147,7 +162,7 @@ def values() -> st.SearchStrategy[Item]:
 
 @cache
 def keys() -> st.SearchStrategy[Item]:
-    """Return keys of all the types that a key may have."""
+    """Return keys of every type that a key may have."""
     return st.one_of(
         st.builds(lambda text: {"order_id": {"S": text}}, texts()),
         st.builds(lambda number: {"id": {"N": number}}, numbers()),
@@ -157,12 +172,12 @@ def keys() -> st.SearchStrategy[Item]:
 
 @cache
 def items() -> st.SearchStrategy[Item]:
-    """Return images."""
+    """Return items."""
     return maps(values(), max_size=4)
 
 
 def shuffled(draw: st.DrawFn, value: Any) -> Any:
-    """Return the same value in another order: of attributes, and of what sets hold."""
+    """Return the same value with its attributes and the members of its sets in another order."""
     if isinstance(value, list):
         return [shuffled(draw, member) for member in value]
     if not isinstance(value, dict):
@@ -181,7 +196,7 @@ def shuffled(draw: st.DrawFn, value: Any) -> Any:
 def stream_record(
     operation: str, key: Item, old: Item | None, new: Item | None, number: int = 1, source: int = 1
 ) -> Item:
-    """Return a record as a pipe delivers it."""
+    """Return a stream record as the pipe delivers it."""
     images = {"OldImage": old, "NewImage": new}
     return {
         "eventID": f"{source:016x}{number:016x}",
@@ -203,11 +218,13 @@ def stream_record(
 
 @st.composite
 def stream_records(draw: st.DrawFn) -> Item:
-    """Return a record of any operation."""
+    """Return stream records of every operation."""
     operation = draw(st.sampled_from(["INSERT", "MODIFY", "REMOVE"]))
-    key, old, new = draw(keys()), draw(items()), draw(items())
+    key = draw(keys())
+    old = draw(items())
+    new = draw(items())
     if draw(st.booleans()):
-        new = {**old, **new}  # So that some attributes stay the same.
+        new = {**old, **new}  # Some attributes stay the same.
     return stream_record(
         operation,
         key,
@@ -218,7 +235,7 @@ def stream_records(draw: st.DrawFn) -> Item:
 
 
 def firehose_record(payload: bytes | Mapping[str, Any], record_id: str = "1") -> Item:
-    """Return a payload as Firehose hands it over."""
+    """Return a record of Firehose's event with this payload."""
     raw = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
     return {
         "recordId": record_id,
@@ -229,35 +246,37 @@ def firehose_record(payload: bytes | Mapping[str, Any], record_id: str = "1") ->
 
 @cache
 def json_values() -> st.SearchStrategy[Any]:
-    """Return anything that JSON can say."""
+    """Return any JSON value."""
     return st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | texts(),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts(6), inner, max_size=3),
+        lambda nested: st.lists(nested, max_size=3) | st.dictionaries(texts(6), nested, max_size=3),
         max_leaves=8,
     )
 
 
 @st.composite
-def spoilt(draw: st.DrawFn, value: Any) -> Any:
-    """Return a value in which something, somewhere, became something else."""
+def corrupted(draw: st.DrawFn, value: Any) -> Any:
+    """Return the value with one part, at any depth, removed or replaced."""
     if isinstance(value, dict) and value and draw(st.integers(0, 4)):
         name = draw(st.sampled_from(list(value)))
         if draw(st.integers(0, 9)) == 0:
-            return {other: value[other] for other in value if other != name}
-        return {**value, name: draw(spoilt(value[name]))}
+            return {key: member for key, member in value.items() if key != name}
+        return {**value, name: draw(corrupted(value[name]))}
     if isinstance(value, list) and value and draw(st.integers(0, 4)):
         index = draw(st.integers(0, len(value) - 1))
-        return [*value[:index], draw(spoilt(value[index])), *value[index + 1 :]]
-    return draw(json_values() | no_numbers() | st.sampled_from([*TAGS, {"S": 5}, {"N": 5}]))
+        return [*value[:index], draw(corrupted(value[index])), *value[index + 1 :]]
+    return draw(
+        json_values() | invalid_numbers() | st.sampled_from([*TYPE_TAGS, {"S": 5}, {"N": 5}])
+    )
 
 
 @st.composite
 def payloads(draw: st.DrawFn) -> bytes:
-    """Return what a Kinesis record may hold: changes, spoilt changes, other JSON, any bytes."""
+    """Return payloads of Kinesis records: changes, corrupted changes, other JSON, any bytes."""
     record = draw(stream_records())
     choice = draw(st.integers(0, 5))
     if choice <= 2:
-        return json.dumps(draw(spoilt(record)) if choice else record).encode()
+        return json.dumps(draw(corrupted(record)) if choice else record).encode()
     raw = json.dumps(record, ensure_ascii=choice == 3).encode("utf-8", "surrogatepass")
     if choice == 3:
         return raw[: draw(st.integers(0, len(raw)))]
@@ -266,7 +285,7 @@ def payloads(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def firehose_events(draw: st.DrawFn) -> Item:
-    """Return what Firehose may call with, and what nobody would."""
+    """Return events of Firehose, with valid and corrupted records."""
     records = draw(st.lists(payloads(), max_size=4))
     event = {
         "invocationId": "i",
@@ -274,6 +293,7 @@ def firehose_events(draw: st.DrawFn) -> Item:
     }
     if draw(st.booleans()):
         event["records"] = [
-            draw(spoilt(record)) if draw(st.booleans()) else record for record in event["records"]
+            draw(corrupted(record)) if draw(st.booleans()) else record
+            for record in event["records"]
         ]
     return event

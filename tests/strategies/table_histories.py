@@ -1,4 +1,4 @@
-"""A table with a stream: the oracle is a plain dict, its log is what the stream tells."""
+"""Histories of a table with a stream: the oracle is a plain dict, the log is its stream."""
 
 import base64
 import json
@@ -22,63 +22,63 @@ def key_of(order: str) -> Item:
     return {"order_id": {"S": order}}
 
 
-def rows(records: Iterable[bytes | Item]) -> list[Row]:
-    """Return the lake's rows of records."""
+def lake_rows(records: Iterable[bytes | Item]) -> list[Row]:
+    """Return the rows that the transform makes of records."""
     event = {"records": [firehose_record(record) for record in records]}
     results = transform.transform_batch(event).records
     assert all(result["result"] == "Ok" for result in results)
     return [Row.from_columns(json.loads(base64.b64decode(result["data"]))) for result in results]
 
 
-def texts(items: dict[str, Item]) -> dict[str, str]:
-    """Return a table as the law of state tells it: canonical keys and images."""
+def canonical_items(items: dict[str, Item]) -> dict[str, str]:
+    """Return the items of a table as canonical images by canonical key."""
     return {
         transform.canonical(key_of(order)): transform.canonical(item)
         for order, item in items.items()
     }
 
 
-def state(found: Iterable[Row]) -> dict[str, str | None]:
-    """Return what rows say of the table, in the same form."""
-    return {key: row.new_image for key, row in transform.state.current_rows(found).items()}
+def lake_items(rows: Iterable[Row]) -> dict[str, str | None]:
+    """Return the items that the rows imply, in the same form."""
+    return {key: row.new_image for key, row in transform.state.current_rows(rows).items()}
 
 
 class Table:
-    """A table with a stream: `items` is what it holds, `past` what it held at each moment."""
+    """A table with a stream: its `items`, and its `past_items` by the time of each change."""
 
     def __init__(self) -> None:
         self.items: dict[str, Item] = {}
-        self.past: dict[str, dict[str, str]] = {}
+        self.past_items: dict[str, dict[str, str]] = {}
         self.source = 1
         self.count = 0
         self.seconds = 0
 
     def put(self, order: str, status: str) -> Item | None:
-        """Write an order and return its stream record, or None where nothing changed."""
+        """Write an order and return its stream record, or None if nothing changed."""
         return self._change(order, {**key_of(order), "status": {"S": status}})
 
     def remove(self, order: str) -> Item | None:
-        """Remove an order and return its stream record, or None where there was none."""
+        """Remove an order and return its stream record, or None if it did not exist."""
         return self._change(order, None)
 
     def recreate_stream(self) -> None:
-        """Begin a stream of a later ARN, whose numbers begin anew."""
+        """Start a stream with a later ARN; its sequence numbers start again."""
         self.source += 1
         self.count = 0
 
     def backfill(self) -> list[bytes]:
-        """Return the records of all items, as backfill sends them."""
+        """Return the backfill records of all items."""
         return [
             transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
             for order, item in self.items.items()
         ]
 
     def repair(self, order: str, lake: Iterable[Row], item: Item | None) -> bytes:
-        """Return the record that repairs an order, given its rows in the lake and its item."""
-        found = latest_rows(lake).get(transform.canonical(key_of(order)))
-        if found is None:
+        """Return the record that repairs an order, given the rows of the lake and its item."""
+        latest = latest_rows(lake).get(transform.canonical(key_of(order)))
+        if latest is None:
             return transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
-        return transform.snapshot.repair_record(key_of(order), item, found, self._now())
+        return transform.snapshot.repair_record(key_of(order), item, latest, self._now())
 
     @property
     def arn(self) -> str:
@@ -94,11 +94,13 @@ class Table:
             self.items[order] = item
         self.count += 1
         self.seconds += 1
-        operation = "REMOVE" if item is None else "MODIFY" if old else "INSERT"
+        operation = "MODIFY" if old else "INSERT"
+        if item is None:
+            operation = "REMOVE"
         record = stream_record(operation, key_of(order), old, item, self.count, self.source)
         record["dynamodb"]["ApproximateCreationDateTime"] = START.timestamp() + self.seconds
-        at = self._now().replace(tzinfo=None).isoformat(" ", "milliseconds")
-        self.past[at] = texts(self.items)
+        changed_at = self._now().replace(tzinfo=None).isoformat(" ", "milliseconds")
+        self.past_items[changed_at] = canonical_items(self.items)
         return record
 
     def _now(self) -> datetime:
@@ -108,14 +110,16 @@ class Table:
 
 @st.composite
 def histories(draw: st.DrawFn) -> tuple[Table, list[Any]]:
-    """Return a table after some changes, with re-created streams, and the log of them all."""
-    table, log = Table(), []
+    """Return a table after some changes and re-created streams, and the log of its changes."""
+    table = Table()
+    log: list[Any] = []
     for _ in range(draw(st.integers(0, 12))):
-        step = draw(st.sampled_from(["put", "put", "put", "remove", "recreate"]))
-        if step == "recreate":
+        action = draw(st.sampled_from(["put", "put", "put", "remove", "recreate"]))
+        if action == "recreate":
             table.recreate_stream()
             continue
         order = draw(ORDERS)
-        record = table.put(order, draw(STATUSES)) if step == "put" else table.remove(order)
-        log += [record] if record else []
+        record = table.put(order, draw(STATUSES)) if action == "put" else table.remove(order)
+        if record:
+            log.append(record)
     return table, log

@@ -1,16 +1,17 @@
-"""Columns' names: a function of the path, injective but for case, fit for Glue and Athena."""
+"""Column names: a function of the path, injective except for case, valid in Glue and Athena."""
 
 import itertools
 import json
 import re
 from hashlib import sha256
+from random import Random
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.strategies.records import items, names
-from transform.columns import column_layout, column_name, disambiguated
+from tests.strategies.records import Item, items, names
+from transform.columns import Path, column_layout, column_name, disambiguated
 from transform.errors import BadRecord
 from transform.images import flattened
 
@@ -19,9 +20,9 @@ PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*")
 PATHS = st.lists(names(), min_size=1, max_size=4).map(tuple)
 
 
-def folded(path: tuple[str, ...]) -> tuple[str, ...]:
+def lowercased(path: Path) -> Path:
     """Return a path with its plain segments in lower case."""
-    return tuple(part.lower() if PLAIN.fullmatch(part) else part for part in path)
+    return tuple(segment.lower() if PLAIN.fullmatch(segment) else segment for segment in path)
 
 
 @given(PATHS)
@@ -32,7 +33,7 @@ def folded(path: tuple[str, ...]) -> tuple[str, ...]:
 @example(("\u017f",))
 @example(("\u212a",))
 @example(("\ud800",))
-def test_every_name_suits_glue_and_is_not_reserved(path: tuple[str, ...]) -> None:
+def test_name_is_valid_in_glue_and_not_reserved(path: Path) -> None:
     name = column_name(path)
     assert NAME.fullmatch(name)
     assert len(name) <= 255
@@ -48,21 +49,23 @@ def test_every_name_suits_glue_and_is_not_reserved(path: tuple[str, ...]) -> Non
 @example(("a b",), ("a-b",))
 @example(("X" * 300,), ("x" * 300,))
 @example(("x y", "A"), ("x y", "B"))
-def test_paths_have_one_name_only_if_they_differ_in_case_alone(
-    one: tuple[str, ...], other: tuple[str, ...]
-) -> None:
-    if folded(one) != folded(other):
+def test_paths_share_a_name_only_up_to_case(one: Path, other: Path) -> None:
+    if lowercased(one) != lowercased(other):
         assert column_name(one) != column_name(other)
 
 
-def test_short_paths_over_a_hostile_alphabet_have_names_of_their_own() -> None:
-    segments = ["".join(some) for n in range(4) for some in itertools.product("a1_ ", repeat=n)]
-    paths = [(one,) for one in segments] + list(itertools.product(segments, repeat=2))
+def test_short_paths_have_distinct_names() -> None:
+    segments = [
+        "".join(characters)
+        for length in range(4)
+        for characters in itertools.product("a1_ ", repeat=length)
+    ]
+    paths = [(segment,) for segment in segments] + list(itertools.product(segments, repeat=2))
     assert len({column_name(path) for path in paths}) == len(paths)
 
 
 @given(names().filter(lambda name: not PLAIN.fullmatch(name)))
-def test_no_plain_attribute_can_take_the_name_of_an_odd_one(odd: str) -> None:
+def test_plain_name_never_equals_a_hashed_name(odd: str) -> None:
     name = column_name((odd,))
     assert name.endswith("_")
     assert column_name((name,)) != name
@@ -98,41 +101,42 @@ def test_names_are_stable(path: list[str], name: str) -> None:
 
 
 @given(items())
-def test_no_two_paths_of_an_item_share_a_column(item: dict) -> None:
-    assert len(flattened(item)) == leaves(item)
+def test_each_path_of_an_item_has_its_own_column(item: Item) -> None:
+    assert len(flattened(item)) == leaf_count(item)
 
 
-def leaves(item: dict) -> int:
+def leaf_count(item: Item) -> int:
     """Return how many columns an item has."""
-    return sum(leaves(value["M"]) if value.get("M") else 1 for value in item.values())
+    return sum(leaf_count(value["M"]) if value.get("M") else 1 for value in item.values())
 
 
 @given(items(), st.randoms())
-def test_columns_do_not_depend_on_the_order_of_attributes(item: dict, chance: object) -> None:
-    order = list(item)
-    chance.shuffle(order)
-    assert flattened({name: item[name] for name in order}) == flattened(item)
+def test_columns_ignore_the_order_of_attributes(item: Item, rng: Random) -> None:
+    names = list(item)
+    rng.shuffle(names)
+    assert flattened({name: item[name] for name in names}) == flattened(item)
 
 
-def test_what_is_lower_case_keeps_its_name_beside_other_cases() -> None:
+def test_lowercase_path_keeps_its_plain_name() -> None:
     columns = flattened({"Ab": {"S": "1"}, "ab": {"S": "2"}, "AB": {"S": "3"}, "C": {"S": "4"}})
     assert columns["ab"] == "2"
     assert columns["c"] == "4"
-    assert sorted(columns.values()) == ["1", "2", "3", "4"]
+    assert set(columns.values()) == {"1", "2", "3", "4"}
+    assert len(columns) == 4
     assert all(re.fullmatch("ab(_[0-9a-f]{16}_)?|c", name) for name in columns)
 
 
-def test_an_attribute_in_capitals_alone_has_the_plain_name() -> None:
+def test_unique_uppercase_path_is_lowercased() -> None:
     assert flattened({"AB": {"S": "1"}, "C": {"M": {"D": {"S": "2"}}}}) == {"ab": "1", "c__d": "2"}
 
 
-def test_where_no_path_is_lower_case_each_gets_its_hash() -> None:
+def test_mixed_case_paths_all_get_hashes() -> None:
     columns = flattened({"Ab": {"S": "1"}, "aB": {"S": "2"}})
     assert len(columns) == 2
     assert "ab" not in columns
 
 
-def test_what_shares_a_name_inside_maps_is_told_apart_by_its_whole_path() -> None:
+def test_nested_clashes_are_hashed_by_whole_path() -> None:
     inner = {"M": {"x": {"S": "1"}, "y": {"S": "2"}, "e": {"M": {}}}}
     columns = flattened({"A": inner, "a": inner, "B": {"S": "3"}})
     hashes = {name: sha256(json.dumps(["A", name]).encode()).hexdigest()[:16] for name in "xye"}
@@ -141,14 +145,14 @@ def test_what_shares_a_name_inside_maps_is_told_apart_by_its_whole_path() -> Non
     assert columns == lower | upper
 
 
-def test_places_are_sorted_and_ready_for_json() -> None:
+def test_column_layout_is_sorted_and_quoted() -> None:
     assert column_layout(("a",), ("B", 'x"')) == [
         ("B", ("a", "B"), ',"a__b":', '"B":'),
         ('x"', ("a", 'x"'), f',"{column_name(("a", chr(120) + chr(34)))}":', '"x\\"":'),
     ]
 
 
-def test_columns_that_cannot_be_told_apart_are_a_bad_record() -> None:
+def test_indistinguishable_columns_are_rejected() -> None:
     with pytest.raises(
         BadRecord, match=r"^expected a column for each attribute, found two that share one$"
     ):

@@ -1,4 +1,4 @@
-"""Numbers in plain digits: exact, within DynamoDB's range, and nothing else."""
+"""Numbers in plain digits: exact, and only those within DynamoDB's range."""
 
 import re
 from fractions import Fraction
@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import example, given
 
-from tests.strategies.records import no_numbers, numbers
+from tests.strategies.records import invalid_numbers, numbers
 from transform.digits import plain_digits
 from transform.errors import BadRecord
 
@@ -25,7 +25,7 @@ WIDEST = "9." + "9" * 37
 @example("5.")
 @example("+5")
 @example("1E+2")
-def test_reading_a_number_loses_nothing(text: str) -> None:
+def test_plain_digits_are_exact(text: str) -> None:
     assert Fraction(plain_digits(text)) == Fraction(text)
 
 
@@ -33,27 +33,27 @@ def test_reading_a_number_loses_nothing(text: str) -> None:
 @example("-0")
 @example("100")
 @example("0.10")
-def test_plain_digits_have_no_exponent_and_no_needless_zeros(text: str) -> None:
+def test_plain_digits_are_the_shortest_form(text: str) -> None:
     plain = plain_digits(text)
     assert PLAIN.fullmatch(plain)
     assert plain != "-0"
     assert plain_digits(plain) == plain
 
 
-@given(no_numbers())
+@given(invalid_numbers())
 @example("1_000")
 @example("1E1000000000")
 @example("-1E126")
 @example("0.000001E-125")
 @example("1" * 1000)
 @example("0." + "1" * 1000)
-def test_what_dynamodb_cannot_hold_is_a_bad_record(text: str) -> None:
+def test_invalid_number_is_a_bad_record(text: str) -> None:
     with pytest.raises(BadRecord, match="expected"):
         plain_digits(text)
 
 
 @pytest.mark.parametrize("value", [5, None, True, b"5", ["5"]])
-def test_a_number_is_a_text(value: object) -> None:
+def test_number_must_be_a_string(value: object) -> None:
     with pytest.raises(BadRecord, match="expected a number in a string, found"):
         plain_digits(value)
 
@@ -74,12 +74,12 @@ def test_a_number_is_a_text(value: object) -> None:
         ("0E+999999999", "0"),
     ],
 )
-def test_numbers_are_written_so(text: str, plain: str) -> None:
+def test_numbers_are_written_in_plain_digits(text: str, plain: str) -> None:
     assert plain_digits(text) == plain
 
 
-def test_the_reason_tells_the_range() -> None:
-    with pytest.raises(BadRecord) as caught:
+def test_reason_states_the_range() -> None:
+    with pytest.raises(BadRecord) as error_info:
         plain_digits("1E126")
-    expected = "expected 38 digits from 1E-130 to 9.99E+125, found a number out of range"
-    assert str(caught.value) == expected
+    reason = "expected 38 digits from 1E-130 to 9.99E+125, found a number out of range"
+    assert str(error_info.value) == reason

@@ -1,4 +1,4 @@
-"""What is said of a record that cannot become a row: helpful, and without its content."""
+"""Reasons for bad records: they name the place and the kind, and never the content."""
 
 import pickle
 
@@ -9,28 +9,29 @@ from tests.strategies.records import json_values, texts
 from transform.errors import BadRecord, kind
 
 
-def test_a_bad_record_tells_where_what_was_expected_and_what_was_found() -> None:
-    bad = BadRecord("a number", "a list", "quantity")
-    assert str(bad) == "quantity: expected a number, found a list"
-    assert str(bad.with_prefix("NewImage")) == "NewImage.quantity: expected a number, found a list"
+def test_message_has_location_expected_and_found() -> None:
+    error = BadRecord("a number", "a list", "quantity")
+    assert str(error) == "quantity: expected a number, found a list"
+    prefixed = error.with_prefix("NewImage")
+    assert str(prefixed) == "NewImage.quantity: expected a number, found a list"
 
 
-def test_a_bad_record_without_a_place_tells_the_rest() -> None:
-    bad = BadRecord("JSON", "another string")
-    assert str(bad) == "expected JSON, found another string"
-    assert str(bad.with_prefix("data")) == "data: expected JSON, found another string"
-    assert bad.with_prefix("").where == ""
-    assert isinstance(bad, ValueError)
+def test_message_may_lack_a_location() -> None:
+    error = BadRecord("JSON", "another string")
+    assert str(error) == "expected JSON, found another string"
+    assert str(error.with_prefix("data")) == "data: expected JSON, found another string"
+    assert error.with_prefix("").where == ""
+    assert isinstance(error, ValueError)
 
 
-def test_a_bad_record_survives_pickling_and_shows_what_it_holds() -> None:
-    bad = pickle.loads(pickle.dumps(BadRecord("a number", "a list", "quantity")))
-    assert str(bad) == "quantity: expected a number, found a list"
-    assert repr(bad) == "BadRecord('a number', 'a list', 'quantity')"
+def test_bad_record_survives_pickling() -> None:
+    error = pickle.loads(pickle.dumps(BadRecord("a number", "a list", "quantity")))
+    assert str(error) == "quantity: expected a number, found a list"
+    assert repr(error) == "BadRecord('a number', 'a list', 'quantity')"
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "name"),
     [
         ("secret", "another string"),
         (True, "true or false"),
@@ -42,11 +43,11 @@ def test_a_bad_record_survives_pickling_and_shows_what_it_holds() -> None:
         (5.5, "a number"),
     ],
 )
-def test_a_kind_names_what_a_value_is(value: object, told: str) -> None:
-    assert kind(value) == told
+def test_kind_names_the_type_of_a_value(value: object, name: str) -> None:
+    assert kind(value) == name
 
 
 @given(json_values() | texts())
-def test_a_kind_is_one_of_few_whatever_the_value_holds(value: object) -> None:
-    few = {"another string", "true or false", "a list", "an object", "nothing", "a number"}
-    assert kind(value) in few
+def test_kind_never_contains_the_value(value: object) -> None:
+    kinds = {"another string", "true or false", "a list", "an object", "nothing", "a number"}
+    assert kind(value) in kinds

@@ -1,4 +1,4 @@
-"""Firehose's answer: every record once and in order, as a row or as it came, within 6 MB."""
+"""Firehose batches: each record is returned once, as a row or unchanged, within 6 MB."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ from transform.errors import BadRecord
 from transform.firehose import MAX_RESPONSE_BYTES, transform_batch
 
 KEY = {"order_id": {"S": "1"}}
-GOOD = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "1"}})
+VALID = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "1"}})
 LAMBDA_LIMIT = 6_291_556
 
 
-def rows(results: list[Item]) -> list[dict[str, str | None]]:
-    """Return the rows among results."""
+def ok_rows(results: list[Item]) -> list[dict[str, Any]]:
+    """Return the rows of the results that are Ok."""
     return [
         json.loads(base64.b64decode(result["data"]))
         for result in results
@@ -39,35 +39,34 @@ def rows(results: list[Item]) -> list[dict[str, str | None]]:
 @given(firehose_events() | json_values().map(lambda value: {"records": [value]}))
 @example({"records": []})
 @example({"records": [None, 5, "x", [], {}, {"recordId": None}]})
-def test_every_record_comes_back_once_in_order_as_a_row_or_as_it_came(event: Item) -> None:
+def test_each_record_is_returned_once_in_order(event: Item) -> None:
     if not isinstance(event.get("records"), list):
         return
-    found = transform_batch(event)
-    assert found.response == {"records": found.records}
-    assert len(found.records) == len(event["records"])
-    for record, result in zip(event["records"], found.records, strict=True):
-        came = record if isinstance(record, dict) else {}
-        assert same(result["recordId"], came.get("recordId"))
+    batch_result = transform_batch(event)
+    assert batch_result.response == {"records": batch_result.records}
+    assert len(batch_result.records) == len(event["records"])
+    for record, result in zip(event["records"], batch_result.records, strict=True):
+        original = record if isinstance(record, dict) else {}
+        assert same_json(result["recordId"], original.get("recordId"))
         if result["result"] == "Ok":
             check_row(result)
         else:
             assert set(result) == {"recordId", "result", "data"}
             assert result["result"] == "ProcessingFailed"
-            assert same(result["data"], came.get("data"))
-    counts = json.loads(found.summary)
-    failed = sum(result["result"] != "Ok" for result in found.records)
-    assert counts["in"] == counts["ok"] + counts["failed"] == len(found.records)
+            assert same_json(result["data"], original.get("data"))
+    counts = json.loads(batch_result.summary)
+    failed = sum(result["result"] != "Ok" for result in batch_result.records)
+    assert counts["in"] == counts["ok"] + counts["failed"] == len(batch_result.records)
     assert counts["failed"] == failed
     assert (counts["reason"] is not None) or not failed
 
 
-def same(one: Any, other: Any) -> bool:
-    """Return whether two values are the same JSON."""
+def same_json(one: Any, other: Any) -> bool:
     return json.dumps(one) == json.dumps(other)
 
 
 def check_row(result: Item) -> None:
-    """Assert that a result is one JSON object of texts on one line, in the day of its change."""
+    """Assert that a result is one line of JSON strings, in the partition of its change."""
     text = base64.b64decode(result["data"], validate=True)
     assert text.endswith(b"}\n")
     assert text.count(b"\n") == 1
@@ -76,27 +75,31 @@ def check_row(result: Item) -> None:
     assert result["metadata"] == {"partitionKeys": {"dt": row["cdc_changed_at"][:10]}}
 
 
-@pytest.mark.parametrize("event", [{}, {"records": None}, {"records": {}}, {"Records": []}, None])
-def test_only_an_event_without_records_raises(event: Any) -> None:
-    with pytest.raises(BadRecord, match="records: expected a list, found"):
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ({}, "nothing"),
+        ({"records": None}, "nothing"),
+        ({"records": {}}, "an object"),
+        ({"Records": []}, "nothing"),
+        (None, "nothing"),
+    ],
+)
+def test_event_without_records_is_rejected(event: Any, kind: str) -> None:
+    with pytest.raises(BadRecord, match=f"records: expected a list, found {kind}"):
         transform_batch(event)
 
 
-def test_the_reason_tells_what_came_instead_of_records() -> None:
-    with pytest.raises(BadRecord, match="records: expected a list, found an object"):
-        transform_batch({"records": {}})
+def test_valid_batch_has_no_reason() -> None:
+    batch_result = transform_batch({"records": [firehose_record(VALID)]})
+    assert json.loads(batch_result.summary) == {"in": 1, "ok": 1, "failed": 0, "reason": None}
+    assert batch_result.records[0]["recordId"] == "1"
+    assert ok_rows(batch_result.records)[0]["total"] == "1"
 
 
-def test_a_batch_without_faults_has_no_reason() -> None:
-    found = transform_batch({"records": [firehose_record(GOOD)]})
-    assert json.loads(found.summary) == {"in": 1, "ok": 1, "failed": 0, "reason": None}
-    assert found.records[0]["recordId"] == "1"
-    assert rows(found.records)[0]["total"] == "1"
-
-
-def test_the_first_reason_is_told_without_content() -> None:
-    bad = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "secret"}})
-    records = [firehose_record(GOOD), firehose_record(bad), firehose_record(b"secret")]
+def test_first_reason_has_no_content() -> None:
+    invalid = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "secret"}})
+    records = [firehose_record(VALID), firehose_record(invalid), firehose_record(b"secret")]
     assert json.loads(transform_batch({"records": records}).summary) == {
         "in": 3,
         "ok": 1,
@@ -105,7 +108,7 @@ def test_the_first_reason_is_told_without_content() -> None:
     }
 
 
-def test_a_poor_stream_view_is_told_though_its_records_make_rows() -> None:
+def test_missing_images_are_a_warning() -> None:
     record = stream_record("MODIFY", KEY, None, None)
     record["dynamodb"]["StreamViewType"] = "KEYS_ONLY"
     assert json.loads(transform_batch({"records": [firehose_record(record)]}).summary) == {
@@ -117,46 +120,42 @@ def test_a_poor_stream_view_is_told_though_its_records_make_rows() -> None:
 
 
 @given(stream_records())
-def test_the_arrival_serves_a_change_without_a_time(record: Item) -> None:
-    del record["dynamodb"]["ApproximateCreationDateTime"]
-    asked = firehose_record(record)
-    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(
-        ":00.123"
-    )
-    at = asked.pop("approximateArrivalTimestamp")
-    assert not rows(transform_batch({"records": [asked]}).records)
-    asked["kinesisRecordMetadata"] = {"approximateArrivalTimestamp": at}
-    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].endswith(
-        ":00.123"
-    )
-    asked["approximateArrivalTimestamp"] = "2020-02-03T04:05:06Z"
-    assert rows(transform_batch({"records": [asked]}).records)[0]["cdc_changed_at"].startswith(
-        "2020-02-03"
-    )
+def test_arrival_time_replaces_a_missing_time(change: Item) -> None:
+    def changed_at() -> list[str]:
+        return [row["cdc_changed_at"] for row in ok_rows(transform_batch(event).records)]
+
+    del change["dynamodb"]["ApproximateCreationDateTime"]
+    record = firehose_record(change)
+    event = {"records": [record]}
+    assert changed_at() == ["2026-01-01 00:00:00.123"]
+    arrived_at = record.pop("approximateArrivalTimestamp")
+    assert changed_at() == []
+    record["kinesisRecordMetadata"] = {"approximateArrivalTimestamp": arrived_at}
+    assert changed_at() == ["2026-01-01 00:00:00.123"]
+    record["approximateArrivalTimestamp"] = "2020-02-03T04:05:06Z"
+    assert changed_at() == ["2020-02-03 04:05:06.000"]
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("firehose_*.json")), ids=lambda path: path.stem)
-def test_events_of_firehose_come_back_whole(path: Path) -> None:
+def test_firehose_events_are_transformed(path: Path) -> None:
     event = json.loads(path.read_text())
-    found = transform_batch(event)
-    ids = [record["recordId"] for record in event["records"]]
-    assert [result["recordId"] for result in found.records] == ids
-    is_text = "text" in path.stem
-    assert {result["result"] for result in found.records} == {
-        "ProcessingFailed" if is_text else "Ok"
-    }
+    results = transform_batch(event).records
+    record_ids = [record["recordId"] for record in event["records"]]
+    assert [result["recordId"] for result in results] == record_ids
+    expected = "ProcessingFailed" if "text" in path.stem else "Ok"
+    assert {result["result"] for result in results} == {expected}
 
 
 @pytest.mark.parametrize("path", sorted(EVENTS.glob("stream_*.json")), ids=lambda path: path.stem)
-def test_events_of_streams_make_rows(path: Path) -> None:
+def test_stream_events_become_rows(path: Path) -> None:
     records = json.loads(path.read_text())
-    found = transform_batch({"records": [firehose_record(record) for record in records]})
-    assert found.reason is None or "StreamViewType" in found.reason
-    assert len(rows(found.records)) == len(records)
+    batch_result = transform_batch({"records": [firehose_record(record) for record in records]})
+    assert batch_result.reason is None or "StreamViewType" in batch_result.reason
+    assert len(ok_rows(batch_result.records)) == len(records)
 
 
 def batch(count: int, text: str) -> list[Item]:
-    """Return records whose changes hold a text in an attribute of each image."""
+    """Return records of changes with a long attribute in each image."""
     old = {**KEY, "note": {"S": text}}
     new = {**KEY, "note": {"S": text + "!"}}
     record = stream_record("MODIFY", KEY, old, new)
@@ -164,68 +163,69 @@ def batch(count: int, text: str) -> list[Item]:
 
 
 def size(records: list[Item]) -> int:
-    """Return the bytes of an answer as Lambda writes it."""
+    """Return the size of a response in Lambda's JSON."""
     return len(json.dumps({"records": records}))
 
 
-def test_an_answer_too_large_drops_columns_before_it_drops_rows() -> None:
+def test_large_response_drops_columns_before_rows() -> None:
     records = batch(10, "x" * 180_000)
-    found = transform_batch({"records": records})
-    assert json.loads(found.summary)["ok"] == 10
-    assert found.reason == "response: expected at most 6 MB, found more"
-    kept = ["note" in row for row in rows(found.records)]
-    assert kept == sorted(kept, reverse=True)
-    assert set(kept) == {True, False}
-    assert all(row["cdc_new_image"] and row["cdc_old_image"] for row in rows(found.records))
-    assert MAX_RESPONSE_BYTES - 250_000 < size(found.records) <= MAX_RESPONSE_BYTES
-    for result in found.records:
+    batch_result = transform_batch({"records": records})
+    assert json.loads(batch_result.summary)["ok"] == 10
+    assert batch_result.reason == "response: expected at most 6 MB, found more"
+    rows = ok_rows(batch_result.records)
+    has_note = ["note" in row for row in rows]
+    assert has_note == sorted(has_note, reverse=True)
+    assert set(has_note) == {True, False}
+    assert all(row["cdc_new_image"] and row["cdc_old_image"] for row in rows)
+    assert MAX_RESPONSE_BYTES - 250_000 < size(batch_result.records) <= MAX_RESPONSE_BYTES
+    for result in batch_result.records:
         check_row(result)
 
 
-def test_a_row_without_attributes_is_taken_where_it_just_fits(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (record,) = batch(1, '"' * 1000)
-    (whole,) = transform_batch({"records": [record]}).records
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(whole)) + 2)
-    assert transform_batch({"records": [record]}).reason is None
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(whole)) + 1)
-    (short,) = transform_batch({"records": [record]}).records
-    assert short["result"] == "Ok"
-    assert len(short["data"]) < len(whole["data"])
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(short)) + 2)
-    assert transform_batch({"records": [record]}).records == [short]
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(short)) + 1)
-    (came,) = transform_batch({"records": [record]}).records
-    assert came["data"] == record["data"]
+def test_row_is_reduced_only_if_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = batch(1, '"' * 1000)
+    (full,) = transform_batch({"records": records}).records
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(full)) + 2)
+    assert transform_batch({"records": records}).reason is None
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(full)) + 1)
+    (reduced,) = transform_batch({"records": records}).records
+    assert reduced["result"] == "Ok"
+    assert len(reduced["data"]) < len(full["data"])
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(reduced)) + 2)
+    assert transform_batch({"records": records}).records == [reduced]
+    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(reduced)) + 1)
+    (failed,) = transform_batch({"records": records}).records
+    assert failed["data"] == records[0]["data"]
 
 
-def test_what_still_does_not_fit_comes_back_as_it_came() -> None:
+def test_rows_that_do_not_fit_fail_unchanged() -> None:
     records = batch(20, "\x01" * 18_000)
     assert size(records) < MAX_RESPONSE_BYTES
-    found = transform_batch({"records": records})
-    counts = json.loads(found.summary)
-    assert counts["failed"] and counts["ok"]  # noqa: PT018 - one fact: some are, some are not.
-    for record, result in zip(records, found.records, strict=True):
+    batch_result = transform_batch({"records": records})
+    counts = json.loads(batch_result.summary)
+    assert counts["failed"] and counts["ok"]  # noqa: PT018 - one fact: both occur.
+    for record, result in zip(records, batch_result.records, strict=True):
         if result["result"] != "Ok":
             assert result["data"] == record["data"]
-    assert size(found.records) <= MAX_RESPONSE_BYTES
+    assert size(batch_result.records) <= MAX_RESPONSE_BYTES
 
 
-def test_failed_originals_count() -> None:
-    spoilt = [{**record, "data": record["data"] + "!"} for record in batch(8, "x" * 180_000)]
-    found = transform_batch({"records": spoilt + batch(3, "x" * 180_000)})
-    assert size(found.records) <= MAX_RESPONSE_BYTES
-    assert json.loads(found.summary)["failed"] >= 8
+def test_failed_records_count_toward_the_limit() -> None:
+    invalid = [{**record, "data": record["data"] + "!"} for record in batch(8, "x" * 180_000)]
+    batch_result = transform_batch({"records": invalid + batch(3, "x" * 180_000)})
+    assert size(batch_result.records) <= MAX_RESPONSE_BYTES
+    assert json.loads(batch_result.summary)["failed"] >= 8
 
 
-def test_an_event_larger_than_any_answer_grows_no_further() -> None:
+def test_oversized_event_does_not_grow() -> None:
     records = batch(2, "x" * 2_400_000) + batch(1, '"' * 100_000)
-    found = transform_batch({"records": records})
-    for record, result in zip(records, found.records, strict=True):
-        is_row = result["result"] == "Ok"
-        assert size([result]) <= size([record]) if is_row else result["data"] == record["data"]
-    assert found.records[2]["result"] == "ProcessingFailed"
+    batch_result = transform_batch({"records": records})
+    for record, result in zip(records, batch_result.records, strict=True):
+        if result["result"] == "Ok":
+            assert size([result]) <= size([record])
+        else:
+            assert result["data"] == record["data"]
+    assert batch_result.records[2]["result"] == "ProcessingFailed"
 
 
 @given(
@@ -234,11 +234,11 @@ def test_an_event_larger_than_any_answer_grows_no_further() -> None:
     st.sampled_from(["id", "é😀" * 20, "\x00" * 30]),
 )
 @example([0], "x", "id")
-def test_an_answer_stays_under_the_limit_if_its_event_does(
+def test_response_stays_under_lambdas_limit(
     sizes: list[int], character: str, record_id: str
 ) -> None:
-    total = sum(sizes) or 1
-    texts = [character * (n * 2_000_000 // max(total, 2_000_000) // 3) for n in sizes]
+    divisor = max(sum(sizes), 2_000_000) * 3
+    texts = [character * (length * 2_000_000 // divisor) for length in sizes]
     records = [record for text in texts for record in batch(1, text)]
     for record in records[::3]:
         record["recordId"] = record_id
@@ -247,14 +247,14 @@ def test_an_answer_stays_under_the_limit_if_its_event_does(
         assert size(transform_batch({"records": records}).records) < LAMBDA_LIMIT
 
 
-def test_the_limit_leaves_a_margin_below_lambdas() -> None:
+def test_limit_has_a_margin_below_lambdas() -> None:
     assert 0 < LAMBDA_LIMIT - MAX_RESPONSE_BYTES < 300_000
 
 
 @pytest.mark.parametrize("record_id", ["id", "é", '"', None, 5, {"a": ["é"]}])
-def test_sizes_are_never_told_too_small(record_id: Any) -> None:
-    for record in (GOOD, {"bad": 1}):
-        asked = {**firehose_record(record), "recordId": record_id}
-        (result,) = transform_batch({"records": [asked]}).records
-        told, exact = firehose._size(result), len(json.dumps(result)) + 2
-        assert exact <= told <= exact + 20
+def test_size_is_a_close_upper_bound(record_id: Any) -> None:
+    for payload in (VALID, {"invalid": 1}):
+        record = {**firehose_record(payload), "recordId": record_id}
+        (result,) = transform_batch({"records": [record]}).records
+        exact_size = len(json.dumps(result)) + len(", ")
+        assert exact_size <= firehose._size(result) <= exact_size + 20

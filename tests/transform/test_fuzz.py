@@ -1,4 +1,4 @@
-"""A long rain of damaged payloads: HYPOTHESIS_PROFILE=thorough sends more than a million."""
+"""Fuzzing with damaged payloads: more than a million with HYPOTHESIS_PROFILE=thorough."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from transform import transform_batch
 
 RECORDS = 60 * settings().max_examples
 BATCH = 60
-# What a damaged payload may hold of JSON's and DynamoDB's own.
+# Fragments of JSON and of stream records that are inserted into payloads.
 TOKENS = [
     *(b"{", b"}", b"[", b"]", b":", b",", b'"', b"\\", b"\\ud800", b"\\u0000", b"\n", b" ", b"\0"),
     *(b"null", b"true", b"-1e309", b"NaN", b"1" * 40, b'"S"', b'"N"', b'"B"', b'"M":{', b'"L":['),
@@ -22,8 +22,8 @@ TOKENS = [
 ]
 
 
-def payloads() -> list[bytes]:
-    """Return whole stream records, of every shape that the tests know."""
+def valid_payloads() -> list[bytes]:
+    """Return the stream records of the example events."""
     return [
         json.dumps(record, ensure_ascii=False).encode()
         for path in sorted(EVENTS.glob("stream_*.json"))
@@ -31,54 +31,55 @@ def payloads() -> list[bytes]:
     ]
 
 
-def damaged(whole: list[bytes], chance: Random) -> bytes:
-    """Return a payload in which something was changed, cut, doubled, or put in."""
-    raw = bytearray(chance.choice(whole))
-    for _ in range(chance.choice([0, 1, 1, 2, 4])):
-        start = chance.randrange(len(raw) + 1)
-        end = min(len(raw), start + chance.choice([0, 1, 1, 2, 8, 64]))
-        choices = [
-            bytes([chance.randrange(256)]),
-            chance.choice(TOKENS),
-            raw[start:end] * 2,
-            chance.choice(whole)[start:end],
+def damage(valid: list[bytes], rng: Random) -> bytes:
+    """Return a valid payload in which up to four ranges were replaced, doubled or deleted."""
+    payload = bytearray(rng.choice(valid))
+    for _ in range(rng.choice([0, 1, 1, 2, 4])):
+        start = rng.randrange(len(payload) + 1)
+        end = min(len(payload), start + rng.choice([0, 1, 1, 2, 8, 64]))
+        replacements = [
+            bytes([rng.randrange(256)]),
+            rng.choice(TOKENS),
+            payload[start:end] * 2,
+            rng.choice(valid)[start:end],
             b"",
         ]
-        raw[start:end] = chance.choice(choices)
-    return bytes(raw)
+        payload[start:end] = rng.choice(replacements)
+    return bytes(payload)
 
 
 def events(seed: int) -> Iterator[dict[str, Any]]:
-    """Yield batches, of which some records are no base64 either."""
-    whole, chance = payloads(), Random(seed)
+    """Yield batches of damaged payloads; in some records the base64 is damaged too."""
+    valid = valid_payloads()
+    rng = Random(seed)
     for start in range(0, RECORDS, BATCH):
         records = []
         for number in range(start, start + BATCH):
-            data = base64.b64encode(damaged(whole, chance)).decode()
-            if chance.random() < 0.05:
-                at = chance.randrange(len(data))
-                data = data[:at] + chance.choice(["", "=", "\n", "é", "-"]) + data[at + 1 :]
+            data = base64.b64encode(damage(valid, rng)).decode()
+            if rng.random() < 0.05:
+                index = rng.randrange(len(data))
+                data = data[:index] + rng.choice(["", "=", "\n", "é", "-"]) + data[index + 1 :]
             records.append({"recordId": str(number), "data": data})
         yield {"records": records}
 
 
-def test_no_damage_raises_loses_a_record_or_breaks_a_line() -> None:
-    ok = 0
+def test_damaged_payloads_never_break_the_batch() -> None:
+    ok_count = 0
     for event in events(seed=1):
-        found = transform_batch(event)
-        asked = [record["recordId"] for record in event["records"]]
-        assert [result["recordId"] for result in found.records] == asked
-        for record, result in zip(event["records"], found.records, strict=True):
+        results = transform_batch(event).records
+        record_ids = [record["recordId"] for record in event["records"]]
+        assert [result["recordId"] for result in results] == record_ids
+        for record, result in zip(event["records"], results, strict=True):
             if result["result"] == "Ok":
-                ok += 1
+                ok_count += 1
                 check_line(result["data"])
             else:
                 assert result == {**record, "result": "ProcessingFailed"}
-    assert 0.1 < ok / RECORDS < 0.9
+    assert 0.1 < ok_count / RECORDS < 0.9
 
 
 def check_line(data: str) -> None:
-    """Assert that a row is one JSON object of texts, on a line of its own."""
+    """Assert that a row is one JSON object of strings on a line of its own."""
     line = base64.b64decode(data, validate=True)
     assert line.endswith(b"}\n")
     assert line.count(b"\n") == 1

@@ -1,4 +1,4 @@
-"""Base64 and JSON: strict, total, and with nothing lost."""
+"""Base64 and JSON: strict, lossless, and total."""
 
 import base64
 import json
@@ -14,12 +14,11 @@ from transform.errors import BadRecord
 from transform.parsing import Number, as_pairs, decode_base64, members, parse_json
 
 BASE64 = re.compile("(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
-
-NO_JSON = "expected JSON in UTF-8, found other bytes"
+INVALID_JSON = "expected JSON in UTF-8, found other bytes"
 
 
 def standard(value: Any) -> Any:
-    """Return a parsed value as json.loads has it."""
+    """Return a parsed value in the form of json.loads."""
     if isinstance(value, Number):
         return json.loads(value.text)
     if isinstance(value, tuple):
@@ -44,22 +43,22 @@ def test_parsing_agrees_with_the_standard_parser(value: Any) -> None:
 @example(b"\xed\xa0\x80")
 @example('"a"'.encode("utf-16"))
 @example(b"1" * 5000)
-def test_any_bytes_are_a_value_or_a_bad_record(raw: bytes) -> None:
+def test_any_bytes_give_a_value_or_bad_record(raw: bytes) -> None:
     try:
         parse_json(raw)
-    except BadRecord as bad:
+    except BadRecord as error:
         constants = {f"expected JSON, found {name}" for name in ("NaN", "Infinity", "-Infinity")}
-        assert str(bad) in constants | {NO_JSON}  # noqa: PT017 - a value is as good.
+        assert str(error) in constants | {INVALID_JSON}  # noqa: PT017 - a value is valid too.
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xff", b"[1,]", b"{'a':1}", b"[1] 2", b"\x0b1"])
-def test_what_is_no_json_is_told_so(raw: bytes) -> None:
-    with pytest.raises(BadRecord) as caught:
+def test_invalid_json_states_the_reason(raw: bytes) -> None:
+    with pytest.raises(BadRecord) as error_info:
         parse_json(raw)
-    assert str(caught.value) == NO_JSON
+    assert str(error_info.value) == INVALID_JSON
 
 
-def test_space_around_a_value_is_none_of_it() -> None:
+def test_surrounding_whitespace_is_ignored() -> None:
     assert parse_json(b' \r\n\t"a " \t\r\n') == "a "
 
 
@@ -68,25 +67,25 @@ def test_numbers_keep_every_digit() -> None:
     assert [number.text for number in parse_json(f"[{','.join(texts)}]".encode())] == texts
 
 
-def test_a_number_equals_nothing_but_itself() -> None:
+def test_number_equals_only_itself() -> None:
     first, second = parse_json(b"[1,1]")
     assert first != second
     assert first not in (1, True, "1")
 
 
-def test_constants_that_are_not_json_are_refused() -> None:
+def test_nan_is_rejected() -> None:
     with pytest.raises(BadRecord, match=r"^expected JSON, found NaN$"):
         parse_json(b"[NaN]")
 
 
-def test_names_given_twice_survive_parsing_and_are_refused_by_members() -> None:
+def test_duplicate_names_are_rejected_by_members() -> None:
     pairs = parse_json(b'{"a":1,"b":2,"a":3}')
     assert [name for name, _ in pairs] == ["a", "b", "a"]
     with pytest.raises(BadRecord, match="expected distinct names, found a duplicate"):
         members(pairs)
 
 
-def test_members_are_those_of_an_object() -> None:
+def test_members_requires_an_object() -> None:
     assert members(parse_json(b'{"a":"x","b":null}')) == {"a": "x", "b": None}
     for value in (b"[]", b'"a"', b"1", b"null", b"true"):
         with pytest.raises(BadRecord, match="expected an object, found"):
@@ -109,7 +108,7 @@ def test_members_are_those_of_an_object() -> None:
 @example("=\n==")
 @example("AAAA===\n")
 @example("AAAA==\n=")
-def test_base64_is_whole_groups_of_its_alphabet_and_nothing_else(text: str) -> None:
+def test_base64_is_strict(text: str) -> None:
     if BASE64.fullmatch(text):
         assert decode_base64(text) == base64.b64decode(text)
     else:
@@ -118,23 +117,23 @@ def test_base64_is_whole_groups_of_its_alphabet_and_nothing_else(text: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("value", "found"),
+    ("value", "kind"),
     [(None, "nothing"), (5, "a number"), (["AAAA"], "a list"), ({}, "an object")],
 )
-def test_base64_is_a_text(value: object, found: str) -> None:
-    with pytest.raises(BadRecord) as caught:
+def test_base64_must_be_a_string(value: object, kind: str) -> None:
+    with pytest.raises(BadRecord) as error_info:
         decode_base64(value)
-    assert str(caught.value) == f"expected base64, found {found}"
+    assert str(error_info.value) == f"expected base64, found {kind}"
 
 
 @given(json_values())
-def test_pairs_of_a_value_are_what_parsing_its_text_gives(value: Any) -> None:
+def test_as_pairs_agrees_with_parse_json(value: Any) -> None:
     text = json.dumps(value)
     if "NaN" not in text and "Infinity" not in text:
         assert standard(as_pairs(value)) == standard(parse_json(text.encode()))
 
 
-def test_sets_and_tuples_are_lists_and_bytes_stay() -> None:
+def test_as_pairs_lists_collections_but_not_bytes() -> None:
     assert as_pairs({"a": {1}, "b": (2,), "c": frozenset([3]), "d": b"x"}) == (
         ("a", [1]),
         ("b", [2]),

@@ -1,7 +1,6 @@
-"""Rows: one line of JSON in which every value is a text or null, the same for the same change."""
+"""Rows: one line of JSON with string or null values, identical for identical changes."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -15,13 +14,16 @@ from transform.row import CDC_COLUMNS, encode_row, without_attributes
 KEY = {"order_id": {"S": "1"}}
 
 
-def row(record: Any, with_attributes: bool = True) -> dict[str, str | None]:
-    """Return the columns of a record's row."""
-    found = encode_row(parse_change(json.dumps(record).encode()))
-    text = found if with_attributes else without_attributes(found)
-    assert text.count(b"\n") == 1
-    assert text.endswith(b"}\n")
-    pairs = json.loads(text, object_pairs_hook=list, parse_int=pytest.fail, parse_float=pytest.fail)
+def encoded_row(record: Item) -> bytes:
+    """Return the row of a record."""
+    return encode_row(parse_change(json.dumps(record).encode()))
+
+
+def parse_row(row: bytes) -> dict[str, str | None]:
+    """Return the columns of a row, which must be one line of distinct string or null values."""
+    assert row.count(b"\n") == 1
+    assert row.endswith(b"}\n")
+    pairs = json.loads(row, object_pairs_hook=list, parse_int=pytest.fail, parse_float=pytest.fail)
     columns = dict(pairs)
     assert len(columns) == len(pairs)
     assert all(value is None or type(value) is str for value in columns.values())
@@ -32,35 +34,36 @@ def row(record: Any, with_attributes: bool = True) -> dict[str, str | None]:
 @example(stream_record("INSERT", KEY, None, {**KEY, "a": {"S": "\ud800\n\r\u2028"}}))
 @example(stream_record("INSERT", KEY, None, {**KEY, "%s": {"S": "%s"}, "\\": {"S": "\\\ud800"}}))
 @example(stream_record("INSERT", KEY, None, {**KEY, "cdc_key": {"S": "x"}, "dt": {"S": "y"}}))
-def test_a_row_is_one_line_that_loses_nothing(record: Item) -> None:
-    columns, inner = row(record), record["dynamodb"]
-    old, new = inner.get("OldImage"), inner.get("NewImage")
+def test_row_is_one_lossless_line(record: Item) -> None:
+    columns = parse_row(encoded_row(record))
+    dynamodb = record["dynamodb"]
+    old = dynamodb.get("OldImage")
+    new = dynamodb.get("NewImage")
     assert columns["cdc_old_image"] == (None if old is None else canonical(old))
     assert columns["cdc_new_image"] == (None if new is None else canonical(new))
     cdc = {name: columns.pop(name) for name in CDC_COLUMNS}
     assert columns == flattened(new if new is not None else old)
-    assert cdc["cdc_key"] == canonical(inner["Keys"])
+    assert cdc["cdc_key"] == canonical(dynamodb["Keys"])
 
 
 @given(st.data(), stream_records())
-def test_the_same_change_is_the_same_row(data: st.DataObject, record: Item) -> None:
-    same = data.draw(st.composite(shuffled)(record))
-    assert encode_row(parse_change(json.dumps(same).encode())) == encode_row(
-        parse_change(json.dumps(record).encode())
-    )
+def test_same_change_gives_the_same_row(data: st.DataObject, record: Item) -> None:
+    reordered = data.draw(st.composite(shuffled)(record))
+    assert encoded_row(reordered) == encoded_row(record)
 
 
 @given(stream_records())
-def test_without_attributes_a_row_holds_its_images_still(record: Item) -> None:
-    whole = encode_row(parse_change(json.dumps(record).encode()))
-    assert row(record, False).keys() == set(CDC_COLUMNS)
-    assert whole.startswith(without_attributes(whole).removesuffix(b"}\n"))
+def test_row_without_attributes_keeps_its_images(record: Item) -> None:
+    full = encoded_row(record)
+    reduced = without_attributes(full)
+    assert parse_row(reduced).keys() == set(CDC_COLUMNS)
+    assert full.startswith(reduced.removesuffix(b"}\n"))
 
 
-def test_a_row_is_written_so() -> None:
+def test_modify_row_is_encoded_exactly() -> None:
     old = {**KEY, "total": {"N": "1"}, "note": {"S": "é"}}
     new = {**KEY, "total": {"N": "1.50"}, "customer": {"M": {"postalCode": {"S": "x"}}}}
-    assert row(stream_record("MODIFY", KEY, old, new, 7)) == {
+    assert parse_row(encoded_row(stream_record("MODIFY", KEY, old, new, 7))) == {
         "cdc_operation": "MODIFY",
         "cdc_key": '{"order_id":{"S":"1"}}',
         "cdc_source": "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/"
@@ -80,25 +83,25 @@ def test_a_row_is_written_so() -> None:
     }
 
 
-def test_a_removal_has_the_columns_of_what_was_removed() -> None:
+def test_remove_row_has_the_old_attributes() -> None:
     removal = stream_record("REMOVE", KEY, {**KEY, "total": {"N": "1"}}, None)
     identity = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
-    columns = row({**removal, "userIdentity": identity})
+    columns = parse_row(encoded_row({**removal, "userIdentity": identity}))
     assert columns["cdc_expired"] == "true"
     assert columns["cdc_new_image"] is None
     assert columns["total"] == "1"
 
 
 @pytest.mark.parametrize("operation", ["INSERT", "MODIFY", "REMOVE"])
-def test_a_stream_of_keys_makes_rows_without_attributes(operation: str) -> None:
+def test_keys_only_rows_have_no_attributes(operation: str) -> None:
     record = stream_record(operation, KEY, None, None)
     record["dynamodb"]["StreamViewType"] = "KEYS_ONLY"
-    columns = row(record)
+    columns = parse_row(encoded_row(record))
     assert set(columns) == set(CDC_COLUMNS)
     assert columns["cdc_changed"] is columns["cdc_new_image"] is columns["cdc_old_image"] is None
 
 
-def test_a_stream_of_old_images_gives_a_modification_no_columns() -> None:
+def test_old_image_modify_rows_have_no_attributes() -> None:
     record = stream_record("MODIFY", KEY, KEY, None)
     record["dynamodb"]["StreamViewType"] = "OLD_IMAGE"
-    assert set(row(record)) == set(CDC_COLUMNS)
+    assert set(parse_row(encoded_row(record))) == set(CDC_COLUMNS)

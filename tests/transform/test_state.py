@@ -1,6 +1,6 @@
-"""The law of state: in any order and however often delivered, rows tell what the table holds."""
+"""The law of state: rows in any order, with any duplicates, give the state of the table."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -11,116 +11,125 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from tests.strategies.records import ARN
-from tests.strategies.table_histories import ORDERS, STATUSES, Table, histories, rows, state, texts
+from tests.strategies.table_histories import (
+    ORDERS,
+    STATUSES,
+    Table,
+    canonical_items,
+    histories,
+    key_of,
+    lake_items,
+    lake_rows,
+)
+from transform.images import canonical
 from transform.state import Gap, Row, current_rows, find_gaps, latest_rows, rank, state_as_of
 
 History = tuple[Table, list[Any]]
 
 
 @given(st.data(), histories())
-def test_state_of_a_shuffled_and_duplicated_log_is_the_table(
-    data: st.DataObject, history: History
-) -> None:
+def test_order_and_duplicates_do_not_matter(data: st.DataObject, history: History) -> None:
     table, log = history
-    again = data.draw(st.lists(st.sampled_from(log)) if log else st.just([]))
-    shuffled = data.draw(st.permutations(log + again))
+    duplicates = data.draw(st.lists(st.sampled_from(log)) if log else st.just([]))
+    shuffled = data.draw(st.permutations(log + duplicates))
     cut = data.draw(st.integers(0, len(shuffled)))
-    batches = rows(shuffled[:cut]) + rows(shuffled[cut:])
-    assert state(batches) == texts(table.items)
+    lake = lake_rows(shuffled[:cut]) + lake_rows(shuffled[cut:])
+    assert lake_items(lake) == canonical_items(table.items)
 
 
 @given(histories())
-def test_state_as_of_a_moment_is_the_table_of_that_moment(history: History) -> None:
+def test_state_as_of_equals_the_past_table(history: History) -> None:
     table, log = history
-    lake = rows(log)
-    for moment, wanted in table.past.items():
-        found = state_as_of(lake, moment)
-        assert {key: row.new_image for key, row in found.items()} == wanted
+    lake = lake_rows(log)
+    for timestamp, items in table.past_items.items():
+        state = state_as_of(lake, timestamp)
+        assert {key: row.new_image for key, row in state.items()} == items
     assert state_as_of(lake, "2026-01-01 00:00:00.999") == {}
 
 
 class Lake(RuleBasedStateMachine):
-    """A table that is written, backfilled and repaired, and whose changes get lost or repeated.
+    """A table that is written, backfilled and repaired; some of its changes are lost or repeated.
 
-    `unsure` are the orders whose last change was lost: of them alone the lake may be wrong.
+    The lake may differ from the table only in `uncertain` orders: those whose last change was lost.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.table = Table()
         self.lake: list[Row] = []
-        self.unsure: set[str] = set()
+        self.uncertain: set[str] = set()
 
     @rule(order=ORDERS, status=STATUSES)
     def put(self, order: str, status: str) -> None:
-        self.arrive(order, self.table.put(order, status))
+        self.deliver(order, self.table.put(order, status))
 
     @rule(order=ORDERS)
     def remove(self, order: str) -> None:
-        self.arrive(order, self.table.remove(order))
+        self.deliver(order, self.table.remove(order))
 
     @rule(order=ORDERS)
-    def lose_a_removal(self, order: str) -> None:
+    def lose_removal(self, order: str) -> None:
         if self.table.remove(order):
-            self.unsure.add(order)
+            self.uncertain.add(order)
 
     @rule(order=ORDERS, status=STATUSES)
-    def lose_a_change(self, order: str, status: str) -> None:
+    def lose_change(self, order: str, status: str) -> None:
         if self.table.put(order, status):
-            self.unsure.add(order)
+            self.uncertain.add(order)
 
     @rule()
-    def recreate_the_stream_and_backfill(self) -> None:
+    def recreate_stream_and_backfill(self) -> None:
         self.table.recreate_stream()
         for order, record in zip(list(self.table.items), self.table.backfill(), strict=True):
-            self.arrive(order, record)
+            self.deliver(order, record)
 
     @rule(order=ORDERS)
     def repair(self, order: str) -> None:
         item = self.table.items.get(order)
-        self.arrive(order, self.table.repair(order, self.lake, item))
+        self.deliver(order, self.table.repair(order, self.lake, item))
 
     @rule(order=ORDERS, status=STATUSES)
-    def write_between_the_reads_of_a_repair(self, order: str, status: str) -> None:
-        known = list(self.lake)
+    def write_between_repair_reads(self, order: str, status: str) -> None:
+        lake = list(self.lake)
         change = self.table.put(order, status)
-        self.arrive(order, self.table.repair(order, known, self.table.items.get(order)))
-        self.arrive(order, change)
+        self.deliver(order, self.table.repair(order, lake, self.table.items.get(order)))
+        self.deliver(order, change)
 
     @rule(order=ORDERS, status=STATUSES)
-    def write_after_the_reads_of_a_repair(self, order: str, status: str) -> None:
+    def write_after_repair_reads(self, order: str, status: str) -> None:
         repair = self.table.repair(order, self.lake, self.table.items.get(order))
-        self.arrive(order, self.table.put(order, status))
-        self.arrive(order, repair)
+        self.deliver(order, self.table.put(order, status))
+        self.deliver(order, repair)
 
-    @rule(chance=st.randoms())
-    def deliver_again_in_another_order(self, chance: Random) -> None:
-        self.lake += chance.sample(self.lake, len(self.lake) // 2)
-        chance.shuffle(self.lake)
+    @rule(rng=st.randoms())
+    def duplicate_and_reorder_rows(self, rng: Random) -> None:
+        self.lake += rng.sample(self.lake, len(self.lake) // 2)
+        rng.shuffle(self.lake)
 
-    def arrive(self, order: str, record: Any) -> None:
+    def deliver(self, order: str, record: Any) -> None:
         if record:
-            self.lake += rows([record])
-            self.unsure.discard(order)
+            self.lake += lake_rows([record])
+            self.uncertain.discard(order)
 
     @invariant()
-    def the_lake_is_the_table_but_for_what_was_lost(self) -> None:
-        found, wanted = state(self.lake), texts(self.table.items)
-        for order in {"1", "2", "3"} - self.unsure:
-            (key,) = texts({order: {}})
-            assert found.get(key) == wanted.get(key)
+    def lake_equals_table_except_uncertain_orders(self) -> None:
+        lake = lake_items(self.lake)
+        table = canonical_items(self.table.items)
+        for order in {"1", "2", "3"} - self.uncertain:
+            key = canonical(key_of(order))
+            assert lake.get(key) == table.get(key)
 
 
 TestLake = Lake.TestCase
 
 
 def row(**changes: Any) -> Row:
-    """Return a row."""
-    plain = Row("MODIFY", "k", ARN.format(1), "1".zfill(40), None, "e", "2026-01-01", "A", "B")
-    return replace(plain, **changes)
+    """Return a row with these fields changed."""
+    default = Row("MODIFY", "k", ARN.format(1), "1".zfill(40), None, "e", "2026-01-01", "A", "B")
+    return replace(default, **changes)
 
 
-def test_rank_is_source_then_sequence_then_snapshot_then_identity() -> None:
+def test_rank_compares_source_sequence_time_and_id() -> None:
     ordered = [
         row(source="a", sequence="9", snapshot_at="9", event_id="9"),
         row(source="b", sequence="1", snapshot_at=None, event_id="9"),
@@ -129,53 +138,52 @@ def test_rank_is_source_then_sequence_then_snapshot_then_identity() -> None:
         row(source="b", sequence="1", snapshot_at="2", event_id="1"),
         row(source="b", sequence="2", snapshot_at=None, event_id="0"),
     ]
-    reversed_rows = ordered[::-1]
-    assert sorted(reversed_rows, key=rank) == ordered
+    descending = ordered[::-1]  # Reversed, because a stable sort would hide equal ranks.
+    assert sorted(descending, key=rank) == ordered
     assert latest_rows(ordered[:4] + ordered[:2]) == {"k": ordered[3]}
 
 
-def test_a_row_without_a_new_image_removes_its_item_whatever_its_operation() -> None:
-    for operation in ("INSERT", "MODIFY", "REMOVE", "SNAPSHOT"):
-        gone = row(operation=operation, new_image=None, sequence="2".zfill(40))
-        assert current_rows([row(), gone, row()]) == {}
-        assert latest_rows([row(), gone]) == {"k": gone}
+@pytest.mark.parametrize("operation", ["INSERT", "MODIFY", "REMOVE", "SNAPSHOT"])
+def test_row_without_new_image_is_a_tombstone(operation: str) -> None:
+    tombstone = row(operation=operation, new_image=None, sequence="2".zfill(40))
+    assert current_rows([row(), tombstone, row()]) == {}
+    assert latest_rows([row(), tombstone]) == {"k": tombstone}
 
 
-def test_a_row_is_read_by_the_names_of_its_columns() -> None:
-    columns = {f"cdc_{name}": name for name in Row.__dataclass_fields__}
-    assert Row.from_columns({**columns, "cdc_expired": "true", "status": "paid"}) == Row(
-        *Row.__dataclass_fields__
-    )
+def test_from_columns_reads_the_cdc_columns() -> None:
+    names = [field.name for field in fields(Row)]
+    columns = {f"cdc_{name}": name for name in names}
+    columns |= {"cdc_expired": "true", "status": "paid"}
+    assert Row.from_columns(columns) == Row(*names)
     with pytest.raises(KeyError):
         Row.from_columns({"cdc_operation": "INSERT"})
 
 
 @given(st.data(), histories())
-def test_a_whole_log_has_no_gaps(data: st.DataObject, history: History) -> None:
+def test_complete_log_has_no_gaps(data: st.DataObject, history: History) -> None:
     _, log = history
-    assert list(find_gaps(rows(data.draw(st.permutations(log)) + log))) == []
+    assert list(find_gaps(lake_rows(data.draw(st.permutations(log)) + log))) == []
 
 
 @given(histories(), st.data())
-def test_a_lost_change_in_the_middle_is_a_gap(history: History, data: st.DataObject) -> None:
+def test_lost_change_is_a_gap(history: History, data: st.DataObject) -> None:
     _, log = history
-    all_rows = rows(log)
     if not log:
         return
-    lost = data.draw(st.sampled_from(all_rows))
-    chain = sorted((one for one in all_rows if one.key == lost.key), key=rank)
-    place = chain.index(lost)
-    kept = [one for one in all_rows if one != lost]
-    found = list(find_gaps(kept))
-    if place + 1 == len(chain) or lost.old_image == lost.new_image:
-        assert found == []
+    rows = lake_rows(log)
+    lost = data.draw(st.sampled_from(rows))
+    chain = sorted((row for row in rows if row.key == lost.key), key=rank)
+    index = chain.index(lost)
+    gaps = list(find_gaps([row for row in rows if row != lost]))
+    if index + 1 == len(chain) or lost.old_image == lost.new_image:
+        assert gaps == []
     else:
-        before = chain[place - 1] if place else None
-        assert found == [Gap(before, chain[place + 1])]
+        before = chain[index - 1] if index else None
+        assert gaps == [Gap(before, chain[index + 1])]
 
 
 def changes(*images: str | None, source: int = 1) -> list[Row]:
-    """Return a key's rows by the images that it had, one after the other."""
+    """Return the changes of a key that has these images in turn."""
     operations = {(True, False): "INSERT", (False, False): "MODIFY", (False, True): "REMOVE"}
     return [
         row(
@@ -231,19 +239,18 @@ A_TO_C = changes("A", "B", "C")
         ([], 0),
     ],
 )
-def test_gaps_are_found_and_excused_so(log: list[Row], count: int) -> None:
+def test_snapshots_excuse_the_gap_of_a_new_stream(log: list[Row], count: int) -> None:
     assert len(list(find_gaps(log + log))) == count
 
 
-def test_streams_that_tell_no_old_images_betray_no_gaps() -> None:
-    rows = [replace(one, old_image=None) for one in changes("A", "B", "C", None)]
+def test_streams_without_old_images_show_no_gaps() -> None:
+    rows = [replace(change, old_image=None) for change in changes("A", "B", "C", None)]
     assert list(find_gaps(rows)) == []
 
 
-def test_gaps_come_by_key_and_name_the_rows_on_both_sides() -> None:
-    first, *_, last = changes(None, "A", "B", "C")
-    others = [replace(one, key="a", event_id=f"a{one.event_id}") for one in (first, last)]
-    assert list(find_gaps([first, last, *others])) == [
-        Gap(others[0], others[1]),
-        Gap(first, last),
-    ]
+def test_gaps_are_sorted_by_key() -> None:
+    first, _, last = changes(None, "A", "B", "C")
+    other_first = replace(first, key="a", event_id="a1")
+    other_last = replace(last, key="a", event_id="a2")
+    gaps = [Gap(other_first, other_last), Gap(first, last)]
+    assert list(find_gaps([first, last, other_first, other_last])) == gaps

@@ -1,4 +1,4 @@
-"""Values as JSON: each of the ten types, at DynamoDB's limits, and nothing else."""
+"""Values as JSON: each of the ten types, and nothing else."""
 
 import json
 from typing import Any
@@ -13,8 +13,8 @@ from transform.parsing import as_pairs
 from transform.values import typed_and_plain
 
 
-def written(value: Any) -> tuple[str, str]:
-    """Return the JSON of a value with its types and without."""
+def encode(value: Any) -> tuple[str, str]:
+    """Return the typed and the plain JSON of a value."""
     return typed_and_plain(as_pairs(value))
 
 
@@ -48,12 +48,12 @@ def written(value: Any) -> tuple[str, str]:
         ),
     ],
 )
-def test_values_are_written_so(value: Any, typed: str, plain: str) -> None:
-    assert written(value) == (typed, plain)
+def test_values_are_encoded(value: Any, typed: str, plain: str) -> None:
+    assert encode(value) == (typed, plain)
     assert json.loads(canonical({"a": value})) == {"a": json.loads(typed)}
 
 
-WRONG = [
+INVALID_VALUES = [
     {},
     {"S": "a", "N": "1"},
     {"S": 5},
@@ -99,26 +99,27 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("value", WRONG, ids=str)
-def test_what_is_no_typed_value_is_a_bad_record_that_names_its_attribute(value: Any) -> None:
+@pytest.mark.parametrize("value", INVALID_VALUES, ids=str)
+def test_invalid_value_names_its_attribute(value: Any) -> None:
     for image in (
         {"quantity": value},
         {"quantity": {"L": [value]}},
         {"quantity": {"M": {"x": value}}},
     ):
-        with pytest.raises(BadRecord, match=r"^quantity: expected .*, found ") as caught:
+        with pytest.raises(BadRecord, match=r"^quantity: expected .*, found ") as error_info:
             canonical(image)
-        assert "x" not in caught.value.where
+        assert "x" not in error_info.value.where
 
 
 @given(values())
-def test_a_column_holds_plain_json_without_numbers(value: Any) -> None:
+def test_plain_json_has_no_numbers(value: Any) -> None:
     for text in flattened({"a": {"L": [value]}}).values():
+        assert text is not None
         plain = json.loads(text, parse_int=pytest.fail, parse_float=pytest.fail)
         assert len(plain) == 1
 
 
-def test_the_reason_names_the_attribute_and_no_content() -> None:
+def test_reason_names_the_attribute_and_the_kind() -> None:
     reasons = {
         ("x", "N"): "a: expected a number in a string, found another string",
         (5, "N"): "a: expected a number in a string, found a number",
@@ -129,6 +130,6 @@ def test_the_reason_names_the_attribute_and_no_content() -> None:
         ("x", "M"): "a: expected an object, found another string",
     }
     for (content, tag), reason in reasons.items():
-        with pytest.raises(BadRecord) as caught:
+        with pytest.raises(BadRecord) as error_info:
             canonical({"a": {tag: content}})
-        assert str(caught.value) == reason
+        assert str(error_info.value) == reason
