@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE = 0.05  # Seconds between the first two polls of a running query.
 LONGEST_PAUSE = 2.0
+# A value with or without quotes, and the comma after it.
 FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*)),')
 
 Row = tuple[str | None, ...]
 
 
 class QueryFailed(UserError):
-    """A query that Athena rejected or could not finish; the message is Athena's reason."""
+    """Athena rejected a query or could not finish it; the message is Athena's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,13 @@ def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def _parse_record(record: str) -> Row:
-    return tuple(
-        match[2] or None if match[1] is None else match[1].replace('""', '"')
-        for match in FIELD.finditer(record + ",")
-    )
+    return tuple(_parse_field(*match.groups()) for match in FIELD.finditer(record + ","))
+
+
+def _parse_field(quoted: str | None, unquoted: str | None) -> str | None:
+    if quoted is None:
+        return unquoted or None
+    return quoted.replace('""', '"')
 
 
 def _start_query(athena: AthenaClient, sql: str, parameters: Sequence[str]) -> str:

@@ -14,28 +14,28 @@ NUMBER_TYPES = {"tinyint", "smallint", "integer", "bigint", "real", "float", "do
 JSON_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
-def format_table(result: QueryResult) -> Iterator[str]:
+def table_lines(result: QueryResult) -> Iterator[str]:
     """Yield the lines of a table, with numbers aligned to the right."""
     rows = list(islice(result.rows, MAX_TABLE_ROWS))
     header = [column.name for column in result.columns]
     lines = [header, *([_format_cell(text) for text in row] for row in rows)]
     widths = [max(map(_display_width, column)) for column in zip(*lines, strict=True)]
     is_right_aligned = [column.type in NUMBER_TYPES for column in result.columns]
-    for number, cells in enumerate(lines):
-        yield "  ".join(map(_pad, cells, widths, is_right_aligned)).rstrip()
-        if number == 0:
-            yield "  ".join("─" * width for width in widths)
+    first, *others = ["  ".join(map(_pad, cells, widths, is_right_aligned)) for cells in lines]
+    yield first.rstrip()
+    yield "  ".join("─" * width for width in widths)
+    yield from map(str.rstrip, others)
     if next(result.rows, None) is not None:
         yield f"… truncated at {MAX_TABLE_ROWS} rows; use --format csv for all rows"
 
 
-def format_csv(result: QueryResult) -> Iterator[str]:
+def csv_lines(result: QueryResult) -> Iterator[str]:
     """Yield the lines of Athena's own CSV, which quotes every value and leaves NULL empty."""
     yield _csv_line(column.name for column in result.columns)
     yield from map(_csv_line, result.rows)
 
 
-def format_json(result: QueryResult) -> Iterator[str]:
+def json_lines(result: QueryResult) -> Iterator[str]:
     """Yield the lines of a JSON array of objects; numbers keep every digit."""
     separator = "["
     for row in result.rows:
@@ -45,7 +45,7 @@ def format_json(result: QueryResult) -> Iterator[str]:
     yield "]" if separator == "," else "[]"
 
 
-FORMATS = {"table": format_table, "csv": format_csv, "json": format_json}
+FORMATS = {"table": table_lines, "csv": csv_lines, "json": json_lines}
 
 
 def _csv_line(row: Iterable[str | None]) -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 from setup.lib.errors import UserError
 
 QUERY_FOLDER = Path(__file__).with_name("queries")
+PARAMETERS = "-- params: "
 
 
 class InvalidParameter(UserError):
-    """The query does not have this parameter, or needs one that was not given."""
+    """A parameter that the query does not have, or that it requires and did not get."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,9 @@ class NamedQuery:
 
 def parse_named_query(name: str, sql: str) -> NamedQuery:
     """Return the named query that the text of its file describes."""
-    first, second, *_ = [*sql.splitlines(), "", ""]
-    declaration = second.removeprefix("-- params: ") if second.startswith("-- params: ") else ""
-    return NamedQuery(name, first.removeprefix("-- "), _parse_parameters(declaration), sql)
+    description, declaration, *_ = [*sql.splitlines(), "", ""]
+    parameters = _parse_parameters(declaration) if declaration.startswith(PARAMETERS) else {}
+    return NamedQuery(name, description.removeprefix("-- "), parameters, sql)
 
 
 def load_named_queries() -> dict[str, NamedQuery]:
@@ -50,5 +51,5 @@ def load_named_queries() -> dict[str, NamedQuery]:
 
 
 def _parse_parameters(declaration: str) -> dict[str, str | None]:
-    parts = [part.partition("=") for part in declaration.split(", ") if part]
+    parts = [part.partition("=") for part in declaration.removeprefix(PARAMETERS).split(", ")]
     return {name: default if equals else None for name, equals, default in parts}

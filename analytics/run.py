@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def explain_error(error: Exception, sql: str = "") -> str:
-    """Return why a query failed, with the fix or the line of SQL that Athena's message means."""
+    """Return why a query failed, with the fix or the line of SQL that is wrong."""
     message = str(error)
     if NOT_SET_UP.search(message):
         return f"{message.rstrip('.')}: run python setup/11_athena.py"
@@ -96,15 +96,14 @@ def _run_with_progress(query: NamedQuery, values: list[str]) -> QueryResult:
 
 
 def _excerpt(message: str, sql: str) -> list[str]:
-    """Return the line of SQL that an error message names, with a mark below the position."""
-    if not (match := POSITION.search(message)):
+    """Return the line of SQL that an error message points to, and a mark below the column."""
+    match = POSITION.search(message)
+    lines = sql.splitlines()
+    if match is None or int(match[1]) > len(lines):
         return []
     number, column = map(int, match.groups())
     margin = " " * len(str(number))
-    return [
-        f"  {number} | {line}\n  {margin} | {' ' * (column - 1)}^"
-        for line in sql.splitlines()[number - 1 : number]
-    ]
+    return [f"  {number} | {lines[number - 1]}", f"  {margin} | {' ' * (column - 1)}^"]
 
 
 def _format_parameters(query: NamedQuery) -> str:

@@ -69,13 +69,12 @@ def stop_all_on_error() -> Iterator[Callable[[Progress], None]]:
 def encode_columns(result: QueryResult) -> dict[str, Any]:
     """Return a result by columns: counts as numbers, amounts as text with all their digits.
 
-    Any other column lists each distinct text once: {"texts": ["EU", "US"], "at": [0, 0, 1]}.
+    Any other column lists each distinct text once: {"texts": ["EU", "US"], "indexes": [0, 0, 1]}.
     """
     rows = list(result.rows)
-    columns = zip(*rows, strict=True) if rows else ((),) * len(result.columns)
     return {
-        column.name: _encode_column(column, values)
-        for column, values in zip(result.columns, columns, strict=True)
+        column.name: _encode_column(column, [row[index] for row in rows])
+        for index, column in enumerate(result.columns)
     }
 
 
@@ -86,7 +85,7 @@ def _encode_column(column: Column, values: Iterable[str | None]) -> list[Any] | 
         return [_strip_trailing_zeros(value or "0") for value in values]
     index_by_text: dict[str | None, int] = {}
     indexes = [index_by_text.setdefault(value, len(index_by_text)) for value in values]
-    return {"texts": list(index_by_text), "at": indexes}
+    return {"texts": list(index_by_text), "indexes": indexes}
 
 
 def _strip_trailing_zeros(digits: str) -> str:

@@ -18,12 +18,12 @@ class WrongBucket(InvalidVerifyResult):
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """A verify of the whole table; `state` is equal, differs or unsettled."""
+    """The result for a whole table: `state` is equal, differs or unsettled."""
 
-    at: str
+    verified_at: str
     state: str
-    table: int
-    lake: int
+    table_items: int
+    lake_items: int
 
     def document(self) -> dict[str, object]:
         """Return the result as the page reads it."""
@@ -31,7 +31,7 @@ class VerifyResult:
 
 
 def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
-    """Return the result in a file for the lake in this bucket, or None without a file."""
+    """Return the result that a file has for the lake in this bucket, or None without a file."""
     try:
         result = json.loads(path.read_text("utf-8"))
         scope = result["asked"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from analytics import run
 from analytics.athena import Column, Progress, QueryFailed, QueryResult, Row, parse_csv
-from analytics.formatters import MAX_TABLE_ROWS, format_csv, format_json, format_table
+from analytics.formatters import MAX_TABLE_ROWS, csv_lines, json_lines, table_lines
 from analytics.named_queries import (
     InvalidParameter,
     NamedQuery,
@@ -64,7 +64,7 @@ def test_a_query_file_may_have_few_lines(sql: str) -> None:
 
 
 def test_a_table_aligns_numbers_and_wide_letters() -> None:
-    lines = list(format_table(result_of(("渡辺", "10.50", "true"), (None, "-3", None))))
+    lines = list(table_lines(result_of(("渡辺", "10.50", "true"), (None, "-3", None))))
     assert lines == [
         "name  total  sold",
         "────  ─────  ────",
@@ -75,29 +75,29 @@ def test_a_table_aligns_numbers_and_wide_letters() -> None:
 
 def test_a_combining_accent_has_no_width() -> None:
     result = result_of(("José", "1", None), ("Jose\u0301", "1", None))
-    _, _, composed, combining = format_table(result)
+    _, _, composed, combining = table_lines(result)
     assert (composed, combining) == ("José      1", "Jose\u0301      1")
 
 
 @given(st.lists(st.tuples(st.text() | st.none(), st.none(), st.none())))
 @example([("\u20280", None, None), ("\u2029", None, None)])
 def test_a_table_has_one_line_per_row(rows: list[Row]) -> None:
-    lines = list(format_table(result_of(*rows)))
+    lines = list(table_lines(result_of(*rows)))
     assert len(lines) == 2 + len(rows)
     assert not any(letter in "\x1b\r\n\u202e\u2028\u2029" for line in lines for letter in line)
 
 
 def test_a_long_table_says_that_it_is_truncated() -> None:
     rows: list[Row] = [(str(number), "1", None) for number in range(MAX_TABLE_ROWS + 1)]
-    *_, last_line = format_table(result_of(*rows))
+    *_, last_line = table_lines(result_of(*rows))
     assert last_line == "… truncated at 1000 rows; use --format csv for all rows"
-    assert len(list(format_table(result_of(*rows[:MAX_TABLE_ROWS])))) == 2 + MAX_TABLE_ROWS
+    assert len(list(table_lines(result_of(*rows[:MAX_TABLE_ROWS])))) == 2 + MAX_TABLE_ROWS
 
 
 @given(st.lists(st.tuples(st.text() | st.none(), st.text() | st.none(), st.none())))
 @example([("\0", None, None)])
 def test_csv_distinguishes_null_from_empty_text(rows: list[Row]) -> None:
-    text = "".join(line + "\n" for line in format_csv(result_of(*rows)))
+    text = "".join(line + "\n" for line in csv_lines(result_of(*rows)))
     assert list(parse_csv(io.StringIO(text, newline="\n")))[1:] == rows
     without_nul = text.replace("\0", "0")  # Python 3.10's csv module rejects NUL.
     assert len(list(csv.reader(io.StringIO(without_nul, newline="")))) == 1 + len(rows)
@@ -108,12 +108,12 @@ def test_csv_distinguishes_null_from_empty_text(rows: list[Row]) -> None:
 )
 def test_json_keeps_every_text_and_digit(rows: list[tuple[str | None, Decimal]]) -> None:
     result = result_of(*[(name, format(total, "f"), "false") for name, total in rows])
-    parsed = json.loads("\n".join(format_json(result)), parse_float=Decimal, parse_int=Decimal)
+    parsed = json.loads("\n".join(json_lines(result)), parse_float=Decimal, parse_int=Decimal)
     assert parsed == [{"name": name, "total": total, "sold": False} for name, total in rows]
 
 
 def test_json_quotes_numbers_that_json_cannot_hold() -> None:
-    (row,) = json.loads("\n".join(format_json(result_of((None, "NaN", None)))))
+    (row,) = json.loads("\n".join(json_lines(result_of((None, "NaN", None)))))
     assert row == {"name": None, "total": "NaN", "sold": None}
 
 

@@ -94,7 +94,7 @@ def decode_rows(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
 def _decode_column(column: list[Any] | dict[str, Any]) -> list[Any]:
     if isinstance(column, list):
         return column
-    return [column["texts"][index] for index in column["at"]]
+    return [column["texts"][index] for index in column["indexes"]]
 
 
 @given(st.lists(st.tuples(TEXTS, TEXTS, st.integers(), st.decimals(-(10**9), 10**9, places=7))))

@@ -26,7 +26,12 @@ FACT_COLUMNS = {
 }
 MAX_UNREADABLE_TOTALS = 500  # The limit of facts/unreadable_totals.sql.
 MADE_AT = "2026-11-22 23:30:00"
-VERIFY_RESULT = {"at": "2026-11-22 23:29:00", "state": "equal", "table": 135, "lake": 135}
+VERIFY_RESULT = {
+    "verified_at": "2026-11-22 23:29:00",
+    "state": "equal",
+    "table_items": 135,
+    "lake_items": 135,
+}
 Rows = list[Row]
 Key = tuple[str | None, ...]
 

@@ -24,7 +24,7 @@ function decodeRows(fact, amountColumns = []) {
 
 function decodeColumn(values, isAmount) {
   if (Array.isArray(values)) return isAmount ? values.map(parseAmount) : values;
-  return values.at.map((index) => values.texts[index]);
+  return values.indexes.map((index) => values.texts[index]);
 }
 
 /**

@@ -62,9 +62,9 @@ function showVerification({ inTable }) {
     setValue("verification-value", "not verified yet");
     setText("verification-note", "run operations.verify");
   } else {
-    const counts = [verify.lake, verify.table].map((count) => numberFormat.format(count));
+    const counts = [verify.lake_items, verify.table_items].map((count) => numberFormat.format(count));
     setValue("verification-value", counts.join(` ${VERIFY_SIGNS[verify.state]} `));
-    setText("verification-note", `${VERIFY_NOTES[verify.state]} ${formatTimestamp(parseTime(verify.at))}`);
+    setText("verification-note", `${VERIFY_NOTES[verify.state]} ${formatTimestamp(parseTime(verify.verified_at))}`);
   }
   setText("verification-selection", `in this selection: ${numberFormat.format(inTable)}`);
 }
