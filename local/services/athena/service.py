@@ -117,29 +117,31 @@ class Athena(Service):
 
     def _start_query_execution(self, params: Params) -> Params:
         execution = self._execution(params)
-        key = self._executions.start(execution, params.get("ClientRequestToken", ""))
-        return {"QueryExecutionId": key}
+        execution_id = self._executions.start(execution, params.get("ClientRequestToken", ""))
+        return {"QueryExecutionId": execution_id}
 
     def _execution(self, params: Params) -> Execution:
         name = params.get("WorkGroup", "primary")
         group = self._groups.get(name)
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {name} is disabled.")
-        key, parameters = new_id(), tuple(params.get("ExecutionParameters", ()))
+        parameters = tuple(params.get("ExecutionParameters", ()))
         statement = parse_statement(_query(params), parameters)
+        execution_id = new_id()
+        location = self._output_location(params, group["Configuration"])
         return Execution(
-            id=key,
+            id=execution_id,
             sql=params["QueryString"],
             statement=statement,
             database=_database(params),
-            group=name,
-            output=f"{self._location(params, group['Configuration'])}{key}{statement.suffix}",
+            workgroup=name,
+            output_location=f"{location}{execution_id}{statement.suffix}",
             parameters=parameters,
-            limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
-            submitted=self.cloud.clock.now(),
+            scan_limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
+            submitted_at=self.cloud.clock.now(),
         )
 
-    def _location(self, params: Params, configuration: Params) -> str:
+    def _output_location(self, params: Params, configuration: Params) -> str:
         """Return the location of the result: the workgroup's if enforced, else the request's."""
         default = configuration["ResultConfiguration"].get("OutputLocation", "")
         requested = params.get("ResultConfiguration", {}).get("OutputLocation", "")
@@ -203,7 +205,7 @@ def _query(params: Params) -> str:
     sql: str = params["QueryString"]
     for text in (sql, *params.get("ExecutionParameters", ())):
         if re.search("[\0\ud800-\udfff]", text):
-            raise invalid("A query must not contain NUL or characters outside Unicode")
+            raise invalid("A query must not contain NUL or surrogate characters")
     if len(sql.encode()) > _MAX_QUERY_BYTES:
         raise invalid(f"QueryString is longer than {_MAX_QUERY_BYTES} bytes")
     return sql
@@ -218,7 +220,7 @@ def _database(params: Params) -> str:
     return str(context.get("Database", "default")).lower()
 
 
-_NOT_FOUND = {"ErrorCode": "INVALID_INPUT", "ErrorMessage": "It was not found"}
+_NOT_FOUND = {"ErrorCode": "INVALID_INPUT", "ErrorMessage": "The ID was not found"}
 _NOT_READY = {
     "FAILED": "Query did not finish successfully. Final query state: {}",
     "CANCELLED": "Query did not finish successfully. Final query state: {}",

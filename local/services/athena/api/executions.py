@@ -37,33 +37,36 @@ class Execution:
     sql: str
     statement: Statement
     database: str
-    group: str
-    output: str
+    workgroup: str
+    output_location: str
     parameters: tuple[str, ...]
-    limit: int | None
-    submitted: float
+    scan_limit: int | None
+    submitted_at: float
     state: str = "QUEUED"
     reason: str = ""
-    failed: QueryFailed | None = None
+    failure: QueryFailed | None = None
     outcome: Outcome | None = None
-    started: float = 0.0
-    ended: float = 0.0
+    started_at: float = 0.0
+    ended_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def finish(
-        self, state: str, now: float, reason: str = "", failed: QueryFailed | None = None
+        self, state: str, now: float, reason: str = "", failure: QueryFailed | None = None
     ) -> None:
         """Enter a final state, unless the execution is in one already."""
         with self.lock:
             if self.state not in _FINAL_STATES:
-                self.reason, self.failed, self.ended = reason, failed, now
+                self.reason = reason
+                self.failure = failure
+                self.ended_at = now
                 self.state = state  # Set last: a reader that sees it may read the rest.
 
     def start(self, now: float) -> bool:
         """Enter RUNNING, and return whether the execution may run."""
         with self.lock:
             if self.state == "QUEUED":
-                self.state, self.started = "RUNNING", now
+                self.state = "RUNNING"
+                self.started_at = now
             return self.state == "RUNNING"
 
 
@@ -75,7 +78,7 @@ class Executions:
         self._folder = folder
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="athena")
         self._executions: OrderedDict[str, Execution] = OrderedDict()
-        self._tokens: dict[str, str] = {}
+        self._ids_by_token: dict[str, str] = {}
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._objects: ObjectCache | None = None
@@ -85,9 +88,10 @@ class Executions:
     def start(self, execution: Execution, token: str) -> str:
         """Queue a query and return its id; a repeated token returns the id of the first."""
         with self._lock:
-            if token and token in self._tokens and self._tokens[token] in self._executions:
-                return self._first_id(execution, self._executions[self._tokens[token]])
-            self._tokens[token] = execution.id
+            first = self._executions.get(self._ids_by_token.get(token, ""))
+            if token and first is not None:
+                return self._first_id(execution, first)
+            self._ids_by_token[token] = execution.id
             self._executions[execution.id] = execution
             while len(self._executions) > _MAX_EXECUTIONS:
                 self._executions.popitem(last=False)
@@ -101,24 +105,24 @@ class Executions:
             raise invalid("Idempotent parameters do not match")
         return first.id
 
-    def get(self, key: str) -> Execution:
+    def get(self, execution_id: str) -> Execution:
         """Return one execution."""
-        if key not in self._executions:
-            raise invalid(f"QueryExecution {key} was not found")
-        return self._executions[key]
+        if execution_id not in self._executions:
+            raise invalid(f"QueryExecution {execution_id} was not found")
+        return self._executions[execution_id]
 
-    def ids_in_workgroup(self, group: str) -> list[str]:
+    def ids_in_workgroup(self, workgroup: str) -> list[str]:
         """Return the ids of a workgroup's executions, newest first."""
         with self._lock:
             return [
-                key
-                for key, execution in reversed(self._executions.items())
-                if execution.group == group
+                execution.id
+                for execution in reversed(self._executions.values())
+                if execution.workgroup == workgroup
             ]
 
-    def stop(self, key: str) -> None:
+    def stop(self, execution_id: str) -> None:
         """Cancel a query that has not finished."""
-        execution = self.get(key)
+        execution = self.get(execution_id)
         execution.finish("CANCELLED", self._now(), "Query cancelled by user")
         self._interrupt(execution)
 
@@ -133,14 +137,14 @@ class Executions:
         """Fail every unfinished execution and clear the cache."""
         for execution in list(self._executions.values()):
             if execution.state not in _FINAL_STATES:
-                self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was killed"))
+                self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was restarted"))
         self._interrupt(self._running)
         self._worker.submit(self._close_engine)
 
     def close(self) -> None:
         """Stop the worker and the engine, and delete the files."""
         for execution in list(self._executions.values()):
-            execution.finish("CANCELLED", self._now(), "Athena was closed")
+            execution.finish("CANCELLED", self._now(), "Athena was shut down")
         self._interrupt(self._running)
         self._worker.shutdown(wait=True, cancel_futures=True)
         if self._engine:
@@ -176,13 +180,13 @@ class Executions:
         return self._folder / "results" / (execution.id + execution.statement.suffix)
 
     def _download_result(self, execution: Execution, file: Path) -> None:
-        location = parse_location(execution.output)
+        location = parse_location(execution.output_location)
         try:
             self._cloud.client("s3").download_file(
                 location.bucket, location.key_prefix.removesuffix("/"), str(file)
             )
         except ClientError:
-            raise invalid(f"Could not find results in {execution.output}") from None
+            raise invalid(f"Could not find results in {execution.output_location}") from None
 
     def _run(self, execution: Execution) -> None:
         self._set_running(execution)
@@ -199,12 +203,12 @@ class Executions:
     def _run_statement(self, execution: Execution) -> None:
         """Run a statement and finish its execution with the outcome."""
         try:
-            execution.outcome = self._outcome(execution)
+            execution.outcome = self._write_result(execution)
             execution.finish("SUCCEEDED", self._now())
-        except QueryCancelled as cancelled:
-            execution.finish("CANCELLED", self._now(), str(cancelled))
-        except QueryFailed as failed:
-            self._fail(execution, failed)
+        except QueryCancelled as error:
+            execution.finish("CANCELLED", self._now(), str(error))
+        except QueryFailed as error:
+            self._fail(execution, error)
         except AwsError as error:  # The text of a view in the catalog cannot be parsed.
             self._fail(execution, QueryFailed("SYNTAX_ERROR", error.message))
         except (ClientError, BotoCoreError) as error:
@@ -214,22 +218,23 @@ class Executions:
         """Fail an execution whose run raised an unexpected exception."""
         error = None if future.cancelled() else future.exception()
         if error is not None:
-            failed = QueryFailed("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}")
-            self._fail(execution, failed)
+            failure = QueryFailed("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}")
+            self._fail(execution, failure)
 
-    def _fail(self, execution: Execution, failed: QueryFailed) -> None:
-        execution.finish("FAILED", self._now(), str(failed), failed)
+    def _fail(self, execution: Execution, failure: QueryFailed) -> None:
+        execution.finish("FAILED", self._now(), str(failure), failure)
 
-    def _outcome(self, execution: Execution) -> Outcome:
+    def _write_result(self, execution: Execution) -> Outcome:
+        """Run a statement and upload its result and the metadata beside it."""
         file = self._file(execution)
         session = self._session(execution, file)
         outcome = execution.statement.run(session)
-        location = parse_location(execution.output)
+        location = parse_location(execution.output_location)
         key = location.key_prefix.removesuffix("/")
         s3 = self._cloud.client("s3")
         s3.upload_file(str(file), location.bucket, key)
         s3.put_object(Bucket=location.bucket, Key=key + ".metadata", Body=metadata(outcome.columns))
-        self._evict()
+        self._delete_old_results()
         return outcome
 
     def _session(self, execution: Execution, file: Path) -> Session:
@@ -241,10 +246,16 @@ class Executions:
             self._engine = Engine(catalog, self._objects, self._folder)
         now = datetime.fromtimestamp(self._now(), timezone.utc)
         return Session(
-            self._engine, catalog, self._objects, execution.database, now, file, execution.limit
+            engine=self._engine,
+            catalog=catalog,
+            objects=self._objects,
+            database=execution.database,
+            now=now,
+            file=file,
+            scan_limit=execution.scan_limit,
         )
 
-    def _evict(self) -> None:
+    def _delete_old_results(self) -> None:
         files = sorted((self._folder / "results").iterdir(), key=lambda file: file.stat().st_mtime)
         for file in files[:-_MAX_RESULT_FILES]:
             file.unlink()
@@ -252,37 +263,39 @@ class Executions:
 
 def describe(execution: Execution) -> Params:
     """Return an execution in the form of GetQueryExecution."""
-    status: Params = {"State": execution.state, "SubmissionDateTime": execution.submitted}
-    if execution.ended:
-        status["CompletionDateTime"] = execution.ended
+    status: Params = {"State": execution.state, "SubmissionDateTime": execution.submitted_at}
+    if execution.ended_at:
+        status["CompletionDateTime"] = execution.ended_at
     if execution.reason:
         status["StateChangeReason"] = execution.reason
-    if execution.failed:
-        status["AthenaError"] = _athena_error(execution.failed)
+    if execution.failure:
+        status["AthenaError"] = _athena_error(execution.failure)
     context = {"Database": execution.database, "Catalog": CATALOG.lower()}
-    return {
+    description: Params = {
         "QueryExecutionId": execution.id,
         "Query": execution.sql,
         "StatementType": execution.statement.kind,
         "SubstatementType": execution.statement.substatement,
-        "ResultConfiguration": {"OutputLocation": execution.output},
+        "ResultConfiguration": {"OutputLocation": execution.output_location},
         "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
         "QueryExecutionContext": {key: value for key, value in context.items() if value},
         "Status": status,
         "Statistics": _statistics(execution),
-        "WorkGroup": execution.group,
+        "WorkGroup": execution.workgroup,
         "EngineVersion": ENGINE,
-        **({"ExecutionParameters": list(execution.parameters)} if execution.parameters else {}),
     }
+    if execution.parameters:
+        description["ExecutionParameters"] = list(execution.parameters)
+    return description
 
 
-def _athena_error(failed: QueryFailed) -> Params:
-    internal = failed.code.startswith("GENERIC_INTERNAL")
+def _athena_error(failure: QueryFailed) -> Params:
+    is_internal = failure.code.startswith("GENERIC_INTERNAL")
     return {
-        "ErrorCategory": 1 if internal else 2,
-        "ErrorType": 1 if internal else 1006,
+        "ErrorCategory": 1 if is_internal else 2,
+        "ErrorType": 1 if is_internal else 1006,
         "Retryable": False,
-        "ErrorMessage": str(failed),
+        "ErrorMessage": str(failure),
     }
 
 
@@ -291,11 +304,11 @@ def _statistics(execution: Execution) -> Params:
         return max(0, round(1000 * (end - start))) if start and end else 0
 
     return {
-        "EngineExecutionTimeInMillis": milliseconds(execution.started, execution.ended),
+        "EngineExecutionTimeInMillis": milliseconds(execution.started_at, execution.ended_at),
         "DataScannedInBytes": execution.outcome.scanned_bytes if execution.outcome else 0,
-        "TotalExecutionTimeInMillis": milliseconds(execution.submitted, execution.ended),
+        "TotalExecutionTimeInMillis": milliseconds(execution.submitted_at, execution.ended_at),
         "QueryQueueTimeInMillis": milliseconds(
-            execution.submitted, execution.started or execution.ended
+            execution.submitted_at, execution.started_at or execution.ended_at
         ),
         "ServiceProcessingTimeInMillis": 0,
         "ResultReuseInformation": {"ReusedPreviousResult": False},

@@ -41,8 +41,8 @@ def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
     pattern = _pattern(params.get("Expression") or ".*")
     try:
         tables = catalog.list_tables(params["DatabaseName"].lower())
-    except QueryFailed as failed:
-        raise AwsError("MetadataException", failed.message) from None
+    except QueryFailed as error:
+        raise AwsError("MetadataException", error.message) from None
     matches = [_table(table) for table in tables if pattern.fullmatch(table["Name"])]
     return paginate("TableMetadataList", matches, params)
 
@@ -76,7 +76,7 @@ def _database(database: Params) -> Params:
 def _table(table: Params) -> Params:
     storage = table.get("StorageDescriptor", {})
     created_at = table.get("CreateTime")
-    return {
+    metadata: Params = {
         "Name": table["Name"],
         "TableType": table.get("TableType", ""),
         "Columns": storage.get("Columns", []),
@@ -88,8 +88,10 @@ def _table(table: Params) -> Params:
             "outputformat": storage.get("OutputFormat", ""),
             "serde.serialization.lib": storage.get("SerdeInfo", {}).get("SerializationLibrary", ""),
         },
-        **({"CreateTime": created_at.timestamp()} if created_at is not None else {}),
     }
+    if created_at is not None:
+        metadata["CreateTime"] = created_at.timestamp()
+    return metadata
 
 
 METADATA: dict[str, Callable[[Catalog, Params], Params]] = {

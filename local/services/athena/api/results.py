@@ -37,14 +37,13 @@ class Page:
 
 def read_page(file: Path, start: int, max_rows: int) -> Page:
     """Read rows from the byte offset `start`, which must be the start of a line."""
-    read, fields = _FORMATS[file.suffix]
+    read_records, parse_fields = _FORMATS[file.suffix]
     with file.open("rb") as lines:
         lines.seek(max(0, start - 1))
         if start and lines.read(1) != b"\n":
             raise invalid(f"NextToken {start} is not valid")
-        rows = tuple(
-            fields(line.decode().removesuffix("\n")) for line in islice(read(lines), max_rows)
-        )
+        records = islice(read_records(lines), max_rows)
+        rows = tuple(parse_fields(record.decode().removesuffix("\n")) for record in records)
         end = lines.tell()
         return Page(rows, end if lines.read(1) else None)
 
@@ -106,10 +105,16 @@ def _datum(value: str | None) -> dict[str, str]:
 
 
 def _column_info(column: OutputColumn) -> dict[str, Any]:
-    name, precision, scale = to_athena(column.type)
+    athena_type, precision, scale = to_athena(column.type)
     return {
-        **{"CatalogName": "hive", "SchemaName": "", "TableName": ""},
-        **{"Name": column.name, "Label": column.name, "Type": name},
-        **{"Precision": precision, "Scale": scale, "Nullable": "UNKNOWN"},
-        "CaseSensitive": name in ("varchar", "string"),
+        "CatalogName": "hive",
+        "SchemaName": "",
+        "TableName": "",
+        "Name": column.name,
+        "Label": column.name,
+        "Type": athena_type,
+        "Precision": precision,
+        "Scale": scale,
+        "Nullable": "UNKNOWN",
+        "CaseSensitive": athena_type in ("varchar", "string"),
     }

@@ -28,7 +28,7 @@ SCAN_LIMIT_EXCEEDED = "Bytes scanned limit was exceeded"
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The context of a statement; `limit` is the most bytes that its workgroup lets it scan."""
+    """The context of a statement; `scan_limit` is the workgroup's limit in bytes."""
 
     engine: Engine
     catalog: Catalog
@@ -36,7 +36,7 @@ class Session:
     database: str
     now: datetime
     file: Path
-    limit: int | None
+    scan_limit: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,9 @@ def _strip_comments(sql: str) -> str:
 
 
 def _unsupported(text: str) -> AwsError:
-    word, known = (text.split() or ["<EOF>"])[0], ", ".join(_ATHENA_KEYWORDS)
+    word = text.split()[0] if text else "<EOF>"
     if word.upper() not in _ATHENA_KEYWORDS:
+        known = ", ".join(_ATHENA_KEYWORDS)
         return AwsError(
             "InvalidRequestException",
             f"line 1:1: mismatched input '{word}'. Expecting: <query>, {known}",
@@ -87,16 +88,34 @@ def _unsupported(text: str) -> AwsError:
 
 
 _ATHENA_KEYWORDS = (
-    *("ALTER", "ANALYZE", "CALL", "CREATE", "DEALLOCATE", "DELETE", "DESCRIBE", "DROP", "EXECUTE"),
-    *("EXPLAIN", "GRANT", "INSERT", "MERGE", "MSCK", "OPTIMIZE", "PREPARE", "SHOW", "UNLOAD"),
-    *("UPDATE", "USE", "VACUUM"),
+    "ALTER",
+    "ANALYZE",
+    "CALL",
+    "CREATE",
+    "DEALLOCATE",
+    "DELETE",
+    "DESCRIBE",
+    "DROP",
+    "EXECUTE",
+    "EXPLAIN",
+    "GRANT",
+    "INSERT",
+    "MERGE",
+    "MSCK",
+    "OPTIMIZE",
+    "PREPARE",
+    "SHOW",
+    "UNLOAD",
+    "UPDATE",
+    "USE",
+    "VACUUM",
 )
 _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 
 
 def _select(tree: exp.Expr, session: Session) -> Outcome:
     plan = session.engine.plan(tree.copy(), session.database, session.now)
-    if session.limit is not None and plan.scanned_bytes > session.limit:
+    if session.scan_limit is not None and plan.scanned_bytes > session.scan_limit:
         raise QueryCancelled(SCAN_LIMIT_EXCEEDED)
     session.engine.write(plan, session.file)
     return Outcome(plan.columns, ".csv", plan.scanned_bytes)
@@ -149,10 +168,10 @@ def _parts(name: str, database: str) -> tuple[str, str]:
 
 def _table(session: Session, name: str) -> Table:
     database, table = _parts(name, session.database)
-    result = session.catalog.table(database, table)
-    if result is None:
+    found_table = session.catalog.table(database, table)
+    if found_table is None:
         raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{table}' does not exist")
-    return result
+    return found_table
 
 
 def _drop(match: re.Match[str], session: Session) -> Outcome:
@@ -171,15 +190,16 @@ def _drop(match: re.Match[str], session: Session) -> Outcome:
 
 def _show_tables(match: re.Match[str], session: Session) -> Outcome:
     database = _parts(match["database"] or session.database, "")[1]
-    views = match["kind"].upper() == "VIEWS"
+    only_views = match["kind"].upper() == "VIEWS"
     pattern = _pattern((match["pattern"] or "*").strip("'"))
     names = [
         table["Name"]
         for table in session.catalog.list_tables(database)
         if pattern.fullmatch(table["Name"])
-        and (not views or table.get("TableType") == "VIRTUAL_VIEW")
+        and (not only_views or table.get("TableType") == "VIRTUAL_VIEW")
     ]
-    return _write_rows(session, ["views" if views else "tab_name"], [(name,) for name in names])
+    heading = "views" if only_views else "tab_name"
+    return _write_rows(session, [heading], [(name,) for name in names])
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -196,8 +216,8 @@ def _show_databases(_: re.Match[str], session: Session) -> Outcome:
 
 
 def _show_columns(match: re.Match[str], session: Session) -> Outcome:
-    name = match["name"] if not match["database"] else f"{match['database']}.{match['name']}"
-    table = _table(session, name)
+    database = match["database"]
+    table = _table(session, f"{database}.{match['name']}" if database else match["name"])
     return _write_rows(
         session, ["field"], [(column.name,) for column in (*table.columns, *table.keys)]
     )
@@ -205,15 +225,15 @@ def _show_columns(match: re.Match[str], session: Session) -> Outcome:
 
 def _describe(match: re.Match[str], session: Session) -> Outcome:
     table = _table(session, match["name"])
-    rows: list[Row] = [_described(column) for column in (*table.columns, *table.keys)]
+    rows: list[Row] = [_description_row(column) for column in (*table.columns, *table.keys)]
     if table.keys:
         rows += [("", "", ""), ("# Partition Information", "", "")]
-        rows += [_described(Column("# col_name", "data_type", "comment")), ("", "", "")]
-        rows += [_described(column) for column in table.keys]
+        rows += [_description_row(Column("# col_name", "data_type", "comment")), ("", "", "")]
+        rows += [_description_row(column) for column in table.keys]
     return _write_rows(session, ["col_name", "data_type", "comment"], rows)
 
 
-def _described(column: Column) -> Row:
+def _description_row(column: Column) -> Row:
     return tuple(part.ljust(20) for part in (column.name, column.type, column.comment))
 
 
@@ -284,16 +304,22 @@ _CREATE_VIEW = _form(rf"CREATE(?P<replace> OR REPLACE)? VIEW {_NAME} AS(?=[\s(])
 _STATEMENT_FORMS = (
     Form(
         _form(rf"DROP (?P<kind>VIEW|TABLE)(?P<if_exists> IF EXISTS)? {_NAME}"),
-        *("DDL", "DROP", _drop),
+        "DDL",
+        "DROP",
+        _drop,
     ),
     Form(
         _form(rf"SHOW (?P<kind>TABLES|VIEWS)(?: (?:IN|FROM) {_DATABASE})?{_LIKE}"),
-        *("UTILITY", "SHOW_TABLES", _show_tables),
+        "UTILITY",
+        "SHOW_TABLES",
+        _show_tables,
     ),
     Form(_form("SHOW (?:DATABASES|SCHEMAS)"), "UTILITY", "SHOW_DATABASES", _show_databases),
     Form(
         _form(rf"SHOW COLUMNS (?:IN|FROM) {_NAME}(?: (?:IN|FROM) {_DATABASE})?"),
-        *("UTILITY", "SHOW_COLUMNS", _show_columns),
+        "UTILITY",
+        "SHOW_COLUMNS",
+        _show_columns,
     ),
     Form(_form(rf"SHOW CREATE VIEW {_NAME}"), "UTILITY", "SHOW_CREATE_VIEW", _show_create_view),
     Form(_form(rf"SHOW PARTITIONS {_NAME}"), "UTILITY", "SHOW_PARTITIONS", _show_partitions),

@@ -27,32 +27,35 @@ Wrapper = Callable[[exp.Expr], exp.Expr]
 def translate_call(node: exp.Anonymous) -> exp.Expr:
     """Translate a function call; a wrapper for it and its suffixes is put under WRAP_LATER."""
     function = find_function(node)
-    if function is None:  # The translation of another node made this call.
+    if function is None:  # This call is itself the translation of a node.
         return node
     if function.name in _SPECIAL_CASES:
         return _SPECIAL_CASES[function.name](node)
-    return _renamed(node, function)
+    return _call_target(node, function)
 
 
-def _renamed(node: exp.Anonymous, function: Function | None = None) -> exp.Anonymous:
+def _call_target(node: exp.Anonymous, function: Function | None = None) -> exp.Anonymous:
     """Return the call of the DuckDB function that functions.txt names."""
     function = function or require_function(node)
-    renamed = call(function.target, *node.expressions)
+    target_call = call(function.target, *node.expressions)
     if function.casts_result and not types.is_unknown(type_of(node)):
-        renamed.meta[WRAP_LATER] = _cast_wrapper(type_of(node))
-    return renamed
+        target_call.meta[WRAP_LATER] = _cast_wrapper(type_of(node))
+    return target_call
 
 
 def _cast_wrapper(target: Type) -> Wrapper:
-    return lambda node: cast(node, target)
+    def wrap(node: exp.Expr) -> exp.Expr:
+        return cast(node, target)
+
+    return wrap
 
 
 def _avg(node: exp.Anonymous) -> exp.Expr:
     """Translate avg: DuckDB's own computes the mean of decimals as a double."""
     average = call("avg", *node.expressions)
-    averaged = argument_type(node.expressions[0])
-    if averaged.this == DType.DECIMAL:
-        average.meta[WRAP_LATER] = _exact_mean_wrapper(averaged)
+    argument = argument_type(node.expressions[0])
+    if argument.this == DType.DECIMAL:
+        average.meta[WRAP_LATER] = _exact_mean_wrapper(argument)
     return average
 
 
@@ -131,7 +134,7 @@ def _from_iso8601_timestamp(node: exp.Anonymous) -> exp.Expr:
         parent = parent.parent
     if isinstance(parent, _ZONE_INSENSITIVE):
         return call("trino.iso_instant", *node.expressions)
-    return _renamed(node)
+    return _call_target(node)
 
 
 def _is_try(node: exp.Expr) -> bool:
@@ -148,7 +151,7 @@ _NOT_CAUGHT_BY_TRY = {
 
 def _try(node: exp.Anonymous) -> exp.Expr:
     """Translate a TRY; the errors that it must not catch are checked before it."""
-    result: exp.Expr = _renamed(node)
+    result: exp.Expr = _call_target(node)
     for inner in node.find_all(exp.Anonymous):
         if inner.name in _NOT_CAUGHT_BY_TRY and not inner.find_ancestor(exp.Lambda):
             check, index = _NOT_CAUGHT_BY_TRY[inner.name]
@@ -158,7 +161,7 @@ def _try(node: exp.Anonymous) -> exp.Expr:
 
 
 def element_or_null(collection: exp.Expr, key: exp.Expr) -> exp.Expr:
-    """Return an element of an array or a value of a map, NULL if there is none."""
+    """Return an element of an array or a value of a map, NULL if it is missing."""
     is_map = dtype_of(collection) == DType.MAP
     return call("map_extract_value" if is_map else "trino.array_element", collection, key)
 
@@ -170,12 +173,12 @@ def _element_at(node: exp.Anonymous) -> exp.Expr:
 
 def _cardinality(node: exp.Anonymous) -> exp.Expr:
     is_map = dtype_of(node.expressions[0]) == DType.MAP
-    return call("cardinality", *node.expressions) if is_map else _renamed(node)
+    return call("cardinality", *node.expressions) if is_map else _call_target(node)
 
 
 def _reverse(node: exp.Anonymous) -> exp.Expr:
     is_array = dtype_of(node.expressions[0]) == DType.ARRAY
-    return call("list_reverse", *node.expressions) if is_array else _renamed(node)
+    return call("list_reverse", *node.expressions) if is_array else _call_target(node)
 
 
 _ELEMENTS_TO_VARCHAR = {
@@ -188,7 +191,8 @@ _ELEMENTS_TO_VARCHAR = {
 def _array_join(node: exp.Anonymous) -> exp.Expr:
     array, *others = node.expressions
     macro = _ELEMENTS_TO_VARCHAR.get(types.element_type(type_of(array)).this)
-    return call(require_function(node).target, call(macro, array) if macro else array, *others)
+    texts = call(macro, array) if macro else array
+    return call(require_function(node).target, texts, *others)
 
 
 def _reduce(node: exp.Anonymous) -> exp.Expr:
@@ -217,7 +221,7 @@ def _count_matches(node: exp.Anonymous) -> exp.Expr:
 
 def _sequence(node: exp.Anonymous) -> exp.Expr:
     """Translate a sequence of numbers or datetimes; the latter's default step is one day."""
-    sequence = _renamed(node)
+    sequence = _call_target(node)
     if dtype_of(node.expressions[0]) in types.DATETIME_TYPES:
         sequence.set("this", "trino.datetime_sequence")
     return sequence
@@ -235,7 +239,7 @@ _INTERVALS = {
     "year": ("to_months", 12),
 }
 """Trino's unit → DuckDB's interval function, and how many of its units make one of Trino's."""
-_TAKING_INTEGER = ("to_days", "to_months")
+_INTEGER_FUNCTIONS = ("to_days", "to_months")
 """The interval functions with a parameter of INTEGER; the others take BIGINT."""
 _DATE_UNITS = ("day", "week", "month", "quarter", "year")
 
@@ -244,7 +248,7 @@ def _date_add(node: exp.Anonymous) -> exp.Expr:
     function, factor = _INTERVALS[_validated_unit(node)]
     _, count, datetime = node.expressions
     scaled = exp.Mul(this=exp.Paren(this=count), expression=literal(factor))
-    count_type = types.INTEGER if function in _TAKING_INTEGER else types.BIGINT
+    count_type = types.INTEGER if function in _INTEGER_FUNCTIONS else types.BIGINT
     interval = call(function, cast(scaled, count_type))
     result = exp.Paren(this=exp.Add(this=datetime, expression=interval))
     return cast(result, type_of(datetime)) if dtype_of(node) == DType.DATE else result
@@ -252,7 +256,7 @@ def _date_add(node: exp.Anonymous) -> exp.Expr:
 
 def _with_unit(node: exp.Anonymous) -> exp.Expr:
     _validated_unit(node)
-    return _renamed(node)
+    return _call_target(node)
 
 
 def _validated_unit(node: exp.Anonymous) -> str:
@@ -270,10 +274,32 @@ def _validated_unit(node: exp.Anonymous) -> str:
 
 
 _DATE_SPECIFIERS = {
-    **{"Y": "%Y", "y": "%y", "m": "%m", "c": "%-m", "d": "%d", "e": "%-d", "j": "%j"},
-    **{"H": "%H", "k": "%-H", "h": "%I", "I": "%I", "l": "%-I", "i": "%M", "s": "%S", "S": "%S"},
-    **{"f": "%f", "p": "%p", "a": "%a", "W": "%A", "b": "%b", "M": "%B", "%": "%%"},
-    **{"T": "%H:%M:%S", "r": "%I:%M:%S %p", "v": "%V", "x": "%G"},
+    "Y": "%Y",
+    "y": "%y",
+    "m": "%m",
+    "c": "%-m",
+    "d": "%d",
+    "e": "%-d",
+    "j": "%j",
+    "H": "%H",
+    "k": "%-H",
+    "h": "%I",
+    "I": "%I",
+    "l": "%-I",
+    "i": "%M",
+    "s": "%S",
+    "S": "%S",
+    "f": "%f",
+    "p": "%p",
+    "a": "%a",
+    "W": "%A",
+    "b": "%b",
+    "M": "%B",
+    "%": "%%",
+    "T": "%H:%M:%S",
+    "r": "%I:%M:%S %p",
+    "v": "%V",
+    "x": "%G",
 }
 """MySQL's date specifier, which Trino uses → DuckDB's."""
 
@@ -285,7 +311,7 @@ def _date_format_or_parse(node: exp.Anonymous) -> exp.Expr:
         raise not_modelled("a date format that is not a literal")
     if node.name.lower() == "date_parse" and not re.search(r"%[Yx]", trino_pattern):
         # Joda's default year is 1970, DuckDB's 1900.
-        raise not_modelled(f"a date without %Y, as in {trino_pattern}")
+        raise not_modelled(f"a date format without a year ({trino_pattern})")
     duckdb_pattern = re.sub(r"%(.)", _duckdb_specifier, trino_pattern, flags=re.DOTALL)
     return call(require_function(node).target, value, literal(duckdb_pattern))
 

@@ -16,15 +16,16 @@ CREATE MACRO trino.is_float(x) AS
 CREATE MACRO trino.is_boolean(x) AS regexp_full_match(x, '(?i)true|t|1|false|f|0');
 CREATE MACRO trino.is_date(x) AS regexp_full_match(x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}');
 CREATE MACRO trino.is_timestamp(x) AS regexp_full_match(
-    x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( ([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
+    x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}'
+        || '( ([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
 CREATE MACRO trino.is_timestamptz(x) AS CASE
     WHEN regexp_matches(x, ':.*([+-]1[0-9]:?[0-9]{2}|[+-]0[1-9]:?[0-9]{2}|[+-]00:?[0-9]*[1-9])$')
-    THEN trino.fail('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
-        || ', is not modelled by the laptop''s Athena', x)
+    THEN trino.fail(
+        'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: ' || x, x)
     ELSE trino.is_timestamp(regexp_replace(x, ' ?(UTC|Z|[+-][0-9]{2}:?[0-9]{2})$', '')) END;
-CREATE MACRO trino.require_castable(x, fits, kind) AS CASE
-    WHEN x IS NULL OR fits THEN x
-    ELSE trino.fail('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || kind, x) END;
+CREATE MACRO trino.require_castable(x, is_castable, type_name) AS CASE
+    WHEN x IS NULL OR is_castable THEN x
+    ELSE trino.fail('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || type_name, x) END;
 CREATE MACRO trino.round_to_millis(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTAMP);
 CREATE MACRO trino.round_zoned_to_millis(x) AS
     CAST(trino.round_to_millis(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
@@ -55,8 +56,8 @@ CREATE MACRO trino.quotient(x, y, shift, scale) AS CASE
     ELSE trino.decimal_text(trino.divide_half_up(
         trino.unscaled_digits(x) * CAST('1' || repeat('0', shift) AS HUGEINT),
         trino.unscaled_digits(y)), scale) END;
-CREATE MACRO trino.decimal_mean(total, n, scale) AS
-    trino.decimal_text(trino.divide_half_up(trino.unscaled_digits(total), nullif(CAST(n AS HUGEINT), 0)), scale);
+CREATE MACRO trino.decimal_mean(total, n, scale) AS trino.decimal_text(
+    trino.divide_half_up(trino.unscaled_digits(total), nullif(CAST(n AS HUGEINT), 0)), scale);
 
 -- Strings.
 CREATE MACRO trino.upper(x) AS array_to_string(
@@ -101,25 +102,28 @@ CREATE MACRO trino.date_parse(x, pattern) AS CASE
 -- defaults, and fractions are truncated to milliseconds. The pattern rejects as much as it can,
 -- because DuckDB expands a macro at each use and plans the expansion each time.
 CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
-    '(?i)^(?:([0-9]{1,4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([1-7]))?)?)?'
+    '(?i)^(?:([0-9]{1,4})'
+    || '(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([1-7]))?)?)?'
     || '(?:T(?:([01]?[0-9]|2[0-3])(?::([0-5]?[0-9])(?::([0-5]?[0-9]))?)?(?:[.,]([0-9]{0,9}))?)?'
     || '(?:Z|([+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)))?)?$',
     ['year', 'month', 'day', 'yearday', 'week', 'weekday', 'hour', 'minute', 'second', 'fraction',
      'zone']);
-CREATE MACRO trino.bigint_or_default(digits, missing) AS CAST(coalesce(nullif(digits, ''), missing) AS BIGINT);
+CREATE MACRO trino.bigint_or_default(digits, default_digits) AS
+    CAST(coalesce(nullif(digits, ''), default_digits) AS BIGINT);
 CREATE MACRO trino.null_unless_within(n, high) AS CASE WHEN n BETWEEN 1 AND high THEN n END;
 CREATE MACRO trino.day_of_year(year, n) AS make_date(year, 1, 1)
     + CAST(trino.null_unless_within(n, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
 CREATE MACRO trino.day_of_week(year, week, n) AS
-    CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE)
-    + CAST(7 * trino.null_unless_within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
+    CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE) + CAST(
+        7 * trino.null_unless_within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
 CREATE MACRO trino.iso_day(p) AS CASE
     WHEN p.week <> '' THEN trino.day_of_week(
         CAST(p.year AS BIGINT), CAST(p.week AS BIGINT), trino.bigint_or_default(p.weekday, '1'))
     WHEN p.yearday <> ''
     THEN trino.day_of_year(CAST(p.year AS BIGINT), CAST(p.yearday AS BIGINT))
-    ELSE TRY_CAST(printf('%04d-%02d-%02d', trino.bigint_or_default(p.year, '1970'), trino.bigint_or_default(p.month, '1'),
-                         trino.bigint_or_default(p.day, '1')) AS DATE) END;
+    ELSE TRY_CAST(printf('%04d-%02d-%02d',
+        trino.bigint_or_default(p.year, '1970'), trino.bigint_or_default(p.month, '1'),
+        trino.bigint_or_default(p.day, '1')) AS DATE) END;
 CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.bigint_or_default(p.hour, '0')
     + 60000 * trino.bigint_or_default(p.minute, '0') + 1000 * trino.bigint_or_default(p.second, '0')
     + CASE WHEN p.minute = '' THEN 3600000 WHEN p.second = '' THEN 60000 ELSE 1000 END
@@ -134,9 +138,10 @@ CREATE MACRO trino.require_parsed(x, value) AS coalesce(value, CASE WHEN x IS NO
     THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
 CREATE MACRO trino.iso_instant(x) AS trino.require_parsed(
     x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_timestamp(p))[1]);
-CREATE MACRO trino.require_utc_text(x) AS CASE WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0
-    THEN trino.fail('NOT_SUPPORTED: a moment that keeps its zone, as ' || x
-        || ', is not modelled by the laptop''s Athena: take it AT TIME ZONE ''UTC''', x)
+CREATE MACRO trino.require_utc_text(x) AS CASE
+    WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0 THEN trino.fail(
+        'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: ' || x
+        || ': convert it with AT TIME ZONE ''UTC''', x)
     ELSE true END;
 CREATE MACRO trino.from_iso8601_timestamp(x) AS
     CASE WHEN trino.require_utc_text(x) THEN trino.iso_instant(x) END;
@@ -150,29 +155,30 @@ CREATE MACRO trino.to_iso8601(x) AS CASE
 CREATE MACRO trino.require_utc(zone) AS CASE
     WHEN zone IN ('UTC', 'Z', '+00:00', 'Etc/UTC', 'GMT') THEN true
     ELSE trino.fail(
-        'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop''s Athena', zone)
-    END;
+        'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: '
+        || zone, zone) END;
 CREATE MACRO trino.at_timezone(x, zone) AS
     CASE WHEN trino.require_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
-CREATE MACRO trino.require_timestamp_range(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248
-    THEN trino.fail('GENERIC_INTERNAL_ERROR: Millis overflow: '
-        || CAST(CAST(x AS DOUBLE) * 1000 AS HUGEINT), x)
+CREATE MACRO trino.require_timestamp_range(x) AS CASE
+    WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248 THEN trino.fail(
+        'GENERIC_INTERNAL_ERROR: Millis overflow: ' || CAST(CAST(x AS DOUBLE) * 1000 AS HUGEINT), x)
     ELSE true END;
 CREATE MACRO trino.from_unixtime(x) AS CASE WHEN trino.require_timestamp_range(x)
         THEN trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))) END,
-    (x, zone) AS CASE WHEN trino.require_timestamp_range(x)
-        THEN trino.at_timezone(trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))), zone) END;
+    (x, zone) AS CASE WHEN trino.require_timestamp_range(x) THEN trino.at_timezone(
+        trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))), zone) END;
 CREATE MACRO trino.require_whole_day(x) AS CASE
     WHEN x <> date_trunc('day', x) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date', x)
     ELSE CAST(x AS DATE) END;
 CREATE MACRO trino.current_timezone() AS 'UTC';
 
--- JSON. Numbers in a string keep their digits: DuckDB would reformat them, so they are quoted first.
+-- JSON. DuckDB would reformat the numbers in a JSON string: they are quoted to keep their digits.
 CREATE MACRO trino.json_without_strings(x) AS regexp_replace(x, '"(?:[^"\\]|\\.)*"', '""', 'g');
 CREATE MACRO trino.may_be_lax_json(x) AS regexp_matches(x, ',\s*[\]}]|(?i:nan|inf)');
 CREATE MACRO trino.is_strict_json(x) AS CASE WHEN trino.may_be_lax_json(x)
-    THEN json_valid(x) AND NOT trino.may_be_lax_json(trino.json_without_strings(x)) ELSE json_valid(x) END;
+    THEN json_valid(x) AND NOT trino.may_be_lax_json(trino.json_without_strings(x))
+    ELSE json_valid(x) END;
 CREATE MACRO trino.json_parse(x) AS CASE WHEN x IS NULL OR trino.is_strict_json(x)
     THEN CAST(json(x) AS JSON)
     ELSE trino.fail('INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || x || '''', x)
@@ -302,5 +308,7 @@ CREATE MACRO trino.double_varchar(x) AS CASE
     WHEN isnan(x) OR isinf(x) THEN trino.double_result_text(x)
     WHEN x = 0 THEN CAST(x AS VARCHAR) || 'E0'
     ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
-CREATE MACRO trino.doubles_to_varchar(x) AS list_transform(x, lambda element: trino.double_varchar(element));
-CREATE MACRO trino.timestamps_to_varchar(x) AS list_transform(x, lambda element: trino.timestamp_text(element));
+CREATE MACRO trino.doubles_to_varchar(x) AS
+    list_transform(x, lambda element: trino.double_varchar(element));
+CREATE MACRO trino.timestamps_to_varchar(x) AS
+    list_transform(x, lambda element: trino.timestamp_text(element));

@@ -105,15 +105,16 @@ class Planner:
         return self._columns[name]
 
     def _create_view(self, name: Name, node: exp.Table) -> Columns:
-        sql, schema = self._relation_sql(name, node), schema_name(name[0])
+        sql = self._relation_sql(name, node)
+        schema = schema_name(name[0])
         self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
         self._duckdb.execute(f"CREATE VIEW {qualified_name(*name)} AS {sql}")
         # DESCRIBE would plan the view a second time.
-        columns = (
+        columns_sql = (
             "SELECT column_name, data_type FROM duckdb_columns() "
             "WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
         )
-        return tuple(self._duckdb.execute(columns, [schema, name[1]]).fetchall())
+        return tuple(self._duckdb.execute(columns_sql, [schema, name[1]]).fetchall())
 
     def _relation_sql(self, name: Name, node: exp.Table) -> str:
         if name[0] == "information_schema":
@@ -136,20 +137,20 @@ class Planner:
         sources = self._sources(parsed.tree, view.database)
         now = self._now if parsed.uses_current_time else None
         translation = _translate_view(view.sql, view.database, sources, now)
-        declared = tuple(column.name for column in table.columns)
-        if declared and declared != translation.names:
+        stored_names = tuple(column.name for column in table.columns)
+        if stored_names and stored_names != translation.names:
             raise QueryFailed(
                 "VIEW_IS_STALE",
                 f"View '{CATALOG.lower()}.{table.database}.{table.name}' is stale or in invalid "
-                f"state: its columns are {', '.join(translation.names)}, not {', '.join(declared)}",
+                f"state: expected columns {', '.join(stored_names)}, "
+                f"found {', '.join(translation.names)}",
             )
         return translation.sql
 
     def _scan_sql(self, table: Table) -> str:
         if table.serde not in _JSON_SERDES:
-            raise not_modelled(
-                f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
-            )
+            serde = f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
+            raise not_modelled(serde)
         objects = self._objects.list_objects(layout_of(table, self._catalog, self._now))
         files = self._objects.fetch([key.name for key in table.keys], objects)
         scan = Scan(table, tuple(objects), tuple(files))

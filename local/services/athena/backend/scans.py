@@ -100,7 +100,8 @@ def _measured_readers(plan: Any) -> Iterator[dict[str, Any]]:
 
 def _column_sql(column: Column) -> str:
     """Return the SQL that reads one column, which fails where Hive's reader would."""
-    name, data_type = quote_identifier(column.name), from_hive(column.type)
+    name = quote_identifier(column.name)
+    data_type = from_hive(column.type)
     if data_type.this in types.STRING_TYPES:
         return name
     if data_type.this not in _STRING_CHECKS:

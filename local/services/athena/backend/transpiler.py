@@ -105,10 +105,23 @@ def _current_time(node: exp.Expr, now: datetime) -> exp.Expr | None:
 
 
 _EXTRACT_FUNCTIONS = {
-    **{field: field for field in ("year", "quarter", "month", "week", "day")},
-    **{field: field for field in ("hour", "minute", "second", "timezone_hour", "timezone_minute")},
-    **{"day_of_week": "isodow", "dow": "isodow", "day_of_year": "dayofyear", "doy": "dayofyear"},
-    **{"day_of_month": "day", "year_of_week": "isoyear", "yow": "isoyear"},
+    "year": "year",
+    "quarter": "quarter",
+    "month": "month",
+    "week": "week",
+    "day": "day",
+    "hour": "hour",
+    "minute": "minute",
+    "second": "second",
+    "timezone_hour": "timezone_hour",
+    "timezone_minute": "timezone_minute",
+    "day_of_week": "isodow",
+    "dow": "isodow",
+    "day_of_year": "dayofyear",
+    "doy": "dayofyear",
+    "day_of_month": "day",
+    "year_of_week": "isoyear",
+    "yow": "isoyear",
 }
 """A field of EXTRACT → DuckDB's function."""
 

@@ -8,7 +8,8 @@ from local.services.athena.frontend.types import DType, dtype_of, type_of
 
 def translate_unnest(node: exp.Unnest) -> exp.Expr:
     """Translate an UNNEST of arrays and maps; shorter ones are filled up with NULL."""
-    alias, offset = node.args.get("alias"), node.args.get("offset")
+    alias = node.args.get("alias")
+    offset = node.args.get("offset")
     names = [column.copy() for column in alias.columns] if alias else []
     columns = [column for collection in node.expressions for column in _columns(collection)]
     if offset:

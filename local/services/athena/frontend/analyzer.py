@@ -12,6 +12,7 @@ from sqlglot.schema import MappingSchema
 
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend.functions import find_function
+from local.services.athena.frontend.modelled_nodes import MODELLED_NODES
 from local.services.athena.frontend.parser import Athena
 from local.services.athena.frontend.type_checks import check_types, position, unknown_type_error
 from local.services.athena.frontend.type_inference import RULES
@@ -22,38 +23,21 @@ Columns = Mapping[str, Type]
 Schema = Mapping[tuple[str, str], Columns]
 """(database, table) → its columns."""
 
-_MODELLED_NODES = (
-    *(exp.Select, exp.Subquery, exp.Union, exp.Intersect, exp.Except, exp.With, exp.CTE),
-    *(exp.From, exp.Table, exp.TableAlias, exp.Join, exp.Where, exp.Group, exp.Having),
-    *(exp.Order, exp.Ordered, exp.Limit, exp.Offset, exp.Fetch, exp.Distinct, exp.Values),
-    *(exp.Tuple, exp.Unnest, exp.Lateral, exp.Cube, exp.Rollup, exp.GroupingSets),
-    *(exp.Window, exp.WindowSpec, exp.IgnoreNulls, exp.RespectNulls, exp.Filter),
-    *(exp.WithinGroup, exp.Alias, exp.Column, exp.Identifier, exp.Dot, exp.Star, exp.Literal),
-    *(exp.Null, exp.Boolean, exp.Anonymous, exp.Lambda, exp.Case, exp.If, exp.Cast, exp.TryCast),
-    *(exp.Extract, exp.Trim, exp.StrPosition, exp.Array, exp.Bracket, exp.Paren, exp.Exists),
-    *(exp.Any, exp.All, exp.Interval, exp.IntervalSpan, exp.Add, exp.Sub, exp.Mul, exp.Div),
-    *(exp.Mod, exp.Neg, exp.DPipe, exp.And, exp.Or, exp.Not, exp.EQ, exp.NEQ, exp.GT, exp.GTE),
-    *(exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between, exp.In, exp.Is, exp.Like),
-    *(exp.Escape, exp.AtTimeZone, exp.CurrentDate, exp.CurrentTimestamp, exp.Localtimestamp),
-    *(exp.DataType, exp.DataTypeParam, exp.ColumnDef, exp.Var),
-)
-"""The nodes that the transpiler knows; a query with any other node is rejected."""
-
 
 def analyze(tree: exp.Query, schema: Schema, database: str) -> exp.Query:
     """Return the query with stars expanded, columns qualified and every type inferred.
 
-    `database` is the one of unqualified table names. The given tree is changed on the way.
+    Unqualified table names belong to `database`. The given tree is modified.
     """
     _reject_unmodelled(tree)
     _set_type_sizes(tree)
     _name_output_columns(tree)
     tables = _mapping_schema(schema)
-    qualified = _qualify(tree, tables, database)
-    _reject_ambiguous_columns(qualified)
-    typed = annotate_types(qualified, schema=tables, dialect=Athena, expression_metadata=RULES)
-    check_types(typed)
-    return typed
+    query = _qualify(tree, tables, database)
+    _reject_ambiguous_columns(query)
+    query = annotate_types(query, schema=tables, dialect=Athena, expression_metadata=RULES)
+    check_types(query)
+    return query
 
 
 def _reject_unmodelled(tree: exp.Query) -> None:
@@ -65,7 +49,7 @@ def _reject_unmodelled(tree: exp.Query) -> None:
             )
         if isinstance(node, exp.DataType) and node.this not in SUPPORTED_TYPES:
             raise unknown_type_error(node)
-        if type(node) not in _MODELLED_NODES:
+        if type(node) not in MODELLED_NODES:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
 
 
@@ -75,10 +59,12 @@ def _set_type_sizes(tree: exp.Query) -> None:
         if data_type.is_type("decimal") and not data_type.expressions:
             data_type.replace(DecimalType(38, 0).data_type)
         if data_type.this == DType.CHAR:
-            raise not_modelled(f"{position(data_type.parent)}: a text of fixed length")
+            raise not_modelled(f"{position(data_type.parent)}: the type char")
         if data_type.this in (DType.TIMESTAMP, DType.TIMESTAMPTZ):
             if any(int(size.name) > 3 for size in data_type.expressions):
-                raise not_modelled(f"{position(data_type.parent)}: a time finer than milliseconds")
+                raise not_modelled(
+                    f"{position(data_type.parent)}: timestamp precision above milliseconds"
+                )
             data_type.set("expressions", [])
 
 

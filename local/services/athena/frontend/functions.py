@@ -84,32 +84,32 @@ def _common(arguments: list[Type]) -> Type:
 
 
 def _sum(arguments: list[Type]) -> Type:
-    summed = _argument(arguments)
-    if summed.this in types.INTEGER_TYPES:
+    argument = _argument(arguments)
+    if argument.this in types.INTEGER_TYPES:
         return types.BIGINT
-    decimal = types.as_decimal(summed)
-    return types.DecimalType(38, decimal.scale).data_type if decimal else summed
+    decimal = types.as_decimal(argument)
+    return types.DecimalType(38, decimal.scale).data_type if decimal else argument
 
 
 def _avg(arguments: list[Type]) -> Type:
-    averaged = _argument(arguments)
-    return averaged if averaged.this in (DType.DECIMAL, DType.FLOAT) else types.DOUBLE
+    argument = _argument(arguments)
+    return argument if argument.this in (DType.DECIMAL, DType.FLOAT) else types.DOUBLE
 
 
 def _integral(arguments: list[Type]) -> Type:
-    rounded = _argument(arguments)
-    if rounded.this != DType.DECIMAL:
-        return rounded
-    decimal = types.require_decimal(rounded)
+    argument = _argument(arguments)
+    if argument.this != DType.DECIMAL:
+        return argument
+    decimal = types.require_decimal(argument)
     carry = min(decimal.scale, 1)
     return types.DecimalType(decimal.precision - decimal.scale + carry, 0).data_type
 
 
 def _rounded(arguments: list[Type]) -> Type:
-    rounded = _argument(arguments)
-    if rounded.this != DType.DECIMAL or len(arguments) == 1:
+    argument = _argument(arguments)
+    if argument.this != DType.DECIMAL or len(arguments) == 1:
         return _integral(arguments)
-    decimal = types.require_decimal(rounded)
+    decimal = types.require_decimal(argument)
     return types.DecimalType(decimal.precision + 1, decimal.scale).data_type
 
 
@@ -122,7 +122,10 @@ def _nested(dtype: DType, *inner: Type) -> Type:
 
 
 def _array_of(index: int) -> Callable[[list[Type]], Type]:
-    return lambda arguments: _nested(DType.ARRAY, _argument(arguments, index))
+    def result_type(arguments: list[Type]) -> Type:
+        return _nested(DType.ARRAY, _argument(arguments, index))
+
+    return result_type
 
 
 def _sequence(arguments: list[Type]) -> Type:
@@ -136,13 +139,16 @@ def _map(arguments: list[Type]) -> Type:
 
 def _array_of_map_part(index: int) -> Callable[[list[Type]], Type]:
     """Return the rule for an array of a map's keys (0) or of its values (1)."""
-    return lambda arguments: _nested(
-        DType.ARRAY, _argument(_argument(arguments).expressions, index)
-    )
+
+    def result_type(arguments: list[Type]) -> Type:
+        return _nested(DType.ARRAY, _argument(_argument(arguments).expressions, index))
+
+    return result_type
 
 
 def _percentile(arguments: list[Type]) -> Type:
-    value, percentage = _argument(arguments), _argument(arguments, 1)
+    value = _argument(arguments)
+    percentage = _argument(arguments, 1)
     return _nested(DType.ARRAY, value) if percentage.this == DType.ARRAY else value
 
 

@@ -75,7 +75,7 @@ def parse(sql: str) -> exp.Expr:
         raise _invalid("Only one sql statement is allowed. Got: " + sql)
     construct = find_unsupported_syntax(trees[0])
     if construct:
-        raise _invalid(f"mismatched input '{construct}': Trino has it not")
+        raise _invalid(f"mismatched input '{construct}'. Trino does not support it")
     return trees[0]
 
 

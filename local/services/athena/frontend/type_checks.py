@@ -144,7 +144,9 @@ def _may_be_interval(operand: Type) -> bool:
 
 
 def _check_between(node: exp.Between) -> None:
-    value, low, high = (type_of(part) for part in (node.this, node.args["low"], node.args["high"]))
+    value = type_of(node.this)
+    low = type_of(node.args["low"])
+    high = type_of(node.args["high"])
     if not types.is_comparable(value, low) or not types.is_comparable(value, high):
         raise _type_mismatch(
             node,
@@ -201,9 +203,12 @@ def _check_set_operation(node: exp.SetOperation) -> None:
 def _check_distinct_order(node: exp.Select) -> None:
     if not node.args.get("distinct") or not node.args.get("order"):
         return
-    selected = {item.alias_or_name for item in node.selects} | {i.unalias() for i in node.selects}
-    for term in (ordered.this for ordered in node.args["order"].expressions):
-        if not isinstance(term, exp.Literal) and not selected & {term, _unqualified_name(term)}:
+    names = {item.alias_or_name for item in node.selects}
+    expressions = {item.unalias() for item in node.selects}
+    for ordered in node.args["order"].expressions:
+        term = ordered.this
+        is_selected = term in expressions or _unqualified_name(term) in names
+        if not isinstance(term, exp.Literal) and not is_selected:
             raise QueryFailed(
                 "EXPRESSION_NOT_IN_DISTINCT",
                 f"{position(term)}: For SELECT DISTINCT, ORDER BY expressions must appear in "

@@ -85,7 +85,7 @@ def from_duckdb(text: str) -> Type:
 
 
 def type_of(node: exp.Expr) -> Type:
-    """Return the inferred type of a node, UNKNOWN if there is none."""
+    """Return the inferred type of a node, UNKNOWN if it was not inferred."""
     return node.type or UNKNOWN
 
 

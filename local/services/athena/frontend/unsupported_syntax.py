@@ -9,12 +9,28 @@ MULTI_CHARACTER_OPERATORS = frozenset(("||", "<>", "!=", "<=", ">=", "->", "=>")
 """Trino's operators of more than one character."""
 SUPPORTED_TYPES = frozenset(
     {
-        *(exp.DType.BOOLEAN, exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT),
-        *(exp.DType.BIGINT, exp.DType.FLOAT, exp.DType.DOUBLE, exp.DType.DECIMAL),
-        *(exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.VARBINARY, exp.DType.JSON, exp.DType.UUID),
-        *(exp.DType.DATE, exp.DType.TIME, exp.DType.TIMETZ, exp.DType.TIMESTAMP),
-        *(exp.DType.TIMESTAMPTZ, exp.DType.INTERVAL),
-        *(exp.DType.ARRAY, exp.DType.MAP, exp.DType.STRUCT),
+        exp.DType.BOOLEAN,
+        exp.DType.TINYINT,
+        exp.DType.SMALLINT,
+        exp.DType.INT,
+        exp.DType.BIGINT,
+        exp.DType.FLOAT,
+        exp.DType.DOUBLE,
+        exp.DType.DECIMAL,
+        exp.DType.VARCHAR,
+        exp.DType.CHAR,
+        exp.DType.VARBINARY,
+        exp.DType.JSON,
+        exp.DType.UUID,
+        exp.DType.DATE,
+        exp.DType.TIME,
+        exp.DType.TIMETZ,
+        exp.DType.TIMESTAMP,
+        exp.DType.TIMESTAMPTZ,
+        exp.DType.INTERVAL,
+        exp.DType.ARRAY,
+        exp.DType.MAP,
+        exp.DType.STRUCT,
     }
 )
 """The types that a query may name."""

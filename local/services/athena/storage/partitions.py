@@ -131,12 +131,17 @@ def projection_check(table: Table, column: str, now: datetime) -> ValueCheck:
 
 def _enum_check(settings: Settings, _: datetime) -> ValueCheck:
     allowed = {value.strip() for value in settings.get("values", "").split(",")}
-    return allowed.__contains__
+
+    def is_projected(value: str) -> bool:
+        return value in allowed
+
+    return is_projected
 
 
 def _integer_check(settings: Settings, _: datetime) -> ValueCheck:
     low, high = map(int, _range(settings))
-    step, digits = _step(settings), int(settings.get("digits", "1"))
+    step = _step(settings)
+    digits = int(settings.get("digits", "1"))
 
     def is_projected(value: str) -> bool:
         if not re.fullmatch(r"-?\d+", value):
