@@ -12,8 +12,14 @@ import pytest
 from tests.support.paths import PROJECT
 
 OURS = {
-    *("analytics", "local", "operations", "sales", "setup"),
-    *("transform", "lambda_function", "data_generator"),
+    "analytics",
+    "data_generator",
+    "lambda_function",
+    "local",
+    "operations",
+    "sales",
+    "setup",
+    "transform",
 }
 # The rest of setup is a client of the laptop cloud, so local/ must not import it.
 PURE_HELPERS = ("setup.lib.arguments", "setup.lib.backoff", "setup.lib.errors", "setup.lib.text")
@@ -29,7 +35,7 @@ MAY_IMPORT = {
 }
 
 
-def imported(source: Path) -> Iterator[str]:
+def all_imports(source: Path) -> Iterator[str]:
     """Yield the dotted name of every module that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
@@ -57,14 +63,14 @@ def sources(package: str) -> list[Path]:
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_imports_point_one_way(package: str) -> None:
     for source in sources(package):
-        ours = {module for module in imported(source) if top_level(module) in OURS}
+        ours = {module for module in all_imports(source) if top_level(module) in OURS}
         forbidden = {module for module in ours if not is_allowed(module, package)}
         assert not forbidden, f"{source.relative_to(PROJECT)} imports {forbidden}"
 
 
 def test_transform_needs_only_the_standard_library() -> None:
     for source in sources("transform"):
-        names = {top_level(module) for module in imported(source)}
+        names = {top_level(module) for module in all_imports(source)}
         assert names <= sys.stdlib_module_names | {"transform"}, source.name
 
 
@@ -85,7 +91,7 @@ def test_scripts_name_no_region_or_credentials() -> None:
 
 def test_local_core_knows_no_service() -> None:
     for source in sources("local/core"):
-        modules = set(imported_modules(source))
+        modules = set(load_time_imports(source))
         services = {name for name in modules if name.startswith("local.services")}
         assert not services, f"{source.relative_to(PROJECT)} imports {services}"
 
@@ -99,26 +105,26 @@ def test_imports_have_no_circle() -> None:
 
 
 def import_graph() -> dict[str, set[str]]:
-    """Return the project's modules, each with those that it imports when it is loaded."""
+    """Return, for each module of the project, the modules that it imports when it is loaded."""
     files = [path for package in MAY_IMPORT for path in sources(package)]
     modules = {module_name(path): path for path in files}
     return {
-        name: {other for other in imported_modules(path) if other in modules} - {name}
+        name: {other for other in load_time_imports(path) if other in modules} - {name}
         for name, path in modules.items()
     }
 
 
 def module_name(source: Path) -> str:
-    """Return the dotted name of a source file; that of a package is its folder's."""
+    """Return the dotted name of a source file; `__init__.py` has the name of its folder."""
     parts = source.relative_to(PROJECT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imported_modules(source: Path) -> Iterator[str]:
-    """Yield the modules that a file names in its imports, without those inside functions.
+def load_time_imports(source: Path) -> Iterator[str]:
+    """Yield the modules that a file imports when it is loaded, so not those inside functions.
 
-    `from a import b` names `a.b` if that is a module. Loading it loads the package `a` too, whose
-    `__init__` may import `a.b`: that is no circle.
+    `from a import b` imports `a.b` if that is a module. It loads the package `a` too, whose
+    `__init__` may import `a.b`, but that is not a circle.
     """
     for node in loading_statements(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The transform is pure: the standard library alone, no clock, environment, network or float."""
+"""Purity of transform: standard library only, no clock, environment, network or float."""
 
 import ast
 import json
@@ -30,18 +30,18 @@ ALLOWED = {
 IMPURE = {"now", "today", "utcnow", "fromtimestamp", "print", "open", "float", "eval", "exec"}
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported_packages(tree: ast.AST) -> Iterator[str]:
     """Yield the packages that a module imports."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0
-            yield node.module.split(".")[0]
+            yield (node.module or "").split(".")[0]
 
 
-def named(tree: ast.AST) -> Iterator[str]:
-    """Yield the names that a module uses in code."""
+def names_used(tree: ast.AST) -> Iterator[str]:
+    """Yield the names and attributes that a module uses."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             yield node.id
@@ -50,24 +50,33 @@ def named(tree: ast.AST) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_imports_only_what_is_pure_and_uses_no_float(path: Path) -> None:
+def test_module_is_pure(path: Path) -> None:
     tree = ast.parse(path.read_text())
-    assert set(imported(tree)) <= ALLOWED
-    assert not set(named(tree)) & IMPURE
+    assert set(imported_packages(tree)) <= ALLOWED
+    assert not set(names_used(tree)) & IMPURE
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_is_small_and_its_functions_are_typed(path: Path) -> None:
+def test_module_is_small_and_typed(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 180
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
+            assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < 40
             assert node.returns is not None
-            parameters = node.args.args + node.args.kwonlyargs + [node.args.vararg]
-            assert all(one is None or one.annotation or one.arg in "self cls" for one in parameters)
+            assert untyped_parameters(node.args) == []
 
 
-def test_json_is_read_without_floats() -> None:
+def untyped_parameters(arguments: ast.arguments) -> list[str]:
+    """Return the names of the parameters without a type, except `self` and `cls`."""
+    parameters = [*arguments.args, *arguments.kwonlyargs]
+    if arguments.vararg is not None:
+        parameters.append(arguments.vararg)
+    untyped = [parameter.arg for parameter in parameters if parameter.annotation is None]
+    return [name for name in untyped if name not in ("self", "cls")]
+
+
+def test_json_is_parsed_without_floats() -> None:
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("json.loads", "loads"):
@@ -84,15 +93,15 @@ print(json.dumps(lambda_function.lambda_handler(json.load(sys.stdin), None)))
 """
 
 
-def test_the_function_runs_from_its_zip_on_a_bare_interpreter(tmp_path: Path) -> None:
+def test_function_runs_from_its_zip_alone(tmp_path: Path) -> None:
     archive = tmp_path / "function.zip"
     with zipfile.ZipFile(archive, "w") as bundle:
         for path in [PROJECT / "lambda_function.py", *MODULES]:
             bundle.write(path, path.relative_to(PROJECT))
     event = (PROJECT / "tests/events/firehose_of_kinesis.json").read_text()
-    bare = [sys.executable, "-I", "-S", "-c", SCRIPT, str(archive)]
-    run = subprocess.run(bare, input=event, capture_output=True, text=True, cwd=tmp_path)
-    assert run.stderr == ""
-    summary, reply = map(json.loads, run.stdout.splitlines())
+    command = [sys.executable, "-I", "-S", "-c", SCRIPT, str(archive)]  # No site-packages.
+    process = subprocess.run(command, input=event, capture_output=True, text=True, cwd=tmp_path)
+    assert process.stderr == ""
+    summary, response = map(json.loads, process.stdout.splitlines())
     assert summary == {"in": 2, "ok": 2, "failed": 0, "reason": None}
-    assert [record["result"] for record in reply["records"]] == ["Ok", "Ok"]
+    assert [record["result"] for record in response["records"]] == ["Ok", "Ok"]
