@@ -1,4 +1,4 @@
-"""Athena queries: text comes back unchanged, NULL is not "", and a failure has a reason."""
+"""Athena queries: text is returned unchanged, NULL is not "", and a failure has a reason."""
 
 import io
 from collections.abc import Iterator
@@ -8,13 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.athena import Progress, QueryFailed, literal, parse_csv, run_query
+from analytics.athena import Progress, QueryFailed, Row, literal, parse_csv, run_query
 from local.core.server import Cloud
 from local.services.athena import Athena
 from setup.names import WORKGROUP
 from tests.support.laptop_cloud import laptop
-
-Rows = list[tuple[str | None, ...]]
 
 HOSTILE_TEXTS = (
     "",
@@ -42,7 +40,7 @@ def athena() -> Iterator[Cloud]:
         yield cloud
 
 
-def athena_csv(rows: Rows) -> str:
+def athena_csv(rows: list[Row]) -> str:
     """Return rows in Athena's CSV format."""
     lines = (
         ",".join("" if text is None else '"' + text.replace('"', '""') + '"' for text in row)
@@ -60,7 +58,7 @@ def athena_csv(rows: Rows) -> str:
 @example([("",), (None,)])
 @example([("a\nb", "\r\n"), ('"', '","')])
 @example([("\u2028", "\x85")])
-def test_csv_round_trip_keeps_every_row(rows: Rows) -> None:
+def test_csv_round_trip_keeps_every_row(rows: list[Row]) -> None:
     lines = io.StringIO(athena_csv(rows), newline="\n")
     assert list(parse_csv(lines)) == rows
 
@@ -80,7 +78,7 @@ def test_hostile_parameters_stay_values(athena: Cloud) -> None:
 
 
 @given(st.text())
-def test_a_literal_ends_where_its_text_ends(text: str) -> None:
+def test_text_cannot_end_its_literal(text: str) -> None:
     inner = literal(text)[1:-1]
     assert inner.replace("''", "'") == text
     assert "'" not in inner.replace("''", "")
@@ -102,7 +100,7 @@ def test_a_long_result_keeps_its_order(athena: Cloud) -> None:
         ("SELECT ?", "parameters"),
     ],
 )
-def test_a_failed_query_raises_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:
+def test_a_failure_has_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:
     with pytest.raises(QueryFailed, match=reason):
         run_query(sql)
 

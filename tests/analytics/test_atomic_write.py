@@ -1,4 +1,4 @@
-"""Atomic writes: the old file or the new one, and nothing else in the folder."""
+"""Atomic writes: the old file or the new one, and no other file in the folder."""
 
 import os
 from pathlib import Path

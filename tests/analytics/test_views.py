@@ -1,11 +1,11 @@
-"""Views and named queries, compared with models on a lake that is unordered and has duplicates."""
+"""Views and named queries, compared with models on an unordered lake with duplicates."""
 
 import json
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -15,7 +15,7 @@ from analytics.athena import QueryFailed, run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
-from tests.support.dashboard_model import LastImage, image_of, last_images
+from tests.support.dashboard_model import LastImage, fixed_point, image_of, last_images
 from tests.support.hostile_orders import inserts
 from tests.support.lake_fixture import (
     STREAM_ARN,
@@ -78,11 +78,6 @@ def images(history: list[OrderChange]) -> dict[str, LastImage]:
     return last_images(history)
 
 
-def cents(amount: Decimal) -> str:
-    """Return an amount as the queries show it."""
-    return format(amount.quantize(Decimal("0.01"), ROUND_HALF_UP), "f")
-
-
 def test_order_changes_has_every_change_once(history: list[OrderChange]) -> None:
     rows = query_rows("SELECT order_id, operation, updated_at, total FROM order_changes")
     expected = [
@@ -90,7 +85,7 @@ def test_order_changes_has_every_change_once(history: list[OrderChange]) -> None
             change.order_id,
             change.operation,
             athena_timestamp(image_of(change)["updated_at"]),
-            format(image_of(change)["total"].quantize(Decimal("0.0001")), "f"),
+            fixed_point(image_of(change)["total"], 4),
         )
         for change in history
     ]
@@ -150,7 +145,7 @@ def test_order_lines_are_the_items_in_order(images: dict[str, LastImage]) -> Non
             line["sku"],
             line["name"],
             line["category"],
-            cents(line["quantity"] * line["unit_price"]),
+            fixed_point(line["quantity"] * line["unit_price"]),
         )
         for order_id, image in images.items()
         for number, line in enumerate(image.order["items"], 1)
@@ -251,7 +246,7 @@ def test_an_order_without_attributes_is_listed(
 
 
 def test_the_views_follow_the_law_of_state(use_lake: Callable[[LakeLines], None]) -> None:
-    """Re-created tables, backfills, repairs, lost removals: in any order, any number of times."""
+    """Tables created again, backfills, repairs and lost removals, in any order and number."""
     rng = random.Random(11)
     log = [row for number in range(150) for row in random_rows(f"SO-{number}", rng)]
     use_lake(shuffle_with_duplicates([(row.changed_at[:10], json_line(row)) for row in log]))

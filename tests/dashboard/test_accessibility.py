@@ -1,4 +1,4 @@
-"""The page for every reader: any language, keyboard, screen reader, colours, and on paper."""
+"""Accessibility of the page: languages, keyboard, screen readers, colours, small screens, print."""
 
 import re
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ import pytest
 
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.chromium import Tab, find_chromium, open_tab
-from tests.support.dashboard_model import image_of, write_page
+from tests.support.dashboard_model import image_of
+from tests.support.dashboard_page import WATCH_HOURLY, refresh, write_page
 from tests.support.hostile_orders import hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
 PLAN = Plan(60, 3, Fraction(1, 10), date(2026, 11, 23))
-HOUR = 3600
 CLIPPED_LABELS = """[...charts.values()].filter(({ spec }) => spec.isHorizontal).flatMap(
 ({ chart, spec }) => {
   const { grid, series } = chart.getOption();
@@ -35,7 +35,7 @@ LOW_CONTRASTS = r"""(() => {
   const channels = (text) => text.match(/[\d.]+/g).map((part) => linear(part / 255));
   const luminance = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
   const contrast = (...colours) => {
-    const [low, high] = colours.map((each) => luminance(channels(each))).sort((a, b) => a - b);
+    const [low, high] = colours.map(channels).map(luminance).sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
   const background = (node) => {
@@ -46,7 +46,8 @@ LOW_CONTRASTS = r"""(() => {
   const check = (name, colour, behind, minimum) =>
     contrast(colour, behind) < minimum && problems.push([name, colour, behind]);
   for (const node of document.querySelectorAll("body *:not([aria-disabled=true])")) {
-    const hasText = [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
+    const texts = [...node.childNodes].filter(({ nodeType }) => nodeType === Node.TEXT_NODE);
+    const hasText = texts.some(({ data }) => data.trim());
     if (hasText && node.checkVisibility() && !node.matches("script, style, noscript"))
       check(node.textContent, getComputedStyle(node).color, background(node), 4.5);
     if (node.matches("select, input, button"))
@@ -150,13 +151,6 @@ def focus(tab: Tab, selector: str) -> None:
     tab.evaluate(f"document.querySelector('{selector}').focus()")
 
 
-def refresh(tab: Tab) -> None:
-    """Let the page reload its file, and wait until it is loaded."""
-    tab.events.clear()
-    tab.evaluate("refresh()")
-    tab.wait_for("Page.loadEventFired")
-
-
 @pytest.mark.parametrize("width", [1280, 768, 390, 320])
 def test_no_number_is_clipped(tab: Tab, extreme_page: Path, width: int) -> None:
     tab.resize(width, 900)
@@ -201,7 +195,7 @@ def test_every_contrast_meets_wcag_aa(tab: Tab, extreme_page: Path, page: Path, 
     tab.resize(1280, 900, theme)
     for path in (page, extreme_page):
         tab.load(path)
-        tab.evaluate("document.querySelectorAll('details').forEach((each) => (each.open = true))")
+        tab.evaluate("document.querySelectorAll('details').forEach((node) => (node.open = true))")
         assert tab.evaluate(LOW_CONTRASTS) == []
         tab.evaluate("localStorage.clear()")
 
@@ -260,7 +254,7 @@ def test_adjacent_texts_keep_their_direction(tab: Tab, page: Path) -> None:
     formatter = f"{FUNNEL_CHART}.getOption().series[0].label.formatter({{ dataIndex: 0 }})"
     isolated = "\u2068[^\u2068\u2069]+\u2069"
     assert re.fullmatch(f"{isolated} · {isolated}", tab.evaluate(formatter))
-    names = "[...document.getElementById('revenue-others').children].map((each) => each.localName)"
+    names = "[...document.getElementById('revenue-others').children].map((node) => node.localName)"
     assert tab.evaluate(names) == ["bdi"] * 3
 
 
@@ -312,7 +306,7 @@ def test_reset_keeps_the_focus(tab: Tab, page: Path) -> None:
 def test_a_paused_refresh_looks_paused(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
-    tab.load(write_page(tmp_path / "page.html", history, watch=HOUR))
+    tab.load(write_page(tmp_path / "page.html", history, watch=WATCH_HOURLY))
     background = "getComputedStyle(document.getElementById('pause')).backgroundColor"
     before = tab.evaluate(background)
     tab.evaluate("document.getElementById('pause').click()")
@@ -322,7 +316,7 @@ def test_a_paused_refresh_looks_paused(
 def test_a_refresh_keeps_the_readers_position(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
-    tab.load(write_page(tmp_path / "page.html", history, watch=HOUR), "#category=Toys")
+    tab.load(write_page(tmp_path / "page.html", history, watch=WATCH_HOURLY), "#category=Toys")
     tab.evaluate("document.getElementById('theme').click()")
     focus(tab, "#open-by-day")
     press(tab, "Enter", 13, "\r")
@@ -343,7 +337,7 @@ def test_a_refresh_keeps_the_readers_position(
 def test_a_refresh_waits_while_a_filter_is_set(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
-    tab.load(write_page(tmp_path / "page.html", history, watch=HOUR))
+    tab.load(write_page(tmp_path / "page.html", history, watch=WATCH_HOURLY))
     tab.evaluate("window.isSamePage = true")
     focus(tab, "#region")
     press(tab, "ArrowDown", 40)

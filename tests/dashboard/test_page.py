@@ -1,4 +1,4 @@
-"""The page in a real browser: under every filter it shows what a model computes."""
+"""Page in a real browser: under every filter it shows what the model computes."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,20 +12,13 @@ import pytest
 
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.chromium import Tab, find_chromium, open_tab
-from tests.support.dashboard_model import (
-    STATUSES,
-    VERIFY_RESULT,
-    image_of,
-    is_sold,
-    last_images,
-    write_page,
-)
+from tests.support.dashboard_model import STATUSES, image_of, is_sold, last_images
+from tests.support.dashboard_page import VERIFY_RESULT, WATCH_HOURLY, refresh, write_page
 from tests.support.hostile_orders import HOSTILE_NAMES, HUGE_TOTAL, hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
 PLAN = Plan(150, 3, Fraction(1, 10), date(2026, 11, 23))
-HOUR = 3600
 FILTERS = {
     "dates": {"from": "2026-11-05", "to": "2026-11-16"},
     "region": {"region": "JP"},
@@ -50,7 +43,7 @@ SET_VALUE = """{ const input = document.getElementById("%s");
   input.value = %s; input.dispatchEvent(new Event("change")); }"""
 CATEGORY_BARS = """(() => {
   const containers = [...charts.keys()];
-  const container = containers.find((each) => each.closest("[data-chart=by-category]"));
+  const container = containers.find((node) => node.closest("[data-chart=by-category]"));
   const { data, label } = charts.get(container).chart.getOption().series[0];
   return [data.length, label.formatter({ dataIndex: 0 })];
 })()"""
@@ -208,7 +201,7 @@ def test_hostile_texts_stay_text(tab: Tab, history: list[OrderChange], tmp_path:
     assert_self_contained(tab, path)
     assert tab.evaluate("window.hit ?? null") is None
     assert tab.evaluate("document.querySelectorAll('main img, main script, main b').length") == 0
-    options = "[...document.querySelectorAll('#region option')].map((each) => each.textContent)"
+    options = "[...document.querySelectorAll('#region option')].map((node) => node.textContent)"
     assert set(tab.evaluate(options)) == {"all", *HOSTILE_NAMES}
     cells: set[str] = set()
     for index in range(len({order["currency"] for order in orders})):
@@ -362,10 +355,10 @@ def test_a_watched_page_reloads_repeatedly(
 
 
 def test_a_refresh_keeps_the_filters(tab: Tab, history: list[OrderChange], tmp_path: Path) -> None:
-    path = write_page(tmp_path / "page.html", history[:40], watch=HOUR)
+    path = write_page(tmp_path / "page.html", history[:40], watch=WATCH_HOURLY)
     tab.load(path, "#category=Toys")
     before = text_of(tab, "orders")
-    write_page(path, history, watch=HOUR)
+    write_page(path, history, watch=WATCH_HOURLY)
     refresh(tab)
     assert text_of(tab, "orders") != before
     assert tab.evaluate("location.hash") == "#category=Toys"
@@ -374,7 +367,7 @@ def test_a_refresh_keeps_the_filters(tab: Tab, history: list[OrderChange], tmp_p
 def test_a_paused_page_does_not_reload(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
-    tab.load(write_page(tmp_path / "page.html", history[:4], watch=HOUR))
+    tab.load(write_page(tmp_path / "page.html", history[:4], watch=WATCH_HOURLY))
     click_pause = "document.getElementById('pause').click()"
     tab.evaluate(f"window.isSamePage = true; {click_pause}; refresh()")
     assert tab.evaluate("document.getElementById('pause').getAttribute('aria-pressed')") == "true"
@@ -382,10 +375,3 @@ def test_a_paused_page_does_not_reload(
     tab.evaluate(click_pause)
     refresh(tab)
     assert tab.evaluate("window.isSamePage ?? null") is None
-
-
-def refresh(tab: Tab) -> None:
-    """Let the page reload its file, and wait until it is loaded."""
-    tab.events.clear()
-    tab.evaluate("refresh()")
-    tab.wait_for("Page.loadEventFired")

@@ -1,16 +1,14 @@
-"""A model of the dashboard in Python: the facts that Athena must return, and the page of them."""
+"""Model of the dashboard's facts: what Athena must return, in plain Python."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeGuard
 
 from analytics.athena import Column, QueryResult, Row
 from analytics.dashboard.facts import encode_columns
-from analytics.dashboard.page import render_page
 from sales.order_lifecycle import Order, OrderChange
 
 STATUSES = ("placed", "paid", "shipped", "delivered", "returned")
@@ -23,14 +21,6 @@ FACT_COLUMNS = {
     "step_times": "day:date region category step:bigint minutes",
     "changes": "hour:timestamp region category operation changes:bigint last_second:bigint",
     "unreadable_totals": "day:date region category order_id total",
-}
-MAX_UNREADABLE_TOTALS = 500  # The limit of facts/unreadable_totals.sql.
-MADE_AT = "2026-11-22 23:30:00"
-VERIFY_RESULT = {
-    "verified_at": "2026-11-22 23:29:00",
-    "state": "equal",
-    "table_items": 135,
-    "lake_items": 135,
 }
 Rows = list[Row]
 Key = tuple[str | None, ...]
@@ -79,24 +69,6 @@ def model_facts(images: Iterable[LastImage], changes: Iterable[ChangeRow]) -> di
     }
 
 
-def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path:
-    """Write the page of a history; the overrides replace members of its document."""
-    changes = [
-        ChangeRow(c.changed_at.replace(tzinfo=None), c.operation, image_of(c)) for c in history
-    ]
-    rows = model_facts(last_images(history).values(), changes)
-    rows["unreadable_totals"] = rows["unreadable_totals"][:MAX_UNREADABLE_TOTALS]
-    document = {
-        "pipeline": "sales-cdc",
-        "made_at": MADE_AT,
-        "watch": None,
-        "verify": VERIFY_RESULT,
-        "facts": encode_facts(rows),
-    }
-    path.write_text(render_page({**document, **overrides}), "utf-8")
-    return path
-
-
 def encode_facts(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
     """Return the facts as the page reads them."""
     return {
@@ -141,9 +113,9 @@ def minutes_to_next_status(order: Order, step: int) -> int | None:
     return int((ended_at - started_at).total_seconds() // 60)
 
 
-def fixed_point(amount: Decimal, places: int) -> str:
-    """Return an amount with this many decimal places, as Athena shows it."""
-    return format(amount.quantize(Decimal(1).scaleb(-places)), "f")
+def fixed_point(number: Decimal, places: int = 2) -> str:
+    """Return a number with this many decimal places, rounded half up, as Athena shows it."""
+    return format(number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), "f")
 
 
 def _placed_orders(images: list[LastImage]) -> Rows:

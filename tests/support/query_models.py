@@ -1,4 +1,4 @@
-"""Models of the named queries: the rows of each, from the table's history in plain Python."""
+"""Models of the named queries: their rows, computed from the table's history in plain Python."""
 
 import json
 import math
@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import pairwise
@@ -14,7 +14,7 @@ from statistics import mean
 from typing import Any, TypeVar
 
 from sales.order_lifecycle import Order, OrderChange
-from tests.support.dashboard_model import STATUSES, image_of, is_sold
+from tests.support.dashboard_model import STATUSES, Rows, fixed_point, image_of, is_sold
 from tests.support.lake_fixture import change_time, dynamodb_image
 
 DEFAULT_PARAMETERS = {"day_from": "2000-01-01", "day_to": "2999-12-31", "region": "%"}
@@ -48,7 +48,6 @@ VIEW_ATTRIBUTES = {
 }
 T = TypeVar("T")
 K = TypeVar("K", str, tuple[str, ...])
-Rows = list[tuple[str | None, ...]]
 
 
 @dataclass(frozen=True)
@@ -100,14 +99,9 @@ def attributes(*names: str) -> Callable[[Order], tuple[str, ...]]:
     return lambda order: tuple(order[name] for name in names)
 
 
-def rounded(amount: Decimal, places: int = 2) -> str:
-    """Return an amount as the queries show it."""
-    return format(amount.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP), "f")
-
-
 def percent(part: int, whole: int) -> str:
     """Return a share in percent."""
-    return rounded(Decimal(100 * part / whole), 1)
+    return fixed_point(Decimal(100 * part / whole), 1)
 
 
 def athena_timestamp(text: str | None) -> str | None:
@@ -130,7 +124,7 @@ def average_order_value(history: LakeHistory) -> Rows:
     rows: Rows = []
     for key, orders in groups.items():
         totals = [order["total"] for order in orders]
-        amounts = map(rounded, (mean(totals), min(totals), max(totals)))
+        amounts = map(fixed_point, (mean(totals), min(totals), max(totals)))
         rows.append((*key, str(len(totals)), *amounts))
     return rows
 
@@ -163,7 +157,7 @@ def customers_by_lifetime_value(history: LakeHistory) -> Rows:
                 customer["name"],
                 customer["address"]["country"],
                 str(len(orders)),
-                rounded(sum_totals(orders)),
+                fixed_point(sum_totals(orders)),
                 athena_timestamp(last_order["paid_at"]),
             )
         )
@@ -209,7 +203,7 @@ def late_changes(history: LakeHistory) -> Rows:
             str(len(seconds)),
             str(sum(delay > 3600 for delay in seconds)),
             str(sum(delay > 86400 for delay in seconds)),
-            rounded(Decimal(max(seconds) / 3600)),
+            fixed_point(Decimal(max(seconds) / 3600)),
         )
         for key, seconds in sorted(delays.items())
     ]
@@ -252,7 +246,7 @@ def order_history(history: LakeHistory) -> Rows:
                 row_by_sequence[sequence]["cdc_changed"],
                 order["status"],
                 athena_timestamp(order["updated_at"]),
-                rounded(order["total"], 4),
+                fixed_point(order["total"], 4),
                 order["currency"],
                 sequence,
             )
@@ -261,11 +255,10 @@ def order_history(history: LakeHistory) -> Rows:
 
 
 def orders_as_of(history: LakeHistory) -> Rows:
-    moment = history.parameters.get("moment", "2999-12-31 00:00:00")
-    until = datetime.fromisoformat(f"{moment}+00:00")
+    until = datetime.fromisoformat(history.parameters.get("moment", "2999-12-31 00:00:00"))
     table: dict[str, Order | None] = {}
     for number, change in enumerate(history.changes):
-        if change_time(number) <= until:
+        if change_time(number).replace(tzinfo=None) <= until:
             table[change.order_id] = change.after
     return [
         (
@@ -274,7 +267,7 @@ def orders_as_of(history: LakeHistory) -> Rows:
             athena_timestamp(order["updated_at"]),
             order["region"],
             order["currency"],
-            rounded(order["total"], 4),
+            fixed_point(order["total"], 4),
             order["customer"]["name"],
         )
         for order_id, order in sorted(table.items())
@@ -293,7 +286,9 @@ def order_lines(orders: Iterable[Order]) -> Iterator[dict[str, Any]]:
 def quantity_and_revenue(lines: list[dict[str, Any]]) -> tuple[str, str]:
     """Return the total quantity and the total amount of lines."""
     quantity = sum((line["quantity"] for line in lines), Decimal(0))
-    return rounded(quantity, 3), rounded(sum((line["amount"] for line in lines), Decimal(0)))
+    return fixed_point(quantity, 3), fixed_point(
+        sum((line["amount"] for line in lines), Decimal(0))
+    )
 
 
 def revenue_by_category(history: LakeHistory) -> Rows:
@@ -308,7 +303,9 @@ def revenue_by_category(history: LakeHistory) -> Rows:
 
 def revenue_by_day(history: LakeHistory) -> Rows:
     groups = group_by(history.sold_orders(), lambda o: (o["paid_at"][:10], o["currency"]))
-    return [(*key, str(len(orders)), rounded(sum_totals(orders))) for key, orders in groups.items()]
+    return [
+        (*key, str(len(orders)), fixed_point(sum_totals(orders))) for key, orders in groups.items()
+    ]
 
 
 def revenue_by_region(history: LakeHistory) -> Rows:
@@ -318,7 +315,7 @@ def revenue_by_region(history: LakeHistory) -> Rows:
     rows = []
     for key, orders in group_by(history.sold_orders(), market).items():
         customers = {order["customer"]["id"] for order in orders}
-        rows.append((*key, str(len(orders)), str(len(customers)), rounded(sum_totals(orders))))
+        rows.append((*key, str(len(orders)), str(len(customers)), fixed_point(sum_totals(orders))))
     rows.sort(key=lambda row: (row[0], -Decimal(row[5]), row[1], row[2]))
     return [*rows]
 
@@ -353,7 +350,7 @@ def durations(orders: Iterable[Order], start: str, end: str) -> Iterator[int]:
 
 def hours_at_quantile(seconds: list[int], share: float) -> str:
     """Return the nearest-rank quantile of sorted seconds, in hours."""
-    return rounded(Decimal(seconds[math.ceil(share * len(seconds)) - 1] / 3600))
+    return fixed_point(Decimal(seconds[math.ceil(share * len(seconds)) - 1] / 3600))
 
 
 def top_products(history: LakeHistory) -> Rows:
