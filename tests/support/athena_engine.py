@@ -1,4 +1,4 @@
-"""The engine of the laptop's Athena, and what it answers."""
+"""DuckDB engine of the laptop's Athena without a catalog, for queries that read no table."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,32 +8,34 @@ from pathlib import Path
 import pytest
 
 from local.core.request import AwsError
-from local.services.athena.api.results import read_page
+from local.services.athena.api.results import Row, read_page
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.parser import parse
+from local.services.athena.storage.glue_catalog import Catalog
+from local.services.athena.storage.object_cache import ObjectCache
 
 NOW = datetime(2026, 11, 23, 10, 15, 30, 123_000, tzinfo=timezone.utc)
-Answer = Callable[[str], list[tuple[str | None, ...]]]
+RunQuery = Callable[[str], list[Row]]
 
 
 @contextmanager
-def an_engine(folder: Path) -> Iterator[Engine]:
-    """Yield an engine without tables: what a query computes by itself needs none."""
-    engine = Engine(None, None, folder.resolve())
+def engine_without_tables(folder: Path) -> Iterator[Engine]:
+    """Yield an engine whose catalog and object cache have no client."""
+    engine = Engine(Catalog(None), ObjectCache(None, folder), folder.resolve())
     yield engine
     engine.close()
 
 
-def answer_of(engine: Engine) -> Answer:
+def query_runner(engine: Engine) -> RunQuery:
     """Return a function that runs a query and returns its rows, without the header."""
-    file = engine_folder(engine) / "answer.csv"
+    file = engine_folder(engine) / "result.csv"
 
-    def rows(sql: str) -> list[tuple[str | None, ...]]:
+    def run_query(sql: str) -> list[Row]:
         engine.write(engine.plan(parse(sql), "default", NOW), file)
         return list(read_page(file, 0, 1_000_000).rows)[1:]
 
-    return rows
+    return run_query
 
 
 def engine_folder(engine: Engine) -> Path:
@@ -42,18 +44,19 @@ def engine_folder(engine: Engine) -> Path:
     return Path(allowed[0][0][0])
 
 
-def value(answer: Answer, expression: str) -> str | None:
-    """Return what one expression gives."""
-    return answer(f"SELECT {expression}")[0][0]
+def evaluate(run_query: RunQuery, expression: str) -> str | None:
+    """Return the value of an SQL expression."""
+    return run_query(f"SELECT {expression}")[0][0]
 
 
-def failure(answer: Answer, sql: str) -> str:
-    """Return why a query fails."""
+def error_message(run_query: RunQuery, sql: str) -> str:
+    """Return the message of the error that a query must raise."""
     with pytest.raises((QueryFailed, AwsError)) as raised:
-        answer(sql)
+        run_query(sql)
     return str(raised.value)
 
 
-def text(value: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + value.replace("'", "''") + "'"
+def not_null(cell: str | None) -> str:
+    """Return a cell that must not be NULL."""
+    assert cell is not None
+    return cell

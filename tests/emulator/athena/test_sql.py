@@ -1,14 +1,14 @@
-"""Athena's SQL on the laptop means what Trino means by it."""
+"""Athena's SQL on the laptop: expressions, queries and errors are those of Trino."""
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
 import duckdb
 import pytest
 
 from local.core.request import AwsError
-from local.services.athena.api.results import read_page
+from local.services.athena.api.parameters import with_parameters
+from local.services.athena.api.results import Row, read_page
 from local.services.athena.api.statements import parse_statement
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
@@ -16,12 +16,12 @@ from local.services.athena.frontend.functions import FUNCTIONS
 from local.services.athena.frontend.parser import parse
 from tests.support.athena_engine import (
     NOW,
-    Answer,
-    an_engine,
-    answer_of,
+    RunQuery,
     engine_folder,
-    failure,
-    value,
+    engine_without_tables,
+    error_message,
+    evaluate,
+    query_runner,
 )
 
 CASES = [
@@ -115,18 +115,20 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with an_engine(tmp_path_factory.mktemp("athena")) as engine:
+    with engine_without_tables(tmp_path_factory.mktemp("athena")) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
-def answer(engine: Engine) -> Answer:
-    return answer_of(engine)
+def run_query(engine: Engine) -> RunQuery:
+    return query_runner(engine)
 
 
 @pytest.mark.parametrize(("expression", "expected"), CASES, ids=[case[0] for case in CASES])
-def test_expression_matches_trino(answer: Answer, expression: str, expected: str | None) -> None:
-    assert value(answer, expression) == expected
+def test_expression_matches_trino(
+    run_query: RunQuery, expression: str, expected: str | None
+) -> None:
+    assert evaluate(run_query, expression) == expected
 
 
 QUERIES = [
@@ -166,8 +168,9 @@ QUERIES = [
 
 
 @pytest.mark.parametrize(("sql", "expected"), QUERIES, ids=[query[0] for query in QUERIES])
-def test_query_matches_trino(answer: Answer, sql: str, expected: str) -> None:
-    assert "".join("-" if cell is None else cell for row in answer(sql) for cell in row) == expected
+def test_query_matches_trino(run_query: RunQuery, sql: str, expected: str) -> None:
+    cells = [cell for row in run_query(sql) for cell in row]
+    assert "".join("-" if cell is None else cell for cell in cells) == expected
 
 
 FAILURES = [
@@ -202,11 +205,11 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("sql", "reason"), FAILURES, ids=[case[0] for case in FAILURES])
-def test_query_fails_with_trinos_error(answer: Answer, sql: str, reason: str) -> None:
-    assert failure(answer, sql).startswith(reason)
+def test_query_fails_with_trinos_error(run_query: RunQuery, sql: str, reason: str) -> None:
+    assert error_message(run_query, sql).startswith(reason)
 
 
-REFUSALS = [
+REJECTED_STATEMENTS = [
     ("selec 1", "line 1:1: mismatched input 'selec'"),
     ("SELECT 1 FROM", "line 1:"),
     ("SELECT DECIMAL '1 FROM duckdb_settings()'", "line 1:16: mismatched input"),
@@ -232,16 +235,18 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("sql", "reason"), REFUSALS, ids=[case[0] for case in REFUSALS])
-def test_non_queries_are_rejected(sql: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("sql", "message"), REJECTED_STATEMENTS, ids=[case[0] for case in REJECTED_STATEMENTS]
+)
+def test_non_queries_are_rejected(sql: str, message: str) -> None:
     with pytest.raises(AwsError) as raised:
         parse_statement(sql, ())
     assert raised.value.code == "InvalidRequestException"
-    assert raised.value.message.startswith(reason)
+    assert raised.value.message.startswith(message)
 
 
 def test_duckdb_only_functions_are_rejected(engine: Engine) -> None:
-    names = duckdb.sql("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
+    names = duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()").fetchall()
     for (name,) in names:
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
             with pytest.raises((QueryFailed, AwsError), match=r"not registered|mismatched input"):
@@ -265,9 +270,9 @@ SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row"
         "SELECT CAST('1 AS x, (SELECT count(*) FROM duckdb_settings()) AS y, 1' AS decimal)",
     ],
 )
-def test_only_catalog_tables_can_be_read(answer: Answer, sql: str) -> None:
-    refusals = "not registered|mismatched input|not modelled|Invalid EXTRACT field|Cannot cast"
-    assert re.search(refusals, failure(answer, sql))
+def test_only_catalog_tables_can_be_read(run_query: RunQuery, sql: str) -> None:
+    messages = "not registered|mismatched input|not modelled|Invalid EXTRACT field|Cannot cast"
+    assert re.search(messages, error_message(run_query, sql))
 
 
 def test_duckdb_cannot_open_other_files(engine: Engine) -> None:
@@ -290,11 +295,11 @@ def test_duckdb_cannot_open_other_files(engine: Engine) -> None:
     ],
 )
 def test_parameter_is_substituted_as_value(
-    engine: Engine, sql: str, parameters: list[str], expected: Sequence[Any]
+    engine: Engine, sql: str, parameters: list[str], expected: Row
 ) -> None:
-    tree = parse_statement(sql, parameters).run.args[0]
+    tree = with_parameters(parse(sql), parameters)
     file = engine_folder(engine) / "parameters.csv"
-    engine.write(engine.plan(tree.copy(), "default", NOW), file)
+    engine.write(engine.plan(tree, "default", NOW), file)
     assert read_page(file, 0, 10).rows[1] == expected
 
 
