@@ -19,7 +19,7 @@ the previous change left, changes between the two are missing.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,23 @@ class Gap:
     after: Row
 
 
-def rank(row: Row) -> tuple[str, str, str, str]:
+class Ranked(Protocol):
+    """Anything that has a rank: a row of the lake, or the change that becomes one."""
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def sequence(self) -> str: ...
+
+    @property
+    def snapshot_at(self) -> str | None: ...
+
+    @property
+    def event_id(self) -> str: ...
+
+
+def rank(row: Ranked) -> tuple[str, str, str, str]:
     """Return the sort key of the rows of a key; a change ranks before its repairs."""
     return (row.source, row.sequence, row.snapshot_at or "", row.event_id)
 
