@@ -3,18 +3,18 @@
 import ast
 from pathlib import Path
 
-ROOM = Path(__file__).parent
+FOLDER = Path(__file__).parent
 
 
 def verbs() -> dict[str, str]:
-    """Return what each verb is for: the first line of every package of this folder that runs."""
-    scripts = {path.parent.name: path.read_text() for path in sorted(ROOM.glob("*/__main__.py"))}
-    return {
-        name: (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
-        for name, source in scripts.items()
-    }
+    """Return each verb with its purpose, the first line of its command's docstring."""
+    purposes = {}
+    for path in sorted(FOLDER.glob("*/command.py")):
+        docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+        purposes[path.parent.name] = docstring.partition("\n")[0]
+    return purposes
 
 
 if __name__ == "__main__":
-    for name, purpose in verbs().items():
-        print(f"python -m operations.{name:9} {purpose}")
+    for verb, purpose in verbs().items():
+        print(f"python -m operations.{verb:9} {purpose}")

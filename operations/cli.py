@@ -1,91 +1,121 @@
-"""How every verb ends: with an exit status, and a line instead of a traceback."""
+"""Command line of every verb: options they share, output as text or JSON, and exit status."""
 
-import os
+from __future__ import annotations
+
+import json
 import re
 import sqlite3
-import sys
-from collections.abc import Callable
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from botocore.exceptions import ClientError
 
 from analytics.athena import QueryFailed
-from operations.backfill.checkpoint import BadCheckpoint
-from operations.firehose import NotReady
-from operations.kinesis_writer import NotTaken
-from operations.table import NoStream, NoSuchKey, Throttled
-from setup.lib import aws_errors as advice
-from setup.lib.aws_errors import EXPECTED_ERRORS
+from analytics.atomic_write import write_atomically
+from setup.lib.arguments import number, output_file
+from setup.lib.cli import exit_status, make_stdout_total
+from setup.lib.errors import UserError
 from setup.names import CHANGES, DATABASE, DELIVERY, FUNCTION, PIPE, STREAM, TABLE, WORKGROUP
-from transform import BadRecord
+from transform import BadRecord, canonical
 
-INTERRUPTED = 130  # what a shell reports for Ctrl-C
-FAILURES = (
-    *EXPECTED_ERRORS,
-    QueryFailed,
-    Throttled,
-    NoSuchKey,
-    NoStream,
-    BadCheckpoint,
-    NotReady,
-    NotTaken,
-    BadRecord,
-    OSError,
-    sqlite3.Error,
-)
+STDOUT = Path("-")
+NOT_FOUND = r"\(ResourceNotFoundException\) when calling the {} operation"
 
-ABSENT = r"\(ResourceNotFoundException\) when calling the {} operation"
-
-# What the text of an error says, and what that means here.
-ADVICE = (
-    (ABSENT.format("DescribeTable"), f"table {TABLE} is missing: run python setup/01_dynamodb.py"),
+# A pattern in the text of an error, and the message for the resource that is missing.
+MISSING_RESOURCES = (
     (
-        ABSENT.format("DescribeDeliveryStream"),
-        f"delivery stream {DELIVERY} is missing: run python setup/06_firehose.py",
+        NOT_FOUND.format("DescribeTable"),
+        f"table {TABLE} does not exist: run python setup/01_dynamodb.py",
+    ),
+    (
+        NOT_FOUND.format("DescribeDeliveryStream"),
+        f"delivery stream {DELIVERY} does not exist: run python setup/06_firehose.py",
     ),
     (
         r"\(NotFoundException\).*DescribePipe",
-        f"pipe {PIPE} is missing: run python setup/07_pipe.py",
+        f"pipe {PIPE} does not exist: run python setup/07_pipe.py",
     ),
     (
-        ABSENT.format("GetFunctionConfiguration"),
-        f"function {FUNCTION} is missing: run python setup/05_lambda.py",
+        NOT_FOUND.format("GetFunctionConfiguration"),
+        f"function {FUNCTION} does not exist: run python setup/05_lambda.py",
     ),
-    (ABSENT.format("PutRecords"), f"stream {STREAM} is missing: run python setup/02_kinesis.py"),
+    (
+        NOT_FOUND.format("PutRecords"),
+        f"stream {STREAM} does not exist: run python setup/02_kinesis.py",
+    ),
     (
         r"(?i)workgroup .*not found",
-        f"workgroup {WORKGROUP} is missing: run python setup/11_athena.py",
+        f"workgroup {WORKGROUP} does not exist: run python setup/11_athena.py",
     ),
-    ("SCHEMA_NOT_FOUND", f"database {DATABASE} is missing: run python setup/10_glue.py"),
-    ("TABLE_NOT_FOUND", f"table {DATABASE}.{CHANGES} is missing: run python setup/10_glue.py"),
+    ("SCHEMA_NOT_FOUND", f"database {DATABASE} does not exist: run python setup/10_glue.py"),
+    ("TABLE_NOT_FOUND", f"table {DATABASE}.{CHANGES} does not exist: run python setup/10_glue.py"),
     (
         "NoSuchBucket|bucket does not exist",
-        "the lake's bucket is missing: run python setup/03_s3.py",
+        "the lake's bucket does not exist: run python setup/03_s3.py",
     ),
 )
 
+rate = number(minimum=0.001, maximum=1_000_000, unit="items per second")
 
-def exit_status(verb: Callable[[], int], failed: int = 1) -> int:
-    """Return a verb's exit status; `failed`, and the reason in a line, when it could not go on."""
-    if sys.stdout is None:  # It was closed before.
-        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
-    sys.stdout.reconfigure(errors="backslashreplace")  # Keys may hold what a terminal cannot.
+
+def item_key(text: str) -> str:
+    """Return a key in the canonical form that the lake uses."""
     try:
-        status = verb()
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # The reader, `head` say, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return failed
-    except FAILURES as error:
-        print(reason(error), file=sys.stderr)
-        return failed
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        return canonical(json.loads(text))
+    except (ValueError, RecursionError):
+        example = '{"order_id": {"S": "SO-1"}}'
+        raise ArgumentTypeError(f"expected a key such as {example}, found {text!r}") from None
 
 
-def reason(error: Exception) -> str:
-    """Return why a verb could not go on and, where a resource is missing, what to run."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if found := next((what for sign, what in ADVICE if re.search(sign, text)), None):
-        return found
-    if isinstance(error, BadRecord):  # One of ours, though a ValueError.
-        return text
-    return " ".join(advice.error_message(error).split()) or text
+def add_json_option(parser: ArgumentParser) -> None:
+    """Add the option --json [FILE]."""
+    parser.add_argument(
+        "--json",
+        type=lambda text: STDOUT if text == "-" else output_file(text),
+        nargs="?",
+        const=STDOUT,
+        metavar="FILE",
+        help="write JSON to FILE, or to stdout if FILE is omitted",
+    )
+
+
+def print_report(lines: Iterable[str], document: Mapping[str, object], path: Path | None) -> None:
+    """Print a report's lines and write its JSON to the file; for STDOUT, print only the JSON."""
+    text = json.dumps(document, indent=2)
+    if path == STDOUT:
+        print(text)
+        return
+    if path:
+        write_atomically(path, f"{text}\n")
+    for line in lines:
+        print(line, flush=True)
+
+
+def run_command(command: Callable[[], int], failure_status: int = 1) -> int:
+    """Run a command and return its exit status; print an expected error as one line."""
+    make_stdout_total()
+    return exit_status(
+        lambda: _with_user_errors(command), failed=failure_status, broken_pipe=failure_status
+    )
+
+
+def _with_user_errors(command: Callable[[], int]) -> int:
+    try:
+        return command()
+    except ClientError as error:
+        message = _missing_resource_message(str(error))
+        if message is None:
+            raise
+        raise UserError(message) from error
+    except (QueryFailed, BadRecord, sqlite3.Error) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(_missing_resource_message(text) or text) from error
+
+
+def _missing_resource_message(text: str) -> str | None:
+    """Return which script creates the resource that an error is about, if that is missing."""
+    for pattern, message in MISSING_RESOURCES:
+        if re.search(pattern, text):
+            return message
+    return None

@@ -1,33 +1,42 @@
-"""What Firehose does with what is put into Kinesis, as far as who puts it there must know."""
+"""Firehose checks that senders need: is it ACTIVE, and how long does it buffer."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import boto3
 
+from setup.lib.errors import UserError
 from setup.names import DELIVERY
 
-PATIENCE = 1.5  # Firehose's intervals: dynamic partitioning may delay a change for so long
+if TYPE_CHECKING:
+    from types_boto3_firehose.type_defs import DeliveryStreamDescriptionTypeDef
+
+FLUSH_MARGIN = 1.5  # buffering intervals: dynamic partitioning may delay a change that long
 
 
-class NotReady(Exception):
-    """What would be put into Kinesis would not reach the lake; the text says what to run."""
+class PipelineNotReady(UserError):
+    """Records put into Kinesis now would not reach the lake; the message says what to run."""
 
 
-def check_active() -> None:
-    """Refuse while Firehose does not read: what Kinesis has before it does is never delivered."""
-    status = _described()["DeliveryStreamStatus"]
+def require_active() -> None:
+    """Raise PipelineNotReady unless Firehose is ACTIVE.
+
+    Firehose never delivers what Kinesis received before the delivery stream became ACTIVE.
+    """
+    status = _describe()["DeliveryStreamStatus"]
     if status != "ACTIVE":
-        raise NotReady(f"delivery stream {DELIVERY} is {status}: run python setup/06_firehose.py")
+        raise PipelineNotReady(
+            f"delivery stream {DELIVERY} is {status}: run python setup/06_firehose.py"
+        )
 
 
-def delay() -> float:
-    """Return for how many seconds Firehose may hold a change back."""
-    destination = _described()["Destinations"][0]["ExtendedS3DestinationDescription"]
-    return PATIENCE * destination["BufferingHints"]["IntervalInSeconds"]
+def max_delay_seconds() -> float:
+    """Return the longest time that Firehose buffers a change."""
+    destination = _describe()["Destinations"][0]["ExtendedS3DestinationDescription"]
+    return FLUSH_MARGIN * destination["BufferingHints"]["IntervalInSeconds"]
 
 
-def _described() -> dict[str, Any]:
-    firehose = boto3.client("firehose")
-    return firehose.describe_delivery_stream(DeliveryStreamName=DELIVERY)[
-        "DeliveryStreamDescription"
-    ]
+def _describe() -> DeliveryStreamDescriptionTypeDef:
+    response = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    return response["DeliveryStreamDescription"]

@@ -1,127 +1,156 @@
-"""Records put into Kinesis, the one road into the lake, each until Kinesis has acknowledged it.
+"""Kinesis writer: puts records into the stream and retries each until Kinesis acknowledges it.
 
-A record that arrives twice is one change, so whoever is in doubt sends again.
+Sending a record twice is harmless: the lake counts both copies as one change. So a caller that does
+not know whether a record arrived sends it again.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING
 
+from setup.lib.backoff import backoff
+from setup.lib.errors import UserError
 from setup.names import STREAM
 
-RECORD_BYTES = 1024 * 1024  # data and partition key, unless the stream was made to take more
-CALL_RECORDS = 500
-CALL_BYTES = 5 * 1024 * 1024  # what AWS took before October 2025, and other servers still do
-PAUSES = tuple(min(0.1 * 2**attempt, 10.0) for attempt in range(12))  # about a minute
-KEY_CHARACTERS = 32
-RATE = 1000.0  # records in a second: a quarter of what a new on-demand stream takes
+if TYPE_CHECKING:
+    from types_boto3_kinesis.client import KinesisClient
+    from types_boto3_kinesis.type_defs import (
+        PutRecordsRequestEntryTypeDef,
+        PutRecordsResultEntryTypeDef,
+    )
+
+MAX_RECORD_BYTES = 1024 * 1024  # data and partition key; the default limit of a stream
+MAX_BATCH_RECORDS = 500
+MAX_BATCH_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025; other servers still have it
+RETRY_ATTEMPTS = 12  # with pauses of up to 10 s: about a minute
+PARTITION_KEY_LENGTH = 32
+DEFAULT_RATE = 1000.0  # records per second: a quarter of what a new on-demand stream accepts
+
+ITEM_TOO_LARGE = (
+    "its record exceeds Kinesis's limit of 1 MiB: make the item smaller, "
+    "then run verify --repair again"
+)
 
 
-class NotTaken(Exception):
-    """Kinesis refused records again and again; what it took before that is on its way."""
+class PutRejected(UserError):
+    """Kinesis kept rejecting records; those that it accepted before are in the stream."""
 
 
 @dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A record to be put into Kinesis, and the name by which people know it."""
+class OutgoingRecord:
+    """A record for Kinesis, and the name that reports use for it."""
 
     name: str
     data: bytes
 
     @property
     def size(self) -> int:
-        """How many bytes Kinesis counts."""
-        return len(self.data) + KEY_CHARACTERS
+        """Bytes that count towards Kinesis's record limit."""
+        return len(self.data) + PARTITION_KEY_LENGTH
 
     @property
-    def entry(self) -> dict[str, object]:
-        """The record as PutRecords takes it; its place in a shard is as good as random."""
-        return {"Data": self.data, "PartitionKey": sha256(self.data).hexdigest()[:KEY_CHARACTERS]}
+    def entry(self) -> PutRecordsRequestEntryTypeDef:
+        """The record as PutRecords expects it; the hash spreads records over the shards."""
+        partition_key = sha256(self.data).hexdigest()[:PARTITION_KEY_LENGTH]
+        return {"Data": self.data, "PartitionKey": partition_key}
 
 
 class Sender:
-    """Puts records into a Kinesis stream, at most `rate` in a second; `sent` counts them."""
+    """Puts records into a Kinesis stream, at most `rate` per second, and counts them."""
 
-    def __init__(self, kinesis: Any, stream: str = STREAM, rate: float | None = None) -> None:
-        self.sent = 0
-        self._kinesis, self._stream, self._rate = kinesis, stream, rate
-        self._free_at = 0.0
+    def __init__(
+        self, kinesis: KinesisClient, stream: str = STREAM, rate: float | None = None
+    ) -> None:
+        self.sent_count = 0
+        self._kinesis = kinesis
+        self._stream = stream
+        self._rate = rate
+        self._next_send_at = 0.0
 
-    def send(self, records: Iterable[Outgoing]) -> list[str]:
-        """Send all that Kinesis can take, and return the names of the records too large for it.
+    def send(self, records: Iterable[OutgoingRecord]) -> list[str]:
+        """Send all records that Kinesis can accept, and return the names of the oversized ones.
 
-        When it returns, every other record is acknowledged; raises NotTaken when one was not.
+        On return, every other record is acknowledged. Raises PutRejected if one was not.
         """
-        too_large: list[str] = []
-        for batch in batches(_fitting(records, too_large), self.most):
-            self._take_turn(len(batch))
-            self._put(batch)
-        return too_large
+        oversized: list[str] = []
+        for batch in split_into_batches(_without_oversized(records, oversized), self.batch_size):
+            self._wait_for_rate(len(batch))
+            self._put_until_accepted(batch)
+        return oversized
 
     @property
-    def most(self) -> int:
-        """How many records go at a time: a second's worth at most, so that they flow."""
-        return CALL_RECORDS if self._rate is None else max(1, min(CALL_RECORDS, int(self._rate)))
+    def batch_size(self) -> int:
+        """Records per call: at most one second's worth, so that they flow evenly."""
+        if self._rate is None:
+            return MAX_BATCH_RECORDS
+        return max(1, min(MAX_BATCH_RECORDS, int(self._rate)))
 
-    def _take_turn(self, count: int) -> None:
-        """Wait until the rate allows so many records more."""
+    def _wait_for_rate(self, record_count: int) -> None:
         if self._rate is None:
             return
         now = time.monotonic()
-        time.sleep(max(0.0, self._free_at - now))
-        self._free_at = max(now, self._free_at) + count / self._rate
+        time.sleep(max(0.0, self._next_send_at - now))
+        self._next_send_at = max(now, self._next_send_at) + record_count / self._rate
 
-    def _put(self, batch: Sequence[Outgoing]) -> None:
-        """Put a batch, and what of it failed again, until nothing of it is left."""
-        pauses = iter(PAUSES)
+    def _put_until_accepted(self, batch: Sequence[OutgoingRecord]) -> None:
+        """Put a batch, then the rejected part of it again, until Kinesis has accepted all."""
+        pauses = backoff(0.1, 10.0, attempts=RETRY_ATTEMPTS)
         while True:
             entries = [record.entry for record in batch]
-            answer = self._kinesis.put_records(StreamName=self._stream, Records=entries)
-            results = zip(batch, answer["Records"], strict=True)
-            failed = [(record, result) for record, result in results if result.get("ErrorCode")]
-            self.sent += len(batch) - len(failed)
-            if not failed:
+            response = self._kinesis.put_records(StreamName=self._stream, Records=entries)
+            results = zip(batch, response["Records"], strict=True)
+            rejected = [(record, result) for record, result in results if result.get("ErrorCode")]
+            self.sent_count += len(batch) - len(rejected)
+            if not rejected:
                 return
-            if len(failed) < len(batch):
-                pauses = iter(PAUSES)
-            if (pause := next(pauses, None)) is None:
-                raise NotTaken(_refusal(self._stream, failed[0][1]))
+            if len(rejected) < len(batch):
+                pauses = backoff(0.1, 10.0, attempts=RETRY_ATTEMPTS)
+            pause = next(pauses, None)
+            if pause is None:
+                raise PutRejected(_rejection_message(self._stream, rejected[0][1]))
             time.sleep(pause)
-            batch = [record for record, _ in failed]
+            batch = [record for record, _ in rejected]
 
 
-class Rehearsal(Sender):
-    """Sends nothing, and counts what would be sent."""
+class DryRunSender(Sender):
+    """A sender that only counts what it would send."""
 
-    def _put(self, batch: Sequence[Outgoing]) -> None:
-        self.sent += len(batch)
+    def _put_until_accepted(self, batch: Sequence[OutgoingRecord]) -> None:
+        self.sent_count += len(batch)
 
 
-def batches(records: Iterable[Outgoing], most: int = CALL_RECORDS) -> Iterator[list[Outgoing]]:
-    """Return the records, in order, in runs that one call takes."""
-    batch: list[Outgoing] = []
-    total = 0
+def split_into_batches(
+    records: Iterable[OutgoingRecord], batch_size: int = MAX_BATCH_RECORDS
+) -> Iterator[list[OutgoingRecord]]:
+    """Yield the records, in order, in batches that fit into one PutRecords call."""
+    batch: list[OutgoingRecord] = []
+    batch_bytes = 0
     for record in records:
-        if len(batch) == most or (batch and total + record.size > CALL_BYTES):
+        if len(batch) == batch_size or (batch and batch_bytes + record.size > MAX_BATCH_BYTES):
             yield batch
-            batch, total = [], 0
+            batch = []
+            batch_bytes = 0
         batch.append(record)
-        total += record.size
+        batch_bytes += record.size
     if batch:
         yield batch
 
 
-def _fitting(records: Iterable[Outgoing], too_large: list[str]) -> Iterator[Outgoing]:
-    """Return the records that Kinesis takes, and note the names of the others."""
+def _without_oversized(
+    records: Iterable[OutgoingRecord], oversized: list[str]
+) -> Iterator[OutgoingRecord]:
+    """Yield the records that Kinesis accepts, and append the names of the others to a list."""
     for record in records:
-        if record.size <= RECORD_BYTES:
+        if record.size <= MAX_RECORD_BYTES:
             yield record
         else:
-            too_large.append(record.name)
+            oversized.append(record.name)
 
 
-def _refusal(stream: str, result: dict[str, str]) -> str:
-    told = f"{result['ErrorCode']}: {result.get('ErrorMessage', '')}".removesuffix(": ")
-    return f"Kinesis stream {stream} takes no more ({told}): try again later"
+def _rejection_message(stream: str, result: PutRecordsResultEntryTypeDef) -> str:
+    detail = f"{result['ErrorCode']}: {result.get('ErrorMessage', '')}".removesuffix(": ")
+    return f"Kinesis stream {stream} is throttling ({detail}): try again later"

@@ -1,35 +1,38 @@
-"""The lake's side: its state, which Athena finds by the law of state (the greatest rank holds)."""
+"""The lake's current state, computed by Athena: of each key, the row with the greatest rank."""
+
+from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import cast
 
 from analytics.athena import run_query
-from operations.verify.diff import digest
 from setup.names import CHANGES
 from transform.state import Row
 
-ASKED = 3000  # keys that a query can name: Athena takes 256 KiB of SQL
+MAX_KEYS_IN_QUERY = 3000  # Athena accepts 256 KiB of SQL
 
-# A row without a key is not ours, but it is in the lake: it is shown, not skipped.
-KEY = "coalesce(cdc_key, 'null')"
-STATE = f"""
-SELECT {KEY} AS cdc_key, {{columns}}
+# A row without a key does not come from the transform, but it is in the lake: report it.
+KEY_SQL = "coalesce(cdc_key, 'null')"
+DIGEST_SQL = "lower(to_hex(sha256(to_utf8({}))))"
+LATEST_ROWS_SQL = f"""
+SELECT {KEY_SQL} AS cdc_key, {{columns}}
 FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY {KEY}
+    PARTITION BY {KEY_SQL}
     ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
       cdc_event_id DESC
-  ) AS place
+  ) AS recency
   FROM {CHANGES}
-  WHERE {{asked}}
+  WHERE {{condition}}
 )
-WHERE place = 1"""
-DIGEST = "lower(to_hex(sha256(to_utf8({}))))"
+WHERE recency = 1"""
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """The row that decides what the lake holds of a key; a removed item has no image."""
+class LakeRow:
+    """The latest row of a key in the lake; the image of a removed item is None."""
 
     key: str
     image: str | None
@@ -38,27 +41,42 @@ class Held:
     snapshot_at: str | None
 
     @property
-    def row(self) -> Row:
-        """As much of the row as its rank needs."""
-        source, sequence = self.source or "", self.sequence or ""
-        return Row("", self.key, source, sequence, self.snapshot_at, "", "", None, self.image)
+    def state_row(self) -> Row:
+        """The row with the columns that its rank needs; the others are empty."""
+        return Row(
+            operation="",
+            key=self.key,
+            source=self.source or "",
+            sequence=self.sequence or "",
+            snapshot_at=self.snapshot_at,
+            event_id="",
+            changed_at="",
+            old_image=None,
+            new_image=self.image,
+        )
 
 
-def digests(keys: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """Return key and digest of every item that the lake holds, or of those among `keys`."""
-    columns = f"{DIGEST.format('cdc_new_image')} AS digest"
-    return run_query(f"{_state(columns, keys)} AND cdc_new_image IS NOT NULL").rows
+def digest(text: str) -> str:
+    """Return the SHA-256 of a text, equal to what DIGEST_SQL computes in Athena."""
+    return sha256(text.encode()).hexdigest()
 
 
-def held(keys: Collection[str]) -> Iterator[Held]:
-    """Return the deciding row of each of the keys, or of every key when they are too many."""
+def fetch_digests(keys: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+    """Return key and digest of every item in the lake, or of those with the given keys."""
+    columns = f"{DIGEST_SQL.format('cdc_new_image')} AS digest"
+    rows = run_query(f"{_latest_rows_sql(columns, keys)} AND cdc_new_image IS NOT NULL").rows
+    return cast("Iterator[tuple[str, str]]", rows)  # Neither column can be NULL.
+
+
+def fetch_latest_rows(keys: Collection[str]) -> Iterator[LakeRow]:
+    """Return the latest row of each key; of every key if more are given than a query may name."""
     columns = "cdc_new_image, cdc_source, cdc_sequence, cdc_snapshot_at"
-    query = _state(columns, keys if len(keys) <= ASKED else ())
-    return (Held(*row) for row in run_query(query).rows)
+    sql = _latest_rows_sql(columns, keys if len(keys) <= MAX_KEYS_IN_QUERY else ())
+    return (LakeRow(str(key), *values) for key, *values in run_query(sql).rows)
 
 
-def _state(columns: str, keys: Collection[str]) -> str:
+def _latest_rows_sql(columns: str, keys: Collection[str]) -> str:
     """Return the query; it names keys by their digests, so no key's text becomes SQL."""
-    named = ", ".join(f"'{digest(key)}'" for key in keys)
-    asked = f"{DIGEST.format(KEY)} IN ({named})" if keys else "true"
-    return STATE.format(columns=columns, asked=asked)
+    digests = ", ".join(f"'{digest(key)}'" for key in keys)
+    condition = f"{DIGEST_SQL.format(KEY_SQL)} IN ({digests})" if keys else "true"
+    return LATEST_ROWS_SQL.format(columns=columns, condition=condition)

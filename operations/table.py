@@ -1,4 +1,6 @@
-"""The table's side: its items, read consistently, as pairs of canonical texts."""
+"""The DynamoDB table: consistent reads of its items, as pairs of canonical texts."""
+
+from __future__ import annotations
 
 import base64
 import json
@@ -7,38 +9,47 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from setup.lib.backoff import backoff
+from setup.lib.errors import UserError
 from transform import canonical, parse_image
 
-SEGMENTS = 4  # read in parallel; a page of each, of at most 1 MB, is in memory
-BATCH = 100  # keys that BatchGetItem takes
-KEY_BYTES = (2048, 1024)  # of a partition key, a sort key: of another none of a batch is read
-PAUSES = tuple(min(0.05 * 2**attempt, 5.0) for attempt in range(12))  # about half a minute
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.client import DynamoDBClient
+    from types_boto3_dynamodb.type_defs import KeysAndAttributesUnionTypeDef, ScanInputTypeDef
 
-Texts = tuple[str, str]  # an item's key, and the item
-Key = Item = dict[str, Any]  # as boto3 wants and gives them
+SEGMENTS = 4  # read in parallel; one page of each, of at most 1 MB, is in memory
+MAX_KEYS_PER_READ = 100  # BatchGetItem's limit
+# DynamoDB's size limits of a partition key and a sort key; one oversized key fails its whole batch.
+MAX_KEY_BYTES = (2048, 1024)
+RETRY_ATTEMPTS = 12  # with pauses of up to 5 s: about half a minute
+
+Item = dict[str, Any]  # typed attributes, as boto3 returns them: their shape is the user's
+Key = dict[str, Any]  # the attributes of an item that make up its key
+CanonicalItem = tuple[str, str]  # the canonical texts of an item's key and of the item
+T = TypeVar("T")
 
 
-class Throttled(Exception):
-    """The table withheld a part of what it was asked for, again and again."""
+class TableThrottled(UserError):
+    """DynamoDB kept returning a part of the requested keys unprocessed."""
 
 
-class NoStream(Exception):
-    """The table tells its changes to nobody."""
+class StreamDisabled(UserError):
+    """The table has no stream."""
 
 
-class NoSuchKey(Exception):
-    """A text that was given as a key is no key of the table."""
+class InvalidKey(UserError):
+    """A text is not a key of the table."""
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """Some items of a segment; after the last ones of it, `last` is None."""
+class Page(Generic[T]):
+    """One page of a segment's items; `last_key` is None on the last page."""
 
     segment: int
-    items: list[Any]
-    last: Key | None
+    items: list[T]
+    last_key: Key | None
     read_at: datetime
 
 
@@ -46,11 +57,11 @@ class Page:
 class Table:
     """A DynamoDB table.
 
-    `key_types` names the attributes of its keys and their types, `stream` is the ARN under which
-    it tells its changes, and `item_count` is some hours old.
+    `key_types` maps its key attributes to their types. `stream` is the ARN of its stream, or None.
+    DynamoDB updates `item_count` every six hours.
     """
 
-    dynamodb: Any
+    dynamodb: DynamoDBClient
     name: str
     key_types: dict[str, str]
     arn: str
@@ -58,130 +69,146 @@ class Table:
     item_count: int
 
     @classmethod
-    def described(cls, dynamodb: Any, name: str) -> "Table":
-        """Return the table of that name."""
+    def describe(cls, dynamodb: DynamoDBClient, name: str) -> Table:
+        """Return the table with that name."""
         table = dynamodb.describe_table(TableName=name)["Table"]
-        defined = table["AttributeDefinitions"]
-        types = {attribute["AttributeName"]: attribute["AttributeType"] for attribute in defined}
-        key_types = {
-            part["AttributeName"]: types[part["AttributeName"]] for part in table["KeySchema"]
+        attribute_types: dict[str, str] = {
+            attribute["AttributeName"]: attribute["AttributeType"]
+            for attribute in table["AttributeDefinitions"]
         }
-        streams = table.get("StreamSpecification", {}).get("StreamEnabled")
-        stream = table["LatestStreamArn"] if streams else None
-        return cls(dynamodb, name, key_types, table["TableArn"], stream, table["ItemCount"])
+        key_names = [element["AttributeName"] for element in table["KeySchema"]]
+        has_stream = table.get("StreamSpecification", {}).get("StreamEnabled")
+        return cls(
+            dynamodb=dynamodb,
+            name=name,
+            key_types={key_name: attribute_types[key_name] for key_name in key_names},
+            arn=table["TableArn"],
+            stream=table["LatestStreamArn"] if has_stream else None,
+            item_count=table["ItemCount"],
+        )
 
-    def checked_stream(self) -> str:
-        """Return the ARN of its stream, and refuse a table without one."""
+    def require_stream(self) -> str:
+        """Return the ARN of the table's stream; raise StreamDisabled if it has none."""
         if self.stream is None:
-            raise NoStream(f"table {self.name} has no stream: run python setup/01_dynamodb.py")
+            raise StreamDisabled(
+                f"table {self.name} has no stream: run python setup/01_dynamodb.py"
+            )
         return self.stream
 
-    def items(self) -> Iterator[Texts]:
-        """Return the key and the text of every item, in no order, by a parallel scan."""
-        for page in self.pages(dict.fromkeys(range(SEGMENTS)), SEGMENTS, shape=self._texts):
+    def scan_items(self) -> Iterator[CanonicalItem]:
+        """Yield every item, in no order, by a parallel scan."""
+        start_keys: dict[int, Key | None] = dict.fromkeys(range(SEGMENTS))
+        for page in self.scan_pages(start_keys, SEGMENTS, self._canonical_item):
             yield from page.items
 
-    def pages(
+    def scan_pages(
         self,
-        starts: Mapping[int, Key | None],
-        segments: int,
-        most: int | None = None,
-        shape: Callable[[Item], Any] = dict,
-    ) -> Iterator[Page]:
-        """Return the pages of some of the table's segments, each from after its key on.
+        start_keys: Mapping[int, Key | None],
+        total_segments: int,
+        convert: Callable[[Item], T],
+        page_size: int | None = None,
+    ) -> Iterator[Page[T]]:
+        """Yield the pages of some of the table's segments, each from after its start key.
 
-        Each segment's come in order, its next one being read meanwhile; `most` items are in one.
-        Each item has the `shape` that it was given when it came: an item as such takes much room.
+        A segment's pages come in order, and its next page is read meanwhile. Items are converted
+        as soon as they are read: boto3's form of an item takes much memory.
         """
-        with ThreadPoolExecutor(len(starts) or 1) as pool:
+        with ThreadPoolExecutor(len(start_keys) or 1) as pool:
 
-            def read(segment: int, after: Key | None) -> Future[Page]:
-                scan = self._scan(segment, segments, after, most)
-                return pool.submit(self._page, segment, scan, shape)
+            def submit(segment: int, start_key: Key | None) -> Future[Page[T]]:
+                request = self._scan_request(segment, total_segments, start_key, page_size)
+                return pool.submit(self._read_page, segment, request, convert)
 
-            reading = {read(segment, after) for segment, after in starts.items()}
-            while reading:
-                done = wait(reading, return_when=FIRST_COMPLETED).done.pop()
-                reading.remove(done)
-                page = done.result()
-                if page.last:
-                    reading.add(read(page.segment, page.last))
+            pending = {submit(segment, start_key) for segment, start_key in start_keys.items()}
+            while pending:
+                future = wait(pending, return_when=FIRST_COMPLETED).done.pop()
+                pending.remove(future)
+                page = future.result()
+                if page.last_key:
+                    pending.add(submit(page.segment, page.last_key))
                 yield page
 
-    def items_of(self, keys: Collection[str]) -> dict[str, str]:
-        """Return, by key, the texts of those of at most 100 items that the table holds."""
-        asked = [typed for key in keys if (typed := self.typed(key))]
-        request = {self.name: {"Keys": asked, "ConsistentRead": True}} if asked else {}
-        found: dict[str, str] = {}
-        pauses = iter(PAUSES)
+    def get_items(self, keys: Collection[str]) -> dict[str, str]:
+        """Return the items with the given keys, at most 100, by key; missing items are left out."""
+        parsed_keys = [parsed for key in keys if (parsed := self.parse_key(key))]
+        request: Mapping[str, KeysAndAttributesUnionTypeDef] = {}
+        if parsed_keys:
+            request = {self.name: {"Keys": parsed_keys, "ConsistentRead": True}}
+        items: dict[str, str] = {}
+        pauses = backoff(0.05, 5.0, attempts=RETRY_ATTEMPTS)
         while request:
-            answer = self.dynamodb.batch_get_item(RequestItems=request)
-            found.update(map(self._texts, answer["Responses"].get(self.name, ())))
-            if request := answer["UnprocessedKeys"]:
-                if (pause := next(pauses, None)) is None:
-                    raise Throttled(f"table {self.name} is too busy to be read: try again later")
+            response = self.dynamodb.batch_get_item(RequestItems=request)
+            items.update(map(self._canonical_item, response["Responses"].get(self.name, ())))
+            request = response["UnprocessedKeys"]
+            if request:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise TableThrottled(f"table {self.name} is throttling reads: try again later")
                 time.sleep(pause)
-        return found
+        return items
 
-    def typed(self, key: str) -> Key | None:
-        """Return a key as boto3 wants it, or None for a text that is no key of this table."""
+    def parse_key(self, key: str) -> Key | None:
+        """Return a canonical key as boto3 expects it, or None if it is not a key of this table."""
         try:
-            typed = parse_image(key)
-            if canonical(typed) != key:
+            parsed = parse_image(key)
+            if canonical(parsed) != key:
                 return None
         except (ValueError, RecursionError):
             return None
-        types = {name: next(iter(value)) for name, value in typed.items()}
+        types = {name: next(iter(value)) for name, value in parsed.items()}
         if types != self.key_types:
             return None
-        raw = {name: _raw(value) for name, value in typed.items()}
-        sizes = (_size(*raw[name].values()) for name in self.key_types)
-        fits = all(0 < size <= most for size, most in zip(sizes, KEY_BYTES, strict=False))
-        return raw if fits else None
+        decoded = {name: _decode_binary(value) for name, value in parsed.items()}
+        sizes = [_byte_length(*decoded[name].values()) for name in self.key_types]
+        limits = zip(sizes, MAX_KEY_BYTES, strict=False)
+        return decoded if all(0 < size <= limit for size, limit in limits) else None
 
-    def checked(self, key: str) -> str:
-        """Return a text that is a key of this table, and refuse another."""
-        if self.typed(key) is None:
-            form = json.dumps({name: {tag: "..."} for name, tag in self.key_types.items()})
-            raise NoSuchKey(f"expected a key of table {self.name}, {form}; found {key}")
+    def require_key(self, key: str) -> str:
+        """Return a text that is a key of this table; raise InvalidKey if it is not."""
+        if self.parse_key(key) is None:
+            example = json.dumps({name: {tag: "..."} for name, tag in self.key_types.items()})
+            raise InvalidKey(f"expected a key of table {self.name}, {example}; found {key}")
         return key
 
-    def _scan(
-        self, segment: int, segments: int, after: Key | None, most: int | None
-    ) -> dict[str, Any]:
-        """Return the request for a segment's next page."""
-        asked = {"ExclusiveStartKey": after, "Limit": most}
-        return {
-            "TableName": self.name,
-            "ConsistentRead": True,
-            "Segment": segment,
-            "TotalSegments": segments,
-            **{name: value for name, value in asked.items() if value},
-        }
-
-    def _page(self, segment: int, scan: dict[str, Any], shape: Callable[[Item], Any]) -> Page:
-        """Return the answer to a request."""
-        read_at = datetime.now(timezone.utc)
-        page = self.dynamodb.scan(**scan)
-        shaped = [shape(item) for item in page["Items"]]
-        return Page(segment, shaped, page.get("LastEvaluatedKey"), read_at)
-
-    def key(self, item: Item) -> Key:
+    def key_of(self, item: Item) -> Key:
         """Return the key of an item."""
         return {name: item[name] for name in self.key_types}
 
-    def _texts(self, item: Item) -> Texts:
-        return canonical(self.key(item)), canonical(item)
+    def _scan_request(
+        self, segment: int, total_segments: int, start_key: Key | None, page_size: int | None
+    ) -> ScanInputTypeDef:
+        request: ScanInputTypeDef = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "Segment": segment,
+            "TotalSegments": total_segments,
+        }
+        if start_key:
+            request["ExclusiveStartKey"] = start_key
+        if page_size:
+            request["Limit"] = page_size
+        return request
+
+    def _read_page(
+        self, segment: int, request: ScanInputTypeDef, convert: Callable[[Item], T]
+    ) -> Page[T]:
+        read_at = datetime.now(timezone.utc)
+        response = self.dynamodb.scan(**request)
+        items = [convert(item) for item in response["Items"]]
+        return Page(segment, items, response.get("LastEvaluatedKey"), read_at)
+
+    def _canonical_item(self, item: Item) -> CanonicalItem:
+        return canonical(self.key_of(item)), canonical(item)
 
 
-def _size(content: str | bytes) -> int:
-    """Return how many bytes a value has; 0 for a text that UTF-8 cannot hold."""
+def _byte_length(content: str | bytes) -> int:
+    """Return the number of bytes of a value; 0 for a text that UTF-8 cannot encode."""
     try:
         return len(content.encode() if isinstance(content, str) else content)
     except UnicodeEncodeError:
         return 0
 
 
-def _raw(value: dict[str, str]) -> dict[str, Any]:
-    """Return one value of a key with bytes as boto3 wants them."""
+def _decode_binary(value: dict[str, str]) -> dict[str, Any]:
+    """Return one value of a key with base64 decoded to bytes, as boto3 expects it."""
     return {"B": base64.b64decode(value["B"])} if "B" in value else value

@@ -1,4 +1,6 @@
-"""How far a backfill is: a small file, true whenever its writer was killed."""
+"""Backfill progress file, written atomically so a kill never corrupts it."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Sequence
@@ -6,22 +8,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from analytics.atomic_write import write_atomically
-from operations.table import SEGMENTS, Key, Page, Table
+from operations.table import SEGMENTS, Item, Key, Page, Table
+from setup.lib.errors import UserError
 from setup.names import PIPELINE
 from transform import canonical
 
 START, END = "start", "end"
 
 
-class BadCheckpoint(Exception):
-    """The file tells of another backfill, or of none; the text says what to do."""
+class InvalidCheckpoint(UserError):
+    """The file belongs to another backfill, or is not a checkpoint; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is acknowledged: of each segment all up to a key, or nothing, or everything.
+    """What Kinesis has acknowledged: each segment up to a key, or START, or END.
 
-    `sent` counts the items, `left` are the keys of those that are too large.
+    `sent` counts the items, `left` are the keys of the items that exceed Kinesis's record limit.
     """
 
     table: str
@@ -32,56 +35,62 @@ class Checkpoint:
     left: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, file: Path, table: Table) -> "Checkpoint":
-        """Return what a file says of a backfill of this table; without one, it has not begun."""
-        new = cls(table.arn, table.checked_stream(), PIPELINE)
-        if not file.exists():
+    def read(cls, path: Path, table: Table) -> Checkpoint:
+        """Return the checkpoint of a backfill of this table; a new one if there is no file."""
+        new = cls(table.arn, table.require_stream(), PIPELINE)
+        if not path.exists():
             return new
-        found = _parsed(file)
-        if found.of != new.of:
-            raise BadCheckpoint(
-                f"{file} tells of a backfill {found.of}, but this one is {new.of}: remove the "
-                f"file to begin anew, or name another with --checkpoint"
+        checkpoint = _parse(path)
+        if checkpoint.scope != new.scope:
+            raise InvalidCheckpoint(
+                f"{path} belongs to a backfill {checkpoint.scope}, but this one is {new.scope}: "
+                f"remove the file to start again, or name another with --checkpoint"
             )
-        return found
+        return checkpoint
 
     @property
-    def of(self) -> str:
-        """What is sent, and where to: two pipelines may have one table."""
-        return f"of {self.table} into {self.pipeline} in the order of {self.stream}"
+    def scope(self) -> str:
+        """Source and destination: two pipelines may read one table."""
+        return f"of {self.table} into {self.pipeline}, ordered by {self.stream}"
 
-    def starts(self, table: Table) -> dict[int, Key | None]:
-        """Return from after which key each segment goes on that is not at its end."""
+    def start_keys(self, table: Table) -> dict[int, Key | None]:
+        """Return the key after which each unfinished segment resumes."""
         return {
-            number: table.typed(place) for number, place in enumerate(self.segments) if place != END
+            number: table.parse_key(position)
+            for number, position in enumerate(self.segments)
+            if position != END
         }
 
-    def after(self, page: Page, left: Sequence[str]) -> "Checkpoint":
-        """Return the checkpoint once a page is acknowledged, but for what was left of it."""
-        place = canonical(page.last) if page.last else END
-        before, behind = self.segments[: page.segment], self.segments[page.segment + 1 :]
+    def advance(self, page: Page[Item], oversized: Sequence[str]) -> Checkpoint:
+        """Return the checkpoint once a page is acknowledged, except for its oversized items."""
+        segments = list(self.segments)
+        segments[page.segment] = canonical(page.last_key) if page.last_key else END
         return replace(
             self,
-            segments=(*before, place, *behind),
-            sent=self.sent + len(page.items) - len(left),
-            left=(*self.left, *left),
+            segments=tuple(segments),
+            sent=self.sent + len(page.items) - len(oversized),
+            left=(*self.left, *oversized),
         )
 
-    def write(self, file: Path) -> None:
-        """Replace the file in one step."""
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(asdict(self), indent=2) + "\n")
+    def write(self, path: Path) -> None:
+        """Replace the file atomically."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(asdict(self), indent=2) + "\n")
 
 
-def _parsed(file: Path) -> Checkpoint:
+def _parse(path: Path) -> Checkpoint:
     try:
-        found = Checkpoint(**json.loads(file.read_text(encoding="utf-8")))
-        places = (*found.segments, *found.left)
-        # Without a segment it would have nothing to do, and say that all is done.
-        if not found.segments or type(found.sent) is not int or set(map(type, places)) != {str}:
+        checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+        texts = (*checkpoint.segments, *checkpoint.left)
+        # A checkpoint without segments would look like a finished backfill.
+        if (
+            not checkpoint.segments
+            or type(checkpoint.sent) is not int
+            or not all(isinstance(text, str) for text in texts)
+        ):
             raise ValueError
-        return replace(found, segments=tuple(found.segments), left=tuple(found.left))
+        return replace(checkpoint, segments=tuple(checkpoint.segments), left=tuple(checkpoint.left))
     except (ValueError, TypeError, RecursionError):
-        raise BadCheckpoint(
-            f"{file} is no checkpoint of a backfill: remove it, or name another with --checkpoint"
+        raise InvalidCheckpoint(
+            f"{path} is not a backfill checkpoint: remove it, or name another with --checkpoint"
         ) from None

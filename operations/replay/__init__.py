@@ -1,1 +1,1 @@
-"""What failed: where it lies, what the transform says of it now, and what becomes of it."""
+"""Replay: sends failed records again, from error objects and from dead letters."""

@@ -1,34 +1,42 @@
-"""The pipe's dead letters: each points to a run of changes in the table's stream.
+"""Dead letters of the pipe: each names a range of changes in the table's stream.
 
-The stream keeps a change for 24 hours, the queue a letter for 14 days: a letter whose changes are
-gone stays, so that nobody takes them for delivered.
+The stream keeps a change for 24 hours, the queue a letter for 14 days. A letter whose changes have
+expired stays in the queue, so that they are not mistaken for delivered.
 """
+
+from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from operations.replay.error_documents import UNNAMED, named_code
+from operations.replay.error_documents import UNKNOWN_CODE, printable_code
 
-HIDDEN = 900  # seconds for which a letter that is being read is nobody else's
-WAIT = 1  # seconds; only a question that waits asks all of SQS
-AT_A_TIME = 10
-NOT_VISIBLE = "ApproximateNumberOfMessagesNotVisible"
-EMPTY_PAGES = 100  # An empty page is not the end of a shard; so many in a row are.
-TRIMMED = "TrimmedDataAccessException"
-ABSENT = ("ResourceNotFoundException", "ValidationException")
-STREAM = re.compile(r"arn:[\w-]+:dynamodb:[\w-]+:\d{12}:table/[\w.-]+/stream/[\w:.-]+")
-SHARD = re.compile(r"[\w-]{28,65}")
-NUMBER = re.compile(r"[0-9]{21,40}")
+if TYPE_CHECKING:
+    from types_boto3_dynamodbstreams.client import DynamoDBStreamsClient
+    from types_boto3_dynamodbstreams.type_defs import GetShardIteratorInputTypeDef
+    from types_boto3_sqs.client import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
+VISIBILITY_TIMEOUT = 900  # seconds for which a received letter is hidden from other consumers
+WAIT_SECONDS = 1  # long polling: without it, SQS asks only some of its servers
+MAX_MESSAGES = 10
+IN_FLIGHT: Final = "ApproximateNumberOfMessagesNotVisible"
+MAX_EMPTY_PAGES = 100  # One empty page is not the end of a shard; this many in a row are.
+TRIMMED_CODE = "TrimmedDataAccessException"
+NOT_FOUND_CODES = ("ResourceNotFoundException", "ValidationException")
+STREAM_ARN = re.compile(r"arn:[\w-]+:dynamodb:[\w-]+:\d{12}:table/[\w.-]+/stream/[\w:.-]+")
+SHARD_ID = re.compile(r"[\w-]{28,65}")
+SEQUENCE_NUMBER = re.compile(r"[0-9]{21,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Changes that follow one another in a shard of a stream; `count` of them, 0 if not told."""
+class SequenceRange:
+    """Consecutive changes in a shard of a stream; `count` of them, 0 if that is unknown."""
 
     stream: str
     shard: str
@@ -37,193 +45,234 @@ class Run:
     count: int = 0
 
     @classmethod
-    def told(cls, batch: dict[str, Any]) -> "Run":
-        """Return the run that a letter tells of; ValueError where it tells of none."""
-        members = zip(_MEMBERS, (STREAM, SHARD, NUMBER, NUMBER), strict=True)
-        texts = [_text(pattern, batch[name]) for name, pattern in members]
+    def from_message(cls, batch: dict[str, Any]) -> SequenceRange:
+        """Return the range that a letter's batch information names; raise ValueError if none."""
         count = batch.get("batchSize")
-        return cls(*texts, count if isinstance(count, int) else 0)
+        return cls(
+            stream=_matching_text(STREAM_ARN, batch["streamArn"]),
+            shard=_matching_text(SHARD_ID, batch["shardId"]),
+            first=_matching_text(SEQUENCE_NUMBER, batch["startSequenceNumber"]),
+            last=_matching_text(SEQUENCE_NUMBER, batch["endSequenceNumber"]),
+            count=count if isinstance(count, int) else 0,
+        )
 
-    def gone(self, found: Sequence[str]) -> list["Run"]:
-        """Return the parts that are gone where these sequence numbers are what is left of the run.
+    def to_message(self) -> dict[str, object]:
+        """Return the range as batch information of a letter."""
+        return {
+            "streamArn": self.stream,
+            "shardId": self.shard,
+            "startSequenceNumber": self.first,
+            "endSequenceNumber": self.last,
+            "batchSize": self.count,
+        }
 
-        A stream forgets from its beginning; the end is gone where reading stopped before it.
+    def missing_ranges(self, numbers: Sequence[str]) -> list[SequenceRange]:
+        """Return the parts of this range that are missing, given the sequence numbers found.
+
+        A stream expires from its beginning. The end is missing if reading stopped before it.
         """
-        if not found:
+        if not numbers:
             return [replace(self, count=max(self.count, 1))]
-        lacking = max(self.count - len(found), 1)
-        parts = []
-        if found[0] != self.first and self.count > len(found):
-            parts.append(self.part(self.first, _beside(found[0], -1), lacking))
-        if found[-1] != self.last:
-            parts.append(self.part(_beside(found[-1], 1), self.last, 1 if parts else lacking))
-        return parts
+        missing_count = max(self.count - len(numbers), 1)
+        ranges = []
+        if numbers[0] != self.first and self.count > len(numbers):
+            last_missing = _adjacent_sequence(numbers[0], -1)
+            ranges.append(self.part(self.first, last_missing, missing_count))
+        if numbers[-1] != self.last:
+            first_missing = _adjacent_sequence(numbers[-1], 1)
+            ranges.append(self.part(first_missing, self.last, 1 if ranges else missing_count))
+        return ranges
 
-    def part(self, first: str, last: str, count: int) -> "Run":
-        """Return a part of this run."""
+    def part(self, first: str, last: str, count: int) -> SequenceRange:
+        """Return a part of this range."""
         return replace(self, first=first, last=last, count=count)
 
 
-_MEMBERS = ("streamArn", "shardId", "startSequenceNumber", "endSequenceNumber")
-
-
-def _beside(number: str, step: int) -> str:
+def _adjacent_sequence(number: str, step: int) -> str:
     return str(int(number) + step).zfill(len(number))
 
 
-def _text(pattern: re.Pattern[str], value: object) -> str:
+def _matching_text(pattern: re.Pattern[str], value: object) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
         raise ValueError(value)
     return value
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A message of the queue; without a run it is not readable."""
+class DeadLetter:
+    """A message of the dead-letter queue; `range` is None if the message is unreadable."""
 
     message_id: str
     receipt: str
     body: str
-    code: str = UNNAMED
-    run: Run | None = None
+    code: str = UNKNOWN_CODE
+    range: SequenceRange | None = None
 
-    def about(self, run: Run) -> str:
-        """Return the body of a letter that says the same of another run."""
-        told = json.loads(self.body)
-        batch = dict(zip(_MEMBERS, (run.stream, run.shard, run.first, run.last), strict=True))
-        told["DDBStreamBatchInfo"] |= batch | {"batchSize": run.count}
-        return json.dumps(told)
+    def body_for(self, sequence_range: SequenceRange) -> str:
+        """Return the body of the same letter about another range."""
+        body = json.loads(self.body)
+        body["DDBStreamBatchInfo"] |= sequence_range.to_message()
+        return json.dumps(body)
 
 
-def letter(message: dict[str, str]) -> Letter:
-    """Return what a message of SQS says."""
-    known = (message["MessageId"], message["ReceiptHandle"], message["Body"])
+def parse_letter(message: MessageTypeDef) -> DeadLetter:
+    """Return the dead letter in a message of SQS."""
+    unreadable = DeadLetter(message["MessageId"], message["ReceiptHandle"], message["Body"])
     try:
-        told = json.loads(message["Body"])
-        run = Run.told(told["DDBStreamBatchInfo"])
-        condition = (told.get("context") or told.get("requestContext") or {}).get("condition")
+        body = json.loads(unreadable.body)
+        sequence_range = SequenceRange.from_message(body["DDBStreamBatchInfo"])
+        context = body.get("context") or body.get("requestContext") or {}
+        code = printable_code(context.get("condition"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Letter(*known)
-    return Letter(*known, named_code(condition), run)
+        return unreadable
+    return replace(unreadable, code=code, range=sequence_range)
 
 
-class DeadLetters:
-    """The pipe's queue; `open` are the letters that it has shown and not been told to delete."""
+class DeadLetterQueue:
+    """The pipe's dead-letter queue, and the letters that this process has received from it."""
 
-    def __init__(self, sqs: Any, queue: str) -> None:
-        self._sqs, self._name = sqs, queue
+    def __init__(self, sqs: SQSClient, name: str) -> None:
+        self._sqs = sqs
+        self._name = name
         self._url = ""
-        self._seen: set[str] = set()
-        self._open: dict[str, str] = {}
+        self._known_ids: set[str] = set()
+        self._open_receipts: dict[str, str] = {}  # of letters received, but not deleted
 
-    def held(self) -> int:
-        """Return about how many letters somebody else reads now: nobody is shown them meanwhile."""
-        if not self._find():
+    def count_in_flight(self) -> int:
+        """Return about how many letters another consumer has received: they are hidden from us."""
+        if not self._find_queue():
             return 0
-        asked = {"QueueUrl": self._url, "AttributeNames": [NOT_VISIBLE]}
-        return int(self._sqs.get_queue_attributes(**asked)["Attributes"][NOT_VISIBLE])
+        response = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=[IN_FLIGHT])
+        return int(response["Attributes"][IN_FLIGHT])
 
-    def letters(self) -> Iterator[Letter]:
-        """Return every letter once; in the end those that stay may be seen by others again."""
-        if not self._find():
+    def receive_all(self) -> Iterator[DeadLetter]:
+        """Yield every letter once, and finally make those that stay visible to others again."""
+        if not self._find_queue():
             return
         try:
-            while messages := self._received():
-                yield from self._fresh(messages)
+            while messages := self._receive_messages():
+                yield from self._new_letters(messages)
         finally:
-            self._release()
+            self._release_letters()
 
-    def write(self, body: str) -> None:
-        """Put a letter into the queue, to be read another time."""
-        answer = self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
-        self._seen.add(answer["MessageId"])
+    def send(self, body: str) -> None:
+        """Put a letter into the queue; this process does not receive it."""
+        response = self._sqs.send_message(QueueUrl=self._url, MessageBody=body)
+        self._known_ids.add(response["MessageId"])
 
-    def delete(self, done: Letter) -> None:
-        """Take a letter out of the queue."""
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=done.receipt)
-        self._open.pop(done.message_id, None)
+    def delete(self, letter: DeadLetter) -> None:
+        """Delete a letter from the queue."""
+        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+        self._open_receipts.pop(letter.message_id, None)
 
-    def _find(self) -> bool:
-        """Return whether there is such a queue."""
+    def _find_queue(self) -> bool:
+        """Look up the queue's URL, and return whether the queue exists."""
         try:
             self._url = self._sqs.get_queue_url(QueueName=self._name)["QueueUrl"]
         except self._sqs.exceptions.QueueDoesNotExist:
             return False
         return True
 
-    def _received(self) -> list[dict[str, str]]:
-        """Return some messages, in no order; none when all are read."""
-        answer = self._sqs.receive_message(
+    def _receive_messages(self) -> list[MessageTypeDef]:
+        """Return some messages, in no order; none if all are in flight."""
+        response = self._sqs.receive_message(
             QueueUrl=self._url,
-            MaxNumberOfMessages=AT_A_TIME,
-            VisibilityTimeout=HIDDEN,
-            WaitTimeSeconds=WAIT,
+            MaxNumberOfMessages=MAX_MESSAGES,
+            VisibilityTimeout=VISIBILITY_TIMEOUT,
+            WaitTimeSeconds=WAIT_SECONDS,
         )
-        messages = answer.get("Messages", [])
-        self._open.update({each["MessageId"]: each["ReceiptHandle"] for each in messages})
+        messages = response.get("Messages", [])
+        for message in messages:
+            self._open_receipts[message["MessageId"]] = message["ReceiptHandle"]
         return messages
 
-    def _fresh(self, messages: Iterable[dict[str, str]]) -> list[Letter]:
-        """Return the letters that are new to us, and that we have not written ourselves."""
-        fresh = [letter(each) for each in messages if each["MessageId"] not in self._seen]
-        self._seen.update(each.message_id for each in fresh)
-        return fresh
+    def _new_letters(self, messages: Iterable[MessageTypeDef]) -> list[DeadLetter]:
+        """Return the letters that this process has neither received before nor sent."""
+        letters = [
+            parse_letter(message)
+            for message in messages
+            if message["MessageId"] not in self._known_ids
+        ]
+        self._known_ids.update(letter.message_id for letter in letters)
+        return letters
 
-    def _release(self) -> None:
-        while self._open:
-            _, receipt = self._open.popitem()
+    def _release_letters(self) -> None:
+        while self._open_receipts:
+            _, receipt = self._open_receipts.popitem()
             self._sqs.change_message_visibility(
                 QueueUrl=self._url, ReceiptHandle=receipt, VisibilityTimeout=0
             )
 
 
-class Stream:
-    """The table's streams, as far as they reach back."""
+class TableStreams:
+    """The table's current and older streams, as far back as they are retained."""
 
-    def __init__(self, streams: Any) -> None:
+    def __init__(self, streams: DynamoDBStreamsClient) -> None:
         self._streams = streams
 
-    def records(self, run: Run) -> Iterator[dict[str, Any]]:
-        """Return the records of a run that are still there, in their order."""
-        read, empty = int(run.first) - 1, 0
-        iterator = self._iterator(run)
-        while iterator and read < int(run.last) and empty < EMPTY_PAGES:
-            page = self._page(run, iterator)
+    def read_range(self, sequence_range: SequenceRange) -> Iterator[dict[str, Any]]:
+        """Yield the records of a range that are still in the stream, in order."""
+        last = int(sequence_range.last)
+        position = int(sequence_range.first) - 1
+        empty_pages = 0
+        iterator = self._shard_iterator(sequence_range)
+        while iterator and position < last and empty_pages < MAX_EMPTY_PAGES:
+            page = self._read_page(sequence_range, iterator)
             for record in page["Records"]:
-                if read < sequence(record) <= int(run.last):
+                if position < sequence_number(record) <= last:
                     yield record
-                read = max(read, sequence(record))
-            empty = 0 if page["Records"] else empty + 1
+                position = max(position, sequence_number(record))
+            empty_pages = 0 if page["Records"] else empty_pages + 1
             iterator = page.get("NextShardIterator")
 
-    def _page(self, run: Run, iterator: str) -> dict[str, Any]:
-        """Return a page of a shard; where it has been trimmed, an empty one before the oldest."""
+    # Records are Any below: to_pipe_record reads members that the stubs do not declare.
+
+    def _read_page(self, sequence_range: SequenceRange, iterator: str) -> dict[str, Any]:
+        """Return a page of a shard; if it was trimmed, an empty one before the oldest record."""
         try:
-            return self._streams.get_records(ShardIterator=iterator)
+            return dict(self._streams.get_records(ShardIterator=iterator))
         except ClientError as error:
-            oldest = self._iterator(run, "TRIM_HORIZON") if _code(error) == TRIMMED else None
-            if oldest is None and _code(error) not in ABSENT:
+            code = error.response["Error"]["Code"]
+            oldest = self._oldest_iterator(sequence_range) if code == TRIMMED_CODE else None
+            if oldest is None and code not in NOT_FOUND_CODES:
                 raise
             return {"Records": [], "NextShardIterator": oldest}
 
-    def _iterator(self, run: Run, place: str = "AT_SEQUENCE_NUMBER") -> str | None:
-        """Return where to read; the oldest record where the first is gone, None without any."""
-        at = {"SequenceNumber": run.first} if place == "AT_SEQUENCE_NUMBER" else {}
-        where = {"StreamArn": run.stream, "ShardId": run.shard, "ShardIteratorType": place}
+    def _shard_iterator(self, sequence_range: SequenceRange) -> str | None:
+        """Return where to begin: at the first record or, if that was trimmed, at the oldest."""
         try:
-            return self._streams.get_shard_iterator(**where, **at)["ShardIterator"]
+            return self._get_iterator(
+                {
+                    "StreamArn": sequence_range.stream,
+                    "ShardId": sequence_range.shard,
+                    "ShardIteratorType": "AT_SEQUENCE_NUMBER",
+                    "SequenceNumber": sequence_range.first,
+                }
+            )
         except ClientError as error:
-            if _code(error) == TRIMMED and at:
-                return self._iterator(run, "TRIM_HORIZON")
-            if _code(error) in ABSENT:
+            if error.response["Error"]["Code"] != TRIMMED_CODE:
+                raise
+            return self._oldest_iterator(sequence_range)
+
+    def _oldest_iterator(self, sequence_range: SequenceRange) -> str | None:
+        return self._get_iterator(
+            {
+                "StreamArn": sequence_range.stream,
+                "ShardId": sequence_range.shard,
+                "ShardIteratorType": "TRIM_HORIZON",
+            }
+        )
+
+    def _get_iterator(self, request: GetShardIteratorInputTypeDef) -> str | None:
+        """Return a shard iterator, or None if the stream or the shard does not exist."""
+        try:
+            return self._streams.get_shard_iterator(**request)["ShardIterator"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in NOT_FOUND_CODES:
                 return None
             raise
 
 
-def sequence(record: dict[str, Any]) -> int:
-    """Return the sequence number of a stream's record."""
+def sequence_number(record: dict[str, Any]) -> int:
+    """Return the sequence number of a stream record."""
     return int(record["dynamodb"]["SequenceNumber"])
-
-
-def _code(error: ClientError) -> str:
-    return error.response["Error"]["Code"]

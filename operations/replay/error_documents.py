@@ -1,8 +1,11 @@
-"""Firehose's error documents, read from the bytes of an object: pure, and none of them is lost.
+"""Firehose's error documents, parsed from the bytes of an error object without losing any.
 
-Documents stand one on a line or back to back. What is no document stays in its place as a piece of
-bytes: the pieces together are the object, but for the white space between them.
+An object holds one document per line, or documents back to back. Content that is not a document
+becomes a piece of bytes in its place: all pieces joined are the object, except for the white space
+between them.
 """
+
+from __future__ import annotations
 
 import json
 import re
@@ -10,131 +13,135 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-LONGEST = 32 * 1024 * 1024  # bytes of a piece; Firehose's own have a record of at most 6 MB
-UNNAMED = "unknown"
-_MARK = re.compile(rb'["\\{}]')
-_CODE = re.compile(r"[\w.:-]{1,100}").fullmatch
+MAX_PIECE_BYTES = 32 * 1024 * 1024  # Firehose's own documents hold a record of at most 6 MB
+UNKNOWN_CODE = "unknown"
+_STRUCTURAL_BYTE = re.compile(rb'["\\{}]')
+_VALID_CODE = re.compile(r"[\w.:-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """One failed record, and what Firehose says of it; without `raw` it is not readable.
+class ErrorDocument:
+    """One failed record and its error code; `record` is None if the document is unreadable.
 
-    `text` is the document as it stands in the object, `raw` the record: the change as it came from
-    Kinesis, or the row that the function had made of it.
+    `text` is the document as it is in the object. `record` is either the change as it came from
+    Kinesis, or the row that the function made of it.
     """
 
     text: bytes
-    code: str = UNNAMED
+    code: str = UNKNOWN_CODE
     arrived_at: object = None
-    raw: bytes | None = None
+    record: bytes | None = None
 
 
-def documents(chunks: Iterable[bytes]) -> Iterator[Document]:
-    """Return the documents that the chunks of an object tell, in their order."""
-    return map(document, pieces(chunks))
+def parse_documents(chunks: Iterable[bytes]) -> Iterator[ErrorDocument]:
+    """Yield the documents of an object, given as chunks of its content."""
+    return map(parse_document, split_pieces(chunks))
 
 
-def document(text: bytes) -> Document:
-    """Return the document of a piece; its names are spelled in more than one way.
+def parse_document(text: bytes) -> ErrorDocument:
+    """Return the document of a piece; Firehose spells its member names in more than one way.
 
-    >>> document(b'{"rawData": "eyJ9", "lastErrorCode": "DataFormatConversion.ParseError"}').code
-    'DataFormatConversion.ParseError'
+    >>> parse_document(b'{"rawData": "e30=", "lastErrorCode": "Parquet.ParseError"}').code
+    'Parquet.ParseError'
     """
     try:
-        told = json.loads(text)
+        members = json.loads(text)
     except (ValueError, RecursionError):
-        return Document(text)
-    if not isinstance(told, dict):
-        return Document(text)
-    named = {name.lower(): value for name, value in told.items()}
-    code = named_code(named.get("errorcode", named.get("lasterrorcode")))
-    return Document(text, code, named.get("arrivaltimestamp"), _decoded(named.get("rawdata")))
+        return ErrorDocument(text)
+    if not isinstance(members, dict):
+        return ErrorDocument(text)
+    by_name = {name.lower(): value for name, value in members.items()}
+    return ErrorDocument(
+        text=text,
+        code=printable_code(by_name.get("errorcode", by_name.get("lasterrorcode"))),
+        arrived_at=by_name.get("arrivaltimestamp"),
+        record=_decode_base64(by_name.get("rawdata")),
+    )
 
 
-def named_code(code: object) -> str:
-    """Return an error code that is fit to be shown; another has no name."""
-    return code if isinstance(code, str) and _CODE(code) else UNNAMED
+def printable_code(code: object) -> str:
+    """Return an error code if it is safe to print, else UNKNOWN_CODE."""
+    return code if isinstance(code, str) and _VALID_CODE.fullmatch(code) else UNKNOWN_CODE
 
 
-def _decoded(text: object) -> bytes | None:
+def _decode_base64(text: object) -> bytes | None:
     try:
         return b64decode(text, validate=True) if isinstance(text, str) else None
     except ValueError:
         return None
 
 
-def pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Return the pieces of an object: whole JSON objects, and what stands between them.
+def split_pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the pieces of an object: whole JSON objects, and the content between them.
 
-    However the bytes are cut into chunks, the pieces are the same.
+    The pieces do not depend on how the bytes are split into chunks.
     """
     scanner = _Scanner()
     for chunk in chunks:
-        yield from scanner.pieces(chunk)
-    yield from scanner.rest()
+        yield from scanner.feed(chunk)
+    yield from scanner.finish()
 
 
 class _Scanner:
-    """Looks for the ends of JSON objects; a line that begins with one ends what is unfinished."""
+    """Finds the ends of JSON objects. An object at the start of a line ends an unfinished one."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
-        self._seen = 0  # How much of what is held has been looked at.
-        self._begin()
+        self._buffer = bytearray()
+        self._scanned = 0  # bytes of the buffer
+        self._reset()
 
-    def _begin(self, depth: int = 0) -> None:
+    def _reset(self, depth: int = 0) -> None:
         self._depth = depth
-        self._quoted = False
-        self._escaped = -1
+        self._is_in_string = False
+        self._escaped_position = -1
 
-    def pieces(self, chunk: bytes) -> Iterator[bytes]:
-        """Return the pieces that end in this chunk."""
-        self._held += chunk
-        while (cut := self._cut()) is not None:
-            piece = bytes(self._held[:cut]).strip()
-            del self._held[:cut]
-            self._seen -= cut
-            self._escaped -= cut
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Add a chunk, and yield the pieces that end in it."""
+        self._buffer += chunk
+        while (end := self._next_end()) is not None:
+            piece = bytes(self._buffer[:end]).strip()
+            del self._buffer[:end]
+            self._scanned -= end
+            self._escaped_position -= end
             if piece:
                 yield piece
 
-    def rest(self) -> Iterator[bytes]:
-        """Return what is left at the end."""
-        if piece := bytes(self._held).strip():
+    def finish(self) -> Iterator[bytes]:
+        """Yield the rest of the buffer."""
+        if piece := bytes(self._buffer).strip():
             yield piece
 
-    def _cut(self) -> int | None:
-        """Return where the next piece ends, or None until more is known."""
-        for mark in _MARK.finditer(self._held, self._seen, LONGEST):
-            place = mark.start()
-            self._seen = place + 1
-            if mark[0] == b"{" and (cut := self._opened(place)) is not None:
-                return cut
-            if mark[0] != b"{" and self._closed(mark[0], place):
-                return place + 1
-        self._seen = min(len(self._held), LONGEST)
-        if len(self._held) < LONGEST:
-            return None
-        return LONGEST
+    def _next_end(self) -> int | None:
+        """Return where the next piece ends, or None if that needs another chunk."""
+        for match in _STRUCTURAL_BYTE.finditer(self._buffer, self._scanned, MAX_PIECE_BYTES):
+            position = match.start()
+            self._scanned = position + 1
+            if match[0] == b"{":
+                end = self._open_brace(position)
+                if end is not None:
+                    return end
+            elif self._closes_object(match[0], position):
+                return position + 1
+        self._scanned = min(len(self._buffer), MAX_PIECE_BYTES)
+        return MAX_PIECE_BYTES if len(self._buffer) >= MAX_PIECE_BYTES else None
 
-    def _opened(self, place: int) -> int | None:
-        """Take note of a brace, and return its place where it begins a piece."""
-        starts_line = place == 0 or self._held[place - 1] in b"\n\r"
-        if self._depth and not (starts_line and place):
-            self._depth += not self._quoted
+    def _open_brace(self, position: int) -> int | None:
+        """Process an opening brace; return its position if the piece before it ends there."""
+        starts_line = position == 0 or self._buffer[position - 1] in b"\n\r"
+        if self._depth and not (starts_line and position):
+            self._depth += not self._is_in_string
             return None
-        self._begin(depth=1)
-        return place or None
+        self._reset(depth=1)
+        return position or None
 
-    def _closed(self, mark: bytes, place: int) -> bool:
-        """Take note of a quote, a backslash or a closing brace; return whether an object ends."""
-        if place == self._escaped or not self._depth:
+    def _closes_object(self, byte: bytes, position: int) -> bool:
+        """Process a quote, backslash or closing brace; return whether it ends an object."""
+        if position == self._escaped_position or not self._depth:
             return False
-        if mark == b"\\" and self._quoted:
-            self._escaped = place + 1
-        elif mark == b'"':
-            self._quoted = not self._quoted
-        elif mark == b"}" and not self._quoted:
+        if byte == b"\\" and self._is_in_string:
+            self._escaped_position = position + 1
+        elif byte == b'"':
+            self._is_in_string = not self._is_in_string
+        elif byte == b"}" and not self._is_in_string:
             self._depth -= 1
         return self._depth == 0

@@ -1,8 +1,10 @@
-"""Firehose's error objects in S3: read whole, and moved once their records are on their way.
+"""Firehose's error objects in S3: downloaded, and archived once their records are sent.
 
-An object is copied to `replayed/` before it goes. What stays of it takes its place under the same
-key in one step, so that at any moment each record lies under `errors/`, or is acknowledged.
+An object is copied to `replayed/` before it is deleted or replaced by what remains of it, under
+the same key and in one step. So each record is at any time under `errors/`, or acknowledged.
 """
+
+from __future__ import annotations
 
 import gzip
 import zlib
@@ -10,27 +12,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from operations.replay.tempfiles import CHUNK, Spools, chunks
+from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.names import ERRORS, REPLAYED
 
-GZIP = b"\x1f\x8b"  # how compressed content begins, whatever its name and its headers say
-GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+GZIP_MAGIC = b"\x1f\x8b"  # decides whether content is compressed, whatever its name and headers say
+CHANGED_CODES = ("NoSuchKey", "404", "PreconditionFailed", "412")
 
 
-class Unreadable(Exception):
-    """An object whose content cannot be had."""
+class UnreadableObject(Exception):
+    """The content of an object cannot be read."""
 
 
-class Moved(Exception):
-    """Another replay has moved or changed the object in the meantime."""
+class ObjectChanged(Exception):
+    """Another replay has moved or changed the object since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ErrorObject:
     """An object as S3 lists it."""
 
     key: str
@@ -38,14 +44,14 @@ class Entry:
 
     @property
     def replayed_key(self) -> str:
-        """Where its copy goes; what is left of an object later gets a name of its own."""
+        """The key of its copy; unique, for what remains of an object may be replayed later."""
         version = self.etag.strip('"')[:8]
         return f"{REPLAYED}{self.key.removeprefix(ERRORS)}.{version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an object holds, without compression, and how it is kept in S3."""
+    """The uncompressed content of an object, and how S3 stores it."""
 
     file: IO[bytes]
     is_compressed: bool = False
@@ -55,94 +61,107 @@ class Content:
 class ErrorObjects:
     """The error objects of a bucket."""
 
-    def __init__(self, s3: Any, bucket: str) -> None:
-        self._s3, self._bucket = s3, bucket
+    def __init__(self, s3: S3Client, bucket: str) -> None:
+        self._s3 = s3
+        self._bucket = bucket
 
-    def entries(self) -> Iterator[Entry]:
-        """Return every object under the error prefix that has content and was there before.
+    def list_objects(self) -> Iterator[ErrorObject]:
+        """Yield every object under the error prefix that is not empty and not newer than the call.
 
-        What fails again while others are sent makes new objects: they are for another time.
+        Records that fail again during a replay create new objects: they are for the next replay.
         """
         pages = self._s3.get_paginator("list_objects_v2")
-        asked_at = None
+        started_at = None
         for page in pages.paginate(Bucket=self._bucket, Prefix=ERRORS):
-            asked_at = asked_at or answered_at(page)
-            for found in page.get("Contents", ()):
-                if found["Size"] and found["LastModified"].replace(microsecond=0) <= asked_at:
-                    yield Entry(found["Key"], found["ETag"])
+            started_at = started_at or response_time(page)
+            for entry in page.get("Contents", ()):
+                if entry["Size"] and entry["LastModified"].replace(microsecond=0) <= started_at:
+                    yield ErrorObject(entry["Key"], entry["ETag"])
 
-    def place(self, key: str) -> str:
-        """Return where an object lies, for people."""
+    def uri(self, key: str) -> str:
+        """Return the S3 URI of an object."""
         return f"s3://{self._bucket}/{key}"
 
-    def content(self, entry: Entry, spools: Spools) -> Content:
-        """Return the content of an object; all of it is here when it returns."""
+    def download(self, error_object: ErrorObject, files: SpooledFiles) -> Content:
+        """Return the content of an object, completely downloaded."""
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=entry.key, IfMatch=entry.etag)
+            response = self._s3.get_object(
+                Bucket=self._bucket, Key=error_object.key, IfMatch=error_object.etag
+            )
         except ClientError as error:
-            raise _moved(error) from None
-        body = spools.new()
-        for chunk in answer["Body"].iter_chunks(CHUNK):
+            raise _object_error(error) from None
+        body = files.create()
+        for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
             body.write(chunk)
-        return Content(plain(body, spools), is_compressed(body), answer.get("ContentEncoding", ""))
+        encoding = response.get("ContentEncoding", "")
+        return Content(decompress(body, files), is_gzip(body), encoding)
 
-    def move(self, entry: Entry, audit: IO[bytes], rest: Content | None) -> None:
-        """Copy an object to `replayed/`, its audit beside it; leave the rest of it, or nothing."""
-        source = {"Bucket": self._bucket, "Key": entry.key}
-        which = {"CopySource": source, "CopySourceIfMatch": entry.etag}
+    def archive(
+        self, error_object: ErrorObject, audit: IO[bytes], remaining: Content | None
+    ) -> None:
+        """Copy an object and its audit to `replayed/`; then replace it by what remains of it."""
         try:
-            self._s3.copy_object(Bucket=self._bucket, Key=entry.replayed_key, **which)
+            self._s3.copy_object(
+                Bucket=self._bucket,
+                Key=error_object.replayed_key,
+                CopySource={"Bucket": self._bucket, "Key": error_object.key},
+                CopySourceIfMatch=error_object.etag,
+            )
         except ClientError as error:
-            raise _moved(error) from None
-        self.write(f"{entry.replayed_key}.audit.jsonl", Content(audit))
-        if rest is None:
-            self._s3.delete_object(**source)
+            raise _object_error(error) from None
+        self.write(f"{error_object.replayed_key}.audit.jsonl", Content(audit))
+        if remaining is None:
+            self._s3.delete_object(Bucket=self._bucket, Key=error_object.key)
         else:
-            self.write(entry.key, rest)
+            self.write(error_object.key, remaining)
 
     def write(self, key: str, content: Content) -> None:
-        """Write an object."""
-        encoding = {"ContentEncoding": content.encoding} if content.encoding else {}
-        with Spools() as spools:
-            body = compressed(content.file, spools) if content.is_compressed else content.file
+        """Write an object, compressed if its content was."""
+        with SpooledFiles() as files:
+            body = compress(content.file, files) if content.is_compressed else content.file
             body.seek(0)
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, **encoding)
+            if content.encoding:
+                self._s3.put_object(
+                    Bucket=self._bucket, Key=key, Body=body, ContentEncoding=content.encoding
+                )
+            else:
+                self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
 
 
-def answered_at(answer: dict[str, Any]) -> datetime:
-    """Return when S3 answered, by its own clock."""
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+def response_time(response: ListObjectsV2OutputTypeDef) -> datetime:
+    """Return when S3 sent a response, by S3's clock."""
+    return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
 
 
-def plain(body: IO[bytes], spools: Spools) -> IO[bytes]:
-    """Return the content of an object without its compression, if it has one."""
-    if not is_compressed(body):
+def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:
+    """Return the content without its gzip compression, if it has any."""
+    if not is_gzip(body):
         return body
     body.seek(0)
-    content = spools.new()
+    content = files.create()
     try:
         with gzip.GzipFile(fileobj=body, mode="rb") as file:
-            for chunk in iter(lambda: file.read(CHUNK), b""):
+            for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
                 content.write(chunk)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Unreadable(f"not gzip: {error}") from None
+        raise UnreadableObject(f"invalid gzip: {error}") from None
     return content
 
 
-def compressed(content: IO[bytes], spools: Spools) -> IO[bytes]:
-    """Return content as a compressed object keeps it."""
-    body = spools.new()
+def compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
+    """Return the content, gzipped."""
+    body = files.create()
     with gzip.GzipFile(fileobj=body, mode="wb") as file:
-        for chunk in chunks(content):
+        for chunk in read_chunks(content):
             file.write(chunk)
     return body
 
 
-def is_compressed(body: IO[bytes]) -> bool:
-    """Return whether an object's content is compressed."""
+def is_gzip(body: IO[bytes]) -> bool:
+    """Return whether the content begins as gzip does."""
     body.seek(0)
-    return body.read(len(GZIP)) == GZIP
+    return body.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def _moved(error: ClientError) -> Exception:
-    return Moved() if error.response["Error"]["Code"] in GONE else error
+def _object_error(error: ClientError) -> Exception:
+    return ObjectChanged() if error.response["Error"]["Code"] in CHANGED_CODES else error

@@ -1,4 +1,4 @@
-"""Records of a table's stream as a pipe sends them: the JSON that goes into Kinesis, pure."""
+"""Pipe format: a stream's record as the pipe writes it to Kinesis."""
 
 import json
 from base64 import b64encode
@@ -6,25 +6,24 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-Record = Mapping[str, Any]
 
-
-def piped(record: Record, stream_arn: str) -> bytes:
-    """Return a record that boto3 has read as the pipe would have sent it."""
-    shown = {name: value for name, value in record.items() if name != "userIdentity"}
+def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> bytes:
+    """Return a record that boto3 read from the stream as the JSON that the pipe would send."""
+    output = {name: value for name, value in record.items() if name != "userIdentity"}
     if identity := record.get("userIdentity"):
-        who = {name.lower(): value for name, value in identity.items()}
-        shown["userIdentity"] = {"type": who["type"], "principalId": who["principalid"]}
-    shown["dynamodb"] = dict(sorted(record["dynamodb"].items()))
-    shown["eventSourceARN"] = stream_arn
-    text = json.dumps(shown, ensure_ascii=False, separators=(",", ":"), default=_as_json)
+        # Their names come as Type and PrincipalId, or as type and principalId.
+        members = {name.lower(): value for name, value in identity.items()}
+        output["userIdentity"] = {"type": members["type"], "principalId": members["principalid"]}
+    output["dynamodb"] = dict(sorted(record["dynamodb"].items()))
+    output["eventSourceARN"] = stream_arn
+    text = json.dumps(output, ensure_ascii=False, separators=(",", ":"), default=_json_default)
     return text.encode("utf-8", "backslashreplace")
 
 
-def _as_json(value: object) -> object:
-    """Return bytes as base64 and times as whole seconds since 1970, as AWS writes them."""
+def _json_default(value: object) -> object:
+    """Return bytes as base64 and times as whole epoch seconds, as AWS writes them."""
     if isinstance(value, bytes):
         return b64encode(value).decode()
     if isinstance(value, datetime):
         return int(value.timestamp())
-    raise TypeError(f"no JSON for {type(value).__name__}")
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,134 +1,166 @@
-"""Failed records on their way back into Kinesis: an error object or a dead letter at a time.
+"""Replayer: sends failed records into Kinesis again, one error object or dead letter at a time.
 
-What is acknowledged is filed under `replayed/` with an audit, and only then leaves its place. A
-kill between the two repeats what is harmless to repeat: a record that comes twice is one change.
+What Kinesis acknowledges is archived under `replayed/` with an audit, and only then removed from
+its source. After a kill in between, the next replay sends records twice, which is harmless: the
+lake counts both copies as one change.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from operations.kinesis_writer import Outgoing
-from operations.replay.audit import Case
-from operations.replay.dead_letters import DeadLetters, Letter, Run, Stream
-from operations.replay.error_documents import UNNAMED, documents
-from operations.replay.error_objects import Content, Entry, ErrorObjects, Moved, Unreadable
-from operations.replay.pipe_format import piped
-from operations.replay.summary import Tally
-from operations.replay.tempfiles import Spools, chunks
-from operations.replay.validation import NO_RECORD, Accepted, Refused, judged
+from operations.kinesis_writer import OutgoingRecord
+from operations.replay.audit import SourceReplay
+from operations.replay.dead_letters import (
+    DeadLetter,
+    DeadLetterQueue,
+    SequenceRange,
+    TableStreams,
+)
+from operations.replay.error_documents import UNKNOWN_CODE, ErrorDocument, parse_documents
+from operations.replay.error_objects import (
+    Content,
+    ErrorObject,
+    ErrorObjects,
+    ObjectChanged,
+    UnreadableObject,
+)
+from operations.replay.pipe_format import to_pipe_record
+from operations.replay.summary import ReplaySummary
+from operations.replay.tempfiles import SpooledFiles, read_chunks
+from operations.replay.validation import NO_RECORD, Accepted, Rejected, validate_record
 from setup.names import REPLAYED
 
-NO_RUN = "no letter that points into a stream"
-EXPIRED = "gone from the table's stream"
-HELD = "read by another replay, or by one that was killed: run it again in 15 minutes"
-Send = Callable[[Iterable[Outgoing]], object]
+NO_SEQUENCE_RANGE = "not a dead letter that names a range of a stream"
+EXPIRED = "no longer in the table's stream"
+LOCKED = "locked by another replay run (or one that was killed); retry in 15 minutes"
 
 
 @dataclass(frozen=True)
-class Replay:
-    """Where failed records lie, and where they go: without `send` nothing is changed.
+class Replayer:
+    """Replays records from all sources; a dry run, without `send`, changes nothing.
 
-    `is_repaired` tells that verify has mended what no replay can bring back: it is filed too.
+    `is_repaired` means that verify --repair has restored what cannot be replayed: that is archived
+    too.
     """
 
-    objects: ErrorObjects
-    letters: DeadLetters
-    stream: Stream
-    send: Send | None
+    error_objects: ErrorObjects
+    dead_letters: DeadLetterQueue
+    streams: TableStreams
+    send: Callable[[Iterable[OutgoingRecord]], object] | None
     is_repaired: bool = False
 
-    def tallies(self) -> Iterator[Tally]:
-        """Yield what came of each error object, then of each dead letter, once that is filed."""
-        for entry in self.objects.entries():
-            with Spools() as spools:
-                yield self._of_object(entry, spools)
-        yield self._of_held_letters()
-        for letter in self.letters.letters():
-            with Spools() as spools:
-                yield self._of_letter(letter, spools)
+    def replay_all(self) -> Generator[ReplaySummary, None, None]:
+        """Yield a summary of each error object, then of each dead letter, once it is archived."""
+        for error_object in self.error_objects.list_objects():
+            with SpooledFiles() as files:
+                yield self._replay_object(error_object, files)
+        yield self._locked_letters()
+        for letter in self.dead_letters.receive_all():
+            with SpooledFiles() as files:
+                yield self._replay_letter(letter, files)
 
-    def _of_object(self, entry: Entry, spools: Spools) -> Tally:
-        case = Case(self.objects.place(entry.key), self.is_repaired, spools)
+    def _replay_object(self, error_object: ErrorObject, files: SpooledFiles) -> ReplaySummary:
+        location = self.error_objects.uri(error_object.key)
+        source = SourceReplay(location, self.is_repaired, files)
         try:
-            rest = self._rest_of(entry, case, spools)
-            if self.send and case.is_moving:
-                self.objects.move(entry, case.audit(_now()), rest if case.tally.left else None)
-                case.tally.moved += 1
-        except Moved:
-            return Tally()  # Whoever has moved it has counted it.
-        return case.tally
+            remaining = self._send_documents(error_object, source, files)
+            if self.send and source.may_leave:
+                if not source.summary.remaining_counts:
+                    remaining = None
+                self.error_objects.archive(error_object, source.write_audit(_now()), remaining)
+                source.summary.archived_count += 1
+        except ObjectChanged:
+            return ReplaySummary()  # The replay that moved the object has counted it.
+        return source.summary
 
-    def _rest_of(self, entry: Entry, case: Case, spools: Spools) -> Content | None:
-        """Send the changes of an object, and return the documents that stay of it."""
+    def _send_documents(
+        self, error_object: ErrorObject, source: SourceReplay, files: SpooledFiles
+    ) -> Content | None:
+        """Send the changes of an object, and return the documents that remain of it."""
         try:
-            content = self.objects.content(entry, spools)
-        except Unreadable as error:
-            case.takes(UNNAMED, Refused(str(error), lost=True))
+            content = self.error_objects.download(error_object, files)
+        except UnreadableObject as error:
+            source.count_outcome(UNKNOWN_CODE, Rejected(str(error), is_unrecoverable=True))
             return None
-        self._sent(_changes_of(content, case))
-        return Content(case.rest, content.is_compressed, content.encoding)
+        self._send(_accepted_documents(content, source))
+        return Content(source.remaining, content.is_compressed, content.encoding)
 
-    def _of_held_letters(self) -> Tally:
-        tally = Tally()
-        if count := self.letters.held():
-            tally.leave(UNNAMED, Refused(HELD), "the dead letters", count)
-        return tally
+    def _locked_letters(self) -> ReplaySummary:
+        summary = ReplaySummary()
+        letter_count = self.dead_letters.count_in_flight()
+        if letter_count:
+            summary.count_remaining(
+                UNKNOWN_CODE, Rejected(LOCKED), "the dead-letter queue", letter_count
+            )
+        return summary
 
-    def _of_letter(self, letter: Letter, spools: Spools) -> Tally:
-        case = Case(f"dead letter {letter.message_id}", self.is_repaired, spools)
-        left: list[Run] = []
-        if letter.run is None:
-            case.takes(letter.code, Refused(NO_RUN, lost=True))
+    def _replay_letter(self, letter: DeadLetter, files: SpooledFiles) -> ReplaySummary:
+        location = f"dead letter {letter.message_id}"
+        source = SourceReplay(location, self.is_repaired, files)
+        remaining: list[SequenceRange] = []
+        if letter.range is None:
+            rejected = Rejected(NO_SEQUENCE_RANGE, is_unrecoverable=True)
+            source.count_outcome(letter.code, rejected)
         else:
-            self._sent(self._changes_after(letter, letter.run, case, left))
-        if self.send and case.is_moving:
-            for run in left:
-                self.letters.write(letter.about(run))
+            self._send(self._accepted_changes(letter.code, letter.range, source, remaining))
+        if self.send and source.may_leave:
+            for sequence_range in remaining:
+                self.dead_letters.send(letter.body_for(sequence_range))
             key = f"{REPLAYED}dead-letters/{letter.message_id}.audit.jsonl"
-            self.objects.write(key, Content(case.audit(_now(), letter=letter.body)))
-            self.letters.delete(letter)
-            case.tally.moved += 1
-        return case.tally
+            audit = source.write_audit(_now(), letter=letter.body)
+            self.error_objects.write(key, Content(audit))
+            self.dead_letters.delete(letter)
+            source.summary.archived_count += 1
+        return source.summary
 
-    def _sent(self, changes: Iterable[Outgoing]) -> None:
-        """Send changes; where nothing is to be changed, only look at them."""
+    def _send(self, records: Iterable[OutgoingRecord]) -> None:
+        """Send records; in a dry run, only validate them."""
         if self.send:
-            self.send(changes)
+            self.send(records)
         else:
-            for _ in changes:
+            for _ in records:
                 pass
 
-    def _changes_after(
-        self, letter: Letter, run: Run, case: Case, left: list[Run]
-    ) -> Iterator[Outgoing]:
-        """Yield the changes of a letter that are accepted, and note the runs that are not."""
+    def _accepted_changes(
+        self,
+        code: str,
+        sequence_range: SequenceRange,
+        source: SourceReplay,
+        remaining: list[SequenceRange],
+    ) -> Iterator[OutgoingRecord]:
+        """Yield the changes of a dead letter that are accepted, and append the other ranges."""
         numbers: list[str] = []
-        for record in self.stream.records(run):
+        for record in self.streams.read_range(sequence_range):
             number = record["dynamodb"]["SequenceNumber"]
             numbers.append(number)
-            verdict = judged(piped(record, run.stream))
-            if not case.takes(letter.code, verdict):
-                left.append(run.part(number, number, 1))
-            elif isinstance(verdict, Accepted):
-                yield verdict.outgoing
-        for gone in run.gone(numbers):
-            if not case.takes(letter.code, Refused(EXPIRED, lost=True), gone.count):
-                left.append(gone)
+            validation = validate_record(to_pipe_record(record, sequence_range.stream))
+            if not source.count_outcome(code, validation):
+                remaining.append(sequence_range.part(number, number, 1))
+            elif isinstance(validation, Accepted):
+                yield validation.outgoing
+        expired = Rejected(EXPIRED, is_unrecoverable=True)
+        for missing_range in sequence_range.missing_ranges(numbers):
+            if not source.count_outcome(code, expired, missing_range.count):
+                remaining.append(missing_range)
 
 
-def _changes_of(content: Content, case: Case) -> Iterator[Outgoing]:
-    """Yield the changes of an object that are accepted; the other documents are its rest."""
-    for document in documents(chunks(content.file)):
-        verdict = _verdict(document.raw, document.arrived_at)
-        if not case.takes(document.code, verdict):
-            case.rest.write(document.text + b"\n")
-        elif isinstance(verdict, Accepted):
-            yield verdict.outgoing
+def _accepted_documents(content: Content, source: SourceReplay) -> Iterator[OutgoingRecord]:
+    """Yield the changes of an object that are accepted; the other documents remain."""
+    for document in parse_documents(read_chunks(content.file)):
+        validation = _validate_document(document)
+        if not source.count_outcome(document.code, validation):
+            source.remaining.write(document.text + b"\n")
+        elif isinstance(validation, Accepted):
+            yield validation.outgoing
 
 
-def _verdict(raw: bytes | None, arrived_at: object) -> Accepted | Refused:
-    return Refused(NO_RECORD, lost=True) if raw is None else judged(raw, arrived_at)
+def _validate_document(document: ErrorDocument) -> Accepted | Rejected:
+    if document.record is None:
+        return Rejected(NO_RECORD, is_unrecoverable=True)
+    return validate_record(document.record, document.arrived_at)
 
 
 def _now() -> str:

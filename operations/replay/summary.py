@@ -1,113 +1,140 @@
-"""What a replay found, sent again and left, for the shell, for people and for programs."""
+"""Replay summary: what was found, replayed and left, as exit status, text and JSON."""
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from operations.replay.validation import Refused
+from operations.replay.validation import Rejected
+from setup.lib.text import count
 
-LISTED = 20  # changes lost to replay that people are shown; programs get all
-REPAIR = "python -m operations.verify --repair"
-AGAIN = "python -m operations.replay"
+MAX_LISTED = 20  # unrecoverable records in the text output; JSON lists all
+REPAIR_COMMAND = "python -m operations.verify --repair"
+REPLAY_COMMAND = "python -m operations.replay"
 
 
 @dataclass
-class Tally:
-    """Counts by error code; `left` by code and reason, with the first place of each."""
+class ReplaySummary:
+    """Counts by error code; of the remaining records by code and reason, with a first location."""
 
-    found: Counter[str] = field(default_factory=Counter)
-    replayed: Counter[str] = field(default_factory=Counter)
-    repaired: Counter[str] = field(default_factory=Counter)
-    left: Counter[tuple[str, str]] = field(default_factory=Counter)
-    places: dict[tuple[str, str], str] = field(default_factory=dict)
-    lost: list[tuple[str, str]] = field(default_factory=list)
-    moved: int = 0
+    record_counts: Counter[str] = field(default_factory=Counter)
+    replayed_counts: Counter[str] = field(default_factory=Counter)
+    repaired_counts: Counter[str] = field(default_factory=Counter)
+    remaining_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first_locations: dict[tuple[str, str], str] = field(default_factory=dict)
+    unrecoverable: list[tuple[str, str]] = field(default_factory=list)  # key and reason
+    archived_count: int = 0
 
-    def replay(self, code: str) -> None:
+    def count_replayed(self, code: str) -> None:
         """Count a record that is sent again."""
-        self.found[code] += 1
-        self.replayed[code] += 1
+        self.record_counts[code] += 1
+        self.replayed_counts[code] += 1
 
-    def settle(self, code: str, count: int = 1) -> None:
-        """Count records that no replay can bring back and that verify --repair has mended."""
-        self.found[code] += count
-        self.repaired[code] += count
+    def count_repaired(self, code: str, record_count: int = 1) -> None:
+        """Count records that cannot be replayed, but that verify --repair has repaired."""
+        self.record_counts[code] += record_count
+        self.repaired_counts[code] += record_count
 
-    def leave(self, code: str, refused: Refused, place: str, count: int = 1) -> None:
-        """Count records that stay at a place, and list those that are lost to replay."""
-        self.found[code] += count
-        self.left[code, refused.reason] += count
-        self.places.setdefault((code, refused.reason), place)
-        if refused.lost:
-            self.lost.append((refused.key or f"unknown, {count} in {place}", refused.reason))
+    def count_remaining(
+        self, code: str, rejected: Rejected, location: str, record_count: int = 1
+    ) -> None:
+        """Count records that stay at a location, and list those that can never be replayed."""
+        self.record_counts[code] += record_count
+        self.remaining_counts[code, rejected.reason] += record_count
+        self.first_locations.setdefault((code, rejected.reason), location)
+        if rejected.is_unrecoverable:
+            key = rejected.key or f"unknown, {record_count} in {location}"
+            self.unrecoverable.append((key, rejected.reason))
 
-    def add(self, other: "Tally") -> None:
-        """Count what another tally has counted."""
-        self.found += other.found
-        self.replayed += other.replayed
-        self.repaired += other.repaired
-        self.left += other.left
-        self.places = other.places | self.places
-        self.lost += other.lost
-        self.moved += other.moved
+    def add(self, other: ReplaySummary) -> None:
+        """Add the counts of another summary."""
+        self.record_counts += other.record_counts
+        self.replayed_counts += other.replayed_counts
+        self.repaired_counts += other.repaired_counts
+        self.remaining_counts += other.remaining_counts
+        self.first_locations = other.first_locations | self.first_locations
+        self.unrecoverable += other.unrecoverable
+        self.archived_count += other.archived_count
 
     @property
     def status(self) -> int:
-        """0 when nothing stays, else 1."""
-        return int(bool(self.left))
+        """0 if no record remains, else 1."""
+        return 1 if self.remaining_counts else 0
 
     def document(self) -> dict[str, object]:
-        """Return the tally for programs."""
+        """Return the summary as JSON."""
         return {
-            "found": self.found.total(),
-            "replayed": self.replayed.total(),
-            "repaired": self.repaired.total(),
-            "left": self.left.total(),
-            "moved": self.moved,
-            "codes": {code: self._code(code) for code in sorted(self.found)},
+            "found": self.record_counts.total(),
+            "replayed": self.replayed_counts.total(),
+            "repaired": self.repaired_counts.total(),
+            "left": self.remaining_counts.total(),
+            "moved": self.archived_count,
+            "codes": {code: self._code_document(code) for code in sorted(self.record_counts)},
             "reasons": [
-                {"code": code, "reason": reason, "count": count, "first": self.places[code, reason]}
-                for (code, reason), count in sorted(self.left.items())
+                {
+                    "code": code,
+                    "reason": reason,
+                    "count": record_count,
+                    "first": self.first_locations[code, reason],
+                }
+                for (code, reason), record_count in sorted(self.remaining_counts.items())
             ],
-            "lost": [{"key": key, "reason": reason} for key, reason in self.lost],
+            "lost": [{"key": key, "reason": reason} for key, reason in self.unrecoverable],
         }
 
-    def lines(self, dry: bool = False) -> Iterator[str]:
-        """Return the tally in words; the last line says it all."""
-        if self.found:
-            yield from self._table()
-        for (code, reason), count in sorted(self.left.items()):
-            yield f"left  {count}  {code}  {reason}"
-            yield f"      first in {self.places[code, reason]}"
-        yield from self._lost()
-        yield self._summary(dry)
+    def lines(self, is_dry_run: bool = False) -> Iterator[str]:
+        """Yield the summary as text; the last line is the total."""
+        yield from self._code_lines()
+        for (code, reason), record_count in sorted(self.remaining_counts.items()):
+            yield f"left  {record_count}  {code}  {reason}"
+            yield f"      first in {self.first_locations[code, reason]}"
+        yield from self._unrecoverable_lines()
+        yield self._total_line(is_dry_run)
 
-    def _code(self, code: str) -> dict[str, int]:
-        left = sum(count for (of, _), count in self.left.items() if of == code)
-        counts = {"found": self.found[code], "replayed": self.replayed[code], "left": left}
-        return {**counts, "repaired": self.repaired[code]} if self.repaired else counts
+    def _code_document(self, code: str) -> dict[str, int]:
+        left = sum(
+            record_count
+            for (remaining_code, _), record_count in self.remaining_counts.items()
+            if remaining_code == code
+        )
+        document = {
+            "found": self.record_counts[code],
+            "replayed": self.replayed_counts[code],
+            "left": left,
+        }
+        if self.repaired_counts:
+            document["repaired"] = self.repaired_counts[code]
+        return document
 
-    def _table(self) -> Iterator[str]:
-        rows = {code: self._code(code) for code in sorted(self.found)}
-        width = max(map(len, rows))
-        for code, counts in rows.items():
-            told = ", ".join(f"{count} {name}" for name, count in counts.items())
-            yield f"{code.ljust(width)}  {told}"
+    def _code_lines(self) -> Iterator[str]:
+        width = max(map(len, self.record_counts), default=0)
+        for code in sorted(self.record_counts):
+            counts = self._code_document(code).items()
+            yield f"{code:{width}}  " + ", ".join(f"{number} {label}" for label, number in counts)
 
-    def _lost(self) -> Iterator[str]:
-        if not self.lost:
+    def _unrecoverable_lines(self) -> Iterator[str]:
+        if not self.unrecoverable:
             return
-        yield f"no replay brings these back: run {REPAIR}, then {AGAIN} --repaired"
-        for key, reason in self.lost[:LISTED]:
+        yield (
+            f"these cannot be replayed; run {REPAIR_COMMAND}, "
+            f"then {REPLAY_COMMAND} --repaired to archive them"
+        )
+        for key, reason in self.unrecoverable[:MAX_LISTED]:
             yield f"      {key}  {reason}"
-        if (unlisted := len(self.lost) - LISTED) > 0:
-            yield f"      and {unlisted} more: list them with --json"
+        unlisted = len(self.unrecoverable) - MAX_LISTED
+        if unlisted > 0:
+            yield f"      … and {unlisted} more: use --json to list them"
 
-    def _summary(self, dry: bool) -> str:
-        if not self.found:
+    def _total_line(self, is_dry_run: bool) -> str:
+        if not self.record_counts:
             return "nothing to replay: no error objects, no dead letters"
-        done = "would be replayed" if dry else "replayed"
-        told = f"{self.replayed.total()} of {self.found.total()} records {done}"
-        if left := self.left.total():
-            return f"{told}; {left} stay: mend what is named above, then run {AGAIN} again"
-        return told
+        verb = "would replay" if is_dry_run else "replayed"
+        total = count(self.record_counts.total(), "record")
+        line = f"{verb} {self.replayed_counts.total()} of {total}"
+        remaining = self.remaining_counts.total()
+        if not remaining:
+            return line
+        fail = "fails" if remaining == 1 else "fail"
+        fix = f"Fix the errors above and run {REPLAY_COMMAND} again"
+        return f"{line}; {remaining} still {fail}. {fix}"

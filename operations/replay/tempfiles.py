@@ -1,23 +1,23 @@
-"""Files for a while: bytes that may be more than memory should hold."""
+"""Temporary files for content that may be too large for memory."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-MEMORY = 8 * 1024 * 1024  # bytes of each that are held; more lies in a temporary file
-CHUNK = 256 * 1024
+MAX_MEMORY_BYTES = 8 * 1024 * 1024  # per file; larger ones move to disk
+CHUNK_BYTES = 256 * 1024
 
 
-class Spools(ExitStack):
-    """Gives out files, each in memory while it is small; all are gone when it ends."""
+class SpooledFiles(ExitStack):
+    """Creates temporary files, each in memory while it is small, and deletes them on exit."""
 
-    def new(self) -> IO[bytes]:
-        """Return an empty file."""
-        return self.enter_context(SpooledTemporaryFile(MEMORY))
+    def create(self) -> IO[bytes]:
+        """Return a new, empty file."""
+        return self.enter_context(SpooledTemporaryFile(MAX_MEMORY_BYTES))
 
 
-def chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Return the content of a file from its beginning."""
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a file from its beginning."""
     file.seek(0)
-    return iter(lambda: file.read(CHUNK), b"")
+    return iter(lambda: file.read(CHUNK_BYTES), b"")

@@ -1,7 +1,9 @@
-"""Which records the transform accepts now, and why not the others: a pure decision.
+"""Validation: which records the transform accepts now, and why it rejects the others.
 
-A row that comes back in place of its change is turned into a record again.
+A row of the lake, kept in place of its change, is converted back into a record.
 """
+
+from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
@@ -9,62 +11,62 @@ from dataclasses import dataclass
 from typing import Any
 
 import transform
-from operations.kinesis_writer import RECORD_BYTES, Outgoing
+from operations.kinesis_writer import MAX_RECORD_BYTES, OutgoingRecord
 from transform.row import CDC_COLUMNS
 
-TOO_LARGE = "larger than Kinesis takes"
-UNLIKE = "a row that no change makes"
-NO_RECORD = "no document with a record in base64"
+RECORD_TOO_LARGE = "exceeds Kinesis's record limit of 1 MiB"
+ROW_NOT_REPRODUCIBLE = "no change produces this row"
+NO_RECORD = "not an error document with a base64 record"
 
-Row = dict[str, str | None]
+Columns = dict[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A record that becomes a row now, and that row's key and event id."""
+    """A record that the transform accepts, with the key and the event id of its row."""
 
     record: bytes
     key: str
     event_id: str
 
     @property
-    def outgoing(self) -> Outgoing:
+    def outgoing(self) -> OutgoingRecord:
         """The record as it is sent."""
-        return Outgoing(self.key, self.record)
+        return OutgoingRecord(self.key, self.record)
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Why a record stays; `key` where it can be read, `lost` where no replay will ever help."""
+class Rejected:
+    """Why a record cannot be replayed; its key if readable; whether it never can be."""
 
     reason: str
     key: str | None = None
-    lost: bool = False
+    is_unrecoverable: bool = False
 
 
-def judged(raw: bytes, arrived_at: object = None) -> Accepted | Refused:
-    """Return what the transform says of a record, or of a row in its place, now.
+def validate_record(raw: bytes, arrived_at: object = None) -> Accepted | Rejected:
+    """Run the transform on a record, or on a row in its place.
 
-    `arrived_at`, in epoch milliseconds, is when it first came to Firehose.
+    `arrived_at` is when the record first reached Firehose, in epoch milliseconds.
     """
-    row = _row(raw)
+    row = _parse_row(raw)
     try:
         record = raw if row is None else transform.record_from_row(row)
-    except transform.BadRecord as bad:
-        return Refused(str(bad))
-    if len(record) > RECORD_BYTES:
-        return Refused(TOO_LARGE, _key(record, arrived_at), lost=True)
+    except transform.BadRecord as error:
+        return Rejected(str(error))
+    if len(record) > MAX_RECORD_BYTES:
+        return Rejected(RECORD_TOO_LARGE, _key_of(record, arrived_at), is_unrecoverable=True)
     answer = transform.transform_batch({"records": [_firehose_record(record, arrived_at)]})
     if answer.records[0]["result"] != "Ok":
-        return Refused(answer.reason or "")
-    made = json.loads(b64decode(answer.records[0]["data"]))
-    if row is not None and any(made[name] != row.get(name) for name in CDC_COLUMNS):
-        return Refused(UNLIKE)
-    return _accepted(_timed(record, made), made)
+        return Rejected(answer.reason or "")
+    new_row: Columns = json.loads(b64decode(answer.records[0]["data"]))
+    if row is not None and any(new_row[name] != row.get(name) for name in CDC_COLUMNS):
+        return Rejected(ROW_NOT_REPRODUCIBLE)
+    return _accept(_with_timestamp(record, new_row), new_row)
 
 
-def _row(raw: bytes) -> Row | None:
-    """Return the columns of a row of the lake; None for what is none."""
+def _parse_row(raw: bytes) -> Columns | None:
+    """Return the columns of a row of the lake, or None if the bytes are not a row."""
     try:
         columns = json.loads(raw)
     except (ValueError, RecursionError):
@@ -73,29 +75,30 @@ def _row(raw: bytes) -> Row | None:
 
 
 def _firehose_record(record: bytes, arrived_at: object) -> dict[str, object]:
-    """Return a record as Firehose hands it to the function."""
+    """Return a record as Firehose passes it to the function."""
     data = b64encode(record).decode()
     return {"recordId": "replay", "data": data, "approximateArrivalTimestamp": arrived_at}
 
 
-def _timed(record: bytes, made: Row) -> bytes:
-    """Return a record that has its time: replayed again and again, it stays in one partition."""
-    told = json.loads(record)
-    inner: dict[str, Any] = told["dynamodb"]
-    if made["cdc_snapshot_at"] is not None or inner.get("ApproximateCreationDateTime") is not None:
+def _with_timestamp(record: bytes, row: Columns) -> bytes:
+    """Fix the record's timestamp so repeated replays land in the same partition."""
+    members = json.loads(record)
+    change: dict[str, Any] = members["dynamodb"]
+    has_timestamp = change.get("ApproximateCreationDateTime") is not None
+    if has_timestamp or row["cdc_snapshot_at"] is not None:
         return record
-    inner["ApproximateCreationDateTime"] = made["cdc_changed_at"]
-    return json.dumps(told, separators=(",", ":")).encode()
+    change["ApproximateCreationDateTime"] = row["cdc_changed_at"]
+    return json.dumps(members, separators=(",", ":")).encode()
 
 
-def _accepted(record: bytes, made: Row) -> Accepted | Refused:
-    accepted = Accepted(record, made["cdc_key"] or "", made["cdc_event_id"] or "")
-    if accepted.outgoing.size > RECORD_BYTES:
-        return Refused(TOO_LARGE, accepted.key, lost=True)
+def _accept(record: bytes, row: Columns) -> Accepted | Rejected:
+    accepted = Accepted(record, row["cdc_key"] or "", row["cdc_event_id"] or "")
+    if accepted.outgoing.size > MAX_RECORD_BYTES:
+        return Rejected(RECORD_TOO_LARGE, accepted.key, is_unrecoverable=True)
     return accepted
 
 
-def _key(record: bytes, arrived_at: object) -> str | None:
+def _key_of(record: bytes, arrived_at: object) -> str | None:
     try:
         return transform.parse_change(record, arrived_at).key
     except transform.BadRecord:

@@ -1,1 +1,1 @@
-"""How each part of the pipeline is, and what the hops did."""
+"""Status: the state of each part of the pipeline, and the counts of each hop."""

@@ -1,51 +1,71 @@
-"""What status says of each part of the pipeline, and of all of it in one line."""
+"""Check results: the state of one part of the pipeline, and a summary of all."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from enum import IntEnum
 
-WELL, WRONG, UNKNOWN = 0, 1, 2  # exit statuses
+from setup.lib.text import count
+
+
+class Status(IntEnum):
+    """The status of a part, and the exit status of the command."""
+
+    OK = 0
+    PROBLEM = 1
+    UNKNOWN = 2
+
+
+MARKS = {Status.OK: " ", Status.PROBLEM: "!", Status.UNKNOWN: "?"}
+# The values of the JSON member `wrong`.
+JSON_WRONG = {Status.OK: False, Status.PROBLEM: True, Status.UNKNOWN: None}
+SORT_ORDER = (Status.PROBLEM, Status.UNKNOWN, Status.OK)
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
-    """What a part says; `wrong` is None where it could not be asked, `cure` is what to do."""
+class CheckResult:
+    """What a check reports of a part; the remedy is shown unless the status is OK."""
 
     part: str
-    says: str
-    wrong: bool | None = False
-    cure: str = ""
+    message: str
+    status: Status = Status.OK
+    remedy: str = ""
 
     def lines(self) -> Iterator[str]:
-        """Return the sign in words; one that needs a person stands out, with its cure."""
-        mark = {False: " ", True: "!", None: "?"}[self.wrong]
-        yield f"{mark} {self.part:16}  {self.says}"
-        if self.cure and self.wrong is not False:
-            yield f"{'':18}  -> {self.cure}"
+        """Yield the result as text, marked if it is not OK."""
+        yield f"{MARKS[self.status]} {self.part:16}  {self.message}"
+        if self.remedy and self.status != Status.OK:
+            yield f"{'':18}  -> {self.remedy}"
+
+    def document(self) -> dict[str, object]:
+        """Return the result as JSON."""
+        return {
+            "part": self.part,
+            "says": self.message,
+            "wrong": JSON_WRONG[self.status],
+            "cure": self.remedy,
+        }
 
 
-def status(signs: Sequence[Sign]) -> int:
-    """Return 0 when all is well, 1 when something needs a person, 2 when that could not be told."""
-    if any(sign.wrong for sign in signs):
-        return WRONG
-    return UNKNOWN if any(sign.wrong is None for sign in signs) else WELL
+def overall_status(results: Sequence[CheckResult]) -> Status:
+    """Return PROBLEM if any part has one, else UNKNOWN if any part is unknown, else OK."""
+    statuses = {result.status for result in results}
+    return next((status for status in SORT_ORDER if status in statuses), Status.OK)
 
 
-def headline(signs: Sequence[Sign]) -> str:
-    """Return all of it in one line."""
-    wrong = [sign.part for sign in signs if sign.wrong]
-    unknown = [sign.part for sign in signs if sign.wrong is None]
-    if not wrong and not unknown:
-        return "all is well"
-    told = [f"{len(wrong)} to be mended: {', '.join(wrong)}"] if wrong else []
-    told += [f"could not tell: {', '.join(unknown)}"] if unknown else []
-    return "; ".join(told)
+def headline(results: Sequence[CheckResult]) -> str:
+    """Return all results in one line."""
+    problems = [result.part for result in results if result.status == Status.PROBLEM]
+    unknown = [result.part for result in results if result.status == Status.UNKNOWN]
+    clauses = []
+    if problems:
+        clauses.append(f"{count(len(problems), 'problem')}: {', '.join(problems)}")
+    if unknown:
+        clauses.append(f"unknown: {', '.join(unknown)}")
+    return "; ".join(clauses) or "healthy"
 
 
-def in_order(signs: Sequence[Sign]) -> list[Sign]:
-    """Return the signs with those first that need a person, else in the order of the chain."""
-    return sorted(signs, key=lambda sign: {True: 0, None: 1, False: 2}[sign.wrong])
-
-
-def documents(signs: Sequence[Sign]) -> list[dict[str, object]]:
-    """Return the signs for programs."""
-    return [asdict(sign) for sign in signs]
+def sort_by_urgency(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return the results with problems first, otherwise in the order of the pipeline."""
+    return sorted(results, key=lambda result: SORT_ORDER.index(result.status))

@@ -1,16 +1,27 @@
-"""The parts of the pipeline, each asked how it is: a question, and what the answer means."""
+"""Checks of the pipeline's parts, in the order in which a change passes them."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING
 
 import boto3
 from botocore.exceptions import ClientError
 
-from operations.status import stream_lag as delay
-from operations.status.check_result import Sign
-from operations.status.metrics import AGE, FRESHNESS, PIPE_FAILED, PIPE_TAKEN, RECENT, measured
+from operations.status.check_result import CheckResult, Status
+from operations.status.metrics import (
+    FRESHNESS,
+    ITERATOR_AGE,
+    PIPE_EVENTS,
+    PIPE_FAILURES,
+    RECENT,
+    Metric,
+    fetch_metrics,
+)
+from operations.status.stream_lag import measure_stream_lag
+from setup.lib.text import count
 from setup.names import (
     CHANGES,
     CRAWLER,
@@ -28,7 +39,12 @@ from setup.names import (
     bucket,
 )
 
-MISSING = (
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+    from types_boto3_kinesis.client import KinesisClient
+    from types_boto3_sqs.literals import QueueAttributeNameType
+
+NOT_FOUND_CODES = (
     "ResourceNotFoundException",
     "NotFoundException",
     "EntityNotFoundException",
@@ -36,78 +52,103 @@ MISSING = (
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
 )
-LATE = {AGE: timedelta(minutes=5), FRESHNESS: timedelta(minutes=15)}  # as the alarms have it
-REPLAY = "python -m operations.replay"
-LOG = f"its log says why: aws logs tail {DELIVERY_LOGS} --since 1h"
-CRAWL, ATHENA = "python setup/10_glue.py --crawl", "python setup/11_athena.py"
-BUSY = ("CREATING", "UPDATING", "STARTING", "STOPPING", "Pending", "InProgress")
-MANY = 100_000  # error objects; more are not counted
+# The thresholds of the alarms in setup/09_alarms.py.
+MAX_LAG = {ITERATOR_AGE: timedelta(minutes=5), FRESHNESS: timedelta(minutes=15)}
+TRANSITIONAL_STATES = (
+    "CREATING",
+    "UPDATING",
+    "STARTING",
+    "STOPPING",
+    "Pending",
+    "InProgress",
+)
+MAX_ERROR_OBJECTS = 100_000  # more are not counted
+CHECK_AGAIN = "check again in a minute"
+REPLAY_COMMAND = "python -m operations.replay"
+LOG_COMMAND = f"see its log for the cause: aws logs tail {DELIVERY_LOGS} --since 1h"
+CRAWL_COMMAND = "python setup/10_glue.py --crawl"
+QUEUE_COUNTS: tuple[QueueAttributeNameType, ...] = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A part, the script that makes it, and the question that is put to it."""
+    """A part, the script that creates it, and the function that inspects it."""
 
     part: str
     script: str
-    ask: Callable[[], Sign]
+    inspect: Callable[[], CheckResult]
 
-    def sign(self) -> Sign:
-        """Return what the part says, or that it is missing, or that it could not be asked."""
+    def run(self) -> CheckResult:
+        """Return the result of the inspection; a missing part is a PROBLEM."""
         try:
-            return self.ask()
+            return self.inspect()
         except ClientError as error:
-            told = error.response["Error"]
-            if _is_missing(told["Code"], told.get("Message", "")):
-                return Sign(self.part, "missing", True, f"python setup/{self.script}.py")
-            why = " ".join(told.get("Message", "").split())[:200]
-            text = f"could not be asked: {error.operation_name}: {told['Code']}: {why}"
-            return Sign(self.part, text, None)
+            code = error.response["Error"]["Code"]
+            message = " ".join(error.response["Error"].get("Message", "").split())
+            if _is_not_found(code, message):
+                remedy = f"python setup/{self.script}.py"
+                return CheckResult(self.part, "missing", Status.PROBLEM, remedy)
+            text = f"check failed: {error.operation_name}: {code}: {message[:200]}"
+            return CheckResult(self.part, text, Status.UNKNOWN)
 
 
-def _is_missing(code: str, message: str) -> bool:
-    return code in MISSING or (code == "InvalidRequestException" and "not found" in message)
+def _is_not_found(code: str, message: str) -> bool:
+    is_missing_workgroup = code == "InvalidRequestException" and "not found" in message
+    return code in NOT_FOUND_CODES or is_missing_workgroup
 
 
-def table() -> Sign:
-    """Return whether the table tells its changes."""
-    found = boto3.client("dynamodb").describe_table(TableName=TABLE)["Table"]
-    if not found.get("StreamSpecification", {}).get("StreamEnabled"):
-        return Sign("table", f"{TABLE} has no stream", True, "python setup/01_dynamodb.py")
-    return Sign("table", f"{TABLE} tells its changes")
+def _with_reason(state: str, reason: str) -> str:
+    return f"{state}: {reason}" if reason else state
 
 
-def pipe() -> Sign:
-    """Return whether the pipe runs, from the table's own stream."""
-    found = boto3.client("pipes").describe_pipe(Name=PIPE)
-    # A pipe that is well has a reason too: somebody started it.
-    state, why = found["CurrentState"], found.get("StateReason", "").removeprefix("USER_INITIATED")
-    says = f"{state}: {why}" if why else state
-    if state in BUSY:
-        return Sign("pipe", says, None, "ask again in a minute")
+def check_table() -> CheckResult:
+    """Check that the table has a stream."""
+    table = boto3.client("dynamodb").describe_table(TableName=TABLE)["Table"]
+    if not table.get("StreamSpecification", {}).get("StreamEnabled"):
+        message = f"{TABLE} has no stream"
+        return CheckResult("table", message, Status.PROBLEM, "python setup/01_dynamodb.py")
+    return CheckResult("table", f"{TABLE} has a stream")
+
+
+def check_pipe() -> CheckResult:
+    """Check that the pipe runs, reads the table's current stream, and delivers."""
+    pipe = boto3.client("pipes").describe_pipe(Name=PIPE)
+    state = pipe["CurrentState"]
+    # AWS gives a healthy pipe a reason too: that a user started it.
+    reason = pipe.get("StateReason", "").removeprefix("USER_INITIATED")
+    message = _with_reason(state, reason)
+    if state in TRANSITIONAL_STATES:
+        return CheckResult("pipe", message, Status.UNKNOWN, CHECK_AGAIN)
     if state != "RUNNING":
         script = "07_pipe" if state.startswith(("CREATE", "UPDATE")) else "08_start_pipe"
-        return Sign("pipe", says, True, f"python setup/{script}.py")
-    if why:
-        return Sign("pipe", says, True, "python setup --check")
-    if found["Source"] != _source():
-        says = f"reads {found['Source']}, which is not the table's stream any more"
-        return Sign("pipe", says, True, "python setup/07_pipe.py says how to make it anew")
-    return _moving()
+        return CheckResult("pipe", message, Status.PROBLEM, f"python setup/{script}.py")
+    if reason:
+        return CheckResult("pipe", message, Status.PROBLEM, "python setup --check")
+    if pipe["Source"] != _current_stream():
+        message = f"reads {pipe['Source']}, which is no longer the table's stream"
+        remedy = "python setup/07_pipe.py explains how to recreate it"
+        return CheckResult("pipe", message, Status.PROBLEM, remedy)
+    return _check_deliveries()
 
 
-def _moving() -> Sign:
-    """Return whether a pipe that runs delivers: AWS does not check that its role may."""
-    counts = measured(boto3.client("cloudwatch"), (PIPE_TAKEN, PIPE_FAILED), RECENT)
-    taken, failed = (int(counts[metric] or 0) for metric in (PIPE_TAKEN, PIPE_FAILED))
-    if failed and not taken:
-        says = f"RUNNING, but all its {failed} last executions failed"
-        return Sign("pipe", says, True, "python setup/04_iam.py and python setup/02_kinesis.py")
-    return Sign("pipe", "RUNNING")
+def _check_deliveries() -> CheckResult:
+    """Check that a running pipe delivers: AWS does not check its role's rights beforehand."""
+    metrics = (PIPE_EVENTS, PIPE_FAILURES)
+    values = fetch_metrics(boto3.client("cloudwatch"), metrics, RECENT)
+    failures = int(values[PIPE_FAILURES] or 0)
+    if failures and not values[PIPE_EVENTS]:
+        message = f"RUNNING, but the last executions failed: {failures} of {failures}"
+        remedy = "python setup/04_iam.py and python setup/02_kinesis.py"
+        return CheckResult("pipe", message, Status.PROBLEM, remedy)
+    return CheckResult("pipe", "RUNNING")
 
 
-def _source() -> str | None:
-    """Return the table's own stream; None without a stream, or without a table."""
+def _current_stream() -> str | None:
+    """Return the ARN of the table's stream, or None if either is missing."""
     dynamodb = boto3.client("dynamodb")
     try:
         return dynamodb.describe_table(TableName=TABLE)["Table"].get("LatestStreamArn")
@@ -115,149 +156,164 @@ def _source() -> str | None:
         return None
 
 
-def kinesis() -> Sign:
-    """Return whether Kinesis works, how changes come to it, and how far behind Firehose is."""
-    client = boto3.client("kinesis")
-    described = client.describe_stream_summary(StreamName=STREAM)
-    status = described["StreamDescriptionSummary"]["StreamStatus"]
-    if status not in ("ACTIVE", "UPDATING"):
-        return Sign("Kinesis", status, None, "ask again in a minute")
-    age = timedelta(milliseconds=_recent(AGE))
-    says = f"{status}; {_latest(client)}; Firehose is {age.total_seconds():.0f} s behind"
-    return Sign("Kinesis", says, age > LATE[AGE], LOG)
+def check_kinesis() -> CheckResult:
+    """Check that Kinesis is active, and measure its lag and Firehose's."""
+    kinesis = boto3.client("kinesis")
+    response = kinesis.describe_stream_summary(StreamName=STREAM)
+    state = response["StreamDescriptionSummary"]["StreamStatus"]
+    if state not in ("ACTIVE", "UPDATING"):
+        return CheckResult("Kinesis", state, Status.UNKNOWN, CHECK_AGAIN)
+    lag = timedelta(milliseconds=_recent_value(ITERATOR_AGE))
+    message = f"{state}; {_newest_change(kinesis)}; Firehose lag {lag.total_seconds():.0f} s"
+    return CheckResult("Kinesis", message, _lag_status(ITERATOR_AGE, lag), LOG_COMMAND)
 
 
-def _latest(kinesis: Any) -> str:
-    if (found := delay.latest(kinesis, STREAM)) is None:
-        return "no change came in the last hour"
-    seconds, age = found
-    return f"a change of {age:.0f} s ago came {seconds:.0f} s after it was made"
+def _newest_change(kinesis: KinesisClient) -> str:
+    lag = measure_stream_lag(kinesis, STREAM)
+    if lag is None:
+        return "no change in the last hour"
+    return f"newest change {lag.age:.0f} s old ({lag.seconds:.0f} s table→Kinesis)"
 
 
-def firehose() -> Sign:
-    """Return whether Firehose works, and how old the rows are that it still holds."""
-    described = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    stream = described["DeliveryStreamDescription"]
-    status = stream["DeliveryStreamStatus"]
-    if status != "ACTIVE":
-        why = stream.get("FailureDescription", {}).get("Details", "")
-        says = f"{status}: {why}" if why else status
-        is_wrong = None if status in BUSY else True
-        return Sign("Firehose", says, is_wrong, "python setup/06_firehose.py")
-    age = timedelta(seconds=_recent(FRESHNESS))
-    says = f"{status}; rows reach S3 after {age.total_seconds():.0f} s"
-    return Sign("Firehose", says, age > LATE[FRESHNESS], LOG)
+def check_firehose() -> CheckResult:
+    """Check that Firehose is active, and measure how old the rows are that it delivers."""
+    response = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
+    stream = response["DeliveryStreamDescription"]
+    state = stream["DeliveryStreamStatus"]
+    if state != "ACTIVE":
+        message = _with_reason(state, stream.get("FailureDescription", {}).get("Details", ""))
+        status = Status.UNKNOWN if state in TRANSITIONAL_STATES else Status.PROBLEM
+        return CheckResult("Firehose", message, status, "python setup/06_firehose.py")
+    lag = timedelta(seconds=_recent_value(FRESHNESS))
+    message = f"{state}; rows reach S3 after {lag.total_seconds():.0f} s"
+    return CheckResult("Firehose", message, _lag_status(FRESHNESS, lag), LOG_COMMAND)
 
 
-def _recent(metric: Any) -> float:
-    return measured(boto3.client("cloudwatch"), [metric], RECENT)[metric] or 0.0
+def _recent_value(metric: Metric) -> float:
+    return fetch_metrics(boto3.client("cloudwatch"), [metric], RECENT)[metric] or 0.0
 
 
-def function() -> Sign:
-    """Return whether the function can be called."""
-    found = boto3.client("lambda").get_function_configuration(FunctionName=FUNCTION)
-    state, update = found.get("State", "Active"), found.get("LastUpdateStatus", "Successful")
-    if "Failed" in (state, update):
-        why = found.get("StateReason") or found.get("LastUpdateStatusReason") or "no reason given"
-        return Sign("function", f"failed: {why}", True, "python setup/05_lambda.py")
-    return Sign("function", f"{state}, code {found['CodeSha256'][:8]}")
+def _lag_status(metric: Metric, lag: timedelta) -> Status:
+    return Status.PROBLEM if lag > MAX_LAG[metric] else Status.OK
 
 
-def dead_letters() -> Sign:
-    """Return how many batches the pipe gave up on."""
+def check_function() -> CheckResult:
+    """Check that the function can be invoked."""
+    function = boto3.client("lambda").get_function_configuration(FunctionName=FUNCTION)
+    state = function.get("State", "Active")
+    if "Failed" in (state, function.get("LastUpdateStatus")):
+        reason = (
+            function.get("StateReason")
+            or function.get("LastUpdateStatusReason")
+            or "no reason given"
+        )
+        remedy = "python setup/05_lambda.py"
+        return CheckResult("function", f"failed: {reason}", Status.PROBLEM, remedy)
+    return CheckResult("function", f"{state}, code {function['CodeSha256'][:8]}")
+
+
+def check_dead_letters() -> CheckResult:
+    """Count the batches that the pipe gave up on."""
     sqs = boto3.client("sqs")
     url = sqs.get_queue_url(QueueName=DEAD_LETTERS)["QueueUrl"]
-    names = [f"ApproximateNumberOfMessages{which}" for which in ("", "NotVisible", "Delayed")]
-    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    count = sum(map(int, found.values()))
-    says = f"{count} batches that the pipe gave up on" if count else "none"
-    return Sign("dead letters", says, count > 0, f"{REPLAY} (within 24 h of the change)")
+    response = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=QUEUE_COUNTS)
+    batch_count = sum(map(int, response["Attributes"].values()))
+    if not batch_count:
+        return CheckResult("dead letters", "none")
+    message = f"{count(batch_count, 'batch', 'batches')} that the pipe gave up on"
+    remedy = f"{REPLAY_COMMAND} (within 24 h of the change)"
+    return CheckResult("dead letters", message, Status.PROBLEM, remedy)
 
 
-def error_objects() -> Sign:
-    """Return how many objects of failed records lie in the lake's bucket, and the oldest."""
-    count, oldest = 0, datetime.now(timezone.utc)
-    for at in _error_times():
-        count, oldest = count + 1, min(oldest, at)
-        if count == MANY:
+def check_error_objects() -> CheckResult:
+    """Count the error objects in the lake's bucket, and find the oldest."""
+    object_count = 0
+    oldest = datetime.now(timezone.utc)
+    for modified_at in _error_object_times():
+        object_count += 1
+        oldest = min(oldest, modified_at)
+        if object_count == MAX_ERROR_OBJECTS:
             break
-    if not count:
-        return Sign("error objects", "none")
-    says = (
-        f"{count}{' or more' if count == MANY else ''}, the oldest of {oldest:%Y-%m-%d %H:%M} UTC"
-    )
-    return Sign("error objects", says, True, f"{REPLAY} --dry-run says why; then {REPLAY}")
+    if not object_count:
+        return CheckResult("error objects", "none")
+    or_more = " or more" if object_count == MAX_ERROR_OBJECTS else ""
+    message = f"{object_count}{or_more}; the oldest is from {oldest:%Y-%m-%d %H:%M} UTC"
+    remedy = f"{REPLAY_COMMAND} --dry-run shows the causes; then {REPLAY_COMMAND}"
+    return CheckResult("error objects", message, Status.PROBLEM, remedy)
 
 
-def _error_times() -> Iterator[datetime]:
+def _error_object_times() -> Iterator[datetime]:
     pages = boto3.client("s3").get_paginator("list_objects_v2")
     for page in pages.paginate(Bucket=bucket(), Prefix=ERRORS):
-        yield from (each["LastModified"] for each in page.get("Contents", ()) if each["Size"])
+        for entry in page.get("Contents", ()):
+            if entry["Size"]:
+                yield entry["LastModified"]
 
 
-def catalog() -> Sign:
-    """Return whether Athena's table is there."""
-    found = boto3.client("glue").get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
-    columns = len(found["StorageDescriptor"]["Columns"])
-    return Sign("catalog", f"table {DATABASE}.{CHANGES} has {columns} columns")
+def check_catalog() -> CheckResult:
+    """Check that Athena's table exists."""
+    table = boto3.client("glue").get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
+    column_count = len(table["StorageDescriptor"]["Columns"])
+    return CheckResult("catalog", f"table {DATABASE}.{CHANGES} has {column_count} columns")
 
 
-def crawler() -> Sign:
-    """Return how the last crawl went."""
-    last = boto3.client("glue").get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl")
-    if not last:
-        return Sign("last crawl", "none yet: python setup/10_glue.py --crawl adds new columns")
-    says = f"{last['Status']} at {last['StartTime']:%Y-%m-%d %H:%M}"
-    why = last.get("ErrorMessage", "")
-    is_wrong = last["Status"] == "FAILED"
-    return Sign("last crawl", f"{says}: {why}" if why else says, is_wrong, CRAWL)
+def check_crawler() -> CheckResult:
+    """Check that the last crawl succeeded."""
+    crawl = boto3.client("glue").get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl")
+    if not crawl:
+        return CheckResult("last crawl", f"none yet; {CRAWL_COMMAND} adds new columns")
+    state = f"{crawl['Status']} at {crawl['StartTime']:%Y-%m-%d %H:%M}"
+    status = Status.PROBLEM if crawl["Status"] == "FAILED" else Status.OK
+    message = _with_reason(state, crawl.get("ErrorMessage", ""))
+    return CheckResult("last crawl", message, status, CRAWL_COMMAND)
 
 
-def athena() -> Sign:
-    """Return whether questions can be asked."""
-    found = boto3.client("athena").get_work_group(WorkGroup=WORKGROUP)["WorkGroup"]
-    is_wrong = found["State"] != "ENABLED"
-    return Sign("Athena", f"workgroup {WORKGROUP} is {found['State']}", is_wrong, ATHENA)
+def check_athena() -> CheckResult:
+    """Check that queries can be run."""
+    workgroup = boto3.client("athena").get_work_group(WorkGroup=WORKGROUP)["WorkGroup"]
+    state = workgroup["State"]
+    status = Status.OK if state == "ENABLED" else Status.PROBLEM
+    message = f"workgroup {WORKGROUP} is {state}"
+    return CheckResult("Athena", message, status, "python setup/11_athena.py")
 
 
-def alarms() -> Sign:
-    """Return which of the pipeline's alarms ring."""
-    found = [alarm for alarm in _alarms() if _is_ours(alarm)]
-    if not found:
-        return Sign("alarms", "missing", True, "python setup/09_alarms.py")
-    ringing = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
-    if not ringing:
-        return Sign("alarms", f"none of {len(found)} rings")
-    says = "; ".join(f"{each['AlarmName']}: {each.get('StateReason', '')}" for each in ringing)
-    return Sign("alarms", says, True, "mend what stands here; each ends five minutes after that")
+def check_alarms() -> CheckResult:
+    """List the pipeline's alarms that are firing, with their reasons."""
+    alarms = [alarm for alarm in _alarms() if _is_ours(alarm)]
+    if not alarms:
+        return CheckResult("alarms", "missing", Status.PROBLEM, "python setup/09_alarms.py")
+    firing = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
+    if not firing:
+        return CheckResult("alarms", f"0 of {len(alarms)} alarms firing")
+    message = "; ".join(f"{alarm['AlarmName']}: {alarm.get('StateReason', '')}" for alarm in firing)
+    remedy = "fix the causes; alarms clear within five minutes"
+    return CheckResult("alarms", message, Status.PROBLEM, remedy)
 
 
-def _alarms() -> Iterator[dict[str, Any]]:
+def _alarms() -> Iterator[MetricAlarmTypeDef]:
     pages = boto3.client("cloudwatch").get_paginator("describe_alarms")
     for page in pages.paginate(AlarmNamePrefix=f"{PIPELINE}-"):
         yield from page["MetricAlarms"]
 
 
-def _is_ours(alarm: dict[str, Any]) -> bool:
-    """Return whether an alarm is this pipeline's, and not of one whose name begins the same."""
-    # One of a metric that is computed from others has neither.
-    of = {dimension["Value"] for dimension in alarm.get("Dimensions", ())}
-    return alarm.get("Namespace") == PIPELINE or bool(
-        of & {PIPE, STREAM, DELIVERY, FUNCTION, DEAD_LETTERS}
-    )
+def _is_ours(alarm: MetricAlarmTypeDef) -> bool:
+    """Return whether an alarm watches this pipeline: another's name may begin the same."""
+    # Metric-math alarms have no Namespace or Dimensions.
+    values = {dimension["Value"] for dimension in alarm.get("Dimensions", ())}
+    resources = {PIPE, STREAM, DELIVERY, FUNCTION, DEAD_LETTERS}
+    return alarm.get("Namespace") == PIPELINE or bool(values & resources)
 
 
-# In the order in which a change meets them.
 CHECKS = (
-    Check("table", "01_dynamodb", table),
-    Check("pipe", "07_pipe", pipe),
-    Check("Kinesis", "02_kinesis", kinesis),
-    Check("Firehose", "06_firehose", firehose),
-    Check("function", "05_lambda", function),
-    Check("dead letters", "07_pipe", dead_letters),
-    Check("error objects", "03_s3", error_objects),
-    Check("catalog", "10_glue", catalog),
-    Check("last crawl", "10_glue", crawler),
-    Check("Athena", "11_athena", athena),
-    Check("alarms", "09_alarms", alarms),
+    Check("table", "01_dynamodb", check_table),
+    Check("pipe", "07_pipe", check_pipe),
+    Check("Kinesis", "02_kinesis", check_kinesis),
+    Check("Firehose", "06_firehose", check_firehose),
+    Check("function", "05_lambda", check_function),
+    Check("dead letters", "07_pipe", check_dead_letters),
+    Check("error objects", "03_s3", check_error_objects),
+    Check("catalog", "10_glue", check_catalog),
+    Check("last crawl", "10_glue", check_crawler),
+    Check("Athena", "11_athena", check_athena),
+    Check("alarms", "09_alarms", check_alarms),
 )

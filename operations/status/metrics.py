@@ -1,114 +1,163 @@
-"""What CloudWatch measured over the last hours, and what it says of each hop."""
+"""CloudWatch metrics of the last hours, and what they say of each hop."""
+
+from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from setup.names import DELIVERY, FAILED_RECORDS, FUNCTION, PIPE, PIPELINE, STREAM
 
-PERIOD = 300  # seconds; CloudWatch keeps finer points for fifteen days only
+if TYPE_CHECKING:
+    from types_boto3_cloudwatch.client import CloudWatchClient
+    from types_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDataQueryTypeDef
+
+PERIOD = 300  # seconds; CloudWatch keeps finer data for 15 days only
 RECENT = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of one resource; `statistic` says how its points become one number."""
+    """A metric of one resource; `statistic`, Sum or Maximum, combines its data points."""
 
     namespace: str
     name: str
-    of: tuple[str, str] | None = None
+    dimension: tuple[str, str] | None = None
     statistic: str = "Sum"
 
-    @property
-    def query(self) -> dict[str, Any]:
-        """The metric as GetMetricData asks for it."""
-        dimensions = [{"Name": self.of[0], "Value": self.of[1]}] if self.of else []
-        metric = {
-            "Namespace": self.namespace,
-            "MetricName": self.name,
-            "Dimensions": dimensions,
+    def query(self, query_id: str) -> MetricDataQueryTypeDef:
+        """Return the metric as GetMetricData expects it."""
+        dimensions: list[DimensionTypeDef] = []
+        if self.dimension:
+            name, value = self.dimension
+            dimensions.append({"Name": name, "Value": value})
+        return {
+            "Id": query_id,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": self.namespace,
+                    "MetricName": self.name,
+                    "Dimensions": dimensions,
+                },
+                "Period": PERIOD,
+                "Stat": self.statistic,
+            },
         }
-        return {"Metric": metric, "Period": PERIOD, "Stat": self.statistic}
 
-    def total(self, points: Iterable[float]) -> float:
-        """Return one number of all points: their sum, or the greatest."""
+    def combine(self, points: Iterable[float]) -> float:
+        """Return the sum of the data points, or the greatest of them."""
         return sum(points) if self.statistic == "Sum" else max(points, default=0.0)
 
 
-FIREHOSE, LAMBDA = ("DeliveryStreamName", DELIVERY), ("FunctionName", FUNCTION)
-PIPE_TAKEN = Metric("AWS/EventBridge/Pipes", "EventCount", ("PipeName", PIPE))
-PIPE_FAILED = Metric("AWS/EventBridge/Pipes", "ExecutionFailed", ("PipeName", PIPE))
-KINESIS_TAKEN = Metric("AWS/Kinesis", "IncomingRecords", ("StreamName", STREAM))
-READ = Metric("AWS/Firehose", "DataReadFromKinesisStream.Records", FIREHOSE)
-ROWS = Metric("AWS/Firehose", "SucceedProcessing.Records", FIREHOSE)
-DELIVERED = Metric("AWS/Firehose", "DeliveryToS3.Records", FIREHOSE)
-CALLS = Metric("AWS/Lambda", "Invocations", LAMBDA)
-ERRORS = Metric("AWS/Lambda", "Errors", LAMBDA)
-FAILED = Metric(PIPELINE, FAILED_RECORDS)
-AGE = Metric("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", ("StreamName", STREAM), "Maximum")
-FRESHNESS = Metric("AWS/Firehose", "DeliveryToS3.DataFreshness", FIREHOSE, "Maximum")
+_PIPE = ("PipeName", PIPE)
+_STREAM = ("StreamName", STREAM)
+_FIREHOSE = ("DeliveryStreamName", DELIVERY)
+_LAMBDA = ("FunctionName", FUNCTION)
+PIPE_EVENTS = Metric("AWS/EventBridge/Pipes", "EventCount", _PIPE)
+PIPE_FAILURES = Metric("AWS/EventBridge/Pipes", "ExecutionFailed", _PIPE)
+KINESIS_RECORDS = Metric("AWS/Kinesis", "IncomingRecords", _STREAM)
+FIREHOSE_READS = Metric("AWS/Firehose", "DataReadFromKinesisStream.Records", _FIREHOSE)
+TRANSFORMED_ROWS = Metric("AWS/Firehose", "SucceedProcessing.Records", _FIREHOSE)
+DELIVERED_ROWS = Metric("AWS/Firehose", "DeliveryToS3.Records", _FIREHOSE)
+FUNCTION_CALLS = Metric("AWS/Lambda", "Invocations", _LAMBDA)
+FUNCTION_ERRORS = Metric("AWS/Lambda", "Errors", _LAMBDA)
+TRANSFORM_FAILURES = Metric(PIPELINE, FAILED_RECORDS)
+ITERATOR_AGE = Metric("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", _STREAM, "Maximum")
+FRESHNESS = Metric("AWS/Firehose", "DeliveryToS3.DataFreshness", _FIREHOSE, "Maximum")
 
-COUNTED = (PIPE_TAKEN, PIPE_FAILED, KINESIS_TAKEN, READ, ROWS, DELIVERED, CALLS, ERRORS, FAILED)
-# Each hop: what came in, what went on, and what failed where AWS counts that.
+HOP_METRICS = (
+    PIPE_EVENTS,
+    PIPE_FAILURES,
+    KINESIS_RECORDS,
+    FIREHOSE_READS,
+    TRANSFORMED_ROWS,
+    DELIVERED_ROWS,
+    FUNCTION_CALLS,
+    FUNCTION_ERRORS,
+    TRANSFORM_FAILURES,
+)
+
+
+class HopDefinition(NamedTuple):
+    """The metrics of a hop; `failed` is None if AWS does not count its failures."""
+
+    name: str
+    received: Metric
+    delivered: Metric
+    failed: Metric | None = None
+
+
 HOPS = (
-    ("pipe -> Kinesis", PIPE_TAKEN, KINESIS_TAKEN, None),
-    ("Kinesis -> Firehose", KINESIS_TAKEN, READ, None),
-    ("Firehose -> function", READ, ROWS, FAILED),
-    ("Firehose -> S3", ROWS, DELIVERED, None),
+    HopDefinition("pipe -> Kinesis", PIPE_EVENTS, KINESIS_RECORDS),
+    HopDefinition("Kinesis -> Firehose", KINESIS_RECORDS, FIREHOSE_READS),
+    HopDefinition("Firehose -> function", FIREHOSE_READS, TRANSFORMED_ROWS, TRANSFORM_FAILURES),
+    HopDefinition("Firehose -> S3", TRANSFORMED_ROWS, DELIVERED_ROWS),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What a hop took in, delivered and failed; the rest is on its way, or AWS does not say."""
+    """What a hop received, delivered and failed."""
 
-    hop: str
-    came_in: int
+    name: str
+    received: int
     delivered: int
     failed: int
 
     @property
     def open(self) -> int:
-        """How many are neither delivered nor counted as failed."""
-        return max(0, self.came_in - self.delivered - self.failed)
+        """Records in flight, or failed where AWS does not count failures."""
+        return max(0, self.received - self.delivered - self.failed)
 
     def document(self) -> dict[str, object]:
-        """Return the hop for programs."""
-        counts = {"in": self.came_in, "delivered": self.delivered, "failed": self.failed}
-        return {"hop": self.hop, **counts, "open": self.open}
+        """Return the hop as JSON."""
+        return {
+            "hop": self.name,
+            "in": self.received,
+            "delivered": self.delivered,
+            "failed": self.failed,
+            "open": self.open,
+        }
 
 
-def measured(
-    cloudwatch: Any, metrics: Iterable[Metric], over: timedelta
+def fetch_metrics(
+    cloudwatch: CloudWatchClient, metrics: Iterable[Metric], duration: timedelta
 ) -> dict[Metric, float | None]:
-    """Return each metric's number over the time that ends now; None where nothing was measured."""
-    asked = {f"m{number}": metric for number, metric in enumerate(metrics)}
+    """Return the value of each metric over the given time until now; None without data."""
+    metric_by_id = {f"m{number}": metric for number, metric in enumerate(metrics)}
+    queries = [metric.query(query_id) for query_id, metric in metric_by_id.items()]
+    points: dict[str, list[float]] = {query_id: [] for query_id in metric_by_id}
     now = datetime.now(timezone.utc)
-    queries = [{"Id": name, "MetricStat": metric.query} for name, metric in asked.items()]
-    points: dict[str, list[float]] = {name: [] for name in asked}
     for page in cloudwatch.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=queries, StartTime=now - over, EndTime=now + timedelta(seconds=PERIOD)
+        MetricDataQueries=queries,
+        StartTime=now - duration,
+        EndTime=now + timedelta(seconds=PERIOD),
     ):
         for result in page["MetricDataResults"]:
             points[result["Id"]] += result["Values"]
     return {
-        metric: metric.total(points[name]) if points[name] else None
-        for name, metric in asked.items()
+        metric: metric.combine(points[query_id]) if points[query_id] else None
+        for query_id, metric in metric_by_id.items()
     }
 
 
-def hops(counts: Mapping[Metric, float | None]) -> list[Hop]:
-    """Return every hop's counts."""
+def hop_counts(values: Mapping[Metric, float | None]) -> list[Hop]:
+    """Return the counts of every hop."""
     return [
-        Hop(name, *(int(counts[each] or 0) if each else 0 for each in metrics))
-        for name, *metrics in HOPS
+        Hop(
+            name=hop.name,
+            received=int(values[hop.received] or 0),
+            delivered=int(values[hop.delivered] or 0),
+            failed=int(values[hop.failed] or 0) if hop.failed else 0,
+        )
+        for hop in HOPS
     ]
 
 
-def table(found: Iterable[Hop]) -> Iterator[str]:
-    """Return the hops in words."""
+def hop_table(hops: Iterable[Hop]) -> Iterator[str]:
+    """Yield the hops as lines of a table."""
     yield f"  {'hop':20}  {'in':>9}  {'delivered':>9}  {'failed':>9}  {'open':>9}"
-    for hop in found:
-        counts = (hop.came_in, hop.delivered, hop.failed, hop.open)
-        yield "  ".join([f"  {hop.hop:20}", *(f"{count:9}" for count in counts)])
+    for hop in hops:
+        counts = f"{hop.received:9}  {hop.delivered:9}  {hop.failed:9}  {hop.open:9}"
+        yield f"  {hop.name:20}  {counts}"

@@ -1,1 +1,1 @@
-"""Lake against table: what differs, what was lost, and what mends it."""
+"""Verify: compares the lake with the table, finds lost changes, and repairs wrong keys."""

@@ -1,75 +1,92 @@
-"""The comparison's memory, on disk: it does not grow with the number of items."""
+"""Digest store: the comparison's data, on disk, so that memory does not grow with the table."""
+
+from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 
-from operations.lake import Held
+from operations.lake import LakeRow
 
-CACHE = 32 * 1024  # KiB that SQLite keeps in memory; the rest lies in a temporary file
+CACHE_KIB = 32 * 1024  # SQLite keeps this much in memory, the rest in a temporary file
 
-TABLES = """
+SCHEMA_SQL = """
 CREATE TABLE lake (key TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
-CREATE TABLE doubt (key TEXT PRIMARY KEY, before TEXT) WITHOUT ROWID;
-CREATE TABLE held (key TEXT PRIMARY KEY, image TEXT, source TEXT, sequence TEXT, snapshot_at TEXT);
+CREATE TABLE mismatch (key TEXT PRIMARY KEY, table_digest TEXT) WITHOUT ROWID;
+CREATE TABLE lake_row (
+  key TEXT PRIMARY KEY, image TEXT, source TEXT, sequence TEXT, snapshot_at TEXT
+);
 """
-DOUBTS = "SELECT doubt.key, before, held.* FROM doubt LEFT JOIN held USING (key) ORDER BY doubt.key"
+MISMATCHES_SQL = """
+SELECT mismatch.key, table_digest, lake_row.*
+FROM mismatch LEFT JOIN lake_row USING (key)
+ORDER BY mismatch.key
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
-    """A key on which both sides did not agree; `before` is the digest of its item then."""
+class Mismatch:
+    """A key that differed in the first pass; `table_digest` is the digest of its item then."""
 
     key: str
-    before: str | None
-    held: Held | None
+    table_digest: str | None
+    lake_row: LakeRow | None
 
 
-class Ledger:
-    """What the lake says of each key, struck out where the table says the same.
+class DigestStore:
+    """The lake's digests, from which those that match the table are deleted.
 
-    Its file has no name: it is gone when the ledger is closed or the process ends.
+    Its file has no name: it disappears when the store is closed or the process ends.
     """
 
     def __init__(self) -> None:
-        self._file = sqlite3.connect("", isolation_level=None)
-        self._file.execute(f"PRAGMA cache_size = -{CACHE}")
-        self._file.executescript(TABLES)
-        self._file.execute("BEGIN")
-        self.agreed = 0
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        self._database.executescript(SCHEMA_SQL)
+        self._database.execute("BEGIN")
+        self.matched_count = 0
 
     def close(self) -> None:
-        """Forget everything."""
-        self._file.close()
+        """Close the store and delete its data."""
+        self._database.close()
 
-    def enter(self, states: Iterable[tuple[str, str]]) -> None:
-        """Write down the lake's keys and digests."""
-        self._file.executemany("INSERT INTO lake VALUES (?, ?)", states)
+    def add_lake(self, digests: Iterable[tuple[str, str]]) -> None:
+        """Add the lake's keys and digests."""
+        self._database.executemany("INSERT INTO lake VALUES (?, ?)", digests)
 
-    def strike(self, states: Iterable[tuple[str, str]]) -> None:
-        """Strike out the table's keys and digests, and doubt those that the lake does not have."""
-        for state in states:
-            struck = self._file.execute("DELETE FROM lake WHERE key = ? AND digest = ?", state)
-            if struck.rowcount:
-                self.agreed += 1
+    def match_table(self, digests: Iterable[tuple[str, str]]) -> None:
+        """Delete the entries that match the table's; record the other table keys as mismatches."""
+        for key_and_digest in digests:
+            deleted = self._database.execute(
+                "DELETE FROM lake WHERE key = ? AND digest = ?", key_and_digest
+            )
+            if deleted.rowcount:
+                self.matched_count += 1
             else:
-                self._file.execute("INSERT OR REPLACE INTO doubt VALUES (?, ?)", state)
+                self._database.execute(
+                    "INSERT OR REPLACE INTO mismatch VALUES (?, ?)", key_and_digest
+                )
 
-    def doubt_the_rest(self) -> int:
-        """Doubt what has not been struck out, and return how many keys are in doubt."""
-        self._file.execute("INSERT OR IGNORE INTO doubt SELECT key, NULL FROM lake")
-        return self._file.execute("SELECT count(*) FROM doubt").fetchone()[0]
+    def mark_unmatched(self) -> int:
+        """Record the remaining lake keys as mismatches, and return the number of mismatches."""
+        self._database.execute("INSERT OR IGNORE INTO mismatch SELECT key, NULL FROM lake")
+        [count] = self._database.execute("SELECT count(*) FROM mismatch").fetchone()
+        return int(count)
 
-    def doubted_keys(self, most: int) -> list[str]:
-        """Return at most that many of the keys in doubt."""
-        return [key for (key,) in self._file.execute("SELECT key FROM doubt LIMIT ?", [most])]
+    def mismatched_keys(self, limit: int) -> list[str]:
+        """Return at most `limit` of the keys that differ."""
+        rows = self._database.execute("SELECT key FROM mismatch LIMIT ?", [limit])
+        return [key for (key,) in rows]
 
-    def hold(self, rows: Iterable[Held]) -> None:
-        """Write down what the lake holds of the keys in doubt; rows of other keys are ignored."""
-        insert = "INSERT INTO held SELECT ?, ?, ?, ?, ? WHERE ? IN (SELECT key FROM doubt)"
-        self._file.executemany(insert, ((*astuple(row), row.key) for row in rows))
+    def load_lake_rows(self, rows: Iterable[LakeRow]) -> None:
+        """Add the lake's rows of the keys that differ; rows of other keys are ignored."""
+        self._database.executemany(
+            "INSERT INTO lake_row SELECT ?, ?, ?, ?, ? WHERE ? IN (SELECT key FROM mismatch)",
+            ((*astuple(row), row.key) for row in rows),
+        )
 
-    def doubts(self) -> Iterator[Doubt]:
-        """Return every key in doubt, ordered, with what the lake holds of it."""
-        for key, before, *held in self._file.execute(DOUBTS):
-            yield Doubt(key, before, Held(*held) if held[0] is not None else None)
+    def mismatches(self) -> Iterator[Mismatch]:
+        """Yield every key that differs, in order, with its row in the lake."""
+        for key, table_digest, *columns in self._database.execute(MISMATCHES_SQL):
+            has_row = columns[0] is not None
+            yield Mismatch(key, table_digest, LakeRow(*columns) if has_row else None)

@@ -1,7 +1,9 @@
-"""What mends a key of which the lake is wrong: one record that tells what the table holds now.
+"""Repair of a wrong key: one record with the table's current item.
 
-It ranks above the row that the lake went by, and below every change that is still to come.
+It ranks above the row that decides the lake's state, and below every change that is still to come.
 """
+
+from __future__ import annotations
 
 import json
 from collections import Counter
@@ -10,116 +12,123 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from analytics.athena import literal
-from operations.kinesis_writer import Outgoing, Sender
+from operations.kinesis_writer import ITEM_TOO_LARGE, OutgoingRecord, Sender
 from operations.table import Table
 from operations.verify.diff import UNSETTLED
 from operations.verify.result import Finding
+from setup.lib.text import count
 from setup.names import CHANGES
 from transform import BadRecord, parse_change
 from transform.snapshot import backfill_record, repair_record
 from transform.state import rank
 
 
-class Told(NamedTuple):
-    """How an outcome is told to people."""
+class OutcomeLabel(NamedTuple):
+    """The label of an outcome in the text output, and its explanation."""
 
-    word: str
-    meaning: str
+    label: str
+    explanation: str
 
 
-TOO_LARGE = (
-    "its record is larger than the 1 MiB that Kinesis takes: make the item smaller, "
-    "then run verify --repair again"
-)
 ITEM, TOMBSTONE, LEFT = "items", "tombstones", "left"
 OUTCOMES = {
-    ITEM: Told("sent", "as the table holds it"),
-    TOMBSTONE: Told("sent", "as removed: the table has no such item"),
-    LEFT: Told("left", ""),
+    ITEM: OutcomeLabel("sent", "the table's current item"),
+    TOMBSTONE: OutcomeLabel("sent", "a tombstone: the table does not have the item"),
+    LEFT: OutcomeLabel("left", ""),
 }
 
 
-class Unmendable(Exception):
-    """No record can mend a key; the text says why, and what to do."""
+class CannotRepair(Exception):
+    """No record can repair a key; the message says why, and what to do."""
 
 
-def mending_record(finding: Finding, table: Table) -> bytes:
-    """Return the record that mends a fault; raises Unmendable where none would."""
-    key = table.typed(finding.key)
+def repair_record_for(finding: Finding, table: Table) -> bytes:
+    """Return the record that repairs a key; raise CannotRepair if there is none."""
+    key = table.parse_key(finding.key)
     if key is None:
-        raise Unmendable(_not_ours(finding, f"it is no key of table {table.name}"))
-    item = finding.item and json.loads(finding.item)
-    if finding.held is None or not finding.held.source:
-        return backfill_record(key, item, table.checked_stream(), finding.read_at)
-    if not _is_of(table, finding.held.source):
-        raise Unmendable(_not_ours(finding, f"its row is of {finding.held.source}"))
+        raise CannotRepair(_foreign_row_message(finding, f"it is not a key of table {table.name}"))
+    item = json.loads(finding.item) if finding.item else None
+    lake_row = finding.lake_row
+    if lake_row is None or not lake_row.source:
+        return backfill_record(key, item, table.require_stream(), finding.read_at)
+    if not _is_stream_of(table, lake_row.source):
+        raise CannotRepair(_foreign_row_message(finding, f"its row comes from {lake_row.source}"))
     try:
-        record = repair_record(key, item, finding.held.row, finding.read_at)
-        mends = rank(parse_change(record)) > rank(finding.held.row)
+        record = repair_record(key, item, lake_row.state_row, finding.read_at)
+        is_outranking = rank(parse_change(record)) > rank(lake_row.state_row)
     except (BadRecord, TypeError, ValueError, OverflowError):
-        mends = False
-    if not mends:
-        raise Unmendable(_not_ours(finding, "its row has a rank that no change can have"))
+        is_outranking = False
+    if not is_outranking:
+        raise CannotRepair(_foreign_row_message(finding, "its row has an invalid rank"))
     return record
 
 
-def _is_of(table: Table, source: str) -> bool:
-    """Return whether a source is a stream that the table has or had."""
+def _is_stream_of(table: Table, source: str) -> bool:
+    """Return whether a source is the ARN of the table's current or an older stream."""
     latest = table.stream or source
     return source.startswith(f"{table.arn}/stream/") and source <= latest
 
 
-def _not_ours(finding: Finding, why: str) -> str:
-    is_key = "IS NULL" if finding.key == "null" else f"= {literal(finding.key)}"
+def _foreign_row_message(finding: Finding, reason: str) -> str:
+    condition = "IS NULL" if finding.key == "null" else f"= {literal(finding.key)}"
     return (
-        f"{why}, so no change can mend it: take its row out of the lake (on AWS, its object is: "
-        f'SELECT "$path" FROM {CHANGES} WHERE cdc_key {is_key})'
+        f"{reason}, so no change can repair it: delete its row from the lake (on AWS, find its "
+        f'object with: SELECT "$path" FROM {CHANGES} WHERE cdc_key {condition})'
     )
 
 
 @dataclass
-class Repair:
-    """Mends what it is given: counts of it, and the keys, as many as `limit` allows."""
+class Repairer:
+    """Sends a repair for each wrong key; counts all outcomes, and lists at most `limit` of each."""
 
     table: Table
     sender: Sender
     limit: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
-    keys: dict[str, list[str]] = field(default_factory=lambda: {each: [] for each in OUTCOMES})
+    keys: dict[str, list[str]] = field(
+        default_factory=lambda: {outcome: [] for outcome in OUTCOMES}
+    )
     reasons: dict[str, str] = field(default_factory=dict)
 
     @property
-    def sent(self) -> int:
-        """How many records are on their way to the lake."""
+    def sent_count(self) -> int:
+        """Number of records sent."""
         return self.counts[ITEM] + self.counts[TOMBSTONE]
 
-    def mend(self, findings: Sequence[Finding]) -> None:
-        """Send what mends each fault among the findings; a key that still changes is none."""
-        faults = [finding for finding in findings if finding.kind not in (None, UNSETTLED)]
+    def repair(self, findings: Sequence[Finding]) -> None:
+        """Send a repair for each finding but those that agree or are unsettled."""
+        wrong = [finding for finding in findings if finding.kind not in (None, UNSETTLED)]
         reasons: dict[str, str] = {}
-        too_large = self.sender.send(self._records(faults, reasons))
-        reasons |= dict.fromkeys(too_large, TOO_LARGE)
-        for fault in faults:
-            self._note(fault, reasons.get(fault.key))
+        oversized = self.sender.send(self._records(wrong, reasons))
+        reasons |= dict.fromkeys(oversized, ITEM_TOO_LARGE)
+        for finding in wrong:
+            self._count_outcome(finding, reasons.get(finding.key))
 
-    def _records(self, faults: Iterable[Finding], reasons: dict[str, str]) -> Iterator[Outgoing]:
-        """Return the records that mend, and note why there is none."""
-        for fault in faults:
+    def _records(
+        self, findings: Iterable[Finding], reasons: dict[str, str]
+    ) -> Iterator[OutgoingRecord]:
+        """Yield the repair records; where there is none, add the reason by key."""
+        for finding in findings:
             try:
-                yield Outgoing(fault.key, mending_record(fault, self.table))
-            except Unmendable as reason:
-                reasons[fault.key] = str(reason)
+                yield OutgoingRecord(finding.key, repair_record_for(finding, self.table))
+            except CannotRepair as error:
+                reasons[finding.key] = str(error)
 
-    def _note(self, fault: Finding, reason: str | None) -> None:
-        outcome = LEFT if reason else TOMBSTONE if fault.item is None else ITEM
+    def _count_outcome(self, finding: Finding, reason: str | None) -> None:
+        if reason:
+            outcome = LEFT
+        elif finding.item is None:
+            outcome = TOMBSTONE
+        else:
+            outcome = ITEM
         self.counts[outcome] += 1
         if self.limit is None or self.counts[outcome] <= self.limit:
-            self.keys[outcome].append(fault.key)
+            self.keys[outcome].append(finding.key)
             if reason:
-                self.reasons[fault.key] = reason
+                self.reasons[finding.key] = reason
 
     def document(self) -> dict[str, object]:
-        """Return what was done for programs."""
+        """Return the outcomes as JSON."""
         return {
             "items": self.keys[ITEM],
             "tombstones": self.keys[TOMBSTONE],
@@ -128,13 +137,15 @@ class Repair:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return what was done in words, if anything; the last line says it all."""
+        """Yield the outcomes as text, if there are any; the last line is the summary."""
         if not self.counts:
             return
-        for outcome, told in OUTCOMES.items():
+        for outcome, (label, explanation) in OUTCOMES.items():
             for key in self.keys[outcome]:
-                yield f"{told.word:9}  {key}  {self.reasons.get(key, told.meaning)}"
-            if unlisted := self.counts[outcome] - len(self.keys[outcome]):
-                yield f"{told.word:9}  and {unlisted} more: list them with --limit"
-        counts = (f"{self.counts[outcome]} {outcome}" for outcome in OUTCOMES)
-        yield f"repair: {', '.join(counts)}"
+                yield f"{label:9}  {key}  {self.reasons.get(key, explanation)}"
+            unlisted = self.counts[outcome] - len(self.keys[outcome])
+            if unlisted:
+                yield f"{label:9}  … and {unlisted} more: use --limit to list them"
+        items = count(self.counts[ITEM], "item")
+        tombstones = count(self.counts[TOMBSTONE], "tombstone")
+        yield f"repair: {items}, {tombstones}, {self.counts[LEFT]} left"

@@ -1,93 +1,100 @@
-"""What a comparison of lake and table came to, for people and for programs."""
+"""Result of a comparison of lake and table: exit status, text and JSON."""
+
+from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
-from operations.lake import Held
+from operations.lake import LakeRow
 from operations.verify.diff import KINDS, UNSETTLED, Difference, first_difference
+from setup.lib.text import count
 
-EQUAL, UNEQUAL, UNKNOWN = 0, 1, 2  # exit statuses
+EQUAL, UNEQUAL, INCONCLUSIVE = 0, 1, 2  # exit statuses
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A key that was in doubt, as both sides stood at the second look; `kind` None is no fault."""
+    """A key of the second pass, with its item and its lake row; `kind` is None if they agree."""
 
     key: str
     kind: str | None
     item: str | None
-    held: Held | None
+    lake_row: LakeRow | None
     read_at: datetime
 
     @property
-    def image(self) -> str | None:
+    def lake_image(self) -> str | None:
         """The item's text in the lake."""
-        return self.held.image if self.held else None
+        return self.lake_row.image if self.lake_row else None
 
 
 @dataclass
-class Verdict:
-    """Counts of everything, and the keys of each kind of fault, as many as `limit` allows."""
+class VerifyResult:
+    """Counts of all items and findings, and at most `limit` keys of each kind."""
 
     limit: int | None = None
-    table: int = 0
-    lake: int = 0
+    table_items: int = 0
+    lake_items: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     keys: dict[str, list[str]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     differences: dict[str, Difference] = field(default_factory=dict)
 
-    def agree(self, items: int) -> None:
-        """Count items of which both sides say the same."""
-        self.table += items
-        self.lake += items
+    def count_matched(self, item_count: int) -> None:
+        """Count items that are equal in lake and table."""
+        self.table_items += item_count
+        self.lake_items += item_count
 
     def add(self, finding: Finding) -> None:
-        """Count a finding, and list it while there is room."""
-        self.table += finding.item is not None
-        self.lake += finding.image is not None
+        """Count a finding, and list its key up to the limit."""
+        self.table_items += finding.item is not None
+        self.lake_items += finding.lake_image is not None
         if finding.kind is None:
             return
         self.counts[finding.kind] += 1
         if self.limit is None or self.counts[finding.kind] <= self.limit:
             self.keys[finding.kind].append(finding.key)
-            if finding.item and finding.image:
-                self.differences[finding.key] = first_difference(finding.item, finding.image)
+            if finding.item and finding.lake_image:
+                difference = first_difference(finding.item, finding.lake_image)
+                self.differences[finding.key] = difference
 
     @property
     def status(self) -> int:
-        """0 when lake and table are equal, 1 when they differ, 2 when that could not be told."""
+        """EQUAL, UNEQUAL, or INCONCLUSIVE if the only differences are unsettled keys."""
         if not self.counts:
             return EQUAL
-        return UNKNOWN if set(self.counts) == {UNSETTLED} else UNEQUAL
+        return INCONCLUSIVE if set(self.counts) == {UNSETTLED} else UNEQUAL
 
     def document(self) -> dict[str, object]:
-        """Return the verdict for programs."""
+        """Return the result as JSON."""
+        differences = {key: asdict(difference) for key, difference in self.differences.items()}
         return {
             "equal": self.status == EQUAL,
-            "table": self.table,
-            "lake": self.lake,
+            "table": self.table_items,
+            "lake": self.lake_items,
             **self.keys,
             "counts": {kind: self.counts[kind] for kind in KINDS},
-            "differences": {key: asdict(each) for key, each in self.differences.items()},
+            "differences": differences,
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the verdict in words; the last line says it all."""
+        """Yield the result as text; the last line is the summary."""
         for kind in KINDS:
             for key in self.keys[kind]:
                 difference = self.differences.get(key)
                 yield f"{kind:9}  {key}" + (f"  {difference}" if difference else "")
-            if unlisted := self.counts[kind] - len(self.keys[kind]):
-                yield f"{kind:9}  and {unlisted} more: list them with --limit"
+            unlisted = self.counts[kind] - len(self.keys[kind])
+            if unlisted:
+                yield f"{kind:9}  … and {unlisted} more: use --limit to list them"
         yield self._summary()
 
     def _summary(self) -> str:
         if self.status == EQUAL:
-            return f"lake equals table: {self.table} items"
-        faults = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts[kind])
-        sizes = f"{self.table} items in the table, {self.lake} in the lake"
-        if self.status == UNKNOWN:
-            return f"could not tell: {faults}; {sizes}; try again when those keys are at rest"
-        return f"lake differs from table: {faults}; {sizes}"
+            return f"lake equals table: {count(self.table_items, 'item')}"
+        sizes = f"{count(self.table_items, 'item')} in the table, {self.lake_items} in the lake"
+        if self.status == INCONCLUSIVE:
+            unsettled = count(self.counts[UNSETTLED], "key")
+            return f"inconclusive: {unsettled} kept changing; {sizes}; try again later"
+        counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts[kind])
+        return f"lake differs from table: {counts}; {sizes}"

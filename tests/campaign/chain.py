@@ -21,10 +21,10 @@ from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
-from operations.backfill import __main__ as backfill
-from operations.replay import __main__ as replay
+from operations.backfill import command as backfill
+from operations.replay import command as replay
 from operations.replay import dead_letters
-from operations.verify import __main__ as verify
+from operations.verify import command as verify
 from setup import names
 from tests.campaign.evidence import letters, object_keys, queue_url
 from tests.campaign.interruptions import Reaper, UnsteadyCloud
@@ -188,7 +188,7 @@ class Chain:
 
     def replayed(self, *options: str) -> tuple[int, Document]:
         """Return exit status and document of replay; it waits for no letter."""
-        with patch.object(dead_letters, "WAIT", 0):
+        with patch.object(dead_letters, "WAIT_SECONDS", 0):
             return told(replay.main, *options)
 
     def backfilled(self) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from operations.replay.dead_letters import letter
-from operations.replay.error_documents import documents
-from operations.replay.pipe_format import piped
+from operations.replay.dead_letters import parse_letter
+from operations.replay.error_documents import parse_documents
+from operations.replay.pipe_format import to_pipe_record
 from operations.table import Table
 from setup import names
 from tests.support.laptop_cloud import aws
@@ -42,7 +42,7 @@ def evidence(since: str = "") -> Evidence:
         failed=tuple(_failed()),
         buried=frozenset(_buried(written)),
         written=written,
-        items=dict(Table.described(aws("dynamodb"), names.TABLE).items()),
+        items=dict(Table.describe(aws("dynamodb"), names.TABLE).scan_items()),
     )
 
 
@@ -90,13 +90,13 @@ def object_keys(prefix: str) -> list[str]:
 
 def _failed() -> Iterator[bytes]:
     for _, body in objects(names.ERRORS):
-        yield from (each.raw for each in documents([body]) if each.raw is not None)
+        yield from (each.record for each in parse_documents([body]) if each.record is not None)
 
 
 def _buried(written: tuple[Change, ...]) -> Iterator[str]:
     """Yield the ids of the changes in the runs that the dead letters tell of."""
     for message in letters():
-        run = letter(message).run
+        run = parse_letter(message).range
         if run is not None:
             first, last = run.first.zfill(40), run.last.zfill(40)
             for told in written:
@@ -129,7 +129,8 @@ def _written(since: str) -> Iterator[Change]:
     for arn in (found["StreamArn"] for found in listed if found["StreamArn"] >= since):
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             yield from (
-                parse_change(piped(record, arn)) for record in _records(arn, shard["ShardId"])
+                parse_change(to_pipe_record(record, arn))
+                for record in _records(arn, shard["ShardId"])
             )
 
 

@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 import transform
-from operations.lake import Held
-from operations.replay.validation import Accepted, judged
+from operations.lake import LakeRow
+from operations.replay.validation import Accepted, validate_record
 from operations.table import Table as DescribedTable
-from operations.verify.repair import mending_record
+from operations.verify.repair import repair_record_for
 from operations.verify.result import Finding
 from tests.campaign import validators
 from tests.campaign.evidence import Columns, Evidence, id_of
@@ -183,7 +183,7 @@ class Road:
 
     def replay(self) -> None:
         """Send again what the transform accepts."""
-        verdicts = [(raw, judged(raw)) for raw in self.failed]
+        verdicts = [(raw, validate_record(raw)) for raw in self.failed]
         self.failed = [raw for raw, verdict in verdicts if not isinstance(verdict, Accepted)]
         self.kinesis += [told.record for _, told in verdicts if isinstance(told, Accepted)]
 
@@ -207,7 +207,7 @@ class Road:
         return latest_rows(map(Row.from_columns, self.rows)).get(text_of(order))
 
     def _mending(self, order: str, held: Row | None) -> bytes:
-        return mending_record(self.table.found(order, held), self.table.described())
+        return repair_record_for(self.table.found(order, held), self.table.described())
 
     # What must be true in the end.
 
@@ -273,6 +273,6 @@ def order_of(key: str) -> str:
     return told["order_id"]["S"]
 
 
-def held_of(row: Row) -> Held:
+def held_of(row: Row) -> LakeRow:
     """Return a row as operations hold it."""
-    return Held(row.key, row.new_image, row.source, row.sequence, row.snapshot_at)
+    return LakeRow(row.key, row.new_image, row.source, row.sequence, row.snapshot_at)

@@ -23,11 +23,11 @@ from tests.support.laptop_cloud import laptop
 from tests.support.operator_fixture import (
     OPERATOR,
     Operator,
-    actions,
-    an_operator,
-    reduced,
+    operator_session,
+    policy_actions,
+    policy_statements,
+    without_actions,
 )
-from tests.support.operator_fixture import statements as operator_statements
 from tests.support.whole_chain import verified
 
 HERE = Location("aws", REGION, ACCOUNT)
@@ -97,7 +97,7 @@ class Chain:
     @contextmanager
     def without(self, role: str, *actions: str) -> Iterator[None]:
         """Remove actions from a role's policy within the block."""
-        self._grant(role, *reduced(ROLE_POLICIES[role]["Statement"], *actions))
+        self._grant(role, *without_actions(ROLE_POLICIES[role]["Statement"], *actions))
         try:
             yield
         finally:
@@ -250,7 +250,7 @@ def test_changes_arrive_once_a_right_is_restored(chain: Chain) -> None:
 def operator(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator who runs the commands under a role of their own."""
     checkpoint = tmp_path_factory.mktemp("backfill") / "checkpoint.json"
-    with an_operator(chain.cloud, checkpoint) as operator:
+    with operator_session(chain.cloud, checkpoint) as operator:
         yield operator
 
 
@@ -273,7 +273,7 @@ UNCHECKED_ACTIONS = {
 COMMAND_BY_ACTION = {
     action: command
     for command in ("repair", "replay", "status", "verify", "gaps", "backfill")
-    for action in sorted(actions(command) - UNCHECKED_ACTIONS[command])
+    for action in sorted(policy_actions(command) - UNCHECKED_ACTIONS[command])
 }
 INTERRUPTED_RUNS = {"athena:StopQueryExecution": "interrupted gaps"}
 # Status continues after a denial, so all its rights are removed at once, except for those that it
@@ -295,9 +295,9 @@ REMOVALS.append(STATUS_ACTIONS)
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_runs_under_its_own_policy(operator: Operator, command: str) -> None:
-    operator.may(operator_statements(command))
+    operator.allow_only(policy_statements(command))
     assert operator.runs[command]() in (0, 1)  # 1: a change that is too large remains.
-    assert operator.lacks() == []
+    assert operator.denials() == []
 
 
 @pytest.mark.parametrize("removed", REMOVALS, ids=lambda removed: min(removed))
@@ -306,12 +306,12 @@ def test_a_command_without_a_right_names_it(
 ) -> None:
     action = min(removed)
     command = COMMAND_BY_ACTION[action]
-    operator.may(list(reduced(operator_statements(command), *removed)))
+    operator.allow_only(list(without_actions(policy_statements(command), *removed)))
     assert operator.runs[INTERRUPTED_RUNS.get(action, command)]() in (1, 2)
     output = "".join(capsys.readouterr())
     assert all(f"is not authorized to perform: {action} on" in output for action in removed)
-    assert set(operator.lacks()) == {f"role {OPERATOR} lacks {action}" for action in removed}
+    assert set(operator.denials()) == {f"role {OPERATOR} lacks {action}" for action in removed}
 
 
 def test_every_right_of_the_operator_was_removed() -> None:
-    assert actions() - COMMAND_BY_ACTION.keys() <= ATHENA_ACTIONS
+    assert policy_actions() - COMMAND_BY_ACTION.keys() <= ATHENA_ACTIONS

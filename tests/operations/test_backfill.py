@@ -1,4 +1,4 @@
-"""Backfill: killed anywhere and run again, under live writes, it ends with the lake equal."""
+"""Backfill: killed at any time and run again, with live writes, the lake equals the table."""
 
 import json
 import os
@@ -26,38 +26,40 @@ from analytics.athena import run_query
 from local.core.server import Cloud
 from local.demo import run_script
 from local.services.registry import SERVICES
-from operations import firehose as delivery
-from operations.backfill import __main__ as backfill
-from operations.backfill.checkpoint import END, START, BadCheckpoint, Checkpoint
-from operations.kinesis_writer import NotTaken, Outgoing, Rehearsal
-from operations.table import Page, Table
-from operations.verify import __main__ as verify
+from operations import firehose
+from operations.backfill import command
+from operations.backfill.checkpoint import END, START, Checkpoint, InvalidCheckpoint
+from operations.kinesis_writer import DryRunSender, OutgoingRecord, PutRejected
+from operations.table import Item, Page, Table
+from operations.verify import command as verify
 from setup import names
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.paths import PROJECT
 from transform import canonical
 
-ITEMS, RATE = 300, 60
-KILLS = 3
+ITEM_COUNT = 300
+RATE = 60
+KILL_COUNT = 3
 NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
 STREAM = f"{ARN}/stream/2026-11-24T10:00:00.000"
-TABLE = Table(None, "t", {"id": "B"}, ARN, STREAM, 0)
+NO_CLIENT: Any = None
+TABLE = Table(NO_CLIENT, "t", {"id": "B"}, ARN, STREAM, 0)
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
-    """A laptop cloud with a chain behind a table that was filled before it had a stream."""
+    """A laptop cloud with a chain, whose table was filled before it had a stream."""
     with (
         laptop(*SERVICES) as cloud,
         patch.object(verify, "sleep", lambda _: cloud.run_until_idle()),
     ):
-        fill_the_table()
+        create_filled_table()
         run_script(cloud, "setup")
         yield cloud
 
 
-def fill_the_table() -> None:
+def create_filled_table() -> None:
     """Create the table without a stream, and fill it."""
     aws("dynamodb").create_table(
         TableName=names.TABLE,
@@ -65,302 +67,314 @@ def fill_the_table() -> None:
         KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
     )
-    for number in range(ITEMS):
-        put(number, "placed")
+    for number in range(ITEM_COUNT):
+        put_order(number, "placed")
 
 
-def put(number: int, status: str, **more: Any) -> None:
+def put_order(number: int, status: str, **attributes: Any) -> None:
     """Put an order into the table."""
     item = {"order_id": {"S": f"SO-{number:03}"}, "status": {"S": status}, "raw": {"B": b"\x00"}}
-    aws("dynamodb").put_item(TableName=names.TABLE, Item=item | more)
+    aws("dynamodb").put_item(TableName=names.TABLE, Item=item | attributes)
 
 
-def remove(number: int) -> None:
+def delete_order(number: int) -> None:
     """Delete an order from the table."""
-    order = {"order_id": {"S": f"SO-{number:03}"}}
-    aws("dynamodb").delete_item(TableName=names.TABLE, Key=order)
+    key = {"order_id": {"S": f"SO-{number:03}"}}
+    aws("dynamodb").delete_item(TableName=names.TABLE, Key=key)
 
 
 @contextmanager
-def living(cloud: Cloud, chance: random.Random) -> Iterator[None]:
-    """Let the cloud move and orders change, until the block ends."""
-    ended = threading.Event()
+def live_writes(cloud: Cloud, rng: random.Random) -> Iterator[None]:
+    """Change orders and run the cloud within the block."""
+    is_ended = threading.Event()
 
-    def live() -> None:
-        while not ended.wait(0.05):
-            number = chance.randrange(2 * ITEMS)
-            if chance.random() < 0.2:
-                remove(number)
+    def write() -> None:
+        while not is_ended.wait(0.05):
+            number = rng.randrange(2 * ITEM_COUNT)
+            if rng.random() < 0.2:
+                delete_order(number)
             else:
-                put(number, f"status-{chance.random()}")
+                put_order(number, f"status-{rng.random()}")
             cloud.tick()
 
-    thread = threading.Thread(target=live)
+    thread = threading.Thread(target=write)
     thread.start()
     try:
         yield
     finally:
-        ended.set()
+        is_ended.set()
         thread.join()
 
 
-def command(checkpoint: Path, *options: str) -> list[str]:
-    """Return the command that backfills."""
+def command_line(checkpoint: Path, *options: str) -> list[str]:
+    """Return the command line of a backfill."""
     return [sys.executable, "-m", "operations.backfill", "--checkpoint", str(checkpoint), *options]
 
 
-def run_and_kill(checkpoint: Path, beyond: int) -> None:
-    """Start a backfill, and kill it once it is beyond so many items."""
-    started = subprocess.Popen(command(checkpoint, "--rate", str(RATE)), cwd=PROJECT)
-    while sent(checkpoint) <= beyond:
-        assert started.poll() is None
+def run_and_kill(checkpoint: Path, item_count: int) -> None:
+    """Start a backfill, and kill it once it has sent more than the given number of items."""
+    process = subprocess.Popen(command_line(checkpoint, "--rate", str(RATE)), cwd=PROJECT)
+    while sent_count(checkpoint) <= item_count:
+        assert process.poll() is None
         time.sleep(0.01)
-    os.kill(started.pid, signal.SIGKILL)
-    assert started.wait() == -signal.SIGKILL
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
 
 
-def sent(checkpoint: Path) -> int:
-    """Return how many items a checkpoint says were sent."""
-    return json.loads(checkpoint.read_text())["sent"] if checkpoint.exists() else 0
+def sent_count(checkpoint: Path) -> int:
+    """Return how many items were sent according to a checkpoint."""
+    if not checkpoint.exists():
+        return 0
+    sent: int = json.loads(checkpoint.read_text())["sent"]
+    return sent
 
 
-def snapshots() -> int:
-    """Return how many snapshots the lake holds."""
+def count_snapshots() -> int:
+    """Return the number of snapshots in the lake."""
     query = f"SELECT count(*) FROM {names.CHANGES} WHERE cdc_operation = 'SNAPSHOT'"
-    ((count,),) = run_query(query).rows
+    [(count,)] = run_query(query).rows
     return int(count or 0)
 
 
-def test_a_backfill_killed_three_times_under_live_writes_ends_equal(
-    chain: Cloud, tmp_path: Path
-) -> None:
-    checkpoint, chance = tmp_path / "backfill.json", random.Random(20261126)
-    with living(chain, chance):
-        for kill in range(KILLS):
-            run_and_kill(checkpoint, chance.randrange(kill * RATE, (kill + 1) * RATE))
-        before = sent(checkpoint)
-        done = subprocess.run(
-            command(checkpoint), cwd=PROJECT, capture_output=True, text=True, timeout=120
+def test_a_killed_backfill_resumes_under_live_writes(chain: Cloud, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "backfill.json"
+    rng = random.Random(20261126)
+    with live_writes(chain, rng):
+        for kill in range(KILL_COUNT):
+            run_and_kill(checkpoint, rng.randrange(kill * RATE, (kill + 1) * RATE))
+        sent_before = sent_count(checkpoint)
+        process = subprocess.run(
+            command_line(checkpoint), cwd=PROJECT, capture_output=True, text=True, timeout=120
         )
-    assert done.returncode == 0, done
-    assert done.stdout.startswith(f"going on after {before} items, as {checkpoint} says\nsent ")
+    assert process.returncode == 0, process
+    resumed = f"resuming from {checkpoint}: {sent_before} items already sent\nsent "
+    assert process.stdout.startswith(resumed)
     assert not checkpoint.exists()
     chain.run_until_idle()
-    assert verify.main(["--json", str(tmp_path / "verdict.json")]) == 0
-    assert json.loads((tmp_path / "verdict.json").read_text())["table"] > ITEMS / 2
-    # Of what was acknowledged before a kill, nothing is sent again but the page in hand.
-    assert snapshots() <= int(done.stdout.split("\nsent ")[1].split()[0]) + KILLS * RATE
+    assert verify.main(["--json", str(tmp_path / "result.json")]) == 0
+    assert json.loads((tmp_path / "result.json").read_text())["table"] > ITEM_COUNT / 2
+    # Of the acknowledged items, each kill repeats at most one page.
+    sent = int(process.stdout.split("\nsent ")[1].split()[0])
+    assert count_snapshots() <= sent + KILL_COUNT * RATE
 
 
-def backfilled(*options: str) -> int:
-    """Return the exit status of a backfill in this process."""
-    return backfill.main(["--rate", "9999", *options])
+def run_backfill(*options: str) -> int:
+    """Run a backfill in this process, and return its exit status."""
+    return command.main(["--rate", "9999", *options])
 
 
-def items() -> set[str]:
+def table_keys() -> set[str]:
     """Return the keys of the table."""
-    return {key for key, _ in described().items()}
+    return {key for key, _ in describe_table().scan_items()}
 
 
-def described() -> Table:
+def describe_table() -> Table:
     """Return the chain's table."""
-    return Table.described(aws("dynamodb"), names.TABLE)
+    return Table.describe(aws("dynamodb"), names.TABLE)
 
 
-def test_a_rehearsal_counts_and_sends_nothing(
+def test_a_dry_run_counts_and_sends_nothing(
     chain: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = snapshots()
-    file = tmp_path / "checkpoint.json"
-    assert backfilled("--dry-run", "--checkpoint", str(file)) == 0
-    assert capsys.readouterr().out == f"would send {len(items())} items\n"
+    before = count_snapshots()
+    path = tmp_path / "checkpoint.json"
+    assert run_backfill("--dry-run", "--checkpoint", str(path)) == 0
+    assert capsys.readouterr().out == f"would send {len(table_keys())} items\n"
     chain.run_until_idle()
-    assert (snapshots(), file.exists()) == (before, False)
+    assert count_snapshots() == before
+    assert not path.exists()
 
 
-def test_a_backfill_overwrites_nothing_newer_and_names_what_is_too_large(
+def test_newer_changes_are_kept_and_oversized_items_named(
     chain: Cloud,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chain.run_until_idle()
-    put(1, "large", note={"S": "\x01" * 200_000})
-    read = Table.pages
+    put_order(1, "large", note={"S": "\x01" * 200_000})
+    scan_pages = Table.scan_pages
 
-    def read_amid_writes(*given: Any, **named: Any) -> Iterator[Page]:
-        for page in read(*given, **named):
-            put(2, "newer")
-            remove(3)
+    def scan_pages_amid_writes(*args: Any, **options: Any) -> Iterator[Page[Item]]:
+        for page in scan_pages(*args, **options):
+            put_order(2, "newer")
+            delete_order(3)
             yield page
 
-    put(2, "older")
-    put(3, "older")
-    monkeypatch.setattr(Table, "pages", read_amid_writes)
-    assert backfilled("--checkpoint", str(tmp_path / "checkpoint.json")) == 1
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith('left       {"order_id":{"S":"SO-001"}}  its record is larger')
-    assert re.match(r"sent \d+ items; 1 left, too large for Kinesis; all are in the lake", said[1])
+    put_order(2, "older")
+    put_order(3, "older")
+    monkeypatch.setattr(Table, "scan_pages", scan_pages_amid_writes)
+    assert run_backfill("--checkpoint", str(tmp_path / "checkpoint.json")) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith('left       {"order_id":{"S":"SO-001"}}  its record exceeds')
+    summary = r"sent \d+ items; 1 left, too large for Kinesis; they reach the lake within"
+    assert re.match(summary, lines[1])
     chain.run_until_idle()
     for number in (2, 3):
         assert verify.main(["--key", f'{{"order_id": {{"S": "SO-{number:03}"}}}}']) == 0
-    put(1, "small")
+    put_order(1, "small")
     chain.run_until_idle()
     assert verify.main(["--repair"]) == 0
 
 
-class Failing(Rehearsal):
-    """A sender whose calls succeed so many times."""
+class FailingSender(DryRunSender):
+    """A sender that accepts a number of calls, and rejects all later ones."""
 
-    def __init__(self, calls: int) -> None:
-        super().__init__(None, rate=50)
-        self.calls, self.names = calls, []
+    def __init__(self, accepted_calls: int) -> None:
+        super().__init__(NO_CLIENT, rate=50)
+        self.accepted_calls = accepted_calls
+        self.names: list[str] = []
 
-    def send(self, records: Iterable[Outgoing]) -> list[str]:
-        if not self.calls:
-            raise NotTaken("no more")
-        self.calls -= 1
+    def send(self, records: Iterable[OutgoingRecord]) -> list[str]:
+        if not self.accepted_calls:
+            raise PutRejected("throttling")
+        self.accepted_calls -= 1
         self.names += [record.name for record in records]
         return []
 
 
-def test_the_checkpoint_tells_exactly_what_was_acknowledged(chain: Cloud, tmp_path: Path) -> None:
-    table, file = described(), tmp_path / "new-folder" / "checkpoint.json"
+def test_the_checkpoint_has_what_was_acknowledged(chain: Cloud, tmp_path: Path) -> None:
+    table = describe_table()
+    path = tmp_path / "new-folder" / "checkpoint.json"
     acknowledged: list[str] = []
-    for calls in (0, 1, 3, 99):
-        begun = Checkpoint.read(file, table)
-        assert begun.sent == len(acknowledged)
-        sender = Failing(calls)
-        if calls == 99:
-            ended = backfill.backfilled(table, begun, sender, file)
-            assert set(ended.segments) == {END}
-        else:
-            with pytest.raises(NotTaken):
-                backfill.backfilled(table, begun, sender, file)
+    for accepted_calls in (0, 1, 3):
+        start = Checkpoint.read(path, table)
+        assert start.sent == len(acknowledged)
+        sender = FailingSender(accepted_calls)
+        with pytest.raises(PutRejected):
+            command.send_items(table, start, sender, path)
         acknowledged += sender.names
+    sender = FailingSender(99)
+    end = command.send_items(table, Checkpoint.read(path, table), sender, path)
+    acknowledged += sender.names
+    assert set(end.segments) == {END}
     assert len(acknowledged) == len(set(acknowledged))
-    assert set(acknowledged) == items()
+    assert set(acknowledged) == table_keys()
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "told"),
+    ("module", "constant", "message"),
     [
-        (backfill, "TABLE", "table sales-cdc-orders is missing: run python setup/01_dynamodb.py"),
-        (backfill, "PIPE", "pipe sales-cdc-pipe is missing: run python setup/07_pipe.py"),
-        (delivery, "DELIVERY", "is missing: run python setup/06_firehose.py"),
+        (command, "TABLE", "table sales-cdc-orders does not exist: run python setup/01_dynamodb"),
+        (command, "PIPE", "pipe sales-cdc-pipe does not exist: run python setup/07_pipe.py"),
+        (firehose, "DELIVERY", "does not exist: run python setup/06_firehose.py"),
     ],
 )
-def test_a_road_that_is_not_there_is_told_what_to_run(
+def test_a_missing_resource_names_its_script(
     chain: Cloud,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     module: Any,
-    name: str,
-    told: str,
+    constant: str,
+    message: str,
 ) -> None:
-    monkeypatch.setattr(module, name, "absent")
-    assert backfilled() == 1
-    assert told in capsys.readouterr().err
+    monkeypatch.setattr(module, constant, "absent")
+    assert run_backfill() == 1
+    assert message in capsys.readouterr().err
 
 
-def test_a_pipe_that_stands_still_is_refused(
-    chain: Cloud, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_stopped_pipe_is_rejected(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     aws("pipes").stop_pipe(Name=names.PIPE)
     chain.run_until_idle()
-    assert backfilled() == 1
-    assert "pipe sales-cdc-pipe is STOPPED: run python setup/08_start_pipe.py" in (
-        capsys.readouterr().err
-    )
+    assert run_backfill() == 1
+    message = "pipe sales-cdc-pipe is STOPPED: run python setup/08_start_pipe.py"
+    assert message in capsys.readouterr().err
     aws("pipes").start_pipe(Name=names.PIPE)
     chain.run_until_idle()
 
 
-def test_a_pipe_that_reads_another_stream_is_refused(chain: Cloud) -> None:
-    with pytest.raises(delivery.NotReady, match=f"reads .*, but the table's stream is {STREAM}"):
-        backfill.check_road(replace(described(), stream=STREAM))
+def test_a_pipe_on_another_stream_is_rejected(chain: Cloud) -> None:
+    message = f"reads .*, but the table's stream is {STREAM}"
+    with pytest.raises(firehose.PipelineNotReady, match=message):
+        command.require_pipeline(replace(describe_table(), stream=STREAM))
 
 
-def test_ctrl_c_says_how_to_go_on(
+def test_ctrl_c_says_how_to_resume(
     chain: Cloud,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Table, "pages", interrupted)
-    assert backfilled("--checkpoint", str(tmp_path / "checkpoint.json")) == 130
-    assert capsys.readouterr().err == "stopped: run it again, and it goes on from here\n"
+    monkeypatch.setattr(Table, "scan_pages", interrupt)
+    assert run_backfill("--checkpoint", str(tmp_path / "checkpoint.json")) == 130
+    assert capsys.readouterr().err == "interrupted; run again to resume\n"
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
-        *(["--rate", "0"], ["--rate", "x"], ["--rate", "9" * 400], ["--rate", f"0.{'0' * 320}1"]),
+        ["--rate", "0"],
+        ["--rate", "x"],
+        ["--rate", "9" * 400],
+        ["--rate", f"0.{'0' * 320}1"],
         ["--checkpoint", "/"],
     ],
 )
-def test_wrong_arguments_end_with_2(arguments: list[str]) -> None:
+def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        backfill.main(arguments)
+        command.main(arguments)
 
 
-def page(segment: int, last: bytes | None, count: int = 1) -> Page:
-    """Return a page with a last key."""
-    key = None if last is None else {"id": {"B": last}}
-    return Page(segment, [{"id": {"B": b"-"}}] * count, key, NOW)
+def page_of(segment: int, last_key: bytes | None) -> Page[Item]:
+    """Return a page of one item."""
+    key = None if last_key is None else {"id": {"B": last_key}}
+    return Page(segment, [{"id": {"B": b"-"}}], key, NOW)
 
 
-PAGES = st.lists(st.builds(page, st.integers(0, 3), st.none() | st.binary(min_size=1, max_size=9)))
+PAGES = st.lists(
+    st.builds(page_of, st.integers(0, 3), st.none() | st.binary(min_size=1, max_size=9))
+)
 
 
 @given(PAGES, st.lists(st.text(max_size=3), max_size=1))
-def test_a_checkpoint_read_again_is_the_same(pages: list[Page], left: list[str]) -> None:
+def test_a_checkpoint_survives_a_round_trip(pages: list[Page[Item]], oversized: list[str]) -> None:
     with TemporaryDirectory() as folder:
-        file = Path(folder, "checkpoint.json")
-        begun = state = Checkpoint.read(file, TABLE)
-        for one in pages:
-            state = state.after(one, left)
-            state.write(file)
-        assert Checkpoint.read(file, TABLE) == state
-    lasts = {one.segment: one.last for one in pages}
-    wanted = {number: lasts.get(number) for number in range(4)}
-    assert begun.starts(TABLE) == dict.fromkeys(range(4))
-    assert state.starts(TABLE) == {
-        number: key for number, key in wanted.items() if key or number not in lasts
+        path = Path(folder, "checkpoint.json")
+        start = Checkpoint.read(path, TABLE)
+        checkpoint = start
+        for page in pages:
+            checkpoint = checkpoint.advance(page, oversized)
+            checkpoint.write(path)
+        assert Checkpoint.read(path, TABLE) == checkpoint
+    assert start.start_keys(TABLE) == dict.fromkeys(range(4))
+    last_keys = {page.segment: page.last_key for page in pages}
+    finished = {segment for segment, last_key in last_keys.items() if last_key is None}
+    assert checkpoint.start_keys(TABLE) == {
+        segment: last_keys.get(segment) for segment in range(4) if segment not in finished
     }
-    assert state.sent + len(state.left) == len(pages)
+    assert checkpoint.sent + len(checkpoint.left) == len(pages)
 
 
-def told(**other: Any) -> str:
-    """Return what the file of a backfill says that has begun, but for something."""
-    return json.dumps(asdict(Checkpoint(ARN, STREAM, names.PIPELINE)) | other)
+def checkpoint_text(**members: Any) -> str:
+    """Return the checkpoint file of a backfill that has begun, with other values of members."""
+    return json.dumps(asdict(Checkpoint(ARN, STREAM, names.PIPELINE)) | members)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "message"),
     [
-        ("", "is no checkpoint"),
-        ("[1]", "is no checkpoint"),
-        ('{"table": "t"}', "is no checkpoint"),
-        (told(segments=[]), "is no checkpoint"),
-        (told(segments=[5]), "is no checkpoint"),
-        (told(left=[None]), "is no checkpoint"),
-        ("[" * 100_000, "is no checkpoint"),
-        (told(stream="older"), "the order of older, but this one is"),
-        (told(table="other"), "a backfill of other"),
-        (told(pipeline="another"), "into another in the order"),
+        ("", "is not a backfill checkpoint"),
+        ("[1]", "is not a backfill checkpoint"),
+        ('{"table": "t"}', "is not a backfill checkpoint"),
+        (checkpoint_text(segments=[]), "is not a backfill checkpoint"),
+        (checkpoint_text(segments=[5]), "is not a backfill checkpoint"),
+        (checkpoint_text(left=[None]), "is not a backfill checkpoint"),
+        ("[" * 100_000, "is not a backfill checkpoint"),
+        (checkpoint_text(stream="older"), "ordered by older, but this one is"),
+        (checkpoint_text(table="other"), "a backfill of other"),
+        (checkpoint_text(pipeline="another"), "into another, ordered by"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_refused(tmp_path: Path, text: str, why: str) -> None:
-    file = tmp_path / "checkpoint.json"
-    file.write_text(text)
-    with pytest.raises(BadCheckpoint, match=why) as caught:
-        Checkpoint.read(file, TABLE)
-    assert "--checkpoint" in str(caught.value)
-    assert file.read_text() == text
+def test_a_foreign_checkpoint_is_rejected(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "checkpoint.json"
+    path.write_text(text)
+    with pytest.raises(InvalidCheckpoint, match=message) as raised:
+        Checkpoint.read(path, TABLE)
+    assert "--checkpoint" in str(raised.value)
+    assert path.read_text() == text
 
 
 def test_a_new_checkpoint_starts_every_segment() -> None:

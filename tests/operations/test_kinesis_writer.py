@@ -1,9 +1,9 @@
-"""Sending: whatever Kinesis refuses, each record arrives, or is named, or the sending fails."""
+"""Kinesis writer: each record is acknowledged or named as oversized, or an error is raised."""
 
 from collections.abc import Iterator
 from hashlib import sha256
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -11,111 +11,128 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.services.kinesis.service import Kinesis
-from operations import kinesis_writer as sending
 from operations.kinesis_writer import (
-    CALL_BYTES,
-    CALL_RECORDS,
-    RECORD_BYTES,
-    NotTaken,
-    Outgoing,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_RECORDS,
+    MAX_RECORD_BYTES,
+    OutgoingRecord,
+    PutRejected,
     Sender,
+    split_into_batches,
 )
 from tests.support.laptop_cloud import laptop
 
-REFUSED = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
+if TYPE_CHECKING:
+    from types_boto3_kinesis.client import KinesisClient
+
+REJECTION = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "Rate exceeded"}
+LARGEST_DATA = MAX_RECORD_BYTES - 32  # the partition key counts too
 SIZES = st.lists(
-    st.integers(0, 100) | st.sampled_from([RECORD_BYTES - 32, RECORD_BYTES - 31]), max_size=30
+    st.integers(0, 100) | st.sampled_from([LARGEST_DATA, LARGEST_DATA + 1]), max_size=30
 )
 
 
-class FickleKinesis:
-    """Kinesis under load: it takes some records of a call, by chance, and refuses the others."""
+class BusyKinesis:
+    """Kinesis under load: it rejects some records of a call at random, and accepts the others."""
 
-    def __init__(self, refusing: float, chance: Random) -> None:
-        self.refusing, self.chance = refusing, chance
+    def __init__(self, rejection_rate: float, rng: Random) -> None:
+        self.rejection_rate = rejection_rate
+        self.rng = rng
         self.calls: list[list[bytes]] = []
-        self.taken: list[bytes] = []
+        self.accepted: list[bytes] = []
 
     def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
         self.calls.append([record["Data"] for record in Records])
-        refused = [self.chance.random() < self.refusing for _ in Records]
-        self.taken += [
-            record["Data"] for record, no in zip(Records, refused, strict=True) if not no
-        ]
-        return {"Records": [REFUSED if no else {"SequenceNumber": "1"} for no in refused]}
+        results = []
+        for record in Records:
+            if self.rng.random() < self.rejection_rate:
+                results.append(REJECTION)
+            else:
+                self.accepted.append(record["Data"])
+                results.append({"SequenceNumber": "1"})
+        return {"Records": results}
+
+
+def sender_to(kinesis: Any, rate: float | None = None) -> Sender:
+    """Return a sender to a fake Kinesis."""
+    client: KinesisClient = kinesis
+    return Sender(client, rate=rate)
 
 
 @pytest.fixture(autouse=True)
-def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were made; they take no time here."""
-    made: list[float] = []
-    monkeypatch.setattr(sending.time, "sleep", made.append)
-    return made
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The requested pauses; none takes any time."""
+    pauses: list[float] = []
+    monkeypatch.setattr("operations.kinesis_writer.time.sleep", pauses.append)
+    return pauses
 
 
-def outgoing(count: int, size: int = 10) -> list[Outgoing]:
-    """Return so many records, all different, of that size."""
-    return [Outgoing(str(number), str(number).encode().ljust(size)) for number in range(count)]
+def outgoing_records(count: int, size: int = 10) -> list[OutgoingRecord]:
+    """Return different records of the same size."""
+    return [
+        OutgoingRecord(str(number), str(number).encode().ljust(size)) for number in range(count)
+    ]
 
 
 @given(SIZES, st.floats(0, 0.3), st.integers(0, 999))
-def test_each_record_arrives_once_or_is_named(sizes: list[int], refusing: float, seed: int) -> None:
-    records = [Outgoing(f"{at}", b"x" * size) for at, size in enumerate(sizes)]
-    kinesis = FickleKinesis(refusing, Random(seed))
-    sender = Sender(kinesis)
-    named = sender.send(iter(records))
-    assert named == [record.name for record in records if record.size > RECORD_BYTES]
-    wanted = [len(record.data) for record in records if record.name not in named]
-    assert sorted(map(len, kinesis.taken)) == sorted(wanted)
-    assert sender.sent == len(wanted)
+def test_each_record_arrives_once_or_is_named(
+    sizes: list[int], rejection_rate: float, seed: int
+) -> None:
+    records = [OutgoingRecord(str(number), b"x" * size) for number, size in enumerate(sizes)]
+    kinesis = BusyKinesis(rejection_rate, Random(seed))
+    sender = sender_to(kinesis)
+    oversized = sender.send(iter(records))
+    assert oversized == [record.name for record in records if record.size > MAX_RECORD_BYTES]
+    expected_sizes = [len(record.data) for record in records if record.name not in oversized]
+    assert sorted(map(len, kinesis.accepted)) == sorted(expected_sizes)
+    assert sender.sent_count == len(expected_sizes)
 
 
-@given(
-    st.lists(st.integers(0, 9) | st.just(RECORD_BYTES - 32), max_size=30),
-    st.integers(1, 9),
-)
-def test_no_call_is_larger_than_aws_takes(sizes: list[int], most: int) -> None:
-    records = [Outgoing("", b"x" * size) for size in sizes]
-    runs = list(sending.batches(records, most))
-    assert [record for run in runs for record in run] == records
-    assert all(0 < len(run) <= most for run in runs)
-    assert all(sum(record.size for record in run) <= CALL_BYTES for run in runs)
+@given(st.lists(st.integers(0, 9) | st.just(LARGEST_DATA), max_size=30), st.integers(1, 9))
+def test_batches_fit_into_one_call(sizes: list[int], batch_size: int) -> None:
+    records = [OutgoingRecord("", b"x" * size) for size in sizes]
+    batches = list(split_into_batches(records, batch_size))
+    assert [record for batch in batches for record in batch] == records
+    assert all(0 < len(batch) <= batch_size for batch in batches)
+    assert all(sum(record.size for record in batch) <= MAX_BATCH_BYTES for batch in batches)
 
 
-def test_only_what_was_refused_is_put_again() -> None:
-    kinesis = FickleKinesis(0.3, Random(1))
-    Sender(kinesis).send(outgoing(CALL_RECORDS + 1))
-    assert [len(kinesis.calls[0]), len(kinesis.calls[-1])] == [CALL_RECORDS, 1]
-    assert len(kinesis.taken) == len(set(kinesis.taken)) == CALL_RECORDS + 1
+def test_only_rejected_records_are_put_again() -> None:
+    kinesis = BusyKinesis(0.3, Random(1))
+    sender_to(kinesis).send(outgoing_records(MAX_BATCH_RECORDS + 1))
+    assert [len(kinesis.calls[0]), len(kinesis.calls[-1])] == [MAX_BATCH_RECORDS, 1]
+    assert len(kinesis.accepted) == len(set(kinesis.accepted)) == MAX_BATCH_RECORDS + 1
 
 
-def test_a_stream_that_takes_nothing_ends_the_sending_with_its_reason(naps: list[float]) -> None:
-    kinesis = FickleKinesis(1, Random(1))
-    with pytest.raises(NotTaken, match="ProvisionedThroughputExceededException: Rate exceeded"):
-        Sender(kinesis).send(outgoing(3))
-    assert len(kinesis.calls) == len(naps) + 1
-    assert naps == sorted(naps)
-    assert sum(naps) > 30
+def test_constant_rejection_raises_its_reason(pauses: list[float]) -> None:
+    kinesis = BusyKinesis(1, Random(1))
+    with pytest.raises(PutRejected, match="ProvisionedThroughputExceededException: Rate exceeded"):
+        sender_to(kinesis).send(outgoing_records(3))
+    assert len(kinesis.calls) == len(pauses) + 1
+    assert pauses == sorted(pauses)
+    assert sum(pauses) > 30
 
 
 @given(st.integers(1, 40), st.integers(1, 400))
-def test_a_rate_is_kept(rate: int, count: int) -> None:
+def test_the_rate_is_not_exceeded(rate: int, count: int) -> None:
     clock = [0.0]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending.time, "monotonic", lambda: clock[0])
-        patch.setattr(sending.time, "sleep", lambda pause: clock.append(clock.pop() + pause))
-        kinesis = FickleKinesis(0, Random(1))
-        Sender(kinesis, rate=rate).send(outgoing(count))
-    assert len(kinesis.taken) == count
-    # All but the last second's worth had to wait for their turn.
+    kinesis = BusyKinesis(0, Random(1))
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        time = "operations.kinesis_writer.time"
+        monkeypatch.setattr(f"{time}.monotonic", lambda: clock[0])
+        monkeypatch.setattr(f"{time}.sleep", lambda pause: clock.append(clock.pop() + pause))
+        sender_to(kinesis, rate).send(outgoing_records(count))
+    assert len(kinesis.accepted) == count
+    # Only the last second's records are sent without a wait after them.
     assert clock[0] >= (count - rate) / rate - 1e-6
 
 
-def test_records_spread_over_the_shards_by_what_they_are() -> None:
-    keys = {record.entry["PartitionKey"] for record in outgoing(100)}
+def test_partition_keys_are_hashes_of_the_data() -> None:
+    keys = {record.entry["PartitionKey"] for record in outgoing_records(100)}
     assert len(keys) == 100
-    assert Outgoing("a", b"same").entry == Outgoing("b", b"same").entry
-    assert Outgoing("a", b"same").entry["PartitionKey"] == sha256(b"same").hexdigest()[:32]
+    assert OutgoingRecord("a", b"same").entry == OutgoingRecord("b", b"same").entry
+    entry = OutgoingRecord("a", b"same").entry
+    assert entry["PartitionKey"] == sha256(b"same").hexdigest()[:32]
 
 
 @pytest.fixture(scope="module")
@@ -126,20 +143,23 @@ def stream() -> Iterator[str]:
         yield "changes"
 
 
-def read(stream: str) -> list[bytes]:
-    """Return all that a stream holds."""
+def read_stream(stream: str) -> list[bytes]:
+    """Return all records of a stream."""
     kinesis = boto3.client("kinesis")
-    shards = kinesis.list_shards(StreamName=stream)["Shards"]
-    first = {"StreamName": stream, "ShardIteratorType": "TRIM_HORIZON"}
-    starts = [kinesis.get_shard_iterator(ShardId=shard["ShardId"], **first) for shard in shards]
-    pages = [kinesis.get_records(ShardIterator=start["ShardIterator"]) for start in starts]
-    return [record["Data"] for page in pages for record in page["Records"]]
+    records = []
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
+        iterator = kinesis.get_shard_iterator(
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records += kinesis.get_records(ShardIterator=iterator)["Records"]
+    return [record["Data"] for record in records]
 
 
-def test_what_is_sent_lies_in_kinesis(stream: str) -> None:
-    large = [Outgoing(f"L{size}", b"x" * size) for size in (RECORD_BYTES - 32, RECORD_BYTES - 31)]
-    records = [*outgoing(1200), *large]
+def test_sent_records_are_in_kinesis(stream: str) -> None:
+    largest = OutgoingRecord("largest", b"x" * LARGEST_DATA)
+    oversized = OutgoingRecord("oversized", b"x" * (LARGEST_DATA + 1))
+    records = [*outgoing_records(1200), largest]
     sender = Sender(boto3.client("kinesis"), stream)
-    assert sender.send(records) == [large[1].name]
-    assert sorted(read(stream)) == sorted(record.data for record in records[:-1])
-    assert sender.sent == 1201
+    assert sender.send([*records, oversized]) == ["oversized"]
+    assert sorted(read_stream(stream)) == sorted(record.data for record in records)
+    assert sender.sent_count == 1201

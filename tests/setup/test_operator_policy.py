@@ -4,20 +4,20 @@ import json
 
 from setup import names, operator_policy
 from setup.names import Location
-from tests.support.operator_fixture import HERE, actions, statements
+from tests.support.operator_fixture import HERE, policy_actions, policy_statements
 
 CHINA = Location("aws-cn", "cn-north-1", HERE.account)
 
 
 def test_the_whole_policy_is_the_sum_of_the_commands() -> None:
     for command in operator_policy.COMMANDS:
-        assert all(statement in statements() for statement in statements(command))
-    assert actions() == set().union(*map(actions, operator_policy.COMMANDS))
+        assert all(statement in policy_statements() for statement in policy_statements(command))
+    assert policy_actions() == set().union(*map(policy_actions, operator_policy.COMMANDS))
 
 
 def test_the_policy_is_limited_to_the_pipeline() -> None:
     shared = (":catalog", ":key/*", ":database/default")
-    for statement in statements():
+    for statement in policy_statements():
         for resource in statement["Resource"]:
             if resource == "*":
                 assert statement["Action"] == ["cloudwatch:GetMetricData"]
@@ -27,7 +27,7 @@ def test_the_policy_is_limited_to_the_pipeline() -> None:
 
 
 def test_the_policy_fits_into_an_inline_policy() -> None:
-    text = json.dumps(statements(), separators=(",", ":"))
+    text = json.dumps(policy_statements(), separators=(",", ":"))
     assert len(text) + 40 * text.count(names.PIPELINE) < 10_240  # With the longest names.
 
 

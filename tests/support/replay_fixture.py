@@ -1,4 +1,4 @@
-"""What fails on the laptop chain, and what replay tells of it."""
+"""Replay fixture: failed records on the laptop chain, and the result of replay on them."""
 
 import gzip
 import json
@@ -9,122 +9,128 @@ from typing import Any
 import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 
 from local.core.server import Cloud
 from local.demo import run_script
-from operations.replay import __main__ as replay
+from operations.replay import command
 from setup import names
 from tests.strategies.records import stream_record
 
-LIMIT = 1024 * 1024
-Told = dict[str, Any]
+MAX_RECORD_BYTES = 1024 * 1024
+BATCH_SIZE = 25  # BatchWriteItem's limit
+MESSAGE_COUNT = "ApproximateNumberOfMessages"
+Document = dict[str, Any]
+ClientFactory = Callable[..., Any]  # boto3.client has one overload for each service.
 
 
-def empty(chain: Cloud) -> None:
-    """Leave no error, no audit and no dead letter."""
+def delete_failed_records(cloud: Cloud) -> None:
+    """Delete all error objects, their audits and the dead letters."""
     for prefix in (names.ERRORS, names.REPLAYED):
-        for key in keys(chain, prefix):
-            chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
-    sqs, url = chain.client("sqs"), queue(chain)
-    while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-        for each in letters:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
+        for key in object_keys(cloud, prefix):
+            cloud.client("s3").delete_object(Bucket=names.bucket(), Key=key)
+    sqs = cloud.client("sqs")
+    url = queue_url(cloud)
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
-def replayed(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Told]:
-    """Return the exit status of a replay, and what it tells programs."""
+def run_replay(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Document]:
+    """Run replay, and return its exit status and its JSON document."""
     capsys.readouterr()
-    status = replay.main(["--json", *options])
+    status = command.main(["--json", *options])
     return status, json.loads(capsys.readouterr().out)
 
 
-def keys(cloud: Cloud, prefix: str) -> list[str]:
-    """Return the keys of the objects that lie under a prefix."""
+def object_keys(cloud: Cloud, prefix: str) -> list[str]:
+    """Return the keys of the objects under a prefix."""
     pages = cloud.client("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=names.bucket(), Prefix=prefix)
-    return [entry["Key"] for page in found for entry in page.get("Contents", ())]
+    return [
+        entry["Key"]
+        for page in pages.paginate(Bucket=names.bucket(), Prefix=prefix)
+        for entry in page.get("Contents", ())
+    ]
 
 
-def body(cloud: Cloud, key: str) -> bytes:
+def read_object(cloud: Cloud, key: str) -> bytes:
     """Return the content of an object."""
-    return cloud.client("s3").get_object(Bucket=names.bucket(), Key=key)["Body"].read()
+    body: bytes = cloud.client("s3").get_object(Bucket=names.bucket(), Key=key)["Body"].read()
+    return body
 
 
-def put_error(cloud: Cloud, name: str, content: bytes, **more: str) -> str:
+def put_error_object(cloud: Cloud, name: str, content: bytes, **params: str) -> str:
     """Put an error object, and return its key."""
     key = f"{names.ERRORS}processing-failed/2026-11-23/{name}"
-    cloud.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=content, **more)
+    cloud.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=content, **params)
     return key
 
 
-def error(raw: bytes, code: str = "Lambda.FunctionError") -> bytes:
-    """Return an error document of a record."""
-    told = {"rawData": b64encode(raw).decode(), "errorCode": code, "arrivalTimestamp": 1}
-    return json.dumps(told).encode()
+def error_document(record: bytes, code: str = "Lambda.FunctionError") -> bytes:
+    """Return the error document of a record."""
+    raw = b64encode(record).decode()
+    return json.dumps({"rawData": raw, "errorCode": code, "arrivalTimestamp": 1}).encode()
 
 
-def insert(order: str, number: int, **attributes: Any) -> bytes:
-    """Return the record of an order that came to be; it is of a stream older than the table's."""
-    key = {"order_id": {"S": order}}
+def insert_record(order_id: str, number: int, **attributes: Any) -> bytes:
+    """Return the record of a new order, from a stream older than the table's."""
+    key = {"order_id": {"S": order_id}}
     record = stream_record("INSERT", key, None, {**key, **attributes}, number)
     return json.dumps(record, separators=(",", ":")).encode()
 
 
-def write_orders(cloud: Cloud, name: str, count: int) -> None:
-    """Write orders into the table."""
-    items = [{"order_id": {"S": f"{name}-{number}"}} for number in range(count)]
+def write_orders(cloud: Cloud, prefix: str, order_count: int) -> None:
+    """Write orders whose ids begin with a prefix into the table."""
+    items = [{"order_id": {"S": f"{prefix}-{number}"}} for number in range(order_count)]
     puts = [{"PutRequest": {"Item": item}} for item in items]
-    for start in range(0, count, 25):
-        request = {names.TABLE: puts[start : start + 25]}
-        assert not cloud.client("dynamodb").batch_write_item(RequestItems=request)[
-            "UnprocessedItems"
-        ]
+    for start in range(0, order_count, BATCH_SIZE):
+        request = {names.TABLE: puts[start : start + BATCH_SIZE]}
+        response = cloud.client("dynamodb").batch_write_item(RequestItems=request)
+        assert not response["UnprocessedItems"]
 
 
 def deploy(cloud: Cloud, code: bytes) -> None:
-    """Let the function run other code."""
+    """Deploy other code than this checkout's."""
     cloud.client("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
 
 
-def mend(cloud: Cloud) -> None:
-    """Deploy the function again as it should be."""
+def redeploy(cloud: Cloud) -> None:
+    """Deploy this checkout's code again."""
     run_script(cloud, "setup/05_lambda.py")
 
 
-def lake_rows(cloud: Cloud) -> list[dict[str, str]]:
-    """Return all rows of the lake."""
-    texts = (gzip.decompress(body(cloud, key)) for key in keys(cloud, names.LAKE))
-    return [json.loads(line) for text in texts for line in text.splitlines()]
+def lake_rows(cloud: Cloud, prefix: str) -> list[dict[str, str]]:
+    """Return the lake's rows of the orders whose ids begin with a prefix."""
+    objects = (gzip.decompress(read_object(cloud, key)) for key in object_keys(cloud, names.LAKE))
+    rows = [json.loads(line) for content in objects for line in content.splitlines()]
+    return [row for row in rows if row["order_id"].startswith(prefix)]
 
 
-def rows_of(cloud: Cloud, name: str) -> list[dict[str, str]]:
-    """Return the lake's rows of orders whose name begins so."""
-    return [row for row in lake_rows(cloud) if row["order_id"].startswith(name)]
+def queue_url(cloud: Cloud) -> str:
+    """Return the URL of the dead-letter queue."""
+    url: str = cloud.client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
+    return url
 
 
-def queue(cloud: Cloud) -> str:
-    """Return the URL of the queue of dead letters."""
-    return cloud.client("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
+def visible_letter_count(cloud: Cloud) -> int:
+    """Return how many dead letters can be received."""
+    response = cloud.client("sqs").get_queue_attributes(
+        QueueUrl=queue_url(cloud), AttributeNames=[MESSAGE_COUNT]
+    )
+    return int(response["Attributes"][MESSAGE_COUNT])
 
 
-def waiting(cloud: Cloud) -> int:
-    """Return how many dead letters can be read."""
-    asked = ["ApproximateNumberOfMessages"]
-    answer = cloud.client("sqs").get_queue_attributes(QueueUrl=queue(cloud), AttributeNames=asked)
-    return int(answer["Attributes"][asked[0]])
+def clients_with_response(service: str, operation: str, response: Document) -> ClientFactory:
+    """Return a client factory whose clients get this response to one operation."""
+    create_client: ClientFactory = boto3.client
 
-
-def answering(service: str, operation: str, answer: Any) -> Callable[..., Any]:
-    """Return what makes clients that get this answer to that request."""
-    make = boto3.client
-
-    def client(wanted: str) -> Any:
-        made = make(wanted)
-        if wanted == service:
-            ok = AWSResponse("", 200, {}, None)
-            made.meta.events.register(
-                f"before-call.{service}.{operation}", lambda **_: (ok, answer)
+    def client(name: str) -> Any:
+        created = create_client(name)
+        if name == service:
+            http_response = AWSResponse("", 200, HTTPHeaders(), None)
+            created.meta.events.register(
+                f"before-call.{service}.{operation}", lambda **_: (http_response, response)
             )
-        return made
+        return created
 
     return client

@@ -1,4 +1,4 @@
-"""Sabotages of a lake that stands on a laptop chain, and what verify says of each."""
+"""Sabotage of a lake on a laptop chain: each function damages it, and returns the wrong keys."""
 
 import gzip
 import json
@@ -6,174 +6,178 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.core.server import Cloud
 from local.demo import run_script
-from operations.verify import __main__ as verify
+from operations.verify import command
 from operations.verify.diff import KINDS
 from setup import names
 from tests.support.laptop_cloud import aws
 from transform import canonical
 
-NUMBERS = count()
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import StreamSpecificationTypeDef
+
+ORDER_NUMBERS = count()
+LakeColumns = dict[str, Any]
 Document = dict[str, Any]
+KeysByKind = dict[str, list[str]]
 
 
-def put(order: str, status: str, **more: Any) -> None:
+def put_order(order_id: str, status: str, **attributes: Any) -> None:
     """Put an order into the table."""
-    item = {"order_id": {"S": order}, "status": {"S": status}, "total": {"N": "19.9"}, **more}
-    aws("dynamodb").put_item(TableName=names.TABLE, Item=item)
+    item = {"order_id": {"S": order_id}, "status": {"S": status}, "total": {"N": "19.9"}}
+    aws("dynamodb").put_item(TableName=names.TABLE, Item=item | attributes)
 
 
-def remove(order: str) -> None:
+def delete_order(order_id: str) -> None:
     """Delete an order from the table."""
-    aws("dynamodb").delete_item(TableName=names.TABLE, Key={"order_id": {"S": order}})
+    aws("dynamodb").delete_item(TableName=names.TABLE, Key={"order_id": {"S": order_id}})
 
 
-def key(order: str) -> str:
-    """Return the key of an order as the lake writes it."""
-    return canonical({"order_id": {"S": order}})
+def order_key(order_id: str) -> str:
+    """Return the canonical key of an order."""
+    return canonical({"order_id": {"S": order_id}})
 
 
-def new_orders(chain: Cloud) -> list[str]:
-    """Write four orders that had three images each."""
-    mine = [f"SO-{next(NUMBERS):03}" for _ in range(4)]
+def create_orders(cloud: Cloud) -> list[str]:
+    """Write four new orders, each with three images, and return their ids."""
+    order_ids = [f"SO-{next(ORDER_NUMBERS):03}" for _ in range(4)]
     for status in ("placed", "paid", "shipped"):
-        for order in mine:
-            put(order, status)
-    chain.run_until_idle()
-    return mine
+        for order_id in order_ids:
+            put_order(order_id, status)
+    cloud.run_until_idle()
+    return order_ids
 
 
-def verified(*options: str) -> tuple[int, Document]:
-    """Return the exit status of verify, and its document."""
+def run_verify(*options: str) -> tuple[int, Document]:
+    """Run verify, and return its exit status and its JSON document."""
     with TemporaryDirectory() as folder:
-        file = Path(folder, "verdict.json")
-        status = verify.main([*options, "--json", str(file)])
-        return status, json.loads(file.read_text())
+        path = Path(folder, "result.json")
+        status = command.main([*options, "--json", str(path)])
+        return status, json.loads(path.read_text())
 
 
-def faults(document: Document) -> dict[str, list[str]]:
-    """Return the keys of each kind of fault."""
+def keys_by_kind(document: Document) -> KeysByKind:
+    """Return the wrong keys of each kind that has any."""
     return {kind: document[kind] for kind in KINDS if document[kind]}
 
 
 def gap_keys() -> set[str]:
     """Return the keys in whose history the lake has a gap."""
-    return {gap["key"] for gap in verified("--gaps")[1]["gaps"]}
+    return {gap["key"] for gap in run_verify("--gaps")[1]["gaps"]}
 
 
-def objects() -> dict[str, list[Row]]:
-    """Return the rows of every object of the lake, in the order of their arrival."""
-    bucket, s3 = names.bucket(), aws("s3")
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix=names.LAKE)["Contents"]
-    listed.sort(key=lambda entry: entry["LastModified"])
-    bodies = {
-        entry["Key"]: s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"] for entry in listed
-    }
-    return {
-        name: [json.loads(line) for line in gzip.decompress(body.read()).splitlines()]
-        for name, body in bodies.items()
-    }
+def read_lake() -> dict[str, list[LakeColumns]]:
+    """Return the rows of every object of the lake, the oldest object first."""
+    s3 = aws("s3")
+    entries = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE)["Contents"]
+    rows_by_object = {}
+    for entry in sorted(entries, key=lambda entry: entry["LastModified"]):
+        body = s3.get_object(Bucket=names.bucket(), Key=entry["Key"])["Body"].read()
+        lines = gzip.decompress(body).splitlines()
+        rows_by_object[entry["Key"]] = [json.loads(line) for line in lines]
+    return rows_by_object
 
 
-def write(name: str, rows: Sequence[Row]) -> None:
-    """Let an object of the lake consist of these rows."""
+def write_object(object_key: str, rows: Sequence[LakeColumns]) -> None:
+    """Write an object of the lake that consists of these rows."""
     body = gzip.compress("".join(f"{json.dumps(row)}\n" for row in rows).encode())
-    aws("s3").put_object(Bucket=names.bucket(), Key=name, Body=body)
+    aws("s3").put_object(Bucket=names.bucket(), Key=object_key, Body=body)
 
 
-def edit(edited: Callable[[Row], Row | None]) -> None:
-    """Let every row of the lake be what this makes of it; None drops it."""
-    for name, rows in objects().items():
-        new = [row for row in map(edited, rows) if row is not None]
-        if new != rows:
-            write(name, new)
+def edit_rows(edit: Callable[[LakeColumns], LakeColumns | None]) -> None:
+    """Replace every row of the lake by the result of `edit`; None drops it."""
+    for object_key, rows in read_lake().items():
+        edited = [row for row in map(edit, rows) if row is not None]
+        if edited != rows:
+            write_object(object_key, edited)
 
 
-def is_last_of(row: Row, order: str) -> bool:
-    """Return whether a row tells an order's last image."""
-    return row["cdc_key"] == key(order) and '"shipped"' in (row["cdc_new_image"] or "")
+def has_last_image(row: LakeColumns, order_id: str) -> bool:
+    """Return whether a row has the last image of an order."""
+    is_shipped = '"shipped"' in (row["cdc_new_image"] or "")
+    return is_shipped and row["cdc_key"] == order_key(order_id)
 
 
-def is_removal_of(row: Row, order: str) -> bool:
-    """Return whether a row tells that an order was removed."""
-    return row["cdc_key"] == key(order) and row["cdc_operation"] == "REMOVE"
+def is_removal(row: LakeColumns, order_id: str) -> bool:
+    """Return whether a row is the removal of an order."""
+    return (row["cdc_key"], row["cdc_operation"]) == (order_key(order_id), "REMOVE")
 
 
-def delete_an_object(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    put(orders[1], "delivered")
-    remove(orders[2])
-    before = objects()
+def delete_object(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    put_order(orders[1], "delivered")
+    delete_order(orders[2])
+    before = read_lake()
     cloud.run_until_idle()
-    (name,) = objects().keys() - before.keys()
-    aws("s3").delete_object(Bucket=names.bucket(), Key=name)
-    return {"extra": [key(orders[2])], "different": [key(orders[1])]}
+    (new_object,) = read_lake().keys() - before.keys()
+    aws("s3").delete_object(Bucket=names.bucket(), Key=new_object)
+    return {"extra": [order_key(orders[2])], "different": [order_key(orders[1])]}
 
 
-def alter_a_digit(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    def altered(row: Row) -> Row:
-        image = row["cdc_new_image"]
-        is_meant = is_last_of(row, orders[1])
-        return {**row, "cdc_new_image": image.replace("19.9", "19.8")} if is_meant else row
+def alter_digit(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    def edit(row: LakeColumns) -> LakeColumns:
+        if not has_last_image(row, orders[1]):
+            return row
+        return {**row, "cdc_new_image": row["cdc_new_image"].replace("19.9", "19.8")}
 
-    edit(altered)
-    return {"different": [key(orders[1])]}
-
-
-def drop_a_change(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    edit(lambda row: None if is_last_of(row, orders[2]) else row)
-    return {"different": [key(orders[2])]}
+    edit_rows(edit)
+    return {"different": [order_key(orders[1])]}
 
 
-def drop_a_removal(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    remove(orders[0])
+def drop_change(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    edit_rows(lambda row: None if has_last_image(row, orders[2]) else row)
+    return {"different": [order_key(orders[2])]}
+
+
+def drop_removal(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    delete_order(orders[0])
     cloud.run_until_idle()
-    edit(lambda row: None if is_removal_of(row, orders[0]) else row)
-    return {"extra": [key(orders[0])]}
+    edit_rows(lambda row: None if is_removal(row, orders[0]) else row)
+    return {"extra": [order_key(orders[0])]}
 
 
-def drop_a_whole_life(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    edit(lambda row: None if row["cdc_key"] == key(orders[3]) else row)
-    return {"missing": [key(orders[3])]}
+def drop_history(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    edit_rows(lambda row: None if row["cdc_key"] == order_key(orders[3]) else row)
+    return {"missing": [order_key(orders[3])]}
 
 
-def overwrite_with_an_older_change(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    rows = [row for rows in objects().values() for row in rows if row["cdc_key"] == key(orders[0])]
-    older = min(rows, key=lambda row: row["cdc_sequence"])
-    edit(lambda row: older if is_last_of(row, orders[0]) else row)
-    return {"different": [key(orders[0])]}
+def overwrite_with_older_row(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    key = order_key(orders[0])
+    rows = [row for rows in read_lake().values() for row in rows if row["cdc_key"] == key]
+    oldest = min(rows, key=lambda row: row["cdc_sequence"])
+    edit_rows(lambda row: oldest if has_last_image(row, orders[0]) else row)
+    return {"different": [key]}
 
 
-def switch_the_stream_off_and_on(cloud: Cloud, orders: list[str]) -> dict[str, list[str]]:
-    switch({"StreamEnabled": False})
-    put(orders[0], "returned")
-    remove(orders[1])
-    put(f"{orders[2]}-new", "placed")
-    switch({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+def recreate_stream(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    """Change orders while the table has no stream."""
+    _set_stream({"StreamEnabled": False})
+    put_order(orders[0], "returned")
+    delete_order(orders[1])
+    put_order(f"{orders[2]}-new", "placed")
+    _set_stream({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     aws("pipes").delete_pipe(Name=names.PIPE)
     run_script(cloud, "setup/07_pipe.py")
     run_script(cloud, "setup/08_start_pipe.py")
-    put(orders[3], "delivered")
+    put_order(orders[3], "delivered")
     return {
-        "missing": [key(f"{orders[2]}-new")],
-        "extra": [key(orders[1])],
-        "different": [key(orders[0])],
+        "missing": [order_key(f"{orders[2]}-new")],
+        "extra": [order_key(orders[1])],
+        "different": [order_key(orders[0])],
     }
 
 
-def switch(specification: dict[str, Any]) -> None:
-    """Switch the table's stream on or off."""
+def _set_stream(specification: "StreamSpecificationTypeDef") -> None:
     aws("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=specification)
 
 
 SABOTAGES = (
-    delete_an_object,
-    alter_a_digit,
-    drop_a_change,
-    drop_a_removal,
-    drop_a_whole_life,
-    overwrite_with_an_older_change,
+    delete_object,
+    alter_digit,
+    drop_change,
+    drop_removal,
+    drop_history,
+    overwrite_with_older_row,
 )

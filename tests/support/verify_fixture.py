@@ -1,4 +1,4 @@
-"""A table and a lake that a test fills at will, and what verify says of them."""
+"""Verify environment: a table and a lake that a test fills, and the result of verify on them."""
 
 import base64
 import json
@@ -15,42 +15,49 @@ import transform
 from local.core.server import Cloud
 from local.services.athena import Athena
 from local.services.dynamodb.service import DynamoDb
+from operations.lake import digest
 from operations.table import Table
-from operations.verify import __main__ as verify
-from operations.verify.compare import verdict
-from operations.verify.diff import digest
-from operations.verify.result import Verdict
+from operations.verify import command
+from operations.verify.compare import compare
+from operations.verify.result import VerifyResult
 from setup import names
 from tests.campaign.chain import remembered
 from tests.support.laptop_cloud import laptop
 from transform import state
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
-LATER = STREAM.replace("10:00", "12:00")
-QUICKLY = (Phase.explicit, Phase.reuse, Phase.generate)  # To shrink a failure takes minutes here.
-BATCH = 25  # items, of which DynamoDB takes no more at once
+LATER_STREAM = STREAM.replace("10:00", "12:00")
+# Shrinking a failure takes minutes here.
+PHASES_WITHOUT_SHRINK = (Phase.explicit, Phase.reuse, Phase.generate)
+BATCH_SIZE = 25  # BatchWriteItem's limit
 COLUMNS = [f"cdc_{name}" for name in state.Row.__dataclass_fields__]
 Item = dict[str, Any]
+LakeColumns = dict[str, Any]
 
 
-def order(number: int, **attributes: Any) -> Item:
-    """Return an order as DynamoDB types it."""
+def order_item(number: int, **attributes: Any) -> Item:
+    """Return an order as typed attributes."""
     return {"order_id": {"S": f"SO-{number}"}, **attributes}
 
 
-def key(number: int) -> str:
-    """Return the key of that order as the lake writes it."""
+def order_key(number: int) -> str:
+    """Return the canonical key of an order."""
     return f'{{"order_id":{{"S":"SO-{number}"}}}}'
 
 
 def stream_row(
     old: Item | None, new: Item | None, sequence: int, source: str = STREAM
-) -> dict[str, Any]:
-    """Return the row that the transform makes of a change."""
+) -> LakeColumns:
+    """Return the transform's row for a change."""
     keys = {"order_id": (new or old or {})["order_id"]}
     images = {"OldImage": old, "NewImage": new}
-    operation = "MODIFY" if old and new else "INSERT" if new else "REMOVE"
-    return row_of(
+    if old is None:
+        operation = "INSERT"
+    elif new is None:
+        operation = "REMOVE"
+    else:
+        operation = "MODIFY"
+    return row_from_record(
         {
             "eventID": digest(f"{keys} {source} {sequence}")[:32],
             "eventName": operation,
@@ -66,9 +73,9 @@ def stream_row(
     )
 
 
-def snapshot_row(item: Item, sequence: int = 0, source: str = STREAM) -> dict[str, Any]:
-    """Return the row of a snapshot at a place in the order of a stream."""
-    return row_of(
+def snapshot_row(item: Item, sequence: int = 0, source: str = STREAM) -> LakeColumns:
+    """Return the row of a snapshot with the rank of a sequence number."""
+    return row_from_record(
         {
             "eventName": "SNAPSHOT",
             "eventSourceARN": source,
@@ -82,25 +89,29 @@ def snapshot_row(item: Item, sequence: int = 0, source: str = STREAM) -> dict[st
     )
 
 
-def row_of(record: dict[str, Any]) -> dict[str, Any]:
+def row_from_record(record: dict[str, Any]) -> LakeColumns:
     """Return the transform's row for a record."""
     text = base64.b64encode(json.dumps(record).encode()).decode()
     [result] = transform.transform_batch({"records": [{"recordId": "1", "data": text}]}).records
     assert result["result"] == "Ok", record
-    return json.loads(base64.b64decode(result["data"]))
+    row: LakeColumns = json.loads(base64.b64decode(result["data"]))
+    return row
 
 
-def history(*images: Item | None, start: int = 1, source: str = STREAM) -> list[dict[str, Any]]:
-    """Return the rows of one item's life, from image to image."""
-    steps = enumerate(zip((None, *images), images, strict=False), start)
-    return [stream_row(old, new, sequence, source) for sequence, (old, new) in steps if old != new]
+def history_rows(*images: Item | None, start: int = 1, source: str = STREAM) -> list[LakeColumns]:
+    """Return the rows of one item's changes, from image to image."""
+    changes = enumerate(zip((None, *images), images, strict=False), start)
+    return [
+        stream_row(old, new, sequence, source) for sequence, (old, new) in changes if old != new
+    ]
 
 
-class World:
-    """A table and a lake on the laptop cloud, each of which can be filled at will."""
+class VerifyEnvironment:
+    """A table and a lake on the laptop cloud, filled independently of each other."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.dynamodb, self.s3 = cloud.client("dynamodb"), cloud.client("s3")
+        self.dynamodb = cloud.client("dynamodb")
+        self.s3 = cloud.client("s3")
         self.s3.create_bucket(Bucket=names.bucket())
         self.create_table(names.TABLE, {"order_id": "S"})
         self.create_lake(cloud.client("glue"))
@@ -108,7 +119,7 @@ class World:
         cloud.client("athena").create_work_group(
             Name=names.WORKGROUP, Configuration={"ResultConfiguration": configuration}
         )
-        self.table = Table.described(self.dynamodb, names.TABLE)
+        self.table = Table.describe(self.dynamodb, names.TABLE)
 
     def create_table(self, name: str, key_types: dict[str, str]) -> None:
         """Create an empty table with those key attributes."""
@@ -155,8 +166,8 @@ class World:
             },
         )
 
-    def hold(self, *items: Item) -> None:
-        """Let the table hold exactly these items."""
+    def set_table_items(self, *items: Item) -> None:
+        """Replace the table's items."""
         keys = [{"order_id": item["order_id"]} for item in items]
         pages = self.dynamodb.get_paginator("scan").paginate(
             TableName=names.TABLE, ProjectionExpression="order_id"
@@ -168,47 +179,52 @@ class World:
             if key not in keys
         ]
         writes += [{"PutRequest": {"Item": item}} for item in items]
-        for first in range(0, len(writes), BATCH):
-            batch = {names.TABLE: writes[first : first + BATCH]}
+        for start in range(0, len(writes), BATCH_SIZE):
+            batch = {names.TABLE: writes[start : start + BATCH_SIZE]}
             self.dynamodb.batch_write_item(RequestItems=batch)
 
-    def put(self, item: Item) -> None:
+    def put_item(self, item: Item) -> None:
         """Put an item into the table."""
         self.dynamodb.put_item(TableName=names.TABLE, Item=item)
 
-    def remove(self, item: Item) -> None:
+    def delete_item(self, item: Item) -> None:
         """Delete an item from the table."""
         self.dynamodb.delete_item(TableName=names.TABLE, Key={"order_id": item["order_id"]})
 
-    def tell(self, *objects: list[dict[str, Any]]) -> None:
-        """Let the lake consist of exactly these objects of rows."""
+    def set_lake_objects(self, *objects: list[LakeColumns]) -> None:
+        """Replace the lake's objects by these lists of rows."""
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket()):
-            if old := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
-                self.s3.delete_objects(Bucket=names.bucket(), Delete={"Objects": old})
+            if old_keys := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
+                self.s3.delete_objects(Bucket=names.bucket(), Delete={"Objects": old_keys})
         for number, rows in enumerate(objects):
-            self.tell_also(f"object-{number}.json", rows)
+            self.add_lake_object(f"object-{number}.json", rows)
 
-    def tell_also(self, name: str, rows: list[dict[str, Any]]) -> None:
-        """Put one more object of rows into the lake."""
+    def add_lake_object(self, name: str, rows: list[LakeColumns]) -> None:
+        """Add an object of rows to the lake."""
         body = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
         path = f"{names.LAKE}dt=2026-11-23/{name}"
         self.s3.put_object(Bucket=names.bucket(), Key=path, Body=body)
 
-    def verdict(self, meanwhile: Callable[[], None] = lambda: None) -> Verdict:
-        """Return what verify finds when that happens between its two looks."""
-        return verdict(self.table, (), None, lambda doubts: meanwhile())
+    def compare(self, during_wait: Callable[[], None] | None = None) -> VerifyResult:
+        """Compare table and lake; `during_wait` is called between the two passes."""
+
+        def wait(key_count: int) -> None:
+            if during_wait:
+                during_wait()
+
+        return compare(self.table, keys=(), limit=None, wait=wait)
 
 
 @contextmanager
-def a_world() -> Iterator[World]:
-    """Yield a world on a cloud of its own, for which each client is made once."""
+def verify_env() -> Iterator[VerifyEnvironment]:
+    """Yield an environment on its own cloud, with one client per service."""
     with laptop(DynamoDb, Athena) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
-        yield World(cloud)
+        yield VerifyEnvironment(cloud)
 
 
-def found(verdict: Verdict) -> dict[str, list[str]]:
-    """Return the keys of each kind of fault that was found."""
-    return {kind: keys for kind, keys in verdict.keys.items() if keys}
+def keys_by_kind(result: VerifyResult) -> dict[str, list[str]]:
+    """Return the wrong keys of each kind that has any."""
+    return {kind: keys for kind, keys in result.keys.items() if keys}
 
 
 PAID = {"status": {"S": "paid"}, "total": {"N": "19.9"}}
@@ -225,38 +241,40 @@ IMAGES = st.fixed_dictionaries(
         "customer": st.text(max_size=2).map(lambda text: {"M": {"name": {"S": text}}}),
     },
 )
-LIVES = st.lists(st.lists(st.none() | IMAGES, max_size=4), max_size=9)
+HISTORIES = st.lists(st.lists(st.none() | IMAGES, max_size=4), max_size=9)
 
 
-def lived(lives: list[list[Item | None]], source: str = STREAM) -> list[list[dict[str, Any]]]:
-    """Return the rows of each life, of one order each."""
-    return [
-        history(
-            *(None if image is None else order(number, **image) for image in life), source=source
-        )
-        for number, life in enumerate(lives)
-    ]
+def rows_of_histories(
+    histories: list[list[Item | None]], source: str = STREAM
+) -> list[list[LakeColumns]]:
+    """Return the rows of each history, of one order each."""
+    rows = []
+    for number, images in enumerate(histories):
+        items = [None if image is None else order_item(number, **image) for image in images]
+        rows.append(history_rows(*items, source=source))
+    return rows
 
 
-def snapshots(rows: list[dict[str, Any]], data: st.DataObject) -> list[dict[str, Any]]:
-    """Return snapshots, true ones and others, that take the places of some of the rows."""
-    return [
-        {
-            **row,
-            "cdc_operation": "SNAPSHOT",
-            "cdc_snapshot_at": f"2026-11-23 10:20:0{data.draw(st.integers(0, 9))}.000000",
-            "cdc_event_id": digest(f"snapshot {at}")[:32],
-            "cdc_new_image": data.draw(
-                st.sampled_from(
-                    [each["cdc_new_image"] for each in rows if each["cdc_key"] == row["cdc_key"]]
-                )
-            ),
-        }
-        for at, row in enumerate([*rows, *rows])
-        if data.draw(st.booleans())
-    ]
+def draw_snapshots(rows: list[LakeColumns], data: st.DataObject) -> list[LakeColumns]:
+    """Return snapshots with the ranks of some of the rows, and any image of the same key."""
+    snapshots = []
+    for number, row in enumerate([*rows, *rows]):
+        if data.draw(st.booleans()):
+            images = [
+                other["cdc_new_image"] for other in rows if other["cdc_key"] == row["cdc_key"]
+            ]
+            second = data.draw(st.integers(0, 9))
+            snapshot = {
+                "cdc_operation": "SNAPSHOT",
+                "cdc_snapshot_at": f"2026-11-23 10:20:0{second}.000000",
+                "cdc_event_id": digest(f"snapshot {number}")[:32],
+                "cdc_new_image": data.draw(st.sampled_from(images)),
+            }
+            snapshots.append(row | snapshot)
+    return snapshots
 
 
-def run(*arguments: str) -> int:
-    """Return the exit status of verify, run in this process."""
-    return verify.main(["--wait", "0", *arguments] if "--wait" not in arguments else arguments)
+def run_verify(*arguments: str) -> int:
+    """Run verify in this process, by default without a wait, and return its exit status."""
+    wait = () if "--wait" in arguments else ("--wait", "0")
+    return command.main([*wait, *arguments])

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.core.server import Cloud
 from local.demo import run_script
-from operations.verify import __main__ as verify
+from operations.verify import command as verify
 from setup import names
 from tests.campaign.chain import told
 from tests.support.laptop_cloud import zip_code

@@ -1,4 +1,4 @@
-"""replay: what failed goes back once its cause is mended, and nothing else happens to it."""
+"""Replay on the laptop chain: failed records reach the lake once their cause is fixed."""
 
 import gzip
 import json
@@ -15,123 +15,134 @@ import transform
 from local.core.server import Cloud
 from local.demo import run_script
 from local.services.registry import SERVICES
-from operations import kinesis_writer as sending
-from operations.replay import __main__ as replay
-from operations.replay import error_objects
-from operations.replay import preflight as road
-from operations.replay.dead_letters import Letter, Stream, letter
-from operations.replay.error_objects import ErrorObjects
-from operations.replay.replayer import EXPIRED, HELD, NO_RUN
-from operations.replay.validation import NO_RECORD, TOO_LARGE
+from operations.replay import command, error_objects, preflight
+from operations.replay.dead_letters import (
+    DeadLetter,
+    SequenceRange,
+    TableStreams,
+    parse_letter,
+)
+from operations.replay.error_objects import Content, ErrorObjects
+from operations.replay.replayer import EXPIRED, LOCKED, NO_SEQUENCE_RANGE
+from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
 from setup import names
 from tests.strategies.records import stream_record
 from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import (
-    LIMIT,
-    Told,
-    answering,
-    body,
+    MAX_RECORD_BYTES,
+    Document,
+    clients_with_response,
+    delete_failed_records,
     deploy,
-    empty,
-    error,
-    insert,
-    keys,
-    mend,
-    put_error,
-    queue,
-    replayed,
-    rows_of,
-    waiting,
+    error_document,
+    insert_record,
+    lake_rows,
+    object_keys,
+    put_error_object,
+    queue_url,
+    read_object,
+    redeploy,
+    run_replay,
+    visible_letter_count,
     write_orders,
 )
 from tests.support.whole_chain import kept_originals, raising_function, verified
 
 HOUR = 3600
-POISONED = 1000
+POISONED_COUNT = 1000
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
-    """A laptop cloud on which the real scripts have built the chain."""
+    """A laptop cloud on which the setup scripts have created the chain."""
     with laptop(*SERVICES) as cloud:
         run_script(cloud, "setup")
         yield cloud
 
 
 @pytest.fixture(autouse=True)
-def bare(chain: Cloud) -> None:
-    """Leave nothing of another test that this one could find."""
-    empty(chain)
+def no_failed_records(chain: Cloud) -> None:
+    """Start each test without failed records."""
+    delete_failed_records(chain)
 
 
-def test_what_failed_arrives_once_its_cause_is_mended(
+def test_failed_records_arrive_once_the_cause_is_fixed(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deploy(chain, raising_function())
-    write_orders(chain, "poisoned", POISONED)
+    write_orders(chain, "poisoned", POISONED_COUNT)
     chain.run_until_idle()
-    assert len(list(kept_originals(chain))) == POISONED
-    failed = {key: body(chain, key) for key in keys(chain, names.ERRORS)}
-    mend(chain)
-    before = state_of_everything(chain)
-    status, told = replayed(capsys, "--dry-run")
-    assert (status, told["replayed"], state_of_everything(chain)) == (0, POISONED, before)
-    status, told = replayed(capsys)
-    assert (status, told["left"], told["moved"]) == (0, 0, len(failed))
-    assert told["codes"] == {
-        "Lambda.FunctionError": {"found": POISONED, "replayed": POISONED, "left": 0}
+    assert len(list(kept_originals(chain))) == POISONED_COUNT
+    error_contents = {key: read_object(chain, key) for key in object_keys(chain, names.ERRORS)}
+    redeploy(chain)
+
+    before = chain_state(chain)
+    status, document = run_replay(capsys, "--dry-run")
+    assert (status, document["replayed"]) == (0, POISONED_COUNT)
+    assert chain_state(chain) == before
+
+    status, document = run_replay(capsys)
+    assert (status, document["left"], document["moved"]) == (0, 0, len(error_contents))
+    assert document["codes"] == {
+        "Lambda.FunctionError": {"found": POISONED_COUNT, "replayed": POISONED_COUNT, "left": 0}
     }
     chain.run_until_idle()
     assert verified()[0] == 0
-    rows = rows_of(chain, "poisoned")
-    assert len(rows) == len({row["cdc_event_id"] for row in rows}) == POISONED
-    assert keys(chain, names.ERRORS) == []
-    assert {body(chain, key) for key in keys(chain, names.REPLAYED)} >= set(failed.values())
-    after = state_of_everything(chain)
-    status, told = replayed(capsys)
+    rows = lake_rows(chain, "poisoned")
+    assert len(rows) == len({row["cdc_event_id"] for row in rows}) == POISONED_COUNT
+    assert object_keys(chain, names.ERRORS) == []
+    archived = {read_object(chain, key) for key in object_keys(chain, names.REPLAYED)}
+    assert archived >= set(error_contents.values())
+
+    after = chain_state(chain)
+    status, document = run_replay(capsys)
     chain.run_until_idle()
-    assert (status, told["found"], state_of_everything(chain)) == (0, 0, after)
+    assert (status, document["found"]) == (0, 0)
+    assert chain_state(chain) == after
 
 
-def state_of_everything(cloud: Cloud) -> tuple[list[str], int]:
-    """Return every object of the bucket, and how many records Kinesis has taken."""
+def chain_state(cloud: Cloud) -> tuple[list[str], int]:
+    """Return every object of the bucket but query results, and Kinesis's number of records."""
     kinesis = cloud.client("kinesis")
-    shards = kinesis.list_shards(StreamName=names.STREAM)["Shards"]
-    taken = 0
-    for shard in shards:
+    record_count = 0
+    for shard in kinesis.list_shards(StreamName=names.STREAM)["Shards"]:
         iterator = kinesis.get_shard_iterator(
             StreamName=names.STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         while records := (page := kinesis.get_records(ShardIterator=iterator))["Records"]:
-            taken += len(records)
+            record_count += len(records)
             iterator = page["NextShardIterator"]
-    return sorted(set(keys(cloud, "")) - set(keys(cloud, names.QUERIES))), taken
-
-
-def role_statements(cloud: Cloud) -> tuple[str, str, list[Told]]:
-    """Return the pipe's role, the name of its policy, and what that allows."""
-    iam, role = cloud.client("iam"), names.location().role_name("pipe")
-    [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
-    document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
-    return role, policy, document["Statement"]
+    keys = set(object_keys(cloud, "")) - set(object_keys(cloud, names.QUERIES))
+    return sorted(keys), record_count
 
 
 def deny_kinesis(cloud: Cloud) -> None:
-    """Take from the pipe's role what lets it put into Kinesis, and from the pipe its patience."""
+    """Remove the pipe's right to write to Kinesis, and limit its retries."""
     pipes = cloud.client("pipes")
-    found = pipes.describe_pipe(Name=names.PIPE)
-    reading = {**found["SourceParameters"]["DynamoDBStreamParameters"], "MaximumRetryAttempts": 2}
-    del reading["StartingPosition"]
-    source = {"DynamoDBStreamParameters": reading}
-    pipes.update_pipe(Name=names.PIPE, RoleArn=found["RoleArn"], SourceParameters=source)
-    role, policy, statements = role_statements(cloud)
-    rest = [each for each in statements if "kinesis:" not in str(each["Action"])]
-    assert len(rest) < len(statements)
-    document = json.dumps({"Version": "2012-10-17", "Statement": rest})
-    cloud.client("iam").put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=document)
+    pipe = pipes.describe_pipe(Name=names.PIPE)
+    stream_parameters = dict(pipe["SourceParameters"]["DynamoDBStreamParameters"])
+    stream_parameters["MaximumRetryAttempts"] = 2
+    del stream_parameters["StartingPosition"]
+    pipes.update_pipe(
+        Name=names.PIPE,
+        RoleArn=pipe["RoleArn"],
+        SourceParameters={"DynamoDBStreamParameters": stream_parameters},
+    )
+    iam = cloud.client("iam")
+    role = names.location().role_name("pipe")
+    [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    statements = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"][
+        "Statement"
+    ]
+    remaining = [
+        statement for statement in statements if "kinesis:" not in str(statement["Action"])
+    ]
+    assert len(remaining) < len(statements)
+    document = json.dumps({"Version": "2012-10-17", "Statement": remaining})
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=document)
 
 
-def test_dead_letters_go_back_from_the_tables_stream(
+def test_dead_letters_are_replayed_from_the_stream(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deny_kinesis(chain)
@@ -139,298 +150,342 @@ def test_dead_letters_go_back_from_the_tables_stream(
     chain.run_until_idle()
     run_script(chain, "setup/04_iam.py")
     run_script(chain, "setup/07_pipe.py")
-    letters = waiting(chain)
-    assert letters > 0
-    assert rows_of(chain, "letter") == []
-    status, told = replayed(capsys, "--dry-run")
-    assert (status, told["replayed"], waiting(chain)) == (0, 30, letters)
-    status, told = replayed(capsys)
-    assert (status, told["moved"], waiting(chain)) == (0, letters, 0)
-    assert told["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
+    letter_count = visible_letter_count(chain)
+    assert letter_count > 0
+    assert lake_rows(chain, "letter") == []
+
+    status, document = run_replay(capsys, "--dry-run")
+    assert (status, document["replayed"]) == (0, 30)
+    assert visible_letter_count(chain) == letter_count
+
+    status, document = run_replay(capsys)
+    assert (status, document["moved"], visible_letter_count(chain)) == (0, letter_count, 0)
+    assert document["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
     chain.run_until_idle()
     assert verified()[0] == 0
-    audits = [json.loads(body(chain, key).splitlines()[0]) for key in keys(chain, names.REPLAYED)]
-    assert (
-        sum(json.loads(each["letter"])["DDBStreamBatchInfo"]["batchSize"] for each in audits) == 30
-    )
-    assert replayed(capsys)[1]["found"] == 0
+    audits = [
+        json.loads(read_object(chain, key).splitlines()[0])
+        for key in object_keys(chain, names.REPLAYED)
+    ]
+    batches = [json.loads(audit["letter"])["DDBStreamBatchInfo"] for audit in audits]
+    assert sum(batch["batchSize"] for batch in batches) == 30
+    assert run_replay(capsys)[1]["found"] == 0
 
 
-def test_what_replay_moves_has_an_audit_beside_it(
-    chain: Cloud, capsys: pytest.CaptureFixture[str]
-) -> None:
-    key = put_error(chain, "audited", error(insert("audited", 1)))
-    assert replayed(capsys)[0] == 0
-    copy, audit = sorted(keys(chain, names.REPLAYED))
+def test_an_archived_object_has_an_audit(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    content = error_document(insert_record("audited", 1))
+    key = put_error_object(chain, "audited", content)
+    assert run_replay(capsys)[0] == 0
+    copy, audit = sorted(object_keys(chain, names.REPLAYED))
     assert audit == f"{copy}.audit.jsonl"
-    assert body(chain, copy) == error(insert("audited", 1))
-    head, put = map(json.loads, body(chain, audit).splitlines())
-    assert head["from"] == f"s3://{names.bucket()}/{key}"
-    assert (head["replayed"], head["left"]) == (1, 0)
-    assert put == {
+    assert read_object(chain, copy) == content
+    header, entry = map(json.loads, read_object(chain, audit).splitlines())
+    assert header["from"] == f"s3://{names.bucket()}/{key}"
+    assert (header["replayed"], header["left"]) == (1, 0)
+    assert entry == {
         "replayed": stream_record("INSERT", {}, None, {}, 1)["eventID"],
         "key": '{"order_id":{"S":"audited"}}',
     }
 
 
-@pytest.mark.parametrize(("pack", "between"), [(True, b""), (False, b"\n")])
-def test_of_an_object_only_the_part_that_is_accepted_leaves(
-    chain: Cloud, capsys: pytest.CaptureFixture[str], pack: bool, between: bytes
+@pytest.mark.parametrize(("is_compressed", "separator"), [(True, b""), (False, b"\n")])
+def test_rejected_documents_remain_in_their_object(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], is_compressed: bool, separator: bytes
 ) -> None:
-    name = f"part-{pack}-{between!r}"
-    good = [error(insert(f"{name}-{number}", number + 1)) for number in range(3)]
-    bad = [error(b"not a change", "Lambda.ProcessingFailedStatus"), b"{]"]
-    content = between.join([good[0], bad[0], good[1], good[2]]) + b"\n" + bad[1]
-    more = {"ContentEncoding": "gzip"} if pack else {}
-    key = put_error(chain, name, gzip.compress(content) if pack else content, **more)
-    status, told = replayed(capsys)
-    assert (status, told["found"], told["replayed"], told["left"]) == (1, 5, 3, 2)
-    assert {(each["code"], each["reason"]) for each in told["reasons"]} == {
+    name = f"part-{is_compressed}-{separator!r}"
+    good = [error_document(insert_record(f"{name}-{number}", number + 1)) for number in range(3)]
+    bad = [error_document(b"not a change", "Lambda.ProcessingFailedStatus"), b"{]"]
+    content = separator.join([good[0], bad[0], good[1], good[2]]) + b"\n" + bad[1]
+    if is_compressed:
+        key = put_error_object(chain, name, gzip.compress(content), ContentEncoding="gzip")
+    else:
+        key = put_error_object(chain, name, content)
+    status, document = run_replay(capsys)
+    assert (status, document["found"]) == (1, 5)
+    assert (document["replayed"], document["left"]) == (3, 2)
+    assert {(reason["code"], reason["reason"]) for reason in document["reasons"]} == {
         ("Lambda.ProcessingFailedStatus", "expected JSON in UTF-8, found other bytes"),
         ("unknown", NO_RECORD),
     }
-    rest = chain.client("s3").get_object(Bucket=names.bucket(), Key=key)
-    assert rest.get("ContentEncoding", "") == ("gzip" if pack else "")
-    kept = rest["Body"].read()
-    assert (gzip.decompress(kept) if pack else kept).splitlines() == bad
+    response = chain.client("s3").get_object(Bucket=names.bucket(), Key=key)
+    assert response.get("ContentEncoding", "") == ("gzip" if is_compressed else "")
+    body = response["Body"].read()
+    remaining = gzip.decompress(body) if is_compressed else body
+    assert remaining.splitlines() == bad
     chain.run_until_idle()
-    assert len(rows_of(chain, name)) == 3
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"], told["moved"]) == (1, 0, 2, 0)
+    assert len(lake_rows(chain, name)) == 3
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"]) == (1, 0)
+    assert (document["left"], document["moved"]) == (2, 0)
 
 
-def test_rows_that_firehose_could_not_file_go_back_as_their_changes(
+def test_rows_that_firehose_rejected_are_replayed(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record = insert("row", 1, note={"S": "é"})
-    data = b64encode(record).decode()
-    [made] = transform.transform_batch({"records": [{"recordId": "1", "data": data}]}).records
-    row = b64decode(made["data"])
+    data = b64encode(insert_record("row", 1, note={"S": "é"})).decode()
+    [result] = transform.transform_batch({"records": [{"recordId": "1", "data": data}]}).records
+    row = b64decode(result["data"])
     code = "DynamicPartitioning.ActivePartitionsLimitExceeded"
-    put_error(chain, "row", error(row, code))
-    status, told = replayed(capsys)
-    assert (status, told["codes"]) == (0, {code: {"found": 1, "replayed": 1, "left": 0}})
+    put_error_object(chain, "row", error_document(row, code))
+    status, document = run_replay(capsys)
+    assert status == 0
+    assert document["codes"] == {code: {"found": 1, "replayed": 1, "left": 0}}
     chain.run_until_idle()
-    assert rows_of(chain, "row") == [json.loads(row)]
+    assert lake_rows(chain, "row") == [json.loads(row)]
 
 
 class Killed(BaseException):
-    """What ends the process."""
+    """Ends the process, as a kill does."""
 
 
-def test_a_kill_between_putting_and_moving_loses_nothing(
-    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for step, bad in (
-        ("CopyObject", error(b"x")),
-        ("PutObject", error(b"x")),
+@pytest.mark.parametrize(
+    ("operation", "bad"),
+    [
+        ("CopyObject", error_document(b"x")),
+        ("PutObject", error_document(b"x")),
         ("DeleteObject", b""),
-    ):
-        good = [error(insert(f"killed-{step}-{number}", number + 1)) for number in range(2)]
-        key = put_error(chain, step, good[0] + bad + good[1])
-        with monkeypatch.context() as patch:
-            patch.setattr(replay.boto3, "client", dying_before(step))
-            with pytest.raises(Killed):
-                replay.main([])
-        assert body(chain, key) == good[0] + bad + good[1]
-        assert replayed(capsys)[1]["replayed"] == 2
-        assert keys(chain, names.ERRORS) == ([key] if bad else [])
-        chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
+    ],
+)
+def test_a_kill_before_the_archive_loses_nothing(
+    chain: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    bad: bytes,
+) -> None:
+    prefix = f"killed-{operation}"
+    good = [error_document(insert_record(f"{prefix}-{number}", number + 1)) for number in range(2)]
+    key = put_error_object(chain, operation, good[0] + bad + good[1])
+    with monkeypatch.context() as patch:
+        patch.setattr(boto3, "client", clients_killed_before(operation))
+        with pytest.raises(Killed):
+            command.main([])
+    assert read_object(chain, key) == good[0] + bad + good[1]
+    assert run_replay(capsys)[1]["replayed"] == 2
+    assert object_keys(chain, names.ERRORS) == ([key] if bad else [])
     chain.run_until_idle()
-    rows = [json.dumps(row, sort_keys=True) for row in rows_of(chain, "killed")]
-    assert (len(rows), len(set(rows))) == (12, 6)
+    rows = [json.dumps(row, sort_keys=True) for row in lake_rows(chain, prefix)]
+    assert (len(rows), len(set(rows))) == (4, 2)
 
 
-def dying_before(operation: str) -> Callable[..., Any]:
-    """Return what makes clients of a process that is killed before it sends that request."""
-    make = boto3.client
+def clients_killed_before(operation: str) -> Callable[..., Any]:
+    """Return a client factory whose clients kill the process before they send a request."""
+    create_client: Callable[..., Any] = boto3.client  # one overload for each service
 
     def client(service: str) -> Any:
-        made = make(service)
-        made.meta.events.register(f"before-call.{service}.{operation}", die)
-        return made
+        created = create_client(service)
+        created.meta.events.register(f"before-call.{service}.{operation}", kill)
+        return created
 
-    def die(**_: Any) -> None:
+    def kill(**_: Any) -> None:
         raise Killed
 
     return client
 
 
-def test_an_object_that_another_replay_moves_meanwhile_is_not_ours(
+def test_an_object_that_another_replay_moved_is_skipped(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = put_error(chain, "race", error(insert("race", 1)))
-    content = ErrorObjects.content
+    key = put_error_object(chain, "race", error_document(insert_record("race", 1)))
+    download = ErrorObjects.download
 
-    def late(*given: Any) -> Any:
-        found = content(*given)
+    def download_and_delete(*arguments: Any) -> Content:
+        content = download(*arguments)
         chain.client("s3").delete_object(Bucket=names.bucket(), Key=key)
-        return found
+        return content
 
-    monkeypatch.setattr(ErrorObjects, "content", late)
-    assert replayed(capsys)[1]["found"] == 0
-    assert keys(chain, names.REPLAYED) == []
+    monkeypatch.setattr(ErrorObjects, "download", download_and_delete)
+    assert run_replay(capsys)[1]["found"] == 0
+    assert object_keys(chain, names.REPLAYED) == []
 
 
-def test_what_no_replay_brings_back_stays_until_it_is_repaired(
+def test_unrecoverable_records_stay_until_repaired(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    large = insert("large", 1, blob={"S": "x" * LIMIT})
-    content = {
-        "a": b"\x00\x01 no document",
-        "b": b"\x1f\x8b no gzip",
-        "c": error(large, "Lambda.ProcessingFailedStatus") + error(b"bad"),
+    large = insert_record("large", 1, blob={"S": "x" * MAX_RECORD_BYTES})
+    bad = error_document(b"bad")
+    contents = {
+        "a": b"\x00\x01 not a document",
+        "b": b"\x1f\x8b not gzip",
+        "c": error_document(large, "Lambda.ProcessingFailedStatus") + bad,
     }
-    for name, each in content.items():
-        put_error(chain, name, each)
-    status, told = replayed(capsys)
-    assert (status, told["found"], told["left"], told["moved"]) == (1, 4, 4, 0)
-    assert {"key": '{"order_id":{"S":"large"}}', "reason": TOO_LARGE} in told["lost"]
-    assert len(told["lost"]) == 3
-    assert sorted(body(chain, key) for key in keys(chain, names.ERRORS)) == sorted(content.values())
-    status, told = replayed(capsys, "--repaired")
-    assert (status, told["repaired"], told["left"], told["moved"]) == (1, 3, 1, 3)
-    assert [body(chain, key) for key in keys(chain, names.ERRORS)] == [error(b"bad") + b"\n"]
+    for name, content in contents.items():
+        put_error_object(chain, name, content)
+    status, document = run_replay(capsys)
+    assert (status, document["found"]) == (1, 4)
+    assert (document["left"], document["moved"]) == (4, 0)
+    lost = {"key": '{"order_id":{"S":"large"}}', "reason": RECORD_TOO_LARGE}
+    assert lost in document["lost"]
+    assert len(document["lost"]) == 3
+    assert error_object_contents(chain) == sorted(contents.values())
+    status, document = run_replay(capsys, "--repaired")
+    assert (status, document["repaired"]) == (1, 3)
+    assert (document["left"], document["moved"]) == (1, 3)
+    assert error_object_contents(chain) == [bad + b"\n"]
 
 
-def test_letters_that_somebody_else_reads_are_not_passed_over(
+def error_object_contents(cloud: Cloud) -> list[bytes]:
+    """Return the contents of all error objects, sorted."""
+    return sorted(read_object(cloud, key) for key in object_keys(cloud, names.ERRORS))
+
+
+def test_letters_of_another_consumer_are_counted(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sqs, url = chain.client("sqs"), queue(chain)
-    sqs.send_message(QueueUrl=url, MessageBody="no letter")
-    [hidden] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=HOUR)["Messages"]
-    status, told = replayed(capsys)
-    assert (status, told["found"], told["left"], told["lost"]) == (1, 1, 1, [])
-    assert told["reasons"][0]["reason"] == HELD
+    sqs = chain.client("sqs")
+    url = queue_url(chain)
+    sqs.send_message(QueueUrl=url, MessageBody="not a letter")
+    [message] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=HOUR)["Messages"]
+    status, document = run_replay(capsys)
+    assert (status, document["found"], document["left"], document["lost"]) == (1, 1, 1, [])
+    assert reasons(document) == [LOCKED]
     sqs.change_message_visibility(
-        QueueUrl=url, ReceiptHandle=hidden["ReceiptHandle"], VisibilityTimeout=0
+        QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
     )
-    assert [each["reason"] for each in replayed(capsys)[1]["reasons"]] == [NO_RUN]
+    assert reasons(run_replay(capsys)[1]) == [NO_SEQUENCE_RANGE]
 
 
-def test_what_fails_while_others_are_sent_is_for_another_time(
+def reasons(document: Document) -> list[str]:
+    """Return why records remain."""
+    return [reason["reason"] for reason in document["reasons"]]
+
+
+def test_objects_newer_than_the_replay_are_ignored(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put_error(chain, "old", error(insert("old", 1)))
-    before = datetime.now(timezone.utc) - timedelta(minutes=1)
-    monkeypatch.setattr(error_objects, "answered_at", lambda _: before)
-    assert replayed(capsys)[1]["found"] == 0
-    monkeypatch.undo()
-    assert replayed(capsys)[1]["replayed"] == 1
+    put_error_object(chain, "old", error_document(insert_record("old", 1)))
+    one_minute_ago = datetime.now(timezone.utc) - timedelta(minutes=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(error_objects, "response_time", lambda _: one_minute_ago)
+        assert run_replay(capsys)[1]["found"] == 0
+    assert run_replay(capsys)[1]["replayed"] == 1
 
 
-def test_empty_objects_are_no_errors(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
-    put_error(chain, "", b"")
-    assert replayed(capsys)[:1] == (0,)
+def test_empty_objects_are_ignored(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    put_error_object(chain, "", b"")
+    status, document = run_replay(capsys)
+    assert (status, document["found"]) == (0, 0)
 
 
-def test_nothing_is_put_while_the_function_runs_other_code(
+def test_nothing_is_sent_while_other_code_is_deployed(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    key = put_error(chain, "early", error(insert("early", 1)))
+    key = put_error_object(chain, "early", error_document(insert_record("early", 1)))
     deploy(chain, raising_function())
-    assert replay.main([]) == 1
-    assert "run python setup/05_lambda.py" in capsys.readouterr().err
-    assert keys(chain, names.ERRORS) == [key]
-    assert replay.main(["--dry-run"]) == 0
-    mend(chain)
+    try:
+        assert command.main([]) == 1
+        assert "deploy it first with python setup/05_lambda.py" in capsys.readouterr().err
+        assert object_keys(chain, names.ERRORS) == [key]
+        assert command.main(["--dry-run"]) == 0
+    finally:
+        redeploy(chain)
 
 
-def test_a_function_that_is_missing_or_cannot_be_packed_is_told_with_its_cure(
+def test_a_missing_function_names_its_script(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(road, "DEPLOY", "setup/absent.py")
-    road.checked_out_code.cache_clear()
-    assert replay.main([]) == 1
-    assert "this checkout's function cannot be packed" in capsys.readouterr().err
-    monkeypatch.setattr(road, "FUNCTION", "absent")
-    assert replay.main([]) == 1
-    assert "is missing: run python setup/05_lambda.py" in capsys.readouterr().err
+    monkeypatch.setattr(preflight, "FUNCTION", "absent")
+    assert command.main([]) == 1
+    assert "does not exist: run python setup/05_lambda.py" in capsys.readouterr().err
 
 
-def test_a_refusal_of_kinesis_moves_nothing_and_says_so(
+def test_nothing_moves_while_kinesis_rejects_records(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = put_error(chain, "busy", error(insert("busy", 1)))
-    results = [{"ErrorCode": "ProvisionedThroughputExceededException"}]
-    monkeypatch.setattr(sending, "PAUSES", ())
-    monkeypatch.setattr(
-        replay.boto3, "client", answering("kinesis", "PutRecords", {"Records": results})
-    )
-    assert replay.main([]) == 1
-    said = capsys.readouterr()
-    assert "takes no more" in said.err
-    assert said.out == ""
-    assert keys(chain, names.ERRORS) == [key]
+    key = put_error_object(chain, "busy", error_document(insert_record("busy", 1)))
+    rejection = {"Records": [{"ErrorCode": "ProvisionedThroughputExceededException"}]}
+    monkeypatch.setattr("operations.kinesis_writer.RETRY_ATTEMPTS", 0)
+    client = clients_with_response("kinesis", "PutRecords", rejection)
+    monkeypatch.setattr(boto3, "client", client)
+    assert command.main([]) == 1
+    captured = capsys.readouterr()
+    assert "is throttling" in captured.err
+    assert captured.out == ""
+    assert object_keys(chain, names.ERRORS) == [key]
 
 
-def large_order(cloud: Cloud, name: str) -> Letter:
-    """Write an order whose change Kinesis does not take, and return the pipe's letter about it."""
-    item = {"order_id": {"S": name}, "blob": {"S": "\1" * 200_000}}
+def put_large_order(cloud: Cloud, order_id: str) -> tuple[DeadLetter, SequenceRange]:
+    """Write an order too large for Kinesis, and return the pipe's letter about its change."""
+    item = {"order_id": {"S": order_id}, "blob": {"S": "\1" * 200_000}}
     cloud.client("dynamodb").put_item(TableName=names.TABLE, Item=item)
     cloud.run_until_idle()
-    [message] = cloud.client("sqs").receive_message(QueueUrl=queue(cloud), VisibilityTimeout=0)[
-        "Messages"
-    ]
-    return letter(message)
+    [letter] = receive_letters(cloud)
+    assert letter.range
+    return letter, letter.range
 
 
-def test_of_a_letter_only_the_changes_that_go_leave_it(
+def receive_letters(cloud: Cloud) -> list[DeadLetter]:
+    """Return the letters of the queue without hiding them."""
+    sqs = cloud.client("sqs")
+    response = sqs.receive_message(QueueUrl=queue_url(cloud), VisibilityTimeout=0)
+    return [parse_letter(message) for message in response["Messages"]]
+
+
+def replace_letter(cloud: Cloud, letter: DeadLetter, sequence_range: SequenceRange) -> None:
+    """Replace a letter by one about another range."""
+    sqs = cloud.client("sqs")
+    url = queue_url(cloud)
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=letter.receipt)
+    sqs.send_message(QueueUrl=url, MessageBody=letter.body_for(sequence_range))
+
+
+def read_stream(sequence_range: SequenceRange) -> list[str]:
+    """Return the sequence numbers of the changes in a range of the table's stream."""
+    streams = TableStreams(boto3.client("dynamodbstreams"))
+    return [record["dynamodb"]["SequenceNumber"] for record in streams.read_range(sequence_range)]
+
+
+def test_a_letter_keeps_its_rejected_changes(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_orders(chain, "before", 3)
-    one = large_order(chain, "big")
-    assert one.run
-    shard = replace(one.run, first=f"{1:021}", last=one.run.last)
-    found = list(Stream(boto3.client("dynamodbstreams")).records(shard))
-    first = found[-4]["dynamodb"]["SequenceNumber"]
-    more = one.about(one.run.part(first, one.run.last, 4))
-    url = queue(chain)
-    chain.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=one.receipt)
-    chain.client("sqs").send_message(QueueUrl=url, MessageBody=more)
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"], told["moved"]) == (1, 3, 1, 1)
-    assert told["lost"] == [{"key": '{"order_id":{"S":"big"}}', "reason": TOO_LARGE}]
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"], told["moved"]) == (1, 0, 1, 0)
-    [message] = chain.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=0)["Messages"]
-    assert letter(message).run == one.run
-    status, told = replayed(capsys, "--repaired")
-    assert (status, told["repaired"], waiting(chain)) == (0, 1, 0)
+    letter, large_change = put_large_order(chain, "big")
+    first = read_stream(replace(large_change, first=f"{1:021}"))[-4]
+    replace_letter(chain, letter, large_change.part(first, large_change.last, 4))
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"]) == (1, 3)
+    assert (document["left"], document["moved"]) == (1, 1)
+    lost = {"key": '{"order_id":{"S":"big"}}', "reason": RECORD_TOO_LARGE}
+    assert document["lost"] == [lost]
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"]) == (1, 0)
+    assert (document["left"], document["moved"]) == (1, 0)
+    [remaining] = receive_letters(chain)
+    assert remaining.range == large_change
+    status, document = run_replay(capsys, "--repaired")
+    assert (status, document["repaired"], visible_letter_count(chain)) == (0, 1, 0)
 
 
-def test_a_letter_keeps_what_its_stream_ends_before(
+def test_a_letter_keeps_changes_beyond_the_stream(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = large_order(chain, "last")
-    assert one.run
-    url = queue(chain)
-    chain.client("sqs").delete_message(QueueUrl=url, ReceiptHandle=one.receipt)
+    letter, large_change = put_large_order(chain, "last")
     write_orders(chain, "small", 1)
-    beyond = "9" * 40
-    *_, small = Stream(boto3.client("dynamodbstreams")).records(replace(one.run, last=beyond))
-    run = replace(one.run, first=small["dynamodb"]["SequenceNumber"], last=beyond, count=3)
-    chain.client("sqs").send_message(QueueUrl=url, MessageBody=one.about(run))
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"]) == (1, 1, 2)
-    assert [each["reason"] for each in told["reasons"]] == [EXPIRED]
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"], waiting(chain)) == (1, 0, 2, 1)
+    beyond = replace(large_change, last="9" * 40)
+    small_change = read_stream(beyond)[-1]
+    replace_letter(chain, letter, replace(beyond, first=small_change, count=3))
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"], document["left"]) == (1, 1, 2)
+    assert reasons(document) == [EXPIRED]
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"], document["left"]) == (1, 0, 2)
+    assert visible_letter_count(chain) == 1
 
 
-def test_a_letter_whose_changes_are_gone_stays(
+def test_a_letter_with_expired_changes_stays(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    one = large_order(chain, "gone")
-    chain.client("sqs").send_message(QueueUrl=queue(chain), MessageBody="no letter")
+    letter, _ = put_large_order(chain, "expired")
+    chain.client("sqs").send_message(QueueUrl=queue_url(chain), MessageBody="not a letter")
     chain.clock.advance(25 * HOUR)
     chain.run_until_idle()
-    status, told = replayed(capsys)
-    assert (status, told["replayed"], told["left"], waiting(chain)) == (1, 0, 2, 2)
-    assert {(each["code"], each["reason"]) for each in told["reasons"]} == {
-        (one.code, EXPIRED),
-        ("unknown", NO_RUN),
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"], document["left"]) == (1, 0, 2)
+    assert visible_letter_count(chain) == 2
+    assert {(reason["code"], reason["reason"]) for reason in document["reasons"]} == {
+        (letter.code, EXPIRED),
+        ("unknown", NO_SEQUENCE_RANGE),
     }
-    assert all("dead letter" in each["first"] for each in told["reasons"])
-    assert replayed(capsys, "--dry-run", "--repaired")[1]["repaired"] == 2
-    assert waiting(chain) == 2
+    assert all("dead letter" in reason["first"] for reason in document["reasons"])
+    assert run_replay(capsys, "--dry-run", "--repaired")[1]["repaired"] == 2
+    assert visible_letter_count(chain) == 2

@@ -1,68 +1,72 @@
-"""What a replay says: every code and every reason, and in the last line all of it."""
+"""Replay summary: every error code, every reason, and the total in the last line."""
+
+from typing import Any
 
 import pytest
 
-from operations.replay import __main__ as replay
-from operations.replay.summary import LISTED, Tally
-from operations.replay.validation import TOO_LARGE, Refused
+from operations.replay import command
+from operations.replay.summary import MAX_LISTED, ReplaySummary
+from operations.replay.validation import RECORD_TOO_LARGE, Rejected
 
-BAD = Refused("eventName: expected a non-empty string, found nothing")
-LARGE = Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)
+BAD = Rejected("eventName: expected a non-empty string, found nothing")
+TOO_LARGE = Rejected(RECORD_TOO_LARGE, '{"order_id":{"S":"1"}}', is_unrecoverable=True)
 
 
-def told() -> Tally:
-    """Return a tally of everything."""
-    tally, other = Tally(), Tally()
+@pytest.fixture
+def summary() -> ReplaySummary:
+    summary = ReplaySummary()
     for _ in range(3):
-        tally.replay("Lambda.FunctionError")
-    other.leave("Lambda.FunctionError", BAD, "s3://b/first")
-    other.leave("Lambda.FunctionError", BAD, "s3://b/second")
-    other.leave("RetryAttemptsExhausted", LARGE, "dead letter m")
-    tally.add(other)
-    return tally
+        summary.count_replayed("Lambda.FunctionError")
+    other = ReplaySummary()
+    other.count_remaining("Lambda.FunctionError", BAD, "s3://b/first")
+    other.count_remaining("Lambda.FunctionError", BAD, "s3://b/second")
+    other.count_remaining("RetryAttemptsExhausted", TOO_LARGE, "dead letter m")
+    summary.add(other)
+    return summary
 
 
-def test_a_tally_is_told_so() -> None:
-    assert list(told().lines()) == [
+def test_text_has_all_counts_and_reasons(summary: ReplaySummary) -> None:
+    assert list(summary.lines()) == [
         "Lambda.FunctionError    5 found, 3 replayed, 2 left",
         "RetryAttemptsExhausted  1 found, 0 replayed, 1 left",
         "left  2  Lambda.FunctionError  eventName: expected a non-empty string, found nothing",
         "      first in s3://b/first",
-        "left  1  RetryAttemptsExhausted  larger than Kinesis takes",
+        "left  1  RetryAttemptsExhausted  exceeds Kinesis's record limit of 1 MiB",
         "      first in dead letter m",
-        "no replay brings these back: run python -m operations.verify --repair, then "
-        "python -m operations.replay --repaired",
-        '      {"order_id":{"S":"1"}}  larger than Kinesis takes',
-        "3 of 6 records replayed; 3 stay: mend what is named above, then run "
+        "these cannot be replayed; run python -m operations.verify --repair, then "
+        "python -m operations.replay --repaired to archive them",
+        '      {"order_id":{"S":"1"}}  exceeds Kinesis\'s record limit of 1 MiB',
+        "replayed 3 of 6 records; 3 still fail. Fix the errors above and run "
         "python -m operations.replay again",
     ]
-    assert told().status == 1
+    assert summary.status == 1
 
 
-def test_counts_are_conserved_by_code_and_in_all() -> None:
-    document = told().document()
+def test_counts_add_up_by_code_and_in_total(summary: ReplaySummary) -> None:
+    document: dict[str, Any] = summary.document()
     for counts in (document, *document["codes"].values()):
         assert counts["found"] == counts["replayed"] + counts["left"]
-    assert sum(each["count"] for each in document["reasons"]) == document["left"]
+    assert sum(reason["count"] for reason in document["reasons"]) == document["left"]
 
 
-def test_people_are_shown_some_of_what_is_lost_and_told_of_the_rest() -> None:
-    tally = Tally()
-    for _ in range(LISTED + 2):
-        tally.leave("code", LARGE, "place")
-    assert "      and 2 more: list them with --json" in list(tally.lines())
-    assert len(tally.document()["lost"]) == LISTED + 2
+def test_text_lists_some_records_and_json_all() -> None:
+    summary = ReplaySummary()
+    for _ in range(MAX_LISTED + 2):
+        summary.count_remaining("code", TOO_LARGE, "location")
+    document: dict[str, Any] = summary.document()
+    assert "      … and 2 more: use --json to list them" in list(summary.lines())
+    assert len(document["lost"]) == MAX_LISTED + 2
 
 
-def test_nothing_found_is_nothing_left() -> None:
-    assert (Tally().status, list(Tally().lines())) == (
-        0,
-        ["nothing to replay: no error objects, no dead letters"],
-    )
+def test_an_empty_summary_says_so() -> None:
+    summary = ReplaySummary()
+    assert summary.status == 0
+    assert list(summary.lines()) == ["nothing to replay: no error objects, no dead letters"]
 
 
-@pytest.mark.parametrize("wrong", [["--rate", "0"], ["--rate", "x"], ["x"], ["--json", "a", "b"]])
-def test_wrong_arguments_are_refused(wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        replay.main(wrong)
-    assert ended.value.code == 2
+@pytest.mark.parametrize(
+    "arguments", [["--rate", "0"], ["--rate", "x"], ["x"], ["--json", "a", "b"]]
+)
+def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments)

@@ -1,4 +1,4 @@
-"""What replay decides of a record, and that a record of the stream goes as the pipe sends it."""
+"""Validation of records for replay, the pipe's format of a record, and dead letters."""
 
 import gzip
 import json
@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from tempfile import SpooledTemporaryFile
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,11 +15,17 @@ from hypothesis import strategies as st
 
 import transform
 from local.services.pipes.event import event_from_record
-from operations.replay.dead_letters import DeadLetters, Run, letter
-from operations.replay.error_objects import plain
-from operations.replay.pipe_format import piped
-from operations.replay.tempfiles import Spools
-from operations.replay.validation import TOO_LARGE, UNLIKE, Accepted, Refused, judged
+from operations.replay.dead_letters import DeadLetterQueue, SequenceRange, parse_letter
+from operations.replay.error_objects import decompress
+from operations.replay.pipe_format import to_pipe_record
+from operations.replay.tempfiles import SpooledFiles
+from operations.replay.validation import (
+    RECORD_TOO_LARGE,
+    ROW_NOT_REPRODUCIBLE,
+    Accepted,
+    Rejected,
+    validate_record,
+)
 from tests.strategies.records import (
     ARN,
     Item,
@@ -30,117 +36,143 @@ from tests.strategies.records import (
 )
 from tests.transform.test_row_to_record import snapshots
 
+if TYPE_CHECKING:
+    from types_boto3_sqs.client import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
 KEY = {"order_id": {"S": "1"}}
-ARRIVED, LATER = 1767225600123, 1767225609876
-MEGABYTE = 1024 * 1024
+CANONICAL_KEY = '{"order_id":{"S":"1"}}'
+ARRIVED_AT = 1767225600123
+LATER = 1767225609876
+MEBIBYTE = 1024 * 1024
 STREAM = ARN.format(1)
 SHARD = "shardId-00000001795428930000-0a1b2c3d"
 
 
-def row(record: bytes) -> bytes | None:
-    """Return the row that Firehose gets for a record, or None where the transform refuses it."""
+def transformed_row(record: bytes) -> bytes | None:
+    """Return the transform's row for a record, or None if the transform rejects it."""
     [result] = transform.transform_batch({"records": [firehose_record(record)]}).records
     return b64decode(result["data"]) if result["result"] == "Ok" else None
 
 
+def row_columns(record: bytes) -> Item:
+    """Return the columns of the transform's row for a record."""
+    row = transformed_row(record)
+    assert row is not None
+    columns: Item = json.loads(row)
+    return columns
+
+
 @given(payloads() | snapshots().map(lambda record: json.dumps(record).encode()))
-def test_a_record_is_accepted_exactly_when_the_transform_accepts_it(raw: bytes) -> None:
-    verdict, made = judged(raw, ARRIVED), row(raw)
-    assert isinstance(verdict, Accepted) == (made is not None)
-    if isinstance(verdict, Accepted):
-        assert row(verdict.record) == made
-        assert json.loads(made)["cdc_event_id"] == verdict.event_id
-        again = judged(made)  # Its row may come back in its place.
-        assert isinstance(again, Accepted)
-        assert row(again.record) == made
-    else:
-        assert verdict.reason
+def test_replay_accepts_what_the_transform_accepts(raw: bytes) -> None:
+    validation = validate_record(raw, ARRIVED_AT)
+    row = transformed_row(raw)
+    if row is None:
+        assert isinstance(validation, Rejected)
+        assert validation.reason
+        return
+    assert isinstance(validation, Accepted)
+    assert transformed_row(validation.record) == row
+    assert json.loads(row)["cdc_event_id"] == validation.event_id
+    row_validation = validate_record(row)  # Firehose may return the row in place of the record.
+    assert isinstance(row_validation, Accepted)
+    assert transformed_row(row_validation.record) == row
 
 
 @given(stream_records(), st.sampled_from(["cdc_key", "cdc_new_image", "cdc_sequence"]))
-def test_a_row_that_no_change_makes_is_refused(record: Item, column: str) -> None:
-    columns = json.loads(row(json.dumps(record).encode()))
-    spoilt = {**columns, column: "7" if column == "cdc_sequence" else '{"a":{"N":"07"}}'}
-    assert isinstance(judged(json.dumps(spoilt).encode()), Refused)
+def test_a_row_that_no_change_produces_is_rejected(record: Item, column: str) -> None:
+    columns = row_columns(json.dumps(record).encode())
+    value = "7" if column == "cdc_sequence" else '{"a":{"N":"07"}}'
+    validation = validate_record(json.dumps({**columns, column: value}).encode())
+    assert isinstance(validation, Rejected)
     if column == "cdc_sequence":
-        assert judged(json.dumps(spoilt).encode()) == Refused(UNLIKE)
+        assert validation == Rejected(ROW_NOT_REPRODUCIBLE)
 
 
-def test_text_in_a_row_smuggles_nothing_into_its_change() -> None:
-    columns = json.loads(row(json.dumps(stream_record("INSERT", KEY, None, KEY)).encode()))
-    smuggled = columns["cdc_new_image"] + ',"SequenceNumber":"9","x":{}'
-    assert isinstance(judged(json.dumps({**columns, "cdc_new_image": smuggled}).encode()), Refused)
+def test_a_row_cannot_inject_members_into_its_record() -> None:
+    columns = row_columns(json.dumps(stream_record("INSERT", KEY, None, KEY)).encode())
+    columns["cdc_new_image"] += ',"SequenceNumber":"9","x":{}'
+    assert isinstance(validate_record(json.dumps(columns).encode()), Rejected)
 
 
-def test_a_change_without_a_time_keeps_the_time_at_which_it_came_first() -> None:
+def test_a_record_without_a_time_keeps_its_first_arrival() -> None:
     record = stream_record("INSERT", KEY, None, KEY)
     del record["dynamodb"]["ApproximateCreationDateTime"]
     raw = json.dumps(record).encode()
-    first = judged(raw, LATER)
-    assert isinstance(first, Accepted)
-    assert json.loads(row(first.record))["cdc_changed_at"] == "2026-01-01 00:00:09.876"
-    assert judged(first.record, ARRIVED) == first
-    assert isinstance(judged(raw), Refused)
+    validation = validate_record(raw, LATER)
+    assert isinstance(validation, Accepted)
+    assert row_columns(validation.record)["cdc_changed_at"] == "2026-01-01 00:00:09.876"
+    assert validate_record(validation.record, ARRIVED_AT) == validation
+    assert isinstance(validate_record(raw), Rejected)
 
 
-@pytest.mark.parametrize("size", [MEGABYTE, 2 * MEGABYTE])
-def test_a_change_too_large_for_kinesis_is_named_by_its_key(size: int) -> None:
+@pytest.mark.parametrize("size", [MEBIBYTE, 2 * MEBIBYTE])
+def test_an_oversized_record_is_named_by_its_key(size: int) -> None:
     item = {**KEY, "blob": {"S": "x" * size}}
     raw = json.dumps(stream_record("INSERT", KEY, None, item)).encode()
-    assert judged(raw) == Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)
-    assert judged(raw[:-1]) == Refused(TOO_LARGE, None, lost=True)
+    with_key = Rejected(RECORD_TOO_LARGE, CANONICAL_KEY, is_unrecoverable=True)
+    assert validate_record(raw) == with_key
+    without_key = Rejected(RECORD_TOO_LARGE, None, is_unrecoverable=True)
+    assert validate_record(raw[:-1]) == without_key
 
 
-def test_kinesis_counts_the_partition_key_too() -> None:
+def test_the_partition_key_counts_towards_the_limit() -> None:
     item = {**KEY, "blob": {"S": ""}}
-    empty = json.dumps(stream_record("INSERT", KEY, None, item)).encode()
-    full = empty.replace(b'"S": ""', b'"S": "' + b"x" * (MEGABYTE - 32 - len(empty)) + b'"')
-    assert len(full) == MEGABYTE - 32
-    assert isinstance(judged(full), Accepted)
-    assert judged(full + b" ") == Refused(TOO_LARGE, '{"order_id":{"S":"1"}}', lost=True)
+    smallest = json.dumps(stream_record("INSERT", KEY, None, item)).encode()
+    blob = b"x" * (MEBIBYTE - 32 - len(smallest))
+    largest = smallest.replace(b'"S": ""', b'"S": "' + blob + b'"')
+    assert len(largest) == MEBIBYTE - 32
+    assert isinstance(validate_record(largest), Accepted)
+    oversized = Rejected(RECORD_TOO_LARGE, CANONICAL_KEY, is_unrecoverable=True)
+    assert validate_record(largest + b" ") == oversized
 
 
 @given(stream_records(), st.booleans(), st.booleans())
-def test_a_record_of_the_stream_goes_as_the_pipe_sends_it(
-    record: Item, expired: bool, lower: bool
+def test_replay_sends_what_the_pipe_would_send(
+    record: Item, is_expired: bool, is_lowercase: bool
 ) -> None:
     del record["eventSourceARN"]
-    if expired:
-        spelled = ("type", "principalId") if lower else ("Type", "PrincipalId")
+    if is_expired:
+        names = ("type", "principalId") if is_lowercase else ("Type", "PrincipalId")
         values = ("Service", "dynamodb.amazonaws.com")
-        record["userIdentity"] = dict(zip(spelled, values, strict=True))
-    gone = piped(as_boto3_reads(record), STREAM)
-    assert transform.parse_change(gone).key == transform.canonical(record["dynamodb"]["Keys"])
-    with suppress(UnicodeEncodeError):  # DynamoDB's wire, in UTF-8, has no lone surrogates.
-        assert json.loads(gone) == json.loads(event_from_record(record, STREAM, "$.eventID").data)
+        record["userIdentity"] = dict(zip(names, values, strict=True))
+    pipe_record = to_pipe_record(boto3_record(record), STREAM)
+    key = transform.canonical(record["dynamodb"]["Keys"])
+    assert transform.parse_change(pipe_record).key == key
+    with suppress(UnicodeEncodeError):  # DynamoDB's JSON, in UTF-8, has no lone surrogates.
+        event = event_from_record(record, STREAM, "$.eventID")
+        assert json.loads(pipe_record) == json.loads(event.data)
 
 
-def as_boto3_reads(record: Item) -> Item:
-    """Return a record with bytes and times as boto3 makes them of the wire's JSON."""
-    inner = dict(record["dynamodb"])
-    seconds = inner["ApproximateCreationDateTime"]
-    inner["ApproximateCreationDateTime"] = datetime.fromtimestamp(seconds, timezone.utc)
+def boto3_record(record: Item) -> Item:
+    """Return a record with bytes and times as boto3 parses them from DynamoDB's JSON."""
+    change = dict(record["dynamodb"])
+    seconds = change["ApproximateCreationDateTime"]
+    change["ApproximateCreationDateTime"] = datetime.fromtimestamp(seconds, timezone.utc)
     for name in ("Keys", "NewImage", "OldImage"):
-        if name in inner:
-            inner[name] = {key: read(value) for key, value in inner[name].items()}
-    return {**record, "dynamodb": inner}
+        if name in change:
+            image = change[name]
+            change[name] = {attribute: boto3_value(value) for attribute, value in image.items()}
+    return {**record, "dynamodb": change}
 
 
-def read(value: Any) -> Any:
-    """Return one typed value as boto3 reads it."""
-    ((tag, content),) = value.items()
-    makers = {
-        "B": b64decode,
-        "BS": lambda texts: [b64decode(text) for text in texts],
-        "L": lambda values: [read(each) for each in values],
-        "M": lambda members: {name: read(each) for name, each in members.items()},
-    }
-    return {tag: makers.get(tag, lambda same: same)(content)}
+def boto3_value(value: Item) -> Item:
+    """Return one typed value as boto3 parses it."""
+    [(tag, content)] = value.items()
+    if tag == "B":
+        return {tag: b64decode(content)}
+    if tag == "BS":
+        return {tag: [b64decode(text) for text in content]}
+    if tag == "L":
+        return {tag: [boto3_value(element) for element in content]}
+    if tag == "M":
+        return {tag: {name: boto3_value(member) for name, member in content.items()}}
+    return value
 
 
-def message(**batch: Any) -> dict[str, str]:
-    """Return a message of the queue."""
-    told = {
+def letter_message(**batch: object) -> "MessageTypeDef":
+    """Return a message of the dead-letter queue; `batch` overrides its batch information."""
+    body = {
         "context": {"condition": "RetryAttemptsExhausted"},
         "DDBStreamBatchInfo": {
             "shardId": SHARD,
@@ -151,24 +183,25 @@ def message(**batch: Any) -> dict[str, str]:
             **batch,
         },
     }
-    return {"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(told)}
+    return {"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(body)}
 
 
-def test_a_letter_points_to_a_run_of_changes() -> None:
-    read_letter = letter(message())
-    assert read_letter.code == "RetryAttemptsExhausted"
-    assert read_letter.run == Run(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
+def test_a_letter_names_a_range_of_changes() -> None:
+    letter = parse_letter(letter_message())
+    assert letter.code == "RetryAttemptsExhausted"
+    assert letter.range == SequenceRange(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
 
 
-def test_a_letter_about_a_part_says_all_else_the_same() -> None:
-    whole = letter(message())
-    part = whole.run.part(f"{7:021}", f"{7:021}", 1)
-    again = letter({**message(), "Body": whole.about(part)})
-    assert (again.run, again.code) == (part, whole.code)
+def test_a_letter_about_a_part_keeps_its_code() -> None:
+    whole = parse_letter(letter_message())
+    assert whole.range
+    part = whole.range.part(f"{7:021}", f"{7:021}", 1)
+    letter = parse_letter({**letter_message(), "Body": whole.body_for(part)})
+    assert (letter.range, letter.code) == (part, whole.code)
 
 
 @pytest.mark.parametrize(
-    ("found", "gone"),
+    ("present", "missing"),
     [
         ([], [(5, 9, 3)]),
         ([5, 7, 9], []),
@@ -181,15 +214,15 @@ def test_a_letter_about_a_part_says_all_else_the_same() -> None:
         ([7], [(5, 6, 2), (8, 9, 1)]),
     ],
 )
-def test_what_is_gone_of_a_run_is_its_beginning_or_its_end(
-    found: list[int], gone: list[tuple[int, int, int]]
+def test_a_range_loses_its_beginning_or_its_end(
+    present: list[int], missing: list[tuple[int, int, int]]
 ) -> None:
-    run = Run(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
-    parts = [Run(STREAM, SHARD, f"{first:021}", f"{last:021}", n) for first, last, n in gone]
-    assert run.gone([f"{number:021}" for number in found]) == parts
+    whole = SequenceRange(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
+    expected = [whole.part(f"{first:021}", f"{last:021}", count) for first, last, count in missing]
+    assert whole.missing_ranges([f"{number:021}" for number in present]) == expected
 
 
-HOSTILE = [
+INVALID_BATCHES = [
     {"shardId": "x"},
     {"shardId": None},
     {"streamArn": "arn:aws:s3:::bucket"},
@@ -198,56 +231,59 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("batch", HOSTILE)
-def test_a_letter_that_points_nowhere_has_no_run(batch: dict[str, Any]) -> None:
-    assert letter(message(**batch)).run is None
+@pytest.mark.parametrize("batch", INVALID_BATCHES)
+def test_an_invalid_batch_has_no_range(batch: dict[str, object]) -> None:
+    assert parse_letter(letter_message(**batch)).range is None
 
 
 @pytest.mark.parametrize(
     "body", ["", "x", "[]", "7", "null", '{"DDBStreamBatchInfo":7}', "[" * 9999]
 )
-def test_a_message_that_is_no_letter_has_no_run(body: str) -> None:
-    assert letter({**message(), "Body": body}).run is None
+def test_an_unreadable_message_has_no_range(body: str) -> None:
+    assert parse_letter({**letter_message(), "Body": body}).range is None
 
 
 class StandardQueue:
-    """A queue that gives what it has in no order: at each call what it was told to give."""
+    """A standard queue: delivers the given message ids, one per call; some may repeat."""
 
     exceptions = SimpleNamespace(QueueDoesNotExist=KeyError)
 
-    def __init__(self, *given: str) -> None:
-        self.given = list(given)
+    def __init__(self, *message_ids: str) -> None:
+        self.message_ids = list(message_ids)
 
     def get_queue_url(self, **_: object) -> dict[str, str]:
         return {"QueueUrl": "url"}
 
     def receive_message(self, **_: object) -> dict[str, Any]:
-        ids, self.given = self.given[:1], self.given[1:]
-        return {"Messages": [{**message(), "MessageId": each} for each in ids]}
+        if not self.message_ids:
+            return {}
+        return {"Messages": [{**letter_message(), "MessageId": self.message_ids.pop(0)}]}
 
     def send_message(self, **_: object) -> dict[str, str]:
-        return {"MessageId": "written"}
+        return {"MessageId": "sent"}
 
     def change_message_visibility(self, **_: object) -> None:
-        """Nobody else reads here."""
+        """Do nothing: this queue has no other consumer."""
 
 
-def test_no_letter_is_passed_over_for_one_that_is_seen_or_written_meanwhile() -> None:
-    dead_letters = DeadLetters(StandardQueue("a", "a", "written", "b"), "queue")
-    found = []
-    for each in dead_letters.letters():
-        dead_letters.write(each.body)
-        found.append(each.message_id)
-    assert found == ["a", "b"]
+def test_repeated_and_sent_letters_hide_no_other() -> None:
+    queue: Any = StandardQueue("a", "a", "sent", "b")
+    sqs: SQSClient = queue
+    dead_letters = DeadLetterQueue(sqs, "queue")
+    received = []
+    for letter in dead_letters.receive_all():
+        dead_letters.send(letter.body)
+        received.append(letter.message_id)
+    assert received == ["a", "b"]
 
 
-def test_a_full_disk_is_not_taken_for_an_unreadable_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: bytes) -> int:
+def test_a_full_disk_is_not_an_unreadable_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    with Spools() as spools:
-        body = spools.new()
+    with SpooledFiles() as files:
+        body = files.create()
         body.write(gzip.compress(b"x"))
-        monkeypatch.setattr(SpooledTemporaryFile, "write", lambda _, data: full(data))
+        monkeypatch.setattr(SpooledTemporaryFile, "write", fail)
         with pytest.raises(OSError, match="No space left"):
-            plain(body, spools)
+            decompress(body, files)

@@ -1,16 +1,18 @@
-"""How verify compares: the ledger of two sides, the kinds of fault, the first difference."""
+"""Comparison rules: the digest store, the kinds of findings, and the first difference."""
+
+from contextlib import closing
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 import transform
-from operations.verify.diff import first_difference, kind
-from operations.verify.digest_store import Ledger
+from operations.verify.diff import classify, first_difference
+from operations.verify.digest_store import DigestStore
 from tests.support.verify_fixture import IMAGES, Item
 
 
 @given(IMAGES, IMAGES)
-def test_a_first_difference_names_what_stands_on_either_side(table: Item, lake: Item) -> None:
+def test_first_difference_names_an_attribute(table: Item, lake: Item) -> None:
     if transform.canonical(table) == transform.canonical(lake):
         return
     difference = first_difference(transform.canonical(table), transform.canonical(lake))
@@ -18,21 +20,22 @@ def test_a_first_difference_names_what_stands_on_either_side(table: Item, lake: 
     assert difference.table != difference.lake
 
 
-def test_a_long_value_is_shown_where_it_parts() -> None:
-    table, lake = (f'{{"note":{{"S":"{"x" * 500}{end}{"y" * 500}"}}}}' for end in "ab")
+def test_long_values_are_excerpted_where_they_differ() -> None:
+    table, lake = (f'{{"note":{{"S":"{"x" * 500}{letter}{"y" * 500}"}}}}' for letter in ("a", "b"))
     difference = first_difference(table, lake)
     assert "a" in difference.table
     assert "b" in difference.lake
     assert len(difference.table) < 100
 
 
-def test_a_list_that_is_longer_differs_as_a_whole() -> None:
-    table, lake = '{"l":{"L":[{"N":"1"},{"N":"2"}]}}', '{"l":{"L":[{"N":"1"}]}}'
+def test_lists_of_unequal_length_differ_as_a_whole() -> None:
+    table = '{"l":{"L":[{"N":"1"},{"N":"2"}]}}'
+    lake = '{"l":{"L":[{"N":"1"}]}}'
     assert first_difference(table, lake).path == "l"
     assert first_difference(table, table.replace("2", "3")).path == "l[1]"
 
 
-def test_images_nested_too_deeply_to_be_read_differ_as_a_whole() -> None:
+def test_too_deep_images_differ_as_a_whole() -> None:
     table = '{"a":{"N":"1"}}'
     for depth in (300, 900, 5000):
         lake = f'{{"a":{"[" * depth}{"]" * depth}}}'
@@ -43,28 +46,26 @@ def test_images_nested_too_deeply_to_be_read_differ_as_a_whole() -> None:
 
 
 @given(*[st.sampled_from([None, "a", "b"])] * 3)
-def test_a_fault_needs_an_item_at_rest(
-    before: str | None, now: str | None, lake: str | None
+def test_a_changing_item_is_unsettled(
+    first_table: str | None, second_table: str | None, lake: str | None
 ) -> None:
-    fault = kind(before, now, lake)
-    assert (fault is None) == (now == lake)
-    assert (fault == "unsettled") == (now != lake and before != now)
+    kind = classify(first_table, second_table, lake)
+    assert (kind is None) == (second_table == lake)
+    is_changing = second_table != lake and first_table != second_table
+    assert (kind == "unsettled") == is_changing
 
 
 @given(
     st.dictionaries(st.text(max_size=3), st.sampled_from("ab")),
     st.dictionaries(st.text(max_size=3), st.sampled_from("ab")),
 )
-def test_the_ledger_keeps_what_only_one_side_says(
-    lake: dict[str, str], table: dict[str, str]
-) -> None:
-    ledger = Ledger()
-    ledger.enter(lake.items())
-    ledger.strike(table.items())
-    unlike = {key for key in {*lake, *table} if lake.get(key) != table.get(key)}
-    assert ledger.doubt_the_rest() == len(unlike)
-    assert {doubt.key: doubt.before for doubt in ledger.doubts()} == {
-        key: table.get(key) for key in unlike
-    }
-    assert ledger.agreed == len(lake.keys() & table.keys() - unlike)
-    ledger.close()
+def test_digest_store_keeps_only_mismatches(lake: dict[str, str], table: dict[str, str]) -> None:
+    different = {key for key in {*lake, *table} if lake.get(key) != table.get(key)}
+    with closing(DigestStore()) as store:
+        store.add_lake(lake.items())
+        store.match_table(table.items())
+        assert store.mark_unmatched() == len(different)
+        assert {mismatch.key: mismatch.table_digest for mismatch in store.mismatches()} == {
+            key: table.get(key) for key in different
+        }
+        assert store.matched_count == len(lake.keys() & table.keys() - different)

@@ -1,4 +1,4 @@
-"""verify --gaps: what SQL calls a gap is what the law of state calls one, and nothing else."""
+"""verify --gaps: the SQL finds exactly the gaps that the law of state defines."""
 
 from collections.abc import Iterator
 
@@ -6,75 +6,83 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operations.verify import gaps
+from operations.verify.gaps import find_gaps
 from tests.support.verify_fixture import (
-    LATER,
-    LIVES,
+    HISTORIES,
+    LATER_STREAM,
     PAID,
-    QUICKLY,
+    PHASES_WITHOUT_SHRINK,
     SHIPPED,
     Item,
-    World,
-    a_world,
-    history,
-    key,
-    lived,
-    order,
-    run,
+    VerifyEnvironment,
+    draw_snapshots,
+    history_rows,
+    order_item,
+    order_key,
+    rows_of_histories,
+    run_verify,
     snapshot_row,
-    snapshots,
     stream_row,
+    verify_env,
 )
 from transform import state
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
-    with a_world() as world:
-        yield world
+def env() -> Iterator[VerifyEnvironment]:
+    with verify_env() as env:
+        yield env
 
 
 @settings(
-    max_examples=15, phases=QUICKLY, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15,
+    phases=PHASES_WITHOUT_SHRINK,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(LIVES, LIVES, st.data())
-def test_the_gaps_of_sql_are_the_gaps_of_the_law(
-    world: World,
-    lives: list[list[Item | None]],
-    later: list[list[Item | None]],
+@given(HISTORIES, HISTORIES, st.data())
+def test_sql_finds_the_gaps_of_the_law(
+    env: VerifyEnvironment,
+    histories: list[list[Item | None]],
+    later_histories: list[list[Item | None]],
     data: st.DataObject,
 ) -> None:
-    rows = [row for life in lived(lives) + lived(later, LATER) for row in life]
-    kept = [row for row in rows if data.draw(st.integers(0, 4)) < 4] + snapshots(rows, data)
-    world.tell(data.draw(st.permutations(kept + kept[::3])))
+    all_histories = [
+        *rows_of_histories(histories),
+        *rows_of_histories(later_histories, LATER_STREAM),
+    ]
+    all_rows = [row for history in all_histories for row in history]
+    rows = [row for row in all_rows if data.draw(st.integers(0, 4)) < 4]
+    rows += draw_snapshots(all_rows, data)
+    env.set_lake_objects(data.draw(st.permutations(rows + rows[::3])))
 
     expected = [
         (gap.after.key, gap.before and gap.before.sequence, gap.after.source, gap.after.sequence)
-        for gap in state.find_gaps(map(state.Row.from_columns, kept))
+        for gap in state.find_gaps(map(state.Row.from_columns, rows))
     ]
-    told = [(gap.key, gap.sequence_before, gap.source, gap.sequence) for gap in gaps.gaps()]
-    assert sorted(told, key=repr) == sorted(expected, key=repr)
+    actual = [(gap.key, gap.sequence_before, gap.source, gap.sequence) for gap in find_gaps()]
+    assert sorted(actual, key=repr) == sorted(expected, key=repr)
 
 
-def test_a_lost_change_is_a_gap_with_both_its_sequences(world: World) -> None:
-    whole = history(order(1, **PAID), order(1, **SHIPPED), order(1, **PAID))
-    world.tell(whole)
-    assert run("--gaps") == 0
-    world.tell([whole[0], whole[2]])
-    [gap] = gaps.gaps()
-    assert (gap.key, gap.sequence_before[-1], gap.sequence[-1]) == (key(1), "1", "3")
-    assert run("--gaps") == 1
+def test_a_lost_change_is_a_gap(env: VerifyEnvironment) -> None:
+    rows = history_rows(order_item(1, **PAID), order_item(1, **SHIPPED), order_item(1, **PAID))
+    env.set_lake_objects(rows)
+    assert run_verify("--gaps") == 0
+    env.set_lake_objects([rows[0], rows[2]])
+    [gap] = find_gaps()
+    assert gap.key == order_key(1)
+    assert (gap.sequence_before, gap.sequence) == (rows[0]["cdc_sequence"], rows[2]["cdc_sequence"])
+    assert run_verify("--gaps") == 1
 
 
-def test_a_snapshot_excuses_what_happened_before_its_stream(world: World) -> None:
-    first = stream_row(order(1, **PAID), order(1, **SHIPPED), sequence=5)
-    world.tell([first])
-    assert len(list(gaps.gaps())) == 1
-    world.tell([first, snapshot_row(order(1, **PAID))])
-    assert list(gaps.gaps()) == []
+def test_a_snapshot_closes_the_gap_before_its_stream(env: VerifyEnvironment) -> None:
+    first = stream_row(order_item(1, **PAID), order_item(1, **SHIPPED), sequence=5)
+    env.set_lake_objects([first])
+    assert len(list(find_gaps())) == 1
+    env.set_lake_objects([first, snapshot_row(order_item(1, **PAID))])
+    assert list(find_gaps()) == []
 
 
-def test_a_tombstone_excuses_nothing(world: World) -> None:
-    removal = stream_row(order(1, **PAID), None, sequence=5)
-    world.tell([removal, {**snapshot_row(order(1)), "cdc_new_image": None}])
-    assert len(list(gaps.gaps())) == 1
+def test_a_tombstone_closes_no_gap(env: VerifyEnvironment) -> None:
+    removal = stream_row(order_item(1, **PAID), None, sequence=5)
+    env.set_lake_objects([removal, {**snapshot_row(order_item(1)), "cdc_new_image": None}])
+    assert len(list(find_gaps())) == 1

@@ -1,6 +1,6 @@
-"""verify --repair: each sabotage of the lake is found, key by key, and mended; nothing else is."""
+"""verify --repair: every sabotage is found key by key and repaired; nothing else is changed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from unittest.mock import patch
 
 import boto3
@@ -10,228 +10,221 @@ from local.core.server import Cloud
 from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.table import Table
-from operations.verify import __main__ as verify
+from operations.verify import command
 from setup import names
 from tests.campaign.chain import remembered
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.sabotage import (
     SABOTAGES,
-    Row,
-    alter_a_digit,
-    drop_a_change,
-    edit,
-    faults,
+    KeysByKind,
+    LakeColumns,
+    alter_digit,
+    create_orders,
+    drop_change,
+    edit_rows,
     gap_keys,
-    is_last_of,
-    key,
-    new_orders,
-    objects,
-    put,
-    switch_the_stream_off_and_on,
-    verified,
-    write,
+    has_last_image,
+    keys_by_kind,
+    order_key,
+    put_order,
+    read_lake,
+    recreate_stream,
+    run_verify,
+    write_object,
 )
 
-PAST = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
+FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
-    """A laptop cloud on which the real scripts have built the chain; time flies for verify."""
+    """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
     with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
         run_script(cloud, "setup")
-        with patch.object(verify, "sleep", lambda _: cloud.run_until_idle()):
+        with patch.object(command, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud
 
 
 @pytest.fixture
 def orders(chain: Cloud) -> list[str]:
-    """Four orders of this test's own that had three images each."""
-    return new_orders(chain)
+    """The ids of four orders, each with three images."""
+    return create_orders(chain)
 
 
-def test_each_sabotage_is_named_by_its_keys_and_mended(chain: Cloud) -> None:
-    expected: dict[str, list[str]] = {}
-    lives = [new_orders(chain) for _ in SABOTAGES]
-    for sabotage, orders in zip(SABOTAGES, lives, strict=True):
+def test_every_sabotage_is_found_and_repaired(chain: Cloud) -> None:
+    expected: KeysByKind = {}
+    orders_by_sabotage = [create_orders(chain) for _ in SABOTAGES]
+    for sabotage, orders in zip(SABOTAGES, orders_by_sabotage, strict=True):
         for kind, keys in sabotage(chain, orders).items():
             expected[kind] = sorted([*expected.get(kind, []), *keys])
-    assert_found_and_mended(expected)
-    for order in (order for orders in lives for order in orders):
-        put(order, "after the repair")
+    assert_found_and_repaired(expected)
+    for orders in orders_by_sabotage:
+        for order in orders:
+            put_order(order, "after the repair")
     chain.run_until_idle()
-    assert verified()[0] == 0
+    assert run_verify()[0] == 0
 
 
-def test_what_happened_while_the_stream_was_off_is_named_and_mended(
-    chain: Cloud, orders: list[str]
-) -> None:
+def test_changes_without_a_stream_are_repaired(chain: Cloud, orders: list[str]) -> None:
     before = gap_keys()
-    assert_found_and_mended(switch_the_stream_off_and_on(chain, orders))
-    put(orders[0], "delivered")
+    assert_found_and_repaired(recreate_stream(chain, orders))
+    put_order(orders[0], "delivered")
     chain.run_until_idle()
-    assert gap_keys() - before == {key(orders[0])}
+    assert gap_keys() - before == {order_key(orders[0])}
 
 
-def assert_found_and_mended(expected: dict[str, list[str]]) -> None:
-    """Verify, mend and verify again."""
-    status, found = verified()
-    assert (status, faults(found)) == (1, expected)
-    status, mended = verified("--repair")
-    assert (status, faults(mended), mended["equal"]) == (0, {}, True)
-    repair = mended["repair"]
+def assert_found_and_repaired(expected: KeysByKind) -> None:
+    status, document = run_verify()
+    assert (status, keys_by_kind(document)) == (1, expected)
+    status, document = run_verify("--repair")
+    assert (status, keys_by_kind(document), document["equal"]) == (0, {}, True)
+    repair = document["repair"]
     assert repair["items"] == sorted([*expected["different"], *expected["missing"]])
     assert repair["tombstones"] == expected["extra"]
-    assert verified()[0] == 0
+    assert run_verify()[0] == 0
 
 
-def test_a_key_is_mended_again_and_again(chain: Cloud, orders: list[str]) -> None:
+def test_a_key_can_be_repaired_twice(chain: Cloud, orders: list[str]) -> None:
+    key = order_key(orders[0])
     for _ in range(2):
-        edit(lambda row: spoiled(row) if row["cdc_key"] == key(orders[0]) else row)
-        assert verified("--repair")[1]["repair"]["items"] == [key(orders[0])]
+        edit_rows(lambda row: _with_other_status(row) if row["cdc_key"] == key else row)
+        assert run_verify("--repair")[1]["repair"]["items"] == [key]
 
 
-def spoiled(row: Row) -> Row:
-    """Return a row with another status."""
-    image = row["cdc_new_image"].replace("shipped", "spoiled")
-    return {**row, "cdc_new_image": image}
+def _with_other_status(row: LakeColumns) -> LakeColumns:
+    return {**row, "cdc_new_image": row["cdc_new_image"].replace("shipped", "other")}
 
 
-def test_a_lost_change_in_the_middle_is_a_gap_that_stays(
+def test_repair_does_not_close_gaps(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = gap_keys()
-    edit(lambda row: None if row["cdc_key"] == key(orders[0]) and paid(row) else row)
-    assert verified()[0] == 0
-    assert gap_keys() - before == {key(orders[0])}
-    assert "verify --repair mends the state" in capsys.readouterr().out
-    assert verified("--repair")[1]["repair"]["counts"] == {"items": 0, "tombstones": 0, "left": 0}
-    assert gap_keys() - before == {key(orders[0])}
+    key = order_key(orders[0])
+    edit_rows(lambda row: None if row["cdc_key"] == key and _is_paid(row) else row)
+    assert run_verify()[0] == 0
+    assert gap_keys() - before == {key}
+    assert "verify --repair restores the current state" in capsys.readouterr().out
+    counts = run_verify("--repair")[1]["repair"]["counts"]
+    assert counts == {"items": 0, "tombstones": 0, "left": 0}
+    assert gap_keys() - before == {key}
 
 
-def paid(row: Row) -> bool:
-    """Return whether a row tells that an order was paid."""
+def _is_paid(row: LakeColumns) -> bool:
     return '"status":{"S":"paid"}' in row["cdc_new_image"]
 
 
-@pytest.mark.parametrize("first", ["the write", "the read"])
-def test_a_write_between_the_reads_of_a_repair_wins(
+@pytest.mark.parametrize("first", ["write", "read"])
+def test_a_write_during_a_repair_wins(
     chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    read = Table.items_of
+    get_items = Table.get_items
 
-    def read_amid_writes(table: Table, keys: list[str]) -> dict[str, str]:
-        if first == "the write":
-            put(orders[2], "delivered")
-        found = read(table, keys)
-        put(orders[3], "returned")
-        return found
+    def get_items_amid_writes(table: Table, keys: Collection[str]) -> dict[str, str]:
+        if first == "write":
+            put_order(orders[2], "delivered")
+        items = get_items(table, keys)
+        put_order(orders[3], "returned")
+        return items
 
-    drop_a_change(chain, orders)
-    edit(lambda row: None if is_last_of(row, orders[3]) else row)
-    with monkeypatch.context() as during:
-        during.setattr(Table, "items_of", read_amid_writes)
-        found = verified("--repair")[1]
-    assert key(orders[3]) in found["repair"]["items"]
+    drop_change(chain, orders)
+    edit_rows(lambda row: None if has_last_image(row, orders[3]) else row)
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "get_items", get_items_amid_writes)
+        document = run_verify("--repair")[1]
+    assert order_key(orders[3]) in document["repair"]["items"]
     chain.run_until_idle()
-    assert verified("--repair")[0] == 0
-    last = {
+    assert run_verify("--repair")[0] == 0
+    last_images = {
         row["cdc_key"]: row["cdc_new_image"]
-        for rows in objects().values()
+        for rows in read_lake().values()
         for row in sorted(rows, key=lambda row: row["cdc_sequence"])
     }
-    assert '"returned"' in last[key(orders[3])]
+    assert '"returned"' in last_images[order_key(orders[3])]
 
 
-def test_rows_that_are_not_of_the_table_are_explained_and_left(
+def test_foreign_rows_are_left_with_a_reason(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name, rows = list(objects().items())[-1]
-    own = rows[-1]
-    foreign = {
-        "null": {**own, "cdc_key": None},
-        "{}": {**own, "cdc_key": "{}"},
-        key("o'ther"): {
-            **own,
-            "cdc_key": key("o'ther"),
-            "cdc_source": PAST,
+    last_object, rows = list(read_lake().items())[-1]
+    foreign_rows = {
+        "null": {**rows[-1], "cdc_key": None},
+        "{}": {**rows[-1], "cdc_key": "{}"},
+        order_key("o'ther"): {
+            **rows[-1],
+            "cdc_key": order_key("o'ther"),
+            "cdc_source": FOREIGN_STREAM,
         },
     }
-    object_name = name.replace(".gz", "-foreign.gz")
-    write(object_name, list(foreign.values()))
-    put(orders[0], "delivered")
-    alter_a_digit(chain, orders)
-    status, found = verified("--repair")
-    assert (status, sorted(found["extra"])) == (1, sorted(foreign))
-    assert found["repair"]["left"].keys() == foreign.keys()
-    assert found["repair"]["items"] == [key(orders[1])]
-    assert "it is no key of table sales-cdc-orders" in found["repair"]["left"]["{}"]
-    assert "cdc_key IS NULL" in found["repair"]["left"]["null"]
-    assert "o''ther" in found["repair"]["left"][key("o'ther")]
-    assert "repair: 1 items, 0 tombstones, 3 left" in capsys.readouterr().out
-    aws("s3").delete_object(Bucket=names.bucket(), Key=object_name)
-    assert verified()[0] == 0
+    foreign_object = last_object.replace(".gz", "-foreign.gz")
+    write_object(foreign_object, list(foreign_rows.values()))
+    put_order(orders[0], "delivered")
+    alter_digit(chain, orders)
+    status, document = run_verify("--repair")
+    assert (status, sorted(document["extra"])) == (1, sorted(foreign_rows))
+    assert document["repair"]["items"] == [order_key(orders[1])]
+    reasons = document["repair"]["left"]
+    assert reasons.keys() == foreign_rows.keys()
+    assert "it is not a key of table sales-cdc-orders" in reasons["{}"]
+    assert "cdc_key IS NULL" in reasons["null"]
+    assert "o''ther" in reasons[order_key("o'ther")]
+    assert "repair: 1 item, 0 tombstones, 3 left" in capsys.readouterr().out
+    aws("s3").delete_object(Bucket=names.bucket(), Key=foreign_object)
+    assert run_verify()[0] == 0
 
 
-def test_an_item_too_large_for_kinesis_is_listed(chain: Cloud, orders: list[str]) -> None:
-    put("large", "placed", note={"S": "\x01" * 200_000})
+def test_an_oversized_item_is_left(chain: Cloud, orders: list[str]) -> None:
+    put_order("large", "placed", note={"S": "\x01" * 200_000})
     chain.run_until_idle()
-    alter_a_digit(chain, orders)
-    status, found = verified("--repair")
-    assert (status, faults(found)) == (1, {"missing": [key("large")]})
-    assert "make the item smaller" in found["repair"]["left"][key("large")]
-    put("large", "placed")
-    assert verified("--repair")[0] == 0
+    alter_digit(chain, orders)
+    status, document = run_verify("--repair")
+    assert (status, keys_by_kind(document)) == (1, {"missing": [order_key("large")]})
+    assert "make the item smaller" in document["repair"]["left"][order_key("large")]
+    put_order("large", "placed")
+    assert run_verify("--repair")[0] == 0
 
 
-def test_one_key_is_mended_alone(chain: Cloud, orders: list[str]) -> None:
-    edit(lambda row: None if any(is_last_of(row, order) for order in orders) else row)
-    status, found = verified("--repair", "--key", key(orders[2]))
-    assert (status, found["repair"]["items"]) == (0, [key(orders[2])])
-    assert verified()[1]["counts"]["different"] == 3
-    assert verified("--repair")[0] == 0
+def test_key_option_repairs_one_key(chain: Cloud, orders: list[str]) -> None:
+    edit_rows(lambda row: None if any(has_last_image(row, order) for order in orders) else row)
+    status, document = run_verify("--repair", "--key", order_key(orders[2]))
+    assert (status, document["repair"]["items"]) == (0, [order_key(orders[2])])
+    assert run_verify()[1]["counts"]["different"] == 3
+    assert run_verify("--repair")[0] == 0
 
 
-def test_an_equal_lake_is_left_alone(chain: Cloud, orders: list[str]) -> None:
-    before = objects()
-    assert verified("--repair")[0] == 0
+def test_an_equal_lake_is_not_changed(chain: Cloud, orders: list[str]) -> None:
+    before = read_lake()
+    assert run_verify("--repair")[0] == 0
     chain.run_until_idle()
-    assert objects() == before
+    assert read_lake() == before
 
 
-def test_a_repair_says_what_it_sends_and_waits_for(
+def test_repair_prints_both_results(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    drop_a_change(chain, orders)
-    assert verify.main(["--repair"]) == 0
-    said, noted = (text.splitlines() for text in capsys.readouterr())
-    assert said[0].startswith(f"different  {key(orders[2])}  status: table has")
-    assert said[1].startswith("lake differs from table: 1 different")
-    assert said[2:4] == [
-        f"sent       {key(orders[2])}  as the table holds it",
-        "repair: 1 items, 0 tombstones, 0 left",
+    drop_change(chain, orders)
+    assert command.main(["--repair"]) == 0
+    output, notes = (text.splitlines() for text in capsys.readouterr())
+    assert output[0].startswith(f"different  {order_key(orders[2])}  status: table has")
+    assert output[1].startswith("lake differs from table: 1 different")
+    assert output[2:4] == [
+        f"sent       {order_key(orders[2])}  the table's current item",
+        "repair: 1 item, 0 tombstones, 0 left",
     ]
-    assert said[4].startswith("lake equals table: ")
-    assert noted == ["1 keys differ so far: waiting 90 s for what is on its way"] * 2
+    assert output[4].startswith("lake equals table: ")
+    assert notes == ["1 key differs; waiting 90 s for in-flight changes"] * 2
 
 
-@pytest.mark.parametrize("arguments", [["--repair", "--gaps"], ["--json", "no/such/folder"]])
-def test_wrong_arguments_end_with_2(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        verify.main(arguments)
-
-
-def test_a_table_without_a_stream_is_not_mended(
+def test_a_table_without_a_stream_is_not_repaired(
     chain: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     aws("dynamodb").create_table(
-        TableName="still",
+        TableName="streamless",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
     )
-    monkeypatch.setattr(verify, "TABLE", "still")
-    assert verify.main(["--repair"]) == 2
+    monkeypatch.setattr(command, "TABLE", "streamless")
+    assert command.main(["--repair"]) == 2
     assert capsys.readouterr().err == (
-        "table still has no stream: run python setup/01_dynamodb.py\n"
+        "table streamless has no stream: run python setup/01_dynamodb.py\n"
     )

@@ -1,0 +1,102 @@
+"""Report the health of every part and hop of the pipeline, with the fix for each problem.
+
+The exit status is 0 if the pipeline is healthy, 1 if it has a problem, and 2 if a part could not be
+checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import boto3
+from botocore.exceptions import ClientError
+
+from operations.cli import add_json_option, print_report, run_command
+from operations.status.check_result import (
+    CheckResult,
+    Status,
+    headline,
+    overall_status,
+    sort_by_urgency,
+)
+from operations.status.checks import CHECKS
+from operations.status.metrics import HOP_METRICS, Hop, fetch_metrics, hop_counts, hop_table
+from setup.lib.arguments import whole_number
+from setup.names import PIPELINE, location
+
+MAX_HOURS = 24 * 60  # CloudWatch keeps five-minute data for 63 days
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """The result of every check, and the counts of every hop in the last hours."""
+
+    account_and_region: str
+    results: list[CheckResult]
+    hops: list[Hop]
+    hours: int
+
+    @property
+    def status(self) -> Status:
+        """The status of the pipeline."""
+        return overall_status(self.results)
+
+    def document(self) -> dict[str, object]:
+        """Return the report as JSON."""
+        return {
+            "pipeline": PIPELINE,
+            "where": self.account_and_region,
+            "status": self.status,
+            "says": headline(self.results),
+            "parts": [result.document() for result in self.results],
+            "hours": self.hours,
+            "hops": [hop.document() for hop in self.hops],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report as text; the first line is the summary."""
+        yield f"{PIPELINE} in {self.account_and_region}: {headline(self.results)}"
+        for result in sort_by_urgency(self.results):
+            yield from result.lines()
+        yield f"last {self.hours} h, from CloudWatch (one or two minutes behind)"
+        yield from hop_table(self.hops)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    args = _parse_args(argv)
+    return run_command(lambda: _run(args), failure_status=Status.UNKNOWN)
+
+
+def _run(args: argparse.Namespace) -> int:
+    report = _collect(args.hours)
+    print_report(report.lines(), report.document(), args.json)
+    return report.status
+
+
+def _collect(hours: int) -> StatusReport:
+    here = location()
+    results = [check.run() for check in CHECKS]
+    try:
+        values = fetch_metrics(boto3.client("cloudwatch"), HOP_METRICS, timedelta(hours=hours))
+    except ClientError as error:
+        results.append(CheckResult("metrics", str(error), Status.UNKNOWN))
+        values = dict.fromkeys(HOP_METRICS)
+    account_and_region = f"{here.account}, {here.region}"
+    return StatusReport(account_and_region, results, hop_counts(values), hours)
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m operations.status", description=__doc__)
+    parser.add_argument(
+        "--hours",
+        type=whole_number(1, MAX_HOURS),
+        default=3,
+        metavar="N",
+        help="hours covered by the counts; default: 3",
+    )
+    add_json_option(parser)
+    return parser.parse_args(argv)

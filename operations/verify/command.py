@@ -1,0 +1,168 @@
+"""Check that the lake equals the table, key by key, and repair it where it does not.
+
+Verification makes two passes. The first reads the whole lake and the whole table, and compares the
+digests of their items in a temporary file on disk. Keys that differ may only be late: so it waits
+for in-flight changes, then reads those keys again. A difference that remains is an error, unless
+the item changed in the table between the passes: then its key counts as unsettled.
+
+With --repair, it sends the table's current item of each wrong key through the pipeline, and
+verifies again. With --gaps, it finds lost changes from the lake alone. The exit status is 0 if all
+is right, 1 if it is not, and 2 if the result is inconclusive.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timezone
+from time import sleep
+from typing import Protocol
+
+import boto3
+
+from operations import firehose
+from operations.cli import (
+    STDOUT,
+    add_json_option,
+    item_key,
+    print_report,
+    run_command,
+)
+from operations.kinesis_writer import DEFAULT_RATE, Sender
+from operations.table import Table
+from operations.verify.compare import RepairFunction, compare
+from operations.verify.gaps import GapReport, find_gaps
+from operations.verify.repair import Repairer
+from operations.verify.result import INCONCLUSIVE, VerifyResult
+from setup.lib.arguments import number, whole_number
+from setup.names import TABLE, bucket
+
+MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
+DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
+JSON_HELP = """
+JSON: at (UTC), bucket, asked ("table", "gaps" or a key), equal (true or false), table and lake
+(number of items in each), missing, extra, different, unsettled (lists of keys), counts (of each
+kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones: keys
+that were sent; left: key and reason; counts). With --gaps: at, bucket, asked, count, gaps (key,
+source_before, sequence_before, source, sequence). A file is replaced atomically.
+"""
+
+
+class Report(Protocol):
+    """A result as exit status, as text and as JSON."""
+
+    @property
+    def status(self) -> int: ...
+
+    def lines(self) -> Iterator[str]: ...
+
+    def document(self) -> dict[str, object]: ...
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    args = _parse_args(argv)
+    return run_command(lambda: _run(args), failure_status=INCONCLUSIVE)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.gaps:
+        return _print_report(GapReport(find_gaps(), _limit(args)), args)
+    table = Table.describe(boto3.client("dynamodb"), TABLE)
+    if args.key:
+        table.require_key(args.key)
+    if args.repair:
+        return _verify_and_repair(table, args)
+    return _print_report(_verify(table, args), args)
+
+
+def _verify(
+    table: Table, args: argparse.Namespace, repair: RepairFunction | None = None
+) -> VerifyResult:
+    return compare(
+        table,
+        keys=[args.key] if args.key else [],
+        limit=_limit(args),
+        wait=lambda key_count: _wait(args.wait, key_count),
+        repair=repair,
+    )
+
+
+def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
+    """Repair what differs, verify again, and return the status of the last result."""
+    firehose.require_active()
+    table.require_stream()
+    sender = Sender(boto3.client("kinesis"), rate=DEFAULT_RATE)
+    repairer = Repairer(table, sender, _limit(args))
+    result = _verify(table, args, repairer.repair)
+    if args.json != STDOUT:
+        result_lines = list(result.lines()) if repairer.sent_count else []
+        for line in [*result_lines, *repairer.lines()]:
+            print(line, flush=True)
+    if repairer.sent_count:
+        result = _verify(table, args)
+    return _print_report(result, args, repair=repairer.document())
+
+
+def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
+    """Print a report or write it as JSON, and return its status."""
+    now = datetime.now(timezone.utc)
+    header = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "asked": _subject(args)}
+    print_report(report.lines(), header | report.document() | extra, args.json)
+    return report.status
+
+
+def _subject(args: argparse.Namespace) -> str:
+    """Return what a report is about; the dashboard accepts only one about the whole table."""
+    if args.gaps:
+        return "gaps"
+    return args.key or "table"
+
+
+def _limit(args: argparse.Namespace) -> int | None:
+    limit: int | None = args.limit
+    if limit is None and not args.json:
+        return DEFAULT_LIMIT
+    return limit
+
+
+def _wait(seconds: float | None, key_count: int) -> None:
+    """Wait until in-flight changes have reached the lake."""
+    if seconds is None:
+        seconds = firehose.max_delay_seconds()
+    if seconds:
+        keys_differ = "1 key differs" if key_count == 1 else f"{key_count} keys differ"
+        note = f"{keys_differ}; waiting {seconds:g} s for in-flight changes"
+        print(note, file=sys.stderr, flush=True)
+        sleep(seconds)
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m operations.verify",
+        description=__doc__,
+        epilog=JSON_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--repair", action="store_true", help="repair what differs, and verify again")
+    mode.add_argument("--gaps", action="store_true", help="find lost changes from the lake alone")
+    parser.add_argument("--key", type=item_key, metavar="JSON", help="verify only this key")
+    parser.add_argument(
+        "--wait",
+        type=number(maximum=MAX_WAIT, unit="seconds"),
+        metavar="SECONDS",
+        help="wait for in-flight changes; default: 1.5 times Firehose's buffering interval",
+    )
+    parser.add_argument(
+        "--limit",
+        type=whole_number(),
+        metavar="N",
+        help=f"keys to list of each kind; default: {DEFAULT_LIMIT}, or all with --json",
+    )
+    add_json_option(parser)
+    args = parser.parse_args(argv)
+    if args.gaps and args.key:
+        parser.error("argument --key: not allowed with argument --gaps")
+    return args
