@@ -2,7 +2,7 @@
 
 Each file in `facts/` is one query. In it, `:categories` stands for the categories of an order's
 lines plus NULL, which means all of them: with a row for each, the page can filter without counting
-an order twice. The page's size depends on the days, regions and categories, hardly on the orders.
+an order twice. The page grows with the days, regions and categories, hardly with the orders.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
--- Values that do not fit a view's column or the row, so that views show NULL or round, with counts
+-- Values that do not fit a column's type or the row's maximum size: views round them or show NULL
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH selected_changes AS (
   SELECT
@@ -9,7 +9,7 @@ WITH selected_changes AS (
       CASE WHEN json_extract(coalesce(cdc_new_image, cdc_old_image), '$.order_id') IS NOT NULL
         THEN cdc_key
       END
-    END AS too_large
+    END AS oversized_key
   FROM changes
   WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
 ),
@@ -30,7 +30,7 @@ stored AS (
     ARRAY[subtotal, discount, shipping_fee, tax, total,
       placed_at, paid_at, payment_failed_at, shipped_at, delivered_at, cancelled_at,
       returned_at, updated_at,
-      payment__attempts, expires_at, test_order, items, too_large]
+      payment__attempts, expires_at, test_order, items, oversized_key]
       || transform(lines, line -> json_extract_scalar(line, '$.quantity'))
       || transform(lines, line -> json_extract_scalar(line, '$.unit_price'))
   ) AS t(kind, attribute, value)

@@ -1,6 +1,6 @@
 -- The last image of every order that ever existed. The row of highest rank decides whether the
--- order was removed since, and whether it expired. Every query about revenue counts `sold` orders: paid,
--- not cancelled, not returned, and not a test.
+-- order was removed later, and whether it expired. Every query about revenue counts `sold` orders:
+-- paid, not cancelled, not returned, and not a test.
 CREATE OR REPLACE VIEW orders AS
 SELECT
   order_id,
@@ -49,7 +49,7 @@ FROM (
     first_value(new_image IS NULL) OVER by_rank AS removed,
     first_value(expired) OVER by_rank AS last_expired,
     first_value(changed_at) OVER by_rank AS last_changed_at,
-    -- A removal found only by a repair has no image at all; an older row has the last image.
+    -- A removal that only a repair found has no image; an older row has the last one.
     row_number() OVER (
       PARTITION BY cdc_key, coalesce(new_image, old_image) IS NULL
       ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,

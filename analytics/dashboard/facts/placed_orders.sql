@@ -1,4 +1,4 @@
--- Orders by the day they were placed: the statuses they reached, and how many are still there
+-- Orders by the day they were placed: the statuses they reached, and how many are still in the table
 SELECT
   CAST(placed_at AS date) AS day,
   coalesce(region, '') AS region,
