@@ -20,7 +20,7 @@ SELECT
   element_at(ARRAY['paid', 'shipped', 'delivered', 'returned'], step) AS to_status,
   count(*) AS orders,
   CAST(CAST(approx_percentile(seconds, 0.5) AS double) / 3600 AS decimal(18, 2)) AS median_hours,
-  CAST(CAST(approx_percentile(seconds, 0.9) AS double) / 3600 AS decimal(18, 2)) AS hours_90_percent
+  CAST(CAST(approx_percentile(seconds, 0.9) AS double) / 3600 AS decimal(18, 2)) AS p90_hours
 FROM steps
 WHERE seconds IS NOT NULL
 GROUP BY region, step

@@ -19,7 +19,7 @@ stored AS (
   CROSS JOIN UNNEST(
     ARRAY['money', 'money', 'money', 'money', 'money',
       'time', 'time', 'time', 'time', 'time', 'time', 'time', 'time',
-      'whole number', 'seconds', 'truth', 'list', 'row']
+      'whole number', 'seconds', 'boolean', 'list', 'row']
       || transform(lines, line -> 'quantity') || transform(lines, line -> 'money'),
     ARRAY['subtotal', 'discount', 'shipping_fee', 'tax', 'total',
       'placed_at', 'paid_at', 'payment_failed_at', 'shipped_at', 'delivered_at', 'cancelled_at',
@@ -43,7 +43,7 @@ WHERE NOT CASE kind
   WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}\z')
   WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}\z')
   WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
-  WHEN 'truth' THEN value IN ('true', 'false')
+  WHEN 'boolean' THEN value IN ('true', 'false')
   WHEN 'row' THEN false
   WHEN 'list' THEN TRY(CAST(json_parse(value) AS ARRAY(JSON))) IS NOT NULL
   END
