@@ -1,43 +1,5 @@
--- The orders that are in the table now. Athena has no SELECT * EXCEPT, so this view repeats the
--- columns of orders, without removed and expired.
+-- The orders that are in the table now, with the columns of orders: removed and expired are false.
 CREATE OR REPLACE VIEW current_orders AS
-SELECT
-  order_id,
-  status,
-  placed_at,
-  paid_at,
-  payment_failed_at,
-  shipped_at,
-  delivered_at,
-  cancelled_at,
-  returned_at,
-  updated_at,
-  customer_id,
-  customer_name,
-  customer_email,
-  street,
-  city,
-  postal_code,
-  country,
-  region,
-  channel,
-  currency,
-  subtotal,
-  discount,
-  shipping_fee,
-  tax,
-  total,
-  coupon,
-  payment_method,
-  payment_attempts,
-  carrier,
-  tracking_number,
-  test_order,
-  expires_at,
-  items,
-  image,
-  cdc_key,
-  changed_at,
-  sold
+SELECT *
 FROM orders
 WHERE NOT removed
