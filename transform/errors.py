@@ -4,27 +4,27 @@
 class BadRecord(ValueError):
     """A record that cannot become a row; the message is *where: expected what, found what*.
 
-    The message names the kind of what was found ("a list"), never its value: it may be logged, and
-    records contain personal data.
+    The message names the kind of the actual value ("a list"), never the value: it may be logged,
+    and records contain personal data.
 
     >>> str(BadRecord("1 to 40 digits", "nothing", "SequenceNumber"))
     'SequenceNumber: expected 1 to 40 digits, found nothing'
     """
 
-    def __init__(self, expected: str, found: str, where: str = "") -> None:
-        super().__init__(expected, found, where)
+    def __init__(self, expected: str, actual: str, location: str = "") -> None:
+        super().__init__(expected, actual, location)
         self.expected = expected
-        self.found = found
-        self.where = where
+        self.actual = actual
+        self.location = location
 
     def __str__(self) -> str:
-        message = f"expected {self.expected}, found {self.found}"
-        return f"{self.where}: {message}" if self.where else message
+        message = f"expected {self.expected}, found {self.actual}"
+        return f"{self.location}: {message}" if self.location else message
 
-    def with_prefix(self, where: str) -> "BadRecord":
-        """Return this error with `where` in front of its location."""
-        location = f"{where}.{self.where}" if where and self.where else where or self.where
-        return BadRecord(self.expected, self.found, location)
+    def with_prefix(self, prefix: str) -> "BadRecord":
+        """Return this error with a prefix in front of its location."""
+        location = ".".join(filter(None, (prefix, self.location)))
+        return BadRecord(self.expected, self.actual, location)
 
 
 KINDS = {

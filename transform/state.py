@@ -109,9 +109,9 @@ def _gaps_of_key(rows: Iterable[Row]) -> Iterator[Gap]:
     snapshots = [row for row in rows if row.operation == "SNAPSHOT" and row.new_image is not None]
     before = None
     for after in sorted(changes.values(), key=rank):
-        image_left = before.new_image if before else None
+        previous_image = before.new_image if before else None
         has_old_image = after.old_image is not None or after.operation == "INSERT"
-        is_gap = has_old_image and image_left != after.old_image
+        is_gap = has_old_image and previous_image != after.old_image
         if is_gap and not _is_excused(before, after, rows, snapshots):
             yield Gap(before, after)
         before = after

@@ -20,7 +20,7 @@ def test_message_may_lack_a_location() -> None:
     error = BadRecord("JSON", "another string")
     assert str(error) == "expected JSON, found another string"
     assert str(error.with_prefix("data")) == "data: expected JSON, found another string"
-    assert error.with_prefix("").where == ""
+    assert error.with_prefix("").location == ""
     assert isinstance(error, ValueError)
 
 

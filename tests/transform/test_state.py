@@ -129,7 +129,7 @@ def row(**changes: Any) -> Row:
     return replace(default, **changes)
 
 
-def test_rank_compares_source_sequence_time_and_id() -> None:
+def test_rank_sorts_by_source_sequence_and_time() -> None:
     ordered = [
         row(source="a", sequence="9", snapshot_at="9", event_id="9"),
         row(source="b", sequence="1", snapshot_at=None, event_id="9"),

@@ -108,7 +108,7 @@ def test_invalid_value_names_its_attribute(value: Any) -> None:
     ):
         with pytest.raises(BadRecord, match=r"^quantity: expected .*, found ") as error_info:
             canonical(image)
-        assert "x" not in error_info.value.where
+        assert "x" not in error_info.value.location
 
 
 @given(values())
