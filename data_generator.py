@@ -131,15 +131,15 @@ def main() -> int:
 def _write_all(changes: list[OrderChange], rate: float | None, writer: Writer) -> None:
     """Write the changes, at most `rate` per second."""
     started_at = time.monotonic()
-    written = 0
+    write_count = 0
     batch_size = BATCH_LIMIT if rate is None else max(1, min(BATCH_LIMIT, int(rate)))
     with tqdm(total=len(changes), unit=" changes", disable=None, leave=False) as progress:
         for batch in batches(changes, batch_size):
             writer.write(batch)
             progress.update(len(batch))
-            written += len(batch)  # A disabled progress bar does not count.
+            write_count += len(batch)  # A disabled progress bar does not count.
             if rate is not None:
-                time.sleep(max(0.0, started_at + written / rate - time.monotonic()))
+                time.sleep(max(0.0, started_at + write_count / rate - time.monotonic()))
 
 
 def batches(changes: Iterable[OrderChange], size: int = BATCH_LIMIT) -> Iterator[list[OrderChange]]:
