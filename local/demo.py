@@ -84,7 +84,7 @@ def run_demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     for query in QUERIES:
         print_heading(f"Athena: {query}")
         run_script(cloud, "-m", "analytics.run", query)
-    print_heading("proof")
+    print_heading("verification")
     outcome = Outcome(orders, seconds, hops, verify_lake(cloud))
     print_heading("dashboard")
     run_script(cloud, "-m", "analytics.dashboard")

@@ -119,7 +119,7 @@ def inject_and_check(cloud: FaultyCloud, orders: int, seed: int) -> FaultOutcome
     print(format_table([("injected", "times"), *((name, str(n)) for name, n in injected.items())]))
     for problem in find_problems(cloud):
         print(f"problem: {problem}")
-    print_heading("proof")
+    print_heading("verification")
     result = _collect(cloud, Outcome(orders, seconds, hops, verify_lake(cloud)))
     print("\n".join(_conclusion(result)))
     return result
