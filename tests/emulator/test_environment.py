@@ -12,7 +12,7 @@ from local.environment import CONFLICTING_VARIABLES, client_environment, is_regi
 ENDPOINT = "http://127.0.0.1:5000"
 
 
-def test_the_environment_is_idempotent() -> None:
+def test_environment_is_idempotent() -> None:
     once = client_environment(ENDPOINT, {"NO_PROXY": "example.com"})
     assert client_environment(ENDPOINT, once) == once
     assert once["NO_PROXY"] == "example.com,127.0.0.1"
@@ -35,7 +35,7 @@ def test_clients_reach_the_cloud_without_a_proxy(
         assert all(urllib.request.proxy_bypass(host) for host in direct_hosts)
 
 
-def test_a_missing_or_empty_region_has_a_default() -> None:
+def test_missing_or_empty_region_has_a_default() -> None:
     default = client_environment(ENDPOINT, {})
     assert client_environment(ENDPOINT, {"AWS_DEFAULT_REGION": ""}) == default
     assert is_region(default["AWS_DEFAULT_REGION"])
@@ -48,14 +48,14 @@ def test_regions_are_those_of_aws(name: str, exists: bool) -> None:
     assert is_region(name) == exists
 
 
-def test_the_users_region_is_kept_but_not_their_credentials() -> None:
+def test_region_is_kept_but_not_credentials() -> None:
     inherited = {"AWS_DEFAULT_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "theirs"}
     environment = client_environment(ENDPOINT, inherited)
     assert environment["AWS_DEFAULT_REGION"] == "eu-west-1"
     assert environment["AWS_ACCESS_KEY_ID"] != "theirs"
 
 
-def test_shell_lines_unset_and_export_the_variables() -> None:
+def test_shell_lines_unset_and_export_variables() -> None:
     unset, *lines = shell_lines(ENDPOINT).splitlines()
     assert unset.split() == ["unset", *CONFLICTING_VARIABLES]
     assert f"export AWS_ENDPOINT_URL={ENDPOINT}" in lines

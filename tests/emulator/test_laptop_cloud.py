@@ -13,7 +13,7 @@ def buckets() -> list[str]:
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1"])
-def test_the_environment_is_restored_after_a_failure(
+def test_environment_is_restored_after_failure(
     region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "mine")
@@ -33,7 +33,7 @@ def fail_in(region: str) -> None:
         raise ZeroDivisionError
 
 
-def test_each_laptop_cloud_is_empty_and_used_by_all_clients() -> None:
+def test_every_client_uses_the_new_empty_cloud() -> None:
     for _ in range(2):
         with laptop() as cloud:
             assert aws("s3").meta.endpoint_url == cloud.endpoint

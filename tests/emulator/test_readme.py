@@ -39,7 +39,7 @@ def test_every_named_test_exists() -> None:
     assert missing == []
 
 
-def test_every_behaviour_has_a_test_or_a_stated_difference() -> None:
+def test_behaviours_have_tests_or_differences() -> None:
     for aws, laptop, tests in rows():
         assert REFERENCE.sub("", tests).strip() == "", tests
         assert tests or "*not modelled*" in laptop or "**kinder**" in laptop, aws

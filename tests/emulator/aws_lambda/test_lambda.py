@@ -81,13 +81,13 @@ def log_lines(group: str) -> list[str]:
     return [event["message"] for event in events]
 
 
-def test_a_function_returns_its_handlers_result(cloud: Cloud) -> None:
+def test_function_returns_its_handlers_result(cloud: Cloud) -> None:
     assert invoke("echo", {"ü": [1, None]}) == ({"ü": [1, None]}, None)
 
 
 @pytest.mark.parametrize("suffix", ["", ":$LATEST"])
 @pytest.mark.parametrize("prefix", ["", "arn:aws:lambda:us-east-1:123456789012:function:"])
-def test_a_function_is_found_by_name_and_arn(cloud: Cloud, prefix: str, suffix: str) -> None:
+def test_function_is_found_by_name_and_arn(cloud: Cloud, prefix: str, suffix: str) -> None:
     response = aws("lambda").get_function(FunctionName=f"{prefix}echo{suffix}")
     assert response["Configuration"]["FunctionArn"].endswith(f":function:echo{suffix}")
     assert invoke(f"{prefix}echo{suffix}", {"a": 1}) == ({"a": 1}, None)
@@ -107,13 +107,13 @@ def test_get_function_links_to_the_code(cloud: Cloud) -> None:
         assert response.read() == zip_code(HANDLER)
 
 
-def test_a_function_cannot_import_our_packages(cloud: Cloud) -> None:
+def test_function_cannot_import_our_packages(cloud: Cloud) -> None:
     for module in ("transform", "local.core.server", "boto3", "moto"):
         kind, text = failure("echo", {"do": f"import {module}"})
         assert kind == "ModuleNotFoundError", text
 
 
-def test_a_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) -> None:
+def test_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) -> None:
     monkeypatch.setenv("SECRET_OF_THE_PARENT", "x")
     deploy("environment", Environment={"Variables": {"OWN": "1"}})
     variables, _ = invoke("environment", {"give": "dict(os.environ)"})
@@ -125,7 +125,7 @@ def test_a_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any
     assert "VIRTUAL_ENV" not in variables
 
 
-def test_the_context_has_name_and_remaining_time(cloud: Cloud) -> None:
+def test_context_has_name_and_remaining_time(cloud: Cloud) -> None:
     give = "[context.function_name, context.log_group_name, context.get_remaining_time_in_millis()]"
     (name, group, remaining), _ = invoke("echo", {"give": give})
     assert (name, group) == ("echo", "/aws/lambda/echo")
@@ -164,7 +164,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("do", "kind", "text"), FAILURES)
-def test_a_failing_handler_fails_as_on_aws(cloud: Cloud, do: str, kind: str, text: str) -> None:
+def test_failing_handler_fails_as_on_aws(cloud: Cloud, do: str, kind: str, text: str) -> None:
     assert failure("echo", {"do": do}) == (kind, text)
     assert invoke("echo", {"after": do}) == ({"after": do}, None)
 
@@ -182,7 +182,7 @@ def test_stack_traces_show_awss_code_folder(cloud: Cloud) -> None:
     assert payload["stackTrace"][0].startswith('  File "/var/task/main.py", line 6, in handler')
 
 
-def test_a_slow_handler_is_killed_at_its_timeout(cloud: Cloud) -> None:
+def test_slow_handler_is_killed_at_its_timeout(cloud: Cloud) -> None:
     deploy("slow", Timeout=1)
     started_at = time.monotonic()
     slow = {"do": "print('asleep'); time.sleep(20)"}
@@ -203,7 +203,7 @@ STARTS = [
 
 
 @pytest.mark.parametrize(("code", "handler", "kind", "text"), STARTS)
-def test_a_failing_start_reports_its_reason(
+def test_failing_start_reports_its_reason(
     cloud: Cloud, code: str, handler: str, kind: str, text: str
 ) -> None:
     name = f"start-{STARTS.index((code, handler, kind, text))}"
@@ -214,21 +214,21 @@ def test_a_failing_start_reports_its_reason(
         assert text in message
 
 
-def test_an_owner_only_file_cannot_be_imported(cloud: Cloud) -> None:
+def test_owner_only_file_cannot_be_imported(cloud: Cloud) -> None:
     deploy("private", Code={"ZipFile": zip_code(HANDLER, mode=0o600)})
     kind, text = failure("private")
     assert kind == "Runtime.ImportModuleError"
     assert "[Errno 13] Permission denied: '/var/task/main.py'" in text
 
 
-def test_a_zip_cannot_write_outside_its_directory(cloud: Cloud, tmp_path: Any) -> None:
+def test_zip_cannot_write_outside_its_directory(cloud: Cloud, tmp_path: Any) -> None:
     deploy("slip", Code={"ZipFile": zip_code("x = 1", name="../../slipped.py")})
     failure("slip")
     folder, _ = invoke("echo", {"give": "os.getcwd()"})
     assert not os.path.exists(os.path.join(folder, "..", "..", "slipped.py"))
 
 
-def test_the_log_has_start_output_end_and_report(cloud: Cloud) -> None:
+def test_log_has_start_output_end_and_report(cloud: Cloud) -> None:
     deploy("logged", LoggingConfig={"LogGroup": "/own/group"})
     invoke("logged", {"do": "logging.error('%s!', 'careful')"})
     start, printed, logged, end, report = log_lines("/own/group")
@@ -257,7 +257,7 @@ def test_only_newlines_end_a_log_line(cloud: Cloud) -> None:
     assert log_lines("/lines")[2] == text
 
 
-def test_a_role_without_log_permissions_still_runs(cloud: Cloud) -> None:
+def test_role_without_log_permissions_still_runs(cloud: Cloud) -> None:
     deploy("silent", role="mute")
     assert invoke("silent", {"a": 1}) == ({"a": 1}, None)
     groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/silent")
@@ -271,7 +271,7 @@ def test_log_type_tail_returns_the_end_of_the_log(cloud: Cloud) -> None:
     assert "LogResult" not in call()
 
 
-def test_a_dry_run_runs_nothing(cloud: Cloud) -> None:
+def test_dry_run_runs_nothing(cloud: Cloud) -> None:
     response = aws("lambda").invoke(FunctionName="echo", InvocationType="DryRun")
     assert response["StatusCode"] == 204
 
@@ -380,7 +380,7 @@ def test_updates_are_validated_like_creations(cloud: Cloud) -> None:
     assert invoke("echo", {"a": 1}) == ({"a": 1}, None)
 
 
-def test_an_absent_function_is_not_found(cloud: Cloud) -> None:
+def test_absent_function_is_not_found(cloud: Cloud) -> None:
     functions = aws("lambda")
     for name in ("absent", "echo:7"):
         code, message = error_of(functions.invoke, FunctionName=name, Payload=b"{}")
@@ -397,7 +397,7 @@ def test_events_are_json_of_at_most_6_mb(cloud: Cloud) -> None:
     assert code == "RequestTooLargeException"
 
 
-def test_a_logging_configuration_is_kept_and_merged(cloud: Cloud) -> None:
+def test_logging_configuration_is_kept_and_merged(cloud: Cloud) -> None:
     functions = aws("lambda")
     deploy("kept", LoggingConfig={"LogGroup": "/kept"})
     functions.update_function_configuration(FunctionName="kept", Timeout=7)
@@ -430,7 +430,7 @@ def test_close_kills_running_functions(cloud: Cloud, tmp_path: Path) -> None:
     assert invoke("echo", {"a": 1}) == ({"a": 1}, None)
 
 
-def test_the_bootstrap_needs_only_the_standard_library() -> None:
+def test_bootstrap_imports_only_standard_library() -> None:
     command = [sys.executable, "-I", "-S", "local/services/aws_lambda/bootstrap.py"]
     run = subprocess.run(command, env={"_HANDLER": "a.b"}, stdin=subprocess.DEVNULL, check=False)
     assert run.returncode == 0

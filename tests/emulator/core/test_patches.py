@@ -19,7 +19,7 @@ class Derived(Base):
     own = "of the class"
 
 
-def test_the_last_undo_restores_the_originals() -> None:
+def test_last_undo_restores_the_originals() -> None:
     patches = Patches((Derived, "own", "patched"), (Derived, "inherited", "patched"))
     patches.apply()
     patches.apply()

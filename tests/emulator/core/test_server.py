@@ -110,7 +110,7 @@ def cloud(running: Cloud) -> Cloud:
     return running
 
 
-def test_a_call_goes_to_the_service_it_is_signed_for(cloud: Cloud) -> None:
+def test_signature_selects_the_service(cloud: Cloud) -> None:
     boto3.client("kinesis").list_streams()
     boto3.client("sqs").list_queues()
     boto3.client("sns").list_topics()
@@ -127,14 +127,14 @@ def test_dynamodb_streams_calls_go_to_dynamodb(cloud: Cloud) -> None:
     ]
 
 
-def test_a_request_has_region_path_and_parameters(cloud: Cloud) -> None:
+def test_request_has_region_path_and_parameters(cloud: Cloud) -> None:
     boto3.client("kinesis", region_name="us-west-2").create_stream(StreamName="s", ShardCount=1)
     request = RecordingService.requests[0]
     assert (request.region, request.method, request.path) == ("us-west-2", "POST", "/")
     assert request.params == {"StreamName": "s", "ShardCount": 1}
 
 
-def test_a_rest_call_has_a_path_and_a_query(cloud: Cloud) -> None:
+def test_rest_call_has_a_path_and_a_query(cloud: Cloud) -> None:
     with pytest.raises(ClientError):  # RejectingService gets it next.
         boto3.client("pipes").list_pipes(NamePrefix="sales &", Limit=3)
     request = RecordingService.requests[0]
@@ -143,14 +143,14 @@ def test_a_rest_call_has_a_path_and_a_query(cloud: Cloud) -> None:
     assert request.params == {}
 
 
-def test_moto_handles_what_no_service_handles(cloud: Cloud) -> None:
+def test_unhandled_calls_go_to_moto(cloud: Cloud) -> None:
     kinesis = boto3.client("kinesis")
     kinesis.create_stream(StreamName="s", ShardCount=1)
     assert len(RecordingService.requests) == 1
     assert kinesis.list_streams()["StreamNames"] == ["s"]
 
 
-def test_moto_gets_the_body_that_a_service_forwards(cloud: Cloud) -> None:
+def test_moto_gets_the_forwarded_body(cloud: Cloud) -> None:
     logs = boto3.client("logs")
     logs.create_log_group(logGroupName="original")
     response = logs.describe_log_groups()
@@ -158,7 +158,7 @@ def test_moto_gets_the_body_that_a_service_forwards(cloud: Cloud) -> None:
     assert response["nextToken"] == "added"
 
 
-def test_bucket_policies_reach_services_and_objects_do_not(cloud: Cloud) -> None:
+def test_services_get_bucket_policies_not_objects(cloud: Cloud) -> None:
     s3 = boto3.client("s3")
     s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="lake", Key="x", Body=b"\x00\xff" * 1000)
@@ -174,7 +174,7 @@ def test_bucket_policies_reach_services_and_objects_do_not(cloud: Cloud) -> None
 
 
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
-def test_a_presigned_url_goes_to_s3(cloud: Cloud, version: str) -> None:
+def test_presigned_url_goes_to_s3(cloud: Cloud, version: str) -> None:
     s3 = boto3.client("s3", config=Config(signature_version=version))
     s3.create_bucket(Bucket="lake", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.put_object(Bucket="lake", Key="a b", Body=b"text")
@@ -183,7 +183,7 @@ def test_a_presigned_url_goes_to_s3(cloud: Cloud, version: str) -> None:
         assert response.read() == b"text"
 
 
-def test_a_url_presigned_for_sqs_goes_to_sqs(cloud: Cloud) -> None:
+def test_url_presigned_for_sqs_goes_to_sqs(cloud: Cloud) -> None:
     sqs = boto3.client("sqs")
     url = sqs.generate_presigned_url("list_queues")
     with urlopen(Request(url, data=b"", method="POST")) as response:
@@ -194,9 +194,7 @@ def test_a_url_presigned_for_sqs_goes_to_sqs(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("service", "operation"), [("athena", "list_work_groups"), ("pipes", "list_pipes")]
 )
-def test_errors_reach_clients_of_both_json_protocols(
-    cloud: Cloud, service: str, operation: str
-) -> None:
+def test_both_json_protocols_carry_errors(cloud: Cloud, service: str, operation: str) -> None:
     with pytest.raises(ClientError) as raised:
         getattr(aws(service), operation)()
     response = raised.value.response
@@ -205,18 +203,18 @@ def test_errors_reach_clients_of_both_json_protocols(
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 409
 
 
-def test_an_error_becomes_the_modeled_exception(cloud: Cloud) -> None:
+def test_error_becomes_the_modeled_exception(cloud: Cloud) -> None:
     pipes = boto3.client("pipes")
     with pytest.raises(pipes.exceptions.ConflictException):
         pipes.list_pipes()
 
 
 @given(st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=3))
-def test_a_json_response_round_trips(payload: dict[str, Any]) -> None:
+def test_json_response_round_trips(payload: dict[str, Any]) -> None:
     assert json_response(payload).payload == payload
 
 
-def test_an_error_response_has_its_code_in_header_and_body() -> None:
+def test_error_code_is_in_header_and_body() -> None:
     response = error_response(AwsError("Code", "why", 404))
     assert response.status == 404
     assert dict(response.headers)["x-amzn-errortype"] == "Code"
@@ -228,7 +226,7 @@ def test_empty_bodies_have_no_parameters() -> None:
     assert ApiResponse().payload == {}
 
 
-def test_the_cloud_listens_on_loopback_only(cloud: Cloud) -> None:
+def test_cloud_listens_on_loopback_only(cloud: Cloud) -> None:
     assert urlsplit(cloud.endpoint).hostname == HOST == "127.0.0.1"
     addresses = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
     for address in addresses - {HOST}:
@@ -259,7 +257,7 @@ PREFLIGHT = {"Access-Control-Request-Method": "POST"}
 
 
 @pytest.mark.parametrize("service", ["s3", "kinesis", "athena"])
-def test_a_response_has_one_content_length(cloud: Cloud, service: str) -> None:
+def test_response_has_one_content_length(cloud: Cloud, service: str) -> None:
     scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
     headers = response_headers(cloud, "GET", Authorization=scope)
     assert len(headers.get_all("Content-Length", [])) == 1
@@ -287,7 +285,7 @@ def test_concurrent_threads_get_the_same_client(cloud: Cloud) -> None:
     assert len({id(client) for client in clients}) == 1
 
 
-def test_a_service_is_found_by_its_type(cloud: Cloud) -> None:
+def test_service_is_found_by_its_type(cloud: Cloud) -> None:
     assert cloud.service(RejectingService) is cloud.services[1]
 
 
@@ -359,7 +357,7 @@ class StuckService(PollingService):
     polls = False
 
 
-def test_a_due_poll_without_work_ends_the_wait() -> None:
+def test_due_poll_without_work_ends_the_wait() -> None:
     with laptop(PollingService) as cloud:
         cloud.run_until_idle()
         assert not cloud.service(PollingService).is_due

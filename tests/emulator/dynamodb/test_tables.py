@@ -170,7 +170,7 @@ def test_iterator_types_start_at_their_positions(orders: Orders) -> None:
         assert [image["total"]["N"] for image in images] == expected
 
 
-def test_pages_add_up_to_the_whole_stream(orders: Orders) -> None:
+def test_pages_cover_the_whole_stream(orders: Orders) -> None:
     for number in range(7):
         orders.put(total={"N": str(number)})
     iterator = orders.iterator()

@@ -53,7 +53,7 @@ def cloud(running: Cloud) -> Iterator[Cloud]:
         yield running
 
 
-def test_failing_function_sends_batch_to_error_store(cloud: Cloud) -> None:
+def test_failed_batch_goes_to_the_error_store(cloud: Cloud) -> None:
     create_stream(
         destination_config(ProcessingConfiguration=processing_config(NumberOfRetries="2"))
     )

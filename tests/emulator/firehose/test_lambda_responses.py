@@ -69,7 +69,7 @@ def source_records(count: int) -> list[SourceRecord]:
 @given(json_values | st.fixed_dictionaries({"records": st.lists(response_entries | json_values)}))
 @example({"records": [ok_entry(recordId="1000000"), ok_entry(recordId="2000000", dt=[])]})
 @example({"records": [ok_entry(recordId="1000000") | {"data": []}, ok_entry(recordId="2000000")]})
-def test_any_response_yields_one_result_per_record(response: Any) -> None:
+def test_responses_yield_one_result_per_record(response: Any) -> None:
     records = source_records(2)
     record_results = list(results(("dt",), records, json.dumps(response).encode()))
     assert len(record_results) == len(records)
@@ -98,7 +98,7 @@ def test_partition_key_must_be_non_empty_text(value: Any) -> None:
     assert result.code == "DynamicPartitioning.MetadataExtractionFailed"
 
 
-def test_each_kind_of_result_is_delivered_as_on_aws(cloud: Cloud) -> None:
+def test_every_result_is_delivered_as_on_aws(cloud: Cloud) -> None:
     cases = {
         "Lambda.ProcessingFailedStatus": record_for({"result": "ProcessingFailed", "data": ""}),
         "Lambda.MissingRecordId": record_for(),
@@ -124,7 +124,7 @@ def test_each_kind_of_result_is_delivered_as_on_aws(cloud: Cloud) -> None:
     assert hop_counts(cloud) == [(8, 4, 4), (3, 2, 1)]
 
 
-def test_malformed_entry_fails_batch_without_retry(cloud: Cloud) -> None:
+def test_malformed_entry_fails_without_retry(cloud: Cloud) -> None:
     create_stream()
     put_records(record_for(ok_entry()), record_for(ok_entry() | {"result": "Fine"}))
     cloud.run_until_idle()
@@ -135,7 +135,7 @@ def test_malformed_entry_fails_batch_without_retry(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("response", [b"no json", b"[]", b"null", b"{}", b'{"records": 1}'])
-def test_response_without_records_fails_every_record(response: bytes) -> None:
+def test_response_without_records_fails_all(response: bytes) -> None:
     records = source_records(2)
     record_results = results(("dt",), records, response)
     failures = [result for result in record_results if isinstance(result, Failure)]

@@ -41,7 +41,7 @@ def test_common_type_is_independent_of_order(first: Any, second: Any, third: Any
 
 
 @given(st.lists(objects, min_size=1))
-def test_columns_hold_every_document(documents: list[dict[str, Any]]) -> None:
+def test_columns_fit_every_document(documents: list[dict[str, Any]]) -> None:
     columns = infer_columns(documents)
     for document in documents:
         assert common_type(columns, infer_type(document)) == columns

@@ -170,7 +170,7 @@ class Chain:
         yield "catalog", "glue", "batch_update_partition", table | {"Entries": entries}
 
 
-def test_removing_a_statement_denies_its_calls_only(guarded: Connect) -> None:
+def test_removed_statement_denies_only_its_calls(guarded: Connect) -> None:
     chain = Chain(guarded)
     permissions = chain.permissions()
     role = create_role(*permissions.values())
@@ -183,7 +183,7 @@ def test_removing_a_statement_denies_its_calls_only(guarded: Connect) -> None:
         assert chain.denied_operations(role) == {name: calls_of[name]}
 
 
-def test_an_iterator_is_checked_against_its_stream(guarded: Connect) -> None:
+def test_iterator_is_checked_against_its_stream(guarded: Connect) -> None:
     kinesis = aws("kinesis")
     for name in ("changes", "secrets"):
         kinesis.create_stream(StreamName=name, ShardCount=1)
@@ -238,7 +238,7 @@ def test_older_services_shorten_the_error_code(guarded: Connect, service: str, c
     assert denied.value.response["Error"]["Code"] == code
 
 
-def test_a_bare_function_arn_excludes_its_latest_version(guarded: Connect) -> None:
+def test_unqualified_arn_excludes_latest_version(guarded: Connect) -> None:
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:transform"
     client = guarded("lambda", create_role(allow("lambda:InvokeFunction", function)), "pipes")
     latest = f"{function}:$LATEST"
@@ -247,7 +247,7 @@ def test_a_bare_function_arn_excludes_its_latest_version(guarded: Connect) -> No
     assert latest in denial(client, "invoke", FunctionName="transform", Qualifier="$LATEST")
 
 
-def test_a_table_needs_catalog_and_database_too(guarded: Connect) -> None:
+def test_table_needs_catalog_and_database(guarded: Connect) -> None:
     glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
     resources = [f"{glue}:catalog", f"{glue}:database/db", f"{glue}:table/db/t"]
     client = guarded("glue", create_role(allow("glue:GetTable", *resources)))
@@ -258,7 +258,7 @@ def test_a_table_needs_catalog_and_database_too(guarded: Connect) -> None:
         assert f"on resource: {missing} because" in message
 
 
-def test_a_listing_is_checked_against_its_prefix(guarded: Connect) -> None:
+def test_listing_is_checked_against_its_prefix(guarded: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
     condition = {"StringLike": {"s3:prefix": "lake/*"}}
     listing = allow("s3:ListBucket", "arn:aws:s3:::lake") | {"Condition": condition}
@@ -279,7 +279,7 @@ def test_attached_policies_count_like_inline_ones(guarded: Connect) -> None:
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
 
 
-def test_a_policy_not_modelled_denies_its_role_only(cloud: Cloud, guarded: Connect) -> None:
+def test_unmodelled_policy_denies_only_its_role(cloud: Cloud, guarded: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
     client = guarded("s3", create_role(allow("s3:*", "*")))
     condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
@@ -291,7 +291,7 @@ def test_a_policy_not_modelled_denies_its_role_only(cloud: Cloud, guarded: Conne
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
 
 
-def test_a_page_is_checked_by_query_id_not_page_token() -> None:
+def test_page_is_checked_by_its_query_id() -> None:
     tokens = TokenRegistry()
     for query in ("own", "foreign"):
         for token in (query, "1000"):
@@ -299,12 +299,12 @@ def test_a_page_is_checked_by_query_id_not_page_token() -> None:
     assert tokens.resources({"QueryExecutionId": "own", "NextToken": "1000"}) == ("own",)
 
 
-def test_a_call_without_known_permission_raises(guarded: Connect) -> None:
+def test_call_without_known_permission_raises(guarded: Connect) -> None:
     with pytest.raises(NotModelled, match="s3:DeleteBucket"):
         guarded("s3", create_role(allow("*", "*"))).delete_bucket(Bucket="lake")
 
 
-def test_an_unknown_iterator_raises(guarded: Connect) -> None:
+def test_unknown_iterator_raises(guarded: Connect) -> None:
     with pytest.raises(NotModelled, match="token"):
         guarded("kinesis", create_role(allow("*", "*"))).get_records(ShardIterator="unknown")
 
@@ -327,7 +327,7 @@ FROM_PIPE = {
         ("pipes", FROM_PIPE, "pipes", "", False),
     ],
 )
-def test_only_the_trusted_service_assumes_the_role(
+def test_only_trusted_service_assumes_the_role(
     guarded: Connect, trusted: str, condition: Any, principal: str, source: str, is_allowed: bool
 ) -> None:
     role = create_role(allow("s3:*", "*"), trust_policy=trust(trusted, **condition))
@@ -342,7 +342,7 @@ def test_only_the_trusted_service_assumes_the_role(
 
 
 @pytest.mark.parametrize("role", ["mover", f"arn:aws:iam::{ACCOUNT}:role/mover"])
-def test_a_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
+def test_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
     iam, service = aws("iam"), "pipes.amazonaws.com"
     assert not is_assumable(iam, role, service, {})
     create_role()
@@ -351,7 +351,7 @@ def test_a_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
     assert not is_assumable(iam, role, "glue.amazonaws.com", {})
 
 
-def test_deleting_a_role_denies_its_service_at_once(guarded: Connect) -> None:
+def test_deleted_role_denies_its_service_at_once(guarded: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
     client, iam = guarded("s3", create_role(allow("s3:*", "*"))), aws("iam")
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
@@ -360,7 +360,7 @@ def test_deleting_a_role_denies_its_service_at_once(guarded: Connect) -> None:
     assert "sts:AssumeRole" in denial(client, "list_objects_v2", Bucket="lake")
 
 
-def test_an_unchanged_role_is_read_once(
+def test_unchanged_role_is_read_once(
     cloud: Cloud, guarded: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 0.0)  # It sees every change.
@@ -373,7 +373,7 @@ def test_an_unchanged_role_is_read_once(
     assert sorted(operations) == sorted(set(operations))
 
 
-def test_a_role_of_a_foreign_iam_is_read_again_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_role_of_foreign_iam_expires(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 60.0)
     with laptop(Iam) as cloud, closing(Cloud(())) as foreign_iam:
         monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", foreign_iam.endpoint)
@@ -396,7 +396,7 @@ def test_a_role_of_a_foreign_iam_is_read_again_in_time(monkeypatch: pytest.Monke
         ({}, [], "kms:GenerateDataKey"),
     ],
 )
-def test_an_encrypted_stream_needs_a_right_to_its_key(
+def test_encrypted_stream_needs_key_permission(
     guarded: Connect, context: dict[str, str], keys: list[str], denied_action: str
 ) -> None:
     kinesis = aws("kinesis")
@@ -436,7 +436,7 @@ def test_denials_are_kept_until_iam_changes(cloud: Cloud, guarded: Connect) -> N
 
 
 @pytest.mark.parametrize("region", [REGION, "cn-north-1", "us-gov-west-1"])
-def test_roles_and_policies_have_the_limits_of_aws(cloud: Cloud, region: str) -> None:
+def test_roles_and_policies_have_aws_limits(cloud: Cloud, region: str) -> None:
     iam = boto3.client("iam", region_name=region)
     create = partial(iam.create_role, AssumeRolePolicyDocument=trust("pipes"))
     assert code_of(create, RoleName="r" * 65) == "ValidationError"
@@ -450,7 +450,7 @@ def test_roles_and_policies_have_the_limits_of_aws(cloud: Cloud, region: str) ->
     assert code_of(put, PolicyName="q") == "LimitExceeded"
 
 
-def test_a_token_in_use_is_kept_when_the_registry_is_full() -> None:
+def test_full_registry_keeps_tokens_in_use() -> None:
     remembered_again = TokenRegistry(capacity=2)
     for token in ("iterator", "page", "iterator", "another page"):
         remembered_again.remember(token, ("stream",))

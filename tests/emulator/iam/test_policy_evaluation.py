@@ -73,7 +73,7 @@ def test_resources_match_part_by_part(pattern: str, resource: str) -> None:
 
 
 @given(policies(), st.randoms())
-def test_the_order_of_statements_does_not_matter(
+def test_order_of_statements_does_not_matter(
     documents: list[dict[str, Any]], random: Random
 ) -> None:
     ordered = [parsed for document in documents for parsed in parse_statements(document)]
@@ -83,7 +83,7 @@ def test_the_order_of_statements_does_not_matter(
 
 
 @given(policies())
-def test_a_deny_beats_every_allow(documents: list[dict[str, Any]]) -> None:
+def test_deny_beats_every_allow(documents: list[dict[str, Any]]) -> None:
     denied = [{"Statement": statement(Effect="Deny")}, *documents]
     assert not allows(denied, "s:A", "a:b:c:d:e:1", {})
 
@@ -99,14 +99,14 @@ def test_nothing_is_allowed_without_an_allow(documents: list[dict[str, Any]]) ->
 
 
 @given(patterns, names)
-def test_not_action_is_the_complement_of_action(pattern: str, action: str) -> None:
+def test_not_action_complements_action(pattern: str, action: str) -> None:
     positive = {"Statement": statement(Action=pattern)}
     negative = {"Statement": {"Effect": "Allow", "NotAction": pattern, "Resource": "*"}}
     assert allows([positive], action, "x", {}) != allows([negative], action, "x", {})
 
 
 @given(arns(patterns), arns(names))
-def test_not_resource_is_the_complement_of_resource(pattern: str, resource: str) -> None:
+def test_not_resource_complements_resource(pattern: str, resource: str) -> None:
     positive = {"Statement": statement(Resource=pattern)}
     negative = {"Statement": {"Effect": "Allow", "Action": "*", "NotResource": pattern}}
     assert allows([positive], "s:A", resource, {}) != allows([negative], "s:A", resource, {})
@@ -126,7 +126,7 @@ def test_not_resource_is_the_complement_of_resource(pattern: str, resource: str)
         ("Bool", "false", "false", "true"),
     ],
 )
-def test_conditions_and_their_negations_match_values(
+def test_conditions_and_negations_match_values(
     operator: str, expected: Any, match: str, other: str
 ) -> None:
     conditional = statement(Condition={operator: {"s3:prefix": expected}})
@@ -180,7 +180,7 @@ def test_features_not_modelled_are_named(members: dict[str, Any], feature: str) 
         ({"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}, False),
     ],
 )
-def test_a_role_trusts_only_the_service_it_names(members: dict[str, Any], is_trusted: bool) -> None:
+def test_role_trusts_only_the_service_it_names(members: dict[str, Any], is_trusted: bool) -> None:
     trust = {
         "Effect": "Allow",
         "Principal": {"Service": "glue.amazonaws.com"},

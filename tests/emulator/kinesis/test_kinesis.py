@@ -101,19 +101,19 @@ def record_sizes(kinesis: Any, stream: str) -> list[int]:
         start = page["NextShardIterator"]
 
 
-def test_a_single_put_has_the_same_limits(kinesis: Any, stream: str) -> None:
+def test_single_put_has_the_same_limits(kinesis: Any, stream: str) -> None:
     with pytest.raises(ClientError, match="less than or equal to 1048576"):
         kinesis.put_record(StreamName=stream, **record(MIB))
     kinesis.put_record(StreamName=stream, **record(MIB - 1))
 
 
-def test_puts_to_a_missing_stream_or_shard_fail(kinesis: Any, stream: str) -> None:
+def test_puts_to_missing_stream_or_shard_fail(kinesis: Any, stream: str) -> None:
     puts = [(f"no-{stream}", record(1)), (stream, record(1) | {"ExplicitHashKey": str(2**128)})]
     codes = [code_of(kinesis.put_records, StreamName=name, Records=[put]) for name, put in puts]
     assert codes == ["ResourceNotFoundException", "InvalidArgumentException"]
 
 
-def test_each_iterator_type_starts_at_its_position(kinesis: Any, stream: str) -> None:
+def test_iterator_types_start_at_their_position(kinesis: Any, stream: str) -> None:
     numbers = put_texts(kinesis, stream, "0", "1", "2")
     latest = iterator(kinesis, stream, "LATEST")
     put_texts(kinesis, stream, "3")
@@ -139,25 +139,25 @@ def test_pages_cover_the_whole_shard(kinesis: Any, stream: str) -> None:
     assert page["Records"] == []
 
 
-def test_a_page_holds_at_most_10_mib(kinesis: Any, stream: str) -> None:
+def test_page_has_at_most_10_mib(kinesis: Any, stream: str) -> None:
     for _ in range(2):
         kinesis.put_records(StreamName=stream, Records=[record(MIB - 1)] * 8)
     page = kinesis.get_records(ShardIterator=iterator(kinesis, stream))
     assert len(page["Records"]) == 10
 
 
-def test_an_invalid_iterator_is_rejected(kinesis: Any) -> None:
+def test_invalid_iterator_is_rejected(kinesis: Any) -> None:
     with pytest.raises(ClientError):
         kinesis.get_records(ShardIterator="bm9uZTpub25lOjE=")
 
 
-def test_a_stream_is_created_with_its_tags(kinesis: Any) -> None:
+def test_stream_is_created_with_its_tags(kinesis: Any) -> None:
     kinesis.create_stream(StreamName="tagged", ShardCount=1, Tags={"project": "cdc"})
     tags = kinesis.list_tags_for_stream(StreamName="tagged")["Tags"]
     assert tags == [{"Key": "project", "Value": "cdc"}]
 
 
-def test_an_on_demand_stream_has_four_shards(kinesis: Any) -> None:
+def test_on_demand_stream_has_four_shards(kinesis: Any) -> None:
     kinesis.create_stream(StreamName="four", StreamModeDetails={"StreamMode": "ON_DEMAND"})
     kinesis.start_stream_encryption(
         StreamName="four", EncryptionType="KMS", KeyId="alias/aws/kinesis"
@@ -166,7 +166,7 @@ def test_an_on_demand_stream_has_four_shards(kinesis: Any) -> None:
     assert (summary["OpenShardCount"], summary["EncryptionType"]) == (4, "KMS")
 
 
-def test_a_larger_record_size_is_rejected(kinesis: Any) -> None:
+def test_larger_record_size_is_rejected(kinesis: Any) -> None:
     with pytest.raises(ClientError, match="not modelled"):
         kinesis.create_stream(StreamName="large", ShardCount=1, MaxRecordSizeInKiB=2048)
 
@@ -197,7 +197,7 @@ def test_puts_and_pages_do_not_scan_the_shard(kinesis: Any, stream: str) -> None
     assert ([record.sequence_number for record in page], last) == ([98, 99], 99)
 
 
-def test_the_iterator_age_is_published(cloud: Cloud, kinesis: Any, stream: str) -> None:
+def test_iterator_age_is_published(cloud: Cloud, kinesis: Any, stream: str) -> None:
     put_texts(kinesis, stream, "a")
     time.sleep(0.02)
     put_texts(kinesis, stream, "b")
@@ -215,7 +215,7 @@ def test_the_iterator_age_is_published(cloud: Cloud, kinesis: Any, stream: str) 
         ({"StreamName": "x"}, "PROVISIONED"),
     ],
 )
-def test_an_invalid_stream_is_rejected(kinesis: Any, params: dict[str, Any], reason: str) -> None:
+def test_invalid_stream_is_rejected(kinesis: Any, params: dict[str, Any], reason: str) -> None:
     with pytest.raises(ClientError, match=reason):
         kinesis.create_stream(**params)
 

@@ -213,7 +213,7 @@ def put_records_call(records: list[dict[str, Any]], rng: Random) -> CallContext:
 
 @pytest.mark.parametrize("corruption", CORRUPTIONS)
 @given(st.randoms(use_true_random=False))
-def test_corrupt_records_are_bad_but_keep_their_key(
+def test_corrupt_records_are_bad_but_keep_keys(
     corruption: Callable[[bytes, Random], bytes], rng: Random
 ) -> None:
     assert parse_change(record_bytes()).key == record_key(record_bytes())
@@ -344,7 +344,7 @@ def test_time_between_kills_never_shrinks(seed: int) -> None:
 
 
 @given(st.integers(0))
-def test_batch_fails_less_often_than_firehose_retries(seed: int) -> None:
+def test_faults_per_lambda_batch_are_limited(seed: int) -> None:
     nemesis = Nemesis(seed, 0.5, 0)
     client = watched_client(nemesis, LAMBDA)
     with nemesis.active(), nemesis.calls_by(new_service()):

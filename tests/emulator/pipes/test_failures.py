@@ -49,9 +49,7 @@ def env(cloud: Cloud) -> PipeEnvironment:
 @example([[True] * 30, [False, True], [True]])
 @example(["ValidationException"] * 6)
 @settings(max_examples=6)
-def test_every_change_is_delivered_or_dead_lettered(
-    cloud: Cloud, failures: list[PutFailure]
-) -> None:
+def test_changes_are_delivered_or_dead_lettered(cloud: Cloud, failures: list[PutFailure]) -> None:
     env = new_environment(cloud)
     env.put_numbered_items(8)
     env.fail_puts(*failures)
@@ -152,7 +150,7 @@ def test_without_bisect_the_whole_batch_fails(env: PipeEnvironment) -> None:
     assert env.delivered_keys() == ["2"]
 
 
-def test_infinite_retries_block_shard_until_expiry(
+def test_infinite_retries_block_until_expiry(
     env: PipeEnvironment,
 ) -> None:
     for content in (b"x", b"y"):
@@ -186,7 +184,7 @@ def test_missing_partition_key_is_dead_lettered(env: PipeEnvironment) -> None:
     assert env.dead_letter_keys() == ["b"]
 
 
-def test_without_queue_failed_records_are_discarded(env: PipeEnvironment) -> None:
+def test_failures_are_dropped_without_a_queue(env: PipeEnvironment) -> None:
     env.put_numbered_items(2)
     env.fail_puts("ValidationException")
     env.create_pipe(DeadLetterConfig=None, OnPartialBatchItemFailure=None)

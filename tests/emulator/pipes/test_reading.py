@@ -111,7 +111,7 @@ def test_restarted_pipe_skips_trimmed_records(env: PipeEnvironment) -> None:
     assert env.delivered_keys() == ["1", "3"]
 
 
-def test_disabled_stream_is_drained_but_not_replaced(
+def test_disabled_stream_is_read_to_its_end(
     env: PipeEnvironment,
 ) -> None:
     env.create_pipe()
@@ -145,7 +145,7 @@ def put_rounds(env: PipeEnvironment, rounds: range) -> None:
         env.put_items(*range(9), n={"N": str(number)})
 
 
-def test_split_shards_are_read_completely_in_order(
+def test_split_shards_are_read_in_order(
     sharded_env: PipeEnvironment,
 ) -> None:
     put_rounds(sharded_env, range(1, 5))
@@ -163,7 +163,7 @@ def test_split_shards_are_read_completely_in_order(
     assert rounds == {str(key): list(range(1, 9)) for key in range(9)}
 
 
-def test_trimmed_shards_are_read_from_oldest_record(sharded_env: PipeEnvironment) -> None:
+def test_trimmed_shard_starts_at_oldest_record(sharded_env: PipeEnvironment) -> None:
     sharded_env.create_pipe(key="static")
     put_rounds(sharded_env, range(1, 3))
     sharded_env.cloud.run_until_idle()

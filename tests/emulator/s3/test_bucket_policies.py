@@ -38,7 +38,7 @@ def tls_only(bucket: str = "lake", **members: Any) -> str:
     return policy({**statement, **members})
 
 
-def test_a_tls_only_bucket_works_over_loopback(s3: Any) -> None:
+def test_tls_only_bucket_works_over_loopback(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     s3.put_object(Bucket="lake", Key="policy/one", Body=b"1")
     assert s3.get_object(Bucket="lake", Key="policy/one")["Body"].read() == b"1"
@@ -46,7 +46,7 @@ def test_a_tls_only_bucket_works_over_loopback(s3: Any) -> None:
     assert [entry["Key"] for entry in listing["Contents"]] == ["policy/one"]
 
 
-def test_a_policy_is_returned_unchanged(s3: Any) -> None:
+def test_policy_is_returned_unchanged(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     assert s3.get_bucket_policy(Bucket="lake")["Policy"] == tls_only()
     assert s3.get_bucket_policy_status(Bucket="lake")["PolicyStatus"] == {"IsPublic": False}
@@ -54,7 +54,7 @@ def test_a_policy_is_returned_unchanged(s3: Any) -> None:
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucketPolicy"
 
 
-def test_a_policy_is_deleted_with_its_bucket(s3: Any) -> None:
+def test_policy_is_deleted_with_its_bucket(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only())
     s3.delete_bucket(Bucket="lake")
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucket"
@@ -62,11 +62,11 @@ def test_a_policy_is_deleted_with_its_bucket(s3: Any) -> None:
     assert code_of(s3.get_bucket_policy, Bucket="lake") == "NoSuchBucketPolicy"
 
 
-def test_a_policy_that_allows_everyone_is_public(s3: Any) -> None:
+def test_policy_that_allows_everyone_is_public(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="lake", Policy=tls_only(Effect="Allow", Condition={}))
     assert s3.get_bucket_policy_status(Bucket="lake")["PolicyStatus"] == {"IsPublic": True}
 
 
 @pytest.mark.parametrize("document", ["{", "[]", "{}", tls_only("other"), '{"Statement": [{}]}'])
-def test_a_malformed_policy_is_rejected(s3: Any, document: str) -> None:
+def test_malformed_policy_is_rejected(s3: Any, document: str) -> None:
     assert code_of(s3.put_bucket_policy, Bucket="lake", Policy=document) == "MalformedPolicy"
