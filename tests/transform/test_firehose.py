@@ -228,6 +228,13 @@ def test_oversized_event_does_not_grow() -> None:
     assert batch_result.records[2]["result"] == "ProcessingFailed"
 
 
+def test_oversized_event_keeps_smaller_rows() -> None:
+    padded = firehose_record(json.dumps(VALID, indent=500).encode())
+    result = transform_batch({"records": [*batch(1, "x" * 3_000_000), padded]}).records[1]
+    assert size([result]) < size([padded])
+    assert result["result"] == "Ok"
+
+
 @given(
     st.lists(st.integers(0, 700_000), min_size=1, max_size=12),
     st.sampled_from(["x", '"', "\x01", "é", "\\"]),
