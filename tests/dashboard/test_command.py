@@ -1,4 +1,4 @@
-"""The dashboard command: embedded data stays data, and failures explain themselves."""
+"""Dashboard command: embedded data stays data, and every failure has a message."""
 
 import base64
 import hashlib
@@ -18,6 +18,7 @@ from analytics.dashboard.__main__ import last_verify_result, main
 from analytics.dashboard.facts import stop_all_on_error
 from analytics.dashboard.page import ECHARTS, embed_json, render_page
 from analytics.dashboard.verification import InvalidVerifyResult, VerifyResult, read_verify_result
+from tests.support.environments import UNREACHABLE_AWS
 
 VENDOR_FOLDER = ECHARTS.parent
 BUCKET = "lake-1"
@@ -29,13 +30,6 @@ VERIFIED = {
     "table": 7,
     "lake": 7,
     "counts": {"missing": 0, "unsettled": 0},
-}
-UNREACHABLE_AWS = {
-    "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
-    "AWS_MAX_ATTEMPTS": "1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "AWS_ACCESS_KEY_ID": "x",
-    "AWS_SECRET_ACCESS_KEY": "x",
 }
 
 
@@ -141,7 +135,7 @@ def test_a_verify_of_the_whole_table_is_read(
     assert result == VerifyResult("2026-11-26 03:40:00", state, 7, 7)
 
 
-def test_a_missing_file_has_no_verify_result(tmp_path: Path) -> None:
+def test_a_missing_verify_result_is_none(tmp_path: Path) -> None:
     assert read_verify_result(tmp_path / "none.json", BUCKET) is None
 
 
@@ -161,14 +155,14 @@ def test_a_verify_of_another_scope_is_rejected(
         read_verify_result(path, BUCKET)
 
 
-def test_only_a_named_file_must_be_of_this_lake(default_result: Path) -> None:
+def test_only_a_given_file_must_match_the_lake(default_result: Path) -> None:
     write_verify_result(default_result, bucket="lake-2")
     assert last_verify_result(None) is None
     with pytest.raises(InvalidVerifyResult, match="another lake"):
         last_verify_result(default_result)
 
 
-def test_only_a_named_file_must_exist(default_result: Path) -> None:
+def test_only_a_given_file_must_exist(default_result: Path) -> None:
     assert last_verify_result(None) is None
     with pytest.raises(InvalidVerifyResult, match=r"\.json does not exist: .*verify --json"):
         last_verify_result(default_result)
@@ -186,7 +180,7 @@ def test_only_a_named_file_must_exist(default_result: Path) -> None:
         json.dumps({**VERIFIED, "at": None}),
     ],
 )
-def test_a_file_of_another_format_is_rejected(tmp_path: Path, text: str) -> None:
+def test_a_malformed_verify_result_is_rejected(tmp_path: Path, text: str) -> None:
     path = tmp_path / "v.json"
     path.write_text(text)
     with pytest.raises(InvalidVerifyResult, match=r"operations\.verify --json"):
@@ -216,7 +210,7 @@ def test_a_failed_query_stops_the_others() -> None:
         ([], 1, "no dashboard: "),
     ],
 )
-def test_a_failure_explains_itself(
+def test_a_failure_has_a_status_and_a_message(
     arguments: list[str],
     status: int,
     message: str,

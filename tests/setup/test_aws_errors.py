@@ -16,7 +16,7 @@ from setup.lib.aws_errors import (
     SIGNATURE_CODES,
     error_message,
 )
-from tests.support.environments import NOWHERE
+from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
 
 # Every command, with its exit status when AWS cannot be reached.
@@ -38,7 +38,7 @@ BROKEN_ENVIRONMENTS = {
     "no URL": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected a URL such as http://127.0.0.1"),
     "no profile": ({"AWS_PROFILE": "absent"}, "run aws configure list-profiles"),
 }
-BASE_ENVIRONMENT = {**NOWHERE, "PATH": os.environ["PATH"]}
+BASE_ENVIRONMENT = {**UNREACHABLE_AWS, "PATH": os.environ["PATH"]}
 # Each command runs in one of the environments, in turn.
 CASES = [
     (command, list(BROKEN_ENVIRONMENTS)[number % len(BROKEN_ENVIRONMENTS)])

@@ -16,7 +16,7 @@ import pytest
 from local.core.server import Cloud
 from local.environment import client_environment
 from local.services.registry import SERVICES
-from tests.support.environments import NOWHERE
+from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
 
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
@@ -30,7 +30,7 @@ def run_script(script: str, *arguments: str, **environment: str) -> tuple[int, s
         capture_output=True,
         text=True,
         cwd=PROJECT,
-        env=SYSTEM | NOWHERE | environment,
+        env=SYSTEM | UNREACHABLE_AWS | environment,
         stdin=subprocess.DEVNULL,
         check=False,
     )
@@ -70,7 +70,7 @@ def test_an_interrupted_script_exits_with_130() -> None:
             stderr=subprocess.PIPE,
             text=True,
             cwd=PROJECT,
-            env=SYSTEM | NOWHERE | {"AWS_ENDPOINT_URL": endpoint},
+            env=SYSTEM | UNREACHABLE_AWS | {"AWS_ENDPOINT_URL": endpoint},
         )
         connection, _ = silent_server.accept()
         with connection:  # The script waits for a response.
@@ -110,7 +110,7 @@ def test_a_closed_stdout_is_one_line() -> None:
         stderr=subprocess.PIPE,
         text=True,
         cwd=PROJECT,
-        env=SYSTEM | NOWHERE,
+        env=SYSTEM | UNREACHABLE_AWS,
         check=False,
     )
     os.close(output)

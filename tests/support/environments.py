@@ -1,8 +1,8 @@
-"""The environment of a script that finds no cloud, and nothing of the user's own."""
+"""Environment for a command that can reach no AWS, without the user's own settings."""
 
 import os
 
-NOWHERE = {
+UNREACHABLE_AWS = {
     "AWS_ACCESS_KEY_ID": "local",
     "AWS_SECRET_ACCESS_KEY": "local",
     "AWS_DEFAULT_REGION": "us-east-1",

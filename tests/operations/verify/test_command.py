@@ -15,7 +15,7 @@ from operations.cli import run_command
 from operations.verify import command
 from operations.verify.diff import KINDS
 from setup import names
-from tests.support.environments import NOWHERE
+from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
 from tests.support.verify_fixture import (
     PAID,
@@ -174,7 +174,7 @@ def test_unreachable_cloud_is_reported_in_one_line() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "operations.verify"],
         cwd=PROJECT,
-        env={**os.environ, **NOWHERE},
+        env={**os.environ, **UNREACHABLE_AWS},
         capture_output=True,
         text=True,
         timeout=60,
