@@ -1,11 +1,13 @@
-"""How fast the transform is, beside what a user would write and beside the least that can be done.
+"""Benchmark of the transform: CPU time and memory, compared with three simpler functions.
 
     python -m benchmarks.transform
 
-(a) reads with boto3's TypeDeserializer, flattens recursively and writes json.dumps(default=str);
-(b) does the work of a row: (a) and the key, the time, what changed, and both images as sorted JSON;
-(c) only decodes base64, parses JSON and encodes base64. All take turns; the medians are compared.
-The limit of 6 MB is lifted: 4 000 records are more than Firehose sends at once.
+(a) is the usual code: boto3's TypeDeserializer, recursive flattening, json.dumps(default=str).
+(b) does all the work of a row: (a) and the key, the time, the changed attributes and both images.
+(c) is the minimum: it decodes base64, parses JSON and encodes base64.
+
+The functions run in turns, and their medians are compared. The 6 MB limit of a response is lifted,
+because 4,000 records are more than Firehose sends at once.
 """
 
 import base64
@@ -25,14 +27,16 @@ from boto3.dynamodb.types import TypeDeserializer
 from transform import firehose, transform_batch
 
 Event = dict[str, list[dict[str, Any]]]
+Item = dict[str, Any]
 ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/sales-cdc-orders/stream/2026-01-01T00:00:00"
-LIFE = ("INSERT", "MODIFY", "MODIFY", "MODIFY", "REMOVE")
-read = TypeDeserializer().deserialize
+LIFECYCLE = ("INSERT", "MODIFY", "MODIFY", "MODIFY", "REMOVE")
+deserialize = TypeDeserializer().deserialize
 
 
-def order(number: int, chance: Random) -> dict[str, Any]:
-    """Return an order, typed."""
-    price, quantity = chance.randrange(101, 9999, 2), chance.randrange(1, 4)
+def order(number: int, rng: Random) -> Item:
+    """Return a typed order."""
+    price = rng.randrange(101, 9999, 2)
+    quantity = rng.randrange(1, 4)
     product = {
         "sku": {"S": f"SKU-{number % 83}"},
         "name": {"S": "Desk lamp"},
@@ -59,37 +63,39 @@ def order(number: int, chance: Random) -> dict[str, Any]:
     }
 
 
-def wide(number: int, width: int) -> dict[str, Any]:
-    """Return an item of so many attributes."""
-    return {f"attribute_{at}": {"S": f"value {number} {at}"} for at in range(width)}
+def wide_item(number: int, width: int) -> Item:
+    """Return an item with `width` attributes."""
+    return {f"attribute_{index}": {"S": f"value {number} {index}"} for index in range(width)}
 
 
-def deep(number: int, depth: int) -> dict[str, Any]:
-    """Return an item of ten attributes, at the end of so many maps."""
-    value = wide(number, 10)
+def deep_item(number: int, depth: int) -> Item:
+    """Return an item with ten attributes inside `depth` nested maps."""
+    value = wide_item(number, 10)
     for _ in range(depth):
         value = {"level": {"M": value}}
     return value
 
 
-def event_of(count: int, item: Callable[[int], dict[str, Any]]) -> Event:
-    """Return Firehose's event with the lives of items."""
+def firehose_event(count: int, make_item: Callable[[int], Item]) -> Event:
+    """Return Firehose's event with the lifecycles of items."""
     records = []
     for number in range(count):
-        new = item(number // len(LIFE))
+        new = make_item(number // len(LIFECYCLE))
         old = {**new, "status": {"S": "new"}, "updated_at": {"S": "2026-11-22T10:15:30Z"}}
-        payload = json.dumps(
-            record(number, LIFE[number % len(LIFE)], old, new), separators=(",", ":")
-        )
+        change = stream_record(number, LIFECYCLE[number % len(LIFECYCLE)], old, new)
+        payload = json.dumps(change, separators=(",", ":"))
         data = base64.b64encode(payload.encode()).decode()
         records.append({"recordId": f"{number:056}", "data": data})
     return {"records": records}
 
 
-def record(number: int, operation: str, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """Return a stream record as a pipe delivers it."""
+def stream_record(number: int, operation: str, old: Item, new: Item) -> dict[str, Any]:
+    """Return a stream record as the pipe delivers it."""
     images = {"NewImage": new, "OldImage": old}
-    images.pop({"INSERT": "OldImage", "REMOVE": "NewImage"}.get(operation, ""), None)
+    if operation == "INSERT":
+        del images["OldImage"]
+    elif operation == "REMOVE":
+        del images["NewImage"]
     return {
         "eventID": f"{number:032x}",
         "eventName": operation,
@@ -108,123 +114,146 @@ def record(number: int, operation: str, old: dict[str, Any], new: dict[str, Any]
     }
 
 
-def flat(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(item: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the columns of a plain item."""
-    for name, member in value.items():
-        if isinstance(member, dict) and member:
-            yield from flat(member, f"{path}{name.lower()}__")
+    for name, value in item.items():
+        if isinstance(value, dict) and value:
+            yield from flatten(value, f"{prefix}{name.lower()}__")
+        elif isinstance(value, list | dict):
+            yield prefix + name.lower(), json.dumps(value, default=str)
         else:
-            text = json.dumps(member, default=str) if isinstance(member, list | dict) else member
-            yield path + name.lower(), text
+            yield prefix + name.lower(), value
 
 
-def plain(image: dict[str, Any]) -> dict[str, Any]:
-    """Return an image as Python has it."""
-    return {name: read(value) for name, value in image.items()}
+def plain(image: Item) -> dict[str, Any]:
+    """Return an image as plain Python values."""
+    return {name: deserialize(value) for name, value in image.items()}
 
 
-def written(asked: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as Firehose wants it."""
-    text = json.dumps(row, default=str) + "\n"
-    day = {"partitionKeys": {"dt": row.get("changed_at", "")[:10]}}
-    data = base64.b64encode(text.encode()).decode()
-    return {"recordId": asked["recordId"], "result": "Ok", "data": data, "metadata": day}
+def ok_result(record: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as a result for Firehose."""
+    line = json.dumps(row, default=str) + "\n"
+    metadata = {"partitionKeys": {"dt": row.get("changed_at", "")[:10]}}
+    data = base64.b64encode(line.encode()).decode()
+    return {"recordId": record["recordId"], "result": "Ok", "data": data, "metadata": metadata}
 
 
-def a_user_would_write(event: Event) -> list[dict[str, Any]]:
-    """Return rows of the operation, the sequence and the columns."""
+def transform_usually(event: Event) -> list[dict[str, Any]]:
+    """Return rows with the operation, the sequence number and the attributes: (a)."""
     results = []
-    for asked in event["records"]:
-        change = json.loads(base64.b64decode(asked["data"]))
-        inner = change["dynamodb"]
-        columns = flat(plain(inner.get("NewImage") or inner["OldImage"]))
+    for record in event["records"]:
+        change = json.loads(base64.b64decode(record["data"]))
+        dynamodb = change["dynamodb"]
+        columns = flatten(plain(dynamodb.get("NewImage") or dynamodb["OldImage"]))
         row = {
             "operation": change["eventName"],
-            "sequence": inner["SequenceNumber"],
+            "sequence": dynamodb["SequenceNumber"],
             **dict(columns),
         }
-        results.append(written(asked, row))
+        results.append(ok_result(record, row))
     return results
 
 
-def b_keeping_both_images(event: Event) -> list[dict[str, Any]]:
-    """Return rows with all that ours have."""
+def transform_fully(event: Event) -> list[dict[str, Any]]:
+    """Return rows with everything that the pipeline's rows contain: (b)."""
     results = []
-    for asked in event["records"]:
-        change = json.loads(base64.b64decode(asked["data"]))
-        inner = change["dynamodb"]
-        old, new = inner.get("OldImage", {}), inner.get("NewImage", {})
-        at = datetime.fromtimestamp(inner["ApproximateCreationDateTime"], timezone.utc)
+    for record in event["records"]:
+        change = json.loads(base64.b64decode(record["data"]))
+        dynamodb = change["dynamodb"]
+        old = dynamodb.get("OldImage", {})
+        new = dynamodb.get("NewImage", {})
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        created_at = datetime.fromtimestamp(dynamodb["ApproximateCreationDateTime"], timezone.utc)
         row = {
             "operation": change["eventName"],
-            "key": json.dumps(inner["Keys"], sort_keys=True),
+            "key": json.dumps(dynamodb["Keys"], sort_keys=True),
             "source": change["eventSourceARN"],
-            "sequence": inner["SequenceNumber"].zfill(40),
+            "sequence": dynamodb["SequenceNumber"].zfill(40),
             "event_id": change["eventID"],
-            "changed_at": at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
-            "changed": json.dumps(sorted(n for n in {*old, *new} if old.get(n) != new.get(n))),
+            "changed_at": created_at.strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            "changed": json.dumps(changed),
             "old_image": json.dumps(old, sort_keys=True) if old else None,
             "new_image": json.dumps(new, sort_keys=True) if new else None,
-            **dict(flat(plain(new or old))),
+            **dict(flatten(plain(new or old))),
         }
-        results.append(written(asked, row))
+        results.append(ok_result(record, row))
     return results
 
 
-def c_the_floor(event: Event) -> list[dict[str, Any]]:
-    """Return the payloads, decoded, parsed and encoded again."""
+def transcode(event: Event) -> list[dict[str, Any]]:
+    """Return the payloads, decoded, parsed and encoded again: (c)."""
     results = []
-    for asked in event["records"]:
-        payload = base64.b64decode(asked["data"])
+    for record in event["records"]:
+        payload = base64.b64decode(record["data"])
         json.loads(payload)
-        results.append({"recordId": asked["recordId"], "data": base64.b64encode(payload).decode()})
+        results.append({"recordId": record["recordId"], "data": base64.b64encode(payload).decode()})
     return results
 
 
-def medians(event: Event, rounds: int, *runs: Callable[[Event], Any]) -> list[float]:
-    """Return each run's CPU time per record in microseconds; they take turns."""
-    times: list[list[float]] = [[] for _ in runs]
+def median_times(event: Event, rounds: int, *functions: Callable[[Event], Any]) -> list[float]:
+    """Return each function's median CPU time per record, in microseconds."""
+    times: list[list[float]] = [[] for _ in functions]
     for _ in range(rounds):
-        for taken, run in zip(times, runs, strict=True):
+        for function_times, function in zip(times, functions, strict=True):
             gc.collect()
-            start = time.process_time()
-            run(event)
-            taken.append((time.process_time() - start) / len(event["records"]) * 1e6)
-    return [statistics.median(taken) for taken in times]
+            started_at = time.process_time()
+            function(event)
+            seconds = time.process_time() - started_at
+            function_times.append(seconds / len(event["records"]) * 1e6)
+    return [statistics.median(function_times) for function_times in times]
 
 
-def peak(event: Event) -> float:
-    """Return the memory that an answer needs beyond itself, in sizes of the event's payloads."""
+def payload_bytes(event: Event) -> int:
+    """Return the size of the event's payloads in base64."""
+    return sum(len(record["data"]) for record in event["records"])
+
+
+def peak_memory(event: Event) -> float:
+    """Return the peak memory beyond the result itself, as a multiple of the event's payloads."""
     tracemalloc.start()
-    found = transform_batch(event)
-    kept, highest = tracemalloc.get_traced_memory()
+    result = transform_batch(event)
+    retained, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found.reason is None, found.reason
-    return (highest - kept) / sum(len(asked["data"]) for asked in event["records"])
+    assert result.reason is None, result.reason
+    return (peak - retained) / payload_bytes(event)
+
+
+def print_order_times() -> None:
+    """Print the times for orders, in a batch of the usual size and in a large one."""
+    rng = Random(1)
+    print("records  bytes  ours  per s     (a)    (b)    (c)   to (a)  to (b)  to (c)  peak")
+    for count, rounds in ((500, 41), (4000, 9)):
+        event = firehose_event(count, lambda number: order(number, rng))
+        size = payload_bytes(event) * 3 // 4 // count
+        functions = (transform_batch, transform_usually, transform_fully, transcode)
+        ours, a, b, c = median_times(event, rounds, *functions)
+        print(
+            f"{count:7}  {size:5}  {ours:4.0f}  {1e6 / ours:6,.0f}  {a:5.0f}  {b:5.0f}  {c:5.0f}"
+            f"   {a / ours:6.2f}  {b / ours:6.2f}  {c / ours:6.2f}  {peak_memory(event):4.2f}"
+        )
+
+
+def print_shape_times() -> None:
+    """Print the times for wide and for deep items."""
+    print("item                ours   per attribute or level   to (b)   to (c)")
+    for width in (10, 50, 200):
+        print_shape_time(f"width {width:3}", width, wide_item)
+    for depth in (2, 8, 30):
+        print_shape_time(f"depth {depth:3}", depth, deep_item)
+
+
+def print_shape_time(title: str, extent: int, make_item: Callable[[int, int], Item]) -> None:
+    event = firehose_event(200, lambda number: make_item(number, extent))
+    ours, b, c = median_times(event, 15, transform_batch, transform_fully, transcode)
+    print(f"{title:16} {ours:7.0f} {ours / extent:24.2f} {b / ours:8.2f} {c / ours:8.2f}")
 
 
 def main() -> None:
     """Print the tables."""
-    chance = Random(1)
     firehose.MAX_RESPONSE_BYTES = sys.maxsize
-    runs = (transform_batch, a_user_would_write, b_keeping_both_images, c_the_floor)
     print(f"Python {sys.version.split()[0]}; medians of CPU time per record, in microseconds")
-    print("records  bytes  ours  per s     (a)    (b)    (c)   to (a)  to (b)  to (c)  peak")
-    for count, rounds in ((500, 41), (4000, 9)):
-        event = event_of(count, lambda number: order(number, chance))
-        size = sum(len(asked["data"]) for asked in event["records"]) * 3 // 4 // count
-        ours, a, b, c = medians(event, rounds, *runs)
-        print(
-            f"{count:7}  {size:5}  {ours:4.0f}  {1e6 / ours:6,.0f}  {a:5.0f}  {b:5.0f}  {c:5.0f}"
-            f"   {a / ours:6.2f}  {b / ours:6.2f}  {c / ours:6.2f}  {peak(event):4.2f}"
-        )
-    print("item                ours   per attribute or level   to (b)   to (c)")
-    shapes = [(f"width {width:3}", width, wide) for width in (10, 50, 200)]
-    shapes += [(f"depth {depth:3}", depth, deep) for depth in (2, 8, 30)]
-    for title, extent, shape in shapes:
-        event = event_of(200, lambda number, shape=shape, extent=extent: shape(number, extent))
-        ours, b, c = medians(event, 15, transform_batch, b_keeping_both_images, c_the_floor)
-        print(f"{title:16} {ours:7.0f} {ours / extent:24.2f} {b / ours:8.2f} {c / ours:8.2f}")
+    print_order_times()
+    print_shape_times()
 
 
 if __name__ == "__main__":
