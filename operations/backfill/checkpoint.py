@@ -13,7 +13,8 @@ from setup.lib.errors import UserError
 from setup.names import PIPELINE
 from transform import canonical
 
-START, END = "start", "end"
+START = "start"
+END = "end"
 
 
 class InvalidCheckpoint(UserError):

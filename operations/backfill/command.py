@@ -29,13 +29,12 @@ from operations.kinesis_writer import (
 )
 from operations.table import Item, Page, Table
 from setup.lib.arguments import output_file
+from setup.lib.text import count
 from setup.names import PIPE, TABLE
 from transform import canonical
 from transform.snapshot import backfill_record
 
-DEFAULT_CHECKPOINT = (
-    Path(__file__).resolve().parent.parent.parent / "build" / f"backfill-{TABLE}.json"
-)
+DEFAULT_CHECKPOINT = Path(__file__).resolve().parents[2] / "build" / f"backfill-{TABLE}.json"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +48,8 @@ def _run(args: argparse.Namespace) -> int:
     require_pipeline(table)
     start = Checkpoint.read(args.checkpoint, table)
     if start.sent:
-        print(f"resuming from {args.checkpoint}: {start.sent} items already sent", flush=True)
+        items = count(start.sent, "item")
+        print(f"resuming from {args.checkpoint}: {items} already sent", flush=True)
     sender_class = DryRunSender if args.dry_run else Sender
     sender = sender_class(boto3.client("kinesis"), rate=args.rate)
     checkpoint_path = None if args.dry_run else args.checkpoint
@@ -119,12 +119,12 @@ def page_records(page: Page[Item], table: Table, stream: str) -> Iterator[Outgoi
 def _print_summary(end: Checkpoint, sender: Sender, is_dry_run: bool) -> None:
     for key in end.left:
         print(f"left       {key}  {ITEM_TOO_LARGE}")
-    left = f"; {len(end.left)} left, too large for Kinesis" if end.left else ""
+    oversized = f"; {len(end.left)} left, too large for Kinesis" if end.left else ""
     if is_dry_run:
-        print(f"would send {sender.sent_count} items{left}")
+        print(f"would send {count(sender.sent_count, 'item')}{oversized}")
     else:
         print(
-            f"sent {end.sent} items{left}; they reach the lake within about "
+            f"sent {count(end.sent, 'item')}{oversized}; they reach the lake within about "
             f"{firehose.max_delay_seconds():g} s: then run python -m operations.verify"
         )
 

@@ -48,11 +48,11 @@ class SourceReplay:
         """Whether any record may leave the source."""
         return bool(self.summary.replayed_counts or self.summary.repaired_counts)
 
-    def write_audit(self, at: str, **members: str) -> IO[bytes]:
+    def write_audit(self, replayed_at: str, **members: str) -> IO[bytes]:
         """Return the audit: a line of JSON with the counts, then one for each record that left."""
         counts = self.summary.document()
         header: dict[str, object] = {
-            "at": at,
+            "at": replayed_at,
             "from": self.location,
             **{name: counts[name] for name in AUDITED_COUNTS},
             **members,

@@ -93,7 +93,7 @@ class ReplaySummary:
         yield self._total_line(is_dry_run)
 
     def _code_document(self, code: str) -> dict[str, int]:
-        left = sum(
+        remaining = sum(
             record_count
             for (remaining_code, _), record_count in self.remaining_counts.items()
             if remaining_code == code
@@ -101,7 +101,7 @@ class ReplaySummary:
         document = {
             "found": self.record_counts[code],
             "replayed": self.replayed_counts[code],
-            "left": left,
+            "left": remaining,
         }
         if self.repaired_counts:
             document["repaired"] = self.repaired_counts[code]

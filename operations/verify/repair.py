@@ -30,11 +30,13 @@ class OutcomeLabel(NamedTuple):
     explanation: str
 
 
-ITEM, TOMBSTONE, LEFT = "items", "tombstones", "left"
+ITEM = "items"
+TOMBSTONE = "tombstones"
+NOT_REPAIRED = "left"
 OUTCOMES = {
     ITEM: OutcomeLabel("sent", "the table's current item"),
     TOMBSTONE: OutcomeLabel("sent", "a tombstone: the table does not have the item"),
-    LEFT: OutcomeLabel("left", ""),
+    NOT_REPAIRED: OutcomeLabel("left", ""),
 }
 
 
@@ -43,7 +45,7 @@ class CannotRepair(Exception):
 
 
 def repair_record_for(finding: Finding, table: Table) -> bytes:
-    """Return the record that repairs a key; raise CannotRepair if there is none."""
+    """Return the record that repairs a key; raise CannotRepair if no record can."""
     key = table.parse_key(finding.key)
     if key is None:
         raise CannotRepair(_foreign_row_message(finding, f"it is not a key of table {table.name}"))
@@ -107,7 +109,7 @@ class Repairer:
     def _records(
         self, findings: Iterable[Finding], reasons: dict[str, str]
     ) -> Iterator[OutgoingRecord]:
-        """Yield the repair records; where there is none, add the reason by key."""
+        """Yield the repair records; if a key cannot be repaired, add its reason."""
         for finding in findings:
             try:
                 yield OutgoingRecord(finding.key, repair_record_for(finding, self.table))
@@ -116,7 +118,7 @@ class Repairer:
 
     def _count_outcome(self, finding: Finding, reason: str | None) -> None:
         if reason:
-            outcome = LEFT
+            outcome = NOT_REPAIRED
         elif finding.item is None:
             outcome = TOMBSTONE
         else:
@@ -148,4 +150,4 @@ class Repairer:
                 yield f"{label:9}  … and {unlisted} more: use --limit to list them"
         items = count(self.counts[ITEM], "item")
         tombstones = count(self.counts[TOMBSTONE], "tombstone")
-        yield f"repair: {items}, {tombstones}, {self.counts[LEFT]} left"
+        yield f"repair: {items}, {tombstones}, {self.counts[NOT_REPAIRED]} left"

@@ -11,7 +11,10 @@ from operations.lake import LakeRow
 from operations.verify.diff import KINDS, UNSETTLED, Difference, first_difference
 from setup.lib.text import count
 
-EQUAL, UNEQUAL, INCONCLUSIVE = 0, 1, 2  # exit statuses
+# Exit statuses.
+EQUAL = 0
+UNEQUAL = 1
+INCONCLUSIVE = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,7 @@ def test_a_dry_run_counts_and_sends_nothing(
     assert not path.exists()
 
 
-def test_newer_changes_are_kept_and_oversized_items_named(
+def test_newer_changes_and_oversized_items_are_kept(
     chain: Cloud,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -101,10 +101,10 @@ def query_rows(sql: str, *parameters: str) -> Rows:
     return list(run_query(sql, parameters).rows)
 
 
-def run_named_query(name: str, **given: str) -> Rows:
+def run_named_query(name: str, **arguments: str) -> Rows:
     """Run a named query and return its rows."""
     query = load_named_queries()[name]
-    return query_rows(query.sql, *query.parameter_values(given))
+    return query_rows(query.sql, *query.parameter_values(arguments))
 
 
 def deliver(changes: list[OrderChange]) -> list[tuple[str, str]]:

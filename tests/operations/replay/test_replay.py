@@ -283,7 +283,7 @@ def clients_killed_before(operation: str) -> Callable[..., Any]:
     return client
 
 
-def test_an_object_that_another_replay_moved_is_skipped(
+def test_an_object_moved_by_another_replay_is_skipped(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = put_error_object(chain, "race", error_document(insert_record("race", 1)))

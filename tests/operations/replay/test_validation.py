@@ -95,7 +95,7 @@ def test_a_row_cannot_inject_members_into_its_record() -> None:
     assert isinstance(validate_record(json.dumps(columns).encode()), Rejected)
 
 
-def test_a_record_without_a_time_keeps_its_first_arrival() -> None:
+def test_a_record_without_a_time_keeps_its_arrival() -> None:
     record = stream_record("INSERT", KEY, None, KEY)
     del record["dynamodb"]["ApproximateCreationDateTime"]
     raw = json.dumps(record).encode()
