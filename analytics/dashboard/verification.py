@@ -34,7 +34,7 @@ def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
     """Return the result that a file has for the lake in this bucket, or None without a file."""
     try:
         result = json.loads(path.read_text("utf-8"))
-        scope = result["asked"]
+        scope = result["scope"]
         if result["bucket"] != bucket:
             raise WrongBucket(f"{path} is for another lake: {result['bucket']}, not {bucket}")
         if scope != "table":

@@ -25,7 +25,7 @@ class InvalidCheckpoint(UserError):
 class Checkpoint:
     """What Kinesis has acknowledged: each segment up to a key, or START, or END.
 
-    `sent` counts the items, `left` are the keys of the items that exceed Kinesis's record limit.
+    `sent` counts the items; `oversized` are the keys of the items that Kinesis does not accept.
     """
 
     table: str
@@ -33,7 +33,7 @@ class Checkpoint:
     pipeline: str
     segments: tuple[str, ...] = (START,) * SEGMENTS
     sent: int = 0
-    left: tuple[str, ...] = ()
+    oversized: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path, table: Table) -> Checkpoint:
@@ -70,7 +70,7 @@ class Checkpoint:
             self,
             segments=tuple(segments),
             sent=self.sent + len(page.items) - len(oversized),
-            left=(*self.left, *oversized),
+            oversized=(*self.oversized, *oversized),
         )
 
     def write(self, path: Path) -> None:
@@ -82,7 +82,7 @@ class Checkpoint:
 def _parse(path: Path) -> Checkpoint:
     try:
         checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
-        texts = (*checkpoint.segments, *checkpoint.left)
+        texts = (*checkpoint.segments, *checkpoint.oversized)
         # A checkpoint without segments would look like a finished backfill.
         if (
             not checkpoint.segments
@@ -90,7 +90,11 @@ def _parse(path: Path) -> Checkpoint:
             or not all(isinstance(text, str) for text in texts)
         ):
             raise ValueError
-        return replace(checkpoint, segments=tuple(checkpoint.segments), left=tuple(checkpoint.left))
+        return replace(
+            checkpoint,
+            segments=tuple(checkpoint.segments),
+            oversized=tuple(checkpoint.oversized),
+        )
     except (ValueError, TypeError, RecursionError):
         raise InvalidCheckpoint(
             f"{path} is not a backfill checkpoint: remove it, or name another with --checkpoint"

@@ -62,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     if checkpoint_path:
         checkpoint_path.unlink(missing_ok=True)
     _print_summary(end, sender, args.dry_run)
-    return 1 if end.left else 0
+    return 1 if end.oversized else 0
 
 
 def require_pipeline(table: Table) -> None:
@@ -117,9 +117,9 @@ def page_records(page: Page[Item], table: Table, stream: str) -> Iterator[Outgoi
 
 
 def _print_summary(end: Checkpoint, sender: Sender, is_dry_run: bool) -> None:
-    for key in end.left:
+    for key in end.oversized:
         print(f"left       {key}  {ITEM_TOO_LARGE}")
-    oversized = f"; {len(end.left)} left, too large for Kinesis" if end.left else ""
+    oversized = f"; {len(end.oversized)} left, too large for Kinesis" if end.oversized else ""
     if is_dry_run:
         print(f"would send {count(sender.sent_count, 'item')}{oversized}")
     else:

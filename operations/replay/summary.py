@@ -69,18 +69,18 @@ class ReplaySummary:
             "replayed": self.replayed_counts.total(),
             "repaired": self.repaired_counts.total(),
             "left": self.remaining_counts.total(),
-            "moved": self.archived_count,
+            "archived": self.archived_count,
             "codes": {code: self._code_document(code) for code in sorted(self.record_counts)},
             "reasons": [
                 {
                     "code": code,
                     "reason": reason,
                     "count": record_count,
-                    "first": self.first_locations[code, reason],
+                    "first_location": self.first_locations[code, reason],
                 }
                 for (code, reason), record_count in sorted(self.remaining_counts.items())
             ],
-            "lost": [{"key": key, "reason": reason} for key, reason in self.unrecoverable],
+            "unrecoverable": [{"key": key, "reason": reason} for key, reason in self.unrecoverable],
         }
 
     def lines(self, is_dry_run: bool = False) -> Iterator[str]:

@@ -18,8 +18,6 @@ class Status(IntEnum):
 
 
 MARKS = {Status.OK: " ", Status.PROBLEM: "!", Status.UNKNOWN: "?"}
-# The values of the JSON member `wrong`.
-JSON_WRONG = {Status.OK: False, Status.PROBLEM: True, Status.UNKNOWN: None}
 SORT_ORDER = (Status.PROBLEM, Status.UNKNOWN, Status.OK)
 
 
@@ -42,9 +40,9 @@ class CheckResult:
         """Return the result as JSON."""
         return {
             "part": self.part,
-            "says": self.message,
-            "wrong": JSON_WRONG[self.status],
-            "cure": self.remedy,
+            "message": self.message,
+            "status": self.status,
+            "remedy": self.remedy,
         }
 
 

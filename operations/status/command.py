@@ -34,7 +34,8 @@ MAX_HOURS = 24 * 60  # CloudWatch keeps five-minute data for 63 days
 class StatusReport:
     """The result of every check, and the counts of every hop in the last hours."""
 
-    account_and_region: str
+    account: str
+    region: str
     results: list[CheckResult]
     hops: list[Hop]
     hours: int
@@ -48,9 +49,10 @@ class StatusReport:
         """Return the report as JSON."""
         return {
             "pipeline": PIPELINE,
-            "where": self.account_and_region,
+            "account": self.account,
+            "region": self.region,
             "status": self.status,
-            "says": headline(self.results),
+            "headline": headline(self.results),
             "parts": [result.document() for result in self.results],
             "hours": self.hours,
             "hops": [hop.document() for hop in self.hops],
@@ -58,11 +60,11 @@ class StatusReport:
 
     def lines(self) -> Iterator[str]:
         """Yield the report as text; the first line is the summary."""
-        yield f"{PIPELINE} in {self.account_and_region}: {headline(self.results)}"
+        yield f"{PIPELINE} in {self.account}, {self.region}: {headline(self.results)}"
         for result in sort_by_urgency(self.results):
             yield from result.lines()
         yield f"last {self.hours} h, from CloudWatch (one or two minutes behind)"
-        yield from hop_table(self.hops)
+        yield hop_table(self.hops)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -85,8 +87,7 @@ def _collect(hours: int) -> StatusReport:
     except ClientError as error:
         results.append(CheckResult("metrics", str(error), Status.UNKNOWN))
         values = dict.fromkeys(HOP_METRICS)
-    account_and_region = f"{here.account}, {here.region}"
-    return StatusReport(account_and_region, results, hop_counts(values), hours)
+    return StatusReport(here.account, here.region, results, hop_counts(values), hours)
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

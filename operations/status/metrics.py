@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from setup.lib.text import format_table
 from setup.names import DELIVERY, FAILED_RECORDS, FUNCTION, PIPE, PIPELINE, STREAM
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class Hop:
         """Return the hop as JSON."""
         return {
             "hop": self.name,
-            "in": self.received,
+            "received": self.received,
             "delivered": self.delivered,
             "failed": self.failed,
             "open": self.open,
@@ -155,9 +156,10 @@ def hop_counts(values: Mapping[Metric, float | None]) -> list[Hop]:
     ]
 
 
-def hop_table(hops: Iterable[Hop]) -> Iterator[str]:
-    """Yield the hops as lines of a table."""
-    yield f"  {'hop':20}  {'in':>9}  {'delivered':>9}  {'failed':>9}  {'open':>9}"
+def hop_table(hops: Iterable[Hop]) -> str:
+    """Return a table of the counts, one line per hop."""
+    rows: list[tuple[str, ...]] = [("hop", "received", "delivered", "failed", "open")]
     for hop in hops:
-        counts = f"{hop.received:9}  {hop.delivered:9}  {hop.failed:9}  {hop.open:9}"
-        yield f"  {hop.name:20}  {counts}"
+        counts = (hop.received, hop.delivered, hop.failed, hop.open)
+        rows.append((hop.name, *map(str, counts)))
+    return format_table(rows)

@@ -41,10 +41,10 @@ from setup.names import TABLE, bucket
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
 JSON_HELP = """
-JSON: at (UTC), bucket, asked ("table", "gaps" or a key), equal (true or false), table and lake
+JSON: at (UTC), bucket, scope ("table", "gaps" or a key), equal (true or false), table and lake
 (number of items in each), missing, extra, different, unsettled (lists of keys), counts (of each
 kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones: keys
-that were sent; left: key and reason; counts). With --gaps: at, bucket, asked, count, gaps (key,
+that were sent; left: key and reason; counts). With --gaps: at, bucket, scope, count, gaps (key,
 source_before, sequence_before, source, sequence). A file is replaced atomically.
 """
 
@@ -108,13 +108,13 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
 def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
     """Print a report or write it as JSON, and return its status."""
     now = datetime.now(timezone.utc)
-    header = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "asked": _subject(args)}
+    header = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "scope": _scope(args)}
     print_report(report.lines(), header | report.document() | extra, args.json)
     return report.status
 
 
-def _subject(args: argparse.Namespace) -> str:
-    """Return what a report is about; the dashboard accepts only one about the whole table."""
+def _scope(args: argparse.Namespace) -> str:
+    """Return what a report covers; the dashboard accepts only one of the whole table."""
     if args.gaps:
         return "gaps"
     return args.key or "table"

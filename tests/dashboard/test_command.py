@@ -25,7 +25,7 @@ BUCKET = "lake-1"
 VERIFIED = {
     "at": "2026-11-26 03:40:00",
     "bucket": BUCKET,
-    "asked": "table",
+    "scope": "table",
     "equal": True,
     "table": 7,
     "lake": 7,
@@ -143,8 +143,8 @@ def test_a_missing_verify_result_is_none(tmp_path: Path) -> None:
     ("overrides", "message"),
     [
         ({"bucket": "lake-2"}, "another lake: lake-2, not lake-1"),
-        ({"asked": "gaps"}, "does not cover the whole table, only gaps"),
-        ({"asked": '{"order_id":{"S":"SO-1"}}'}, "only {"),
+        ({"scope": "gaps"}, "does not cover the whole table, only gaps"),
+        ({"scope": '{"order_id":{"S":"SO-1"}}'}, "only {"),
     ],
 )
 def test_a_verify_of_another_scope_is_rejected(
@@ -175,7 +175,7 @@ def test_only_a_given_file_must_exist(default_result: Path) -> None:
         "[]",
         "{}",
         "null",
-        '{"bucket": "lake-1", "asked": "table"}',
+        '{"bucket": "lake-1", "scope": "table"}',
         json.dumps({**VERIFIED, "at": "soon"}),
         json.dumps({**VERIFIED, "at": None}),
     ],
@@ -214,9 +214,11 @@ def test_a_failure_has_a_status_and_a_message(
     arguments: list[str],
     status: int,
     message: str,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # without the verify result of an earlier run
     for name, value in UNREACHABLE_AWS.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "argv", ["dashboard", *arguments])

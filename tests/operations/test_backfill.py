@@ -345,7 +345,7 @@ def test_a_checkpoint_survives_a_round_trip(pages: list[Page[Item]], oversized: 
     assert checkpoint.start_keys(TABLE) == {
         segment: last_keys.get(segment) for segment in range(4) if segment not in finished
     }
-    assert checkpoint.sent + len(checkpoint.left) == len(pages)
+    assert checkpoint.sent + len(checkpoint.oversized) == len(pages)
 
 
 def checkpoint_text(**members: Any) -> str:
@@ -361,7 +361,7 @@ def checkpoint_text(**members: Any) -> str:
         ('{"table": "t"}', "is not a backfill checkpoint"),
         (checkpoint_text(segments=[]), "is not a backfill checkpoint"),
         (checkpoint_text(segments=[5]), "is not a backfill checkpoint"),
-        (checkpoint_text(left=[None]), "is not a backfill checkpoint"),
+        (checkpoint_text(oversized=[None]), "is not a backfill checkpoint"),
         ("[" * 100_000, "is not a backfill checkpoint"),
         (checkpoint_text(stream="older"), "ordered by older, but this one is"),
         (checkpoint_text(table="other"), "a backfill of other"),

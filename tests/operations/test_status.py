@@ -68,11 +68,11 @@ def test_hops_count_the_changes(chain: Cloud, capsys: pytest.CaptureFixture[str]
     change_count = chain.service(Pipes).counts()[0].received
     assert change_count > 10
     for hop in document["hops"]:
-        assert (hop["in"], hop["delivered"]) == (change_count, change_count)
+        assert (hop["received"], hop["delivered"]) == (change_count, change_count)
         assert (hop["open"], hop["failed"]) == (0, 0)
     assert len(document["hops"]) == 4
     assert (status, document["status"]) == (0, 0)
-    assert (document["says"], document["hours"]) == ("healthy", 1)
+    assert (document["headline"], document["hours"]) == ("healthy", 1)
 
 
 def test_a_stopped_pipe_is_a_problem(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,7 @@ def test_failed_records_arrive_once_the_cause_is_fixed(
     assert chain_state(chain) == before
 
     status, document = run_replay(capsys)
-    assert (status, document["left"], document["moved"]) == (0, 0, len(error_contents))
+    assert (status, document["left"], document["archived"]) == (0, 0, len(error_contents))
     assert document["codes"] == {
         "Lambda.FunctionError": {"found": POISONED_COUNT, "replayed": POISONED_COUNT, "left": 0}
     }
@@ -159,7 +159,7 @@ def test_dead_letters_are_replayed_from_the_stream(
     assert visible_letter_count(chain) == letter_count
 
     status, document = run_replay(capsys)
-    assert (status, document["moved"], visible_letter_count(chain)) == (0, letter_count, 0)
+    assert (status, document["archived"], visible_letter_count(chain)) == (0, letter_count, 0)
     assert document["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
     chain.run_until_idle()
     assert verified()[0] == 0
@@ -216,7 +216,7 @@ def test_rejected_documents_remain_in_their_object(
     assert len(lake_rows(chain, name)) == 3
     status, document = run_replay(capsys)
     assert (status, document["replayed"]) == (1, 0)
-    assert (document["left"], document["moved"]) == (2, 0)
+    assert (document["left"], document["archived"]) == (2, 0)
 
 
 def test_rows_that_firehose_rejected_are_replayed(
@@ -313,14 +313,14 @@ def test_unrecoverable_records_stay_until_repaired(
         put_error_object(chain, name, content)
     status, document = run_replay(capsys)
     assert (status, document["found"]) == (1, 4)
-    assert (document["left"], document["moved"]) == (4, 0)
-    lost = {"key": '{"order_id":{"S":"large"}}', "reason": RECORD_TOO_LARGE}
-    assert lost in document["lost"]
-    assert len(document["lost"]) == 3
+    assert (document["left"], document["archived"]) == (4, 0)
+    unrecoverable = {"key": '{"order_id":{"S":"large"}}', "reason": RECORD_TOO_LARGE}
+    assert unrecoverable in document["unrecoverable"]
+    assert len(document["unrecoverable"]) == 3
     assert error_object_contents(chain) == sorted(contents.values())
     status, document = run_replay(capsys, "--repaired")
     assert (status, document["repaired"]) == (1, 3)
-    assert (document["left"], document["moved"]) == (1, 3)
+    assert (document["left"], document["archived"]) == (1, 3)
     assert error_object_contents(chain) == [bad + b"\n"]
 
 
@@ -337,7 +337,7 @@ def test_letters_of_another_consumer_are_counted(
     sqs.send_message(QueueUrl=url, MessageBody="not a letter")
     [message] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=HOUR)["Messages"]
     status, document = run_replay(capsys)
-    assert (status, document["found"], document["left"], document["lost"]) == (1, 1, 1, [])
+    assert (status, document["found"], document["left"], document["unrecoverable"]) == (1, 1, 1, [])
     assert reasons(document) == [LOCKED]
     sqs.change_message_visibility(
         QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
@@ -444,12 +444,12 @@ def test_a_letter_keeps_its_rejected_changes(
     replace_letter(chain, letter, large_change.part(first, large_change.last, 4))
     status, document = run_replay(capsys)
     assert (status, document["replayed"]) == (1, 3)
-    assert (document["left"], document["moved"]) == (1, 1)
-    lost = {"key": '{"order_id":{"S":"big"}}', "reason": RECORD_TOO_LARGE}
-    assert document["lost"] == [lost]
+    assert (document["left"], document["archived"]) == (1, 1)
+    unrecoverable = {"key": '{"order_id":{"S":"big"}}', "reason": RECORD_TOO_LARGE}
+    assert document["unrecoverable"] == [unrecoverable]
     status, document = run_replay(capsys)
     assert (status, document["replayed"]) == (1, 0)
-    assert (document["left"], document["moved"]) == (1, 0)
+    assert (document["left"], document["archived"]) == (1, 0)
     [remaining] = receive_letters(chain)
     assert remaining.range == large_change
     status, document = run_replay(capsys, "--repaired")
@@ -486,6 +486,6 @@ def test_a_letter_with_expired_changes_stays(
         (letter.code, EXPIRED),
         ("unknown", NO_SEQUENCE_RANGE),
     }
-    assert all("dead letter" in reason["first"] for reason in document["reasons"])
+    assert all("dead letter" in reason["first_location"] for reason in document["reasons"])
     assert run_replay(capsys, "--dry-run", "--repaired")[1]["repaired"] == 2
     assert visible_letter_count(chain) == 2

@@ -55,7 +55,7 @@ def test_text_lists_some_records_and_json_all() -> None:
         summary.count_remaining("code", TOO_LARGE, "location")
     document: dict[str, Any] = summary.document()
     assert "      … and 2 more: use --json to list them" in list(summary.lines())
-    assert len(document["lost"]) == MAX_LISTED + 2
+    assert len(document["unrecoverable"]) == MAX_LISTED + 2
 
 
 def test_an_empty_summary_says_so() -> None:
