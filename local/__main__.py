@@ -84,7 +84,7 @@ def _parse_args() -> argparse.Namespace:
         type=whole_number(),
         default=400,
         metavar="N",
-        help="number of orders to write; default: 400",
+        help="number of orders to write (default: 400)",
     )
     parser.add_argument(
         "--seed",
@@ -104,7 +104,7 @@ def _parse_args() -> argparse.Namespace:
         type=whole_number(0, MAX_PORT),
         default=0,
         metavar="PORT",
-        help="port on loopback; default: any free port",
+        help="port on loopback (default: any free port)",
     )
     args = parser.parse_args()
     if args.empty and args.nemesis is not None:
@@ -127,15 +127,15 @@ def _add_nemesis_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0, MAX_FAULT_RATE),
         default=0.3,
         metavar="R",
-        help="probability that a call fails (a fifth of that for read-only calls); default: 0.3",
+        help="probability that a call fails (a fifth of that for read-only calls; default: 0.3)",
     )
     group.add_argument(
         "--poison-rate",
         type=number(0, MAX_FAULT_RATE),
         default=0.01,
         metavar="R",
-        help="fraction of records to corrupt and of items to inflate beyond Kinesis's limit; "
-        "default: 0.01; with 0 the lake must equal the table",
+        help="fraction of records to corrupt and of items to inflate beyond Kinesis's limit "
+        "(default: 0.01); with 0 the lake must equal the table",
     )
 
 

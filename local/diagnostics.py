@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def find_problems(cloud: Cloud) -> list[str]:
-    """Return a sentence for each missing right, stopped pipe, dead-letter queue and error code."""
+    """Return a sentence for each denied call, stopped pipe, dead-letter queue and error code."""
     return [
         *cloud.service(Iam).denials(),
         *_pipe_problems(cloud),

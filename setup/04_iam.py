@@ -1,4 +1,4 @@
-"""Create a role for each service (pipe, Firehose, Lambda, crawler) with the rights it needs."""
+"""Create a role for each service (pipe, Firehose, Lambda, crawler) with its permissions."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
-    # To create a view, Athena looks up the default database, or all databases, with these rights.
+    # To create a view, Athena needs these to look up the default database, or all databases.
     ("glue", ("GetDatabase",), ("catalog", "database/default")),
     ("glue", ("GetDatabases",), ("catalog", "database/*")),
     (
@@ -274,8 +274,8 @@ def build_policy(location: Location) -> Policy:
         allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed_to}},
         allow("s3", BUCKET_ACTIONS, bucket),
         allow("s3", ("DeleteObject", "DeleteObjectVersion"), objects),
-        # Athena reads and writes with its caller's rights. They widen nothing: the deployer may
-        # set the bucket's policy anyway.
+        # Athena reads and writes with its caller's permissions. They widen nothing: the deployer
+        # may set the bucket's policy anyway.
         allow("s3", ("GetObject", "PutObject"), bucket, objects),
         allow("kinesis", ("StartStreamEncryption",), stream, location.arn("kms", "key/*")),
         # AWS supports no narrower resource for these, or does not document one.

@@ -108,7 +108,7 @@ GRANTS = (
         QUERYING,
     ),
     Grant("athena", ("GetWorkGroup",), (f"workgroup/{WORKGROUP}",), ("status",)),
-    # Athena reads the catalog with its caller's rights, and looks up its default database first.
+    # Athena reads the catalog as its caller, and looks up the caller's default database first.
     Grant(
         "glue",
         ("GetDatabase",),
@@ -129,7 +129,7 @@ GRANTS = (
     ),
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
-    # Athena reads the lake and writes its results with its caller's rights.
+    # Athena reads the lake and writes its results with its caller's permissions.
     Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "replay")),
     Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),

@@ -70,7 +70,7 @@ def _aws_error_message(error: errors.ClientError) -> str:
     if code in ACCESS_DENIED_CODES:
         return (
             f"access denied: these credentials may not call {error.operation_name}: {message}: "
-            f"docs/aws.md lists the rights that they need"
+            f"docs/aws.md lists the permissions that they need"
         )
     if code in INVALID_CREDENTIALS_CODES:
         return f"invalid or expired credentials: {message}: sign in again, or run aws configure"

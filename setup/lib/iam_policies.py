@@ -23,7 +23,7 @@ Policy = dict[str, Any]  # A policy or a statement: JSON of IAM's grammar.
 
 
 def pipe_policy(location: Location) -> Policy:
-    """Return the pipe's rights: read the table's stream, write to Kinesis, send dead letters."""
+    """Return what the pipe may do: read the table's stream, write to Kinesis, send dead letters."""
     # A stream's ARN ends in its creation time, and a recreated stream must be readable too.
     table_streams = location.arn("dynamodb", f"table/{TABLE}/stream/*")
     read = ("DescribeStream", "GetRecords", "GetShardIterator")
@@ -38,7 +38,7 @@ def pipe_policy(location: Location) -> Policy:
 
 
 def firehose_policy(location: Location) -> Policy:
-    """Return Firehose's rights: read Kinesis, call the function, write rows and failed records."""
+    """Return what Firehose may do: read Kinesis, call the function, write rows and failures."""
     read = ("DescribeStream", "GetShardIterator", "GetRecords", "ListShards")
     write = ("AbortMultipartUpload", "GetObject", "PutObject")
     list_bucket = ("GetBucketLocation", "ListBucket", "ListBucketMultipartUploads")
@@ -57,13 +57,13 @@ def firehose_policy(location: Location) -> Policy:
 
 
 def function_policy(location: Location) -> Policy:
-    """Return the function's rights: its own log, and nothing else."""
+    """Return what the function may do: write its own log, and nothing else."""
     log_streams = location.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
     return policy_document(allow("logs", ("CreateLogStream", "PutLogEvents"), log_streams))
 
 
 def crawler_policy(location: Location) -> Policy:
-    """Return the crawler's rights: read the lake, and change its one table."""
+    """Return what the crawler may do: read the lake, and change its one table."""
     catalog = location.arn("glue", "catalog")
     database = location.arn("glue", f"database/{DATABASE}")
     all_tables = location.arn("glue", f"table/{DATABASE}/*")
@@ -144,9 +144,9 @@ def tls_only_statement(location: Location) -> Policy:
 def allow_kinesis_key(location: Location, action: str) -> Policy:
     """Allow use of the AWS-managed Kinesis key, whose id is unknown, only through Kinesis.
 
-    Kinesis's guide says that its default key needs no such right, but Firehose's guide requires it
-    of the role that reads an encrypted stream. It gives access to no more streams than the role
-    may read and write anyway.
+    Kinesis's guide says that its default key needs no such permission, but Firehose's guide
+    requires it of the role that reads an encrypted stream. It gives access to no more streams than
+    the role may read and write anyway.
     """
     statement = allow("kms", (action,), location.arn("kms", "key/*"))
     via_kinesis = {"kms:ViaService": location.service_host("kinesis")}

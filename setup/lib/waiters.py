@@ -172,5 +172,5 @@ def retry_until_accepted(call: Callable[[], T], limit: float = 120) -> T:
 
 def _is_temporary(error: Exception) -> bool:
     text = str(error).lower()
-    # A right that the deployer itself lacks never arrives by waiting.
+    # A permission that the deployer itself lacks never arrives by waiting.
     return "(accessdenied" not in text and any(part in text for part in CONSISTENCY_ERRORS)

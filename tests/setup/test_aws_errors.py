@@ -79,7 +79,7 @@ def test_the_documents_example_fails_in_one_line() -> None:
     ("codes", "fix"),
     [
         (INVALID_CREDENTIALS_CODES, "sign in again, or run aws configure"),
-        (ACCESS_DENIED_CODES, "docs/aws.md lists the rights that they need"),
+        (ACCESS_DENIED_CODES, "docs/aws.md lists the permissions that they need"),
         (SIGNATURE_CODES, "check the secret key and the system clock"),
         (("ValidationException",), "GetItem failed: ValidationException: Because. So"),
     ],

@@ -1,4 +1,4 @@
-"""IAM policies: each role has the rights that its service needs, and no others."""
+"""IAM policies: each role has the permissions that its service needs, and no others."""
 
 import json
 from random import Random

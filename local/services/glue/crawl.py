@@ -64,7 +64,7 @@ def _get_table(glue: GlueClient, database: str, name: str) -> Mapping[str, Any]:
 def _read_objects(s3: S3Client, target: Target, log: Log) -> Iterator[None]:
     """Infer the fields of each object; unreadable objects are only logged, as on AWS."""
     bucket, prefix = target.location
-    s3.get_bucket_location(Bucket=bucket)  # A crawler makes this call first, and needs the right.
+    s3.get_bucket_location(Bucket=bucket)  # A crawler makes this call first.
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     objects = (entry for page in pages for entry in page.get("Contents", ()) if entry["Size"])
     for number, entry in enumerate(objects, 1):

@@ -133,7 +133,7 @@ class ClientGuard:
             raise self._access_denied(call, action, message)
 
     def _authorize_key_use(self, role: Role, call: Call, stream: str) -> None:
-        """Check the right to the key of an encrypted stream: Kinesis uses it for the caller."""
+        """Authorize the key of an encrypted stream, which Kinesis uses on behalf of the caller."""
         if key := self._stream_keys.key(stream):
             keys = {**call.condition_keys, **self._stream_keys.context()}
             kms_call = replace(call, service="kms", condition_keys=keys)

@@ -1,4 +1,4 @@
-"""KMS keys of encrypted Kinesis streams: a caller that puts or reads needs a right to the key."""
+"""KMS keys of encrypted Kinesis streams, which callers that put or read must be allowed to use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CACHE_SECONDS = 1.0
 
 
 class StreamKeys:
-    """The keys of Kinesis streams, read as Kinesis itself: no role needs a right for that."""
+    """The keys of Kinesis streams, read as Kinesis itself: no role needs permission for that."""
 
     def __init__(self, cloud: Cloud, location: Location) -> None:
         self._cloud = cloud
