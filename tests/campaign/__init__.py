@@ -1,15 +1,15 @@
-"""The campaign: a table's life on the laptop chain while everything goes wrong, and its judges.
+"""Fault-injection campaigns: random histories of a table on the laptop chain, checked at the end.
 
-evidence     what lies in the lake, the error store and the dead letters, and what was written
-validators   what must be true of it, each a pure function
-storm        calls between the services that go wrong
-interruptions  parts that pause and die
-chain        the laptop chain, begun anew for every campaign
-life         the table's life, and a plain dict that knows what must come of it
-judgement    what must be true of it in the end
-effects      what each rule did: one that does nothing proves nothing
-machine      hypothesis, which decides what happens
-records      the same without a cloud, for many more histories
+evidence         the lake, the error store, the dead letters, the stream and the table, as read
+validators       the invariants of that evidence, as pure functions
+fault_service    failing calls between the services
+interruptions    services that are paused or killed
+chain            the laptop chain, reset before every campaign
+scenario         one history of the table, with a plain dict as its oracle
+final_checks     the checks at the end of a scenario
+effects          what each rule did, since a rule without any effect tests nothing
+state_machine    hypothesis, which decides what happens
+in_memory_chain  the same without a cloud, for many more histories
 
 python -m tests.campaign --campaigns 200 --seed 1
 """

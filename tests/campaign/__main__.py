@@ -1,4 +1,4 @@
-"""Wage campaigns on the laptop chain, ten on each cloud: a seed makes the same ten again."""
+"""Run campaigns on the laptop chain, ten per cloud; a seed reproduces its ten campaigns."""
 
 import argparse
 import sys
@@ -9,55 +9,66 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.campaign.chain import a_chain
+from tests.campaign.chain import open_chain
 from tests.campaign.effects import Effects
-from tests.campaign.life import Life
-from tests.campaign.machine import campaigns_on
+from tests.campaign.scenario import Scenario
+from tests.campaign.state_machine import create_state_machine
 
-EACH = 10
-MANY = 20  # campaigns after which a rule that did nothing is at fault itself
-STEPS = 25
+CAMPAIGNS_PER_SEED = 10
+MIN_CAMPAIGNS_FOR_EFFECTS = 20  # After so many campaigns, every rule must have had an effect.
+MAX_STEPS = 25
 
 
 def main() -> int:
-    """Wage the campaigns, and return 0 when none found a fault and, of many, each rule did its."""
-    options = _options()
-    total: Counter[str] = Counter()
-    effects = Effects()
-    began = time.process_time()
-
-    def judged(life: Life) -> None:
-        total.update(life.counts)
-        total["campaigns"] += 1
-        effects.add(life.effects)
-        spent = time.process_time() - began
-        print(f"{total['campaigns']:4} {spent:6.0f} s  {dict(life.counts)}", flush=True)
-
-    first = options.seed
-    while total["campaigns"] < options.campaigns:
-        print(f"seed {options.seed}", flush=True)
-        wage(options.seed, EACH, STEPS, judged)
-        options.seed += 1
-    print("\n".join(effects.lines()))
-    print(f"seeds {first} to {options.seed - 1}, no fault found: {dict(total)}")
-    idle = effects.idle()
-    if idle:
-        print(f"these did nothing: {', '.join(sorted(idle))}")
-    return int(bool(idle) and total["campaigns"] >= MANY)
+    """Run the campaigns; return 1 if a rule had no effect in many of them."""
+    args = _parse_args()
+    progress = Progress()
+    next_seed = args.seed
+    while progress.campaign_count < args.campaigns:
+        print(f"seed {next_seed}", flush=True)
+        run_campaigns(next_seed, CAMPAIGNS_PER_SEED, MAX_STEPS, progress.add)
+        next_seed += 1
+    print("\n".join(progress.effects.lines()))
+    totals = {**progress.totals, "campaigns": progress.campaign_count}
+    print(f"seeds {args.seed} to {next_seed - 1} passed: {totals}")
+    idle_rules = sorted(progress.effects.idle_rules())
+    if idle_rules:
+        print(f"rules without any effect: {', '.join(idle_rules)}")
+    return int(bool(idle_rules) and progress.campaign_count >= MIN_CAMPAIGNS_FOR_EFFECTS)
 
 
-def wage(number: int, campaigns: int, steps: int, judged: Callable[[Life], None]) -> None:
-    """Wage some campaigns on a cloud of their own."""
-    with a_chain() as chain:
-        waged = seed(number)(campaigns_on(chain, judged))
-        run_state_machine_as_test(waged, settings=bounded(campaigns, steps))
+class Progress:
+    """The totals of the campaigns so far, each of which is printed."""
+
+    def __init__(self) -> None:
+        self.campaign_count = 0
+        self.totals: Counter[str] = Counter()
+        self.effects = Effects()
+        self._started_at = time.process_time()
+
+    def add(self, scenario: Scenario) -> None:
+        """Add a campaign that passed."""
+        self.campaign_count += 1
+        self.totals.update(scenario.counts)
+        self.effects.add(scenario.effects)
+        seconds = time.process_time() - self._started_at
+        print(f"{self.campaign_count:4} {seconds:6.0f} s  {dict(scenario.counts)}", flush=True)
 
 
-def bounded(campaigns: int, steps: int) -> settings:
-    """Return settings for so many campaigns of at most so many steps; a failure is not shrunk."""
+def run_campaigns(
+    seed_number: int, count: int, max_steps: int, on_pass: Callable[[Scenario], None]
+) -> None:
+    """Run campaigns on a cloud of their own; call `on_pass` after each one that passes."""
+    with open_chain() as chain:
+        state_machine = seed(seed_number)(create_state_machine(chain, on_pass))
+        run_state_machine_as_test(state_machine, settings=campaign_settings(count, max_steps))
+
+
+def campaign_settings(count: int, max_steps: int) -> settings:
+    """Return hypothesis's settings for campaigns, whose failures are not shrunk."""
     return settings(
-        max_examples=campaigns,
-        stateful_step_count=steps,
+        max_examples=count,
+        stateful_step_count=max_steps,
         deadline=None,
         database=None,
         report_multiple_bugs=False,
@@ -66,10 +77,12 @@ def bounded(campaigns: int, steps: int) -> settings:
     )
 
 
-def _options() -> argparse.Namespace:
+def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
-    parser.add_argument("--campaigns", type=int, default=200, help="at least so many")
-    parser.add_argument("--seed", type=int, default=1, help="the first of the seeds")
+    parser.add_argument(
+        "--campaigns", type=int, default=200, help="minimum number of campaigns to run"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="first random seed")
     return parser.parse_args()
 
 

@@ -1,17 +1,11 @@
-"""The laptop chain of the campaigns: built by the real scripts, and begun anew for each of them."""
+"""The laptop chain of the campaigns: built by the setup scripts, and reset before each campaign."""
 
-import io
-import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 from unittest.mock import patch
-
-import boto3
 
 from analytics import athena
 from local.core.hop_counts import HopCount
@@ -21,233 +15,229 @@ from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
-from operations.backfill import command as backfill
-from operations.replay import command as replay
+from operations.backfill import command as backfill_command
+from operations.replay import command as replay_command
 from operations.replay import dead_letters
-from operations.verify import command as verify
+from operations.verify import command as verify_command
 from setup import names
-from tests.campaign.evidence import letters, object_keys, queue_url
-from tests.campaign.interruptions import Reaper, UnsteadyCloud
-from tests.campaign.storm import Storm
-from tests.support.laptop_cloud import aws, laptop, zip_code
+from tests.campaign.evidence import dead_letter_messages, object_keys, queue_url
+from tests.campaign.fault_service import FaultService
+from tests.campaign.interruptions import InterruptibleCloud
+from tests.support.commands import Document, cached_clients, output_discarded, run_command
+from tests.support.laptop_cloud import aws, laptop
 from tests.support.setup_fixture import clear_location
-
-RAISING = zip_code(
-    "def lambda_handler(event, context):\n    raise ValueError\n", "lambda_function.py"
-)
-Main = Callable[[Sequence[str]], int]
-Document = dict[str, Any]
+from tests.support.whole_chain import raising_function
 
 
-class Chain:
-    """A chain that stands."""
+class CampaignChain:
+    """A running chain, its faults, and the actions of its operator."""
 
-    def __init__(self, cloud: UnsteadyCloud) -> None:
+    def __init__(self, cloud: InterruptibleCloud) -> None:
         self.cloud = cloud
-        self.storm: Storm = cloud.service(Storm)
-        self.reaper: Reaper = cloud.nemesis
-        self._written_before = HopCount("of delivery streams that are gone", 0, 0, 0)
+        self.fault_service = cloud.service(FaultService)
+        self.kill_on_call = cloud.kill_on_call
+        self._deleted_streams = HopCount("deleted delivery streams", 0, 0, 0)
 
     # The cloud.
 
-    def tick(self, *pausing: type[Service]) -> bool:
-        """Let every part work once but those that pause, and return whether any found work."""
-        self.cloud.pausing = pausing
-        with self.raging():
+    def tick(self, *paused_types: type[Service]) -> bool:
+        """Let every service work once except the paused ones; return whether any had work."""
+        self.cloud.paused_types = paused_types
+        with self.faults_active():
             return self.cloud.tick()
 
     def run_until_idle(self) -> None:
-        """Let the chain come to rest, in the storm."""
-        self.cloud.pausing = ()
-        with self.raging():
+        """Run the chain until no work is left; the queued faults are injected."""
+        self.cloud.paused_types = ()
+        with self.faults_active():
             self.cloud.run_until_idle()
 
     @contextmanager
-    def raging(self) -> Iterator[None]:
-        """Let happen what was told to happen to the parts' calls as long as this lasts."""
-        with self.storm.raging(), self.reaper.active():
+    def faults_active(self) -> Iterator[None]:
+        """Inject the queued faults and kills within the block."""
+        with self.fault_service.active(), self.kill_on_call.active():
             yield
 
-    def calm(self) -> None:
-        """Let nothing more come, and no part stand."""
-        self.storm.calm()
-        self.reaper.awaited.clear()
-        self.cloud.pausing = ()
+    def clear_faults(self) -> None:
+        """Discard the queued faults and kills, and resume paused services."""
+        self.fault_service.clear()
+        self.kill_on_call.kill_by_call.clear()
+        self.cloud.paused_types = ()
 
-    def hops(self) -> list[HopCount]:
-        """Return what each hop took in, and what became of it."""
+    def hop_counts(self) -> list[HopCount]:
+        """Return the record counts of all hops."""
         return [hop for service in self.cloud.services for hop in service.counts()]
 
     @property
     def delivered(self) -> int:
-        """How many rows the delivery streams know to be in S3, those that are gone with them."""
-        return self._written_before.delivered + self._written().delivered
+        """The number of rows that this and all deleted delivery streams delivered to S3."""
+        return self._deleted_streams.delivered + self._row_count().delivered
 
     @property
     def lost_on_restart(self) -> int:
-        """How many rows they lost from memory: each may lie in S3 already."""
-        return self._written_before.lost_on_restart + self._written().lost_on_restart
+        """The number of rows that they lost from memory, each of which may be in S3 already."""
+        return self._deleted_streams.lost_on_restart + self._row_count().lost_on_restart
 
     @property
-    def untransformed(self) -> int:
-        """How many records failed in the function, as the delivery stream counts."""
+    def failed_transforms(self) -> int:
+        """The number of records of the delivery stream that failed in the function."""
         return self.cloud.service(Firehose).counts()[0].failed
 
-    def _written(self) -> HopCount:
+    def _row_count(self) -> HopCount:
         return self.cloud.service(Firehose).counts()[1]
 
     def kill(self, service_type: type[Service]) -> int:
-        """Kill a part at this moment, and return how much that took from it."""
+        """Kill a service between two ticks, and return how much it lost."""
         service = self.cloud.service(service_type)
-        before = self._forgotten(service)
+        loss_before = _loss_count(service)
         service.restart()
-        return self._forgotten(service) - before
+        return _loss_count(service) - loss_before
 
-    def _forgotten(self, service: Service) -> int:
-        """Return how many records a part has forgotten, or what else it has lost."""
-        if isinstance(service, Glue):
-            return int(aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["State"] != "RUNNING")
-        if isinstance(service, Lambda):
-            return -len(service._sandboxes)
-        return sum(hop.lost_on_restart for hop in service.counts())
+    # The operator's actions.
 
-    # What an operator does.
-
-    def script(self, name: str) -> None:
-        """Run one of the setup scripts in this process."""
+    def run_setup_script(self, name: str) -> None:
+        """Run a setup script in this process."""
         import_module(f"setup.{name}").create()
 
     def stop_pipe(self) -> None:
-        """Let the pipe stand."""
+        """Stop the pipe."""
         aws("pipes").stop_pipe(Name=names.PIPE)
 
     def break_function(self) -> None:
-        """Let the function raise on each batch."""
-        code = zip_code(RAISING, "lambda_function.py")
-        aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=code)
+        """Deploy a function that fails on every batch."""
+        aws("lambda").update_function_code(FunctionName=names.FUNCTION, ZipFile=raising_function())
 
     def recreate_pipe(self) -> None:
-        """Let another pipe read the table's stream from its beginning."""
+        """Replace the pipe with one that reads the table's stream from the beginning."""
         aws("pipes").delete_pipe(Name=names.PIPE)
-        self.script("07_pipe")
-        self.script("08_start_pipe")
+        self.run_setup_script("07_pipe")
+        self.run_setup_script("08_start_pipe")
 
     def recreate_firehose(self) -> None:
-        """Let another delivery stream go on; what the old one held in memory is gone."""
-        before, now = self._written_before, self._written()
-        totals = (before.delivered + now.delivered, 0, before.lost_on_restart + now.lost_on_restart)
-        self._written_before = HopCount(before.hop, 0, *totals)
+        """Replace the delivery stream, which loses what it has in memory."""
+        self._deleted_streams = HopCount(
+            self._deleted_streams.hop,
+            received=0,
+            delivered=self.delivered,
+            failed=0,
+            lost_on_restart=self.lost_on_restart,
+        )
         aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
-        self.script("06_firehose")
+        self.run_setup_script("06_firehose")
 
     def recreate_table(self) -> None:
-        """Let an empty table take the place of the table, with a stream of its own."""
-        which = {"TableName": names.TABLE}
-        aws("dynamodb").update_table(**which, DeletionProtectionEnabled=False)
-        aws("dynamodb").delete_table(**which)
-        self.script("01_dynamodb")
+        """Replace the table with an empty one, which has a stream of its own."""
+        dynamodb = aws("dynamodb")
+        dynamodb.update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
+        dynamodb.delete_table(TableName=names.TABLE)
+        self.run_setup_script("01_dynamodb")
 
-    def enable_stream(self, enabled: bool) -> None:
-        """Switch the table's stream off, or on with another ARN."""
-        if enabled:
-            self.script("01_dynamodb")
-        else:
-            off = {"StreamEnabled": False}
-            aws("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=off)
+    def disable_stream(self) -> None:
+        """Disable the table's stream."""
+        specification = {"StreamEnabled": False}
+        aws("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=specification)
 
-    def crawl(self) -> None:
-        """Start the crawler, unless it is at work."""
+    def enable_stream(self) -> None:
+        """Enable the table's stream, which gets another ARN."""
+        self.run_setup_script("01_dynamodb")
+
+    def start_crawler(self) -> None:
+        """Start the crawler unless it is running."""
         glue = aws("glue")
         with suppress(glue.exceptions.CrawlerRunningException):
             glue.start_crawler(Name=names.CRAWLER)
 
-    def crawled(self) -> list[str]:
-        """Return the columns of the table after a crawl that nothing disturbs."""
-        self.crawl()
+    def crawl(self) -> None:
+        """Run the crawler to its end."""
+        self.start_crawler()
         self.run_until_idle()
-        last = aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["LastCrawl"]
-        assert last["Status"] == "SUCCEEDED", last
-        return self.columns()
+        last_crawl = aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["LastCrawl"]
+        assert last_crawl["Status"] == "SUCCEEDED", last_crawl
 
-    def columns(self) -> list[str]:
-        """Return the columns that the catalog knows."""
-        found = aws("glue").get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
-        return [column["Name"] for column in found["StorageDescriptor"]["Columns"]]
+    def catalog_columns(self) -> list[str]:
+        """Return the columns that the catalog has for the lake."""
+        table = aws("glue").get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
+        return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
 
-    def stream(self) -> str:
+    def stream_arn(self) -> str:
         """Return the ARN of the table's stream."""
-        return aws("dynamodb").describe_table(TableName=names.TABLE)["Table"]["LatestStreamArn"]
+        table = aws("dynamodb").describe_table(TableName=names.TABLE)["Table"]
+        arn: str = table["LatestStreamArn"]
+        return arn
 
-    # Operations, in this process.
+    # The commands of operations, run in this process.
 
-    def verified(self, *options: str, at_rest: bool = True) -> tuple[int, Document]:
-        """Return exit status and document of verify; where it would wait, the chain moves."""
-        move = self.run_until_idle if at_rest else self.tick
-        with patch.object(verify, "_wait", lambda seconds, doubts: move()):
-            return told(verify.main, *options)
+    def verify(self, *options: str, until_idle: bool = True) -> tuple[int, Document]:
+        """Return exit status and document of verify; instead of waiting, the chain works.
 
-    def replayed(self, *options: str) -> tuple[int, Document]:
-        """Return exit status and document of replay; it waits for no letter."""
+        With `until_idle` it works until it is idle, otherwise for a single tick.
+        """
+
+        def wait(*_: object) -> None:
+            if until_idle:
+                self.run_until_idle()
+            else:
+                self.tick()
+
+        with patch.object(verify_command, "_wait", wait):
+            return run_command(verify_command.main, *options)
+
+    def replay(self, *options: str) -> tuple[int, Document]:
+        """Return exit status and document of replay, without long polling."""
         with patch.object(dead_letters, "WAIT_SECONDS", 0):
-            return told(replay.main, *options)
+            return run_command(replay_command.main, *options)
 
-    def backfilled(self) -> int:
+    def backfill(self) -> int:
         """Return the exit status of a backfill."""
-        with TemporaryDirectory() as folder, quiet():
-            return backfill.main(["--checkpoint", str(Path(folder, "checkpoint.json"))])
+        with TemporaryDirectory() as folder, output_discarded():
+            return backfill_command.main(["--checkpoint", str(Path(folder, "checkpoint.json"))])
 
-    # Another campaign.
+    # The next campaign.
 
-    def begin_anew(self) -> None:
-        """Leave nothing of the campaign before: an empty table with a new stream, an empty lake."""
-        self.calm()
-        self.script("05_lambda")
+    def reset(self) -> None:
+        """Restore the initial state: an empty table with a new stream, and an empty lake."""
+        self.clear_faults()
+        self.run_setup_script("05_lambda")
         aws("pipes").delete_pipe(Name=names.PIPE)
         self.cloud.run_until_idle()
         self.recreate_table()
-        self.script("07_pipe")
-        self.script("08_start_pipe")
-        table = import_module("setup.10_glue").table_input([])  # Without what crawls have added.
-        aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table)
-        for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
-            for key in object_keys(prefix):
-                aws("s3").delete_object(Bucket=names.bucket(), Key=key)
-        for letter in letters():  # AWS purges a queue only once a minute.
-            aws("sqs").delete_message(QueueUrl=queue_url(), ReceiptHandle=letter["ReceiptHandle"])
+        self.run_setup_script("07_pipe")
+        self.run_setup_script("08_start_pipe")
+        # Without the columns that crawls have added.
+        table_input = import_module("setup.10_glue").table_input([])
+        aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table_input)
+        _delete_objects()
+        _delete_dead_letters()
 
 
 @contextmanager
-def a_chain() -> Iterator[Chain]:
+def open_chain() -> Iterator[CampaignChain]:
     """Yield a chain on a cloud of its own."""
-    with laptop(Storm, *SERVICES, create_cloud=UnsteadyCloud) as cloud:
+    with laptop(FaultService, *SERVICES, create_cloud=InterruptibleCloud) as cloud:
         clear_location()
         run_script(cloud, "setup")
-        impatient = patch.object(athena, "FIRST_PAUSE", 0.01)
-        with impatient, patch.object(boto3, "client", remembered(boto3.client)):
-            yield Chain(cloud)
+        with patch.object(athena, "FIRST_PAUSE", 0.01), cached_clients():
+            yield CampaignChain(cloud)
 
 
-def remembered(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what makes a client of each service once: that takes longer than most calls."""
-    plain = cache(make)
-
-    def client(service: str, **options: Any) -> Any:
-        return make(service, **options) if options else plain(service)
-
-    return client
-
-
-def told(main: Main, *options: str) -> tuple[int, Document]:
-    """Return the exit status of a verb, and what it tells programs."""
-    with TemporaryDirectory() as folder, quiet():
-        file = Path(folder, "told.json")
-        status = main([*options, "--json", str(file)])
-        return status, json.loads(file.read_text()) if file.exists() else {}
+def _loss_count(service: Service) -> int:
+    """Return a number that grows by whatever a service loses when it is killed."""
+    if isinstance(service, Glue):
+        state = aws("glue").get_crawler(Name=names.CRAWLER)["Crawler"]["State"]
+        return int(state != "RUNNING")
+    if isinstance(service, Lambda):
+        return -len(service._sandboxes)
+    return sum(hop.lost_on_restart for hop in service.counts())
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Let a verb say nothing."""
-    nowhere = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    with redirect_stdout(nowhere), redirect_stderr(nowhere):
-        yield
+def _delete_objects() -> None:
+    for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
+        for key in object_keys(prefix):
+            aws("s3").delete_object(Bucket=names.bucket(), Key=key)
+
+
+def _delete_dead_letters() -> None:
+    """Delete the messages one by one, since AWS purges a queue at most once a minute."""
+    url = queue_url()
+    for message in dead_letter_messages():
+        aws("sqs").delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])

@@ -1,9 +1,9 @@
-"""What each rule of the campaigns did: one that never does anything proves nothing."""
+"""Effects of the rules of the campaigns: a rule that never has an effect tests nothing."""
 
 from collections import Counter
 from collections.abc import Iterator
 
-# Every rule, and what its effect is counted in.
+# Every rule, and the unit in which its effect is counted.
 UNITS = {
     "put": "changes",
     "update": "changes",
@@ -12,55 +12,55 @@ UNITS = {
     "expire": "items expired",
     "transfer": "changes",
     "enlarge": "changes too large for Kinesis",
-    "move": "parts' rounds with work",
-    "pause": "rounds with work while a part stood",
-    "settle": "rows that reached the lake",
-    "disturb_the_pipe": "calls gone wrong",
-    "disturb_the_function": "calls gone wrong",
-    "spoil": "records kept aside",
-    "stop_pipe": "changes made while it stood",
+    "advance": "ticks with work",
+    "pause_service": "ticks with work during the pause",
+    "run_until_idle": "rows delivered to the lake",
+    "inject_put_faults": "failed calls",
+    "inject_invoke_faults": "failed calls",
+    "put_poison": "records in the error store",
+    "stop_pipe": "changes while the pipe was stopped",
     "break_function": "records failed",
-    "kill_pipe": "records forgotten",
-    "kill_firehose": "records and rows forgotten",
-    "kill_function": "processes ended",
+    "kill_pipe": "records lost from memory",
+    "kill_firehose": "records and rows lost from memory",
+    "kill_function": "processes stopped",
     "kill_crawler": "crawls failed",
     "kill_athena": "queries failed",
-    "kill_amid": "parts dead around a call",
-    "crawl": "columns gained",
-    "recreate_pipe": "changes told again",
+    "kill_on_call": "services killed around a call",
+    "crawl": "columns added",
+    "recreate_pipe": "changes read again",
     "recreate_firehose": "changes at risk",
-    "delete_object": "rows gone",
-    "look_away": "changes unseen or at risk",
-    "recreate_table": "items gone",
+    "delete_object": "rows deleted",
+    "write_without_stream": "changes unrecorded or at risk",
+    "recreate_table": "items deleted",
     "backfill": "items sent",
-    "repair": "keys mended",
-    "replay": "records sent again",
+    "repair": "keys repaired",
+    "replay": "records replayed",
 }
 
 
 class Effects:
-    """How often each rule ran, and how much it did."""
+    """How often each rule ran, and the size of its effect."""
 
     def __init__(self) -> None:
-        self.ran: Counter[str] = Counter()
-        self.did: Counter[str] = Counter()
+        self.runs: Counter[str] = Counter()
+        self.sizes: Counter[str] = Counter()
 
-    def note(self, rule: str, effect: int) -> None:
-        """Note that a rule ran; what shows only later is noted as `did`."""
-        self.ran[rule] += 1
-        self.did[rule] += effect
+    def count_run(self, rule: str, size: int) -> None:
+        """Count a run of a rule; an effect that shows only later is added to `sizes`."""
+        self.runs[rule] += 1
+        self.sizes[rule] += size
 
     def add(self, other: "Effects") -> None:
-        """Add what the rules did in another campaign."""
-        self.ran += other.ran
-        self.did += other.did
+        """Add the effects of another campaign."""
+        self.runs += other.runs
+        self.sizes += other.sizes
 
-    def idle(self) -> set[str]:
-        """Return the rules that did nothing."""
-        return {rule for rule in UNITS if not self.did[rule]}
+    def idle_rules(self) -> set[str]:
+        """Return the rules without any effect."""
+        return {rule for rule in UNITS if not self.sizes[rule]}
 
     def lines(self) -> Iterator[str]:
-        """Yield a table of what each rule did."""
-        yield f"{'rule':22}{'ran':>6}{'did':>8}"
+        """Yield the lines of a table of the effects."""
+        yield f"{'rule':22}{'runs':>6}{'effect':>8}"
         for rule, unit in UNITS.items():
-            yield f"{rule:22}{self.ran[rule]:6}{self.did[rule]:8}  {unit}"
+            yield f"{rule:22}{self.runs[rule]:6}{self.sizes[rule]:8}  {unit}"

@@ -1,10 +1,11 @@
-"""What lies in the cloud: the lake's rows, the error store, the dead letters, what was written."""
+"""Evidence of a campaign, read from the cloud: lake, errors, dead letters, stream and table."""
+
+from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from operations.replay.dead_letters import parse_letter
 from operations.replay.error_documents import parse_documents
@@ -14,68 +15,83 @@ from setup import names
 from tests.support.laptop_cloud import aws
 from transform import Change, parse_change
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from types_boto3_kinesis.client import KinesisClient
+    from types_boto3_sqs.client import SQSClient
+    from types_boto3_sqs.type_defs import MessageTypeDef
+
 Columns = dict[str, str | None]
-HIDDEN = 60  # seconds for which a letter that was read is not shown again
+VISIBILITY_TIMEOUT = 60  # seconds
+SEQUENCE_DIGITS = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything that tells where a change is, and what the table holds.
+    """Everything that shows where each change is, and what the table holds.
 
-    `rows` are the lake's, `failed` the records in the error store, `buried` the ids of the changes
-    that the dead letters point at, `written` the changes of all streams of the table in order, and
-    `items` the table's canonical texts by key.
+    `dead_letter_ids` are the ids of the changes that the dead letters point at, `changes` those of
+    all streams of the table in order, and `items` the canonical images by canonical key.
     """
 
-    rows: tuple[Columns, ...]
-    failed: tuple[bytes, ...]
-    buried: frozenset[str]
-    written: tuple[Change, ...]
+    lake_rows: tuple[Columns, ...]
+    failed_records: tuple[bytes, ...]
+    dead_letter_ids: frozenset[str]
+    changes: tuple[Change, ...]
     items: dict[str, str]
 
 
-def evidence(since: str = "") -> Evidence:
-    """Return what lies in the cloud that was entered last, of streams from that ARN on."""
-    written = tuple(sorted(_written(since), key=lambda told: (told.source, told.sequence)))
+def collect_evidence(first_stream_arn: str = "") -> Evidence:
+    """Return the evidence of the current cloud, without streams that are older than the first."""
+    changes = sorted(_stream_changes(first_stream_arn), key=_stream_position)
     return Evidence(
-        rows=tuple(row for _, rows in lake_objects() for row in rows),
-        failed=tuple(_failed()),
-        buried=frozenset(_buried(written)),
-        written=written,
+        lake_rows=tuple(row for _, rows in lake_objects() for row in rows),
+        failed_records=tuple(_failed_records()),
+        dead_letter_ids=frozenset(_dead_letter_ids(changes)),
+        changes=tuple(changes),
         items=dict(Table.describe(aws("dynamodb"), names.TABLE).scan_items()),
     )
 
 
-def in_kinesis(since: float) -> set[str]:
-    """Return the ids of the changes that Kinesis took from that second on."""
-    kinesis, stream = aws("kinesis"), {"StreamName": names.STREAM}
-    found: list[bytes] = []
-    for shard in kinesis.list_shards(**stream)["Shards"]:
-        place = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": since}
-        start = kinesis.get_shard_iterator(**stream, ShardId=shard["ShardId"], **place)
-        iterator = start["ShardIterator"]
+def change_ids_in_kinesis(since: datetime) -> set[str]:
+    """Return the ids of the changes that Kinesis has stored since a time."""
+    kinesis: KinesisClient = aws("kinesis")
+    change_ids: set[str] = set()
+    for shard in kinesis.list_shards(StreamName=names.STREAM)["Shards"]:
+        response = kinesis.get_shard_iterator(
+            StreamName=names.STREAM,
+            ShardId=shard["ShardId"],
+            ShardIteratorType="AT_TIMESTAMP",
+            Timestamp=since,
+        )
+        iterator = response["ShardIterator"]
         while records := (page := kinesis.get_records(ShardIterator=iterator))["Records"]:
-            found += (record["Data"] for record in records)
+            change_ids.update(filter(None, (change_id(record["Data"]) for record in records)))
             iterator = page["NextShardIterator"]
-    return {identity for raw in found if (identity := id_of(raw))}
+    return change_ids
 
 
-def id_of(raw: bytes) -> str | None:
-    """Return the id of the change that a record, or the row in its place, tells."""
+def change_id(content: bytes) -> str | None:
+    """Return the id of a change from its record or its row; None if the content is neither."""
     try:
-        told = json.loads(raw)
+        document = json.loads(content)
     except ValueError:
         return None
-    return told.get("eventID", told.get("cdc_event_id")) if isinstance(told, dict) else None
+    if not isinstance(document, dict):
+        return None
+    event_id: str | None = document.get("eventID", document.get("cdc_event_id"))
+    return event_id
 
 
 def lake_objects() -> Iterator[tuple[str, list[Columns]]]:
     """Yield the key and the rows of every object of the lake."""
-    for key, body in objects(names.LAKE):
+    for key, body in read_objects(names.LAKE):
         yield key, [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
-def objects(prefix: str) -> Iterator[tuple[str, bytes]]:
+def read_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield the key and the content of every object under a prefix."""
     for key in object_keys(prefix):
         yield key, aws("s3").get_object(Bucket=names.bucket(), Key=key)["Body"].read()
@@ -83,62 +99,76 @@ def objects(prefix: str) -> Iterator[tuple[str, bytes]]:
 
 def object_keys(prefix: str) -> list[str]:
     """Return the keys of the objects under a prefix."""
-    pages = aws("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=names.bucket(), Prefix=prefix)
-    return [entry["Key"] for page in found for entry in page.get("Contents", ())]
+    paginator = aws("s3").get_paginator("list_objects_v2")
+    pages = paginator.paginate(Bucket=names.bucket(), Prefix=prefix)
+    return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
 
 
-def _failed() -> Iterator[bytes]:
-    for _, body in objects(names.ERRORS):
-        yield from (each.record for each in parse_documents([body]) if each.record is not None)
+def _failed_records() -> Iterator[bytes]:
+    for _, body in read_objects(names.ERRORS):
+        for document in parse_documents([body]):
+            if document.record is not None:
+                yield document.record
 
 
-def _buried(written: tuple[Change, ...]) -> Iterator[str]:
-    """Yield the ids of the changes in the runs that the dead letters tell of."""
-    for message in letters():
-        run = parse_letter(message).range
-        if run is not None:
-            first, last = run.first.zfill(40), run.last.zfill(40)
-            for told in written:
-                if told.source == run.stream and first <= told.sequence <= last:
-                    yield told.event_id
+def _dead_letter_ids(changes: list[Change]) -> Iterator[str]:
+    """Yield the ids of the changes in the sequence ranges of the dead letters."""
+    for message in dead_letter_messages():
+        sequences = parse_letter(message).range
+        if sequences is None:
+            continue
+        first = sequences.first.zfill(SEQUENCE_DIGITS)
+        last = sequences.last.zfill(SEQUENCE_DIGITS)
+        for change in changes:
+            if change.source == sequences.stream and first <= change.sequence <= last:
+                yield change.event_id
 
 
-def letters() -> list[dict[str, Any]]:
-    """Return the messages of the queue of dead letters, and leave them there."""
-    sqs, url = aws("sqs"), queue_url()
-    wanted = {"QueueUrl": url, "MaxNumberOfMessages": 10, "VisibilityTimeout": HIDDEN}
-    found: list[dict[str, Any]] = []
-    while page := sqs.receive_message(**wanted).get("Messages"):
-        found += page
-    for message in found:
-        handle = message["ReceiptHandle"]
-        sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=0)
-    return found
+def dead_letter_messages() -> list[MessageTypeDef]:
+    """Return the messages of the dead-letter queue, which keeps them."""
+    sqs: SQSClient = aws("sqs")
+    url = queue_url()
+    messages: list[MessageTypeDef] = []
+    while page := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=VISIBILITY_TIMEOUT
+    ).get("Messages"):
+        messages += page
+    for message in messages:
+        sqs.change_message_visibility(
+            QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+        )
+    return messages
 
 
 def queue_url() -> str:
-    """Return the URL of the queue of dead letters."""
-    return aws("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
+    """Return the URL of the dead-letter queue."""
+    url: str = aws("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
+    return url
 
 
-def _written(since: str) -> Iterator[Change]:
-    """Yield every change that a stream of the table tells."""
+def _stream_position(change: Change) -> tuple[str, str]:
+    return change.source, change.sequence
+
+
+def _stream_changes(first_arn: str) -> Iterator[Change]:
+    """Yield every change in the table's streams from the first one on."""
     streams = aws("dynamodbstreams")
-    listed = streams.list_streams(TableName=names.TABLE)["Streams"]
-    for arn in (found["StreamArn"] for found in listed if found["StreamArn"] >= since):
+    for stream in streams.list_streams(TableName=names.TABLE)["Streams"]:
+        arn = stream["StreamArn"]
+        if arn < first_arn:
+            continue
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            yield from (
-                parse_change(to_pipe_record(record, arn))
-                for record in _records(arn, shard["ShardId"])
-            )
+            for record in _shard_records(arn, shard["ShardId"]):
+                yield parse_change(to_pipe_record(record, arn))
 
 
-def _records(arn: str, shard: str) -> Iterator[dict[str, Any]]:
-    """Yield the records of a shard up to where there are no more."""
-    streams, which = aws("dynamodbstreams"), {"StreamArn": arn, "ShardId": shard}
-    place = streams.get_shard_iterator(**which, ShardIteratorType="TRIM_HORIZON")
-    iterator = place["ShardIterator"]
+# Stream records as boto3 returns them.
+def _shard_records(stream_arn: str, shard_id: str) -> Iterator[dict[str, Any]]:
+    """Yield the records of a shard up to the first empty page."""
+    streams = aws("dynamodbstreams")
+    iterator = streams.get_shard_iterator(
+        StreamArn=stream_arn, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
     while iterator:
         page = streams.get_records(ShardIterator=iterator)
         yield from page["Records"]

@@ -1,4 +1,4 @@
-"""A cloud whose parts pause, and die around the calls that they make, as they are told to."""
+"""Laptop cloud whose services can be paused, or killed around chosen calls."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,10 +6,10 @@ from local.core.service import Service
 from local.nemesis import FaultyCloud, Nemesis
 from local.nemesis.faults import CallContext, Fault, killed_after, killed_before
 
-Death = Callable[[CallContext], Fault]
-DEATHS: tuple[Death, ...] = (killed_before, killed_after)
-# What the parts do: they die before they do it, or before they remember that they did.
-DEEDS = (
+Kill = Callable[[CallContext], Fault]
+KILLS: tuple[Kill, ...] = (killed_before, killed_after)
+# The calls around which a service is killed: before the call, or before it has recorded the result.
+KILL_POINTS = (
     "dynamodb-streams.GetRecords",
     "kinesis.PutRecords",
     "sqs.SendMessage",
@@ -21,29 +21,30 @@ DEEDS = (
 )
 
 
-class Reaper(Nemesis):
-    """A nemesis that draws nothing: the part dies that makes a call which is awaited."""
+class KillOnCall(Nemesis):
+    """Kills the service that makes the next call with a name in `kill_by_call`."""
 
     def __init__(self) -> None:
         super().__init__(seed=0, rate=0, poison_rate=0)
-        self.awaited: dict[str, Death] = {}
+        self.kill_by_call: dict[str, Kill] = {}
 
     def _draw_faults(self, call: CallContext, service: Service) -> list[Fault]:
-        death = self.awaited.pop(call.name, None)
-        if death is None:
+        kill = self.kill_by_call.pop(call.name, None)
+        if kill is None:
             return []
-        self.counts[f"{type(service).__name__} {death.__name__} {call.name}"] += 1
-        fault = death(call)
+        self.counts[f"{type(service).__name__} {kill.__name__} {call.name}"] += 1
+        fault = kill(call)
         next(fault, None)
         return [fault]
 
 
-class UnsteadyCloud(FaultyCloud):
-    """A cloud of whose parts some are `pausing`."""
+class InterruptibleCloud(FaultyCloud):
+    """A cloud that skips the services of the types in `paused_types`."""
 
     def __init__(self, service_types: Iterable[type[Service]]) -> None:
-        self.pausing: tuple[type[Service], ...] = ()
-        super().__init__(service_types, Reaper())
+        self.paused_types: tuple[type[Service], ...] = ()
+        self.kill_on_call = KillOnCall()
+        super().__init__(service_types, self.kill_on_call)
 
     def _timed_tick(self, service: Service) -> bool:
-        return not isinstance(service, self.pausing) and super()._timed_tick(service)
+        return not isinstance(service, self.paused_types) and super()._timed_tick(service)

@@ -1,179 +1,198 @@
-"""What must be true of what lies in the cloud: each validator yields a sentence for each fault.
+"""Invariants of the evidence: every `check_` function yields one message per violation.
 
-All are pure. They go by the rows of the lake as they are, and by the changes that the table's own
-stream tells.
+All are pure. They compare the rows of the lake with the changes in the table's own streams.
 """
 
 import json
-from collections.abc import Collection, Iterator
-from itertools import groupby, pairwise
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import pairwise
 
-from tests.campaign.evidence import Columns, Evidence, id_of
+from tests.campaign.evidence import Columns, Evidence, change_id
 from transform import Change
 from transform.row import CDC_COLUMNS
 from transform.state import Row, current_rows, find_gaps, rank
 
-Balances = dict[str, int]
+RowIdentity = Callable[[Columns], str]
 
 
-def faults(found: Evidence, excused: Collection[str] = ()) -> list[str]:
-    """Return what is wrong, whatever has happened; `excused` are the ids of changes known lost."""
+def find_violations(evidence: Evidence, lost_ids: Collection[str] = ()) -> list[str]:
+    """Return all violations of the invariants, except that the changes `lost_ids` are missing."""
     return [
-        *conservation(found, excused),
-        *order(found),
-        *content(found),
-        *state_at_every_event(found, excused),
-        *before_and_after(found, excused),
+        *check_conservation(evidence, lost_ids),
+        *check_uniqueness(evidence),
+        *check_content(evidence),
+        *check_history(evidence, lost_ids),
+        *check_continuity(evidence, lost_ids),
     ]
 
 
-def conservation(found: Evidence, excused: Collection[str] = ()) -> Iterator[str]:
-    """Each written change lies somewhere, and nothing lies there that was not written."""
-    missing = unaccounted(found) - set(excused)
-    for told in found.written:
-        if told.event_id in missing:
-            yield f"change {told.event_id} of {told.key} is neither in the lake nor kept"
-    for lost in sorted(delivered(found) - {told.event_id for told in found.written}):
-        yield f"change {lost} is in the lake, but no stream tells it"
+def check_conservation(evidence: Evidence, lost_ids: Collection[str] = ()) -> Iterator[str]:
+    """Every change is in the lake or retained, and the lake contains no other changes."""
+    missing_ids = unaccounted_ids(evidence) - set(lost_ids)
+    for change in evidence.changes:
+        if change.event_id in missing_ids:
+            yield f"change {change.event_id} of {change.key} is neither in the lake nor retained"
+    stream_ids = {change.event_id for change in evidence.changes}
+    for unknown_id in sorted(delivered_ids(evidence) - stream_ids):
+        yield f"change {unknown_id} is in the lake but not in any stream"
 
 
-def unaccounted(found: Evidence) -> set[str]:
-    """Return the ids of the written changes that lie nowhere."""
-    kept = {id_of(raw) for raw in found.failed}
-    written = {told.event_id for told in found.written}
-    return written - delivered(found) - kept - found.buried
+def check_uniqueness(evidence: Evidence) -> Iterator[str]:
+    """Rows with the same position or the same event id are identical duplicates."""
+    identities: tuple[RowIdentity, ...] = (_position, _event_id)
+    for identity in identities:
+        contents_by_identity: defaultdict[str, set[str]] = defaultdict(set)
+        for row in _change_rows(evidence):
+            contents_by_identity[identity(row)].add(json.dumps(row, sort_keys=True))
+        for name, contents in contents_by_identity.items():
+            if len(contents) > 1:
+                yield f"the lake has {len(contents)} different rows for {name}"
 
 
-def delivered(found: Evidence) -> set[str | None]:
-    """Return the ids of the changes that are in the lake."""
-    return {row["cdc_event_id"] for row in _changes(found.rows)}
+def check_content(evidence: Evidence) -> Iterator[str]:
+    """Each row of the lake agrees with its change in the stream."""
+    changes = {change.event_id: change for change in evidence.changes}
+    for row in _change_rows(evidence):
+        change = changes.get(row["cdc_event_id"] or "")
+        if change is None:
+            continue
+        if any(row[name] != value for name, value in _expected_columns(change).items()):
+            yield f"the row of change {change.event_id} of {change.key} differs from the stream"
 
 
-def order(found: Evidence) -> Iterator[str]:
-    """Of each place in a key's order there is one change: duplicates are the same to the letter."""
-    for of in (_place, _identity):
-        for what, rows in groupby(sorted(_changes(found.rows), key=of), of):
-            if len({json.dumps(row, sort_keys=True) for row in rows}) > 1:
-                yield f"the lake has different rows of {what}"
-
-
-def content(found: Evidence) -> Iterator[str]:
-    """Each row of the lake says what the stream says of its change."""
-    written = {told.event_id: told for told in found.written}
-    for row in _changes(found.rows):
-        told = written.get(row["cdc_event_id"] or "")
-        if told and any(row[name] != text for name, text in _columns(told).items()):
-            yield f"the row of change {told.event_id} of {told.key} says something else"
-
-
-def state_at_every_event(found: Evidence, excused: Collection[str] = ()) -> Iterator[str]:
-    """After each change the lake, read up to it, holds what the table held then."""
-    absent = {*excused, *({told.event_id for told in found.written} - delivered(found))}
-    rows = iter(distinct(found))
-    held: dict[str, str | None] = {}
-    for told in found.written:
-        if told.event_id in absent:
+def check_history(evidence: Evidence, lost_ids: Collection[str] = ()) -> Iterator[str]:
+    """After each change, the lake up to that change agrees with the table at that time."""
+    missing_ids = {*lost_ids, *_undelivered_ids(evidence)}
+    rows = iter(distinct_changes(evidence))
+    lake: dict[str, str | None] = {}
+    for change in evidence.changes:
+        if change.event_id in missing_ids:
             continue
         row = next(rows, None)
         if row is None:
-            yield f"the lake ends before change {told.event_id} of {told.key}"
+            yield f"the lake ends before change {change.event_id} of {change.key}"
             return
-        held[row.key] = row.new_image
-        truth = told.new_image and told.new_image.text
-        if held.get(told.key) != truth or row.key != told.key:
-            yield f"after change {told.event_id} the lake does not hold {told.key} as the table did"
+        lake[row.key] = row.new_image
+        image = change.new_image and change.new_image.text
+        if lake.get(change.key) != image or row.key != change.key:
+            yield f"after change {change.event_id} the lake has another image of {change.key}"
 
 
-def before_and_after(found: Evidence, excused: Collection[str] = ()) -> Iterator[str]:
-    """Each old image is what the change before it left, unless a change between them is absent."""
-    absent = {*excused, *({told.event_id for told in found.written} - delivered(found))}
-    suspects = {told.key for told in found.written if told.event_id in absent}
-    for gap in find_gaps(distinct(found) + snapshots(found)):
-        streams = {gap.after.source, gap.before.source if gap.before else gap.after.source}
-        if gap.after.key not in suspects and len(streams) == 1 and gap.before:
-            yield f"{gap.after.key} changed unseen before {gap.after.sequence}"
+def check_continuity(evidence: Evidence, lost_ids: Collection[str] = ()) -> Iterator[str]:
+    """Each old image is the new image of the change before, unless one in between is missing."""
+    missing_ids = {*lost_ids, *_undelivered_ids(evidence)}
+    incomplete_keys = {change.key for change in evidence.changes if change.event_id in missing_ids}
+    for gap in find_gaps(distinct_changes(evidence) + snapshots(evidence)):
+        if gap.before is None or gap.before.source != gap.after.source:
+            continue
+        if gap.after.key not in incomplete_keys:
+            yield f"a change of {gap.after.key} is missing before {gap.after.sequence}"
 
 
-def equality(found: Evidence) -> set[str]:
-    """Return the keys of which the lake says, by the law of state, what the table does not."""
-    held, items = _held(found), found.items
-    return {key for key in held.keys() | items.keys() if held.get(key) != items.get(key)}
+def check_balances(
+    evidence: Evidence, accounts: Collection[str], total_balance: int
+) -> Iterator[str]:
+    """Transfers keep the total: in the table, in the lake, and in the lake's past.
 
-
-def _held(found: Evidence) -> dict[str, str | None]:
-    """Return what the lake holds, by the law of state."""
-    return {
-        key: row.new_image for key, row in current_rows(map(Row.from_columns, found.rows)).items()
+    In the past the total may differ after the first change of a transfer, but not after both.
+    """
+    images_by_side: dict[str, Mapping[str, str | None]] = {
+        "table": evidence.items,
+        "lake": _lake_images(evidence),
     }
+    for side, images in images_by_side.items():
+        total = sum(_balance(images.get(account)) for account in accounts)
+        if total != total_balance:
+            yield f"the accounts in the {side} hold {total}, not {total_balance}"
+    if not undelivered_keys(evidence).isdisjoint(accounts):
+        return
+    totals = list(_past_totals(distinct_changes(evidence), accounts))
+    if any(total_balance not in pair for pair in pairwise(totals)):
+        yield f"the accounts did not hold {total_balance} after every transfer: {totals}"
 
 
-def bank(found: Evidence, accounts: Collection[str], total: int) -> Iterator[str]:
-    """Transfers keep the sum: in table and lake now, and in the lake's past but within one."""
-    for where, images in (("table", found.items), ("lake", _held(found))):
-        if (now := _sum({key: _balance(images.get(key)) for key in accounts})) != total:
-            yield f"the accounts in the {where} hold {now}, not {total}"
-    if absent_keys(found).isdisjoint(accounts):
-        sums = list(_sums(distinct(found), accounts))
-        if any(first != total and second != total for first, second in pairwise(sums)):
-            yield f"the accounts did not hold {total} at the end of a transfer: {sums}"
+def unaccounted_ids(evidence: Evidence) -> set[str]:
+    """Return the ids of the changes that are neither in the lake nor retained."""
+    failed_ids = {change_id(record) for record in evidence.failed_records}
+    return _undelivered_ids(evidence) - failed_ids - evidence.dead_letter_ids
 
 
-def absent_keys(found: Evidence) -> set[str]:
-    """Return the keys of the written changes that are not in the lake."""
-    arrived = delivered(found)
-    return {told.key for told in found.written if told.event_id not in arrived}
+def delivered_ids(evidence: Evidence) -> set[str]:
+    """Return the ids of the changes that are in the lake."""
+    return {_event_id(row) for row in _change_rows(evidence)}
 
 
-def distinct(found: Evidence) -> list[Row]:
-    """Return the lake's changes in their order, each once."""
-    return sorted({Row.from_columns(row) for row in _changes(found.rows)}, key=rank)
+def differing_keys(evidence: Evidence) -> set[str]:
+    """Return the keys whose current image in the lake differs from the table's."""
+    lake, table = _lake_images(evidence), evidence.items
+    return {key for key in lake.keys() | table.keys() if lake.get(key) != table.get(key)}
 
 
-def snapshots(found: Evidence) -> list[Row]:
+def undelivered_keys(evidence: Evidence) -> set[str]:
+    """Return the keys with changes that are not in the lake."""
+    missing_ids = _undelivered_ids(evidence)
+    return {change.key for change in evidence.changes if change.event_id in missing_ids}
+
+
+def distinct_changes(evidence: Evidence) -> list[Row]:
+    """Return the lake's changes in order, without duplicates."""
+    return sorted({Row.from_columns(row) for row in _change_rows(evidence)}, key=rank)
+
+
+def snapshots(evidence: Evidence) -> list[Row]:
     """Return the lake's snapshots."""
-    return [Row.from_columns(row) for row in found.rows if row["cdc_operation"] == "SNAPSHOT"]
+    return [
+        Row.from_columns(row) for row in evidence.lake_rows if row["cdc_operation"] == "SNAPSHOT"
+    ]
 
 
-def _sums(rows: list[Row], accounts: Collection[str]) -> Iterator[int]:
-    """Yield what the accounts held after each change of the last stream, once that told of all."""
-    held: Balances = {}
+def _undelivered_ids(evidence: Evidence) -> set[str]:
+    return {change.event_id for change in evidence.changes} - delivered_ids(evidence)
+
+
+def _lake_images(evidence: Evidence) -> dict[str, str | None]:
+    """Return the current image of every key in the lake."""
+    rows = current_rows(map(Row.from_columns, evidence.lake_rows))
+    return {key: row.new_image for key, row in rows.items()}
+
+
+def _past_totals(rows: list[Row], accounts: Collection[str]) -> Iterator[int]:
+    """Yield the total after each change of the last stream, once all accounts are known."""
+    balances: dict[str, int] = {}
     for row in rows:
         if row.key in accounts and row.source == rows[-1].source:
-            held[row.key] = _balance(row.new_image)
-            if len(held) == len(accounts):
-                yield _sum(held)
-
-
-def _sum(balances: Balances) -> int:
-    return sum(balances.values())
+            balances[row.key] = _balance(row.new_image)
+            if len(balances) == len(accounts):
+                yield sum(balances.values())
 
 
 def _balance(image: str | None) -> int:
     return int(json.loads(image)["balance"]["N"]) if image else 0
 
 
-def _changes(rows: tuple[Columns, ...]) -> list[Columns]:
-    return [row for row in rows if row["cdc_operation"] != "SNAPSHOT"]
+def _change_rows(evidence: Evidence) -> list[Columns]:
+    return [row for row in evidence.lake_rows if row["cdc_operation"] != "SNAPSHOT"]
 
 
-def _place(row: Columns) -> tuple[str, ...]:
-    return tuple(str(row[name]) for name in ("cdc_key", "cdc_source", "cdc_sequence"))
+def _position(row: Columns) -> str:
+    return f"{row['cdc_key']} {row['cdc_source']} {row['cdc_sequence']}"
 
 
-def _identity(row: Columns) -> str:
+def _event_id(row: Columns) -> str:
     return str(row["cdc_event_id"])
 
 
-def _columns(told: Change) -> Columns:
-    """Return the columns that a change has in the lake; its time may be that of its arrival."""
+def _expected_columns(change: Change) -> Columns:
+    """Return a change's columns, without its time, which may be the time of its arrival."""
     columns: Columns = {
-        "cdc_operation": told.operation,
-        "cdc_key": told.key,
-        "cdc_source": told.source,
-        "cdc_sequence": told.sequence,
-        "cdc_expired": "true" if told.expired else "false",
-        "cdc_old_image": told.old_image and told.old_image.text,
-        "cdc_new_image": told.new_image and told.new_image.text,
+        "cdc_operation": change.operation,
+        "cdc_key": change.key,
+        "cdc_source": change.source,
+        "cdc_sequence": change.sequence,
+        "cdc_expired": "true" if change.expired else "false",
+        "cdc_old_image": change.old_image and change.old_image.text,
+        "cdc_new_image": change.new_image and change.new_image.text,
     }
     assert columns.keys() <= set(CDC_COLUMNS)
     return columns

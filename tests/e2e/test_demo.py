@@ -24,7 +24,7 @@ from setup import names
 from tests.support import sharded_streams
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
-from tests.support.whole_chain import verified, write_orders
+from tests.support.whole_chain import run_verify, write_orders
 
 
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_table_and_stream_can_be_on_other_servers(
         with laptop(*SERVICES) as cloud:
             demo.run_script(cloud, "setup")
             write_orders(cloud, orders=20, seed=1)
-            status, result = verified()
+            status, result = run_verify()
         shards = sharded_streams.shards(tables, names.TABLE)
     assert (status, result["table"], result["lake"]) == (0, 20, 20)
     assert sum("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in shards) > 5

@@ -28,7 +28,7 @@ from tests.support.operator_fixture import (
     policy_statements,
     without_actions,
 )
-from tests.support.whole_chain import verified
+from tests.support.whole_chain import run_verify
 
 HERE = Location("aws", REGION, ACCOUNT)
 ROLE_POLICIES = role_policies(HERE)
@@ -242,8 +242,8 @@ def test_changes_arrive_once_a_right_is_restored(chain: Chain) -> None:
     for action in ("kinesis:GetRecords", "kms:Decrypt", "s3:PutObject", "lambda:InvokeFunction"):
         with chain.without("firehose", action):
             chain.use("firehose")
-    status, verdict = verified()
-    assert (status, verdict["equal"]) == (0, True)
+    status, document = run_verify()
+    assert (status, document["equal"]) == (0, True)
 
 
 @pytest.fixture(scope="module")

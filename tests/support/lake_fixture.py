@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 from boto3.dynamodb.types import TypeSerializer
@@ -22,7 +21,7 @@ from local.core.server import Cloud
 from local.services.registry import SERVICES
 from sales.order_lifecycle import Order, OrderChange
 from setup import names
-from tests.campaign.chain import remembered
+from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from tests.support.setup_fixture import clear_location
 
@@ -35,7 +34,7 @@ Rows = list[tuple[str | None, ...]]
 @contextmanager
 def lake_with_views() -> Iterator[Cloud]:
     """Yield a cloud with the bucket, catalog and views of the setup scripts."""
-    with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+    with laptop(*SERVICES) as cloud, cached_clients():
         clear_location()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
             import_module(f"setup.{script}").create()

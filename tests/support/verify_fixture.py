@@ -5,9 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest.mock import patch
 
-import boto3
 from hypothesis import Phase
 from hypothesis import strategies as st
 
@@ -21,7 +19,7 @@ from operations.verify import command
 from operations.verify.compare import compare
 from operations.verify.result import VerifyResult
 from setup import names
-from tests.campaign.chain import remembered
+from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from transform import state
 
@@ -218,7 +216,7 @@ class VerifyEnvironment:
 @contextmanager
 def verify_env() -> Iterator[VerifyEnvironment]:
     """Yield an environment on its own cloud, with one client per service."""
-    with laptop(DynamoDb, Athena) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+    with laptop(DynamoDb, Athena) as cloud, cached_clients():
         yield VerifyEnvironment(cloud)
 
 

@@ -1,38 +1,39 @@
-"""The whole chain on the laptop: what is written through it, what it keeps, what verify says."""
+"""Helpers for the whole chain on the laptop: orders, verify, a broken function, failed records."""
 
 import json
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import Any
 
 from local.core.server import Cloud
 from local.demo import run_script
-from operations.verify import command as verify
+from operations.verify import command as verify_command
 from setup import names
-from tests.campaign.chain import told
+from tests.support.commands import Document, run_command
 from tests.support.laptop_cloud import zip_code
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
-    """Let the generator write, and the chain come to rest."""
+    """Let the generator write orders, and wait until they are delivered."""
     run_script(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
     cloud.run_until_idle()
 
 
-def verified(*options: str) -> tuple[int, dict[str, Any]]:
-    """Return the exit status and the verdict of operations.verify."""
-    return told(verify.main, "--wait", "0", *options)
+def run_verify(*options: str) -> tuple[int, Document]:
+    """Return the exit status and the document of operations.verify."""
+    return run_command(verify_command.main, "--wait", "0", *options)
 
 
 def raising_function() -> bytes:
-    """Return the zip of a function that fails on every batch."""
+    """Return the zip archive of a function that fails on every batch."""
     code = "def lambda_handler(event, context):\n    raise ValueError\n"
     return zip_code(code, "lambda_function.py")
 
 
-def kept_originals(cloud: Cloud) -> Iterator[bytes]:
-    """Yield the bytes of every record that lies in the error folder."""
-    s3, where = cloud.client("s3"), {"Bucket": names.bucket()}
-    for entry in s3.list_objects_v2(Prefix=names.ERRORS, **where)["Contents"]:
-        body = s3.get_object(Key=entry["Key"], **where)["Body"].read()
-        yield from (b64decode(json.loads(line)["rawData"]) for line in body.splitlines())
+def failed_records(cloud: Cloud) -> Iterator[bytes]:
+    """Yield the original bytes of every record in the error store."""
+    s3 = cloud.client("s3")
+    bucket = names.bucket()
+    for entry in s3.list_objects_v2(Bucket=bucket, Prefix=names.ERRORS)["Contents"]:
+        body = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+        for line in body.splitlines():
+            yield b64decode(json.loads(line)["rawData"])

@@ -46,7 +46,7 @@ from tests.support.replay_fixture import (
     visible_letter_count,
     write_orders,
 )
-from tests.support.whole_chain import kept_originals, raising_function, verified
+from tests.support.whole_chain import failed_records, raising_function, run_verify
 
 HOUR = 3600
 POISONED_COUNT = 1000
@@ -72,7 +72,7 @@ def test_failed_records_arrive_once_the_cause_is_fixed(
     deploy(chain, raising_function())
     write_orders(chain, "poisoned", POISONED_COUNT)
     chain.run_until_idle()
-    assert len(list(kept_originals(chain))) == POISONED_COUNT
+    assert len(list(failed_records(chain))) == POISONED_COUNT
     error_contents = {key: read_object(chain, key) for key in object_keys(chain, names.ERRORS)}
     redeploy(chain)
 
@@ -87,7 +87,7 @@ def test_failed_records_arrive_once_the_cause_is_fixed(
         "Lambda.FunctionError": {"found": POISONED_COUNT, "replayed": POISONED_COUNT, "left": 0}
     }
     chain.run_until_idle()
-    assert verified()[0] == 0
+    assert run_verify()[0] == 0
     rows = lake_rows(chain, "poisoned")
     assert len(rows) == len({row["cdc_event_id"] for row in rows}) == POISONED_COUNT
     assert object_keys(chain, names.ERRORS) == []
@@ -162,7 +162,7 @@ def test_dead_letters_are_replayed_from_the_stream(
     assert (status, document["archived"], visible_letter_count(chain)) == (0, letter_count, 0)
     assert document["codes"] == {"RetryAttemptsExhausted": {"found": 30, "replayed": 30, "left": 0}}
     chain.run_until_idle()
-    assert verified()[0] == 0
+    assert run_verify()[0] == 0
     audits = [
         json.loads(read_object(chain, key).splitlines()[0])
         for key in object_keys(chain, names.REPLAYED)

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from unittest.mock import patch
 
-import boto3
 import pytest
 
 from local.core.server import Cloud
@@ -12,7 +11,7 @@ from local.services.registry import SERVICES
 from operations.table import Table
 from operations.verify import command
 from setup import names
-from tests.campaign.chain import remembered
+from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.sabotage import (
     SABOTAGES,
@@ -39,7 +38,7 @@ FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
-    with laptop(*SERVICES) as cloud, patch.object(boto3, "client", remembered(boto3.client)):
+    with laptop(*SERVICES) as cloud, cached_clients():
         run_script(cloud, "setup")
         with patch.object(command, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud

@@ -1,0 +1,351 @@
+"""One scenario: the history of a table on the chain, with a plain dict as its oracle."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any, NamedTuple
+
+from local.core.service import Service
+from local.services.aws_lambda import Lambda
+from local.services.firehose import Firehose
+from local.services.glue import Glue
+from local.services.pipes import Pipes
+from setup import names
+from tests.campaign import validators
+from tests.campaign.chain import CampaignChain
+from tests.campaign.effects import Effects
+from tests.campaign.evidence import (
+    Evidence,
+    change_ids_in_kinesis,
+    collect_evidence,
+    lake_objects,
+)
+from tests.campaign.fault_service import QUERY_CALL
+from tests.campaign.interruptions import Kill
+from tests.support.laptop_cloud import aws
+from transform import canonical
+
+Item = dict[str, Any]
+ACCOUNTS = ("A", "B", "C")
+OPENING_BALANCE = 100
+LARGE_NOTE = {"S": "\x01" * 200_000}  # JSON makes it six times as long: too long for Kinesis.
+TTL_SWEEP_SECONDS = 11  # After so long, the cloud deletes expired items again.
+SERVICE_TYPES: dict[str, type[Service]] = {
+    "pipe": Pipes,
+    "firehose": Firehose,
+    "function": Lambda,
+    "crawler": Glue,
+}
+
+
+class ExpectedChange(NamedTuple):
+    """A change that the stream must contain: canonical key and images."""
+
+    key: str
+    old_image: str | None
+    new_image: str | None
+
+
+def key_of(order_id: str) -> Item:
+    """Return the key of an order."""
+    return {"order_id": {"S": order_id}}
+
+
+def canonical_key(order_id: str) -> str:
+    """Return the key of an order as it is written in the lake."""
+    return canonical(key_of(order_id))
+
+
+class Scenario:
+    """The history of one campaign; the rules of the state machine call its methods.
+
+    `items` is what the table must hold, and `expected_changes` what its streams must contain. A
+    change may be missing in the end only if its id is in `at_risk_ids`: it was in flight when the
+    operator deleted something. `unrecorded_keys` are the keys that changed without a stream.
+    """
+
+    def __init__(self, chain: CampaignChain) -> None:
+        chain.reset()
+        self.chain = chain
+        self.first_stream_arn = chain.stream_arn()
+        self.started_at = datetime.now(timezone.utc)
+        self.items: dict[str, Item] = {}
+        self.expected_changes: list[ExpectedChange] = []
+        self.change_count = 0
+        self.at_risk_ids: set[str] = set()
+        self.unrecorded_keys: set[str] = set()
+        self.poison: set[bytes] = set()
+        self.poison_at_risk: set[bytes] = set()
+        self.counts: Counter[str] = Counter()
+        self.effects = Effects()
+        self.delivered_before = chain.delivered
+        self.lost_before = chain.lost_on_restart
+        self.deleted_rows = 0
+        self.firehose_kills = 0
+        self.is_stream_enabled = True
+        self.is_pipe_running = True
+        self.is_function_working = True
+        self._changes_at_stop = 0
+        self._failed_before_break = 0
+        self._open_accounts()
+
+    # Writes to the table.
+
+    def put(self, order_id: str, status: str, **attributes: Item) -> None:
+        """Put an order."""
+        item = {**key_of(order_id), "status": {"S": status}, **attributes}
+        aws("dynamodb").put_item(TableName=names.TABLE, Item=item)
+        self._expect_item(order_id, item)
+
+    def remove(self, order_id: str) -> None:
+        """Delete an order, which need not exist."""
+        aws("dynamodb").delete_item(TableName=names.TABLE, Key=key_of(order_id))
+        self._expect_item(order_id, None)
+
+    def update(self, order_id: str, name: str, value: Item) -> None:
+        """Set an attribute of an order, perhaps to another type."""
+        item = self.items.get(order_id, key_of(order_id))
+        old_value = item.get(name, value)
+        self.effects.sizes["retype"] += old_value.keys() != value.keys()
+        aws("dynamodb").update_item(
+            TableName=names.TABLE,
+            Key=key_of(order_id),
+            UpdateExpression="SET #name = :value",
+            ExpressionAttributeNames={"#name": name},
+            ExpressionAttributeValues={":value": value},
+        )
+        self._expect_item(order_id, {**item, name: value})
+
+    def expire(self, order_id: str) -> None:
+        """Put an order that has expired, and let TTL delete it."""
+        clock = self.chain.cloud.clock
+        expired_at = {"N": str(int(clock.now()) - 1)}
+        self.put(order_id, "expiring", **{names.TTL_ATTRIBUTE: expired_at})
+        clock.advance(TTL_SWEEP_SECONDS)
+        self.chain.tick()
+        self._expect_item(order_id, None)
+
+    def enlarge(self, order_id: str) -> None:
+        """Put an order that is too large for Kinesis."""
+        self.put(order_id, "large", note=LARGE_NOTE)
+
+    def transfer(self, payer: str, payee: str, amount: int) -> None:
+        """Move an amount between two accounts in one transaction."""
+        amounts = {payer: -amount, payee: amount}
+        aws("dynamodb").transact_write_items(
+            TransactItems=[
+                {"Update": _balance_update(account, added)} for account, added in amounts.items()
+            ]
+        )
+        for account, added in amounts.items():
+            item = self.items[account]
+            balance = int(item["balance"]["N"]) + added
+            self._expect_item(account, {**item, "balance": {"N": str(balance)}})
+
+    def _open_accounts(self) -> None:
+        for account in ACCOUNTS:
+            self.put(account, "open", balance={"N": str(OPENING_BALANCE)})
+
+    def _expect_item(self, order_id: str, item: Item | None) -> None:
+        """Update the oracle: the order has become this item, or is deleted."""
+        old_item = self.items.pop(order_id, None)
+        if item is not None:
+            self.items[order_id] = item
+        change = ExpectedChange(canonical_key(order_id), _image(old_item), _image(item))
+        if change.old_image == change.new_image:
+            return
+        self.change_count += 1
+        if self.is_stream_enabled:
+            self.expected_changes.append(change)
+        else:
+            self.unrecorded_keys.add(change.key)
+
+    # Events on the chain; those that return an int return the size of their effect.
+
+    def advance(self, seconds: float, *paused_types: type[Service]) -> int:
+        """Advance the clock, and let every service work once except the paused ones."""
+        self.chain.cloud.clock.advance(seconds)
+        return int(self.chain.tick(*paused_types))
+
+    def run_until_idle(self) -> int:
+        """Run the chain until it is idle, and check that only changes at risk are missing."""
+        delivered_before = self.chain.delivered
+        self.chain.run_until_idle()
+        missing_ids = validators.unaccounted_ids(self.evidence()) - self.at_risk_ids
+        if missing_ids and not self.is_pipe_running:
+            missing_ids &= change_ids_in_kinesis(self.started_at)
+        assert missing_ids == set(), missing_ids
+        return self.chain.delivered - delivered_before
+
+    def queue_faults(self, call: str, faults: Sequence[str]) -> None:
+        """Inject these faults into the next calls of a kind."""
+        self.chain.fault_service.queued[call].extend(faults)
+
+    def put_poison(self, content: bytes) -> None:
+        """Put a record into Kinesis that the transform rejects."""
+        record = b"%s %d" % (content, len(self.poison))
+        aws("kinesis").put_record(StreamName=names.STREAM, Data=record, PartitionKey="poison")
+        self.poison.add(record)
+
+    def stop_pipe(self) -> None:
+        """Stop the pipe."""
+        self.chain.stop_pipe()
+        self.is_pipe_running = False
+        self._changes_at_stop = len(self.expected_changes)
+
+    def start_pipe(self) -> None:
+        """Start the pipe."""
+        self.chain.run_setup_script("08_start_pipe")
+        self._note_running_pipe()
+
+    def _note_running_pipe(self) -> None:
+        if not self.is_pipe_running:
+            changes = len(self.expected_changes) - self._changes_at_stop
+            self.effects.sizes["stop_pipe"] += changes
+        self.is_pipe_running = True
+
+    def break_function(self) -> None:
+        """Deploy a function that fails on every batch."""
+        self._failed_before_break = self.chain.failed_transforms
+        self.chain.break_function()
+        self.is_function_working = False
+
+    def redeploy_function(self) -> None:
+        """Deploy the project's function."""
+        if not self.is_function_working:
+            failed = self.chain.failed_transforms - self._failed_before_break
+            # Negative if the delivery stream was recreated, since that resets its count.
+            self.effects.sizes["break_function"] += max(0, failed)
+        self.chain.run_setup_script("05_lambda")
+        self.is_function_working = True
+
+    def kill(self, service: str) -> int:
+        """Kill a service after a tick, in which the crawler has only started."""
+        if service == "crawler":
+            self.chain.start_crawler()
+        self.advance(0)
+        if service == "firehose":
+            self.firehose_kills += 1
+        return self.chain.kill(SERVICE_TYPES[service])
+
+    def kill_on_call(self, call: str, kill: Kill) -> None:
+        """Kill the service that makes this call next."""
+        self.firehose_kills += 1  # Perhaps: several services make some of the calls.
+        self.chain.kill_on_call.kill_by_call[call] = kill
+
+    def kill_athena(self, *options: str) -> int:
+        """Kill Athena during verify, which then must write no document."""
+        self.queue_faults(QUERY_CALL, ["query killed"])
+        with self.chain.fault_service.active():
+            status, document = self.chain.verify("--wait", "0", *options)
+        assert (status, document) == (2, {})
+        return 1
+
+    def start_crawler(self) -> None:
+        """Start the crawler."""
+        self.chain.start_crawler()
+
+    def recreate_pipe(self) -> int:
+        """Replace the pipe with one that reads the whole stream again."""
+        self.chain.recreate_pipe()
+        self._note_running_pipe()
+        stream_arn = self.chain.stream_arn()
+        return sum(change.source == stream_arn for change in self.evidence().changes)
+
+    def recreate_firehose(self) -> int:
+        """Replace the delivery stream: the new one does not read what Kinesis already holds."""
+        evidence = self.evidence()
+        self.poison_at_risk |= self.poison - set(evidence.failed_records)
+        missing_ids = validators.unaccounted_ids(evidence)
+        new_risks = self._add_risks(missing_ids & change_ids_in_kinesis(self.started_at))
+        self.chain.recreate_firehose()
+        return new_risks
+
+    def delete_object(self, number: int) -> int:
+        """Delete an object of the lake."""
+        objects = list(lake_objects())
+        if not objects:
+            return 0
+        key, rows = objects[number % len(objects)]
+        self.at_risk_ids |= {row["cdc_event_id"] or "" for row in rows}
+        self.deleted_rows += len(rows)
+        aws("s3").delete_object(Bucket=names.bucket(), Key=key)
+        return len(rows)
+
+    def write_without_stream(self, write: Callable[[], None]) -> int:
+        """Disable the table's stream while `write` runs."""
+        new_risks = self._add_unread_risks()
+        unrecorded_before = len(self.unrecorded_keys)
+        self.chain.disable_stream()
+        self.is_stream_enabled = False
+        write()
+        self.chain.enable_stream()
+        self.is_stream_enabled = True
+        self.recreate_pipe()
+        return new_risks + len(self.unrecorded_keys) - unrecorded_before
+
+    def recreate_table(self) -> int:
+        """Replace the table with a new one, which gets the same accounts."""
+        self._add_unread_risks()
+        deleted_items = len(self.items)
+        self.unrecorded_keys |= {canonical_key(order_id) for order_id in self.items}
+        self.items.clear()
+        self.chain.recreate_table()
+        self.recreate_pipe()
+        self._open_accounts()
+        return deleted_items
+
+    def _add_unread_risks(self) -> int:
+        """Add the changes that the pipe has not put into Kinesis to those at risk."""
+        missing_ids = validators.unaccounted_ids(self.evidence())
+        return self._add_risks(missing_ids - change_ids_in_kinesis(self.started_at))
+
+    def _add_risks(self, change_ids: set[str]) -> int:
+        """Add changes to those at risk, and return how many are new."""
+        new_ids = change_ids - self.at_risk_ids
+        self.at_risk_ids |= new_ids
+        return len(new_ids)
+
+    # Repairs.
+
+    def backfill(self) -> int:
+        """Send every item again except those that are too large."""
+        large_count = len(self.large_orders)
+        assert self.chain.backfill() == int(large_count > 0)
+        return len(self.items) - large_count
+
+    def repair(self) -> int:
+        """Repair the lake while changes are in flight."""
+        _, document = self.chain.verify("--repair", until_idle=False)
+        repaired: dict[str, int] = document["repair"]["counts"]
+        return repaired["items"] + repaired["tombstones"]
+
+    def replay(self) -> int:
+        """Replay the failed records, which must fail while the function is broken."""
+        _, document = self.chain.replay()
+        assert document.get("whole", False) == self.is_function_working
+        return int(document.get("replayed", 0))
+
+    @property
+    def large_orders(self) -> list[str]:
+        """The orders that are too large for Kinesis."""
+        return [order_id for order_id, item in self.items.items() if "note" in item]
+
+    def evidence(self) -> Evidence:
+        """Return the evidence since this scenario began."""
+        return collect_evidence(self.first_stream_arn)
+
+
+def _image(item: Item | None) -> str | None:
+    return None if item is None else canonical(item)
+
+
+# An item of TransactWriteItems.
+def _balance_update(account: str, amount: int) -> dict[str, Any]:
+    """Return the update that adds an amount to an account's balance."""
+    return {
+        "TableName": names.TABLE,
+        "Key": key_of(account),
+        "UpdateExpression": "SET balance = balance + :amount",
+        "ExpressionAttributeValues": {":amount": {"N": str(amount)}},
+    }
