@@ -17,10 +17,13 @@ SELECT
   status,
   orders,
   CAST(100 * CAST(orders AS double) / nullif(placed, 0) AS decimal(5, 1)) AS percent
-FROM reached
-CROSS JOIN UNNEST(
-  ARRAY[1, 2, 3, 4, 5],
-  ARRAY['placed', 'paid', 'shipped', 'delivered', 'returned'],
-  ARRAY[placed, paid, shipped, delivered, returned]
-) AS t(step, status, orders)
+FROM (
+  SELECT
+    step,
+    element_at(ARRAY['placed', 'paid', 'shipped', 'delivered', 'returned'], step) AS status,
+    element_at(ARRAY[placed, paid, shipped, delivered, returned], step) AS orders,
+    placed
+  FROM reached
+  CROSS JOIN UNNEST(sequence(1, 5)) AS t(step)
+)
 ORDER BY step
