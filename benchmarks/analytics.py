@@ -3,8 +3,8 @@
     python -m benchmarks.analytics [ORDERS ...]        default: 400 20000
 
 For each size the whole chain runs in a process of its own. A query's time is the best of three, as
-the laptop's Athena reports it; its ratio is to counting the lake's lines, which reads all of them
-and casts nothing. A page's time is from the start of loading until all charts are drawn, the best
+the laptop's Athena reports it; the ratio is to counting the lake's lines, which reads all of them
+and casts nothing. The page's time is from the start of loading until all charts are drawn, the best
 of five in headless Chromium. At the end the same lines are spread over 31 days and counted with
 and without a condition on the day.
 """
@@ -134,12 +134,14 @@ def print_page_cost(cloud: Cloud) -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder, "page.html")
         run_script(cloud, "-m", "analytics.dashboard", "--out", str(page))
-        loading = f", {measure_page(page):.2f} s until its charts" if find_chromium() else ""
+        loading = (
+            f", {measure_page(page):.2f} s until all charts are drawn" if find_chromium() else ""
+        )
         print(f"page: {page.stat().st_size:,} bytes{loading}", flush=True)
 
 
 def print_pruning() -> None:
-    """Print what a condition on the day saves."""
+    """Print the bytes that a query with and without a condition on the day scans."""
     for name, condition in CONDITIONS.items():
         result = run_query(COUNT_CHANGES + condition)
         [(count,)] = result.rows

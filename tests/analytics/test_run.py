@@ -41,7 +41,7 @@ def test_every_query_names_its_parameters(query: NamedQuery) -> None:
     assert len(list(tree.find_all(sqlglot.exp.Placeholder))) == len(query.parameters)
 
 
-def test_the_queries_of_the_demo_exist() -> None:
+def test_the_demos_queries_exist() -> None:
     assert len(load_named_queries()) >= 8
     assert load_named_queries().keys() >= {"revenue_by_day", "status_funnel", "top_products"}
 
@@ -133,7 +133,7 @@ def test_a_missing_resource_names_its_setup_script(message: str) -> None:
     assert "run python setup/11_athena.py" in run.explain_error(QueryFailed(message))
 
 
-def test_other_failures_are_explained_by_athena_alone() -> None:
+def test_other_failures_have_only_athenas_reason() -> None:
     message = "INVALID_CAST_ARGUMENT: x"
     assert run.explain_error(QueryFailed(message)) == message
 
@@ -160,7 +160,7 @@ def test_an_invalid_date_shows_the_expected_format(message: str) -> None:
         (["revenue_by_day", "--param", "day=1"], 2, "no parameter day"),
     ],
 )
-def test_wrong_arguments_show_what_is_available(
+def test_invalid_arguments_list_the_alternatives(
     arguments: list[str],
     status: int,
     message: str,

@@ -22,7 +22,7 @@ from tests.support.environments import UNREACHABLE_AWS
 
 VENDOR_FOLDER = ECHARTS.parent
 BUCKET = "lake-1"
-VERIFIED = {
+VERIFY_DOCUMENT = {
     "at": "2026-11-26 03:40:00",
     "bucket": BUCKET,
     "scope": "table",
@@ -65,7 +65,7 @@ def parse(html: str) -> PageParser:
 
 def write_verify_result(path: Path, **overrides: object) -> Path:
     """Write a file as operations.verify does."""
-    path.write_text(json.dumps({**VERIFIED, **overrides}))
+    path.write_text(json.dumps({**VERIFY_DOCUMENT, **overrides}))
     return path
 
 
@@ -176,8 +176,8 @@ def test_only_a_given_file_must_exist(default_result: Path) -> None:
         "{}",
         "null",
         '{"bucket": "lake-1", "scope": "table"}',
-        json.dumps({**VERIFIED, "at": "soon"}),
-        json.dumps({**VERIFIED, "at": None}),
+        json.dumps({**VERIFY_DOCUMENT, "at": "soon"}),
+        json.dumps({**VERIFY_DOCUMENT, "at": None}),
     ],
 )
 def test_a_malformed_verify_result_is_rejected(tmp_path: Path, text: str) -> None:

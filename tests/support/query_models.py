@@ -96,7 +96,11 @@ def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 def attributes(*names: str) -> Callable[[Order], tuple[str, ...]]:
     """Return a function that picks these attributes of an order."""
-    return lambda order: tuple(order[name] for name in names)
+
+    def pick(order: Order) -> tuple[str, ...]:
+        return tuple(order[name] for name in names)
+
+    return pick
 
 
 def percent(part: int, whole: int) -> str:
@@ -139,29 +143,34 @@ def changes_per_hour(history: LakeHistory) -> Rows:
 
 def customers_by_lifetime_value(history: LakeHistory) -> Rows:
     groups = group_by(history.sold_orders(), lambda o: (o["currency"], o["customer"]["id"]))
-    ranked = sorted(groups.items(), key=lambda g: (g[0][0], -sum_totals(g[1]), g[0][1]))
-    rank_in_currency: Counter[str] = Counter()
-    rows: Rows = []
-    for (currency, customer_id), orders in ranked:
-        rank_in_currency[currency] += 1
-        rank = rank_in_currency[currency]
-        if rank > 10:
-            continue
+    customers = []
+    for (currency, customer_id), orders in groups.items():
         last_order = max(orders, key=lambda order: order["paid_at"])
-        customer = last_order["customer"]
-        rows.append(
+        customers.append(
             (
                 currency,
-                str(rank),
                 customer_id,
-                customer["name"],
-                customer["address"]["country"],
+                last_order["customer"]["name"],
+                last_order["customer"]["address"]["country"],
                 str(len(orders)),
                 fixed_point(sum_totals(orders)),
                 athena_timestamp(last_order["paid_at"]),
             )
         )
-    return rows
+    return top_ten_by_currency(customers, amount_index=5)
+
+
+def top_ten_by_currency(rows: list[Any], amount_index: int) -> Rows:
+    """Return the ten rows of each currency with the largest amounts, with their rank.
+
+    A row begins with its currency and a key, by which equal amounts are ordered.
+    """
+    by_amount = sorted(rows, key=lambda row: (-Decimal(row[amount_index]), row[1]))
+    return [
+        (currency, str(rank), *rest)
+        for currency, group in group_by(by_amount, lambda row: row[0]).items()
+        for rank, (_, *rest) in enumerate(group[:10], 1)
+    ]
 
 
 def duplicate_changes(history: LakeHistory) -> Rows:
@@ -360,11 +369,7 @@ def top_products(history: LakeHistory) -> Rows:
         name = max(line["name"] for line in group)
         category = max(line["category"] for line in group)
         products.append((currency, sku, name, category, *quantity_and_revenue(group)))
-    products.sort(key=lambda product: (product[0], -Decimal(product[5]), product[1]))
-    rows: Rows = []
-    for currency, ranked in group_by(products, lambda product: product[0]).items():
-        rows += [(currency, str(rank), *p[1:]) for rank, p in enumerate(ranked[:10], 1)]
-    return rows
+    return top_ten_by_currency(products, amount_index=5)
 
 
 def type_drift(history: LakeHistory) -> Rows:
