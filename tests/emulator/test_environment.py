@@ -13,9 +13,9 @@ ENDPOINT = "http://127.0.0.1:5000"
 
 
 def test_environment_is_idempotent() -> None:
-    once = client_environment(ENDPOINT, {"NO_PROXY": "example.com"})
-    assert client_environment(ENDPOINT, once) == once
-    assert once["NO_PROXY"] == "example.com,127.0.0.1"
+    environment = client_environment(ENDPOINT, {"NO_PROXY": "example.com"})
+    assert client_environment(ENDPOINT, environment) == environment
+    assert environment["NO_PROXY"] == "example.com,127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,9 @@ def test_environment_is_idempotent() -> None:
 def test_clients_reach_the_cloud_without_a_proxy(
     inherited: dict[str, str], direct_hosts: set[str]
 ) -> None:
-    proxied = {"http_proxy": "http://proxy.corp:3128", **inherited}
-    with patch.dict(os.environ, {**proxied, **client_environment(ENDPOINT, proxied)}, clear=True):
+    with_proxy = {"http_proxy": "http://proxy.corp:3128", **inherited}
+    environment = with_proxy | client_environment(ENDPOINT, with_proxy)
+    with patch.dict(os.environ, environment, clear=True):
         assert all(urllib.request.proxy_bypass(host) for host in direct_hosts)
 
 

@@ -1,4 +1,4 @@
-"""The tests' own laptop cloud: it leaves no variable, client or resource behind."""
+"""Laptop clouds of the tests: they leave no variable, client or resource behind."""
 
 import os
 

@@ -129,4 +129,4 @@ def test_teardown_accepts_a_limited_edition(
     sandbox.stub("DescribeDataSet", *[response] * len(names.VIEWS))
     sandbox.stub("DescribeDataSource", response)
     assert "deleted pipeline" in tear_down(delete_data=True)
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()

@@ -149,7 +149,7 @@ def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
     assert all(changed[name] != original[name] for name in original)
     sandbox.stub("GetCrawler", *[{"Crawler": {"State": "RUNNING"}}] * 3)
     sandbox.run("05_lambda", "06_firehose", "07_pipe", "10_glue")
-    assert sandbox.stubbed == {"GetCrawler": []}  # A running crawler cannot be changed.
+    assert sandbox.stubs == {"GetCrawler": []}  # A running crawler cannot be changed.
     assert configuration() == original
 
 
@@ -435,7 +435,7 @@ def test_a_role_is_put_if_its_meaning_differs(
     sandbox.stub("GetRolePolicy", *policy_responses)
     sandbox.calls.clear()
     sandbox.run("04_iam")
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()
     assert sandbox.writes() == []
 
 

@@ -44,7 +44,7 @@ def test_consistency_errors_are_retried(sandbox: SetupSandbox) -> None:
     for operation, (code, message) in CONSISTENCY_ERRORS.items():
         sandbox.stub(operation, *[{"Error": {"Code": code, "Message": message}}] * 3)
     sandbox.run(*SCRIPTS[:10])
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()
     for operation in CONSISTENCY_ERRORS:
         assert [name for _, name in sandbox.calls].count(operation) == 4
 
@@ -62,7 +62,7 @@ def test_an_unreported_new_stream_is_awaited(sandbox: SetupSandbox) -> None:
     outdated = table | {"LatestStreamArn": former_arn}
     sandbox.stub("DescribeTable", *[{"Table": outdated}] * 9)
     [line] = sandbox.run("01_dynamodb")
-    assert sandbox.stubbed == {"DescribeTable": []}
+    assert sandbox.stubs == {"DescribeTable": []}
     stream_arn = dynamodb.describe_table(TableName=names.TABLE)["Table"]["LatestStreamArn"]
     assert line.endswith(stream_arn)
     assert stream_arn != former_arn
@@ -95,9 +95,9 @@ def test_resources_being_deleted_are_recreated(sandbox: SetupSandbox) -> None:
     for operation in STATE_PATHS:
         sandbox.stub(operation, *[description(operation, "DELETING")] * 3)
     sandbox.run("01_dynamodb", *SCRIPTS[2:5])
-    assert sandbox.stubbed.pop("DescribeTable") == []
+    assert sandbox.stubs.pop("DescribeTable") == []
     sandbox.run("02_kinesis", "06_firehose", "07_pipe")
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()
     creations = {"CreateTable", "CreateStream", "CreateDeliveryStream", "CreatePipe"}
     assert creations <= {operation for _, operation in sandbox.calls}
     assert sandbox.seconds_waited < 60
@@ -115,7 +115,7 @@ def check_that_busy_resources_are_awaited(sandbox: SetupSandbox) -> None:
     )
     sandbox.calls.clear()
     sandbox.run(*SCRIPTS[:2], *SCRIPTS[4:7])
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()
     assert sandbox.writes() == []
 
 
@@ -143,7 +143,7 @@ def test_an_inactive_function_is_accepted(sandbox: SetupSandbox) -> None:
     sandbox.stub("GetFunctionConfiguration", *[config | {"State": "Inactive"}] * 3)
     seconds_before = sandbox.seconds_waited
     sandbox.run("05_lambda")
-    assert not sandbox.has_stubs_left()
+    assert not sandbox.has_unused_stubs()
     assert sandbox.seconds_waited == seconds_before
 
 

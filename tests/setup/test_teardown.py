@@ -207,5 +207,5 @@ def test_a_deleted_queue_with_a_url_is_skipped(sandbox: SetupSandbox) -> None:
     code = "AWS.SimpleQueueService.NonExistentQueue"
     sandbox.stub("ListQueueTags", {"Error": {"Code": code, "Message": "It does not exist."}})
     tear_down(delete_data=False)
-    assert sandbox.stubbed == {"ListQueueTags": []}
+    assert sandbox.stubs == {"ListQueueTags": []}
     assert ("sqs", "DeleteQueue") not in sandbox.calls

@@ -10,7 +10,8 @@ from local.core.server import Cloud
 from tests.support.iam_roles import allow, grant, trust
 from tests.support.laptop_cloud import aws, empty_account
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
 CRAWLER = f"arn:aws:glue:{REGION}:{ACCOUNT}:crawler/finder"
 MERGE_CONFIGURATION = {
     "Version": 1.0,
@@ -22,7 +23,7 @@ MERGE_CONFIGURATION = {
 
 
 @contextmanager
-def lake_account(running: Cloud) -> Iterator[Cloud]:
+def lake_account(shared_cloud: Cloud) -> Iterator[Cloud]:
     """Yield an account with a lake, a table over it and a crawler's role, but no crawler."""
     empty_account()
     aws("s3").create_bucket(Bucket="lake")
@@ -30,8 +31,8 @@ def lake_account(running: Cloud) -> Iterator[Cloud]:
     glue.create_database(DatabaseInput={"Name": "Sales"})
     glue.create_table(DatabaseName="sales", TableInput=table_input())
     create_role(*role_statements().values())
-    yield running
-    running.run_until_idle()
+    yield shared_cloud
+    shared_cloud.run_until_idle()
     for crawler in glue.get_crawlers()["Crawlers"]:
         glue.delete_crawler(Name=crawler["Name"])
 

@@ -42,7 +42,7 @@ def handler(event, context):
 
 @contextmanager
 def firehose_environment(cloud: Cloud) -> Iterator[Cloud]:
-    """Yield the cloud with a source, a lake, and a function that responds as its records say."""
+    """Yield the cloud with a source, a lake, and a function that does what its records say."""
     aws("s3").create_bucket(Bucket="lake")
     aws("kinesis").create_stream(StreamName="changes", ShardCount=1)
     make_role("firehose", "firehose", *policy_statements(PERMISSIONS))

@@ -13,7 +13,8 @@ from local.services.pipes.service import NAMESPACE, Pipes
 from tests.support.iam_roles import allow, grant, make_role
 from tests.support.laptop_cloud import empty_account, metric_sum
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/mover"
 QUEUE = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
 TARGET = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
@@ -33,7 +34,8 @@ PIPE_DEFAULTS = {
     "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
     "DeadLetterConfig": {"Arn": QUEUE},
 }
-MINUTE, HOUR = 60, 3600
+MINUTE = 60
+HOUR = 60 * MINUTE
 
 PutFailure = str | list[bool]
 """How a PutRecords call fails: its error code, or for each record whether it is rejected."""
@@ -54,12 +56,13 @@ class FlakyKinesis(Kinesis):
 
     def _reject_some(self, request: ApiRequest, failure: list[bool]) -> ApiResponse:
         records = request.params["Records"]
-        is_rejected = [*failure, *[False] * len(records)][: len(records)]
-        accepted = [
+        padding = [False] * max(0, len(records) - len(failure))
+        is_rejected = [*failure, *padding][: len(records)]
+        accepted_records = [
             record for record, rejected in zip(records, is_rejected, strict=True) if not rejected
         ]
-        if accepted:
-            body = json.dumps({**request.params, "Records": accepted}).encode()
+        if accepted_records:
+            body = json.dumps({**request.params, "Records": accepted_records}).encode()
             assert self.cloud.forward_to_moto(request, body).status == 200
         error = {"ErrorCode": "ProvisionedThroughputExceededException", "ErrorMessage": "…"}
         success = {"SequenceNumber": "1", "ShardId": "s"}

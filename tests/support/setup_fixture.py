@@ -6,7 +6,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -57,15 +57,14 @@ class SetupSandbox:
     seconds_waited: float = 0.0
     is_cloud_ticking: bool = False
     clients: dict[str, Any] = field(default_factory=dict)
-    stubbed: dict[str, list[Response]] = field(default_factory=dict)
+    stubs: dict[str, list[Response]] = field(default_factory=dict)
 
-    # Clients of any service.
     def client(self, service: str, **options: Any) -> Any:
         """Return a client; those of the scripts are cached, since each takes long to create."""
         if self.is_cloud_calling():
-            return SESSION.client(service, **options)
+            return create_client(service, **options)
         if service not in self.clients:
-            self.clients[service] = SESSION.client(service)
+            self.clients[service] = create_client(service)
         return self.clients[service]
 
     def is_cloud_calling(self) -> bool:
@@ -102,20 +101,20 @@ class SetupSandbox:
 
     def stub(self, operation: str, *responses: Response) -> None:
         """Answer the scripts' next calls of an operation with the responses."""
-        self.stubbed[operation] = list(responses)
+        self.stubs[operation] = list(responses)
 
-    def stubbed_response(
+    def next_stubbed_response(
         self, model: OperationModel, **_: object
     ) -> tuple[AWSResponse, Response] | None:
         """Return the next stubbed response, or None to let the cloud answer."""
-        if self.is_cloud_calling() or not self.stubbed.get(model.name):
+        if self.is_cloud_calling() or not self.stubs.get(model.name):
             return None
-        response = self.stubbed[model.name].pop(0)
+        response = self.stubs[model.name].pop(0)
         return AWSResponse("", 400 if "Error" in response else 200, HTTPHeaders(), None), response
 
-    def has_stubs_left(self) -> bool:
-        """Return whether any stubbed response was not asked for."""
-        return any(self.stubbed.values())
+    def has_unused_stubs(self) -> bool:
+        """Return whether any stubbed response was not used."""
+        return any(self.stubs.values())
 
     def run(self, *scripts: str) -> list[str]:
         """Run the scripts, by default all, and return their lines."""
@@ -124,6 +123,11 @@ class SetupSandbox:
     def writes(self) -> list[Call]:
         """Return the recorded calls that do not only read."""
         return writes_among(self.calls)
+
+
+def create_client(service: str, **options: Any) -> Any:
+    """Create a client of any service."""
+    return SESSION.client(service, **options)  # type: ignore[call-overload]  # any service
 
 
 @contextmanager
@@ -147,7 +151,8 @@ def setup_sandbox(
         clear_location()
         sandbox = SetupSandbox(cloud)
         SESSION.events.register("before-parameter-build", sandbox.record)
-        SESSION.events.register("before-call", sandbox.stubbed_response)
+        respond: Callable[..., Any] = sandbox.next_stubbed_response
+        SESSION.events.register("before-call", respond)
         patch.setattr(boto3, "client", sandbox.client)
         patch.setattr(waiters, "time", sandbox)
         patch.setattr(import_module("setup.11_athena"), "ANALYTICS", write_small_queries(folder))
@@ -155,7 +160,7 @@ def setup_sandbox(
             yield sandbox
         finally:
             SESSION.events.unregister("before-parameter-build", sandbox.record)
-            SESSION.events.unregister("before-call", sandbox.stubbed_response)
+            SESSION.events.unregister("before-call", respond)
             cloud.close()
             clear_location()
         assert sandbox.violations == []  # In every test, every request obeys the whole model.

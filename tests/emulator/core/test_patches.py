@@ -12,11 +12,11 @@ from local.services.kinesis.service import Kinesis
 
 
 class Base:
-    inherited = "of the base"
+    inherited = "from the base"
 
 
 class Derived(Base):
-    own = "of the class"
+    own = "from the class"
 
 
 def test_last_undo_restores_the_originals() -> None:
@@ -26,16 +26,16 @@ def test_last_undo_restores_the_originals() -> None:
     patches.undo()
     assert (Derived.own, Derived.inherited) == ("patched", "patched")
     patches.undo()
-    assert Derived.own == "of the class"
+    assert Derived.own == "from the class"
     assert "inherited" not in vars(Derived)
 
 
 def test_closing_the_last_cloud_restores_moto() -> None:
     classes = (DynamoType, Item, LimitedSizeDict, Record, Shard)
-    originals = [dict(vars(patched)) for patched in classes]
+    originals = [dict(vars(patched_class)) for patched_class in classes]
     with closing(Cloud((DynamoDb, Kinesis))):
         with closing(Cloud((DynamoDb, Kinesis))):
             pass
-        assert [dict(vars(patched)) for patched in classes] != originals
-    assert [dict(vars(patched)) for patched in classes] == originals
+        assert [dict(vars(patched_class)) for patched_class in classes] != originals
+    assert [dict(vars(patched_class)) for patched_class in classes] == originals
     assert isinstance(Record("key", "data", 1, ""), Record)

@@ -28,10 +28,10 @@ class RecordingService(Service):
 
     credential_scopes = ("kinesis", "sqs", "dynamodb", "firehose", "s3", "pipes")
     requests: ClassVar[list[ApiRequest]] = []
-    guarded: ClassVar[list[tuple[Any, ...]]] = []
+    guarded_clients: ClassVar[list[tuple[Any, ...]]] = []
 
     def guard_client(self, *arguments: Any) -> None:
-        self.guarded.append(arguments)
+        self.guarded_clients.append(arguments)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         self.requests.append(request)
@@ -82,15 +82,15 @@ class TimedService(Service):
 
 
 class FirstTimedService(TimedService):
-    """One of two."""
+    """The first of two timed services."""
 
 
 class SecondTimedService(TimedService):
-    """The other."""
+    """The second of two timed services."""
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(
         RecordingService,
         RejectingService,
@@ -103,11 +103,11 @@ def running() -> Iterator[Cloud]:
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Cloud:
+def cloud(shared_cloud: Cloud) -> Cloud:
     """An empty account, without recorded calls."""
     empty_account()
     RecordingService.requests.clear()
-    return running
+    return shared_cloud
 
 
 def test_signature_selects_the_service(cloud: Cloud) -> None:
@@ -215,10 +215,10 @@ def test_json_response_round_trips(payload: dict[str, Any]) -> None:
 
 
 def test_error_code_is_in_header_and_body() -> None:
-    response = error_response(AwsError("Code", "why", 404))
+    response = error_response(AwsError("Code", "reason", 404))
     assert response.status == 404
     assert dict(response.headers)["x-amzn-errortype"] == "Code"
-    assert response.payload == {"__type": "Code", "message": "why", "Message": "why"}
+    assert response.payload == {"__type": "Code", "message": "reason", "Message": "reason"}
 
 
 def test_empty_bodies_have_no_parameters() -> None:
@@ -265,12 +265,13 @@ def test_response_has_one_content_length(cloud: Cloud, service: str) -> None:
 
 def test_clients_are_cached_by_service_and_role(cloud: Cloud) -> None:
     assert cloud.client("sqs") is cloud.client("sqs")
-    role, source = "arn:aws:iam::123456789012:role/r", "arn:aws:pipes:eu-west-1::pipe/p"
+    role = "arn:aws:iam::123456789012:role/r"
+    source = "arn:aws:pipes:eu-west-1::pipe/p"
     client = cloud.client("sqs", role, "pipes.amazonaws.com", source)
     assert client is not cloud.client("sqs")
     assert client is cloud.client("sqs", role, "pipes.amazonaws.com", source)
     context = {"aws:SourceArn": source}
-    assert RecordingService.guarded == [(client, role, "pipes.amazonaws.com", context)]
+    assert RecordingService.guarded_clients == [(client, role, "pipes.amazonaws.com", context)]
 
 
 def test_concurrent_threads_get_the_same_client(cloud: Cloud) -> None:
@@ -292,7 +293,8 @@ def test_service_is_found_by_its_type(cloud: Cloud) -> None:
 def test_run_until_idle_works_in_order_of_time(cloud: Cloud) -> None:
     start = cloud.clock.now()
     done_times: list[float] = []
-    first, second = cloud.service(FirstTimedService), cloud.service(SecondTimedService)
+    first = cloud.service(FirstTimedService)
+    second = cloud.service(SecondTimedService)
     first.due_times = [start + 7200, start + 60]
     second.due_times = [start + 3600]
     first.done_times = second.done_times = done_times
@@ -318,15 +320,13 @@ def test_time_never_goes_back(waits: list[float]) -> None:
         before = clock.now()
 
 
-def test_close_closes_the_services_and_the_port(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    closed: list[Service] = []
-    monkeypatch.setattr(FirstTimedService, "close", lambda service: closed.append(service))
+def test_close_closes_the_services_and_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed_services: list[Service] = []
+    monkeypatch.setattr(FirstTimedService, "close", lambda service: closed_services.append(service))
     cloud = Cloud((FirstTimedService,))
     port = urlsplit(cloud.endpoint).port
     cloud.close()
-    assert closed == list(cloud.services)
+    assert closed_services == list(cloud.services)
     with socket.socket() as client:
         client.settimeout(2)
         assert client.connect_ex((HOST, port)) != 0
@@ -340,14 +340,14 @@ class PollingService(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.is_due = True
-        self.was_asked = False
+        self.was_checked = False
 
     def tick(self) -> bool:
-        self.is_due = not (self.polls and self.was_asked)
+        self.is_due = not (self.polls and self.was_checked)
         return False
 
     def next_due_at(self) -> float | None:
-        self.was_asked = True
+        self.was_checked = True
         return 0.0 if self.is_due else None
 
 

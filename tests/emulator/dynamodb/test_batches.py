@@ -22,15 +22,15 @@ batch_lists = st.lists(
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(DynamoDb) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Cloud:
+def cloud(shared_cloud: Cloud) -> Cloud:
     empty_account()
-    return running
+    return shared_cloud
 
 
 @pytest.fixture
@@ -41,21 +41,21 @@ def orders(cloud: Cloud) -> Orders:
 @given(batch_lists)
 @settings(max_examples=25)
 def test_batch_equals_individual_writes(
-    running: Cloud, batches: list[dict[str, dict[str, Any] | None]]
+    shared_cloud: Cloud, batches: list[dict[str, dict[str, Any] | None]]
 ) -> None:
-    batched = Orders(running, f"batch-{time.monotonic_ns()}")
-    single = Orders(running, f"single-{time.monotonic_ns()}")
+    batch_table = Orders(shared_cloud, f"batch-{time.monotonic_ns()}")
+    single_table = Orders(shared_cloud, f"single-{time.monotonic_ns()}")
     for batch in batches:
-        batched.batch(*batch.items())
+        batch_table.batch(*batch.items())
         for key, attributes in batch.items():
             if attributes is None:
-                single.delete(key)
+                single_table.delete(key)
             else:
-                single.put(key, **attributes)
+                single_table.put(key, **attributes)
     for key in "abc":
-        assert are_equal_items(batched.get(key), single.get(key))
-    changes = [change_of(record) for record in batched.records()]
-    assert changes == [change_of(record) for record in single.records()]
+        assert are_equal_items(batch_table.get(key), single_table.get(key))
+    changes = [change_of(record) for record in batch_table.records()]
+    assert changes == [change_of(record) for record in single_table.records()]
 
 
 def change_of(record: dict[str, Any]) -> tuple[Any, ...]:

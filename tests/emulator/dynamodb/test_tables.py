@@ -22,15 +22,15 @@ EVENT_NAMES = {(False, True): "INSERT", (True, True): "MODIFY", (True, False): "
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(DynamoDb) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Cloud:
+def cloud(shared_cloud: Cloud) -> Cloud:
     empty_account()
-    return running
+    return shared_cloud
 
 
 @pytest.fixture
@@ -81,9 +81,9 @@ def test_rejected_update_creates_no_item(orders: Orders) -> None:
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.none() | items), max_size=8))
 @settings(max_examples=25)
 def test_stream_contains_history_of_every_item(
-    running: Cloud, writes: list[tuple[str, dict[str, Any] | None]]
+    shared_cloud: Cloud, writes: list[tuple[str, dict[str, Any] | None]]
 ) -> None:
-    orders = Orders(running, f"history-{time.monotonic_ns()}")
+    orders = Orders(shared_cloud, f"history-{time.monotonic_ns()}")
     for key, attributes in writes:
         if attributes is None:
             orders.delete(key)
@@ -331,13 +331,13 @@ def test_scan_returns_every_item_once(orders: Orders, segments: int) -> None:
     for number in range(25):
         orders.put(str(number), text={"S": "x" * 100_000}, bytes={"B": b"\0"})
     paginator = orders.table.get_paginator("scan")
-    scanned = []
+    items = []
     for segment in range(segments):
         params = {"Segment": segment, "TotalSegments": segments} if segments > 1 else {}
         for page in paginator.paginate(TableName=orders.name, ConsistentRead=True, **params):
-            scanned += page["Items"]
-    assert sorted(item["id"]["S"] for item in scanned) == sorted(map(str, range(25)))
-    assert all(item["bytes"] == {"B": b"\0"} for item in scanned)
+            items += page["Items"]
+    assert sorted(item["id"]["S"] for item in items) == sorted(map(str, range(25)))
+    assert all(item["bytes"] == {"B": b"\0"} for item in items)
     assert orders.table.scan(TableName=orders.name, Select="COUNT", Limit=7)["Count"] == 7
 
 

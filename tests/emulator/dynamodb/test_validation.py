@@ -28,15 +28,15 @@ numbers = st.builds(
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(DynamoDb) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Cloud:
+def cloud(shared_cloud: Cloud) -> Cloud:
     empty_account()
-    return running
+    return shared_cloud
 
 
 @pytest.fixture
@@ -140,11 +140,11 @@ def test_tag_names_and_32_levels_are_accepted(orders: Orders) -> None:
 
 @given(numbers.filter(lambda n: -40 < n.adjusted() < 40), numbers)
 @settings(max_examples=50)
-def test_sums_are_exact_or_rejected(left: Decimal, right: Decimal) -> None:
-    assume(-40 < right.adjusted() < 40)
-    exact_sum = Fraction(left) + Fraction(right)
+def test_sums_are_exact_or_rejected(first: Decimal, second: Decimal) -> None:
+    assume(-40 < second.adjusted() < 40)
+    exact_sum = Fraction(first) + Fraction(second)
     result = result_or_error_code(
-        add_numbers, normalize_number(str(left)), normalize_number(str(right))
+        add_numbers, normalize_number(str(first)), normalize_number(str(second))
     )
     if result == "ValidationException":
         assert len(str(exact_sum).strip("-0")) > 38

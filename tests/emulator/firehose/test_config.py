@@ -1,6 +1,7 @@
 """Creation and update of delivery streams: which configurations Firehose accepts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ from tests.support.firehose_fixture import (
 )
 from tests.support.laptop_cloud import aws, laptop, message_of
 
-INVALID_DESTINATIONS = [
+INVALID_DESTINATIONS: list[tuple[dict[str, Any], str]] = [
     (
         {"BufferingHints": {"SizeInMBs": 63, "IntervalInSeconds": 60}},
         "BufferingHints.SizeInMBs must be at least 64 when Dynamic Partitioning is enabled.",
@@ -108,17 +109,16 @@ INVALID_DESTINATIONS = [
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    """An empty laptop cloud."""
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that responds as its records say."""
-    with firehose_environment(running):
-        yield running
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud with a source, a lake, and a function that does what its records say."""
+    with firehose_environment(shared_cloud):
+        yield shared_cloud
 
 
 def test_invalid_destinations_are_rejected(cloud: Cloud) -> None:
@@ -203,8 +203,8 @@ def test_update_without_change_keeps_version(cloud: Cloud) -> None:
 
 def test_update_cannot_switch_partitioning(cloud: Cloud) -> None:
     create_stream()
-    switched_off = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
-    assert "cannot be disabled" in message_of(update_destination, **switched_off)
+    unpartitioned = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
+    assert "cannot be disabled" in message_of(update_destination, **unpartitioned)
     assert "at least 64" in message_of(
         update_destination, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}
     )

@@ -40,17 +40,16 @@ from tests.support.laptop_cloud import aws, laptop, metric_sum, zip_code
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    """An empty laptop cloud."""
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that responds as its records say."""
-    with firehose_environment(running):
-        yield running
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud with a source, a lake, and a function that does what its records say."""
+    with firehose_environment(shared_cloud):
+        yield shared_cloud
 
 
 def test_failed_batch_goes_to_the_error_store(cloud: Cloud) -> None:
@@ -113,7 +112,7 @@ def test_event_has_the_fields_of_aws(cloud: Cloud) -> None:
     cloud.run_until_idle()
     events = aws("logs").filter_log_events(logGroupName="/aws/lambda/transform")["events"]
     messages = [event["message"] for event in events]
-    (printed,) = [json.loads(message) for message in messages if message.startswith("[")]
+    (output,) = [json.loads(message) for message in messages if message.startswith("[")]
     event_fields = [
         "invocationId",
         "sourceKinesisStreamArn",
@@ -122,13 +121,14 @@ def test_event_has_the_fields_of_aws(cloud: Cloud) -> None:
         "records",
     ]
     record_fields = ["recordId", "approximateArrivalTimestamp", "data", "kinesisRecordMetadata"]
-    assert printed == [1, event_fields, record_fields]
+    assert output == [1, event_fields, record_fields]
 
 
 def test_batch_closes_by_size_or_interval(cloud: Cloud) -> None:
-    hints = {"BufferSizeInMBs": "1", "BufferIntervalInSeconds": "300"}
-    create_stream(destination_config(ProcessingConfiguration=processing_config(**hints)))
-    put_records(*[record_for(ok_entry(), code=f"'{'x' * 400_000}'") for _ in range(3)])
+    processing = processing_config(BufferSizeInMBs="1", BufferIntervalInSeconds="300")
+    create_stream(destination_config(ProcessingConfiguration=processing))
+    large_record = record_for(ok_entry(), code=f"'{'x' * 400_000}'")
+    put_records(large_record, large_record, large_record)
     cloud.tick()
     assert hop_counts(cloud)[0] == (3, 2, 0)
     cloud.clock.advance(200)
@@ -144,7 +144,8 @@ def test_batch_closes_before_event_is_too_large(
 ) -> None:
     monkeypatch.setattr(lambda_batches, "MAX_REQUEST_BYTES", 1000)
     create_stream()
-    put_records(*[record_for(ok_entry())] * 3)
+    record = record_for(ok_entry())
+    put_records(record, record, record)
     cloud.run_until_idle()
     assert metric_sum("AWS/Lambda", "Invocations", FunctionName="transform") == 3
     assert hop_counts(cloud)[0] == (3, 3, 0)

@@ -46,17 +46,16 @@ response_entries = st.fixed_dictionaries(
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
-    """An empty laptop cloud."""
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam, Firehose, Lambda) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Iterator[Cloud]:
-    """The cloud with a source, a lake, and a function that responds as its records say."""
-    with firehose_environment(running):
-        yield running
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
+    """The cloud with a source, a lake, and a function that does what its records say."""
+    with firehose_environment(shared_cloud):
+        yield shared_cloud
 
 
 def source_records(count: int) -> list[SourceRecord]:

@@ -33,16 +33,16 @@ from tests.support.laptop_cloud import aws, laptop
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam, Glue) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Iterator[Cloud]:
+def cloud(shared_cloud: Cloud) -> Iterator[Cloud]:
     """An account with a lake and a table over it, and no crawler."""
-    with lake_account(running):
-        yield running
+    with lake_account(shared_cloud):
+        yield shared_cloud
 
 
 def test_crawl_adds_only_columns_and_partitions(cloud: Cloud) -> None:

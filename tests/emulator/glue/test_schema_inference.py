@@ -35,8 +35,9 @@ types = values.map(infer_type)
 @example("int", "boolean", "double")
 def test_common_type_is_independent_of_order(first: Any, second: Any, third: Any) -> None:
     assert common_type(first, second) == common_type(second, first)
-    left = common_type(common_type(first, second), third)
-    assert left == common_type(first, common_type(second, third))
+    assert common_type(common_type(first, second), third) == common_type(
+        first, common_type(second, third)
+    )
     assert common_type(first, first) == first == common_type(None, first)
 
 

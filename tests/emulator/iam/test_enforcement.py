@@ -18,28 +18,29 @@ from local.services.iam.service import Iam
 from tests.support.iam_roles import allow, grant, policy, trust
 from tests.support.laptop_cloud import aws, code_of, empty_account, laptop
 
-ACCOUNT, REGION = "123456789012", "us-east-1"
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Cloud]:
+def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam) as cloud:
         yield cloud
 
 
 @pytest.fixture
-def cloud(running: Cloud) -> Cloud:
+def cloud(shared_cloud: Cloud) -> Cloud:
     """An empty account."""
     empty_account()
-    return running
+    return shared_cloud
 
 
 Connect = Callable[..., Any]
 
 
 @pytest.fixture
-def guarded(cloud: Cloud) -> Connect:
+def connect(cloud: Cloud) -> Connect:
     """A function that returns a guarded client of a service."""
     return partial(guarded_client, cloud)
 
@@ -79,7 +80,7 @@ def denial(client: Any, operation: str, **params: Any) -> str:
 class Chain:
     """Resources of every kind, and the calls that the services make on them."""
 
-    def __init__(self, guarded: Connect) -> None:
+    def __init__(self, connect: Connect) -> None:
         aws("kinesis").create_stream(StreamName="changes", ShardCount=1)
         aws("sqs").create_queue(QueueName="letters")
         aws("s3").create_bucket(Bucket="lake")
@@ -95,12 +96,11 @@ class Chain:
             StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         )
         self.table_stream = table["TableDescription"]["LatestStreamArn"]
-        kinesis, streams = aws("kinesis"), aws("dynamodbstreams")
-        shards = kinesis.list_shards(StreamName="changes")["Shards"]
+        shards = aws("kinesis").list_shards(StreamName="changes")["Shards"]
         self.shard = shards[0]["ShardId"]
-        self._connect = cache(guarded)
-        stream = streams.describe_stream(StreamArn=self.table_stream)["StreamDescription"]
-        self.table_shard = stream["Shards"][0]["ShardId"]
+        response = aws("dynamodbstreams").describe_stream(StreamArn=self.table_stream)
+        self.table_shard = response["StreamDescription"]["Shards"][0]["ShardId"]
+        self._connect = cache(connect)
 
     def permissions(self) -> dict[str, dict[str, Any]]:
         glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
@@ -170,25 +170,26 @@ class Chain:
         yield "catalog", "glue", "batch_update_partition", table | {"Entries": entries}
 
 
-def test_removed_statement_denies_only_its_calls(guarded: Connect) -> None:
-    chain = Chain(guarded)
+def test_removed_statement_denies_only_its_calls(connect: Connect) -> None:
+    chain = Chain(connect)
     permissions = chain.permissions()
     role = create_role(*permissions.values())
     assert chain.denied_operations(role) == {}
     put_permissions()
-    calls_of = chain.denied_operations(role)
-    assert calls_of.keys() == permissions.keys()
+    operations_by_statement = chain.denied_operations(role)
+    assert operations_by_statement.keys() == permissions.keys()
     for name in permissions:
-        put_permissions(*(kept for key, kept in permissions.items() if key != name))
-        assert chain.denied_operations(role) == {name: calls_of[name]}
+        others = {key: statement for key, statement in permissions.items() if key != name}
+        put_permissions(*others.values())
+        assert chain.denied_operations(role) == {name: operations_by_statement[name]}
 
 
-def test_iterator_is_checked_against_its_stream(guarded: Connect) -> None:
+def test_iterator_is_checked_against_its_stream(connect: Connect) -> None:
     kinesis = aws("kinesis")
     for name in ("changes", "secrets"):
         kinesis.create_stream(StreamName=name, ShardCount=1)
     any_stream = allow("kinesis:GetShardIterator", "*")
-    client = guarded("kinesis", create_role(any_stream, allow("kinesis:GetRecords", STREAM)))
+    client = connect("kinesis", create_role(any_stream, allow("kinesis:GetRecords", STREAM)))
     denials = {}
     for name in ("changes", "secrets"):
         shard = {"StreamName": name, "ShardId": "shardId-000000000000"}
@@ -198,9 +199,9 @@ def test_iterator_is_checked_against_its_stream(guarded: Connect) -> None:
     assert f"{ACCOUNT}:stream/secrets" in denials["secrets"]
 
 
-def test_later_iterators_keep_their_stream(guarded: Connect) -> None:
+def test_later_iterators_keep_their_stream(connect: Connect) -> None:
     aws("kinesis").create_stream(StreamName="changes", ShardCount=1)
-    client = guarded("kinesis", create_role(allow("kinesis:Get*", STREAM)))
+    client = connect("kinesis", create_role(allow("kinesis:Get*", STREAM)))
     shard = {"StreamName": "changes", "ShardId": "shardId-000000000000"}
     iterator = client.get_shard_iterator(**shard, ShardIteratorType="LATEST")["ShardIterator"]
     for _ in range(3):
@@ -209,84 +210,86 @@ def test_later_iterators_keep_their_stream(guarded: Connect) -> None:
     assert STREAM in denial(client, "get_records", ShardIterator=iterator)
 
 
-def test_denial_messages_match_aws(guarded: Connect) -> None:
+def test_denial_messages_match_aws(connect: Connect) -> None:
     role = create_role(
         {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/secret"}
     )
     actor = f"User: arn:aws:sts::{ACCOUNT}:assumed-role/mover/pipes is not authorized to perform: "
     put = {"StreamARN": STREAM, "Records": [{"Data": b"", "PartitionKey": "k"}]}
-    assert denial(guarded("kinesis", role), "put_records", **put) == (
+    assert denial(connect("kinesis", role), "put_records", **put) == (
         f"{actor}kinesis:PutRecords on resource: {STREAM} "
         "because no identity-based policy allows the kinesis:PutRecords action"
     )
-    assert denial(guarded("s3", role), "get_object", Bucket="lake", Key="secret") == (
+    assert denial(connect("s3", role), "get_object", Bucket="lake", Key="secret") == (
         f'{actor}s3:GetObject on resource: "arn:aws:s3:::lake/secret" '
         "with an explicit deny in an identity-based policy"
     )
 
 
 @pytest.mark.parametrize(("service", "code"), [("s3", "AccessDenied"), ("sqs", "AccessDenied")])
-def test_older_services_shorten_the_error_code(guarded: Connect, service: str, code: str) -> None:
+def test_older_services_shorten_the_error_code(connect: Connect, service: str, code: str) -> None:
     calls: dict[str, tuple[str, dict[str, Any]]] = {
         "s3": ("list_objects_v2", {"Bucket": "lake"}),
         "sqs": ("send_message", {"QueueUrl": f"http://x/{ACCOUNT}/q", "MessageBody": "x"}),
     }
     operation, params = calls[service]
-    client = guarded(service, create_role())
+    client = connect(service, create_role())
     with pytest.raises(ClientError) as denied:
         getattr(client, operation)(**params)
     assert denied.value.response["Error"]["Code"] == code
 
 
-def test_unqualified_arn_excludes_latest_version(guarded: Connect) -> None:
+def test_unqualified_arn_excludes_latest_version(connect: Connect) -> None:
     function = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:transform"
-    client = guarded("lambda", create_role(allow("lambda:InvokeFunction", function)), "pipes")
+    client = connect("lambda", create_role(allow("lambda:InvokeFunction", function)), "pipes")
     latest = f"{function}:$LATEST"
     assert denial(client, "invoke", FunctionName="transform") == ""
     assert latest in denial(client, "invoke", FunctionName=latest)
     assert latest in denial(client, "invoke", FunctionName="transform", Qualifier="$LATEST")
 
 
-def test_table_needs_catalog_and_database(guarded: Connect) -> None:
+def test_table_needs_catalog_and_database(connect: Connect) -> None:
     glue = f"arn:aws:glue:{REGION}:{ACCOUNT}"
     resources = [f"{glue}:catalog", f"{glue}:database/db", f"{glue}:table/db/t"]
-    client = guarded("glue", create_role(allow("glue:GetTable", *resources)))
+    client = connect("glue", create_role(allow("glue:GetTable", *resources)))
     assert denial(client, "get_table", DatabaseName="db", Name="T") == ""
     for missing in resources:
-        put_permissions(allow("glue:GetTable", *(set(resources) - {missing})))
+        others = [resource for resource in resources if resource != missing]
+        put_permissions(allow("glue:GetTable", *others))
         message = denial(client, "get_table", DatabaseName="db", Name="t")
         assert f"on resource: {missing} because" in message
 
 
-def test_listing_is_checked_against_its_prefix(guarded: Connect) -> None:
+def test_listing_is_checked_against_its_prefix(connect: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
     condition = {"StringLike": {"s3:prefix": "lake/*"}}
     listing = allow("s3:ListBucket", "arn:aws:s3:::lake") | {"Condition": condition}
-    client = guarded("s3", create_role(listing))
+    client = connect("s3", create_role(listing))
     assert denial(client, "list_objects_v2", Bucket="lake", Prefix="lake/dt=1/") == ""
     assert denial(client, "list_objects_v2", Bucket="lake", Prefix="errors/") != ""
     assert denial(client, "list_objects_v2", Bucket="lake") != ""
 
 
-def test_attached_policies_count_like_inline_ones(guarded: Connect) -> None:
+def test_attached_policies_count_like_inline_ones(connect: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
     role = create_role()
-    client, iam = guarded("s3", role), aws("iam")
+    client = connect("s3", role)
+    iam = aws("iam")
     assert denial(client, "list_objects_v2", Bucket="lake") != ""
     listing = policy(allow("s3:ListBucket", "arn:aws:s3:::lake"))
-    attached = iam.create_policy(PolicyName="listing", PolicyDocument=listing)["Policy"]["Arn"]
-    iam.attach_role_policy(RoleName="mover", PolicyArn=attached)
+    policy_arn = iam.create_policy(PolicyName="listing", PolicyDocument=listing)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName="mover", PolicyArn=policy_arn)
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
 
 
-def test_unmodelled_policy_denies_only_its_role(cloud: Cloud, guarded: Connect) -> None:
+def test_unmodelled_policy_denies_only_its_role(cloud: Cloud, connect: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
-    client = guarded("s3", create_role(allow("s3:*", "*")))
+    client = connect("s3", create_role(allow("s3:*", "*")))
     condition = {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}
     put_permissions(allow("s3:*", "*") | {"Condition": condition})
     assert "aws:PrincipalOrgID is not modelled" in denial(client, "list_objects_v2", Bucket="lake")
-    (logged,) = cloud.service(Iam).denials()
-    assert logged.startswith("role mover lacks a policy that the laptop cloud can evaluate: ")
+    (message,) = cloud.service(Iam).denials()
+    assert message.startswith("role mover lacks a policy that the laptop cloud can evaluate: ")
     put_permissions(allow("s3:*", "*"))
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
 
@@ -299,14 +302,14 @@ def test_page_is_checked_by_its_query_id() -> None:
     assert tokens.resources({"QueryExecutionId": "own", "NextToken": "1000"}) == ("own",)
 
 
-def test_call_without_known_permission_raises(guarded: Connect) -> None:
+def test_call_without_known_permission_raises(connect: Connect) -> None:
     with pytest.raises(NotModelled, match="s3:DeleteBucket"):
-        guarded("s3", create_role(allow("*", "*"))).delete_bucket(Bucket="lake")
+        connect("s3", create_role(allow("*", "*"))).delete_bucket(Bucket="lake")
 
 
-def test_unknown_iterator_raises(guarded: Connect) -> None:
+def test_unknown_iterator_raises(connect: Connect) -> None:
     with pytest.raises(NotModelled, match="token"):
-        guarded("kinesis", create_role(allow("*", "*"))).get_records(ShardIterator="unknown")
+        connect("kinesis", create_role(allow("*", "*"))).get_records(ShardIterator="unknown")
 
 
 EXTERNAL = {"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}
@@ -316,7 +319,7 @@ FROM_PIPE = {
 
 
 @pytest.mark.parametrize(
-    ("trusted", "condition", "principal", "source", "is_allowed"),
+    ("trusted_service", "condition", "principal", "source", "is_allowed"),
     [
         ("pipes", {}, "pipes", "", True),
         ("pipes", {}, "firehose", "", False),
@@ -328,11 +331,16 @@ FROM_PIPE = {
     ],
 )
 def test_only_trusted_service_assumes_the_role(
-    guarded: Connect, trusted: str, condition: Any, principal: str, source: str, is_allowed: bool
+    connect: Connect,
+    trusted_service: str,
+    condition: Any,
+    principal: str,
+    source: str,
+    is_allowed: bool,
 ) -> None:
-    role = create_role(allow("s3:*", "*"), trust_policy=trust(trusted, **condition))
+    role = create_role(allow("s3:*", "*"), trust_policy=trust(trusted_service, **condition))
     context = {"aws:SourceArn": source} if source else {}
-    client = guarded("s3", role, principal, **context)
+    client = connect("s3", role, principal, **context)
     aws("s3").create_bucket(Bucket="lake")
     message = denial(client, "list_objects_v2", Bucket="lake")
     if is_allowed:
@@ -343,7 +351,8 @@ def test_only_trusted_service_assumes_the_role(
 
 @pytest.mark.parametrize("role", ["mover", f"arn:aws:iam::{ACCOUNT}:role/mover"])
 def test_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
-    iam, service = aws("iam"), "pipes.amazonaws.com"
+    iam = aws("iam")
+    service = "pipes.amazonaws.com"
     assert not is_assumable(iam, role, service, {})
     create_role()
     assert is_assumable(iam, role, service, {})
@@ -351,9 +360,10 @@ def test_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
     assert not is_assumable(iam, role, "glue.amazonaws.com", {})
 
 
-def test_deleted_role_denies_its_service_at_once(guarded: Connect) -> None:
+def test_deleted_role_denies_its_service_at_once(connect: Connect) -> None:
     aws("s3").create_bucket(Bucket="lake")
-    client, iam = guarded("s3", create_role(allow("s3:*", "*"))), aws("iam")
+    client = connect("s3", create_role(allow("s3:*", "*")))
+    iam = aws("iam")
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
     iam.delete_role_policy(RoleName="mover", PolicyName="p")
     iam.delete_role(RoleName="mover")
@@ -361,12 +371,14 @@ def test_deleted_role_denies_its_service_at_once(guarded: Connect) -> None:
 
 
 def test_unchanged_role_is_read_once(
-    cloud: Cloud, guarded: Connect, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 0.0)  # It sees every change.
+    monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 0.0)
     aws("s3").create_bucket(Bucket="lake")
     role = create_role(allow("s3:*", "*"))
-    iam, client, operations = cloud.client("iam"), guarded("s3", role), []
+    client = connect("s3", role)
+    iam = cloud.client("iam")
+    operations: list[str] = []
     iam.meta.events.register("before-call", lambda model, **_: operations.append(model.name))
     for _ in range(5):
         client.list_objects_v2(Bucket="lake")
@@ -397,21 +409,24 @@ def test_cached_role_of_foreign_iam_expires(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_encrypted_stream_needs_key_permission(
-    guarded: Connect, context: dict[str, str], keys: list[str], denied_action: str
+    connect: Connect, context: dict[str, str], keys: list[str], denied_action: str
 ) -> None:
     kinesis = aws("kinesis")
     kinesis.create_stream(StreamName="changes", ShardCount=1)
-    use_key = allow(
-        "kms:GenerateDataKey", *[f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{k}" for k in keys]
-    )
-    conditional = use_key | ({"Condition": {"StringEquals": context}} if context else {})
-    role = create_role(allow("kinesis:PutRecords", STREAM), *([conditional] if keys else []))
+    permissions = [allow("kinesis:PutRecords", STREAM)]
+    if keys:
+        key_arns = [f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{key}" for key in keys]
+        use_key = allow("kms:GenerateDataKey", *key_arns)
+        if context:
+            use_key["Condition"] = {"StringEquals": context}
+        permissions.append(use_key)
+    role = create_role(*permissions)
     put = {"StreamName": "changes", "Records": [{"Data": b"x", "PartitionKey": "k"}]}
-    assert denial(guarded("kinesis", role), "put_records", **put) == ""
+    assert denial(connect("kinesis", role), "put_records", **put) == ""
     kinesis.start_stream_encryption(
         StreamName="changes", EncryptionType="KMS", KeyId="alias/aws/kinesis"
     )
-    message = kms_denial(guarded("kinesis", role), put)
+    message = kms_denial(connect("kinesis", role), put)
     assert message == denied_action or f"{denied_action} on resource: arn:aws:kms" in message
 
 
@@ -424,13 +439,14 @@ def kms_denial(kinesis: Any, put: dict[str, Any]) -> str:
     return ""
 
 
-def test_denials_are_kept_until_iam_changes(cloud: Cloud, guarded: Connect) -> None:
-    iam, client = cloud.service(Iam), guarded("sqs", create_role())
+def test_denials_are_kept_until_iam_changes(cloud: Cloud, connect: Connect) -> None:
+    iam = cloud.service(Iam)
+    client = connect("sqs", create_role())
     url = client.meta.endpoint_url + f"/{ACCOUNT}/letters"
     for _ in range(2):
         denial(client, "send_message", QueueUrl=url, MessageBody="x")
-    (logged,) = iam.denials()
-    assert logged.startswith("role mover lacks sqs:SendMessage: User: arn:aws:sts::")
+    (message,) = iam.denials()
+    assert message.startswith("role mover lacks sqs:SendMessage: User: arn:aws:sts::")
     put_permissions(allow("sqs:SendMessage", "*"))
     assert iam.denials() == []
 
@@ -442,19 +458,18 @@ def test_roles_and_policies_have_aws_limits(cloud: Cloud, region: str) -> None:
     assert code_of(create, RoleName="r" * 65) == "ValidationError"
     create(RoleName="mover")
     assert code_of(create, RoleName="Mover") == "EntityAlreadyExists"
-    long_policy = policy(
-        allow("s3:GetObject", *[f"arn:aws:s3:::{number:0500}" for number in range(19)])
-    )
+    resources = [f"arn:aws:s3:::{number:0500}" for number in range(19)]
+    long_policy = policy(allow("s3:GetObject", *resources))
     put = partial(iam.put_role_policy, RoleName="mover", PolicyDocument=long_policy)
     put(PolicyName="p")
     assert code_of(put, PolicyName="q") == "LimitExceeded"
 
 
 def test_full_registry_keeps_tokens_in_use() -> None:
-    remembered_again = TokenRegistry(capacity=2)
+    reinserted = TokenRegistry(capacity=2)
     for token in ("iterator", "page", "iterator", "another page"):
-        remembered_again.remember(token, ("stream",))
-    assert remembered_again.resources({"NextToken": "iterator"}) == ("stream",)
+        reinserted.remember(token, ("stream",))
+    assert reinserted.resources({"NextToken": "iterator"}) == ("stream",)
     used = TokenRegistry(capacity=2)
     for token in ("iterator", "page", "another page"):
         used.remember(token, ("stream",))

@@ -1,4 +1,4 @@
-"""The laptop's Kinesis: AWS's limits and errors, and reads in linear time."""
+"""Kinesis on the laptop: AWS's limits and errors, and reads in linear time."""
 
 import json
 import time

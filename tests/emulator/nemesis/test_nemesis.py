@@ -217,17 +217,17 @@ def test_corrupt_records_are_bad_but_keep_keys(
     corruption: Callable[[bytes, Random], bytes], rng: Random
 ) -> None:
     assert parse_change(record_bytes()).key == record_key(record_bytes())
-    corrupted = corruption(record_bytes(), rng)
+    corrupt_record = corruption(record_bytes(), rng)
     with pytest.raises(BadRecord):
-        parse_change(corrupted)
-    assert record_key(corrupted) == record_key(record_bytes())
+        parse_change(corrupt_record)
+    assert record_key(corrupt_record) == record_key(record_bytes())
 
 
 def call_kinesis(fault: Fault, call: CallContext) -> dict[str, Any]:
     """Return the caller's response from a Kinesis that accepts every record."""
     is_applied = next(fault, fault) is None
-    accepted = call.params["Records"]
-    response = {"Records": [{"SequenceNumber": str(index)} for index in range(len(accepted))]}
+    record_count = len(call.params["Records"])
+    response = {"Records": [{"SequenceNumber": str(index)} for index in range(record_count)]}
     with suppress(StopIteration):
         if is_applied:
             fault.send(response)
@@ -242,14 +242,14 @@ def test_response_entries_match_the_records_sent(
     records = [{"Data": b"%d" % number, "PartitionKey": "k"} for number in range(count)]
     call = put_records_call(records, rng)
     entries = call_kinesis(fault(call), call)["Records"]
-    accepted = call.params["Records"]
+    accepted_records = call.params["Records"]
     assert len(entries) == count
-    assert 1 <= len(accepted) <= 500
+    assert 1 <= len(accepted_records) <= 500
     for record, entry in zip(records, entries, strict=True):
         if "ErrorCode" in entry:
-            assert record not in accepted
+            assert record not in accepted_records
         else:
-            assert accepted[int(entry["SequenceNumber"])] == record
+            assert accepted_records[int(entry["SequenceNumber"])] == record
 
 
 @given(st.integers(1, 50), st.floats(0, 1), st.randoms(use_true_random=False))
@@ -259,8 +259,8 @@ def test_accepted_poison_records_are_remembered(count: int, rate: float, rng: Ra
     poison = Poison()
     poison.rate = rate
     call_kinesis(poison.corrupt(call), call)
-    corrupted = [record["Data"] for record in call.params["Records"] if record not in records]
-    assert poison.accepted == dict.fromkeys(corrupted, record_key(record_bytes()))
+    corrupt_data = [record["Data"] for record in call.params["Records"] if record not in records]
+    assert poison.accepted == dict.fromkeys(corrupt_data, record_key(record_bytes()))
 
 
 # Drawing faults, for calls that are never sent.

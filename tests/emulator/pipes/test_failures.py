@@ -150,9 +150,7 @@ def test_without_bisect_the_whole_batch_fails(env: PipeEnvironment) -> None:
     assert env.delivered_keys() == ["2"]
 
 
-def test_infinite_retries_block_until_expiry(
-    env: PipeEnvironment,
-) -> None:
+def test_infinite_retries_block_until_expiry(env: PipeEnvironment) -> None:
     for content in (b"x", b"y"):
         env.put_items("large", body={"B": content * 400_000})
     env.put_items("behind")

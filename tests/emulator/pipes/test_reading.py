@@ -111,9 +111,7 @@ def test_restarted_pipe_skips_trimmed_records(env: PipeEnvironment) -> None:
     assert env.delivered_keys() == ["1", "3"]
 
 
-def test_disabled_stream_is_read_to_its_end(
-    env: PipeEnvironment,
-) -> None:
+def test_disabled_stream_is_read_to_its_end(env: PipeEnvironment) -> None:
     env.create_pipe()
     env.put_items(1)
     for specification in ({"StreamEnabled": False}, STREAM_ENABLED):
@@ -145,17 +143,17 @@ def put_rounds(env: PipeEnvironment, rounds: range) -> None:
         env.put_items(*range(9), n={"N": str(number)})
 
 
-def test_split_shards_are_read_in_order(
-    sharded_env: PipeEnvironment,
-) -> None:
+def test_split_shards_are_read_in_order(sharded_env: PipeEnvironment) -> None:
     put_rounds(sharded_env, range(1, 5))
     sharded_env.create_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)
     sharded_env.cloud.run_until_idle()
     put_rounds(sharded_env, range(5, 9))
     sharded_env.cloud.run_until_idle()
     shards = sharded_streams.shards(sharded_env.streams.meta.endpoint_url, "orders")
-    closed = [shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]]
-    assert len(closed) >= 5 < len(shards)
+    closed_shards = [
+        shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]
+    ]
+    assert len(closed_shards) >= 5 < len(shards)
     rounds: dict[str, list[int]] = {}
     for change in sharded_env.delivered_changes():
         image = change["dynamodb"]["NewImage"]

@@ -37,7 +37,8 @@ def env(cloud: Cloud) -> PipeEnvironment:
 
 @pytest.mark.parametrize("missing", PERMISSIONS_CHECKED_AT_CREATION)
 def test_missing_permission_fails_creation(env: PipeEnvironment, missing: str) -> None:
-    env.allow_only(*(action for action in PERMISSIONS if action != missing))
+    other_permissions = [action for action in PERMISSIONS if action != missing]
+    env.allow_only(*other_permissions)
     pipe = env.create_pipe()
     assert pipe["CurrentState"] == "CREATE_FAILED"
     expected = "message to SQS queue" if missing.startswith("sqs") else "Cannot access stream"
@@ -163,11 +164,12 @@ def test_unmodelled_parameters_are_rejected(env: PipeEnvironment, invalid: dict[
 
 def test_filter_and_template_can_only_be_removed(env: PipeEnvironment) -> None:
     params = env.pipe_params()
-    source, target = params["SourceParameters"], params["TargetParameters"]
-    filtered = {**source, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
-    templated = {**target, "InputTemplate": "{}"}
-    for rejected in ({"SourceParameters": filtered}, {"TargetParameters": templated}):
-        assert code_of(env.pipes.create_pipe, **(params | rejected)) == "ValidationException"
+    source = params["SourceParameters"]
+    target = params["TargetParameters"]
+    with_filter = {**source, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}}
+    with_template = {**target, "InputTemplate": "{}"}
+    for rejected in ({"SourceParameters": with_filter}, {"TargetParameters": with_template}):
+        assert code_of(env.pipes.create_pipe, **params | rejected) == "ValidationException"
     env.pipes.create_pipe(**params)
     stream = dict(source["DynamoDBStreamParameters"])
     position = stream.pop("StartingPosition")
@@ -178,8 +180,8 @@ def test_filter_and_template_can_only_be_removed(env: PipeEnvironment) -> None:
         TargetParameters={**target, "InputTemplate": ""},
         Enrichment="",
     )
-    updated = env.describe_pipe()["SourceParameters"]["DynamoDBStreamParameters"]
-    assert updated["StartingPosition"] == position
+    stream = env.describe_pipe()["SourceParameters"]["DynamoDBStreamParameters"]
+    assert stream["StartingPosition"] == position
 
 
 def test_pipes_are_listed_by_name_and_state(env: PipeEnvironment) -> None:

@@ -12,17 +12,17 @@ from tests.support.laptop_cloud import code_of, empty_account, laptop
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Any]:
+def shared_client() -> Iterator[Any]:
     with laptop(S3):
         yield boto3.client("s3")
 
 
 @pytest.fixture
-def s3(running: Any) -> Any:
+def s3(shared_client: Any) -> Any:
     """An S3 client, in an account with one empty bucket, `lake`."""
     empty_account()
-    running.create_bucket(Bucket="lake")
-    return running
+    shared_client.create_bucket(Bucket="lake")
+    return shared_client
 
 
 def tls_only(bucket: str = "lake", **members: Any) -> str:
