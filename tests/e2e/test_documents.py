@@ -1,4 +1,4 @@
-"""The documents' promises: every command is run, every example comes out, every link leads."""
+"""The documents: every command runs, every example is correct, every link has a target."""
 
 import base64
 import json
@@ -11,9 +11,8 @@ import time
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import boto3
 import pytest
 from botocore import xform_name
 from botocore.model import StructureShape
@@ -24,76 +23,75 @@ from local.demo import IDLE_SECONDS, call_script
 from local.services.registry import SERVICES
 from setup import names
 from tests.emulator.test_readme import defined_tests
-from tests.support.documents import (
-    CONTRIBUTING,
-    DOCUMENTS,
-    OWN_TABLE,
-    PROJECT,
-    README,
-    blocks,
-    commands,
-)
-from tests.support.laptop_cloud import laptop
+from tests.support.documents import CONTRIBUTING, DOCUMENTS, OWN_TABLE, README, blocks, commands
+from tests.support.laptop_cloud import aws, laptop
+from tests.support.paths import PROJECT
 
 ROW = PROJECT / "docs" / "row.md"
 
-
-class Run(NamedTuple):
-    """How a command is run here: what is added to it, so that it ends soon and leaves nothing."""
-
-    more: tuple[str, ...] = ()
-    interrupted: bool = False  # once it has written its first file
-
-
-# In this order, each once, on one laptop cloud; TMP is a folder that nothing is left of.
-RUN = {
-    "python setup": Run(),
-    "python setup --check": Run(),
-    "python data_generator.py": Run(("--orders", "12")),
-    "python -m analytics.run": Run(),
-    "python -m analytics.run revenue_by_day": Run(),
-    "python -m analytics.run revenue_by_day --param region=EU --format csv": Run(),
-    "python -m analytics.dashboard --open --watch 30": Run(("--out", "TMP/page.html"), True),
-    "python -m operations.status": Run(),
-    "python -m operations.verify --repair": Run(("--wait", "0")),
-    "python -m operations.verify --gaps": Run(),
-    "python -m operations.replay --dry-run": Run(),
-    "python -m operations.replay": Run(),
-    "python setup/deployer_policy.py > policy.json": Run(),
+# All run in this order, on one laptop cloud.
+COMMANDS = (
+    "python setup",
+    "python setup --check",
+    "python data_generator.py",
+    "python -m analytics.run",
+    "python -m analytics.run revenue_by_day",
+    "python -m analytics.run revenue_by_day --param region=EU --format csv",
+    "python -m analytics.dashboard --open --watch 30",
+    "python -m operations.status",
+    "python -m operations.verify --repair",
+    "python -m operations.verify --gaps",
+    "python -m operations.replay --dry-run",
+    "python -m operations.replay",
+    "python setup/deployer_policy.py > policy.json",
     "aws iam put-role-policy --role-name deployer --policy-name sales-cdc "
-    "--policy-document file://policy.json": Run(),
-    "python setup/operator_policy.py > operator.json": Run(),
+    "--policy-document file://policy.json",
+    "python setup/operator_policy.py > operator.json",
     "aws iam put-role-policy --role-name operator --policy-name sales-cdc "
-    "--policy-document file://operator.json": Run(),
-    "python setup/05_lambda.py --zip-only build/lambda.zip": Run(),
+    "--policy-document file://operator.json",
+    "python setup/05_lambda.py --zip-only build/lambda.zip",
     "aws lambda create-function --function-name sales-cdc-transform --runtime python3.13 "
     "--handler lambda_function.lambda_handler --timeout 60 --memory-size 512 "
     "--role arn:aws:iam::123456789012:role/sales-cdc-lambda-us-east-1 "
-    "--zip-file fileb://build/lambda.zip": Run(),
-    "aws lambda wait function-active-v2 --function-name sales-cdc-transform": Run(),
+    "--zip-file fileb://build/lambda.zip",
+    "aws lambda wait function-active-v2 --function-name sales-cdc-transform",
     "aws lambda update-function-code --function-name sales-cdc-transform "
-    "--zip-file fileb://build/lambda.zip": Run(),
-    "aws lambda wait function-updated-v2 --function-name sales-cdc-transform": Run(),
-}
-
-# What another test runs, or all that it comes to.
-MAKE, SERVE, DEMO = (
-    "e2e/test_documents.py::test_make_runs_what_is_written_without_it",
-    "e2e/test_documents.py::test_a_served_cloud_is_found_by_the_lines_it_prints",
-    "e2e/test_demo.py::test_the_demo_verifies_the_lake",
+    "--zip-file fileb://build/lambda.zip",
+    "aws lambda wait function-updated-v2 --function-name sales-cdc-transform",
 )
-SELECT = "e2e/test_documents.py::test_contributing_selects_existing_tests"
+# Options that make a command short, or let it write into the test's FOLDER.
+EXTRA_OPTIONS = {
+    "python data_generator.py": ("--orders", "12"),
+    "python -m analytics.dashboard --open --watch 30": ("--out", "FOLDER/page.html"),
+    "python -m operations.verify --repair": ("--wait", "0"),
+}
+# These run until they are interrupted, here once they have written the file of their last option.
+ENDLESS_COMMANDS = {"python -m analytics.dashboard --open --watch 30"}
+
+# Commands that other tests run, or whose parts they check.
 TEST_SELECTIONS = [command for command in commands(CONTRIBUTING) if command.startswith("pytest ")]
-HELD = {
-    **dict.fromkeys(TEST_SELECTIONS, SELECT),
-    **dict.fromkeys(("make demo", "make test", "make lint", "pytest"), MAKE),
-    **dict.fromkeys(("python -m local --empty", "python -m local --serve"), SERVE),
-    **dict.fromkeys(("python -m local", "python -m analytics.dashboard"), DEMO),
+TEST_BY_COMMAND = {
     **dict.fromkeys(
-        commands(OWN_TABLE),
-        "e2e/test_own_table.py::test_the_lake_equals_a_table_that_knows_nothing_of_sales",
+        TEST_SELECTIONS, "e2e/test_documents.py::test_contributing_selects_existing_tests"
     ),
-    "pip install -r requirements.txt": "e2e/test_documents.py::test_what_is_required_is_installed",
+    **dict.fromkeys(
+        ("make demo", "make test", "make lint", "pytest"),
+        "e2e/test_documents.py::test_make_runs_the_documented_commands",
+    ),
+    **dict.fromkeys(
+        ("python -m local --empty", "python -m local --serve"),
+        "e2e/test_documents.py::test_printed_variables_select_the_cloud",
+    ),
+    **dict.fromkeys(
+        ("python -m local", "python -m analytics.dashboard"),
+        "e2e/test_demo.py::test_the_demo_verifies_the_lake",
+    ),
+    **dict.fromkeys(
+        commands(OWN_TABLE), "e2e/test_own_table.py::test_the_lake_equals_the_adopted_table"
+    ),
+    "pip install -r requirements.txt": (
+        "e2e/test_documents.py::test_required_versions_are_installed"
+    ),
     "python -m local --nemesis 7": (
         "emulator/nemesis/test_nemesis.py::test_only_poisoned_and_inflated_items_differ"
     ),
@@ -103,85 +101,87 @@ HELD = {
 
 @pytest.fixture(scope="module")
 def statuses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
-    """How each command ended: all were run in their order, while the cloud moved."""
+    """The exit statuses of the commands, after all of them have run in order."""
     folder = tmp_path_factory.mktemp("commands")
-    with pytest.MonkeyPatch.context() as patched, laptop(*SERVICES) as cloud:
-        patched.setenv("BROWSER", "true")  # Opens nothing, and succeeds.
-        yield {command: ended(cloud, command, RUN[command], folder) for command in RUN}
+    with pytest.MonkeyPatch.context() as patch, laptop(*SERVICES) as cloud:
+        patch.setenv("BROWSER", "true")  # The command `true` opens nothing and succeeds.
+        yield {command: run_documented(cloud, command, folder) for command in COMMANDS}
 
 
-def ended(cloud: Cloud, command: str, how: Run, folder: Path) -> int:
-    """Run a command as the documents have it, and return its exit status."""
-    made_ready(cloud, command)
-    line, _, file = command.partition(" > ")
-    words = [*shlex.split(line), *(word.replace("TMP", str(folder)) for word in how.more)]
-    if words[0] == "aws":
-        return asked_of_aws(cloud, words[1:], folder)
-    if file:
-        script = [sys.executable, *words[1:]]
-        with (folder / file).open("w") as out:
-            return subprocess.run(script, cwd=PROJECT, stdout=out, check=False).returncode
-    if how.interrupted:
-        return interrupted(cloud, words[1:], Path(words[-1]))
-    status = call_script(cloud, *words[1:])
+def run_documented(cloud: Cloud, command: str, folder: Path) -> int:
+    """Run a command of the documents, and return its exit status."""
+    prepare(cloud, command)
+    command_line, _, output_name = command.partition(" > ")
+    extra_options = EXTRA_OPTIONS.get(command, ())
+    program, *args = shlex.split(command_line)
+    args += [option.replace("FOLDER", str(folder)) for option in extra_options]
+    if program == "aws":
+        call_aws(args, folder)
+        return 0
+    if output_name:
+        with (folder / output_name).open("w") as output:
+            script = [sys.executable, *args]
+            return subprocess.run(script, cwd=PROJECT, stdout=output, check=False).returncode
+    if command in ENDLESS_COMMANDS:
+        return run_and_interrupt(cloud, args, output_path=Path(args[-1]))
+    status = call_script(cloud, *args)
     cloud.run_until_idle()
     return status
 
 
-def made_ready(cloud: Cloud, command: str) -> None:
-    """Make what the documents say must be there, or must not."""
-    if "put-role-policy" in command:
-        role = re.search(r"--role-name (\S+)", command)[1]
-        cloud.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
+def prepare(cloud: Cloud, command: str) -> None:
+    """Create or delete the resource that the documents expect to exist or not to exist."""
+    if role := re.search(r"put-role-policy --role-name (\S+)", command):
+        cloud.client("iam").create_role(RoleName=role[1], AssumeRolePolicyDocument="{}")
     if "create-function" in command:
         cloud.client("lambda").delete_function(FunctionName=names.FUNCTION)
 
 
-def interrupted(cloud: Cloud, words: list[str], file: Path) -> int:
-    """Return how a script ends that is interrupted once it has written its file: 0 if politely."""
-    script = subprocess.Popen([sys.executable, *words], cwd=PROJECT)
-    while not file.exists() and script.poll() is None:
+def run_and_interrupt(cloud: Cloud, args: list[str], output_path: Path) -> int:
+    """Interrupt a script once it has written its output; return 0 if it ends with status 130."""
+    process = subprocess.Popen([sys.executable, *args], cwd=PROJECT)
+    while not output_path.exists() and process.poll() is None:
         if not cloud.tick():
             time.sleep(IDLE_SECONDS)
-    script.send_signal(signal.SIGINT)
-    return {130: 0}.get(script.wait(30), 1)
+    process.send_signal(signal.SIGINT)
+    return 0 if process.wait(30) == 130 else 1
 
 
-def asked_of_aws(cloud: Cloud, words: list[str], folder: Path) -> int:
-    """Ask AWS what a command of its CLI would; an option that the service lacks raises."""
-    service, operation, *rest = words
-    client = boto3.client(service)
-    waiter = client.get_waiter(rest.pop(0).replace("-", "_")) if operation == "wait" else None
-    name = (
-        waiter.config.operation
-        if waiter
-        else client.meta.method_to_api_mapping[operation.replace("-", "_")]
-    )
-    shape = client.meta.service_model.operation_model(name).input_shape
-    given = parameters(shape, dict(zip(rest[::2], rest[1::2], strict=True)), folder)
-    if waiter:
-        waiter.wait(**given)
+def call_aws(args: list[str], folder: Path) -> None:
+    """Make the call of an AWS CLI command with boto3; an option that does not exist raises."""
+    service, cli_operation, *options = args
+    client: Any = aws(service)  # A client of any service.
+    if cli_operation == "wait":
+        waiter = client.get_waiter(options.pop(0).replace("-", "_"))
+        operation = waiter.config.operation
+        call = waiter.wait
     else:
-        getattr(client, operation.replace("-", "_"))(**given)
-    return 0
+        method = cli_operation.replace("-", "_")
+        operation = client.meta.method_to_api_mapping[method]
+        call = getattr(client, method)
+    shape = client.meta.service_model.operation_model(operation).input_shape
+    values = dict(zip(options[::2], options[1::2], strict=True))
+    call(**api_params(shape, values, folder))
 
 
-def parameters(shape: StructureShape, options: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Return an operation's parameters, as the CLI makes them of its options."""
-    members = {f"--{xform_name(name, '-')}": name for name in shape.members}
-    given: dict[str, Any] = {}
+# Parameters of any operation.
+def api_params(shape: StructureShape, options: dict[str, str], folder: Path) -> dict[str, Any]:
+    """Return the parameters that the AWS CLI derives from its options."""
+    member_by_option = {f"--{xform_name(name, '-')}": name for name in shape.members}
+    params: dict[str, Any] = {}
     for option, text in options.items():
-        value = content(text, folder)
-        if option == "--zip-file" and "Code" in shape.members:  # A convenience of the CLI's own.
-            given["Code"] = {"ZipFile": value}
+        value = option_value(text, folder)
+        if option == "--zip-file" and "Code" in shape.members:  # The CLI's own shorthand.
+            params["Code"] = {"ZipFile": value}
             continue
-        member = members[option]
-        given[member] = int(value) if shape.members[member].type_name == "integer" else value
-    return given
+        member = member_by_option[option]
+        is_integer = shape.members[member].type_name == "integer"
+        params[member] = int(value) if is_integer else value
+    return params
 
 
-def content(text: str, folder: Path) -> str | bytes:
-    """Return what an option holds, or the file that it names."""
+def option_value(text: str, folder: Path) -> str | bytes:
+    """Return the value of an option, or the content of the file that it names."""
     if text.startswith("fileb://"):
         return (PROJECT / text.removeprefix("fileb://")).read_bytes()
     if text.startswith("file://"):
@@ -189,25 +189,23 @@ def content(text: str, folder: Path) -> str | bytes:
     return text
 
 
-@pytest.mark.parametrize("command", RUN)
-def test_a_command_of_the_documents_does_what_they_say(
-    statuses: Mapping[str, int], command: str
-) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_documented_commands_succeed(statuses: Mapping[str, int], command: str) -> None:
     assert statuses[command] == 0
 
 
-def test_no_command_of_the_documents_is_left_out() -> None:
-    told = {command for document in DOCUMENTS for command in commands(document)}
-    assert told == RUN.keys() | HELD.keys()
+def test_every_documented_command_is_tested() -> None:
+    documented = {command for document in DOCUMENTS for command in commands(document)}
+    assert documented == {*COMMANDS, *TEST_BY_COMMAND}
 
 
-def test_what_is_held_elsewhere_is_held() -> None:
-    for reference in HELD.values():
+def test_the_tests_of_other_commands_exist() -> None:
+    for reference in TEST_BY_COMMAND.values():
         file, _, test = reference.partition("::")
         assert test in defined_tests(file), reference
 
 
-def test_make_runs_what_is_written_without_it() -> None:
+def test_make_runs_the_documented_commands() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     recipes = dict(re.findall(r"^(\w+): .*\n\t(.*)$", makefile, re.MULTILINE))
     assert recipes["demo"] == "@$(VENV)/bin/python -m local"
@@ -228,88 +226,89 @@ def test_contributing_selects_existing_tests(command: str) -> None:
     assert process.returncode == 0, process.stdout
 
 
-def test_what_is_required_is_installed() -> None:
+def test_required_versions_are_installed() -> None:
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     pinned = [line.split()[0].split("==") for line in lines if "==" in line]
-    assert [(name, version(name)) for name, _ in pinned] == [(name, pin) for name, pin in pinned]
+    assert {name: version(name) for name, _ in pinned} == dict(pinned)
 
 
-def test_a_served_cloud_is_found_by_the_lines_it_prints() -> None:
-    asks = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+def test_printed_variables_select_the_cloud() -> None:
+    code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     serve = [sys.executable, "-m", "local", "--empty"]
-    with subprocess.Popen(serve, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as served:
-        shell = "".join(printed_lines(served))
-        found = subprocess.run(
-            ["bash", "-c", f'{shell} "$0" -c "$1"', sys.executable, asks],
+    with subprocess.Popen(serve, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as server:
+        shell_lines = "".join(printed_shell_lines(server))
+        script = subprocess.run(
+            ["bash", "-c", f'{shell_lines} "$0" -c "$1"', sys.executable, code],
             capture_output=True,
             text=True,
             check=False,
         )
-        served.send_signal(signal.SIGINT)
-    assert (found.stdout, served.returncode) == (f"{ACCOUNT}\n", 130), found.stderr
+        server.send_signal(signal.SIGINT)
+    assert (script.stdout, server.returncode) == (f"{ACCOUNT}\n", 130), script.stderr
 
 
-def printed_lines(served: "subprocess.Popen[str]") -> Iterator[str]:
-    """Yield the lines for another terminal that a served cloud prints."""
-    for line in served.stdout or ():
+def printed_shell_lines(server: "subprocess.Popen[str]") -> Iterator[str]:
+    """Yield the lines that a served cloud prints for another terminal."""
+    for line in server.stdout or ():
         if line.startswith(("export ", "unset ")):
             yield line
         if line.startswith("export NO_PROXY="):
             return
 
 
-def test_the_row_of_the_documents_is_the_row_of_the_change_before_it() -> None:
-    change, row = [block.text for block in blocks(ROW)]
+def test_the_example_row_matches_its_change() -> None:
+    change, expected_row = (block.text for block in blocks(ROW))
     data = base64.b64encode(change.encode()).decode()
     (result,) = transform.transform_batch({"records": [{"recordId": "r", "data": data}]}).records
-    made = json.loads(base64.b64decode(result["data"]))
-    assert list(made.items()) == list(json.loads(row).items())
+    row = json.loads(base64.b64decode(result["data"]))
+    assert list(row.items()) == list(json.loads(expected_row).items())
     assert f"lake/dt={result['metadata']['partitionKeys']['dt']}/" in ROW.read_text("utf-8")
 
 
 def anchors(document: Path) -> set[str]:
-    """Return what a link into a document may name: its headings, as GitHub spells them."""
+    """Return the anchors of a document's headings, in GitHub's spelling."""
     headings = re.findall(r"^#+ (.*)$", document.read_text("utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", each).lower().replace(" ", "-") for each in headings}
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_link_leads_somewhere(document: Path) -> None:
-    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
-        if target.startswith("https://"):
+def test_every_link_has_a_target(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
+        if link.startswith("https://"):
             continue
-        file, _, anchor = target.partition("#")
-        leads_to = (document.parent / file).resolve() if file else document
-        assert leads_to.exists(), target
-        assert not anchor or anchor in anchors(leads_to), target
+        file, _, anchor = link.partition("#")
+        target = (document.parent / file).resolve() if file else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
 
 
-# What the documents name although it is only there once something has run.
-MADE = {
+# Files that exist only after a command has run.
+GENERATED_FILES = {
     "dashboard.html",
     "build/verified.json",
     "build/lambda.zip",
     "policy.json",
     "athena.properties",
 }
-NAMED = re.compile(
+FILE_NAME = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|sql|txt|json|html|svg|zip|properties)|(?:[a-z_]+/)+)`"
 )
-FOLDERS = {"lake/", "errors/", "replayed/", "queries/"}  # of the bucket
+BUCKET_FOLDERS = {"lake/", "errors/", "replayed/", "queries/"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
-def test_every_file_that_is_named_exists(document: Path) -> None:
-    places = (PROJECT, document.parent, PROJECT / "setup", PROJECT / "tests")
-    for name in set(NAMED.findall(document.read_text("utf-8"))) - MADE - FOLDERS:
-        assert any((place / name).exists() for place in places), name
+def test_every_named_file_exists(document: Path) -> None:
+    folders = (PROJECT, document.parent, PROJECT / "setup", PROJECT / "tests")
+    file_names = set(FILE_NAME.findall(document.read_text("utf-8")))
+    for name in file_names - GENERATED_FILES - BUCKET_FOLDERS:
+        assert any((folder / name).exists() for folder in folders), name
 
 
 @pytest.mark.parametrize("step", re.findall(r"`(\d\d_\w+)`", README.read_text("utf-8")))
-def test_every_step_that_the_readme_names_is_a_script(step: str) -> None:
+def test_every_named_step_is_a_script(step: str) -> None:
     assert (PROJECT / "setup" / f"{step}.py").exists()
 
 
-def test_the_readme_has_every_step() -> None:
+def test_the_readme_lists_every_step() -> None:
     steps = sorted(path.stem for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
     assert re.findall(r"^\| `(\d\d_\w+)` \|", README.read_text("utf-8"), re.MULTILINE) == steps

@@ -1,4 +1,4 @@
-"""The project's documents as tests read them: fenced blocks, commands, links."""
+"""Documents of the project: their paths, fenced blocks and shell commands."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Block(NamedTuple):
-    """A fenced block: the heading above it, its language, its text."""
+    """A fenced block, and the heading above it."""
 
     heading: str
     language: str
@@ -31,16 +31,17 @@ class Block(NamedTuple):
 def blocks(document: Path) -> Iterator[Block]:
     """Yield the fenced blocks of a document."""
     text = document.read_text("utf-8")
-    for found in BLOCK.finditer(text):
-        headings = re.findall(r"^#+ (.*)$", BLOCK.sub("", text[: found.start()]), re.MULTILINE)
-        yield Block(headings[-1], found[1], found[2])
+    for match in BLOCK.finditer(text):
+        prose = BLOCK.sub("", text[: match.start()])
+        headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+        yield Block(heading=headings[-1], language=match[1], text=match[2])
 
 
-def commands(document: Path, heading: str = "") -> list[str]:
-    """Return the commands of a document's shell blocks, or of those below a heading."""
+def commands(document: Path) -> list[str]:
+    """Return the commands in a document's shell blocks."""
     return [
         line.partition(" #")[0].strip()
         for block in blocks(document)
-        if block.language == "sh" and (not heading or block.heading == heading)
+        if block.language == "sh"
         for line in block.text.splitlines()
     ]
