@@ -100,7 +100,7 @@ class Athena(Service):
         return {"NamedQuery": self._named_queries.get(params["NamedQueryId"])}
 
     def _batch_get_named_query(self, params: Params) -> Params:
-        queries, missing = _get_each(params["NamedQueryIds"], self._named_queries.get)
+        queries, missing = _get_many(params["NamedQueryIds"], self._named_queries.get)
         unprocessed = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
         return {"NamedQueries": queries, "UnprocessedNamedQueryIds": unprocessed}
 
@@ -126,7 +126,7 @@ class Athena(Service):
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {name} is disabled.")
         parameters = tuple(params.get("ExecutionParameters", ()))
-        statement = parse_statement(_query(params), parameters)
+        statement = parse_statement(_validated_sql(params), parameters)
         execution_id = new_id()
         location = self._output_location(params, group["Configuration"])
         return Execution(
@@ -160,7 +160,7 @@ class Athena(Service):
         return {"QueryExecution": describe(self._executions.get(params["QueryExecutionId"]))}
 
     def _batch_get_query_execution(self, params: Params) -> Params:
-        executions, missing = _get_each(params["QueryExecutionIds"], self._executions.get)
+        executions, missing = _get_many(params["QueryExecutionIds"], self._executions.get)
         unprocessed = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
         return {
             "QueryExecutions": [describe(execution) for execution in executions],
@@ -201,7 +201,7 @@ class Athena(Service):
         return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
 
 
-def _query(params: Params) -> str:
+def _validated_sql(params: Params) -> str:
     sql: str = params["QueryString"]
     for text in (sql, *params.get("ExecutionParameters", ())):
         if re.search("[\0\ud800-\udfff]", text):
@@ -228,7 +228,7 @@ _NOT_READY = {
 }
 
 
-def _get_each(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
+def _get_many(keys: Sequence[str], get: Callable[[str], Any]) -> tuple[list[Any], list[str]]:
     values: list[Any] = []
     missing: list[str] = []
     for key in keys:

@@ -13,7 +13,7 @@ _PATH_STEP = re.compile(r"\.([A-Za-z0-9_-]+)|\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change on its way to Kinesis.
+    """One change in flight to Kinesis.
 
     `created_at` is when the change was made, in seconds since 1970; 0 if the stream's server
     does not say. `partition_key` is empty if its JSON path resolves to nothing.

@@ -24,7 +24,7 @@ from local.services.athena.storage.object_cache import ObjectCache
 from local.services.athena.storage.partitions import parse_location
 
 _FINAL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
-_MAX_EXECUTIONS = 10_000  # Older ones are no longer found.
+_MAX_EXECUTIONS = 10_000  # The oldest are deleted.
 _MAX_RESULT_FILES = 50  # Older results are downloaded from S3 when they are read.
 _INTERRUPT_INTERVAL_SECONDS = 0.01
 
@@ -82,8 +82,8 @@ class Executions:
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._objects: ObjectCache | None = None
-        self._running: Execution | None = None
-        self._running_lock = threading.Lock()  # Guards `_running` and what is done with it.
+        self._running_execution: Execution | None = None
+        self._running_lock = threading.Lock()  # Guards `_running_execution` and the interrupts.
 
     def start(self, execution: Execution, token: str) -> str:
         """Queue a query and return its id; a repeated token returns the id of the first."""
@@ -128,7 +128,7 @@ class Executions:
 
     def result_file(self, execution: Execution) -> Path:
         """Return the file of a result, downloaded from S3 if it is no longer on disk."""
-        file = self._file(execution)
+        file = self._result_path(execution)
         if not file.exists():
             self._download_result(execution, file)
         return file
@@ -138,14 +138,14 @@ class Executions:
         for execution in list(self._executions.values()):
             if execution.state not in _FINAL_STATES:
                 self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was restarted"))
-        self._interrupt(self._running)
+        self._interrupt(self._running_execution)
         self._worker.submit(self._close_engine)
 
     def close(self) -> None:
         """Stop the worker and the engine, and delete the files."""
         for execution in list(self._executions.values()):
             execution.finish("CANCELLED", self._now(), "Athena was shut down")
-        self._interrupt(self._running)
+        self._interrupt(self._running_execution)
         self._worker.shutdown(wait=True, cancel_futures=True)
         if self._engine:
             self._engine.close()
@@ -163,9 +163,9 @@ class Executions:
     def _interrupt_once(self, execution: Execution) -> bool:
         """Interrupt an execution, and return whether it is the running one."""
         with self._running_lock:
-            if self._running is execution and self._engine:
+            if self._running_execution is execution and self._engine:
                 self._engine.interrupt()
-            return self._running is execution
+            return self._running_execution is execution
 
     def _close_engine(self) -> None:
         if self._engine:
@@ -176,7 +176,7 @@ class Executions:
     def _now(self) -> float:
         return float(self._cloud.clock.now())
 
-    def _file(self, execution: Execution) -> Path:
+    def _result_path(self, execution: Execution) -> Path:
         return self._folder / "results" / (execution.id + execution.statement.suffix)
 
     def _download_result(self, execution: Execution, file: Path) -> None:
@@ -189,16 +189,16 @@ class Executions:
             raise invalid(f"Could not find results in {execution.output_location}") from None
 
     def _run(self, execution: Execution) -> None:
-        self._set_running(execution)
+        self._set_running_execution(execution)
         try:
             if execution.start(self._now()):
                 self._run_statement(execution)
         finally:
-            self._set_running(None)
+            self._set_running_execution(None)
 
-    def _set_running(self, execution: Execution | None) -> None:
+    def _set_running_execution(self, execution: Execution | None) -> None:
         with self._running_lock:
-            self._running = execution
+            self._running_execution = execution
 
     def _run_statement(self, execution: Execution) -> None:
         """Run a statement and finish its execution with the outcome."""
@@ -226,8 +226,8 @@ class Executions:
 
     def _write_result(self, execution: Execution) -> Outcome:
         """Run a statement and upload its result and the metadata beside it."""
-        file = self._file(execution)
-        session = self._session(execution, file)
+        file = self._result_path(execution)
+        session = self._open_session(execution, file)
         outcome = execution.statement.run(session)
         location = parse_location(execution.output_location)
         key = location.key_prefix.removesuffix("/")
@@ -237,7 +237,7 @@ class Executions:
         self._delete_old_results()
         return outcome
 
-    def _session(self, execution: Execution, file: Path) -> Session:
+    def _open_session(self, execution: Execution, file: Path) -> Session:
         catalog = Catalog(self._cloud.client("glue"))
         if self._engine is None or self._objects is None:
             for name in ("results", "objects"):

@@ -122,7 +122,7 @@ def _select(tree: exp.Expr, session: Session) -> Outcome:
 
 
 def _create_view(match: re.Match[str], tree: exp.Expr, session: Session) -> Outcome:
-    name = _parts(match["name"], session.database)
+    name = _split_name(match["name"], session.database)
     plan = session.engine.plan(tree.copy(), session.database, session.now, name)
     columns = [
         Column(column.name, to_hive(column.type), display_name(from_duckdb(column.type)))
@@ -160,22 +160,22 @@ def _write_rows(session: Session, names: Sequence[str], rows: Sequence[Row]) -> 
     return Outcome(tuple(OutputColumn(name, "string") for name in names), ".txt")
 
 
-def _parts(name: str, database: str) -> tuple[str, str]:
+def _split_name(name: str, database: str) -> tuple[str, str]:
     """Return the database and the name of a table, as DDL spells them."""
     parts = [part.strip('`"').lower() for part in re.findall(r'`[^`]+`|"[^"]+"|[^.`"]+', name)]
     return (parts[-2] if len(parts) > 1 else database), parts[-1]
 
 
-def _table(session: Session, name: str) -> Table:
-    database, table = _parts(name, session.database)
-    found_table = session.catalog.table(database, table)
-    if found_table is None:
-        raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{table}' does not exist")
-    return found_table
+def _require_table(session: Session, name: str) -> Table:
+    database, table_name = _split_name(name, session.database)
+    table = session.catalog.table(database, table_name)
+    if table is None:
+        raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{table_name}' does not exist")
+    return table
 
 
 def _drop(match: re.Match[str], session: Session) -> Outcome:
-    database, name = _parts(match["name"], session.database)
+    database, name = _split_name(match["name"], session.database)
     table = session.catalog.table(database, name)
     if table is None and not match["if_exists"]:
         raise QueryFailed("TABLE_NOT_FOUND", f"Table '{database}.{name}' does not exist")
@@ -189,7 +189,7 @@ def _drop(match: re.Match[str], session: Session) -> Outcome:
 
 
 def _show_tables(match: re.Match[str], session: Session) -> Outcome:
-    database = _parts(match["database"] or session.database, "")[1]
+    database = _split_name(match["database"] or session.database, "")[1]
     only_views = match["kind"].upper() == "VIEWS"
     pattern = _pattern((match["pattern"] or "*").strip("'"))
     names = [
@@ -217,14 +217,14 @@ def _show_databases(_: re.Match[str], session: Session) -> Outcome:
 
 def _show_columns(match: re.Match[str], session: Session) -> Outcome:
     database = match["database"]
-    table = _table(session, f"{database}.{match['name']}" if database else match["name"])
+    table = _require_table(session, f"{database}.{match['name']}" if database else match["name"])
     return _write_rows(
         session, ["field"], [(column.name,) for column in (*table.columns, *table.keys)]
     )
 
 
 def _describe(match: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, match["name"])
+    table = _require_table(session, match["name"])
     rows: list[Row] = [_description_row(column) for column in (*table.columns, *table.keys)]
     if table.keys:
         rows += [("", "", ""), ("# Partition Information", "", "")]
@@ -238,7 +238,7 @@ def _description_row(column: Column) -> Row:
 
 
 def _show_create_view(match: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, match["name"])
+    table = _require_table(session, match["name"])
     if not table.is_view:
         raise QueryFailed("NOT_SUPPORTED", f"{table.database}.{table.name} is not a view")
     lines = f"CREATE VIEW {table.database}.{table.name} AS\n{table.definition.sql}".split("\n")
@@ -246,7 +246,7 @@ def _show_create_view(match: re.Match[str], session: Session) -> Outcome:
 
 
 def _show_partitions(match: re.Match[str], session: Session) -> Outcome:
-    table = _table(session, match["name"])
+    table = _require_table(session, match["name"])
     rows = [_partition_name(table, values) for values, _ in session.catalog.list_partitions(table)]
     return _write_rows(session, ["partition"], [(row,) for row in sorted(rows)])
 
@@ -258,7 +258,7 @@ def _partition_name(table: Table, values: Sequence[str]) -> str:
 
 def _repair(match: re.Match[str], session: Session) -> Outcome:
     """Register the partitions that have a folder below the table but are not in the catalog."""
-    table = _table(session, match["name"])
+    table = _require_table(session, match["name"])
     names = [key.name for key in table.keys]
     root = parse_location(table.location)
     folder = re.compile(re.escape(root.key_prefix) + "".join(f"{name}=([^/]+)/" for name in names))

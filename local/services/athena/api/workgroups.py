@@ -53,7 +53,7 @@ class WorkGroups:
             "State": "ENABLED",
             "Description": params.get("Description", ""),
             "CreationTime": self._now(),
-            "Configuration": _configuration(params.get("Configuration", {})),
+            "Configuration": _validated_configuration(params.get("Configuration", {})),
         }
         self._tags[name] = {tag["Key"]: tag["Value"] for tag in params.get("Tags", [])}
         return {}
@@ -62,15 +62,15 @@ class WorkGroups:
         """Update a workgroup; settings that are not given are kept."""
         group = self.get(params["WorkGroup"])
         updates = dict(params.get("ConfigurationUpdates", {}))
-        results = updates.pop("ResultConfigurationUpdates", {})
-        merged = dict(group["Configuration"])
+        result_updates = updates.pop("ResultConfigurationUpdates", {})
+        configuration = dict(group["Configuration"])
         if updates.pop("RemoveBytesScannedCutoffPerQuery", False):
-            merged.pop("BytesScannedCutoffPerQuery", None)
-        merged |= updates
-        merged["ResultConfiguration"] = _merge_results(
-            merged.get("ResultConfiguration", {}), results
+            configuration.pop("BytesScannedCutoffPerQuery", None)
+        configuration |= updates
+        configuration["ResultConfiguration"] = _merge_results(
+            configuration.get("ResultConfiguration", {}), result_updates
         )
-        group["Configuration"] = _configuration(merged)
+        group["Configuration"] = _validated_configuration(configuration)
         group.update({key: params[key] for key in ("Description", "State") if key in params})
         return {}
 
@@ -103,7 +103,8 @@ class WorkGroups:
         return self._tags[name]
 
 
-def _configuration(settings: Params) -> Params:
+def _validated_configuration(settings: Params) -> Params:
+    """Return a configuration with AWS's defaults, or raise the error for an invalid one."""
     for name in _UNMODELLED_SETTINGS:
         if settings.get(name) and settings[name] != {"Enabled": False}:
             raise invalid(not_modelled_message(name))
@@ -119,18 +120,18 @@ def _configuration(settings: Params) -> Params:
         "PublishCloudWatchMetricsEnabled": True,
         "RequesterPaysEnabled": False,
     }
-    selected = settings.get("EngineVersion", {}).get("SelectedEngineVersion", "AUTO")
-    return {**defaults, **settings, "EngineVersion": {**ENGINE, "SelectedEngineVersion": selected}}
+    version = settings.get("EngineVersion", {}).get("SelectedEngineVersion", "AUTO")
+    return {**defaults, **settings, "EngineVersion": {**ENGINE, "SelectedEngineVersion": version}}
 
 
 def _merge_results(results: Params, updates: Params) -> Params:
-    merged = dict(results)
+    merged_results = dict(results)
     for name, value in updates.items():
         if not name.startswith("Remove"):
-            merged[name] = value
+            merged_results[name] = value
         elif value:
-            merged.pop(name.removeprefix("Remove"), None)
-    return merged
+            merged_results.pop(name.removeprefix("Remove"), None)
+    return merged_results
 
 
 class NamedQueries:

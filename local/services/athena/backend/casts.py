@@ -55,10 +55,11 @@ def _from_varchar(node: exp.Cast) -> exp.Expr:
         source = call("trim", source)
     is_valid = call(_STRING_CHECKS[target.this], source.copy())
     if isinstance(node, exp.TryCast):
-        valid: exp.Expr = exp.Case(ifs=[exp.If(this=is_valid, true=source)])
+        valid_source: exp.Expr = exp.Case(ifs=[exp.If(this=is_valid, true=source)])
     else:
-        valid = call("trino.require_castable", source, is_valid, literal(display_name(target)))
-    return _round_to_millis(type(node)(this=valid, to=target))
+        type_name = literal(display_name(target))
+        valid_source = call("trino.require_castable", source, is_valid, type_name)
+    return _round_to_millis(type(node)(this=valid_source, to=target))
 
 
 def _from_json(node: exp.Cast) -> exp.Expr:

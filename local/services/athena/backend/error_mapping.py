@@ -51,7 +51,7 @@ def _code(error: duckdb.Error) -> str:
 
 
 def _macro_failure(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
-    """Return the failure that trino.failed() raised: its message is code and text."""
+    """Return the failure that trino.fail() raised with a code and a message."""
     return QueryFailed(match[1], match[2])
 
 

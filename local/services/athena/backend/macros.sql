@@ -239,8 +239,9 @@ CREATE MACRO trino.array_subscript(x, n) AS CASE
 CREATE MACRO trino.array_sort(x) AS list_sort(x, 'ASC', 'NULLS LAST');
 CREATE MACRO trino.array_position(x, y) AS CAST(coalesce(list_position(x, y), 0) AS BIGINT);
 CREATE MACRO trino.array_join(x, separator) AS array_to_string(x, separator),
-    (x, separator, blank) AS array_to_string(
-        list_transform(x, lambda element: coalesce(CAST(element AS VARCHAR), blank)), separator);
+    (x, separator, null_text) AS array_to_string(
+        list_transform(x, lambda element: coalesce(CAST(element AS VARCHAR), null_text)),
+        separator);
 CREATE MACRO trino.array_remove(x, y) AS
     list_filter(x, lambda element: element IS NULL OR element <> y);
 CREATE MACRO trino.is_member(x, element) AS
