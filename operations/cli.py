@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -66,6 +66,16 @@ def item_key(text: str) -> str:
     except (ValueError, RecursionError):
         example = '{"order_id": {"S": "SO-1"}}'
         raise ArgumentTypeError(f"expected a key such as {example}, found {text!r}") from None
+
+
+def argument_parser(verb: str, description: str | None, epilog: str = "") -> ArgumentParser:
+    """Return a parser whose `--help` shows description and epilog as they are laid out."""
+    return ArgumentParser(
+        prog=f"python -m operations.{verb}",
+        description=description,
+        epilog=epilog,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
 
 
 def add_json_option(parser: ArgumentParser) -> None:

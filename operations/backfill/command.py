@@ -1,8 +1,10 @@
 """Send every item of the table into the lake.
 
-For a table that is older than its stream. Each item becomes a SNAPSHOT change that ranks below
-every change of the table's current stream, so it overwrites nothing newer and may be sent again.
-A checkpoint file records the progress: run the command again to resume after an interruption.
+This is for a table that is older than its stream. Each item becomes a SNAPSHOT change that ranks
+below every change of the table's current stream, so it overwrites nothing newer and may be sent
+again. A checkpoint file records the progress: run the command again to resume after an
+interruption.
+
 Backfill does not repair changes lost within the current stream, and does not see items that were
 removed while the table had no stream: for both, run python -m operations.verify --repair.
 """
@@ -19,7 +21,7 @@ from tqdm import tqdm
 
 from operations import firehose
 from operations.backfill.checkpoint import Checkpoint
-from operations.cli import rate, run_command
+from operations.cli import argument_parser, rate, run_command
 from operations.kinesis_writer import (
     DEFAULT_RATE,
     ITEM_TOO_LARGE,
@@ -130,17 +132,13 @@ def _print_summary(end: Checkpoint, sender: Sender, is_dry_run: bool) -> None:
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.backfill",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argument_parser("backfill", __doc__)
     parser.add_argument(
         "--rate",
         type=rate,
         default=DEFAULT_RATE,
         metavar="N",
-        help=f"items per second; default: {DEFAULT_RATE:g}, which leaves capacity for changes",
+        help=f"maximum items per second (default: {DEFAULT_RATE:g})",
     )
     parser.add_argument("--dry-run", action="store_true", help="read every item, but send none")
     parser.add_argument(
@@ -148,6 +146,6 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=output_file,
         default=DEFAULT_CHECKPOINT,
         metavar="FILE",
-        help="file that records progress, used to resume; default: build/backfill-TABLE.json",
+        help="file that records progress, used to resume (default: build/backfill-TABLE.json)",
     )
     return parser.parse_args(argv)

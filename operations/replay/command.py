@@ -14,7 +14,7 @@ from contextlib import closing
 
 import boto3
 
-from operations.cli import add_json_option, print_report, rate, run_command
+from operations.cli import add_json_option, argument_parser, print_report, rate, run_command
 from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.replay.dead_letters import DeadLetterQueue, TableStreams
 from operations.replay.error_objects import ErrorObjects
@@ -69,7 +69,7 @@ def _print_summary(total: ReplaySummary, args: argparse.Namespace, is_whole: boo
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m operations.replay", description=__doc__)
+    parser = argument_parser("replay", __doc__)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -85,7 +85,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=rate,
         default=DEFAULT_RATE,
         metavar="N",
-        help=f"maximum records per second; default: {DEFAULT_RATE:.0f}",
+        help=f"maximum records per second (default: {DEFAULT_RATE:g})",
     )
     add_json_option(parser)
     return parser.parse_args(argv)

@@ -136,7 +136,7 @@ def check_pipe() -> CheckResult:
 
 
 def _check_deliveries() -> CheckResult:
-    """Check that a running pipe delivers: AWS does not check its role's rights beforehand."""
+    """Check that a running pipe delivers: AWS does not check its role's permissions beforehand."""
     metrics = (PIPE_EVENTS, PIPE_FAILURES)
     values = fetch_metrics(boto3.client("cloudwatch"), metrics, RECENT)
     failures = int(values[PIPE_FAILURES] or 0)

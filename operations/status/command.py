@@ -14,7 +14,7 @@ from datetime import timedelta
 import boto3
 from botocore.exceptions import ClientError
 
-from operations.cli import add_json_option, print_report, run_command
+from operations.cli import add_json_option, argument_parser, print_report, run_command
 from operations.status.check_result import (
     CheckResult,
     Status,
@@ -91,13 +91,13 @@ def _collect(hours: int) -> StatusReport:
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m operations.status", description=__doc__)
+    parser = argument_parser("status", __doc__)
     parser.add_argument(
         "--hours",
         type=whole_number(1, MAX_HOURS),
         default=3,
         metavar="N",
-        help="hours covered by the counts; default: 3",
+        help="hours covered by the counts (default: 3)",
     )
     add_json_option(parser)
     return parser.parse_args(argv)

@@ -1,13 +1,13 @@
 """Check that the lake equals the table, key by key, and repair it where it does not.
 
 Verification makes two passes. The first reads the whole lake and the whole table, and compares the
-digests of their items in a temporary file on disk. Keys that differ may only be late: so it waits
-for in-flight changes, then reads those keys again. A difference that remains is an error, unless
-the item changed in the table between the passes: then its key counts as unsettled.
+digests of their items in a temporary file on disk. A key may differ only because its last change
+is still in flight, so it waits, then reads those keys again. A difference that remains is an error,
+unless the item changed in the table between the passes: then its key counts as unsettled.
 
 With --repair, it sends the table's current item of each wrong key through the pipeline, and
-verifies again. With --gaps, it finds lost changes from the lake alone. The exit status is 0 if all
-is right, 1 if it is not, and 2 if the result is inconclusive.
+verifies again. With --gaps, it finds lost changes from the lake alone. The exit status is 0 if
+nothing is wrong, 1 if something is, and 2 if the result is inconclusive.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from operations import firehose
 from operations.cli import (
     STDOUT,
     add_json_option,
+    argument_parser,
     item_key,
     print_report,
     run_command,
@@ -139,12 +140,7 @@ def _wait(seconds: float | None, key_count: int) -> None:
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m operations.verify",
-        description=__doc__,
-        epilog=JSON_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argument_parser("verify", __doc__, JSON_HELP)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--repair", action="store_true", help="repair what differs, and verify again")
     mode.add_argument("--gaps", action="store_true", help="find lost changes from the lake alone")
@@ -153,13 +149,13 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--wait",
         type=number(maximum=MAX_WAIT, unit="seconds"),
         metavar="SECONDS",
-        help="wait for in-flight changes; default: 1.5 times Firehose's buffering interval",
+        help="wait for in-flight changes (default: 1.5 times Firehose's buffering interval)",
     )
     parser.add_argument(
         "--limit",
         type=whole_number(),
         metavar="N",
-        help=f"keys to list of each kind; default: {DEFAULT_LIMIT}, or all with --json",
+        help=f"keys to list of each kind (default: {DEFAULT_LIMIT}, or all with --json)",
     )
     add_json_option(parser)
     args = parser.parse_args(argv)

@@ -117,7 +117,7 @@ def chain_state(cloud: Cloud) -> tuple[list[str], int]:
 
 
 def deny_kinesis(cloud: Cloud) -> None:
-    """Remove the pipe's right to write to Kinesis, and limit its retries."""
+    """Remove the pipe's permission to write to Kinesis, and limit its retries."""
     pipes = cloud.client("pipes")
     pipe = pipes.describe_pipe(Name=names.PIPE)
     stream_parameters = dict(pipe["SourceParameters"]["DynamoDBStreamParameters"])
