@@ -47,7 +47,7 @@ def _reset() -> None:
 
 
 def empty_account() -> None:
-    """Delete all resources: moto keeps them per process, for whichever cloud."""
+    """Delete all resources: moto keeps them per process, not per cloud."""
     moto_api_backend.reset()
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -62,9 +62,9 @@ class SetupSandbox:
     def client(self, service: str, **options: Any) -> Any:
         """Return a client; those of the scripts are cached, since each takes long to create."""
         if self.is_cloud_calling():
-            return create_client(service, **options)
+            return SESSION.client(service, **options)
         if service not in self.clients:
-            self.clients[service] = create_client(service)
+            self.clients[service] = SESSION.client(service)
         return self.clients[service]
 
     def is_cloud_calling(self) -> bool:
@@ -125,11 +125,6 @@ class SetupSandbox:
         return writes_among(self.calls)
 
 
-def create_client(service: str, **options: Any) -> Any:
-    """Create a client of any service."""
-    return SESSION.client(service, **options)  # type: ignore[call-overload]  # any service
-
-
 @contextmanager
 def setup_sandbox(
     folder: Path, region: str = "us-east-1", *services: type[Service], account: str = ACCOUNT
@@ -151,8 +146,7 @@ def setup_sandbox(
         clear_location()
         sandbox = SetupSandbox(cloud)
         SESSION.events.register("before-parameter-build", sandbox.record)
-        respond: Callable[..., Any] = sandbox.next_stubbed_response
-        SESSION.events.register("before-call", respond)
+        SESSION.events.register("before-call", sandbox.next_stubbed_response)
         patch.setattr(boto3, "client", sandbox.client)
         patch.setattr(waiters, "time", sandbox)
         patch.setattr(import_module("setup.11_athena"), "ANALYTICS", write_small_queries(folder))
@@ -160,7 +154,7 @@ def setup_sandbox(
             yield sandbox
         finally:
             SESSION.events.unregister("before-parameter-build", sandbox.record)
-            SESSION.events.unregister("before-call", respond)
+            SESSION.events.unregister("before-call", sandbox.next_stubbed_response)
             cloud.close()
             clear_location()
         assert sandbox.violations == []  # In every test, every request obeys the whole model.
