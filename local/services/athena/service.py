@@ -101,8 +101,8 @@ class Athena(Service):
 
     def _batch_get_named_query(self, params: Params) -> Params:
         queries, missing = _get_many(params["NamedQueryIds"], self._named_queries.get)
-        unprocessed = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
-        return {"NamedQueries": queries, "UnprocessedNamedQueryIds": unprocessed}
+        unprocessed_ids = [{"NamedQueryId": key, **_NOT_FOUND} for key in missing]
+        return {"NamedQueries": queries, "UnprocessedNamedQueryIds": unprocessed_ids}
 
     def _list_named_queries(self, params: Params) -> Params:
         group = params.get("WorkGroup", "primary")
@@ -143,10 +143,13 @@ class Athena(Service):
 
     def _output_location(self, params: Params, configuration: Params) -> str:
         """Return the location of the result: the workgroup's if enforced, else the request's."""
-        default = configuration["ResultConfiguration"].get("OutputLocation", "")
-        requested = params.get("ResultConfiguration", {}).get("OutputLocation", "")
+        workgroup_location = configuration["ResultConfiguration"].get("OutputLocation", "")
+        requested_location = params.get("ResultConfiguration", {}).get("OutputLocation", "")
         is_enforced = configuration["EnforceWorkGroupConfiguration"]
-        location = default if default and is_enforced else requested or default
+        if is_enforced and workgroup_location:
+            location = workgroup_location
+        else:
+            location = requested_location or workgroup_location
         match = re.match(r"s3://([^/]+)", location)
         if not match:
             raise invalid(_NO_LOCATION)
@@ -161,10 +164,10 @@ class Athena(Service):
 
     def _batch_get_query_execution(self, params: Params) -> Params:
         executions, missing = _get_many(params["QueryExecutionIds"], self._executions.get)
-        unprocessed = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
+        unprocessed_ids = [{"QueryExecutionId": key, **_NOT_FOUND} for key in missing]
         return {
             "QueryExecutions": [describe(execution) for execution in executions],
-            "UnprocessedQueryExecutionIds": unprocessed,
+            "UnprocessedQueryExecutionIds": unprocessed_ids,
         }
 
     def _list_query_executions(self, params: Params) -> Params:

@@ -154,8 +154,10 @@ def test_wide_table_keeps_its_column_order() -> None:
 
 
 def test_query_over_scan_limit_is_cancelled() -> None:
-    limited = workgroup_configuration("s3://lake/queries/", BytesScannedCutoffPerQuery=10_000_000)
-    athena_client().create_work_group(Name="limited", Configuration=limited)
+    configuration = workgroup_configuration(
+        "s3://lake/queries/", BytesScannedCutoffPerQuery=10_000_000
+    )
+    athena_client().create_work_group(Name="limited", Configuration=configuration)
     create_table("heavy", "heavy/", {}, "id", "")
     put_object("heavy/rows", b'{"id":"' + b"x" * 10_000_100 + b'"}\n')
     assert failure_reason("SELECT length(id) FROM heavy", "CANCELLED", WorkGroup="limited") == (
@@ -192,15 +194,15 @@ def state_of(key: str) -> str:
 
 
 def test_restart_fails_only_unfinished_queries(cloud: Cloud) -> None:
-    finished = execute("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
+    finished_id = execute("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
     keys = start_endless_queries()
     cloud.service(Athena).restart()
     for key in keys:
         status = wait_until_finished(key)["Status"]
         assert status["State"] == "FAILED"
         assert status["StateChangeReason"].startswith("GENERIC_INTERNAL_ERROR")
-    assert state_of(finished) == "SUCCEEDED"
-    assert athena_client().get_query_results(QueryExecutionId=finished)["ResultSet"]["Rows"]
+    assert state_of(finished_id) == "SUCCEEDED"
+    assert athena_client().get_query_results(QueryExecutionId=finished_id)["ResultSet"]["Rows"]
     assert query_rows("SELECT count(*) FROM changes")[1] == ["60"]
 
 
@@ -268,7 +270,7 @@ def test_parameters_replace_question_marks() -> None:
 
 
 def test_workgroup_sets_the_result_location() -> None:
-    requested = {"OutputLocation": "s3://lake/mine"}
+    requested_location = {"OutputLocation": "s3://lake/mine"}
     athena_client().create_work_group(
         Name="free",
         Configuration=workgroup_configuration("s3://lake/q/", EnforceWorkGroupConfiguration=False),
@@ -278,8 +280,8 @@ def test_workgroup_sets_the_result_location() -> None:
         execution = execute("SELECT 1", WorkGroup=group, **params)
         return str(execution["ResultConfiguration"]["OutputLocation"]).rpartition("/")[0]
 
-    assert location("work", ResultConfiguration=requested) == "s3://lake/queries"
-    assert location("free", ResultConfiguration=requested) == "s3://lake/mine"
+    assert location("work", ResultConfiguration=requested_location) == "s3://lake/queries"
+    assert location("free", ResultConfiguration=requested_location) == "s3://lake/mine"
     assert location("free") == "s3://lake/q"
     with pytest.raises(ClientError, match="No output location provided"):
         execute("SELECT 1", WorkGroup="primary")

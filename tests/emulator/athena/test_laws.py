@@ -71,8 +71,8 @@ def typed_pairs(pairs: Sequence[Sequence[object]], a_type: str, b_type: str) -> 
 @example([Decimal("-0.0001"), Decimal("-0.0002")])
 def test_decimal_average_rounds_half_up(run_query: RunQuery, numbers: list[Decimal]) -> None:
     table = values([[number] for number in numbers])
-    typed = f"SELECT CAST(x AS decimal(18,4)) AS x FROM ({table}) AS t(x)"
-    average, total = map(read_decimal, run_query(f"SELECT avg(x), sum(x) FROM ({typed})")[0])
+    typed_table = f"SELECT CAST(x AS decimal(18,4)) AS x FROM ({table}) AS t(x)"
+    average, total = map(read_decimal, run_query(f"SELECT avg(x), sum(x) FROM ({typed_table})")[0])
     with localcontext() as context:
         context.prec = 60
         expected_total = sum(numbers, Decimal(0))
@@ -86,8 +86,8 @@ def test_decimal_average_rounds_half_up(run_query: RunQuery, numbers: list[Decim
 def test_decimals_divide_as_in_trino(
     run_query: RunQuery, pairs: list[tuple[Decimal, Decimal]]
 ) -> None:
-    typed = typed_pairs(pairs, "decimal(12,3)", "decimal(9,4)")
-    rows = run_query(f"SELECT a / b, typeof(a / b) FROM ({typed})")
+    typed_table = typed_pairs(pairs, "decimal(12,3)", "decimal(9,4)")
+    rows = run_query(f"SELECT a / b, typeof(a / b) FROM ({typed_table})")
     with localcontext() as context:
         context.prec = 100
         assert [read_decimal(row[0]) for row in rows] == [half_up(a / b, 4) for a, b in pairs]
@@ -100,8 +100,8 @@ def test_decimals_divide_as_in_trino(
 def test_decimal_sums_and_products_are_exact(
     run_query: RunQuery, pairs: list[tuple[Decimal, Decimal]]
 ) -> None:
-    typed = typed_pairs(pairs, "decimal(18,4)", "decimal(18,4)")
-    rows = run_query(f"SELECT a + b, a - b, a * b FROM ({typed})")
+    typed_table = typed_pairs(pairs, "decimal(18,4)", "decimal(18,4)")
+    rows = run_query(f"SELECT a + b, a - b, a * b FROM ({typed_table})")
     with localcontext() as context:
         context.prec = 60
         expected = [(a + b, a - b, a * b) for a, b in pairs]
@@ -118,9 +118,9 @@ def test_decimal_sums_and_products_are_exact(
 )
 @example([(-7, 2)])
 def test_integer_division_truncates(run_query: RunQuery, pairs: list[tuple[int, int]]) -> None:
-    typed = typed_pairs(pairs, "integer", "integer")
+    typed_table = typed_pairs(pairs, "integer", "integer")
     expected = [truncated_division(a, b) for a, b in pairs]
-    assert run_query(f"SELECT a / b, a % b FROM ({typed})") == expected
+    assert run_query(f"SELECT a / b, a % b FROM ({typed_table})") == expected
 
 
 def truncated_division(dividend: int, divisor: int) -> tuple[str, str]:

@@ -129,8 +129,8 @@ def test_recursive_view_fails() -> None:
 
 
 def test_view_rejects_unsupported_columns() -> None:
-    zoned = "CREATE OR REPLACE VIEW zoned AS SELECT current_timestamp AS now"
-    assert failure_reason(zoned).startswith(
+    create_view = "CREATE OR REPLACE VIEW zoned AS SELECT current_timestamp AS now"
+    assert failure_reason(create_view).startswith(
         "NOT_SUPPORTED: Unsupported Hive type: timestamp(3) with time"
     )
     assert "is specified more than once" in failure_reason(

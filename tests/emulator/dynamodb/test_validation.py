@@ -98,9 +98,12 @@ def test_nested_numbers_are_normalized(orders: Orders) -> None:
         total={"N": "010.500"},
         N={"L": [{"M": {"N": {"N": "1E+2"}}}, {"NS": ["1.0", "-0"]}]},
     )
-    stored = {"total": {"N": "10.5"}, "N": {"L": [{"M": {"N": {"N": "100"}}}, {"NS": ["0", "1"]}]}}
+    expected_attributes = {
+        "total": {"N": "10.5"},
+        "N": {"L": [{"M": {"N": {"N": "100"}}}, {"NS": ["0", "1"]}]},
+    }
     image = orders.records()[0]["dynamodb"]["NewImage"]
-    assert image == {"id": {"S": "one"}, **stored}
+    assert image == {"id": {"S": "one"}, **expected_attributes}
     assert orders.get()["total"] == {"N": "10.5"}
 
 

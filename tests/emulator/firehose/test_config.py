@@ -203,8 +203,8 @@ def test_update_without_change_keeps_version(cloud: Cloud) -> None:
 
 def test_update_cannot_switch_partitioning(cloud: Cloud) -> None:
     create_stream()
-    unpartitioned = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
-    assert "cannot be disabled" in message_of(update_destination, **unpartitioned)
+    plain_destination = {"DynamicPartitioningConfiguration": {"Enabled": False}, "Prefix": "lake/"}
+    assert "cannot be disabled" in message_of(update_destination, **plain_destination)
     assert "at least 64" in message_of(
         update_destination, BufferingHints={"SizeInMBs": 5, "IntervalInSeconds": 60}
     )

@@ -115,8 +115,8 @@ def test_every_result_is_delivered_as_on_aws(cloud: Cloud) -> None:
     assert len(documents) == len(cases)
     document_by_code = {document["errorCode"]: document for document in documents}
     assert document_by_code.keys() == cases.keys()
-    unpartitioned = document_by_code.pop("DynamicPartitioning.MetadataExtractionFailed")
-    assert b64decode(unpartitioned["rawData"]) == b"lost?\n"
+    partition_failure = document_by_code.pop("DynamicPartitioning.MetadataExtractionFailed")
+    assert b64decode(partition_failure["rawData"]) == b"lost?\n"
     for code, document in document_by_code.items():
         assert b64decode(document["rawData"]) == cases[code]
         assert document["attemptsMade"] == 1

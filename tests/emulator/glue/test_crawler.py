@@ -131,8 +131,10 @@ def test_mismatched_files_are_skipped_and_logged(cloud: Cloud) -> None:
     assert list(partitions()) == ["2"]
     assert "stray" not in column_types()
     assert not any(line.startswith("ERROR") for line in log_lines())
-    skipped = {line.partition("lake/lake/")[2] for line in log_lines() if "do not match" in line}
-    assert skipped == {"dt=1/broken", "dt=3/hour=1/nested", "hour=1/other", "unpartitioned"}
+    skipped_keys = {
+        line.partition("lake/lake/")[2] for line in log_lines() if "do not match" in line
+    }
+    assert skipped_keys == {"dt=1/broken", "dt=3/hour=1/nested", "hour=1/other", "unpartitioned"}
 
 
 def test_escaped_partition_values_are_decoded(cloud: Cloud) -> None:
@@ -207,12 +209,12 @@ def test_restart_fails_the_crawl_but_not_the_next(cloud: Cloud) -> None:
 def test_each_missing_permission_fails_the_crawl(cloud: Cloud, missing: str) -> None:
     put_rows("lake/dt=1/a", {"note": "x"})
     statements = role_statements()
-    denied = statements.pop(missing)
+    statement = statements.pop(missing)
     create_role(*statements.values())
     crawl = run_crawler(cloud)
     assert crawl["Status"] == "FAILED"
     message = "Service Principal: glue.amazonaws.com is not authorized to perform: "
-    assert crawl["ErrorMessage"].startswith(message + denied["Action"][0])
+    assert crawl["ErrorMessage"].startswith(message + statement["Action"][0])
     create_role(*role_statements().values())
     assert run_crawler(cloud)["Status"] == "SUCCEEDED"
 

@@ -52,8 +52,8 @@ def test_columns_fit_every_document(documents: list[dict[str, Any]]) -> None:
 def test_truncated_text_yields_first_documents(documents: list[dict[str, Any]], end: int) -> None:
     text = "".join(json.dumps(document) + "\n" for document in documents)
     assert list(parse_documents(text)) == documents
-    parsed = list(parse_documents(text[:end]))
-    assert parsed == documents[: len(parsed)]
+    parsed_documents = list(parse_documents(text[:end]))
+    assert parsed_documents == documents[: len(parsed_documents)]
 
 
 @given(st.text())
@@ -95,9 +95,9 @@ def test_all_gzip_members_are_decompressed(members: list[bytes]) -> None:
 def test_large_files_are_truncated() -> None:
     text = random.Random(1).randbytes(3 * SAMPLE_BYTES)
     assert decompress_sample(text) == text[:SAMPLE_BYTES]
-    truncated = decompress_sample(gzip.compress(text)[:SAMPLE_BYTES])
-    assert len(truncated) > SAMPLE_BYTES * 0.99
-    assert text.startswith(truncated)
+    sample = decompress_sample(gzip.compress(text)[:SAMPLE_BYTES])
+    assert len(sample) > SAMPLE_BYTES * 0.99
+    assert text.startswith(sample)
     assert decompress_sample(gzip.compress(b"x" * 3 * SAMPLE_BYTES)) == b"x" * SAMPLE_BYTES
 
 

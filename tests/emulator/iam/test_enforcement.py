@@ -132,11 +132,11 @@ class Chain:
 
     def denied_operations(self, role: str) -> dict[str, set[str]]:
         """Make every call once, and return the denied ones by the statement that each needs."""
-        denied: dict[str, set[str]] = {}
+        denied_operations: dict[str, set[str]] = {}
         for statement, service, operation, params in self._calls():
             if denial(self._connect(service, role), operation, **params):
-                denied.setdefault(statement, set()).add(operation)
-        return denied
+                denied_operations.setdefault(statement, set()).add(operation)
+        return denied_operations
 
     def _calls(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
         kinesis_shard = {"StreamName": "changes", "ShardId": self.shard}
@@ -234,9 +234,9 @@ def test_older_services_shorten_the_error_code(connect: Connect, service: str, c
     }
     operation, params = calls[service]
     client = connect(service, create_role())
-    with pytest.raises(ClientError) as denied:
+    with pytest.raises(ClientError) as raised:
         getattr(client, operation)(**params)
-    assert denied.value.response["Error"]["Code"] == code
+    assert raised.value.response["Error"]["Code"] == code
 
 
 def test_unqualified_arn_excludes_latest_version(connect: Connect) -> None:
@@ -466,11 +466,11 @@ def test_roles_and_policies_have_aws_limits(cloud: Cloud, region: str) -> None:
 
 
 def test_full_registry_keeps_tokens_in_use() -> None:
-    reinserted = TokenRegistry(capacity=2)
+    refreshed_tokens = TokenRegistry(capacity=2)
     for token in ("iterator", "page", "iterator", "another page"):
-        reinserted.remember(token, ("stream",))
-    assert reinserted.resources({"NextToken": "iterator"}) == ("stream",)
-    used = TokenRegistry(capacity=2)
+        refreshed_tokens.remember(token, ("stream",))
+    assert refreshed_tokens.resources({"NextToken": "iterator"}) == ("stream",)
+    tokens = TokenRegistry(capacity=2)
     for token in ("iterator", "page", "another page"):
-        used.remember(token, ("stream",))
-        assert used.resources({"NextToken": "iterator"}) == ("stream",)
+        tokens.remember(token, ("stream",))
+        assert tokens.resources({"NextToken": "iterator"}) == ("stream",)

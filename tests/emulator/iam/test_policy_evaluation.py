@@ -50,7 +50,7 @@ def statement(**members: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": "s:A", "Resource": "*", **members}
 
 
-def allowed(document_statement: dict[str, Any], context: dict[str, str] | None = None) -> bool:
+def is_allowed(document_statement: dict[str, Any], context: dict[str, str] | None = None) -> bool:
     return allows([{"Statement": document_statement}], "s:A", STREAM, context or {})
 
 
@@ -76,16 +76,16 @@ def test_resources_match_part_by_part(pattern: str, resource: str) -> None:
 def test_order_of_statements_does_not_matter(
     documents: list[dict[str, Any]], random: Random
 ) -> None:
-    ordered = [parsed for document in documents for parsed in parse_statements(document)]
-    shuffled = random.sample(ordered, len(ordered))
-    decisions = [decide(parsed, "s:A", "a:b:c:d:e:1", {}) for parsed in (ordered, shuffled)]
-    assert decisions[0] is decisions[1]
+    statements = [parsed for document in documents for parsed in parse_statements(document)]
+    shuffled_statements = random.sample(statements, len(statements))
+    decision = decide(statements, "s:A", "a:b:c:d:e:1", {})
+    assert decide(shuffled_statements, "s:A", "a:b:c:d:e:1", {}) is decision
 
 
 @given(policies())
 def test_deny_beats_every_allow(documents: list[dict[str, Any]]) -> None:
-    denied = [{"Statement": statement(Effect="Deny")}, *documents]
-    assert not allows(denied, "s:A", "a:b:c:d:e:1", {})
+    with_deny = [{"Statement": statement(Effect="Deny")}, *documents]
+    assert not allows(with_deny, "s:A", "a:b:c:d:e:1", {})
 
 
 @given(policies())
@@ -130,23 +130,23 @@ def test_conditions_and_negations_match_values(
     operator: str, expected: Any, match: str, other: str
 ) -> None:
     conditional = statement(Condition={operator: {"s3:prefix": expected}})
-    assert allowed(conditional, {"s3:prefix": match})
-    assert allowed(conditional, {"S3:Prefix": match})
-    assert not allowed(conditional, {"s3:prefix": other})
-    assert not allowed(conditional)
-    assert allowed(statement(Condition={f"{operator}IfExists": {"s3:prefix": expected}}))
+    assert is_allowed(conditional, {"s3:prefix": match})
+    assert is_allowed(conditional, {"S3:Prefix": match})
+    assert not is_allowed(conditional, {"s3:prefix": other})
+    assert not is_allowed(conditional)
+    assert is_allowed(statement(Condition={f"{operator}IfExists": {"s3:prefix": expected}}))
     if operator != "Bool":
         negation = operator.replace("String", "StringNot").replace("Arn", "ArnNot")
         negated = statement(Condition={negation: {"s3:prefix": expected}})
-        assert not allowed(negated, {"s3:prefix": match})
-        assert allowed(negated, {"s3:prefix": other})
-        assert allowed(negated)
+        assert not is_allowed(negated, {"s3:prefix": match})
+        assert is_allowed(negated, {"s3:prefix": other})
+        assert is_allowed(negated)
 
 
 def test_all_conditions_of_a_statement_must_hold() -> None:
-    both = {"StringEquals": {"s3:prefix": "a", "s3:delimiter": "/"}}
-    assert allowed(statement(Condition=both), {"s3:prefix": "a", "s3:delimiter": "/"})
-    assert not allowed(statement(Condition=both), {"s3:prefix": "a", "s3:delimiter": "|"})
+    conditions = {"StringEquals": {"s3:prefix": "a", "s3:delimiter": "/"}}
+    assert is_allowed(statement(Condition=conditions), {"s3:prefix": "a", "s3:delimiter": "/"})
+    assert not is_allowed(statement(Condition=conditions), {"s3:prefix": "a", "s3:delimiter": "|"})
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,6 @@ def test_role_trusts_only_the_service_it_names(members: dict[str, Any], is_trust
         "Action": "sts:AssumeRole",
         **members,
     }
-    parsed = parse_statements({"Statement": trust})
+    statements = parse_statements({"Statement": trust})
     context = {"aws:SourceAccount": ACCOUNT}
-    assert trusts(parsed, "glue.amazonaws.com", context) is is_trusted
+    assert trusts(statements, "glue.amazonaws.com", context) is is_trusted

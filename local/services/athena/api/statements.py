@@ -267,12 +267,12 @@ def _repair(match: re.Match[str], session: Session) -> Outcome:
         folder_match = folder.match(key)
         return folder_match.groups() if folder_match else None
 
-    registered = {values for values, _ in session.catalog.list_partitions(table)}
+    known_values = {values for values, _ in session.catalog.list_partitions(table)}
     objects = session.objects.list_objects(Layout([root], values_of))
     missing: dict[tuple[str, ...], str] = {}
     for quoted_values in sorted({lake_object.values for lake_object in objects}):
         values = tuple(map(unquote, quoted_values))
-        if values not in registered:
+        if values not in known_values:
             missing[values] = _partition_name(table, quoted_values)
     session.catalog.add_partitions(
         table, {values: f"{root.location}{name}/" for values, name in missing.items()}

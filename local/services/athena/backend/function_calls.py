@@ -197,8 +197,8 @@ def _array_join(node: exp.Anonymous) -> exp.Expr:
 
 def _reduce(node: exp.Anonymous) -> exp.Expr:
     array, start, step, finish = node.expressions
-    reduced = call("list_value", call("list_reduce", array, step, start))
-    return call("list_extract", call("list_transform", reduced, finish), literal(1))
+    accumulator = call("list_value", call("list_reduce", array, step, start))
+    return call("list_extract", call("list_transform", accumulator, finish), literal(1))
 
 
 def _any_match(node: exp.Anonymous) -> exp.Expr:
@@ -247,9 +247,9 @@ _DATE_UNITS = ("day", "week", "month", "quarter", "year")
 def _date_add(node: exp.Anonymous) -> exp.Expr:
     function, factor = _INTERVALS[_validated_unit(node)]
     _, count, datetime = node.expressions
-    scaled = exp.Mul(this=exp.Paren(this=count), expression=literal(factor))
+    unit_count = exp.Mul(this=exp.Paren(this=count), expression=literal(factor))
     count_type = types.INTEGER if function in _INTEGER_FUNCTIONS else types.BIGINT
-    interval = call(function, cast(scaled, count_type))
+    interval = call(function, cast(unit_count, count_type))
     result = exp.Paren(this=exp.Add(this=datetime, expression=interval))
     return cast(result, type_of(datetime)) if dtype_of(node) == DType.DATE else result
 

@@ -133,9 +133,9 @@ class Planner:
 
     def _view_sql(self, table: Table) -> str:
         view = table.definition
-        parsed = _parsed_view(view.sql)
-        sources = self._sources(parsed.tree, view.database)
-        now = self._now if parsed.uses_current_time else None
+        parsed_view = _parsed_view(view.sql)
+        sources = self._sources(parsed_view.tree, view.database)
+        now = self._now if parsed_view.uses_current_time else None
         translation = _translate_view(view.sql, view.database, sources, now)
         stored_names = tuple(column.name for column in table.columns)
         if stored_names and stored_names != translation.names:

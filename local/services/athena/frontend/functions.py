@@ -42,8 +42,10 @@ class Function:
         word = self._parameter(index)
         if word is None:
             return False
-        accepted = _ACCEPTED_TYPES.get(word)
-        return accepted is None or types.is_unknown(argument) or argument.this in accepted
+        accepted_types = _ACCEPTED_TYPES.get(word)
+        return (
+            accepted_types is None or types.is_unknown(argument) or argument.this in accepted_types
+        )
 
     def _parameter(self, index: int) -> str | None:
         """Return the word for the parameter at an index, or None past the last one."""

@@ -130,10 +130,10 @@ def projection_check(table: Table, column: str, now: datetime) -> ValueCheck:
 
 
 def _enum_check(settings: Settings, _: datetime) -> ValueCheck:
-    allowed = {value.strip() for value in settings.get("values", "").split(",")}
+    allowed_values = {value.strip() for value in settings.get("values", "").split(",")}
 
     def is_projected(value: str) -> bool:
-        return value in allowed
+        return value in allowed_values
 
     return is_projected
 
