@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -295,26 +296,39 @@ def test_workgroup_sets_the_result_location() -> None:
         )
 
 
-def test_workgroup_lifecycle() -> None:
+def configuration_of(workgroup: str) -> dict[str, Any]:
+    response = athena_client().get_work_group(WorkGroup=workgroup)
+    configuration: dict[str, Any] = response["WorkGroup"]["Configuration"]
+    return configuration
+
+
+def create_workgroup(name: str, **params: Any) -> None:
+    configuration = workgroup_configuration("s3://lake/a/")
+    athena_client().create_work_group(Name=name, Configuration=configuration, **params)
+
+
+def test_workgroups_exist_once() -> None:
     client = athena_client()
     assert client.get_work_group(WorkGroup="primary")["WorkGroup"]["State"] == "ENABLED"
     with pytest.raises(ClientError, match=r"WorkGroup absent is not found\."):
         client.get_work_group(WorkGroup="absent")
-    tags = [{"Key": "pipeline", "Value": "x"}]
-    client.create_work_group(
-        Name="brief", Configuration=workgroup_configuration("s3://lake/a/"), Tags=tags
-    )
+    create_workgroup("single")
     with pytest.raises(ClientError, match=r"InvalidRequestException.*already created"):
-        client.create_work_group(Name="brief")
-    client.update_work_group(
-        WorkGroup="brief",
+        create_workgroup("single")
+    assert "single" in [group["Name"] for group in client.list_work_groups()["WorkGroups"]]
+
+
+def test_workgroup_update_keeps_other_settings() -> None:
+    create_workgroup("updated")
+    update = partial(athena_client().update_work_group, WorkGroup="updated")
+    update(
         ConfigurationUpdates={
             "ResultConfigurationUpdates": {"OutputLocation": "s3://lake/b/"},
             "BytesScannedCutoffPerQuery": 20_000_000,
             "EngineVersion": {"SelectedEngineVersion": "Athena engine version 3"},
-        },
+        }
     )
-    configuration = client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"]
+    configuration = configuration_of("updated")
     assert configuration["ResultConfiguration"] == {"OutputLocation": "s3://lake/b/"}
     assert configuration["BytesScannedCutoffPerQuery"] == 20_000_000
     assert configuration["EnforceWorkGroupConfiguration"] is True
@@ -323,25 +337,31 @@ def test_workgroup_lifecycle() -> None:
         "ResultConfigurationUpdates": {"OutputLocation": "nowhere"},
     }
     with pytest.raises(ClientError, match="Invalid output location nowhere"):
-        client.update_work_group(WorkGroup="brief", ConfigurationUpdates=invalid_updates)
-    unchanged = client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"]
-    assert unchanged == configuration
-    client.update_work_group(
-        WorkGroup="brief", ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True}
-    )
-    updated = client.get_work_group(WorkGroup="brief")["WorkGroup"]["Configuration"]
-    assert "BytesScannedCutoffPerQuery" not in updated
-    arn = "arn:aws:athena:us-east-1:123456789012:workgroup/brief"
+        update(ConfigurationUpdates=invalid_updates)
+    assert configuration_of("updated") == configuration
+    update(ConfigurationUpdates={"RemoveBytesScannedCutoffPerQuery": True})
+    assert "BytesScannedCutoffPerQuery" not in configuration_of("updated")
+
+
+def test_workgroup_tags_can_be_removed() -> None:
+    client = athena_client()
+    tags = [{"Key": "pipeline", "Value": "x"}]
+    create_workgroup("tagged", Tags=tags)
+    arn = "arn:aws:athena:us-east-1:123456789012:workgroup/tagged"
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == tags
     client.untag_resource(ResourceARN=arn, TagKeys=["pipeline"])
     assert client.list_tags_for_resource(ResourceARN=arn)["Tags"] == []
-    assert "brief" in [group["Name"] for group in client.list_work_groups()["WorkGroups"]]
-    client.create_named_query(Name="q", Database="sales", QueryString="SELECT 1", WorkGroup="brief")
+
+
+def test_used_workgroup_is_deleted_recursively() -> None:
+    client = athena_client()
+    create_workgroup("used")
+    client.create_named_query(Name="q", Database="sales", QueryString="SELECT 1", WorkGroup="used")
     with pytest.raises(ClientError, match="is not empty"):
-        client.delete_work_group(WorkGroup="brief")
-    client.delete_work_group(WorkGroup="brief", RecursiveDeleteOption=True)
+        client.delete_work_group(WorkGroup="used")
+    client.delete_work_group(WorkGroup="used", RecursiveDeleteOption=True)
     with pytest.raises(ClientError, match="is not found"):
-        client.delete_work_group(WorkGroup="brief")
+        client.delete_work_group(WorkGroup="used")
 
 
 def test_limit_below_ten_megabytes_is_rejected() -> None:
