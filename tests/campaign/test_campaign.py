@@ -160,7 +160,7 @@ def requeue_whole_batches_only(
     return [] if is_partial_failure else requeue(poller, batch, failed)
 
 
-def test_campaigns_detect_a_pipe_that_drops_records(chain: CampaignChain) -> None:
+def test_a_pipe_that_drops_records_is_detected(chain: CampaignChain) -> None:
     with (
         patch.object(PipePoller, "_requeue", requeue_whole_batches_only),
         pytest.raises((AssertionError, Flaky)),

@@ -175,7 +175,7 @@ def test_a_retained_change_is_not_lost(field: str) -> None:
     assert validators.find_violations(retained) == []
 
 
-def test_unreadable_records_do_not_retain_a_change() -> None:
+def test_unreadable_records_retain_no_change() -> None:
     index = row_index("1", "paid")
     event_id = str(COMPLETE.lake_rows[index]["cdc_event_id"])
     evidence = replace(drop_rows(index), failed_records=(b"no JSON", b"[]"))
