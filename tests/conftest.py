@@ -1,4 +1,4 @@
-"""What all tests share: how hard hypothesis tries, signals, garbage, and the number of workers."""
+"""Settings of all tests: hypothesis profiles, signals, garbage collection, number of workers."""
 
 import gc
 import os
@@ -6,21 +6,21 @@ import signal
 
 from hypothesis import settings
 
-# A job in the background ignores Ctrl-C, and so would every script that a test interrupts.
+# A background job ignores SIGINT, and so would the scripts that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# CI judges a change, so it tries the same examples each time; everyone else tries new ones.
+# On CI the examples are always the same, so that a failure is due to the change being tested.
 settings.register_profile(
     "default", max_examples=60, deadline=None, derandomize=bool(os.environ.get("CI"))
 )
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
-# What the tests load is large and stays: to look through it for garbage as often as Python does
-# takes a twelfth of their time.
+# The tests load many modules that are never freed. Collecting garbage at Python's default rate
+# would take a twelfth of their time.
 gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many workers share the tests: while one waits for a script, another works."""
+    """Return one worker more than there are CPUs, since workers often wait for scripts."""
     return (os.cpu_count() or 1) + 1

@@ -1,11 +1,11 @@
-"""Roles and their policies, in the few words that a test needs."""
+"""Roles and policies for tests."""
 
 import json
 from typing import Any
 
 from tests.support.laptop_cloud import aws
 
-Statement = dict[str, Any]
+Statement = dict[str, Any]  # A statement of an IAM policy.
 
 
 def policy(*statements: Statement) -> str:
@@ -14,25 +14,31 @@ def policy(*statements: Statement) -> str:
 
 
 def allow(actions: str, *resources: str) -> Statement:
-    """Return the statement that allows these actions, divided by spaces."""
+    """Return a statement that allows these actions, which are separated by spaces."""
     return {"Effect": "Allow", "Action": actions.split(), "Resource": resources}
 
 
+# The members are conditions of any kind.
 def trust(service: str, **members: Any) -> str:
-    """Return the policy by which a service, such as `pipes`, may wear a role."""
-    principal = {"Service": f"{service}.amazonaws.com"}
-    assume = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-    return policy({**assume, **members})
+    """Return the trust policy that lets a service such as `pipes` assume a role."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+        **members,
+    }
+    return policy(statement)
 
 
 def make_role(name: str, service: str, *statements: Statement) -> str:
-    """Make a role that a service wears and that may do just this, and return its ARN."""
+    """Create a role for a service with exactly these permissions, and return its ARN."""
     role = aws("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust(service))
     grant(name, *statements)
-    return role["Role"]["Arn"]
+    arn: str = role["Role"]["Arn"]
+    return arn
 
 
 def grant(role: str, *statements: Statement) -> None:
-    """Let a role do this and nothing else."""
+    """Replace the permissions of a role by these."""
     document = policy(*statements)
     aws("iam").put_role_policy(RoleName=role, PolicyName="p", PolicyDocument=document)

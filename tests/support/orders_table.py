@@ -61,7 +61,7 @@ class Orders:
     def delete(self, key: str = "one") -> None:
         self.table.delete_item(TableName=self.name, Key={"id": {"S": key}})
 
-    def batch(self, *writes: tuple[str, dict[str, Any] | None]) -> None:
+    def write_batch(self, *writes: tuple[str, dict[str, Any] | None]) -> None:
         """Put items by their keys in one call, and delete those that are None."""
         requests = [
             {"DeleteRequest": {"Key": {"id": {"S": key}}}}
@@ -118,9 +118,9 @@ class Orders:
         return [record["eventName"] for record in self.records()]
 
 
-def are_equal_items(left: Any, right: Any) -> bool:
+def are_equal_items(first: Any, second: Any) -> bool:
     """Compare items, ignoring the order of the elements of sets."""
-    return bool(_sort_sets(left) == _sort_sets(right))
+    return bool(_sort_sets(first) == _sort_sets(second))
 
 
 def _sort_sets(value: Any) -> Any:

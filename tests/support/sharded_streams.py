@@ -1,10 +1,10 @@
-"""A server that speaks DynamoDB, as moto does, and DynamoDB Streams with shards, as AWS does.
+"""Server with moto's DynamoDB, and with DynamoDB Streams that has shards as on AWS.
 
 `python -m tests.support.sharded_streams` prints its endpoint and serves until its input ends. A
-shard holds the changes of a range of keys; it closes after CAPACITY of them and has two children,
-each with half of the range. The server is as unkind as the API allows: children are listed before
-their parents, pages are small, every EMPTYth answer is empty though there is more, and every
-EXPIREDth iterator has expired.
+shard contains the changes of a range of key hashes; it closes after SHARD_CAPACITY changes and has
+two children, each with half of the range. The server uses the API's freedom: it lists children
+before their parents, its pages are small, every EMPTY_PAGE_INTERVALth page is empty although the
+shard has more records, and every EXPIRY_INTERVALth iterator has expired.
 """
 
 import base64
@@ -31,219 +31,275 @@ from werkzeug.serving import make_server
 
 from tests.support.paths import PROJECT
 
-ACCOUNT, HOST, TARGET = "123456789012", "127.0.0.1", "DynamoDBStreams_20120810."
-HASHES = 2**128
-CAPACITY = 6  # changes, after which a shard splits
-PAGE_SHARDS, PAGE_RECORDS = 3, 4
-EMPTY, EXPIRED = 2, 7
+ACCOUNT = "123456789012"
+HOST = "127.0.0.1"
+TARGET_PREFIX = "DynamoDBStreams_20120810."
+HASH_COUNT = 2**128
+SHARD_CAPACITY = 6  # changes
+SHARDS_PER_PAGE = 3
+RECORDS_PER_PAGE = 4
+EMPTY_PAGE_INTERVAL = 2
+EXPIRY_INTERVAL = 7
 
+# JSON of requests and responses.
 Params = Mapping[str, Any]
+Response = dict[str, Any]
 Record = dict[str, Any]
 
 
-class Refused(Exception):
-    """An error of the Streams API, by its code."""
+class StreamsError(Exception):
+    """An error of the Streams API; its text is the error code."""
 
 
 @dataclass(slots=True)
 class Shard:
-    """The changes of the keys whose hash lies in [low, high), in order."""
+    """The changes, in order, of the keys with a hash from `low` up to but not including `high`."""
 
     shard_id: str
-    parent: str
+    parent_id: str
     low: int
     high: int
     records: list[Record] = field(default_factory=list)
-    trimmed: int = 0
-    split: bool = False
+    trimmed_count: int = 0
+    is_closed: bool = False
 
-    def description(self) -> dict[str, Any]:
-        """Return the shard as DescribeStream shows it."""
-        numbers = [record["dynamodb"]["SequenceNumber"] for record in self.records]
-        known = {"StartingSequenceNumber": numbers[0]} if numbers else {}
-        ended = {"EndingSequenceNumber": numbers[-1]} if self.split else {}
-        shown = {"ShardId": self.shard_id, "SequenceNumberRange": {**known, **ended}}
-        return {**shown, "ParentShardId": self.parent} if self.parent else shown
+    def describe(self) -> Response:
+        """Return the shard's entry in the response of DescribeStream."""
+        numbers = self.sequence_numbers()
+        number_range = {}
+        if numbers:
+            number_range["StartingSequenceNumber"] = numbers[0]
+        if self.is_closed:
+            number_range["EndingSequenceNumber"] = numbers[-1]
+        entry: Response = {"ShardId": self.shard_id, "SequenceNumberRange": number_range}
+        if self.parent_id:
+            entry["ParentShardId"] = self.parent_id
+        return entry
+
+    def sequence_numbers(self) -> list[str]:
+        """Return the sequence numbers of all records."""
+        return [record["dynamodb"]["SequenceNumber"] for record in self.records]
+
+    def index_of(self, iterator_type: str, sequence_number: str | None) -> int:
+        """Return the index of the first record that an iterator of this type returns."""
+        if iterator_type == "TRIM_HORIZON":
+            return self.trimmed_count
+        if iterator_type == "LATEST":
+            return len(self.records)
+        index = self.sequence_numbers().index(str(sequence_number))
+        if iterator_type == "AFTER_SEQUENCE_NUMBER":
+            index += 1
+        if index < self.trimmed_count:
+            raise StreamsError("TrimmedDataAccessException")
+        return index
 
 
 class Stream:
-    """A table's changes, dealt out to shards."""
+    """A table's changes, distributed over shards."""
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self.arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
+        self.arn = stream_arn(table)
         self.shards: dict[str, Shard] = {}
-        self._numbers = count(1)
-        self._dealt = 0
-        self._open("shardId-trimmed-long-ago", 0, HASHES)
+        self._shard_numbers = count(1)
+        self._copied_count = 0
+        self._open_shard("shardId-trimmed-long-ago", 0, HASH_COUNT)
 
-    def deal(self) -> None:
-        """Deal out the changes that moto has noted since the last time."""
-        records = [item.to_json() for item in self.table.stream_shard.items[self._dealt :]]
-        self._dealt += len(records)
-        for record in records:
-            hashed = _hashed(json.dumps(record["dynamodb"]["Keys"], sort_keys=True))
-            (shard,) = (s for s in self.shards.values() if not s.split and s.low <= hashed < s.high)
-            shard.records.append(_sent(record))
-            if len(shard.records) == CAPACITY:
+    def copy_changes(self) -> None:
+        """Add the changes that moto has recorded since the last call to the shards."""
+        assert self.table.stream_shard is not None
+        changes = self.table.stream_shard.items[self._copied_count :]
+        self._copied_count += len(changes)
+        for record in (change.to_json() for change in changes):
+            key_hash = hash_text(json.dumps(record["dynamodb"]["Keys"], sort_keys=True))
+            shard = self._open_shard_for(key_hash)
+            shard.records.append(with_epoch_seconds(record))
+            if len(shard.records) == SHARD_CAPACITY:
                 self._split(shard)
 
     def trim(self) -> None:
-        """Forget the first half of the changes in each shard."""
+        """Trim the first half of the records of each shard."""
         for shard in self.shards.values():
-            shard.trimmed = max(shard.trimmed, len(shard.records) // 2)
+            shard.trimmed_count = max(shard.trimmed_count, len(shard.records) // 2)
+
+    def describe(self) -> Response:
+        """Return the members that ListStreams and DescribeStream have in common."""
+        return {
+            "StreamArn": self.arn,
+            "TableName": self.table.name,
+            "StreamLabel": self.table.latest_stream_label,
+        }
+
+    def _open_shard_for(self, key_hash: int) -> Shard:
+        (shard,) = (
+            shard
+            for shard in self.shards.values()
+            if not shard.is_closed and shard.low <= key_hash < shard.high
+        )
+        return shard
 
     def _split(self, shard: Shard) -> None:
-        shard.split = True
+        shard.is_closed = True
         middle = (shard.low + shard.high) // 2
-        self._open(shard.shard_id, shard.low, middle)
-        self._open(shard.shard_id, middle, shard.high)
+        self._open_shard(shard.shard_id, shard.low, middle)
+        self._open_shard(shard.shard_id, middle, shard.high)
 
-    def _open(self, parent: str, low: int, high: int) -> None:
-        shard_id = f"shardId-{next(self._numbers):020d}-{low % 2**32:08x}"
-        self.shards[shard_id] = Shard(shard_id, parent, low, high)
+    def _open_shard(self, parent_id: str, low: int, high: int) -> None:
+        shard_id = f"shardId-{next(self._shard_numbers):020d}-{low % 2**32:08x}"
+        self.shards[shard_id] = Shard(shard_id, parent_id, low, high)
 
 
-class Streams:
-    """The four calls of DynamoDB Streams, and Trim, by which a test lets 24 hours pass."""
+class StreamsApi:
+    """The four operations of DynamoDB Streams, and Trim, which replaces a wait of 24 hours."""
 
     def __init__(self) -> None:
         self._streams: dict[str, Stream] = {}
         self._lock = threading.Lock()
-        self._reads = count(1)
-        self._calls: dict[str, Callable[[Params], dict[str, Any]]] = {
-            "ListStreams": self._list,
-            "DescribeStream": self._describe,
-            "GetShardIterator": self._iterator,
-            "GetRecords": self._records,
+        self._read_numbers = count(1)
+        self._operations: dict[str, Callable[[Params], Response]] = {
+            "ListStreams": self._list_streams,
+            "DescribeStream": self._describe_stream,
+            "GetShardIterator": self._get_shard_iterator,
+            "GetRecords": self._get_records,
             "Trim": self._trim,
         }
 
-    def answer(self, operation: str, params: Params) -> dict[str, Any]:
-        """Return the answer to a call."""
+    def handle(self, operation: str, params: Params) -> Response:
+        """Return the response to a call."""
         with self._lock:
-            for backend in dynamodb_backends[ACCOUNT].values():
-                for table in list(backend.tables.values()):
-                    self._follow(table)
-            return self._calls[operation](params)
+            self._copy_changes()
+            return self._operations[operation](params)
 
-    def _follow(self, table: Table) -> None:
-        if table.stream_shard is not None:
-            arn = f"{table.table_arn}/stream/{table.latest_stream_label}"
-            if arn not in self._streams:
-                self._streams[arn] = Stream(table)
-            self._streams[arn].deal()
+    def _copy_changes(self) -> None:
+        for backend in dynamodb_backends[ACCOUNT].values():
+            for table in list(backend.tables.values()):
+                if table.stream_shard is None:
+                    continue
+                arn = stream_arn(table)
+                if arn not in self._streams:
+                    self._streams[arn] = Stream(table)
+                self._streams[arn].copy_changes()
 
-    def _list(self, params: Params) -> dict[str, Any]:
-        named = params.get("TableName")
-        arns = sorted(a for a, s in self._streams.items() if named in (None, s.table.name))
-        page, more = _page(arns, params.get("ExclusiveStartStreamArn"), 1)
-        shown = [_listed(self._streams[arn]) for arn in page]
-        return {"Streams": shown, **({"LastEvaluatedStreamArn": page[-1]} if more else {})}
+    def _list_streams(self, params: Params) -> Response:
+        table_name = params.get("TableName")
+        arns = sorted(
+            arn
+            for arn, stream in self._streams.items()
+            if table_name is None or stream.table.name == table_name
+        )
+        page, is_last = paginate(arns, params.get("ExclusiveStartStreamArn"), page_size=1)
+        response: Response = {"Streams": [self._streams[arn].describe() for arn in page]}
+        if not is_last:
+            response["LastEvaluatedStreamArn"] = page[-1]
+        return response
 
-    def _describe(self, params: Params) -> dict[str, Any]:
+    def _describe_stream(self, params: Params) -> Response:
         stream = self._stream(params["StreamArn"])
-        listed = sorted(stream.shards, reverse=True)  # Children first.
-        page, more = _page(listed, params.get("ExclusiveStartShardId"), PAGE_SHARDS)
-        description = {
-            "StreamArn": stream.arn,
-            "StreamLabel": stream.table.latest_stream_label,
+        shard_ids = sorted(stream.shards, reverse=True)  # Children before their parents.
+        page, is_last = paginate(shard_ids, params.get("ExclusiveStartShardId"), SHARDS_PER_PAGE)
+        description: Response = {
+            **stream.describe(),
             "StreamStatus": "ENABLED",
-            "StreamViewType": stream.table.stream_specification["StreamViewType"],
-            "TableName": stream.table.name,
+            "StreamViewType": (stream.table.stream_specification or {}).get("StreamViewType"),
             "KeySchema": stream.table.schema,
-            "Shards": [stream.shards[shard_id].description() for shard_id in page],
-            **({"LastEvaluatedShardId": page[-1]} if more else {}),
+            "Shards": [stream.shards[shard_id].describe() for shard_id in page],
         }
+        if not is_last:
+            description["LastEvaluatedShardId"] = page[-1]
         return {"StreamDescription": description}
 
-    def _iterator(self, params: Params) -> dict[str, Any]:
+    def _get_shard_iterator(self, params: Params) -> Response:
         stream = self._stream(params["StreamArn"])
         shard = stream.shards[params["ShardId"]]
-        place = _position(shard, params["ShardIteratorType"], params.get("SequenceNumber"))
-        return {"ShardIterator": _token(stream.arn, shard.shard_id, place)}
+        index = shard.index_of(params["ShardIteratorType"], params.get("SequenceNumber"))
+        return {"ShardIterator": encode_iterator(stream.arn, shard.shard_id, index)}
 
-    def _records(self, params: Params) -> dict[str, Any]:
-        arn, shard_id, place = json.loads(base64.b64decode(params["ShardIterator"]))
-        shard, number = self._stream(arn).shards[shard_id], next(self._reads)
-        if number % EXPIRED == 0:
-            raise Refused("ExpiredIteratorException")
-        if place < shard.trimmed:
-            raise Refused("TrimmedDataAccessException")
-        size = 0 if number % EMPTY == 0 else min(params.get("Limit", PAGE_RECORDS), PAGE_RECORDS)
-        found = shard.records[place : place + size]
-        reached = place + len(found)
-        over = shard.split and reached == len(shard.records)
-        following = {} if over else {"NextShardIterator": _token(arn, shard_id, reached)}
-        return {"Records": found, **following}
+    def _get_records(self, params: Params) -> Response:
+        arn, shard_id, index = json.loads(base64.b64decode(params["ShardIterator"]))
+        shard = self._stream(arn).shards[shard_id]
+        read_number = next(self._read_numbers)
+        if read_number % EXPIRY_INTERVAL == 0:
+            raise StreamsError("ExpiredIteratorException")
+        if index < shard.trimmed_count:
+            raise StreamsError("TrimmedDataAccessException")
+        page_size = min(params.get("Limit", RECORDS_PER_PAGE), RECORDS_PER_PAGE)
+        if read_number % EMPTY_PAGE_INTERVAL == 0:
+            page_size = 0
+        records = shard.records[index : index + page_size]
+        next_index = index + len(records)
+        response: Response = {"Records": records}
+        if not shard.is_closed or next_index < len(shard.records):
+            response["NextShardIterator"] = encode_iterator(arn, shard_id, next_index)
+        return response
 
-    def _trim(self, params: Params) -> dict[str, Any]:
+    def _trim(self, params: Params) -> Response:
         self._stream(params["StreamArn"]).trim()
         return {}
 
     def _stream(self, arn: str) -> Stream:
         if arn not in self._streams:
-            raise Refused("ResourceNotFoundException")
+            raise StreamsError("ResourceNotFoundException")
         return self._streams[arn]
 
 
-def _listed(stream: Stream) -> dict[str, str]:
-    label = stream.table.latest_stream_label
-    return {"StreamArn": stream.arn, "TableName": stream.table.name, "StreamLabel": label}
+def stream_arn(table: Table) -> str:
+    """Return the ARN of a table's latest stream."""
+    return f"{table.table_arn}/stream/{table.latest_stream_label}"
 
 
-def _position(shard: Shard, kind: str, number: str | None) -> int:
-    if kind == "TRIM_HORIZON":
-        return shard.trimmed
-    if kind == "LATEST":
-        return len(shard.records)
-    numbers = [record["dynamodb"]["SequenceNumber"] for record in shard.records]
-    place = numbers.index(str(number)) + (kind == "AFTER_SEQUENCE_NUMBER")
-    if place < shard.trimmed:
-        raise Refused("TrimmedDataAccessException")
-    return place
+def paginate(names: list[str], start_after: str | None, page_size: int) -> tuple[list[str], bool]:
+    """Return the page of names after `start_after`, and whether it is the last page."""
+    start = names.index(start_after) + 1 if start_after else 0
+    end = start + page_size
+    return names[start:end], end >= len(names)
 
 
-def _page(names: list[str], after: str | None, size: int) -> tuple[list[str], bool]:
-    """Return the names behind `after`, and whether there are more."""
-    rest = names[names.index(after) + 1 :] if after else names
-    return rest[:size], len(rest) > size
+def encode_iterator(stream_arn: str, shard_id: str, index: int) -> str:
+    """Return a shard iterator."""
+    return base64.b64encode(json.dumps([stream_arn, shard_id, index]).encode()).decode()
 
 
-def _token(arn: str, shard_id: str, place: int) -> str:
-    return base64.b64encode(json.dumps([arn, shard_id, place]).encode()).decode()
-
-
-def _hashed(text: str) -> int:
+def hash_text(text: str) -> int:
+    """Return a hash below HASH_COUNT."""
     return int.from_bytes(hashlib.md5(text.encode(), usedforsecurity=False).digest(), "big")
 
 
-def _sent(record: Record) -> Record:
-    """Return a record as JSON carries it: its time is a number of seconds."""
-    at = record["dynamodb"]["ApproximateCreationDateTime"].timestamp()
-    return {**record, "dynamodb": {**record["dynamodb"], "ApproximateCreationDateTime": at}}
+def with_epoch_seconds(record: Record) -> Record:
+    """Return a record with its time as a number of seconds, as in JSON."""
+    change = record["dynamodb"]
+    created_at = change["ApproximateCreationDateTime"].timestamp()
+    return {**record, "dynamodb": {**change, "ApproximateCreationDateTime": created_at}}
 
 
 class Server:
-    """moto, with the calls of DynamoDB Streams answered here."""
+    """WSGI application: moto, except for the calls of DynamoDB Streams."""
 
     def __init__(self) -> None:
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._streams = Streams()
+        self._streams = StreamsApi()
 
-    def __call__(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        """Answer one request."""
+    # WSGI's environment and callback.
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Handle one request."""
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not target.startswith(TARGET):
-            return self._moto(environ, start)
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if not target.startswith(TARGET_PREFIX):
+            moto_body: Iterable[bytes] = self._moto(environ, start_response)
+            return moto_body
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        params = json.loads(environ["wsgi.input"].read(length))
+        status = "200 OK"
         try:
-            answer, status = self._streams.answer(target[len(TARGET) :], json.loads(body)), "200 OK"
-        except Refused as refusal:
-            answer, status = {"__type": str(refusal), "message": "as AWS may"}, "400 Bad Request"
-        text = json.dumps(answer).encode()
-        start(status, [("Content-Type", "application/x-amz-json-1.0"), _length(text)])
-        return [text]
+            response = self._streams.handle(target.removeprefix(TARGET_PREFIX), params)
+        except StreamsError as error:
+            status = "400 Bad Request"
+            response = {"__type": str(error), "message": "An error that AWS may return."}
+        body = json.dumps(response).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response(status, headers)
+        return [body]
 
 
 class QuietHandler(MotoRequestHandler):
@@ -253,42 +309,43 @@ class QuietHandler(MotoRequestHandler):
         """Log nothing."""
 
 
-def _length(text: bytes) -> tuple[str, str]:
-    return "Content-Length", str(len(text))
-
-
 @contextmanager
 def serving() -> Iterator[str]:
-    """Yield the endpoint of such a server, in a process of its own."""
-    command = [sys.executable, "-m", "tests.support.sharded_streams"]
-    pipe, root = subprocess.PIPE, PROJECT
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, cwd=root, text=True) as server:
+    """Yield the endpoint of such a server, which runs in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.sharded_streams"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=PROJECT,
+        text=True,
+    ) as server:
         assert server.stdout is not None
         yield server.stdout.readline().strip()
 
 
 def trim(endpoint: str, stream_arn: str) -> None:
-    """Let a server forget the first half of the changes in each shard of a stream."""
-    _asked(endpoint, "Trim", StreamArn=stream_arn)
+    """Trim the first half of the records of each shard of a stream."""
+    _call(endpoint, "Trim", StreamArn=stream_arn)
 
 
-def shards(endpoint: str, table: str) -> list[dict[str, Any]]:
-    """Return all shards of a table's stream on a server, page by page."""
-    (stream,) = _asked(endpoint, "ListStreams", TableName=table)["Streams"]
-    found: list[dict[str, Any]] = []
-    place = {"StreamArn": stream["StreamArn"]}
+def shards(endpoint: str, table_name: str) -> list[Response]:
+    """Return the descriptions of all shards of a table's stream."""
+    (stream,) = _call(endpoint, "ListStreams", TableName=table_name)["Streams"]
+    params = {"StreamArn": stream["StreamArn"]}
+    descriptions: list[Response] = []
     while True:
-        page = _asked(endpoint, "DescribeStream", **place)["StreamDescription"]
-        found += page["Shards"]
+        page = _call(endpoint, "DescribeStream", **params)["StreamDescription"]
+        descriptions += page["Shards"]
         if "LastEvaluatedShardId" not in page:
-            return found
-        place["ExclusiveStartShardId"] = page["LastEvaluatedShardId"]
+            return descriptions
+        params["ExclusiveStartShardId"] = page["LastEvaluatedShardId"]
 
 
-def _asked(endpoint: str, operation: str, **params: str) -> dict[str, Any]:
-    headers = {"X-Amz-Target": f"{TARGET}{operation}"}
-    with urlopen(Request(endpoint, json.dumps(params).encode(), headers)) as answer:
-        return json.load(answer)
+def _call(endpoint: str, operation: str, **params: str) -> Response:
+    headers = {"X-Amz-Target": f"{TARGET_PREFIX}{operation}"}
+    with urlopen(Request(endpoint, json.dumps(params).encode(), headers)) as http_response:
+        response: Response = json.load(http_response)
+    return response
 
 
 def main() -> None:

@@ -1,18 +1,18 @@
-"""Work done at the same time, by threads that change places as often as they can."""
+"""Work done by several threads that are switched as often as possible."""
 
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-THREADS = 4
+THREAD_COUNT = 4
 
 
-def at_once(work: Callable[[int], None]) -> None:
-    """Do the work with each of the numbers 0 to 3, in as many threads."""
-    patience = sys.getswitchinterval()
+def run_in_threads(work: Callable[[int], None]) -> None:
+    """Call `work` with each of the numbers 0 to 3, at the same time."""
+    switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
-        with ThreadPoolExecutor(THREADS) as pool:
-            list(pool.map(work, range(THREADS)))
+        with ThreadPoolExecutor(THREAD_COUNT) as pool:
+            list(pool.map(work, range(THREAD_COUNT)))
     finally:
-        sys.setswitchinterval(patience)
+        sys.setswitchinterval(switch_interval)

@@ -46,7 +46,7 @@ def test_batch_equals_individual_writes(
     batch_table = Orders(shared_cloud, f"batch-{time.monotonic_ns()}")
     single_table = Orders(shared_cloud, f"single-{time.monotonic_ns()}")
     for batch in batches:
-        batch_table.batch(*batch.items())
+        batch_table.write_batch(*batch.items())
         for key, attributes in batch.items():
             if attributes is None:
                 single_table.delete(key)
@@ -67,9 +67,9 @@ def change_of(record: dict[str, Any]) -> tuple[Any, ...]:
 
 def test_batch_is_limited_to_25_items(orders: Orders) -> None:
     puts: list[tuple[str, dict[str, Any]]] = [(str(number), {}) for number in range(26)]
-    orders.batch(*puts[:25])
+    orders.write_batch(*puts[:25])
     with pytest.raises(ClientError, match="Too many items requested"):
-        orders.batch(*puts)
+        orders.write_batch(*puts)
 
 
 def put(key: str, **attributes: Any) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def test_batch_with_duplicate_keys_is_rejected(
 def test_item_size_limit_is_equal_in_batches(orders: Orders) -> None:
     numbers = {"NS": [str(10**37 + n) for n in range(5_500)]}
     orders.put("alone", numbers=numbers, text={"S": "x" * 250_000})
-    orders.batch(("together", {"numbers": numbers, "text": {"S": "x" * 250_000}}))
+    orders.write_batch(("together", {"numbers": numbers, "text": {"S": "x" * 250_000}}))
 
 
 def test_batch_uses_both_key_attributes(cloud: Cloud) -> None:
@@ -155,7 +155,7 @@ def test_replaced_items_are_freed(orders: Orders) -> None:
     items_before = live_item_count()
     for number in range(1, 6):
         orders.put(amount={"N": str(number)})
-        orders.batch(("one", {"amount": {"N": f"{number}.5"}}))
+        orders.write_batch(("one", {"amount": {"N": f"{number}.5"}}))
         orders.update("SET amount = :n", n={"N": f"-{number}"})
     assert live_item_count() == items_before
 

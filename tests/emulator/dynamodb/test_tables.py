@@ -15,7 +15,7 @@ from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
 from tests.support.laptop_cloud import code_of, empty_account, laptop
 from tests.support.orders_table import HOUR, Orders, are_equal_items, items
-from tests.support.threads import at_once
+from tests.support.threads import run_in_threads
 
 REGION = "us-east-1"
 EVENT_NAMES = {(False, True): "INSERT", (True, True): "MODIFY", (True, False): "REMOVE"}
@@ -416,7 +416,7 @@ def test_concurrent_writers_leave_one_history(orders: Orders) -> None:
             item = {"id": {"S": "one"}, "total": {"N": total}}
             client.put_item(TableName=orders.name, Item=item)
 
-    at_once(write)
+    run_in_threads(write)
     images = [record["dynamodb"] for record in orders.records()]
     assert len(images) == 40
     for before, after in pairwise(images):

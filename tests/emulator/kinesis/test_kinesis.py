@@ -14,7 +14,7 @@ from moto.kinesis.models import Record, Shard
 from local.core.server import Cloud
 from local.services.kinesis.service import Kinesis
 from tests.support.laptop_cloud import code_of, laptop, metric_sum
-from tests.support.threads import at_once
+from tests.support.threads import run_in_threads
 
 ON_DEMAND = {"StreamMode": "ON_DEMAND"}
 MIB = 1024 * 1024
@@ -177,7 +177,7 @@ def test_concurrent_puts_lose_no_record(kinesis: Any, stream: str) -> None:
             texts = [json.dumps([number, batch, index]) for index in range(400)]
             put_texts(kinesis, stream, *texts)
 
-    at_once(put)
+    run_in_threads(put)
     assert len(set(read_texts(kinesis, iterator(kinesis, stream)))) == 8000
 
 
