@@ -31,8 +31,7 @@ PARTITION_KEY_LENGTH = 32
 DEFAULT_RATE = 1000.0  # records per second: a quarter of what a new on-demand stream accepts
 
 ITEM_TOO_LARGE = (
-    "its record exceeds Kinesis's limit of 1 MiB: make the item smaller, "
-    "then run verify --repair again"
+    "its record exceeds Kinesis's limit of 1 MiB: make the item smaller, then run verify --repair"
 )
 
 
