@@ -1,4 +1,4 @@
-"""The demo of `python -m local`: its proof, its failures, and servers of other processes."""
+"""Demo of `python -m local`: verification, failures, and servers in other processes."""
 
 import json
 import os
@@ -45,15 +45,15 @@ def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     assert f"lake equals table: {orders} items" in run.stdout
     dashboard = PROJECT / "dashboard.html"
     assert f"dashboard: {dashboard}" in run.stdout
-    assert f'"state":"equal","table_items":{orders},"lake_items":{orders}' in dashboard.read_text(
-        "utf-8"
-    )
+    verification = f'"state":"equal","table_items":{orders},"lake_items":{orders}'
+    assert verification in dashboard.read_text("utf-8")
 
 
 def test_the_demo_reports_problems_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    copy, summary = tmp_path / "copy", tmp_path / "summary.json"
+    copy = tmp_path / "copy"
+    summary = tmp_path / "summary.json"
     shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(".*", "tests"))
     code = "def lambda_handler(event, context):\n    raise ValueError\n"
     (copy / "lambda_function.py").write_text(code)
@@ -88,13 +88,13 @@ def test_an_unwritable_summary_is_reported(
 
 
 def test_a_closed_pipe_ends_the_demo_silently() -> None:
-    read, write = os.pipe()
-    os.close(read)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
     command_line = [sys.executable, "-m", "local", "--empty"]
     run = subprocess.run(
-        command_line, cwd=PROJECT, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False
+        command_line, cwd=PROJECT, stdout=write_end, stderr=subprocess.PIPE, timeout=60, check=False
     )
-    os.close(write)
+    os.close(write_end)
     assert (run.returncode, run.stderr) == (1, b"")
 
 
@@ -111,17 +111,20 @@ def test_an_unknown_region_is_rejected(
 def test_table_and_stream_can_be_on_other_servers(
     kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with sharded_streams.serving() as tables:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", tables)
+    with sharded_streams.serving() as dynamodb_endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", dynamodb_endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
         with laptop(*SERVICES) as cloud:
             demo.run_script(cloud, "setup")
             write_orders(cloud, orders=20, seed=1)
-            status, result = run_verify()
-        shards = sharded_streams.shards(tables, names.TABLE)
-    assert (status, result["table"], result["lake"]) == (0, 20, 20)
-    assert sum("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in shards) > 5
+            status, document = run_verify()
+        shards = sharded_streams.shards(dynamodb_endpoint, names.TABLE)
+    assert (status, document["table"], document["lake"]) == (0, 20, 20)
+    closed_shards = [
+        shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]
+    ]
+    assert len(closed_shards) > 5
     kinesis = boto3.client(
         "kinesis",
         endpoint_url=kinesis_endpoint,

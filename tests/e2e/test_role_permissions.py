@@ -1,4 +1,4 @@
-"""Role permissions: without any one right of a role something fails, and names that right."""
+"""Role permissions: each is needed, and a failure names the role and the missing permission."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -48,11 +48,11 @@ UNUSED_ACTIONS: dict[str, set[str]] = {
         "glue:GetPartition",
         "glue:GetPartitions",
         "glue:CreatePartition",
-        "glue:BatchUpdatePartition",  # The call requires the right to UpdatePartition.
+        "glue:BatchUpdatePartition",  # The call requires UpdatePartition.
     },
 }
 MIN_ADVANCE = 15  # seconds; most waits of the cloud are for the next poll of Kinesis
-USED_RIGHTS = [
+USED_PERMISSIONS = [
     (role, action)
     for role, policy in ROLE_POLICIES.items()
     for statement in policy["Statement"]
@@ -62,7 +62,7 @@ USED_RIGHTS = [
 
 
 class Chain:
-    """The pipeline as setup creates it, with the smallest task that uses a role's rights."""
+    """The pipeline as setup creates it, and the smallest task that uses each role's permissions."""
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -191,14 +191,14 @@ def chain() -> Iterator[Chain]:
         yield Chain(cloud)
 
 
-def test_no_role_lacks_a_right(chain: Chain) -> None:
+def test_no_role_lacks_a_permission(chain: Chain) -> None:
     for role in ROLE_POLICIES:
         chain.use(role)
     assert chain.denials() == []
 
 
-@pytest.mark.parametrize(("role", "action"), USED_RIGHTS)
-def test_a_missing_right_is_reported_with_its_role(chain: Chain, role: str, action: str) -> None:
+@pytest.mark.parametrize(("role", "action"), USED_PERMISSIONS)
+def test_a_missing_permission_is_reported(chain: Chain, role: str, action: str) -> None:
     with chain.without(role, action):
         chain.use(role)
         problems = [
@@ -209,14 +209,14 @@ def test_a_missing_right_is_reported_with_its_role(chain: Chain, role: str, acti
 
 
 @pytest.mark.parametrize("role", [role for role, unused in UNUSED_ACTIONS.items() if unused])
-def test_unused_rights_are_not_missed(chain: Chain, role: str) -> None:
+def test_unused_permissions_are_not_missed(chain: Chain, role: str) -> None:
     with chain.without(role, *UNUSED_ACTIONS[role]):
         chain.use(role)
         assert chain.denials() == []
 
 
 @pytest.mark.parametrize("role", ROLE_POLICIES)
-def test_a_missing_trust_is_reported_with_its_role(chain: Chain, role: str) -> None:
+def test_a_missing_trust_is_reported(chain: Chain, role: str) -> None:
     with chain.distrusting(role):
         chain.use(role)
         [denial] = chain.denials()
@@ -229,13 +229,13 @@ def test_every_statement_has_a_used_action() -> None:
             assert set(statement["Action"]) - UNUSED_ACTIONS[role], statement
 
 
-def test_a_failed_script_names_the_missing_right(chain: Chain) -> None:
+def test_a_failed_script_names_the_permission(chain: Chain) -> None:
     lacks = f"role {HERE.role_name('crawler')} lacks s3:ListBucket: "
     with chain.without("crawler", "s3:ListBucket"), pytest.raises(ScriptFailed, match=lacks):
         run_script(chain.cloud, "setup/10_glue.py", "--crawl")
 
 
-def test_changes_arrive_once_a_right_is_restored(chain: Chain) -> None:
+def test_changes_arrive_after_a_denial(chain: Chain) -> None:
     for action in ("kinesis:PutRecords", "kms:GenerateDataKey"):
         with chain.without("pipe", action):
             chain.use("pipe")
@@ -254,7 +254,7 @@ def operator(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield operator
 
 
-# On AWS Athena uses its caller's rights; on the laptop it checks none of these.
+# Athena uses its caller's permissions on AWS; the laptop does not check these.
 ATHENA_ACTIONS = {
     "glue:GetDatabase",
     "glue:GetTable",
@@ -276,8 +276,8 @@ COMMAND_BY_ACTION = {
     for action in sorted(policy_actions(command) - UNCHECKED_ACTIONS[command])
 }
 INTERRUPTED_RUNS = {"athena:StopQueryExecution": "interrupted gaps"}
-# Status continues after a denial, so all its rights are removed at once, except for those that it
-# uses only if others are there.
+# Status continues after a denial, so its permissions are removed all at once, except for those that
+# it uses only if it has others.
 DEPENDENT_ACTIONS = {
     "cloudwatch:GetMetricData",
     "sqs:GetQueueAttributes",
@@ -301,7 +301,7 @@ def test_a_command_runs_under_its_own_policy(operator: Operator, command: str) -
 
 
 @pytest.mark.parametrize("removed", REMOVALS, ids=lambda removed: min(removed))
-def test_a_command_without_a_right_names_it(
+def test_a_denied_command_names_the_permission(
     operator: Operator, capsys: pytest.CaptureFixture[str], removed: set[str]
 ) -> None:
     action = min(removed)
@@ -313,5 +313,5 @@ def test_a_command_without_a_right_names_it(
     assert set(operator.denials()) == {f"role {OPERATOR} lacks {action}" for action in removed}
 
 
-def test_every_right_of_the_operator_was_removed() -> None:
+def test_every_operator_permission_was_removed() -> None:
     assert policy_actions() - COMMAND_BY_ACTION.keys() <= ATHENA_ACTIONS
