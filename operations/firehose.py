@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timezone
 from typing import TYPE_CHECKING
 
 import boto3
@@ -35,6 +36,16 @@ def max_delay_seconds() -> float:
     """Return the longest time that Firehose buffers a change."""
     destination = _describe()["Destinations"][0]["ExtendedS3DestinationDescription"]
     return FLUSH_MARGIN * destination["BufferingHints"]["IntervalInSeconds"]
+
+
+def describe_creation() -> str:
+    """Return the delivery stream's ARN with its creation time, which tells it from its successor.
+
+    One that was made again never delivers what Kinesis received before.
+    """
+    stream = _describe()
+    created_at = stream["CreateTimestamp"].astimezone(timezone.utc).isoformat()
+    return f"{stream['DeliveryStreamARN']}, created at {created_at}"
 
 
 def _describe() -> DeliveryStreamDescriptionTypeDef:

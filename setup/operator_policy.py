@@ -23,6 +23,7 @@ from setup.names import (
     ERRORS,
     FUNCTION,
     LAKE,
+    LAKE_ID,
     PIPE,
     PIPELINE,
     QUERIES,
@@ -76,9 +77,10 @@ GRANTS = (
     ),
     Grant("pipes", ("DescribePipe",), (f"pipe/{PIPE}",), ("status", "backfill")),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
+    Grant("kinesis", ("DescribeStreamSummary",), (f"stream/{STREAM}",), ("status", "backfill")),
     Grant(
         "kinesis",
-        ("DescribeStreamSummary", "ListShards", "GetShardIterator", "GetRecords"),
+        ("ListShards", "GetShardIterator", "GetRecords"),
         (f"stream/{STREAM}",),
         ("status",),
     ),
@@ -130,12 +132,13 @@ GRANTS = (
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
     # Athena reads the lake and writes its results with its caller's permissions.
-    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "replay")),
+    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "backfill", "replay")),
     Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", ("GetObject", "PutObject", "AbortMultipartUpload"), (f"{QUERIES}*",), QUERYING),
     Grant("s3", ("GetObject", "PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
+    Grant("s3", ("PutObject",), (f"{LAKE_ID}*",), ("backfill",)),
 )
 
 

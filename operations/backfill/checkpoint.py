@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from analytics.atomic_write import write_atomically
+from operations.backfill.scope import Scope
 from operations.table import SEGMENTS, Item, Key, Page, Table
 from setup.lib.errors import UserError
-from setup.names import PIPELINE
 from transform import canonical
 
 START = "start"
@@ -28,31 +28,24 @@ class Checkpoint:
     `sent` counts the items; `oversized` are the keys of the items that Kinesis does not accept.
     """
 
-    table: str
-    stream: str
-    pipeline: str
+    scope: Scope
     segments: tuple[str, ...] = (START,) * SEGMENTS
     sent: int = 0
     oversized: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path, table: Table) -> Checkpoint:
-        """Return the checkpoint of a backfill of this table; a new one if there is no file."""
-        new = cls(table.arn, table.require_stream(), PIPELINE)
+    def read(cls, path: Path, scope: Scope) -> Checkpoint:
+        """Return the checkpoint of a backfill of this scope; a new one if there is no file."""
         if not path.exists():
-            return new
+            return cls(scope)
         checkpoint = _parse(path)
-        if checkpoint.scope != new.scope:
+        differences = checkpoint.scope.differences(scope)
+        if differences:
             raise InvalidCheckpoint(
-                f"{path} belongs to a backfill {checkpoint.scope}, but this one is {new.scope}: "
-                f"remove the file to start again, or name another with --checkpoint"
+                f"{path} belongs to another backfill ({'; '.join(differences)}): remove the file "
+                f"to send every item again, or name another with --checkpoint"
             )
         return checkpoint
-
-    @property
-    def scope(self) -> str:
-        """Source and destination: two pipelines may read one table."""
-        return f"of {self.table} into {self.pipeline}, ordered by {self.stream}"
 
     def start_keys(self, table: Table) -> dict[int, Key | None]:
         """Return the key after which each unfinished segment resumes."""
@@ -81,7 +74,8 @@ class Checkpoint:
 
 def _parse(path: Path) -> Checkpoint:
     try:
-        checkpoint = Checkpoint(**json.loads(path.read_text(encoding="utf-8")))
+        members = json.loads(path.read_text(encoding="utf-8"))
+        checkpoint = Checkpoint(**members | {"scope": Scope(**members["scope"])})
         texts = (*checkpoint.segments, *checkpoint.oversized)
         # A checkpoint without segments would look like a finished backfill.
         if (
@@ -95,7 +89,8 @@ def _parse(path: Path) -> Checkpoint:
             segments=tuple(checkpoint.segments),
             oversized=tuple(checkpoint.oversized),
         )
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise InvalidCheckpoint(
-            f"{path} is not a backfill checkpoint: remove it, or name another with --checkpoint"
+            f"{path} is not a backfill checkpoint of this version: remove it to send every item, "
+            f"or name another with --checkpoint"
         ) from None

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from operations import firehose
 from operations.backfill.checkpoint import Checkpoint
+from operations.backfill.scope import describe_scope
 from operations.cli import argument_parser, rate, run_command
 from operations.kinesis_writer import (
     DEFAULT_RATE,
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     require_pipeline(table)
-    start = Checkpoint.read(args.checkpoint, table)
+    start = Checkpoint.read(args.checkpoint, describe_scope(table, args.dry_run))
     if start.sent:
         items = count(start.sent, "item")
         print(f"resuming from {args.checkpoint}: {items} already sent", flush=True)
@@ -102,7 +103,7 @@ def send_items(
         disable=None,
     ) as bar:
         for page in pages:
-            oversized = sender.send(page_records(page, table, start.stream))
+            oversized = sender.send(page_records(page, table, start.scope.table_stream))
             checkpoint = checkpoint.advance(page, oversized)
             if checkpoint_path:
                 checkpoint.write(checkpoint_path)

@@ -29,6 +29,7 @@ from local.services.registry import SERVICES
 from operations import firehose
 from operations.backfill import command
 from operations.backfill.checkpoint import END, START, Checkpoint, InvalidCheckpoint
+from operations.backfill.scope import Scope, describe_scope
 from operations.kinesis_writer import DryRunSender, OutgoingRecord, PutRejected
 from operations.table import Item, Page, Table
 from operations.verify import command as verify
@@ -45,6 +46,7 @@ ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
 STREAM = f"{ARN}/stream/2026-11-24T10:00:00.000"
 NO_CLIENT: Any = None
 TABLE = Table(NO_CLIENT, "t", {"id": "B"}, ARN, STREAM, 0)
+SCOPE = Scope(ARN, STREAM, names.PIPELINE, "s3://lake with id 1", "Kinesis", "Firehose")
 
 
 @pytest.fixture(scope="module")
@@ -235,17 +237,18 @@ class FailingSender(DryRunSender):
 
 def test_the_checkpoint_has_what_was_acknowledged(chain: Cloud, tmp_path: Path) -> None:
     table = describe_table()
+    scope = describe_scope(table)
     path = tmp_path / "new-folder" / "checkpoint.json"
     acknowledged: list[str] = []
     for accepted_calls in (0, 1, 3):
-        start = Checkpoint.read(path, table)
+        start = Checkpoint.read(path, scope)
         assert start.sent == len(acknowledged)
         sender = FailingSender(accepted_calls)
         with pytest.raises(PutRejected):
             command.send_items(table, start, sender, path)
         acknowledged += sender.names
     sender = FailingSender(99)
-    end = command.send_items(table, Checkpoint.read(path, table), sender, path)
+    end = command.send_items(table, Checkpoint.read(path, scope), sender, path)
     acknowledged += sender.names
     assert set(end.segments) == {END}
     assert len(acknowledged) == len(set(acknowledged))
@@ -333,12 +336,12 @@ PAGES = st.lists(
 def test_a_checkpoint_survives_a_round_trip(pages: list[Page[Item]], oversized: list[str]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "checkpoint.json")
-        start = Checkpoint.read(path, TABLE)
+        start = Checkpoint.read(path, SCOPE)
         checkpoint = start
         for page in pages:
             checkpoint = checkpoint.advance(page, oversized)
             checkpoint.write(path)
-        assert Checkpoint.read(path, TABLE) == checkpoint
+        assert Checkpoint.read(path, SCOPE) == checkpoint
     assert start.start_keys(TABLE) == dict.fromkeys(range(4))
     last_keys = {page.segment: page.last_key for page in pages}
     finished = {segment for segment, last_key in last_keys.items() if last_key is None}
@@ -350,7 +353,12 @@ def test_a_checkpoint_survives_a_round_trip(pages: list[Page[Item]], oversized: 
 
 def checkpoint_text(**members: Any) -> str:
     """Return the checkpoint file of a backfill that has begun, with other values of members."""
-    return json.dumps(asdict(Checkpoint(ARN, STREAM, names.PIPELINE)) | members)
+    return json.dumps(asdict(Checkpoint(SCOPE)) | members)
+
+
+def foreign_text(**members: str) -> str:
+    """Return the checkpoint file of a backfill whose scope has other values of members."""
+    return checkpoint_text(scope=asdict(replace(SCOPE, **members)))
 
 
 @pytest.mark.parametrize(
@@ -363,20 +371,25 @@ def checkpoint_text(**members: Any) -> str:
         (checkpoint_text(segments=[5]), "is not a backfill checkpoint"),
         (checkpoint_text(oversized=[None]), "is not a backfill checkpoint"),
         ("[" * 100_000, "is not a backfill checkpoint"),
-        (checkpoint_text(stream="older"), "ordered by older, but this one is"),
-        (checkpoint_text(table="other"), "a backfill of other"),
-        (checkpoint_text(pipeline="another"), "into another, ordered by"),
+        (checkpoint_text(scope="a text"), "is not a backfill checkpoint"),
+        (checkpoint_text(scope={"table": ARN}), "is not a backfill checkpoint"),
+        (foreign_text(table="other"), "its table is other, but this one's is arn:aws:dynamodb"),
+        (foreign_text(table_stream="older"), "its table stream is older, but"),
+        (foreign_text(pipeline="another"), "its pipeline is another, but"),
+        (foreign_text(lake="s3://lake with id 0"), "its lake is s3://lake with id 0, but"),
+        (foreign_text(kinesis_stream="older"), "its kinesis stream is older, but"),
+        (foreign_text(firehose_stream="older"), "its firehose stream is older, but"),
     ],
 )
 def test_a_foreign_checkpoint_is_rejected(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "checkpoint.json"
     path.write_text(text)
     with pytest.raises(InvalidCheckpoint, match=message) as raised:
-        Checkpoint.read(path, TABLE)
+        Checkpoint.read(path, SCOPE)
     assert "--checkpoint" in str(raised.value)
     assert path.read_text() == text
 
 
 def test_a_new_checkpoint_starts_every_segment() -> None:
-    assert set(Checkpoint(ARN, STREAM, names.PIPELINE).segments) == {START}
+    assert set(Checkpoint(SCOPE).segments) == {START}
     assert canonical({"id": {"B": b"x"}}) not in (START, END)

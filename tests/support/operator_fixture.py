@@ -61,7 +61,7 @@ class Operator:
             "gaps": lambda: verify.main(["--gaps"]),
             "repair": self._repair,
             "status": lambda: status.main([]),
-            "backfill": lambda: backfill.main(["--checkpoint", str(checkpoint)]),
+            "backfill": lambda: self._backfill(checkpoint),
             "replay": self._replay,
             "interrupted gaps": self._interrupt_gaps,
         }
@@ -82,6 +82,14 @@ class Operator:
         """Repair an order that has not reached the lake."""
         self._put_order("new", "\1")
         return verify.main(["--repair", "--wait", "0"])
+
+    def _backfill(self, checkpoint: Path) -> int:
+        """Run a backfill into a lake that has no id yet."""
+        s3 = self.cloud.client("s3")
+        response = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE_ID)
+        for entry in response.get("Contents", ()):
+            s3.delete_object(Bucket=names.bucket(), Key=entry["Key"])
+        return backfill.main(["--checkpoint", str(checkpoint)])
 
     def _replay(self) -> int:
         """Replay two error objects and a dead letter; a part of each cannot be replayed."""

@@ -134,3 +134,13 @@ def clients_with_response(service: str, operation: str, response: Document) -> C
         return created
 
     return client
+
+
+def delete_bucket(cloud: Cloud) -> None:
+    """Delete the lake's bucket with all versions of its objects."""
+    s3 = cloud.client("s3")
+    bucket = names.bucket()
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]:
+            s3.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+    s3.delete_bucket(Bucket=bucket)
