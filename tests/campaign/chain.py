@@ -23,7 +23,7 @@ from setup import names
 from tests.campaign.evidence import dead_letter_messages, object_keys, queue_url
 from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
-from tests.support.commands import Document, cached_clients, output_discarded, run_command
+from tests.support.commands import Document, cached_clients, output_discarded, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.setup_fixture import clear_location
 from tests.support.whole_chain import raising_function
@@ -180,12 +180,12 @@ class CampaignChain:
                 self.tick()
 
         with patch.object(verify_command, "_wait", wait):
-            return run_command(verify_command.main, *options)
+            return run_json_command(verify_command.main, *options)
 
     def replay(self, *options: str) -> tuple[int, Document]:
         """Return exit status and document of replay, without long polling."""
         with patch.object(dead_letters, "WAIT_SECONDS", 0):
-            return run_command(replay_command.main, *options)
+            return run_json_command(replay_command.main, *options)
 
     def backfill(self) -> int:
         """Return the exit status of a backfill."""

@@ -16,7 +16,7 @@ Main = Callable[[Sequence[str]], int]
 Document = dict[str, Any]  # JSON whose shape depends on the command.
 
 
-def run_command(main: Main, *options: str) -> tuple[int, Document]:
+def run_json_command(main: Main, *options: str) -> tuple[int, Document]:
     """Return a command's exit status and its --json document, which is {} if it wrote none."""
     with TemporaryDirectory() as folder, output_discarded():
         path = Path(folder, "document.json")

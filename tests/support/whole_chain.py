@@ -8,7 +8,7 @@ from local.core.server import Cloud
 from local.demo import run_script
 from operations.verify import command as verify_command
 from setup import names
-from tests.support.commands import Document, run_command
+from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import zip_code
 
 
@@ -20,7 +20,7 @@ def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
 
 def run_verify(*options: str) -> tuple[int, Document]:
     """Return the exit status and the document of operations.verify."""
-    return run_command(verify_command.main, "--wait", "0", *options)
+    return run_json_command(verify_command.main, "--wait", "0", *options)
 
 
 def raising_function() -> bytes:
