@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import Enum
 from typing import IO
 
 from operations.replay.summary import ReplaySummary
@@ -12,19 +13,33 @@ from operations.replay.validation import Accepted, Rejected
 AUDITED_COUNTS = ("found", "replayed", "repaired", "left", "codes")
 
 
+class Archive(Enum):
+    """Which rejected records a replay archives with their reason, instead of leaving them."""
+
+    NOTHING = "nothing"
+    UNRECOVERABLE = "unrecoverable"  # what can never be replayed, such as expired changes
+    REJECTED = "rejected"  # also what another transform might accept
+
+    def includes(self, rejected: Rejected) -> bool:
+        """Return whether a record that was rejected is archived."""
+        if self is Archive.UNRECOVERABLE:
+            return rejected.is_unrecoverable
+        return self is Archive.REJECTED
+
+
 class SourceReplay:
     """The outcomes of a source's records, its audit, and the documents that remain of it.
 
-    `is_repaired` means that verify --repair has restored what cannot be replayed.
+    What is rejected stays, unless `archive` lets it leave with its reason.
     """
 
-    def __init__(self, location: str, is_repaired: bool, files: SpooledFiles) -> None:
+    def __init__(self, location: str, archive: Archive, files: SpooledFiles) -> None:
         self.location = location
         self.summary = ReplaySummary()
         self.remaining = files.create()
         self._entries = files.create()
         self._audit = files.create()
-        self._is_repaired = is_repaired
+        self._archive = archive
 
     def count_outcome(
         self, code: str, validation: Accepted | Rejected, record_count: int = 1
@@ -33,7 +48,7 @@ class SourceReplay:
         if isinstance(validation, Accepted):
             self.summary.count_replayed(code)
             self._add_entry({"replayed": validation.event_id, "key": validation.key})
-        elif validation.is_unrecoverable and self._is_repaired:
+        elif self._archive.includes(validation):
             self.summary.count_repaired(code, record_count)
             self._add_entry(
                 {"repaired": record_count, "key": validation.key, "reason": validation.reason}

@@ -1,8 +1,10 @@
 """Send failed records again once their cause is fixed: error objects and dead letters.
 
 Records that the transform accepts now go back into Kinesis, and their objects to replayed/ with an
-audit. All others stay where they are, with the reason in the report. The exit status is 0 if
-nothing stays, else 1.
+audit. All others stay where they are, with the reason in the report, unless an option lets them be
+archived: --repaired what can never be replayed (too large, expired, never a change), and
+--archive-rejected also changes that the transform rejects, which a corrected one might accept.
+The exit status is 0 if nothing stays, else 1.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import boto3
 
 from operations.cli import add_json_option, argument_parser, print_report, rate, run_command
 from operations.kinesis_writer import DEFAULT_RATE, Sender
+from operations.replay.audit import Archive
 from operations.replay.dead_letters import DeadLetterQueue, TableStreams
 from operations.replay.error_objects import ErrorObjects
 from operations.replay.preflight import find_blocker
@@ -59,7 +62,7 @@ def _replayer(args: argparse.Namespace) -> Replayer:
         dead_letters=DeadLetterQueue(boto3.client("sqs"), DEAD_LETTERS),
         streams=TableStreams(boto3.client("dynamodbstreams")),
         send=None if args.dry_run else sender.send,
-        is_repaired=args.repaired,
+        archive=args.archive,
     )
 
 
@@ -75,10 +78,21 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="report what would be replayed without changing anything",
     )
-    parser.add_argument(
+    parser.set_defaults(archive=Archive.NOTHING)
+    archive = parser.add_mutually_exclusive_group()
+    archive.add_argument(
         "--repaired",
-        action="store_true",
-        help="also archive records that cannot be replayed (run verify --repair first)",
+        action="store_const",
+        dest="archive",
+        const=Archive.UNRECOVERABLE,
+        help="also archive what can never be replayed (run verify --repair first)",
+    )
+    archive.add_argument(
+        "--archive-rejected",
+        action="store_const",
+        dest="archive",
+        const=Archive.REJECTED,
+        help="also archive what the transform rejects (run verify --repair first)",
     )
     parser.add_argument(
         "--rate",

@@ -31,30 +31,41 @@ TRIMMED_CODE = "TrimmedDataAccessException"
 NOT_FOUND_CODES = ("ResourceNotFoundException", "ValidationException")
 STREAM_ARN = re.compile(r"arn:[\w-]+:dynamodb:[\w-]+:\d{12}:table/[\w.-]+/stream/[\w:.-]+")
 SHARD_ID = re.compile(r"[\w-]{28,65}")
+MAX_BATCH_SIZE = 10_000  # the limit of EventBridge Pipes
+FIRST_REPLAYED = "startIsReplayed"  # our own member of a letter about a part of a range
 SEQUENCE_NUMBER = re.compile(r"[0-9]{21,40}")
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceRange:
-    """Consecutive changes in a shard of a stream; `count` of them, 0 if that is unknown."""
+    """Changes in a shard of a stream, from the number of one to the number of another.
+
+    `count` is 0 if it is unknown, and only for reports: whether a range was read completely shows
+    in its first and last number. If `is_first_replayed`, an earlier replay has sent the first
+    change, which only marks where the range begins.
+    """
 
     stream: str
     shard: str
     first: str
     last: str
     count: int = 0
+    is_first_replayed: bool = False
 
     @classmethod
     def from_message(cls, batch: dict[str, Any]) -> SequenceRange:
         """Return the range that a letter's batch information names; raise ValueError if none."""
-        count = batch.get("batchSize")
-        return cls(
+        sequence_range = cls(
             stream=_matching_text(STREAM_ARN, batch["streamArn"]),
             shard=_matching_text(SHARD_ID, batch["shardId"]),
             first=_matching_text(SEQUENCE_NUMBER, batch["startSequenceNumber"]),
             last=_matching_text(SEQUENCE_NUMBER, batch["endSequenceNumber"]),
-            count=count if isinstance(count, int) else 0,
+            count=_parse_count(batch.get("batchSize")),
+            is_first_replayed=batch.get(FIRST_REPLAYED) is True,
         )
+        if int(sequence_range.first) > int(sequence_range.last):
+            raise ValueError(sequence_range.first)
+        return sequence_range
 
     def to_message(self) -> dict[str, object]:
         """Return the range as batch information of a letter."""
@@ -64,32 +75,42 @@ class SequenceRange:
             "startSequenceNumber": self.first,
             "endSequenceNumber": self.last,
             "batchSize": self.count,
+            FIRST_REPLAYED: self.is_first_replayed,
         }
 
     def missing_ranges(self, numbers: Sequence[str]) -> list[SequenceRange]:
         """Return the parts of this range that are missing, given the sequence numbers found.
 
-        A stream expires from its beginning. The end is missing if reading stopped before it.
+        A stream expires from its beginning, so the beginning is missing if the first number is. The
+        end is missing if reading stopped before it.
         """
         if not numbers:
             return [replace(self, count=max(self.count, 1))]
-        missing_count = max(self.count - len(numbers), 1)
+        found_count = len(numbers) - self.is_replayed(numbers[0])
+        missing_count = max(self.count - found_count, 1)
         ranges = []
-        if numbers[0] != self.first and self.count > len(numbers):
-            last_missing = _adjacent_sequence(numbers[0], -1)
-            ranges.append(self.part(self.first, last_missing, missing_count))
+        if numbers[0] != self.first:
+            last_missing = str(int(numbers[0]) - 1).zfill(len(numbers[0]))
+            ranges.append(replace(self, last=last_missing, count=missing_count))
         if numbers[-1] != self.last:
-            first_missing = _adjacent_sequence(numbers[-1], 1)
-            ranges.append(self.part(first_missing, self.last, 1 if ranges else missing_count))
+            count = 1 if ranges else missing_count
+            ranges.append(replace(self, first=numbers[-1], count=count, is_first_replayed=True))
         return ranges
 
-    def part(self, first: str, last: str, count: int) -> SequenceRange:
-        """Return a part of this range."""
-        return replace(self, first=first, last=last, count=count)
+    def is_replayed(self, number: str) -> bool:
+        """Return whether an earlier replay has sent the change with this number."""
+        return self.is_first_replayed and number == self.first
+
+    def part_of_one(self, number: str) -> SequenceRange:
+        """Return the part of this range that consists of one change."""
+        return replace(self, first=number, last=number, count=1, is_first_replayed=False)
 
 
-def _adjacent_sequence(number: str, step: int) -> str:
-    return str(int(number) + step).zfill(len(number))
+def _parse_count(value: object) -> int:
+    """Return the number of changes that a letter names, or 0 if it names none that is possible."""
+    if type(value) is int and 1 <= value <= MAX_BATCH_SIZE:
+        return value
+    return 0
 
 
 def _matching_text(pattern: re.Pattern[str], value: object) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from operations.kinesis_writer import OutgoingRecord
-from operations.replay.audit import SourceReplay
+from operations.replay.audit import Archive, SourceReplay
 from operations.replay.dead_letters import (
     DeadLetter,
     DeadLetterQueue,
@@ -34,6 +34,7 @@ from operations.replay.validation import NO_RECORD, Accepted, Rejected, validate
 from setup.names import REPLAYED
 
 NO_SEQUENCE_RANGE = "not a dead letter that names a range of a stream"
+NO_DOCUMENTS = "no error documents, only white space"
 EXPIRED = "no longer in the table's stream"
 LOCKED = "locked by another replay run (or one that was killed); retry in 15 minutes"
 
@@ -42,15 +43,14 @@ LOCKED = "locked by another replay run (or one that was killed); retry in 15 min
 class Replayer:
     """Replays records from all sources; a dry run, without `send`, changes nothing.
 
-    `is_repaired` means that verify --repair has restored what cannot be replayed: that is archived
-    too.
+    `archive` says which rejected records it archives.
     """
 
     error_objects: ErrorObjects
     dead_letters: DeadLetterQueue
     streams: TableStreams
     send: Callable[[Iterable[OutgoingRecord]], object] | None
-    is_repaired: bool = False
+    archive: Archive = Archive.NOTHING
 
     def replay_all(self) -> Generator[ReplaySummary, None, None]:
         """Yield a summary of each error object, then of each dead letter, once it is archived."""
@@ -64,7 +64,7 @@ class Replayer:
 
     def _replay_object(self, error_object: ErrorObject, files: SpooledFiles) -> ReplaySummary:
         location = self.error_objects.uri(error_object.key)
-        source = SourceReplay(location, self.is_repaired, files)
+        source = SourceReplay(location, self.archive, files)
         try:
             remaining = self._send_documents(error_object, source, files)
             if self.send and source.may_leave:
@@ -86,6 +86,8 @@ class Replayer:
             source.count_outcome(UNKNOWN_CODE, Rejected(str(error), is_unrecoverable=True))
             return None
         self._send(_accepted_documents(content, source))
+        if not source.summary.record_counts:
+            source.count_outcome(UNKNOWN_CODE, Rejected(NO_DOCUMENTS, is_unrecoverable=True))
         return Content(source.remaining, content.is_compressed, content.encoding)
 
     def _locked_letters(self) -> ReplaySummary:
@@ -99,7 +101,7 @@ class Replayer:
 
     def _replay_letter(self, letter: DeadLetter, files: SpooledFiles) -> ReplaySummary:
         location = f"dead letter {letter.message_id}"
-        source = SourceReplay(location, self.is_repaired, files)
+        source = SourceReplay(location, self.archive, files)
         remaining: list[SequenceRange] = []
         if letter.range is None:
             rejected = Rejected(NO_SEQUENCE_RANGE, is_unrecoverable=True)
@@ -136,9 +138,11 @@ class Replayer:
         for record in self.streams.read_range(sequence_range):
             number = record["dynamodb"]["SequenceNumber"]
             numbers.append(number)
+            if sequence_range.is_replayed(number):
+                continue
             validation = validate_record(to_pipe_record(record, sequence_range.stream))
             if not source.count_outcome(code, validation):
-                remaining.append(sequence_range.part(number, number, 1))
+                remaining.append(sequence_range.part_of_one(number))
             elif isinstance(validation, Accepted):
                 yield validation.outgoing
         expired = Rejected(EXPIRED, is_unrecoverable=True)

@@ -137,4 +137,5 @@ class ReplaySummary:
             return line
         fail = "fails" if remaining == 1 else "fail"
         fix = f"Fix the errors above and run {REPLAY_COMMAND} again"
-        return f"{line}; {remaining} still {fail}. {fix}"
+        archive = f"{REPLAY_COMMAND} --archive-rejected archives what stays rejected"
+        return f"{line}; {remaining} still {fail}. {fix}; {archive}"

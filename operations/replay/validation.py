@@ -16,6 +16,7 @@ from transform.row import CDC_COLUMNS
 
 RECORD_TOO_LARGE = "exceeds Kinesis's record limit of 1 MiB"
 ROW_NOT_REPRODUCIBLE = "no change produces this row"
+NOT_A_CHANGE = "not a change of a table"
 NO_RECORD = "not an error document with a base64 record"
 
 Columns = dict[str, str | None]
@@ -58,7 +59,7 @@ def validate_record(raw: bytes, arrived_at: object = None) -> Accepted | Rejecte
         return Rejected(RECORD_TOO_LARGE, _key_of(record, arrived_at), is_unrecoverable=True)
     answer = transform.transform_batch({"records": [_firehose_record(record, arrived_at)]})
     if answer.records[0]["result"] != "Ok":
-        return Rejected(answer.reason or "")
+        return _reject(record, answer.reason or "")
     new_row: Columns = json.loads(b64decode(answer.records[0]["data"]))
     if row is not None and any(new_row[name] != row.get(name) for name in CDC_COLUMNS):
         return Rejected(ROW_NOT_REPRODUCIBLE)
@@ -72,6 +73,22 @@ def _parse_row(raw: bytes) -> Columns | None:
     except (ValueError, RecursionError):
         return None
     return columns if isinstance(columns, dict) and "cdc_operation" in columns else None
+
+
+def _reject(record: bytes, reason: str) -> Rejected:
+    """Return a rejection; what never was a change can never be replayed."""
+    if _is_change(record):
+        return Rejected(reason)
+    return Rejected(f"{NOT_A_CHANGE}: {reason}", is_unrecoverable=True)
+
+
+def _is_change(record: bytes) -> bool:
+    """Return whether a record looks like a change of a table, whatever is wrong with it."""
+    try:
+        members = json.loads(record)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(members, dict) and isinstance(members.get("dynamodb"), dict)
 
 
 def _firehose_record(record: bytes, arrived_at: object) -> dict[str, object]:

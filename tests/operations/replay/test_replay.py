@@ -23,8 +23,9 @@ from operations.replay.dead_letters import (
     parse_letter,
 )
 from operations.replay.error_objects import Content, ErrorObjects
-from operations.replay.replayer import EXPIRED, LOCKED, NO_SEQUENCE_RANGE
+from operations.replay.replayer import EXPIRED, LOCKED, NO_DOCUMENTS, NO_SEQUENCE_RANGE
 from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
+from operations.status.checks import check_error_objects
 from setup import names
 from tests.strategies.records import stream_record
 from tests.support.laptop_cloud import laptop
@@ -204,7 +205,10 @@ def test_rejected_documents_remain_in_their_object(
     assert (status, document["found"]) == (1, 5)
     assert (document["replayed"], document["left"]) == (3, 2)
     assert {(reason["code"], reason["reason"]) for reason in document["reasons"]} == {
-        ("Lambda.ProcessingFailedStatus", "expected JSON in UTF-8, found other bytes"),
+        (
+            "Lambda.ProcessingFailedStatus",
+            "not a change of a table: expected JSON in UTF-8, found other bytes",
+        ),
         ("unknown", NO_RECORD),
     }
     response = chain.client("s3").get_object(Bucket=names.bucket(), Key=key)
@@ -303,7 +307,7 @@ def test_unrecoverable_records_stay_until_repaired(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     large = insert_record("large", 1, blob={"S": "x" * MAX_RECORD_BYTES})
-    bad = error_document(b"bad")
+    bad = error_document(insert_record("bad", 1).replace(b"INSERT", b"UPSERT"))
     contents = {
         "a": b"\x00\x01 not a document",
         "b": b"\x1f\x8b not gzip",
@@ -322,6 +326,32 @@ def test_unrecoverable_records_stay_until_repaired(
     assert (status, document["repaired"]) == (1, 3)
     assert (document["left"], document["archived"]) == (1, 3)
     assert error_object_contents(chain) == [bad + b"\n"]
+    status, document = run_replay(capsys, "--archive-rejected")
+    assert (status, document["repaired"], document["left"]) == (0, 1, 0)
+    assert error_object_contents(chain) == []
+    audits = [key for key in object_keys(chain, names.REPLAYED) if key.endswith("audit.jsonl")]
+    entries = [json.loads(line) for key in audits for line in read_object(chain, key).splitlines()]
+    archived_reasons = {entry["reason"] for entry in entries if "reason" in entry}
+    assert {RECORD_TOO_LARGE, NO_RECORD} < archived_reasons
+    assert any(reason.startswith("eventName: expected ") for reason in archived_reasons)
+
+
+def test_what_never_was_a_change_can_be_archived(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, record in enumerate((b"Hello", b'{"ticker_symbol":"QXZ"}')):
+        put_error_object(chain, str(number), error_document(record))
+    put_error_object(chain, "blank", b" \n\t\n")
+    put_error_object(chain, "blank-gzip", gzip.compress(b"\n"))
+    status, document = run_replay(capsys)
+    assert (status, document["left"], len(error_object_contents(chain))) == (1, 4, 4)
+    assert NO_DOCUMENTS in reasons(document)
+    status, document = run_replay(capsys, "--repaired")
+    assert (status, document["repaired"], document["left"]) == (0, 4, 0)
+    assert error_object_contents(chain) == []
+    status, document = run_replay(capsys)
+    assert (status, document["found"]) == (0, 0)
+    assert check_error_objects().message == "none"
 
 
 def error_object_contents(cloud: Cloud) -> list[bytes]:
@@ -441,7 +471,7 @@ def test_a_letter_keeps_its_rejected_changes(
     write_orders(chain, "before", 3)
     letter, large_change = put_large_order(chain, "big")
     first = read_stream(replace(large_change, first=f"{1:021}"))[-4]
-    replace_letter(chain, letter, large_change.part(first, large_change.last, 4))
+    replace_letter(chain, letter, replace(large_change, first=first, count=4))
     status, document = run_replay(capsys)
     assert (status, document["replayed"]) == (1, 3)
     assert (document["left"], document["archived"]) == (1, 1)
@@ -470,6 +500,25 @@ def test_a_letter_keeps_changes_beyond_the_stream(
     status, document = run_replay(capsys)
     assert (status, document["replayed"], document["left"]) == (1, 0, 2)
     assert visible_letter_count(chain) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_letter_without_a_usable_count_keeps_what_expired(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], count: int
+) -> None:
+    """Regression: a letter whose count was missing or too small was deleted with its changes."""
+    letter, large_change = put_large_order(chain, f"uncounted-{count}")
+    write_orders(chain, f"after-{count}", 1)
+    present = read_stream(replace(large_change, last="9" * 40))
+    early = f"{int(read_stream(replace(large_change, first=f'{1:021}'))[0]) - 1:021}"
+    replace_letter(chain, letter, replace(large_change, first=early, last=present[-1], count=count))
+    status, document = run_replay(capsys)
+    assert (status, visible_letter_count(chain) >= 1) == (1, True)
+    assert EXPIRED in reasons(document)
+    status, document = run_replay(capsys)
+    assert (status, EXPIRED in reasons(document)) == (1, True)
+    assert run_replay(capsys, "--repaired")[0] == 0
+    assert visible_letter_count(chain) == 0
 
 
 def test_a_letter_with_expired_changes_stays(

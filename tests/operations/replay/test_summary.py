@@ -37,7 +37,8 @@ def test_text_has_all_counts_and_reasons(summary: ReplaySummary) -> None:
         "python -m operations.replay --repaired to archive them",
         '      {"order_id":{"S":"1"}}  exceeds Kinesis\'s record limit of 1 MiB',
         "replayed 3 of 6 records; 3 still fail. Fix the errors above and run "
-        "python -m operations.replay again",
+        "python -m operations.replay again; python -m operations.replay --archive-rejected "
+        "archives what stays rejected",
     ]
     assert summary.status == 1
 
@@ -65,7 +66,14 @@ def test_an_empty_summary_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--rate", "0"], ["--rate", "x"], ["x"], ["--json", "a", "b"]]
+    "arguments",
+    [
+        ["--rate", "0"],
+        ["--rate", "x"],
+        ["x"],
+        ["--json", "a", "b"],
+        ["--repaired", "--archive-rejected"],
+    ],
 )
 def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -20,6 +20,7 @@ from operations.replay.error_objects import decompress
 from operations.replay.pipe_format import to_pipe_record
 from operations.replay.tempfiles import SpooledFiles
 from operations.replay.validation import (
+    NOT_A_CHANGE,
     RECORD_TOO_LARGE,
     ROW_NOT_REPRODUCIBLE,
     Accepted,
@@ -104,6 +105,30 @@ def test_a_record_without_a_time_keeps_its_arrival() -> None:
     assert row_columns(validation.record)["cdc_changed_at"] == "2026-01-01 00:00:09.876"
     assert validate_record(validation.record, ARRIVED_AT) == validation
     assert isinstance(validate_record(raw), Rejected)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"Hello, this is a test 123.",
+        gzip.compress(b'{"messageType":"CONTROL_MESSAGE"}'),
+        b'{"ticker_symbol":"QXZ","price":84.51}',
+        b'{"dynamodb":"none"}',
+        b"[" * 9999,
+    ],
+)
+def test_what_never_was_a_change_is_unrecoverable(raw: bytes) -> None:
+    validation = validate_record(raw, ARRIVED_AT)
+    assert isinstance(validation, Rejected)
+    assert validation.is_unrecoverable
+    assert validation.reason.startswith(f"{NOT_A_CHANGE}: ")
+
+
+@given(stream_records(), st.sampled_from(["eventName", "eventSourceARN", "eventID"]))
+def test_a_change_that_is_rejected_may_be_accepted_later(record: Item, member: str) -> None:
+    validation = validate_record(json.dumps({**record, member: 7}).encode(), ARRIVED_AT)
+    assert isinstance(validation, Rejected)
+    assert not validation.is_unrecoverable
 
 
 @pytest.mark.parametrize("size", [MEBIBYTE, 2 * MEBIBYTE])
@@ -195,31 +220,65 @@ def test_a_letter_names_a_range_of_changes() -> None:
 def test_a_letter_about_a_part_keeps_its_code() -> None:
     whole = parse_letter(letter_message())
     assert whole.range
-    part = whole.range.part(f"{7:021}", f"{7:021}", 1)
+    part = whole.range.part_of_one(f"{7:021}")
     letter = parse_letter({**letter_message(), "Body": whole.body_for(part)})
     assert (letter.range, letter.code) == (part, whole.code)
 
 
+@pytest.mark.parametrize("count", [3, 0, 1, 99])
 @pytest.mark.parametrize(
     ("present", "missing"),
     [
-        ([], [(5, 9, 3)]),
+        ([], [(5, 9, False)]),
         ([5, 7, 9], []),
         ([5, 9], []),
-        ([7, 9], [(5, 6, 1)]),
-        ([9], [(5, 8, 2)]),
-        ([5, 7], [(8, 9, 1)]),
-        ([5], [(6, 9, 2)]),
-        ([5, 6, 7], [(8, 9, 1)]),
-        ([7], [(5, 6, 2), (8, 9, 1)]),
+        ([7, 9], [(5, 6, False)]),
+        ([9], [(5, 8, False)]),
+        ([5, 7], [(7, 9, True)]),
+        ([5], [(5, 9, True)]),
+        ([5, 6, 7], [(7, 9, True)]),
+        ([7], [(5, 6, False), (7, 9, True)]),
     ],
 )
 def test_a_range_loses_its_beginning_or_its_end(
-    present: list[int], missing: list[tuple[int, int, int]]
+    count: int, present: list[int], missing: list[tuple[int, int, bool]]
 ) -> None:
-    whole = SequenceRange(STREAM, SHARD, f"{5:021}", f"{9:021}", 3)
-    expected = [whole.part(f"{first:021}", f"{last:021}", count) for first, last, count in missing]
-    assert whole.missing_ranges([f"{number:021}" for number in present]) == expected
+    whole = SequenceRange(STREAM, SHARD, f"{5:021}", f"{9:021}", count)
+    ranges = whole.missing_ranges([f"{number:021}" for number in present])
+    assert [(int(each.first), int(each.last), each.is_first_replayed) for each in ranges] == missing
+    assert all(each.count >= 1 for each in ranges)
+
+
+@given(st.sets(st.integers(1, 60), min_size=1), st.integers(0, 20), st.data())
+def test_every_change_is_sent_or_remains_in_a_range(
+    numbers: set[int], count: int, data: st.DataObject
+) -> None:
+    """Whatever the count says, expiry and interrupted reads lose no change of a letter."""
+    changes = sorted(numbers)
+    ranges = [SequenceRange(STREAM, SHARD, f"{changes[0]:021}", f"{changes[-1]:021}", count)]
+    sent: set[int] = set()
+    oldest = 0
+    for _ in range(4):
+        oldest = data.draw(st.integers(oldest, 61))
+        newest = data.draw(st.integers(0, 61))
+        readable = [number for number in changes if oldest <= number <= newest]
+        remaining = []
+        for each in ranges:
+            found = [number for number in readable if int(each.first) <= number <= int(each.last)]
+            sent.update(found)
+            remaining += each.missing_ranges([f"{number:021}" for number in found])
+        ranges = remaining
+        assert all(
+            number in sent or any(int(each.first) <= number <= int(each.last) for each in ranges)
+            for number in changes
+        )
+
+
+@pytest.mark.parametrize("batch_size", [None, "4", 0, -5, True, 10**30, 2.0])
+def test_an_impossible_count_is_unknown(batch_size: object) -> None:
+    letter = parse_letter(letter_message(batchSize=batch_size))
+    assert letter.range
+    assert letter.range.count == 0
 
 
 INVALID_BATCHES = [
@@ -228,6 +287,7 @@ INVALID_BATCHES = [
     {"streamArn": "arn:aws:s3:::bucket"},
     {"startSequenceNumber": "-1"},
     {"endSequenceNumber": 9},
+    {"startSequenceNumber": f"{10:021}"},
 ]
 
 
