@@ -15,19 +15,23 @@ MAX_KEYS_IN_QUERY = 3000  # Athena accepts 256 KiB of SQL
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
+# The law of state, as transform.state has it: the rank, then the content of copies that differ.
+# In descending order Athena sorts NULL last.
+LATEST_FIRST_SQL = """regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC,
+      cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
+      cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC"""
 DIGEST_SQL = "lower(to_hex(sha256(to_utf8({}))))"
 LATEST_ROWS_SQL = f"""
 SELECT {KEY_SQL} AS cdc_key, {{columns}}
 FROM (
   SELECT *, row_number() OVER (
     PARTITION BY {KEY_SQL}
-    ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
-      cdc_event_id DESC
-  ) AS recency
+    ORDER BY {LATEST_FIRST_SQL}
+  ) AS cdc_recency
   FROM {CHANGES}
   WHERE {{condition}}
 )
-WHERE recency = 1"""
+WHERE cdc_recency = 1"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ A record passes through the modules in this order:
     row            the line in the lake
     partition      the folder in the lake
     state          the law of state: what the rows say about the table
+    gaps           what the rows say about lost changes
     snapshot       the records that backfill and repair send
     row_to_record  the record that a row was made of, for replay
 

@@ -16,10 +16,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from transform.state import Row
+from transform.state import BACKFILL_SEQUENCE, Row, stream_rank
 from transform.timestamps import format_utc
 
-BACKFILL_SEQUENCE = "0" * 40
 Typed = Mapping[str, Any]
 
 
@@ -32,11 +31,16 @@ def backfill_record(keys: Typed, image: Typed | None, source: str, read_at: date
     return _record(keys, image, source, BACKFILL_SEQUENCE, read_at)
 
 
-def repair_record(keys: Typed, image: Typed | None, latest: Row, read_at: datetime) -> bytes:
+def repair_record(
+    keys: Typed, image: Typed | None, latest: Row | None, stream: str, read_at: datetime
+) -> bytes:
     """Return the record that repairs a key: it ranks above the latest row, below any later change.
 
-    Read that row first, and then the item with a consistent read; None means that it is missing.
+    `stream` is the ARN of the table's current stream; `latest` must not belong to a newer one. Read
+    the latest row first, and then the item with a consistent read; None means that it is missing.
     """
+    if latest is None or stream_rank(latest.source) < stream_rank(stream):
+        return backfill_record(keys, image, stream, read_at)
     if latest.snapshot_at is not None:
         # Clocks differ between machines, but a later repair must rank above an earlier one.
         earlier = datetime.fromisoformat(f"{latest.snapshot_at}+00:00")

@@ -7,10 +7,10 @@ SELECT
   sum(copies) - count(*) AS duplicates,
   max(copies) AS most_copies
 FROM (
-  SELECT dt, cdc_event_id, count(*) AS copies
+  SELECT dt, count(*) AS copies
   FROM changes
   WHERE dt BETWEEN CAST(CAST(? AS date) AS varchar) AND CAST(CAST(? AS date) AS varchar)
-  GROUP BY dt, cdc_event_id
+  GROUP BY dt, cdc_key, cdc_source, cdc_sequence, cdc_event_id
 )
 GROUP BY dt
 ORDER BY dt

@@ -12,4 +12,4 @@ SELECT
   cdc_sequence
 FROM order_changes
 WHERE order_id = ?
-ORDER BY cdc_source, cdc_sequence, coalesce(cdc_snapshot_at, ''), cdc_event_id
+ORDER BY cdc_stream_created_at, cdc_source, cdc_sequence, coalesce(cdc_snapshot_at, ''), cdc_event_id

@@ -6,8 +6,9 @@ FROM (
     *,
     row_number() OVER (
       PARTITION BY cdc_key
-      ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
-        cdc_event_id DESC
+      ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
+        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
+        new_image DESC, old_image DESC, operation DESC, changed_at DESC
     ) AS row_rank
   FROM order_changes
   WHERE changed_at <= CAST(? AS timestamp)

@@ -1,5 +1,5 @@
--- Every change of every order, with typed columns and without duplicates, which share their day and
--- event ID. A condition on dt prunes the lake's partitions.
+-- Every change of every order, with typed columns and without duplicates, which share their day,
+-- key, stream, sequence number and event ID. A condition on dt prunes the lake's partitions.
 CREATE OR REPLACE VIEW order_changes AS
 SELECT
   dt,
@@ -47,12 +47,20 @@ SELECT
   cdc_new_image AS new_image,
   cdc_key,
   cdc_source,
+  regexp_extract(cdc_source, '[^/]*$') AS cdc_stream_created_at,
   cdc_sequence,
   cdc_snapshot_at,
   cdc_event_id
 FROM (
-  -- Prefer the copy with attributes: a row too large for Firehose has none.
-  SELECT *, row_number() OVER (PARTITION BY dt, cdc_event_id ORDER BY order_id) AS copy_number
+  -- Copies may differ if two versions of the transform made them: prefer the one with images, then
+  -- the one with attributes, which a row too large for Firehose has not.
+  SELECT
+    *,
+    row_number() OVER (
+      PARTITION BY dt, cdc_key, cdc_source, cdc_sequence, cdc_event_id
+      ORDER BY cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC,
+        order_id
+    ) AS cdc_copy
   FROM changes
 )
-WHERE copy_number = 1
+WHERE cdc_copy = 1

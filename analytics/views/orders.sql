@@ -52,14 +52,16 @@ FROM (
     -- A removal that only a repair found has no image; an older row has the last one.
     row_number() OVER (
       PARTITION BY cdc_key, coalesce(new_image, old_image) IS NULL
-      ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
-        cdc_event_id DESC
+      ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
+        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
+        new_image DESC, old_image DESC, operation DESC, changed_at DESC
     ) AS image_rank
   FROM order_changes
   WINDOW by_rank AS (
     PARTITION BY cdc_key
-    ORDER BY cdc_source DESC, cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC,
-      cdc_event_id DESC
+    ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
+      coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
+      new_image DESC, old_image DESC, operation DESC, changed_at DESC
   )
 )
 WHERE image_rank = 1 AND coalesce(new_image, old_image) IS NOT NULL

@@ -1,38 +1,64 @@
 """Gaps in the lake's history: changes whose old image the change before them did not leave.
 
-The rule is that of transform.state.find_gaps, in SQL. Lost changes at the end of a key's history
-leave no gap: only a comparison with the table finds them.
+The rule is that of transform.gaps.find_gaps, in SQL. Changes lost at the end of a key's history
+leave no gap until a repair bridges them: only a comparison with the table finds them before.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from analytics.athena import run_query
+from analytics.athena import literal, run_query
 from setup.lib.text import count
 from setup.names import CHANGES
+from transform.gaps import GapKind
+from transform.state import BACKFILL_SEQUENCE
 
 GAPS_SQL = f"""
 WITH change AS (
-  SELECT DISTINCT cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_operation,
-    cdc_old_image, cdc_new_image
-  FROM {CHANGES}
-  WHERE cdc_operation <> 'SNAPSHOT'
+  SELECT *
+  FROM (
+    SELECT cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_operation, cdc_changed_at,
+      cdc_old_image, cdc_new_image, regexp_extract(cdc_source, '[^/]*$') AS created_at,
+      row_number() OVER (
+        PARTITION BY cdc_key, cdc_source, cdc_sequence, cdc_event_id
+        ORDER BY cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC
+      ) AS cdc_copy
+    FROM {CHANGES}
+    WHERE cdc_operation <> 'SNAPSHOT'
+  )
+  WHERE cdc_copy = 1
 ),
 change_with_previous AS (
   SELECT *,
     lag(cdc_source) OVER history AS source_before,
     lag(cdc_sequence) OVER history AS sequence_before,
-    lag(cdc_new_image) OVER history AS image_before
+    lag(cdc_new_image) OVER history AS image_before,
+    lead(cdc_source) OVER history IS NULL AS is_last
   FROM change
-  WINDOW history AS (PARTITION BY cdc_key ORDER BY cdc_source, cdc_sequence, cdc_event_id)
+  WINDOW history AS (
+    PARTITION BY cdc_key
+    ORDER BY created_at, cdc_source, cdc_sequence, cdc_event_id
+  )
+),
+snapshot AS (
+  SELECT cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_new_image,
+    regexp_extract(cdc_source, '[^/]*$') AS created_at,
+    row_number() OVER (
+      PARTITION BY cdc_key
+      ORDER BY regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC, cdc_sequence DESC,
+        cdc_snapshot_at DESC, cdc_event_id DESC, cdc_new_image DESC
+    ) AS cdc_recency
+  FROM {CHANGES}
+  WHERE cdc_operation = 'SNAPSHOT'
 ),
 -- Snapshots with an image that a change of their stream left, or that its first change replaced.
 confirmed_snapshot AS (
   SELECT cdc_key, cdc_source, cdc_new_image
-  FROM {CHANGES}
-  WHERE cdc_operation = 'SNAPSHOT' AND cdc_new_image IS NOT NULL
+  FROM snapshot
+  WHERE cdc_new_image IS NOT NULL
   INTERSECT (
     SELECT cdc_key, cdc_source, cdc_new_image FROM change
     UNION
@@ -40,26 +66,67 @@ confirmed_snapshot AS (
     WHERE source_before IS DISTINCT FROM cdc_source
   )
 ),
-key_with_snapshot AS (SELECT DISTINCT cdc_key, cdc_source FROM confirmed_snapshot)
-SELECT this.cdc_key, source_before, sequence_before, this.cdc_source, cdc_sequence
+key_with_snapshot AS (SELECT DISTINCT cdc_key, cdc_source FROM confirmed_snapshot),
+-- A repair has the position of the change after which it found changes missing.
+repair AS (SELECT DISTINCT cdc_key, cdc_source, cdc_sequence, cdc_new_image FROM snapshot),
+backfill AS (
+  SELECT cdc_source, max(cdc_snapshot_at) AS ended_at
+  FROM snapshot
+  WHERE cdc_sequence = {literal(BACKFILL_SEQUENCE)}
+  GROUP BY cdc_source
+)
+SELECT
+  CASE
+    WHEN repair.cdc_key IS NOT NULL THEN {literal(GapKind.BRIDGED)}
+    WHEN source_before <> this.cdc_source AND key_with_snapshot.cdc_key IS NOT NULL
+    THEN {literal(GapKind.BRIDGED)}
+    WHEN source_before IS NULL AND cdc_changed_at <= ended_at THEN {literal(GapKind.OLDER)}
+    ELSE {literal(GapKind.OPEN)}
+  END AS kind,
+  this.cdc_key, source_before, sequence_before, this.cdc_source, this.cdc_sequence
 FROM change_with_previous AS this
-LEFT JOIN key_with_snapshot AS snapshot
-  ON snapshot.cdc_key = this.cdc_key AND snapshot.cdc_source = this.cdc_source
+LEFT JOIN key_with_snapshot
+  ON key_with_snapshot.cdc_key = this.cdc_key
+  AND key_with_snapshot.cdc_source = this.cdc_source
+LEFT JOIN repair
+  ON repair.cdc_key = this.cdc_key
+  AND repair.cdc_source = source_before
+  AND repair.cdc_sequence = sequence_before
+  AND repair.cdc_new_image IS NOT DISTINCT FROM cdc_old_image
+LEFT JOIN backfill ON backfill.cdc_source = this.cdc_source
 WHERE cdc_old_image IS DISTINCT FROM image_before
   AND (cdc_old_image IS NOT NULL OR cdc_operation = 'INSERT')
-  AND (source_before = this.cdc_source OR snapshot.cdc_key IS NULL)
-ORDER BY 1, 4, 5"""
+  AND (source_before IS NOT NULL OR key_with_snapshot.cdc_key IS NULL)
+UNION ALL
+SELECT {literal(GapKind.BRIDGED)}, this.cdc_key, this.cdc_source, this.cdc_sequence,
+  snapshot.cdc_source, snapshot.cdc_sequence
+FROM change_with_previous AS this
+INNER JOIN snapshot ON snapshot.cdc_key = this.cdc_key
+WHERE is_last
+  AND cdc_recency = 1
+  AND CASE
+    WHEN snapshot.cdc_source = this.cdc_source THEN snapshot.cdc_sequence >= this.cdc_sequence
+    WHEN snapshot.created_at = this.created_at THEN snapshot.cdc_source > this.cdc_source
+    ELSE snapshot.created_at > this.created_at
+  END
+  AND snapshot.cdc_new_image IS DISTINCT FROM this.cdc_new_image
+ORDER BY 2, 5, 6"""
 
-REMEDY = (
-    "changes missing from the lake. Recover them with python -m operations.replay; otherwise "
-    "python -m operations.verify --repair restores the current state but not the history"
-)
+EXPLANATIONS = {
+    GapKind.OPEN: (
+        "changes missing from the lake. Recover them with python -m operations.replay; otherwise "
+        "python -m operations.verify --repair restores the current state but not the history"
+    ),
+    GapKind.BRIDGED: "a repair restored the state; the changes before it are not in the lake",
+    GapKind.OLDER: "the item may be older than the stream: it changed before the backfill read it",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A change whose old image is not what the change before it left."""
+    """A change whose old image is not what the change before it left, or the repair of one."""
 
+    kind: GapKind
     key: str | None
     source_before: str | None
     sequence_before: str | None
@@ -67,45 +134,56 @@ class Gap:
     sequence: str | None
 
     def __str__(self) -> str:
+        if self.kind == GapKind.OLDER:
+            return f"{self.kind:7}  {self.key}  no row before {self.sequence}"
+        return f"{self.kind:7}  {self.key}  changes lost {self._where()}"
+
+    def _where(self) -> str:
         if self.sequence_before is None:
-            return f"gap  {self.key}  changes lost before {self.sequence}"
+            return f"before {self.sequence}"
         stream = "" if self.source_before == self.source else " of an older stream"
-        between = f"{self.sequence_before}{stream} and {self.sequence}"
-        return f"gap  {self.key}  changes lost between {between}"
+        if self.sequence_before == self.sequence and not stream:
+            return f"after {self.sequence}"
+        return f"between {self.sequence_before}{stream} and {self.sequence}"
 
 
 def find_gaps() -> Iterator[Gap]:
     """Return every gap in the lake, ordered by key."""
-    return (Gap(*row) for row in run_query(GAPS_SQL).rows)
+    return (Gap(GapKind(str(kind)), *row) for kind, *row in run_query(GAPS_SQL).rows)
 
 
 class GapReport:
-    """The number of gaps, and at most `limit` of them."""
+    """The number of gaps of each kind, and at most `limit` of all."""
 
     def __init__(self, gaps: Iterable[Gap], limit: int | None) -> None:
-        self.count = 0
+        self.counts: Counter[GapKind] = Counter()
         self.listed: list[Gap] = []
         for gap in gaps:
-            self.count += 1
-            if limit is None or self.count <= limit:
+            self.counts[gap.kind] += 1
+            if limit is None or len(self.listed) < limit:
                 self.listed.append(gap)
 
     @property
     def status(self) -> int:
-        """0 without gaps, else 1."""
-        return min(self.count, 1)
+        """1 if there is an open gap, else 0."""
+        return min(self.counts[GapKind.OPEN], 1)
 
     def document(self) -> dict[str, object]:
         """Return the gaps as JSON."""
-        return {"count": self.count, "gaps": [asdict(gap) for gap in self.listed]}
+        return {
+            "count": self.counts[GapKind.OPEN],
+            "counts": {kind: self.counts[kind] for kind in GapKind},
+            "gaps": [asdict(gap) for gap in self.listed],
+        }
 
     def lines(self) -> Iterator[str]:
-        """Yield the gaps as text; the last line is the summary."""
+        """Yield the gaps as text; the last lines are the summary."""
         yield from map(str, self.listed)
-        unlisted = self.count - len(self.listed)
+        unlisted = self.counts.total() - len(self.listed)
         if unlisted:
-            yield f"gap  … and {unlisted} more: use --limit to list them"
-        if self.count:
-            yield f"{count(self.count, 'gap')}: {REMEDY}"
-        else:
+            yield f"… and {unlisted} more: use --limit to list them"
+        for kind in GapKind:
+            if self.counts[kind]:
+                yield f"{count(self.counts[kind], f'{kind} gap')}: {EXPLANATIONS[kind]}"
+        if not self.counts:
             yield "no gaps: every change replaced what the change before it left"

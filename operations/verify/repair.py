@@ -19,8 +19,8 @@ from operations.verify.result import Finding
 from setup.lib.text import count
 from setup.names import CHANGES
 from transform import BadRecord, parse_change
-from transform.snapshot import backfill_record, repair_record
-from transform.state import rank
+from transform.snapshot import repair_record
+from transform.state import rank, stream_rank
 
 
 class OutcomeLabel(NamedTuple):
@@ -45,30 +45,28 @@ class CannotRepair(Exception):
 
 
 def repair_record_for(finding: Finding, table: Table) -> bytes:
-    """Return the record that repairs a key; raise CannotRepair if no record can."""
-    key = table.parse_key(finding.key)
-    if key is None:
-        raise CannotRepair(_foreign_row_message(finding, f"it is not a key of table {table.name}"))
-    item = json.loads(finding.item) if finding.item else None
+    """Return the record that repairs a key; raise CannotRepair if no record can.
+
+    Rows of an older stream are repaired too: of this table, or of one that it replaced, even if
+    that had keys of another type.
+    """
+    stream = table.require_stream()
     lake_row = finding.lake_row
-    if lake_row is None or not lake_row.source:
-        return backfill_record(key, item, table.require_stream(), finding.read_at)
-    if not _is_stream_of(table, lake_row.source):
-        raise CannotRepair(_foreign_row_message(finding, f"its row comes from {lake_row.source}"))
+    latest = lake_row.state_row if lake_row and lake_row.source else None
+    if latest and stream_rank(latest.source) > stream_rank(stream):
+        reason = f"its row comes from {latest.source}, which is newer than {stream}"
+        raise CannotRepair(_foreign_row_message(finding, reason))
     try:
-        record = repair_record(key, item, lake_row.state_row, finding.read_at)
-        is_outranking = rank(parse_change(record)) > rank(lake_row.state_row)
-    except (BadRecord, TypeError, ValueError, OverflowError):
-        is_outranking = False
-    if not is_outranking:
-        raise CannotRepair(_foreign_row_message(finding, "its row has an invalid rank"))
+        keys = json.loads(finding.key)
+        item = json.loads(finding.item) if finding.item else None
+        record = repair_record(keys, item, latest, stream, finding.read_at)
+        change = parse_change(record)
+        is_valid = change.key == finding.key and (latest is None or rank(change) > rank(latest))
+    except (BadRecord, TypeError, ValueError, OverflowError, RecursionError):
+        is_valid = False
+    if not is_valid:
+        raise CannotRepair(_foreign_row_message(finding, "its row has an invalid key or rank"))
     return record
-
-
-def _is_stream_of(table: Table, source: str) -> bool:
-    """Return whether a source is the ARN of the table's current or an older stream."""
-    latest = table.stream or source
-    return source.startswith(f"{table.arn}/stream/") and source <= latest
 
 
 def _foreign_row_message(finding: Finding, reason: str) -> str:

@@ -133,6 +133,54 @@ def test_current_orders_excludes_removed_orders(images: dict[str, LastImage]) ->
     assert len(expected) < len(images)
 
 
+def test_changes_of_two_orders_may_share_an_event_id(
+    lines: LakeLines, use_lake: Callable[[LakeLines], None]
+) -> None:
+    same_id = [(day, altered(line, cdc_event_id="f0af4b1a")) for day, line in lines]
+    use_lake(same_id)
+    shared = query_rows("SELECT cdc_key, cdc_sequence, status FROM order_changes")
+    use_lake(lines)
+    assert Counter(shared) == Counter(
+        query_rows("SELECT cdc_key, cdc_sequence, status FROM order_changes")
+    )
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_altered_copies_give_the_state_of_the_law(
+    lines: LakeLines, use_lake: Callable[[LakeLines], None], step: int
+) -> None:
+    images = {1: None, 2: '{"order_id":{"S":"~"}}', 3: '{"a":{"S":"~"}}'}
+    copies = [
+        (day, altered(line, cdc_new_image=images[number % 4]))
+        for number, (day, line) in enumerate(lines)
+        if number % 4
+    ]
+    rows = (lines + copies)[::step]
+    use_lake(rows)
+    law = state.latest_rows(state.Row.from_columns(json.loads(line)) for _, line in rows)
+    expected = {key: row.new_image for key, row in law.items() if row.new_image is not None}
+    assert dict(query_rows("SELECT cdc_key, image FROM orders WHERE NOT removed")) == expected
+
+
+def test_restored_table_outranks_its_predecessor(
+    lines: LakeLines, use_lake: Callable[[LakeLines], None]
+) -> None:
+    restored = STREAM_ARN.replace("table/t/", "table/another/").replace("2026-", "2027-")
+    day, line = next(row for row in lines if json.loads(row[1])["cdc_operation"] == "INSERT")
+    later = altered(line, cdc_source=restored, cdc_sequence="1".zfill(40), status="restored")
+    use_lake([*lines, (day, later)])
+    sql = "SELECT status, removed FROM orders WHERE cdc_key = ?"
+    key = json.loads(line)["cdc_key"]
+    assert query_rows(sql, key) == [("restored", "false")]
+    as_of = run_named_query("orders_as_of")
+    assert [row[1] for row in as_of if row[0] == json.loads(line)["order_id"]] == ["restored"]
+
+
+def altered(line: str, **columns: str | None) -> str:
+    """Return a line of the lake with other values in some columns."""
+    return json.dumps({**json.loads(line), **columns}) + "\n"
+
+
 def test_order_lines_are_the_items_in_order(images: dict[str, LastImage]) -> None:
     rows = query_rows(
         "SELECT order_id, line_number, sku, product, category, CAST(amount AS decimal(38, 2)) "

@@ -19,6 +19,7 @@ ALLOWED = {
     "dataclasses",
     "datetime",
     "decimal",
+    "enum",
     "functools",
     "hashlib",
     "json",

@@ -12,7 +12,8 @@ from tests.campaign.scenario import (
 )
 from tests.support.commands import Document
 from transform import Change, canonical
-from transform.state import Gap, Row, find_gaps
+from transform.gaps import Gap, find_gaps
+from transform.state import Row
 
 ChangePosition = tuple[str, str, str]  # The key, stream and sequence number of a change.
 DIFFERENCE_KINDS = ("missing", "extra", "different", "unsettled")

@@ -18,16 +18,16 @@ from operations.verify.result import Finding
 from tests.campaign import validators
 from tests.campaign.evidence import Columns, Evidence, change_id
 from tests.strategies import table_histories as histories
-from tests.strategies.records import ARN, Item, firehose_record
+from tests.strategies.records import Item, firehose_record
 from tests.strategies.table_histories import key_of
-from transform.state import Row, find_gaps, latest_rows
+from transform.gaps import find_gaps
+from transform.state import Row, latest_rows
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.client import DynamoDBClient
 
 ACCOUNTS = ("A", "B")
 OPENING_BALANCE = 100
-TABLE_ARN = ARN.partition("/stream/")[0]
 TTL_IDENTITY = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
 
 
@@ -41,7 +41,8 @@ class Table(histories.Table):
     def description(self) -> DescribedTable:
         """Return the table as operations describe it."""
         client = cast("DynamoDBClient", None)  # Repair records are made without any call.
-        return DescribedTable(client, "orders", {"order_id": "S"}, TABLE_ARN, self.arn, 0)
+        table_arn = self.arn.partition("/stream/")[0]
+        return DescribedTable(client, "orders", {"order_id": "S"}, table_arn, self.arn, 0)
 
     def finding(self, order_id: str, lake_row: Row | None) -> Finding:
         """Return verify's finding that an order differs from this row of the lake."""

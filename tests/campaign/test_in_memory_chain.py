@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.campaign import validators
 from tests.campaign.in_memory_chain import ACCOUNTS, InMemoryChain, check_chain
 from tests.strategies.table_histories import ORDERS, STATUSES
-from transform.state import Row, find_gaps
+from transform.gaps import find_gaps
+from transform.state import Row
 
 # A method of InMemoryChain, and its arguments.
 Step = tuple[Any, ...]

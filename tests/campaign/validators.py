@@ -10,8 +10,9 @@ from itertools import pairwise
 
 from tests.campaign.evidence import Columns, Evidence, change_id
 from transform import Change
+from transform.gaps import find_gaps
 from transform.row import CDC_COLUMNS
-from transform.state import Row, current_rows, find_gaps, rank
+from transform.state import Row, current_rows, rank
 
 RowIdentity = Callable[[Columns], str]
 

@@ -13,7 +13,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 Item = dict[str, Any]
-ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/2026-01-{:02}T00:00:00.000"
 WIDE_CONTEXT = Context(prec=50)
 TYPE_TAGS = ("S", "N", "B", "BOOL", "NULL", "SS", "NS", "BS", "L", "M")
 
@@ -193,6 +192,15 @@ def shuffled(draw: st.DrawFn, value: Any) -> Any:
 # Changes.
 
 
+def stream_arn(number: int) -> str:
+    """Return the ARN of a stream; a later one belongs to a table whose name sorts earlier."""
+    table = f"orders-{99 - number:02}"
+    return (
+        f"arn:aws:dynamodb:eu-west-1:111122223333:table/{table}/stream/"
+        f"2026-01-{number:02}T00:00:00.000"
+    )
+
+
 def stream_record(
     operation: str, key: Item, old: Item | None, new: Item | None, number: int = 1, source: int = 1
 ) -> Item:
@@ -212,7 +220,7 @@ def stream_record(
             "SizeBytes": 100,
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
-        "eventSourceARN": ARN.format(source),
+        "eventSourceARN": stream_arn(source),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 import transform
-from tests.strategies.records import ARN, Item, firehose_record, stream_record
+from tests.strategies.records import Item, firehose_record, stream_arn, stream_record
 from transform.state import Row, latest_rows
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -76,14 +76,12 @@ class Table:
     def repair(self, order: str, lake: Iterable[Row], item: Item | None) -> bytes:
         """Return the record that repairs an order, given the rows of the lake and its item."""
         latest = latest_rows(lake).get(transform.canonical(key_of(order)))
-        if latest is None:
-            return transform.snapshot.backfill_record(key_of(order), item, self.arn, self._now())
-        return transform.snapshot.repair_record(key_of(order), item, latest, self._now())
+        return transform.snapshot.repair_record(key_of(order), item, latest, self.arn, self._now())
 
     @property
     def arn(self) -> str:
         """Return the stream's ARN."""
-        return ARN.format(self.source)
+        return stream_arn(self.source)
 
     def _change(self, order: str, item: Item | None) -> Item | None:
         old = self.items.get(order)

@@ -22,9 +22,11 @@ from setup import names
 from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from transform import state
+from transform.state import BACKFILL_SEQUENCE
 
 STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
-LATER_STREAM = STREAM.replace("10:00", "12:00")
+# The stream of a table that was restored under a name that sorts earlier.
+LATER_STREAM = STREAM.replace("table/t/", "table/a/").replace("10:00", "12:00")
 # Shrinking a failure takes minutes here.
 PHASES_WITHOUT_SHRINK = (Phase.explicit, Phase.reuse, Phase.generate)
 BATCH_SIZE = 25  # BatchWriteItem's limit
@@ -268,8 +270,20 @@ def draw_snapshots(rows: list[LakeColumns], data: st.DataObject) -> list[LakeCol
                 "cdc_event_id": digest(f"snapshot {number}")[:32],
                 "cdc_new_image": data.draw(st.sampled_from(images)),
             }
+            if data.draw(st.integers(0, 3)) == 0:
+                snapshot["cdc_sequence"] = BACKFILL_SEQUENCE
             snapshots.append(row | snapshot)
     return snapshots
+
+
+def draw_altered_copies(rows: list[LakeColumns], data: st.DataObject) -> list[LakeColumns]:
+    """Return copies of some of the rows that differ from them in their images."""
+    images = [None, *(row["cdc_new_image"] for row in rows)]
+    return [
+        row | {"cdc_new_image": data.draw(st.sampled_from(images))}
+        for row in rows
+        if data.draw(st.integers(0, 5)) == 0
+    ]
 
 
 def run_verify(*arguments: str) -> int:

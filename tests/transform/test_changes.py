@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies.records import ARN, Item, items, keys, payloads, stream_record, stream_records
+from tests.strategies.records import (
+    Item,
+    items,
+    keys,
+    payloads,
+    stream_arn,
+    stream_record,
+    stream_records,
+)
 from transform.changes import Change, parse_change
 from transform.errors import BadRecord
 from transform.images import canonical
@@ -257,7 +265,7 @@ def test_stack_overflow_is_a_bad_record() -> None:
 def test_snapshot_id_is_a_hash_of_its_content(key: Item, item: Item, name: str | None) -> None:
     record = {
         "eventName": "SNAPSHOT",
-        "eventSourceARN": ARN.format(1),
+        "eventSourceARN": stream_arn(1),
         "snapshotAt": "2026-11-23T10:15:30.123456789Z",
         "dynamodb": {"Keys": key, "SequenceNumber": "0", **({name: item} if name else {})},
     }
@@ -272,7 +280,7 @@ def test_snapshot_id_is_a_hash_of_its_content(key: Item, item: Item, name: str |
     assert parse(record).event_id == change.event_id
     others = [
         {**record, "snapshotAt": "2026-11-23T10:15:30.123457Z"},
-        {**record, "eventSourceARN": ARN.format(2)},
+        {**record, "eventSourceARN": stream_arn(2)},
         with_dynamodb(record, SequenceNumber="1"),
         with_dynamodb(record, Keys={"other": {"S": "x"}}),
         with_dynamodb(record, NewImage={"other": {"S": "x"}}),

@@ -66,7 +66,7 @@ def test_modify_row_is_encoded_exactly() -> None:
     assert parse_row(encoded_row(stream_record("MODIFY", KEY, old, new, 7))) == {
         "cdc_operation": "MODIFY",
         "cdc_key": '{"order_id":{"S":"1"}}',
-        "cdc_source": "arn:aws:dynamodb:eu-west-1:111122223333:table/orders/stream/"
+        "cdc_source": "arn:aws:dynamodb:eu-west-1:111122223333:table/orders-98/stream/"
         "2026-01-01T00:00:00.000",
         "cdc_sequence": "0000000000000000000100000000000000000007",
         "cdc_snapshot_at": None,

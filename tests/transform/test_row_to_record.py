@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import transform
-from tests.strategies.records import ARN, Item, items, keys, stream_record, stream_records
+from tests.strategies.records import Item, items, keys, stream_arn, stream_record, stream_records
 from transform.changes import IMAGES_BY_VIEW_TYPE, parse_change
 from transform.row import CDC_COLUMNS, encode_row, without_attributes
 
@@ -40,7 +40,7 @@ def snapshots(draw: st.DrawFn) -> Item:
     image = draw(st.none() | items())
     return {
         "eventName": "SNAPSHOT",
-        "eventSourceARN": ARN.format(1),
+        "eventSourceARN": stream_arn(1),
         "snapshotAt": draw(st.datetimes()).isoformat(" ", "microseconds"),
         "dynamodb": {
             "Keys": draw(keys()),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import transform
-from tests.strategies.records import ARN, Item, items, keys, stream_record
+from tests.strategies.records import Item, items, keys, stream_arn, stream_record
 from tests.strategies.table_histories import START, lake_rows
 from transform.snapshot import backfill_record, repair_record
 from transform.state import rank
@@ -21,13 +21,13 @@ OLD_IMAGE, NEW_IMAGE = ({**KEY, "status": {"S": status}} for status in ("placed"
 
 @given(keys(), st.none() | items(), st.datetimes(timezones=st.just(timezone.utc)))
 def test_snapshot_row_holds_the_item(key: Item, item: Item | None, read_at: datetime) -> None:
-    record = backfill_record(key, item, ARN.format(1), read_at)
+    record = backfill_record(key, item, stream_arn(1), read_at)
     (row,) = lake_rows([record])
     assert row.operation == "SNAPSHOT"
     assert row.key == transform.canonical(key)
     assert row.new_image == (None if item is None else transform.canonical(item))
     assert row.old_image is None
-    assert row.source == ARN.format(1)
+    assert row.source == stream_arn(1)
     assert row.sequence == "0" * 40
     assert row.snapshot_at == format_utc(read_at)
     assert row.changed_at == row.snapshot_at[:-3]
@@ -82,7 +82,7 @@ def test_non_json_value_raises() -> None:
 def test_backfill_ranks_between_two_streams() -> None:
     older = stream_record("INSERT", KEY, None, OLD_IMAGE, 10**9, source=1)
     newer = stream_record("INSERT", KEY, None, OLD_IMAGE, 0, source=2)
-    backfill = backfill_record(KEY, NEW_IMAGE, ARN.format(2), START)
+    backfill = backfill_record(KEY, NEW_IMAGE, stream_arn(2), START)
     older_rank, backfill_rank, newer_rank = map(rank, lake_rows([older, backfill, newer]))
     assert older_rank < backfill_rank < newer_rank
 
@@ -92,17 +92,27 @@ def test_repair_ranks_before_the_next_change() -> None:
         stream_record("MODIFY", KEY, OLD_IMAGE, NEW_IMAGE, number) for number in (1, 2)
     )
     (latest,) = lake_rows([first])
-    repaired, next_row = lake_rows([repair_record(KEY, None, latest, START), second])
+    repaired, next_row = lake_rows([repair_record(KEY, None, latest, latest.source, START), second])
     assert rank(latest) < rank(repaired) < rank(next_row)
     assert (repaired.source, repaired.sequence) == (latest.source, latest.sequence)
     assert repaired.new_image is None
 
 
+def test_repair_of_an_older_stream_ranks_in_the_current() -> None:
+    older = stream_record("INSERT", KEY, None, OLD_IMAGE, 10**9, source=1)
+    newer = stream_record("INSERT", KEY, None, OLD_IMAGE, 0, source=2)
+    (latest,) = lake_rows([older])
+    record = repair_record(KEY, NEW_IMAGE, latest, stream_arn(2), START)
+    assert record == repair_record(KEY, NEW_IMAGE, None, stream_arn(2), START)
+    repaired, next_row = lake_rows([record, newer])
+    assert rank(latest) < rank(repaired) < rank(next_row)
+
+
 @given(st.integers(-5, 5))
 def test_later_repair_wins_despite_clock_skew(skew: int) -> None:
     (latest,) = lake_rows([stream_record("INSERT", KEY, None, OLD_IMAGE)])
-    (first,) = lake_rows([repair_record(KEY, OLD_IMAGE, latest, START)])
+    (first,) = lake_rows([repair_record(KEY, OLD_IMAGE, latest, latest.source, START)])
     read_at = START + timedelta(microseconds=skew)
-    (second,) = lake_rows([repair_record(KEY, NEW_IMAGE, first, read_at)])
+    (second,) = lake_rows([repair_record(KEY, NEW_IMAGE, first, first.source, read_at)])
     assert rank(first) < rank(second)
     assert second.snapshot_at == format_utc(max(read_at, START + timedelta(microseconds=1)))

@@ -1,7 +1,6 @@
 """The law of state: rows in any order, with any duplicates, give the state of the table."""
 
 from dataclasses import fields, replace
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from tests.strategies.records import ARN
+from tests.strategies.records import stream_arn
 from tests.strategies.table_histories import (
     ORDERS,
     STATUSES,
@@ -22,7 +21,13 @@ from tests.strategies.table_histories import (
     lake_rows,
 )
 from transform.images import canonical
-from transform.state import Gap, Row, current_rows, find_gaps, latest_rows, rank, state_as_of
+from transform.state import (
+    Row,
+    current_rows,
+    latest_rows,
+    rank,
+    state_as_of,
+)
 
 History = tuple[Table, list[Any]]
 
@@ -125,22 +130,47 @@ TestLake = Lake.TestCase
 
 def row(**changes: Any) -> Row:
     """Return a row with these fields changed."""
-    default = Row("MODIFY", "k", ARN.format(1), "1".zfill(40), None, "e", "2026-01-01", "A", "B")
+    default = Row("MODIFY", "k", stream_arn(1), "1".zfill(40), None, "e", "2026-01-01", "A", "B")
     return replace(default, **changes)
 
 
-def test_rank_sorts_by_source_sequence_and_time() -> None:
+def test_rank_sorts_by_stream_sequence_and_time() -> None:
     ordered = [
-        row(source="a", sequence="9", snapshot_at="9", event_id="9"),
-        row(source="b", sequence="1", snapshot_at=None, event_id="9"),
-        row(source="b", sequence="1", snapshot_at="1", event_id="1"),
-        row(source="b", sequence="1", snapshot_at="1", event_id="2"),
-        row(source="b", sequence="1", snapshot_at="2", event_id="1"),
-        row(source="b", sequence="2", snapshot_at=None, event_id="0"),
+        row(source="z/1", sequence="9", snapshot_at="9", event_id="9"),
+        row(source="a/2", sequence="9", snapshot_at="9", event_id="9"),
+        row(source="b/2", sequence="1", snapshot_at=None, event_id="9"),
+        row(source="b/2", sequence="1", snapshot_at="1", event_id="1"),
+        row(source="b/2", sequence="1", snapshot_at="1", event_id="2"),
+        row(source="b/2", sequence="1", snapshot_at="2", event_id="1"),
+        row(source="b/2", sequence="2", snapshot_at=None, event_id="0"),
     ]
     descending = ordered[::-1]  # Reversed, because a stable sort would hide equal ranks.
     assert sorted(descending, key=rank) == ordered
-    assert latest_rows(ordered[:4] + ordered[:2]) == {"k": ordered[3]}
+    assert latest_rows(ordered[:5] + ordered[:2]) == {"k": ordered[4]}
+
+
+def test_restored_table_outranks_its_predecessor() -> None:
+    arn = "arn:aws:dynamodb:us-east-1:1:table/{}/stream/2026-01-0{}T00:00:00.000"
+    before = row(source=arn.format("shop", 1), sequence="9".zfill(40))
+    after = row(source=arn.format("another-shop", 2), sequence="1".zfill(40))
+    assert latest_rows([before, after]) == latest_rows([after, before]) == {"k": after}
+
+
+COPIES = st.builds(
+    row,
+    operation=st.sampled_from(["INSERT", "MODIFY"]),
+    changed_at=st.sampled_from(["2026-01-01", "2026-01-02"]),
+    old_image=st.sampled_from([None, "A", "B"]),
+    new_image=st.sampled_from([None, "A", "B"]),
+)
+
+
+@given(st.lists(COPIES, min_size=1), st.randoms())
+def test_copies_that_differ_have_one_state(copies: list[Row], rng: Random) -> None:
+    shuffled = rng.sample(copies, len(copies))
+    assert latest_rows(copies) == latest_rows(shuffled)
+    if any(copy.new_image for copy in copies):  # A copy with its image wins over one without.
+        assert latest_rows(copies)["k"].new_image is not None
 
 
 @pytest.mark.parametrize("operation", ["INSERT", "MODIFY", "REMOVE", "SNAPSHOT"])
@@ -157,100 +187,3 @@ def test_from_columns_reads_the_cdc_columns() -> None:
     assert Row.from_columns(columns) == Row(*names)
     with pytest.raises(KeyError):
         Row.from_columns({"cdc_operation": "INSERT"})
-
-
-@given(st.data(), histories())
-def test_complete_log_has_no_gaps(data: st.DataObject, history: History) -> None:
-    _, log = history
-    assert list(find_gaps(lake_rows(data.draw(st.permutations(log)) + log))) == []
-
-
-@given(histories(), st.data())
-def test_lost_change_is_a_gap(history: History, data: st.DataObject) -> None:
-    _, log = history
-    if not log:
-        return
-    rows = lake_rows(log)
-    lost = data.draw(st.sampled_from(rows))
-    chain = sorted((row for row in rows if row.key == lost.key), key=rank)
-    index = chain.index(lost)
-    gaps = list(find_gaps([row for row in rows if row != lost]))
-    if index + 1 == len(chain) or lost.old_image == lost.new_image:
-        assert gaps == []
-    else:
-        before = chain[index - 1] if index else None
-        assert gaps == [Gap(before, chain[index + 1])]
-
-
-def changes(*images: str | None, source: int = 1) -> list[Row]:
-    """Return the changes of a key that has these images in turn."""
-    operations = {(True, False): "INSERT", (False, False): "MODIFY", (False, True): "REMOVE"}
-    return [
-        row(
-            operation=operations[old is None, new is None],
-            source=ARN.format(source),
-            sequence=str(number).zfill(40),
-            event_id=f"{source}-{number}",
-            old_image=old,
-            new_image=new,
-        )
-        for number, (old, new) in enumerate(pairwise(images), start=1)
-    ]
-
-
-def snapshot(image: str | None, source: int = 1, sequence: str = "0" * 40) -> Row:
-    """Return a row of backfill or repair."""
-    return row(
-        operation="SNAPSHOT",
-        source=ARN.format(source),
-        sequence=sequence,
-        snapshot_at="2026-01-02 00:00:00.000000",
-        event_id=f"s{source}{image}",
-        old_image=None,
-        new_image=image,
-    )
-
-
-A_TO_C = changes("A", "B", "C")
-
-
-@pytest.mark.parametrize(
-    ("log", "count"),
-    [
-        (changes(None, "A", "B", None, "C"), 0),
-        (A_TO_C, 1),
-        ([*A_TO_C, snapshot("A")], 0),
-        ([*A_TO_C, snapshot("B")], 0),
-        ([*A_TO_C, snapshot("C")], 0),
-        ([*A_TO_C, snapshot("D")], 1),
-        ([*A_TO_C, snapshot(None)], 1),
-        ([*changes("A", None), snapshot(None)], 1),
-        ([*A_TO_C, snapshot("A", source=2)], 1),
-        ([*A_TO_C, replace(snapshot("A"), key="other")], 1),
-        ([*changes(None, "A", "B")[:1], *changes("X", "Y", "B", "C")[2:]], 1),
-        ([*changes(None, "A", "B")[:1], *changes("X", "Y", "B", "C")[2:], snapshot("B")], 1),
-        (changes(None, "A") + changes("A", "B", source=2), 0),
-        (changes(None, "A") + changes("B", "C", source=2), 1),
-        ([*changes(None, "A"), *changes("B", "C", source=2), snapshot("B", source=2)], 0),
-        ([*changes(None, "A"), *changes("B", "C", source=2), snapshot("A", source=1)], 1),
-        ([*changes(None, "A"), *changes(None, "C", source=2)], 1),
-        ([*changes(None, "A", "B"), *changes("B", "C", source=2)], 0),
-        ([snapshot("A"), snapshot("B")], 0),
-        ([], 0),
-    ],
-)
-def test_snapshots_excuse_the_gap_of_a_new_stream(log: list[Row], count: int) -> None:
-    assert len(list(find_gaps(log + log))) == count
-
-
-def test_streams_without_old_images_show_no_gaps() -> None:
-    rows = [replace(change, old_image=None) for change in changes("A", "B", "C", None)]
-    assert list(find_gaps(rows)) == []
-
-
-def test_gaps_are_sorted_by_key() -> None:
-    first, _, last = changes(None, "A", "B", "C")
-    other_first = replace(first, key="a", event_id="a1")
-    other_last = replace(last, key="a", event_id="a2")
-    gaps = [Gap(other_first, other_last), Gap(first, last)]
-    assert list(find_gaps([first, last, other_first, other_last])) == gaps

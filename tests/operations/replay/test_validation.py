@@ -28,10 +28,10 @@ from operations.replay.validation import (
     validate_record,
 )
 from tests.strategies.records import (
-    ARN,
     Item,
     firehose_record,
     payloads,
+    stream_arn,
     stream_record,
     stream_records,
 )
@@ -46,7 +46,7 @@ CANONICAL_KEY = '{"order_id":{"S":"1"}}'
 ARRIVED_AT = 1767225600123
 LATER = 1767225609876
 MEBIBYTE = 1024 * 1024
-STREAM = ARN.format(1)
+STREAM = stream_arn(1)
 SHARD = "shardId-00000001795428930000-0a1b2c3d"
 
 

@@ -15,6 +15,7 @@ from tests.support.verify_fixture import (
     SHIPPED,
     Item,
     VerifyEnvironment,
+    draw_altered_copies,
     draw_snapshots,
     history_rows,
     order_item,
@@ -25,7 +26,7 @@ from tests.support.verify_fixture import (
     stream_row,
     verify_env,
 )
-from transform import state
+from transform import gaps, state
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,22 @@ def test_sql_finds_the_gaps_of_the_law(
     all_rows = [row for history in all_histories for row in history]
     rows = [row for row in all_rows if data.draw(st.integers(0, 4)) < 4]
     rows += draw_snapshots(all_rows, data)
+    rows += draw_altered_copies(rows, data)
     env.set_lake_objects(data.draw(st.permutations(rows + rows[::3])))
 
     expected = [
-        (gap.after.key, gap.before and gap.before.sequence, gap.after.source, gap.after.sequence)
-        for gap in state.find_gaps(map(state.Row.from_columns, rows))
+        (
+            gap.kind,
+            gap.after.key,
+            gap.before and gap.before.sequence,
+            gap.after.source,
+            gap.after.sequence,
+        )
+        for gap in gaps.find_gaps(map(state.Row.from_columns, rows))
     ]
-    actual = [(gap.key, gap.sequence_before, gap.source, gap.sequence) for gap in find_gaps()]
+    actual = [
+        (gap.kind, gap.key, gap.sequence_before, gap.source, gap.sequence) for gap in find_gaps()
+    ]
     assert sorted(actual, key=repr) == sorted(expected, key=repr)
 
 

@@ -19,6 +19,7 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
 OLD_STREAM = f"{ARN}/stream/2026-11-23T10:00:00.000"
 STREAM = f"{ARN}/stream/2026-11-24T10:00:00.000"
+PREDECESSOR = "arn:aws:dynamodb:us-east-1:123456789012:table/zebra/stream/2026-11-22T10:00:00.000"
 NO_CLIENT: Any = None
 TABLE = Table(NO_CLIENT, "t", {"order_id": "S"}, ARN, STREAM, 0)
 KEY = canonical({"order_id": {"S": "SO-1"}})
@@ -30,12 +31,12 @@ LAKE_ROWS = st.builds(
     LakeRow,
     key=st.just(KEY),
     image=st.none() | st.just('{"order_id":{"S":"SO-1"}}'),
-    source=st.sampled_from([None, "", OLD_STREAM, STREAM]),
+    source=st.sampled_from([None, "", PREDECESSOR, OLD_STREAM, STREAM]),
     sequence=st.integers(0, 10**40 - 2).map(lambda number: f"{number:040}"),
     snapshot_at=st.none() | TIMESTAMPS,
 )
 VALID_ROW = LakeRow(KEY, ITEM, STREAM, "1".zfill(40), None)
-INVALID_RANK = "its row has an invalid rank"
+INVALID_RANK = "its row has an invalid key or rank"
 
 
 @given(
@@ -50,14 +51,13 @@ def test_repair_outranks_the_lake_and_has_the_item(
     change = parse_change(repair_record_for(finding, TABLE))
     assert change.key == KEY
     assert (change.new_image and change.new_image.text) == item
-    assert change.source in (OLD_STREAM, STREAM)
-    if lake_row is None:
-        assert (change.source, change.sequence) == (STREAM, "0" * 40)
-        return
-    assert rank(change) > rank(lake_row.state_row)
-    if lake_row.source:
-        next_sequence = f"{int(lake_row.state_row.sequence) + 1:040}"
-        assert rank(change) < (lake_row.source, next_sequence, "", "")
+    assert change.source == STREAM
+    position = "0" * 40
+    if lake_row and lake_row.source == STREAM:
+        position = lake_row.state_row.sequence
+    assert change.sequence == position
+    if lake_row:
+        assert rank(change) > rank(lake_row.state_row)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +72,20 @@ def test_repair_outranks_the_lake_and_has_the_item(
             replace(VALID_ROW, source=f"{ARN}/stream/2096"),
             f"its row comes from {ARN}/stream/2096",
         ),
-        (
-            replace(VALID_ROW, source=f"{ARN}2/stream/2026"),
-            f"its row comes from {ARN}2/stream/2026",
-        ),
+        (replace(VALID_ROW, key="null"), INVALID_RANK),
+        (replace(VALID_ROW, key='{"order_id":{"S": "SO-1"}}'), INVALID_RANK),
     ],
 )
 def test_foreign_rows_cannot_be_repaired(lake_row: LakeRow, message: str) -> None:
-    finding = Finding(KEY, "different", ITEM, lake_row, NOW)
+    finding = Finding(lake_row.key, "different", ITEM, lake_row, NOW)
     with pytest.raises(CannotRepair, match="delete its row from the lake") as raised:
         repair_record_for(finding, TABLE)
     assert message in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ['{"id":{"N":"7"}}', '{"a":{"B":"AAE="},"b":{"S":"x"}}'])
+def test_key_of_a_predecessor_gets_a_tombstone(key: str) -> None:
+    lake_row = LakeRow(key, '{"id":{"N":"7"}}', PREDECESSOR, "1".zfill(40), None)
+    change = parse_change(repair_record_for(Finding(key, "extra", None, lake_row, NOW), TABLE))
+    assert (change.key, change.new_image, change.source) == (key, None, STREAM)
+    assert rank(change) > rank(lake_row.state_row)

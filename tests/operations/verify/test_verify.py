@@ -18,6 +18,7 @@ from tests.support.verify_fixture import (
     SHIPPED,
     Item,
     VerifyEnvironment,
+    draw_altered_copies,
     draw_snapshots,
     history_rows,
     keys_by_kind,
@@ -161,6 +162,7 @@ def test_verify_agrees_with_the_law_of_state(
     all_rows = [row for history in rows_of_histories(histories) for row in history]
     kept_rows = [row for row in all_rows if data.draw(st.integers(0, 5)) < 5]
     kept_rows += draw_snapshots(all_rows, data)
+    kept_rows += draw_altered_copies(kept_rows, data)
     rows = data.draw(st.permutations(kept_rows + kept_rows[::2]))
     env.set_table_items(*items)
     env.set_lake_objects(rows[::2], rows[1::2])
