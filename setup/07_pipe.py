@@ -26,6 +26,7 @@ from setup.lib.waiters import (
     wait_until,
 )
 from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
+from transform.state import stream_rank
 
 if TYPE_CHECKING:
     from types_boto3_pipes.client import EventBridgePipesClient
@@ -66,11 +67,7 @@ def create() -> str:
     retry_until_accepted(lambda: create_stopped_pipe(pipes, source, role, target, reading))
     pipe = pipes.describe_pipe(Name=PIPE)
     if pipe["Source"] != source:
-        raise SetupError(
-            f"{LABEL} reads {pipe['Source']}, but the table's stream is {source}: a pipe's "
-            f"source cannot be changed: run aws pipes delete-pipe --name {PIPE}, "
-            f"python setup/07_pipe.py and python setup/08_start_pipe.py"
-        )
+        raise SetupError(other_stream_message(pipe["Source"], source))
     desired: Params = {
         "Name": PIPE,
         "RoleArn": role,
@@ -93,6 +90,23 @@ def require_table_stream() -> str:
     if not table.get("StreamSpecification", {}).get("StreamEnabled"):
         raise SetupError(f"table {TABLE} has no stream: run python setup/01_dynamodb.py")
     return str(table["LatestStreamArn"])
+
+
+def other_stream_message(current: str, source: str) -> str:
+    """Return why the pipe cannot read the stream `source`, and how to replace the pipe."""
+    reason = f"{LABEL} reads {current}, but the table's stream is {source}"
+    if stream_rank(source) < stream_rank(current):
+        return (
+            f"{reason}, which was created earlier, so the lake would rank its changes below those "
+            f"of the other stream: disable and enable the stream of table {TABLE}, then run "
+            "python setup/07_pipe.py again"
+        )
+    return (
+        f"{reason}, and a pipe's source cannot be changed: run aws pipes delete-pipe "
+        f"--name {PIPE}, python setup/07_pipe.py, python setup/08_start_pipe.py, "
+        "python -m operations.backfill and python -m operations.verify --repair; rows of the "
+        "older stream stay in the lake and rank below"
+    )
 
 
 def put_queue() -> str:

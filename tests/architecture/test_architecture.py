@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "lambda_function.py": {"transform"},
     "data_generator.py": {"sales", "setup"},
     "sales": {"sales"},
-    "setup": {"setup"},
+    "setup": {"setup", "transform"},
     "analytics": {"analytics", "setup", "transform"},
     "operations": {"operations", "analytics", "setup", "transform"},
 }

@@ -280,6 +280,17 @@ def test_a_pipe_on_a_former_stream_is_rejected(
     sandbox.run("07_pipe")
 
 
+@pytest.mark.parametrize(
+    ("current", "advice"), [("2026-01-02", "enable the stream"), ("2026-01-01", "delete-pipe")]
+)
+def test_older_stream_is_not_adopted(current: str, advice: str) -> None:
+    message = import_module("setup.07_pipe").other_stream_message(
+        f"arn:aws:dynamodb:us-east-1:1:table/b/stream/{current}T00:00:00.000",
+        "arn:aws:dynamodb:us-east-1:1:table/c/stream/2026-01-01T12:00:00.000",
+    )
+    assert advice in message
+
+
 def test_an_unpartitioned_firehose_is_rejected(
     sandbox: SetupSandbox,
 ) -> None:
