@@ -129,11 +129,17 @@ class Table:
                 yield page
 
     def get_items(self, keys: Collection[str]) -> dict[str, str]:
-        """Return the items with the given keys, at most 100, by key; missing items are left out."""
+        """Return the items with the given keys, by key; missing items are left out."""
         parsed_keys = [parsed for key in keys if (parsed := self.parse_key(key))]
-        request: Mapping[str, KeysAndAttributesUnionTypeDef] = {}
-        if parsed_keys:
-            request = {self.name: {"Keys": parsed_keys, "ConsistentRead": True}}
+        items: dict[str, str] = {}
+        for start in range(0, len(parsed_keys), MAX_KEYS_PER_READ):
+            items |= self._get_batch(parsed_keys[start : start + MAX_KEYS_PER_READ])
+        return items
+
+    def _get_batch(self, parsed_keys: list[Key]) -> dict[str, str]:
+        request: Mapping[str, KeysAndAttributesUnionTypeDef] = {
+            self.name: {"Keys": parsed_keys, "ConsistentRead": True}
+        }
         items: dict[str, str] = {}
         pauses = backoff(0.05, 5.0, attempts=RETRY_ATTEMPTS)
         while request:

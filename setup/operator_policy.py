@@ -43,7 +43,7 @@ COMMANDS = {
     "backfill": "backfill",
     "replay": "replay, also with --dry-run",
 }
-QUERYING = ("verify", "gaps", "repair")
+QUERYING = ("verify", "gaps", "repair", "replay")
 WRITING = ("repair", "backfill", "replay")
 
 
@@ -65,10 +65,10 @@ GRANTS = (
         "dynamodb",
         ("DescribeTable",),
         (f"table/{TABLE}",),
-        ("verify", "repair", "status", "backfill"),
+        ("verify", "repair", "status", "backfill", "replay"),
     ),
-    Grant("dynamodb", ("Scan",), (f"table/{TABLE}",), ("verify", "repair", "backfill")),
-    Grant("dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair")),
+    Grant("dynamodb", ("Scan",), (f"table/{TABLE}",), ("verify", "repair", "backfill", "replay")),
+    Grant("dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair", "replay")),
     Grant(
         "dynamodb",
         ("GetShardIterator", "GetRecords"),
@@ -132,7 +132,7 @@ GRANTS = (
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
     # Athena reads the lake and writes its results with its caller's permissions.
-    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "backfill", "replay")),
+    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "backfill")),
     Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", ("GetObject", "PutObject", "AbortMultipartUpload"), (f"{QUERIES}*",), QUERYING),

@@ -4,7 +4,10 @@ Records that the transform accepts now go back into Kinesis, and their objects t
 audit. All others stay where they are, with the reason in the report, unless an option lets them be
 archived: --repaired what can never be replayed (too large, expired, never a change), and
 --archive-rejected also changes that the transform rejects, which a corrected one might accept.
-The exit status is 0 if nothing stays, else 1.
+
+Then it waits until what it sent is in the lake, and compares these keys with the table: a change
+that is older than what the lake lacks would become the current state. The exit status is 0 if
+nothing stays and all keys are right, 1 if not, and 2 if keys kept changing meanwhile.
 """
 
 from __future__ import annotations
@@ -13,9 +16,11 @@ import argparse
 import sys
 from collections.abc import Sequence
 from contextlib import closing
+from time import sleep
 
 import boto3
 
+from operations import firehose
 from operations.cli import add_json_option, argument_parser, print_report, rate, run_command
 from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.replay.audit import Archive
@@ -23,10 +28,16 @@ from operations.replay.dead_letters import DeadLetterQueue, TableStreams
 from operations.replay.error_objects import ErrorObjects
 from operations.replay.preflight import find_blocker
 from operations.replay.replayer import Replayer
+from operations.replay.report import ReplayReport
+from operations.replay.sent_keys import SentKeys
 from operations.replay.summary import ReplaySummary
-from setup.names import DEAD_LETTERS, bucket
+from operations.replay.verification import SentKeysResult, verify_sent_keys
+from operations.table import Table
+from setup.lib.arguments import number
+from setup.names import DEAD_LETTERS, TABLE, bucket
 
 FAILED = 1
+MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,39 +47,54 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Replay, and print the summary even if the replay ends with an error."""
+    """Replay and verify, and print the report even if either ends with an error."""
     blocker = find_blocker()
     if blocker:
         print(blocker, file=sys.stderr)
         if not args.dry_run:
             return FAILED
-    total = ReplaySummary()
-    try:
-        with closing(_replayer(args).replay_all()) as summaries:
-            for summary in summaries:
-                total.add(summary)
-    except BaseException:
-        if total.record_counts:
-            _print_summary(total, args, is_whole=False)
-        raise
-    _print_summary(total, args)
-    return total.status
+    report = ReplayReport(args.dry_run)
+    with closing(SentKeys()) as sent_keys:
+        try:
+            _replay(args, sent_keys, report.summary)
+            report.is_whole = True
+            report.sent_key_count = sent_keys.count
+            if args.verify and sent_keys.count:
+                report.verification = _verify(args, sent_keys)
+        except BaseException:
+            if report.summary.record_counts:
+                print_report(report.lines(), report.document(), args.json)
+            raise
+    print_report(report.lines(), report.document(), args.json)
+    return report.status
 
 
-def _replayer(args: argparse.Namespace) -> Replayer:
+def _replay(args: argparse.Namespace, sent_keys: SentKeys, total: ReplaySummary) -> None:
+    """Replay from every source, and add up what happened to each record."""
     sender = Sender(boto3.client("kinesis"), rate=args.rate)
-    return Replayer(
+    replayer = Replayer(
         error_objects=ErrorObjects(boto3.client("s3"), bucket()),
         dead_letters=DeadLetterQueue(boto3.client("sqs"), DEAD_LETTERS),
         streams=TableStreams(boto3.client("dynamodbstreams")),
-        send=None if args.dry_run else sender.send,
+        send=None if args.dry_run else lambda records: sender.send(sent_keys.note(records)),
         archive=args.archive,
     )
+    with closing(replayer.replay_all()) as summaries:
+        for summary in summaries:
+            total.add(summary)
 
 
-def _print_summary(total: ReplaySummary, args: argparse.Namespace, is_whole: bool = True) -> None:
-    document = {"dry_run": args.dry_run, "whole": is_whole, **total.document()}
-    print_report(total.lines(args.dry_run), document, args.json)
+def _verify(args: argparse.Namespace, sent_keys: SentKeys) -> SentKeysResult:
+    table = Table.describe(boto3.client("dynamodb"), TABLE)
+    seconds = firehose.max_delay_seconds() if args.wait is None else args.wait
+    return verify_sent_keys(table, sent_keys, lambda: _wait(seconds))
+
+
+def _wait(seconds: float) -> None:
+    if seconds:
+        note = f"waiting {seconds:g} s until the replayed changes are in the lake"
+        print(note, file=sys.stderr, flush=True)
+        sleep(seconds)
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -100,6 +126,18 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         default=DEFAULT_RATE,
         metavar="N",
         help=f"maximum records per second (default: {DEFAULT_RATE:g})",
+    )
+    parser.add_argument(
+        "--wait",
+        type=number(maximum=MAX_WAIT, unit="seconds"),
+        metavar="SECONDS",
+        help="wait before verifying (default: as long as the buffers hold a change)",
+    )
+    parser.add_argument(
+        "--no-verify",
+        action="store_false",
+        dest="verify",
+        help="do not compare what was sent with the table",
     )
     add_json_option(parser)
     return parser.parse_args(argv)

@@ -183,9 +183,9 @@ class CampaignChain:
             return run_json_command(verify_command.main, *options)
 
     def replay(self, *options: str) -> tuple[int, Document]:
-        """Return exit status and document of replay, without long polling."""
+        """Return exit status and document of replay, without long polling or verification."""
         with patch.object(dead_letters, "WAIT_SECONDS", 0):
-            return run_json_command(replay_command.main, *options)
+            return run_json_command(replay_command.main, "--no-verify", *options)
 
     def backfill(self) -> int:
         """Return the exit status of a backfill."""

@@ -102,7 +102,7 @@ class Operator:
         sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(letter))
         self._put_error_object("errors/x/whole", change_record())
         self._put_error_object("errors/x/part", change_record(), b"not a change")
-        return replay.main([])
+        return replay.main(["--wait", "0"])
 
     def _put_error_object(self, key: str, *records: bytes) -> None:
         body = b"\n".join(map(error_document, records))
