@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import traceback
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -103,11 +104,19 @@ def print_report(lines: Iterable[str], document: Mapping[str, object], path: Pat
 
 
 def run_command(command: Callable[[], int], failure_status: int = 1) -> int:
-    """Run a command and return its exit status; print an expected error as one line."""
+    """Run a command and return its exit status; print an expected error as one line.
+
+    A bug ends with its traceback and the same status as any error: Python's own is 1, which some
+    verbs return for what they found.
+    """
     make_stdout_total()
-    return exit_status(
-        lambda: _with_user_errors(command), failed=failure_status, broken_pipe=failure_status
-    )
+    try:
+        return exit_status(
+            lambda: _with_user_errors(command), failed=failure_status, broken_pipe=failure_status
+        )
+    except Exception:
+        traceback.print_exc()
+        return failure_status
 
 
 def _with_user_errors(command: Callable[[], int]) -> int:

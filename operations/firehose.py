@@ -11,9 +11,13 @@ from setup.lib.errors import UserError
 from setup.names import DELIVERY
 
 if TYPE_CHECKING:
-    from types_boto3_firehose.type_defs import DeliveryStreamDescriptionTypeDef
+    from types_boto3_firehose.type_defs import (
+        DeliveryStreamDescriptionTypeDef,
+        ProcessorOutputTypeDef,
+    )
 
-FLUSH_MARGIN = 1.5  # buffering intervals: dynamic partitioning may delay a change that long
+FLUSH_MARGIN = 1.5  # buffering intervals: AWS calls them hints, and may exceed them by half
+DEFAULT_LAMBDA_INTERVAL = 60  # seconds, of a processor that does not name its interval
 
 
 class PipelineNotReady(UserError):
@@ -33,9 +37,24 @@ def require_active() -> None:
 
 
 def max_delay_seconds() -> float:
-    """Return the longest time that Firehose buffers a change."""
+    """Return the longest time that Firehose buffers a change: for the function, then for S3."""
     destination = _describe()["Destinations"][0]["ExtendedS3DestinationDescription"]
-    return FLUSH_MARGIN * destination["BufferingHints"]["IntervalInSeconds"]
+    processing = destination.get("ProcessingConfiguration", {})
+    lambda_interval = 0
+    if processing.get("Enabled"):
+        lambda_interval = max(map(_lambda_interval, processing.get("Processors", [])), default=0)
+    return FLUSH_MARGIN * (lambda_interval + destination["BufferingHints"]["IntervalInSeconds"])
+
+
+def _lambda_interval(processor: ProcessorOutputTypeDef) -> int:
+    """Return for how long Firehose gathers records for a processor."""
+    if processor["Type"] != "Lambda":
+        return 0
+    parameters = {
+        parameter["ParameterName"]: parameter["ParameterValue"]
+        for parameter in processor.get("Parameters", [])
+    }
+    return int(parameters.get("BufferIntervalInSeconds", DEFAULT_LAMBDA_INTERVAL))
 
 
 def describe_creation() -> str:

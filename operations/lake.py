@@ -1,53 +1,101 @@
-"""The lake's current state, computed by Athena: of each key, the row with the greatest rank."""
+"""The lake's current state, computed by Athena: of each key, the row with the greatest rank.
+
+Each query also counts its rows, so that a result of which a part is missing is noticed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from typing import cast
 
-from analytics.athena import run_query
+from analytics.athena import QueryFailed, Row, run_query
+from operations.columns import DeclaredColumns
+from operations.digest import DIGEST_SQL, digest
 from setup.names import CHANGES
-from transform.state import Row
+from transform import state
 
-MAX_KEYS_IN_QUERY = 3000  # Athena accepts 256 KiB of SQL
+# Athena accepts 256 KiB of SQL; this many keys take 70 KiB of it.
+MAX_KEYS_IN_QUERY = 1000
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
 # The law of state, as transform.state has it: the rank, then the content of copies that differ.
 # In descending order Athena sorts NULL last.
-LATEST_FIRST_SQL = """regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC,
-      cdc_sequence DESC, coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
-      cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC"""
-DIGEST_SQL = "lower(to_hex(sha256(to_utf8({}))))"
+RANK_SQL = """regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC, cdc_sequence DESC,
+      coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC"""
+# Columns that repeat the same image come last, so that a copy without attributes loses.
+LATEST_FIRST_SQL = f"""{RANK_SQL},
+      cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC,
+      cdc_columns_digest DESC"""
+ROWS_SQL = f"""
+    SELECT {KEY_SQL} AS cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id,
+      {DIGEST_SQL.format("cdc_new_image")} AS cdc_image_digest,
+      {{columns_digest}} AS cdc_columns_digest{{details}}
+    FROM {CHANGES}
+    WHERE {{condition}}"""
+# Over the rows of a whole lake, the window must not hold images. Without them it cannot order
+# copies of a change that differ in their images: it returns them all.
+DIGESTS_SQL = f"""
+SELECT cdc_key, {{item_digest}} AS cdc_digest, count(*) AS cdc_count
+FROM (
+  SELECT *, rank() OVER (
+    PARTITION BY cdc_key
+    ORDER BY {RANK_SQL}, cdc_image_digest IS NULL
+  ) AS cdc_recency
+  FROM ({ROWS_SQL}
+  )
+)
+WHERE cdc_recency = 1 AND cdc_image_digest IS NOT NULL
+GROUP BY GROUPING SETS ((cdc_key, cdc_image_digest), ())"""
 LATEST_ROWS_SQL = f"""
-SELECT {KEY_SQL} AS cdc_key, {{columns}}
+SELECT {{output}}, count(*) AS cdc_count
 FROM (
   SELECT *, row_number() OVER (
-    PARTITION BY {KEY_SQL}
+    PARTITION BY cdc_key
     ORDER BY {LATEST_FIRST_SQL}
   ) AS cdc_recency
-  FROM {CHANGES}
-  WHERE {{condition}}
+  FROM ({ROWS_SQL}
+  )
 )
-WHERE cdc_recency = 1"""
+WHERE cdc_recency = 1
+GROUP BY GROUPING SETS (({{output}}), ())"""
+IMAGES = ("cdc_new_image", "cdc_old_image", "cdc_operation", "cdc_changed_at")
+
+
+class TruncatedResult(QueryFailed):
+    """A query's result has fewer rows than the query counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LakeRow:
-    """The latest row of a key in the lake; the image of a removed item is None."""
+    """The latest row of a key in the lake; a removed item has no digest of its image.
+
+    `columns_digest` is None for a row without attribute columns.
+    """
 
     key: str
-    image: str | None
+    image_digest: str | None
+    columns_digest: str | None
     source: str | None
     sequence: str | None
     snapshot_at: str | None
 
     @property
-    def state_row(self) -> Row:
+    def item_digest(self) -> str | None:
+        """The digest of the item with its columns, None if the item is removed."""
+        return self.image_digest and item_digest(self.image_digest, self.columns_digest)
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that is equal for equal rows only."""
+        return digest(json.dumps(astuple(self)))
+
+    @property
+    def state_row(self) -> state.Row:
         """The row with the columns that its rank needs; the others are empty."""
-        return Row(
+        return state.Row(
             operation="",
             key=self.key,
             source=self.source or "",
@@ -56,31 +104,86 @@ class LakeRow:
             event_id="",
             changed_at="",
             old_image=None,
-            new_image=self.image,
+            new_image=None,
         )
 
 
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text, equal to what DIGEST_SQL computes in Athena."""
-    return sha256(text.encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class LakeItem:
+    """An item in the lake: its image as text, and the declared columns of its row."""
+
+    key: str
+    image: str | None
+    columns: dict[str, str | None]
 
 
-def fetch_digests(keys: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """Return key and digest of every item in the lake, or of those with the given keys."""
-    columns = f"{DIGEST_SQL.format('cdc_new_image')} AS digest"
-    rows = run_query(f"{_latest_rows_sql(columns, keys)} AND cdc_new_image IS NOT NULL").rows
-    return cast("Iterator[tuple[str, str]]", rows)  # Neither column can be NULL.
+def item_digest(image_digest: str, columns_digest: str | None) -> str:
+    """Return one digest of image and columns, equal to what ITEM_DIGEST_SQL computes."""
+    return digest(image_digest + (columns_digest or ""))
 
 
-def fetch_latest_rows(keys: Collection[str]) -> Iterator[LakeRow]:
+def fetch_digests(
+    columns: DeclaredColumns, keys: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """Return key and digest of every item in the lake, or of those with the given keys.
+
+    A key comes more than once if its latest row has copies with other images.
+    """
+    columns_digest = "coalesce(max(cdc_columns_digest), '')"
+    sql = DIGESTS_SQL.format(
+        item_digest=DIGEST_SQL.format(f"concat(cdc_image_digest, {columns_digest})"),
+        columns_digest=columns.digest_sql(),
+        details="",
+        condition=_condition(keys),
+    )
+    return cast("Iterator[tuple[str, str]]", _complete_rows(sql))  # Neither column can be NULL.
+
+
+def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterator[LakeRow]:
     """Return the latest row of each key; of every key if more are given than a query may name."""
-    columns = "cdc_new_image, cdc_source, cdc_sequence, cdc_snapshot_at"
-    sql = _latest_rows_sql(columns, keys if len(keys) <= MAX_KEYS_IN_QUERY else ())
-    return (LakeRow(str(key), *values) for key, *values in run_query(sql).rows)
+    output = (
+        "cdc_key, cdc_image_digest, cdc_columns_digest, cdc_source, cdc_sequence, cdc_snapshot_at"
+    )
+    named_keys = keys if len(keys) <= MAX_KEYS_IN_QUERY else ()
+    rows = _complete_rows(_latest_rows_sql(output, columns, named_keys, IMAGES))
+    return (LakeRow(str(key), *values) for key, *values in rows)
 
 
-def _latest_rows_sql(columns: str, keys: Collection[str]) -> str:
-    """Return the query; it names keys by their digests, so no key's text becomes SQL."""
+def fetch_items(columns: DeclaredColumns, keys: Sequence[str]) -> Iterator[LakeItem]:
+    """Return the items of at most MAX_KEYS_IN_QUERY keys, with their images."""
+    output = ", ".join(["cdc_key", "cdc_new_image", *columns.identifiers])
+    details = (*IMAGES, *columns.identifiers)
+    for key, image, *values in _complete_rows(_latest_rows_sql(output, columns, keys, details)):
+        yield LakeItem(str(key), image, dict(zip(columns.names, values, strict=True)))
+
+
+def _latest_rows_sql(
+    output: str, columns: DeclaredColumns, keys: Collection[str], details: Sequence[str]
+) -> str:
+    return LATEST_ROWS_SQL.format(
+        output=output,
+        columns_digest=columns.digest_sql(),
+        details=f", {', '.join(details)}",
+        condition=_condition(keys),
+    )
+
+
+def _condition(keys: Collection[str]) -> str:
+    """Return the condition; it names keys by their digests, so no key's text becomes SQL."""
     digests = ", ".join(f"'{digest(key)}'" for key in keys)
-    condition = f"{DIGEST_SQL.format(KEY_SQL)} IN ({digests})" if keys else "true"
-    return LATEST_ROWS_SQL.format(columns=columns, condition=condition)
+    return f"{DIGEST_SQL.format(KEY_SQL)} IN ({digests})" if keys else "true"
+
+
+def _complete_rows(sql: str) -> Iterator[Row]:
+    """Yield the rows of a query without its count; raise TruncatedResult if one is missing."""
+    expected_count = None
+    counted = 0
+    for key, *values, count in run_query(sql).rows:
+        if key is None:  # The group of all rows; no row lacks its key.
+            expected_count = int(count or 0)
+        else:
+            counted += int(count or 0)
+            yield (key, *values)
+    if counted != expected_count:
+        lacks = "its row count" if expected_count is None else "some rows"
+        raise TruncatedResult(f"Athena's result lacks {lacks} after {counted}: run it again")

@@ -75,7 +75,12 @@ GRANTS = (
         (f"table/{TABLE}/stream/*",),
         ("replay",),
     ),
-    Grant("pipes", ("DescribePipe",), (f"pipe/{PIPE}",), ("status", "backfill")),
+    Grant(
+        "pipes",
+        ("DescribePipe",),
+        (f"pipe/{PIPE}",),
+        ("verify", "repair", "status", "backfill"),
+    ),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
     Grant("kinesis", ("DescribeStreamSummary",), (f"stream/{STREAM}",), ("status", "backfill")),
     Grant(

@@ -27,7 +27,7 @@ from transform.changes import Change, parse_change
 from transform.columns import column_name
 from transform.errors import BadRecord
 from transform.firehose import BatchResult, transform_batch
-from transform.images import canonical, flattened, parse_image
+from transform.images import canonical, canonical_and_flattened, flattened, parse_image
 from transform.row_to_record import record_from_row
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "BatchResult",
     "Change",
     "canonical",
+    "canonical_and_flattened",
     "column_name",
     "flattened",
     "parse_change",

@@ -56,9 +56,16 @@ def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
     >>> flattened({"total": {"N": "19.90"}, "customer": {"M": {"id": {"S": "C-1"}}}})
     {'customer__id': 'C-1', 'total': '19.9'}
     """
-    columns = "".join(build_image(as_pairs(image)).columns)
-    flat: dict[str, str | None] = json.loads(f"{{{columns[1:]}}}", parse_float=Decimal)
-    return flat
+    return canonical_and_flattened(image)[1]
+
+
+def canonical_and_flattened(image: Mapping[str, Any]) -> tuple[str, dict[str, str | None]]:
+    """Return the canonical text and the columns of an image, of one walk."""
+    built = build_image(as_pairs(image))
+    columns: dict[str, str | None] = json.loads(
+        f"{{{''.join(built.columns)[1:]}}}", parse_float=Decimal
+    )
+    return built.text, columns
 
 
 def build_image(value: object) -> Image:

@@ -1,9 +1,10 @@
 """Check that the lake equals the table, key by key, and repair it where it does not.
 
-Verification makes two passes. The first reads the whole lake and the whole table, and compares the
-digests of their items in a temporary file on disk. A key may differ only because its last change
-is still in flight, so it waits, then reads those keys again. A difference that remains is an error,
-unless the item changed in the table between the passes: then its key counts as unsettled.
+The first pass reads the whole lake and the whole table. It compares digests of each item's image
+and of the columns that queries read, in a temporary file on disk. A key may differ only because
+its last change is still in flight: so before each of two more looks at the keys that differ, it
+waits as long as a change may take. A difference that remains is an error, unless the key's item or
+row changed between the looks: then the key counts as unsettled.
 
 With --repair, it sends the table's current item of each wrong key through the pipeline, and
 verifies again. With --gaps, it finds lost changes from the lake alone. The exit status is 0 if
@@ -21,7 +22,7 @@ from typing import Protocol
 
 import boto3
 
-from operations import firehose
+from operations import firehose, in_flight
 from operations.cli import (
     STDOUT,
     add_json_option,
@@ -43,10 +44,11 @@ MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
 JSON_HELP = """
 JSON: at (UTC), bucket, scope ("table", "gaps" or a key), equal (true or false), table and lake
-(number of items in each), missing, extra, different, unsettled (lists of keys), counts (of each
-kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones: keys
-that were sent; left: key and reason; counts). With --gaps: at, bucket, scope, count, gaps (key,
-source_before, sequence_before, source, sequence). A file is replaced atomically.
+(number of items in each), missing, extra, different, columns (the image is right, its columns are
+not), unsettled (lists of keys), counts (of each kind), differences (by key: path, table, lake);
+after --repair also repair (items, tombstones: keys that were sent; left: key and reason; counts).
+With --gaps: at, bucket, scope, count, gaps (key, source_before, sequence_before, source, sequence).
+A file is replaced atomically.
 """
 
 
@@ -129,9 +131,9 @@ def _limit(args: argparse.Namespace) -> int | None:
 
 
 def _wait(seconds: float | None, key_count: int) -> None:
-    """Wait until in-flight changes have reached the lake."""
+    """Wait until the changes that are in flight now have reached the lake."""
     if seconds is None:
-        seconds = firehose.max_delay_seconds()
+        seconds = in_flight.max_delay_seconds()
     if seconds:
         keys_differ = "1 key differs" if key_count == 1 else f"{key_count} keys differ"
         note = f"{keys_differ}; waiting {seconds:g} s for in-flight changes"
@@ -149,7 +151,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--wait",
         type=number(maximum=MAX_WAIT, unit="seconds"),
         metavar="SECONDS",
-        help="wait for in-flight changes (default: 1.5 times Firehose's buffering interval)",
+        help="wait for in-flight changes (default: as long as the buffers hold a change)",
     )
     parser.add_argument(
         "--limit",

@@ -1,9 +1,14 @@
-"""Comparison of lake and table in two passes, with a wait for in-flight changes between them."""
+"""Comparison of lake and table: a first pass over everything, then two looks at what differs.
+
+A key may differ only because a change of it is in flight. So there is a wait before each of the
+two looks, of the longest time that a change may take, and only what both looks saw is wrong.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import islice
 from typing import TypeVar
@@ -11,10 +16,14 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from operations import lake
+from operations.columns import DeclaredColumns
+from operations.lake import LakeRow
 from operations.table import MAX_KEYS_PER_READ, Table
-from operations.verify.diff import classify
+from operations.verify.descriptions import describe_differences
+from operations.verify.diff import Look, classify
 from operations.verify.digest_store import DigestStore, Mismatch
 from operations.verify.result import Finding, VerifyResult
+from operations.verify.table_digests import TableDigests, TableItem
 
 T = TypeVar("T")
 RepairFunction = Callable[[Sequence[Finding]], None]
@@ -29,59 +38,90 @@ def compare(
 ) -> VerifyResult:
     """Compare lake and table, for the given keys or for all.
 
-    `wait` is called between the passes with the number of keys that differ; without any, there is
-    no second pass. `repair` receives the findings of the second pass, batch by batch.
+    `wait` is called before each further look with the number of keys that differ; without any,
+    there is no further look. `repair` receives the findings of the last look, batch by batch.
     """
+    columns = DeclaredColumns.fetch()
+    items = TableDigests(table, columns)
     result = VerifyResult(limit)
     with closing(DigestStore()) as store:
-        _first_pass(table, keys, store)
+        _first_pass(items, keys, store)
         result.count_matched(store.matched_count)
-        mismatch_count = store.mark_unmatched()
-        if mismatch_count:
+        if mismatch_count := store.mark_unmatched():
             wait(mismatch_count)
-            for findings in _second_pass(table, store, mismatch_count):
+            _second_look(items, store, result)
+        if mismatch_count := store.count_mismatches():
+            wait(mismatch_count)
+            for findings in _last_look(items, store):
                 if repair:
                     repair(findings)
                 for finding in findings:
                     result.add(finding)
+    describe_differences(result, table, columns)
     return result
 
 
-def _first_pass(table: Table, keys: Collection[str], store: DigestStore) -> None:
-    store.add_lake(_with_progress(lake.fetch_digests(keys), "lake"))
-    items = table.get_items(keys).items() if keys else table.scan_items()
-    digests = ((key, lake.digest(item)) for key, item in items)
+def _first_pass(items: TableDigests, keys: Collection[str], store: DigestStore) -> None:
+    store.add_lake(_with_progress(lake.fetch_digests(items.columns, keys), "lake"))
+    if keys:
+        found_items = items.get_items(keys)
+        digests: Iterable[tuple[str, str]] = [
+            (key, item.digest) for key, item in found_items.items()
+        ]
+    else:
+        digests = items.scan()
     store.match_table(_with_progress(digests, "table"))
 
 
-def _second_pass(table: Table, store: DigestStore, mismatch_count: int) -> Iterator[list[Finding]]:
-    """Yield a finding for each mismatch, in batches.
+def _second_look(items: TableDigests, store: DigestStore, result: VerifyResult) -> None:
+    """Look at what differed in the first pass, and keep in the store what still differs."""
+    for finding, _, look in _look(items, store, "second look"):
+        if look.table == look.lake:
+            result.add(finding)
+            store.delete_mismatch(finding.key)
+        else:
+            store.record_look(finding.key, look)
+
+
+def _last_look(items: TableDigests, store: DigestStore) -> Iterator[list[Finding]]:
+    """Look at what the second look found different, and yield the findings in batches."""
+    looks = iter(_look(items, store, "last look"))
+    while batch := list(islice(looks, MAX_KEYS_PER_READ)):
+        yield [
+            replace(finding, kind=classify(mismatch.before, look))
+            for finding, mismatch, look in batch
+        ]
+
+
+def _look(
+    items: TableDigests, store: DigestStore, label: str
+) -> Iterator[tuple[Finding, Mismatch, Look]]:
+    """Look at each key that differs, and yield what is there, as a finding without a kind.
 
     The lake is read before the table: a repair then ranks below any change made after its read.
     """
     keys = store.mismatched_keys(lake.MAX_KEYS_IN_QUERY + 1)
-    store.load_lake_rows(lake.fetch_latest_rows(keys))
-    mismatches = iter(_with_progress(store.mismatches(), "second pass", mismatch_count))
-    while batch := list(islice(mismatches, MAX_KEYS_PER_READ)):
+    store.load_lake_rows(lake.fetch_latest_rows(items.columns, keys))
+    for batch in _with_progress(store.mismatches(MAX_KEYS_PER_READ), label):
         read_at = datetime.now(timezone.utc)
-        items = table.get_items([mismatch.key for mismatch in batch])
-        yield [_finding(mismatch, items.get(mismatch.key), read_at) for mismatch in batch]
+        table_items = items.get_items([mismatch.key for mismatch in batch])
+        for mismatch in batch:
+            item = table_items.get(mismatch.key)
+            lake_row = mismatch.lake_row
+            finding = Finding(mismatch.key, None, item.text if item else None, lake_row, read_at)
+            yield finding, mismatch, _look_at(item, lake_row)
 
 
-def _finding(mismatch: Mismatch, item: str | None, read_at: datetime) -> Finding:
-    lake_row = mismatch.lake_row
-    kind = classify(
-        first_table=mismatch.table_digest,
-        second_table=_digest_or_none(item),
-        lake=_digest_or_none(lake_row.image if lake_row else None),
+def _look_at(item: TableItem | None, lake_row: LakeRow | None) -> Look:
+    return Look(
+        table=item.digest if item else None,
+        lake=lake_row.item_digest if lake_row else None,
+        table_image=item.image_digest if item else None,
+        lake_image=lake_row.image_digest if lake_row else None,
+        lake_row=lake_row.fingerprint if lake_row else None,
     )
-    return Finding(mismatch.key, kind, item, lake_row, read_at)
 
 
-def _digest_or_none(text: str | None) -> str | None:
-    return None if text is None else lake.digest(text)
-
-
-def _with_progress(entries: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
+def _with_progress(entries: Iterable[T], label: str) -> Iterable[T]:
     """Return the same entries, counted by a progress bar if a terminal shows it."""
-    return tqdm(entries, desc=label, total=total, unit=" items", leave=False, disable=None)
+    return tqdm(entries, desc=label, unit=" items", leave=False, disable=None)

@@ -1,23 +1,61 @@
-"""Differences between two images: what is wrong with a key, and where its images first differ."""
+"""Differences: what is wrong with a key, and where its images or columns first differ."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 MISSING = "missing"
 EXTRA = "extra"
 DIFFERENT = "different"
+COLUMNS = "columns"
 UNSETTLED = "unsettled"
-KINDS = (MISSING, EXTRA, DIFFERENT, UNSETTLED)
+KINDS = (MISSING, EXTRA, DIFFERENT, COLUMNS, UNSETTLED)
 MAX_EXCERPT_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a key saw; the lake is read before the table.
+
+    `table` and `lake` are digests of the item, with its columns, None if it does not exist.
+    `table_image` and `lake_image` are digests of its image alone. `lake_row` identifies the row
+    that decides the lake's state, None without any row.
+    """
+
+    table: str | None
+    lake: str | None
+    table_image: str | None
+    lake_image: str | None
+    lake_row: str | None
+
+
+def classify(before: Look, now: Look) -> str | None:
+    """Return what is wrong with a key, or None if the lake equals the table.
+
+    Between the two looks lies the longest time that a change may be in flight. If the lake still
+    has the same row, no change that the table had at the first look is on its way: what differed
+    then, differs. If it has another row, or the table another item, the key is changing.
+    """
+    if now.lake == now.table:
+        return None
+    if (before.table, before.lake_row) != (now.table, now.lake_row):
+        return UNSETTLED
+    if now.lake is None:
+        return MISSING
+    if now.table is None:
+        return EXTRA
+    return COLUMNS if now.table_image == now.lake_image else DIFFERENT
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
-    """The first path at which two images differ, and an excerpt of both values."""
+    """The first path or column with two values, and an excerpt of both.
+
+    `table` is the table's value, `lake` that of the lake's image or column.
+    """
 
     path: str
     table: str
@@ -28,19 +66,23 @@ class Difference:
         return f"{prefix}table has {self.table}, lake has {self.lake}"
 
 
-def classify(first_table: str | None, second_table: str | None, lake: str | None) -> str | None:
-    """Return what is wrong with a key, or None if the lake equals the table.
+def first_column_difference(
+    table: Mapping[str, str | None], lake: Mapping[str, str | None]
+) -> Difference | None:
+    """Return the first column, in the lake's order, that does not have the table's value.
 
-    The arguments are digests of the key's item, None if it does not exist: in the table in the
-    first pass, in the table in the second pass, and in the lake in the second pass.
+    >>> print(first_column_difference({"total": "10"}, {"total": "99"}))
+    column total: table has "10", lake has "99"
     """
-    if lake == second_table:
-        return None
-    if first_table != second_table:
-        return UNSETTLED
-    if lake is None:
-        return MISSING
-    return EXTRA if second_table is None else DIFFERENT
+    if any(table.get(name) is not None for name in lake) and not any(
+        value is not None for value in lake.values()
+    ):
+        return Difference("columns", "attributes", "nothing")
+    for name, lake_value in lake.items():
+        table_value = table.get(name)
+        if table_value != lake_value:
+            return _with_excerpts(f"column {name}", _to_json(table_value), _to_json(lake_value))
+    return None
 
 
 def first_difference(table: str, lake: str) -> Difference:

@@ -7,29 +7,37 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 
 from operations.lake import LakeRow
+from operations.verify.diff import Look
 
 CACHE_KIB = 32 * 1024  # SQLite keeps this much in memory, the rest in a temporary file
 
 SCHEMA_SQL = """
 CREATE TABLE lake (key TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
-CREATE TABLE mismatch (key TEXT PRIMARY KEY, table_digest TEXT) WITHOUT ROWID;
+CREATE TABLE mismatch (
+  key TEXT PRIMARY KEY,
+  table_digest TEXT, lake_digest TEXT, table_image TEXT, lake_image TEXT, lake_row TEXT
+) WITHOUT ROWID;
 CREATE TABLE lake_row (
-  key TEXT PRIMARY KEY, image TEXT, source TEXT, sequence TEXT, snapshot_at TEXT
+  key TEXT PRIMARY KEY, image_digest TEXT, columns_digest TEXT,
+  source TEXT, sequence TEXT, snapshot_at TEXT
 );
 """
 MISMATCHES_SQL = """
-SELECT mismatch.key, table_digest, lake_row.*
+SELECT mismatch.*, lake_row.*
 FROM mismatch LEFT JOIN lake_row USING (key)
+WHERE :last_key IS NULL OR mismatch.key > :last_key
 ORDER BY mismatch.key
+LIMIT :batch_size
 """
+LOOK_COLUMNS = len(Look.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """A key that differed in the first pass; `table_digest` is the digest of its item then."""
+    """A key that differed, what the last look at it saw, and its row in the lake now."""
 
     key: str
-    table_digest: str | None
+    before: Look
     lake_row: LakeRow | None
 
 
@@ -51,25 +59,29 @@ class DigestStore:
         self._database.close()
 
     def add_lake(self, digests: Iterable[tuple[str, str]]) -> None:
-        """Add the lake's keys and digests."""
-        self._database.executemany("INSERT INTO lake VALUES (?, ?)", digests)
+        """Add the lake's keys and digests; a key with more than one digest matches no item."""
+        self._database.executemany(
+            "INSERT INTO lake VALUES (?, ?) ON CONFLICT DO UPDATE SET digest = NULL", digests
+        )
 
     def match_table(self, digests: Iterable[tuple[str, str]]) -> None:
         """Delete the entries that match the table's; record the other table keys as mismatches."""
-        for key_and_digest in digests:
+        for key, digest in digests:
             deleted = self._database.execute(
-                "DELETE FROM lake WHERE key = ? AND digest = ?", key_and_digest
+                "DELETE FROM lake WHERE key = ? AND digest = ?", (key, digest)
             )
             if deleted.rowcount:
                 self.matched_count += 1
             else:
-                self._database.execute(
-                    "INSERT OR REPLACE INTO mismatch VALUES (?, ?)", key_and_digest
-                )
+                self._database.execute("INSERT OR IGNORE INTO mismatch (key) VALUES (?)", [key])
 
     def mark_unmatched(self) -> int:
         """Record the remaining lake keys as mismatches, and return the number of mismatches."""
-        self._database.execute("INSERT OR IGNORE INTO mismatch SELECT key, NULL FROM lake")
+        self._database.execute("INSERT OR IGNORE INTO mismatch (key) SELECT key FROM lake")
+        return self.count_mismatches()
+
+    def count_mismatches(self) -> int:
+        """Return the number of keys that differ."""
         [count] = self._database.execute("SELECT count(*) FROM mismatch").fetchone()
         return int(count)
 
@@ -79,14 +91,33 @@ class DigestStore:
         return [key for (key,) in rows]
 
     def load_lake_rows(self, rows: Iterable[LakeRow]) -> None:
-        """Add the lake's rows of the keys that differ; rows of other keys are ignored."""
+        """Replace the lake's rows by those of the keys that differ; other keys are ignored."""
+        self._database.execute("DELETE FROM lake_row")
         self._database.executemany(
-            "INSERT INTO lake_row SELECT ?, ?, ?, ?, ? WHERE ? IN (SELECT key FROM mismatch)",
+            "INSERT INTO lake_row SELECT ?, ?, ?, ?, ?, ? WHERE ? IN (SELECT key FROM mismatch)",
             ((*astuple(row), row.key) for row in rows),
         )
 
-    def mismatches(self) -> Iterator[Mismatch]:
-        """Yield every key that differs, in order, with its row in the lake."""
-        for key, table_digest, *columns in self._database.execute(MISMATCHES_SQL):
-            has_row = columns[0] is not None
-            yield Mismatch(key, table_digest, LakeRow(*columns) if has_row else None)
+    def mismatches(self, batch_size: int) -> Iterator[list[Mismatch]]:
+        """Yield every key that differs, in order, in batches; the caller may change them."""
+        page = {"last_key": None, "batch_size": batch_size}
+        while rows := self._database.execute(MISMATCHES_SQL, page).fetchall():
+            yield [_mismatch(*row) for row in rows]
+            page["last_key"] = rows[-1][0]
+
+    def record_look(self, key: str, look: Look) -> None:
+        """Record what a look at a key saw."""
+        self._database.execute(
+            "INSERT OR REPLACE INTO mismatch VALUES (?, ?, ?, ?, ?, ?)", (key, *astuple(look))
+        )
+
+    def delete_mismatch(self, key: str) -> None:
+        """Forget a key: the lake agrees with the table."""
+        self._database.execute("DELETE FROM mismatch WHERE key = ?", [key])
+
+
+def _mismatch(key: str, *columns: str | None) -> Mismatch:
+    look = columns[:LOOK_COLUMNS]
+    row_key, *row = columns[LOOK_COLUMNS:]
+    lake_row = None if row_key is None else LakeRow(row_key, *row)
+    return Mismatch(key, Look(*look), lake_row)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from operations.lake import LakeRow
-from operations.verify.diff import KINDS, UNSETTLED, Difference, first_difference
+from operations.verify.diff import KINDS, UNSETTLED, Difference
 from setup.lib.text import count
 
 # Exit statuses.
@@ -19,7 +19,7 @@ INCONCLUSIVE = 2
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A key of the second pass, with its item and its lake row; `kind` is None if they agree."""
+    """A key that differed, with its item and its lake row; `kind` is None if they agree."""
 
     key: str
     kind: str | None
@@ -28,9 +28,9 @@ class Finding:
     read_at: datetime
 
     @property
-    def lake_image(self) -> str | None:
-        """The item's text in the lake."""
-        return self.lake_row.image if self.lake_row else None
+    def is_in_lake(self) -> bool:
+        """Whether the item exists in the lake."""
+        return self.lake_row is not None and self.lake_row.image_digest is not None
 
 
 @dataclass
@@ -52,15 +52,12 @@ class VerifyResult:
     def add(self, finding: Finding) -> None:
         """Count a finding, and list its key up to the limit."""
         self.table_items += finding.item is not None
-        self.lake_items += finding.lake_image is not None
+        self.lake_items += finding.is_in_lake
         if finding.kind is None:
             return
         self.counts[finding.kind] += 1
         if self.limit is None or self.counts[finding.kind] <= self.limit:
             self.keys[finding.kind].append(finding.key)
-            if finding.item and finding.lake_image:
-                difference = first_difference(finding.item, finding.lake_image)
-                self.differences[finding.key] = difference
 
     @property
     def status(self) -> int:

@@ -302,4 +302,4 @@ def _order_id(key: str) -> str:
 
 
 def _operations_row(row: Row) -> LakeRow:
-    return LakeRow(row.key, row.new_image, row.source, row.sequence, row.snapshot_at)
+    return LakeRow(row.key, row.new_image, None, row.source, row.sequence, row.snapshot_at)

@@ -151,6 +151,23 @@ def overwrite_with_older_row(cloud: Cloud, orders: list[str]) -> KeysByKind:
     return {"different": [key]}
 
 
+def drop_attributes(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    """Reduce a row to its `cdc_…` columns, as the transform does with a row that is too large."""
+
+    def edit(row: LakeColumns) -> LakeColumns:
+        if not has_last_image(row, orders[2]):
+            return row
+        return {name: value for name, value in row.items() if name.startswith("cdc_")}
+
+    edit_rows(edit)
+    return {"columns": [order_key(orders[2])]}
+
+
+def alter_column(cloud: Cloud, orders: list[str]) -> KeysByKind:
+    edit_rows(lambda row: {**row, "total": "99"} if has_last_image(row, orders[1]) else row)
+    return {"columns": [order_key(orders[1])]}
+
+
 def recreate_stream(cloud: Cloud, orders: list[str]) -> KeysByKind:
     """Change orders while the table has no stream."""
     _set_stream({"StreamEnabled": False})
@@ -180,4 +197,6 @@ SABOTAGES = (
     drop_removal,
     drop_history,
     overwrite_with_older_row,
+    drop_attributes,
+    alter_column,
 )

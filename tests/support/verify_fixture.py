@@ -13,7 +13,7 @@ import transform
 from local.core.server import Cloud
 from local.services.athena import Athena
 from local.services.dynamodb.service import DynamoDb
-from operations.lake import digest
+from operations.digest import digest
 from operations.table import Table
 from operations.verify import command
 from operations.verify.compare import compare
@@ -30,7 +30,10 @@ LATER_STREAM = STREAM.replace("table/t/", "table/a/").replace("10:00", "12:00")
 # Shrinking a failure takes minutes here.
 PHASES_WITHOUT_SHRINK = (Phase.explicit, Phase.reuse, Phase.generate)
 BATCH_SIZE = 25  # BatchWriteItem's limit
-COLUMNS = [f"cdc_{name}" for name in state.Row.__dataclass_fields__]
+COLUMNS = [
+    *(f"cdc_{name}" for name in state.Row.__dataclass_fields__),
+    *("order_id", "status", "total", "coupon", "tags", "customer__name"),
+]
 Item = dict[str, Any]
 LakeColumns = dict[str, Any]
 
@@ -268,11 +271,11 @@ def draw_snapshots(rows: list[LakeColumns], data: st.DataObject) -> list[LakeCol
                 "cdc_operation": "SNAPSHOT",
                 "cdc_snapshot_at": f"2026-11-23 10:20:0{second}.000000",
                 "cdc_event_id": digest(f"snapshot {number}")[:32],
-                "cdc_new_image": data.draw(st.sampled_from(images)),
             }
             if data.draw(st.integers(0, 3)) == 0:
                 snapshot["cdc_sequence"] = BACKFILL_SEQUENCE
-            snapshots.append(row | snapshot)
+            image = data.draw(st.sampled_from(images))
+            snapshots.append(with_new_image(row | snapshot, image))
     return snapshots
 
 
@@ -280,10 +283,17 @@ def draw_altered_copies(rows: list[LakeColumns], data: st.DataObject) -> list[La
     """Return copies of some of the rows that differ from them in their images."""
     images = [None, *(row["cdc_new_image"] for row in rows)]
     return [
-        row | {"cdc_new_image": data.draw(st.sampled_from(images))}
+        with_new_image(row, data.draw(st.sampled_from(images)))
         for row in rows
         if data.draw(st.integers(0, 5)) == 0
     ]
+
+
+def with_new_image(row: LakeColumns, image: str | None) -> LakeColumns:
+    """Return a row with another new image, and the columns of that image."""
+    cdc_columns = {name: value for name, value in row.items() if name.startswith("cdc_")}
+    attributes = transform.flattened(json.loads(image)) if image else {}
+    return {**cdc_columns, "cdc_new_image": image, **attributes}
 
 
 def run_verify(*arguments: str) -> int:

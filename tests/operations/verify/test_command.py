@@ -1,5 +1,6 @@
 """verify's command line: its text, its JSON, its exit status."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -122,7 +123,7 @@ def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
         command.main(arguments)
 
 
-def test_default_wait_is_1_5_buffering_intervals(
+def test_default_wait_covers_all_buffers(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boto3.client("firehose").create_delivery_stream(
@@ -138,7 +139,7 @@ def test_default_wait_is_1_5_buffering_intervals(
     env.set_table_items(order_item(1, **PAID))
     env.set_lake_objects([])
     assert command.main([]) == 1
-    assert waits == [90]
+    assert waits == [90, 90]
 
 
 def test_missing_table_names_its_script(
@@ -191,6 +192,34 @@ def test_ctrl_c_exits_with_130(env: VerifyEnvironment, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(command, "find_gaps", interrupt)
     assert command.main(["--gaps"]) == 130
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, MemoryError, ValueError, RecursionError])
+def test_unforeseen_errors_exit_with_2(
+    env: VerifyEnvironment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: type[Exception],
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "compare", fail)
+    assert command.main([]) == 2
+    output, errors = capsys.readouterr()
+    assert output == ""
+    assert error.__name__ in errors
+
+
+def test_a_truncated_result_exits_with_2(
+    env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.set_table_items(order_item(1, **PAID), order_item(2, **PAID))
+    env.set_lake_objects(history_rows(order_item(1, **PAID)), history_rows(order_item(2, **PAID)))
+    stream_rows = athena._stream_rows
+    monkeypatch.setattr(athena, "_stream_rows", lambda uri: itertools.islice(stream_rows(uri), 2))
+    assert command.main([]) == 2
+    assert "run it again" in capsys.readouterr().err
 
 
 def test_a_closed_stdout_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

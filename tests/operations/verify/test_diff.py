@@ -2,11 +2,11 @@
 
 from contextlib import closing
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import transform
-from operations.verify.diff import classify, first_difference
+from operations.verify.diff import UNSETTLED, Look, classify, first_difference
 from operations.verify.digest_store import DigestStore
 from tests.support.verify_fixture import IMAGES, Item
 
@@ -45,14 +45,65 @@ def test_too_deep_images_differ_as_a_whole() -> None:
         assert first_difference(lake, f"{lake} ").path == ""
 
 
-@given(*[st.sampled_from([None, "a", "b"])] * 3)
-def test_a_changing_item_is_unsettled(
-    first_table: str | None, second_table: str | None, lake: str | None
+LOOKS = st.builds(
+    Look,
+    table=st.sampled_from([None, "a", "b"]),
+    lake=st.sampled_from([None, "a", "b"]),
+    table_image=st.sampled_from(["a", "b"]),
+    lake_image=st.sampled_from(["a", "b"]),
+    lake_row=st.sampled_from([None, "row 1", "row 2"]),
+)
+
+
+@given(LOOKS, LOOKS)
+def test_a_changing_item_is_unsettled(before: Look, now: Look) -> None:
+    kind = classify(before, now)
+    assert (kind is None) == (now.table == now.lake)
+    is_changing = (before.table, before.lake_row) != (now.table, now.lake_row)
+    assert (kind == "unsettled") == (now.table != now.lake and is_changing)
+
+
+MAX_DELAY = 50
+CHANGES = st.lists(
+    st.tuples(st.integers(50, 250), st.sampled_from([None, "a", "b"]), st.integers(0, MAX_DELAY)),
+    min_size=4,
+    max_size=20,
+).map(lambda changes: sorted(changes, key=lambda change: change[0]))
+
+
+def look_at(changes: list[tuple[int, str | None, int]], lake_at: int, table_at: int) -> Look:
+    """Return what a look sees of changes that have a time, an image and a delay."""
+    table = [image for changed_at, image, _ in changes if changed_at <= table_at]
+    rows = [
+        (f"row {number}", image)
+        for number, (changed_at, image, delay) in enumerate(changes)
+        if changed_at + delay <= lake_at
+    ]
+    lake_row, lake = rows[-1] if rows else (None, None)
+    return Look(table[-1] if table else None, lake, None, lake, lake_row)
+
+
+@settings(max_examples=500)
+@given(CHANGES, *[st.integers(0, 40)] * 2)
+def test_a_change_in_flight_is_never_wrong(
+    changes: list[tuple[int, str | None, int]], first_pause: int, second_pause: int
 ) -> None:
-    kind = classify(first_table, second_table, lake)
-    assert (kind is None) == (second_table == lake)
-    is_changing = second_table != lake and first_table != second_table
-    assert (kind == "unsettled") == is_changing
+    table_at = 100 + first_pause
+    before = look_at(changes, lake_at=100, table_at=table_at)
+    lake_at = table_at + MAX_DELAY
+    now = look_at(changes, lake_at, table_at=lake_at + second_pause)
+    assert classify(before, now) in (None, UNSETTLED)
+
+
+@given(CHANGES, st.sampled_from(["a", "b"]))
+def test_a_lost_change_is_found_once_its_key_rests(
+    changes: list[tuple[int, str | None, int]], lost: str
+) -> None:
+    earlier = [change for change in changes if change[0] < 60]
+    history = [*earlier, (60, f"{lost} lost", 10**6)]
+    before = look_at(history, lake_at=120, table_at=130)
+    now = look_at(history, lake_at=200, table_at=210)
+    assert classify(before, now) in ("missing", "different")
 
 
 @given(
@@ -65,7 +116,6 @@ def test_digest_store_keeps_only_mismatches(lake: dict[str, str], table: dict[st
         store.add_lake(lake.items())
         store.match_table(table.items())
         assert store.mark_unmatched() == len(different)
-        assert {mismatch.key: mismatch.table_digest for mismatch in store.mismatches()} == {
-            key: table.get(key) for key in different
-        }
+        batches = list(store.mismatches(2))
+        assert [mismatch.key for batch in batches for mismatch in batch] == sorted(different)
         assert store.matched_count == len(lake.keys() & table.keys() - different)

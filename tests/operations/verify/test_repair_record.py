@@ -30,12 +30,13 @@ TIMESTAMPS = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(
 LAKE_ROWS = st.builds(
     LakeRow,
     key=st.just(KEY),
-    image=st.none() | st.just('{"order_id":{"S":"SO-1"}}'),
+    image_digest=st.none() | st.just("digest"),
+    columns_digest=st.none() | st.just("digest"),
     source=st.sampled_from([None, "", PREDECESSOR, OLD_STREAM, STREAM]),
     sequence=st.integers(0, 10**40 - 2).map(lambda number: f"{number:040}"),
     snapshot_at=st.none() | TIMESTAMPS,
 )
-VALID_ROW = LakeRow(KEY, ITEM, STREAM, "1".zfill(40), None)
+VALID_ROW = LakeRow(KEY, "digest", None, STREAM, "1".zfill(40), None)
 INVALID_RANK = "its row has an invalid key or rank"
 
 
@@ -85,7 +86,7 @@ def test_foreign_rows_cannot_be_repaired(lake_row: LakeRow, message: str) -> Non
 
 @pytest.mark.parametrize("key", ['{"id":{"N":"7"}}', '{"a":{"B":"AAE="},"b":{"S":"x"}}'])
 def test_key_of_a_predecessor_gets_a_tombstone(key: str) -> None:
-    lake_row = LakeRow(key, '{"id":{"N":"7"}}', PREDECESSOR, "1".zfill(40), None)
+    lake_row = LakeRow(key, "digest", None, PREDECESSOR, "1".zfill(40), None)
     change = parse_change(repair_record_for(Finding(key, "extra", None, lake_row, NOW), TABLE))
     assert (change.key, change.new_image, change.source) == (key, None, STREAM)
     assert rank(change) > rank(lake_row.state_row)

@@ -1,5 +1,6 @@
 """verify: it finds every difference between lake and table, key by key, and reports no other."""
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -111,11 +112,13 @@ def test_changes_that_arrive_during_the_wait_are_equal(env: VerifyEnvironment) -
 def test_an_item_that_keeps_changing_is_unsettled(env: VerifyEnvironment) -> None:
     env.set_table_items(order_item(1, **PAID), order_item(2, **PAID))
     env.set_lake_objects([])
+    numbers = itertools.count()
 
     def change_items() -> None:
-        env.put_item(order_item(1, **SHIPPED))
-        env.delete_item(order_item(2))
-        env.add_lake_object("late.json", history_rows(order_item(2, **PAID)))
+        number = next(numbers)
+        env.put_item(order_item(1, visits={"N": f"{number}"}))
+        late_item = order_item(2, visits={"N": f"{number}"})
+        env.add_lake_object(f"late-{number}.json", [stream_row(None, late_item, number)])
 
     result = env.compare(change_items)
     assert keys_by_kind(result) == {"unsettled": [order_key(1), order_key(2)]}
@@ -125,7 +128,10 @@ def test_an_item_that_keeps_changing_is_unsettled(env: VerifyEnvironment) -> Non
 def test_an_unsettled_key_hides_no_difference(env: VerifyEnvironment) -> None:
     env.set_table_items(order_item(1, **PAID), order_item(2, **PAID))
     env.set_lake_objects([])
-    assert env.compare(lambda: env.put_item(order_item(1, **SHIPPED))).status == 1
+    numbers = itertools.count()
+    result = env.compare(lambda: env.put_item(order_item(1, visits={"N": f"{next(numbers)}"})))
+    assert keys_by_kind(result) == {"unsettled": [order_key(1)], "missing": [order_key(2)]}
+    assert result.status == 1
 
 
 def test_a_row_without_a_key_is_reported(env: VerifyEnvironment) -> None:

@@ -1,0 +1,29 @@
+"""In-flight changes: how long a change may take from the table to the lake."""
+
+from __future__ import annotations
+
+import boto3
+from botocore.exceptions import ClientError
+
+from operations import firehose
+from setup.names import PIPE
+
+
+def max_delay_seconds() -> float:
+    """Return the longest time between a change and its row, by the configuration as it is now.
+
+    The pipe waits for a batch, Firehose for the function's batch and then for the object's.
+    """
+    return _pipe_window_seconds() + firehose.max_delay_seconds()
+
+
+def _pipe_window_seconds() -> int:
+    """Return how long the pipe gathers changes; nothing is in flight in a pipe that is missing."""
+    try:
+        pipe = boto3.client("pipes").describe_pipe(Name=PIPE)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NotFoundException":
+            raise
+        return 0
+    source = pipe["SourceParameters"].get("DynamoDBStreamParameters", {})
+    return source.get("MaximumBatchingWindowInSeconds", 0)

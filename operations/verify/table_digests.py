@@ -1,0 +1,50 @@
+"""Table digests: each item of the table, with the digests by which it is compared with the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from operations.columns import DeclaredColumns
+from operations.digest import digest
+from operations.lake import item_digest
+from operations.table import SEGMENTS, Item, Table
+from transform import canonical, canonical_and_flattened, flattened, parse_image
+
+
+@dataclass(frozen=True, slots=True)
+class TableItem:
+    """An item as canonical text, the digest of that, and the digest that includes its columns."""
+
+    text: str
+    image_digest: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableDigests:
+    """Consistent reads of a table's items, as digests of images and declared columns."""
+
+    table: Table
+    columns: DeclaredColumns
+
+    def scan(self) -> Iterator[tuple[str, str]]:
+        """Yield key and digest of every item, in no order, by a parallel scan."""
+        start_keys = dict.fromkeys(range(SEGMENTS))
+        for page in self.table.scan_pages(start_keys, SEGMENTS, self._key_and_digest):
+            yield from page.items
+
+    def get_items(self, keys: Collection[str]) -> dict[str, TableItem]:
+        """Return the items with the given keys, at most 100, by key; missing items are left out."""
+        items = self.table.get_items(keys)
+        return {key: self._table_item(text) for key, text in items.items()}
+
+    def _key_and_digest(self, item: Item) -> tuple[str, str]:
+        text, columns = canonical_and_flattened(item)
+        key = canonical(self.table.key_of(item))
+        return key, item_digest(digest(text), self.columns.digest(columns))
+
+    def _table_item(self, text: str) -> TableItem:
+        columns_digest = self.columns.digest(flattened(parse_image(text)))
+        image_digest = digest(text)
+        return TableItem(text, image_digest, item_digest(image_digest, columns_digest))

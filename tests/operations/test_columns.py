@@ -1,0 +1,121 @@
+"""Declared columns: their digest is the same in Athena's SQL and in Python."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import boto3
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+import transform
+from operations import lake
+from operations.columns import DeclaredColumns, UnexpectedColumnType
+from operations.digest import digest
+from setup import names
+from tests.strategies import records
+from tests.support.verify_fixture import (
+    PHASES_WITHOUT_SHRINK,
+    Item,
+    VerifyEnvironment,
+    order_item,
+    order_key,
+    snapshot_row,
+    verify_env,
+)
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[VerifyEnvironment]:
+    with verify_env() as env:
+        yield env
+
+
+def set_columns(attributes: dict[str, str]) -> None:
+    """Replace the attribute columns that the catalog declares, given with their types."""
+    glue = boto3.client("glue")
+    table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
+    descriptor = table["StorageDescriptor"]
+    columns = [column for column in descriptor["Columns"] if column["Name"].startswith("cdc_")]
+    columns += [{"Name": name, "Type": data_type} for name, data_type in attributes.items()]
+    glue.update_table(
+        DatabaseName=names.DATABASE,
+        TableInput={
+            "Name": names.CHANGES,
+            "TableType": table["TableType"],
+            "PartitionKeys": table["PartitionKeys"],
+            "Parameters": table["Parameters"],
+            "StorageDescriptor": {**descriptor, "Columns": columns},
+        },
+    )
+
+
+@settings(
+    max_examples=40,
+    phases=PHASES_WITHOUT_SHRINK,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(records.items())
+def test_sql_and_python_compute_the_same_digest(env: VerifyEnvironment, attributes: Item) -> None:
+    item = order_item(1, **{k: v for k, v in attributes.items() if k.lower() != "order_id"})
+    flat = transform.flattened(item)
+    set_columns({**dict.fromkeys(list(flat)[::2], "string"), "not_in_the_item": "string"})
+    env.set_lake_objects([snapshot_row(item)])
+    columns = DeclaredColumns.fetch()
+    image_digest = digest(transform.canonical(item))
+    assert list(lake.fetch_digests(columns)) == [
+        (order_key(1), lake.item_digest(image_digest, columns.digest(flat)))
+    ]
+    [row] = lake.fetch_latest_rows(columns, [order_key(1)])
+    assert (row.image_digest, row.columns_digest) == (image_digest, columns.digest(flat))
+    [lake_item] = lake.fetch_items(columns, [order_key(1)])
+    assert lake_item.columns == {name: flat.get(name) for name in columns.names}
+
+
+def test_more_columns_than_an_array_takes(env: VerifyEnvironment) -> None:
+    item = order_item(1, **{f"a{number}": {"N": f"{number}"} for number in range(450)})
+    flat = transform.flattened(item)
+    set_columns(dict.fromkeys(flat, "string"))
+    env.set_lake_objects([snapshot_row(item)])
+    columns = DeclaredColumns.fetch()
+    [row] = lake.fetch_latest_rows(columns, [order_key(1)])
+    assert row.columns_digest == columns.digest(flat)
+
+
+def test_other_values_have_another_digest() -> None:
+    columns = DeclaredColumns(("a", "b", "c"))
+    rows: list[dict[str, str | None]] = [
+        {"a": "1", "b": "2", "c": None},
+        {"a": "1", "b": None, "c": "2"},
+        {"a": "12", "b": None, "c": None},
+        {"a": "", "b": None, "c": None},
+        {"a": "-", "b": None, "c": None},
+        {"a": "1:1", "b": None, "c": None},
+        {"a": "1", "b": "", "c": None},
+    ]
+    for one, other in combinations(rows, 2):
+        assert columns.digest(one) != columns.digest(other)
+    assert columns.digest({"a": None, "undeclared": "1"}) is None
+
+
+def test_a_column_of_another_type_is_rejected(env: VerifyEnvironment) -> None:
+    set_columns({"status": "string", "total": "double"})
+    with pytest.raises(UnexpectedColumnType, match=r"column total .* double.*10_glue"):
+        DeclaredColumns.fetch()
+
+
+def test_a_row_that_is_missing_in_a_result_is_noticed(
+    env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_columns({"order_id": "string"})
+    env.set_lake_objects([snapshot_row(order_item(number)) for number in range(3)])
+    run_query = lake.run_query
+
+    def without_first_row(sql: str) -> object:
+        result = run_query(sql)
+        next(result.rows)
+        return result
+
+    assert len(list(lake.fetch_digests(DeclaredColumns.fetch()))) == 3
+    monkeypatch.setattr(lake, "run_query", without_first_row)
+    with pytest.raises(lake.TruncatedResult, match="run it again"):
+        list(lake.fetch_digests(DeclaredColumns.fetch()))
