@@ -12,10 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import argument_parser, run_on_aws
-from setup.lib.drift import find_drift
+from setup.lib.drift import SCRIPTS, find_drift
 from setup.names import PIPELINE
-
-SCRIPTS = sorted(path.stem for path in Path(__file__).parent.glob("[0-9][0-9]_*.py"))
 
 
 def check() -> str:

@@ -13,15 +13,24 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import argument_parser, run_on_aws
-from setup.lib.iam_policies import Policy, allow, allow_kinesis_key, policy_document
+from setup.lib.iam_policies import (
+    Policy,
+    allow,
+    allow_kinesis_key,
+    policy_document,
+    role_policies,
+)
 from setup.names import (
+    ALARM_TOPIC,
     CHANGES,
     CRAWLER,
     DATABASE,
     DEAD_LETTERS,
     DELIVERY,
+    DELIVERY_LOGS,
     ERRORS,
     FUNCTION,
+    FUNCTION_LOGS,
     LAKE,
     LAKE_ID,
     PIPE,
@@ -30,6 +39,7 @@ from setup.names import (
     REPLAYED,
     STREAM,
     TABLE,
+    VIEWS,
     WORKGROUP,
     Location,
     location,
@@ -43,8 +53,10 @@ COMMANDS = {
     "backfill": "backfill",
     "replay": "replay, also with --dry-run",
 }
-QUERYING = ("verify", "gaps", "repair", "replay")
+QUERYING = ("verify", "gaps", "repair", "status", "replay")
 WRITING = ("repair", "backfill", "replay")
+
+ROLE_ACTIONS = ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
 
 
 @dataclass(frozen=True)
@@ -83,9 +95,17 @@ GRANTS = (
     ),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
     Grant("kinesis", ("DescribeStreamSummary",), (f"stream/{STREAM}",), ("status", "backfill")),
+    # Status compares every resource with what setup would create.
+    Grant(
+        "dynamodb",
+        ("DescribeContinuousBackups", "DescribeTimeToLive"),
+        (f"table/{TABLE}",),
+        ("status",),
+    ),
+    Grant("dynamodb", ("DescribeStream",), (f"table/{TABLE}/stream/*",), ("status",)),
     Grant(
         "kinesis",
-        ("ListShards", "GetShardIterator", "GetRecords"),
+        ("ListTagsForStream", "GetResourcePolicy"),
         (f"stream/{STREAM}",),
         ("status",),
     ),
@@ -101,6 +121,16 @@ GRANTS = (
         (f"function:{FUNCTION}",),
         ("status", "replay"),
     ),
+    Grant(
+        "lambda", ("GetFunction", "GetFunctionConcurrency"), (f"function:{FUNCTION}",), ("status",)
+    ),
+    Grant(
+        "logs",
+        ("DescribeLogStreams", "DescribeMetricFilters"),
+        tuple(f"log-group:{group}:*" for group in (FUNCTION_LOGS, DELIVERY_LOGS)),
+        ("status",),
+    ),
+    Grant("sns", ("GetTopicAttributes",), (ALARM_TOPIC,), ("status",)),
     Grant("sqs", ("GetQueueUrl", "GetQueueAttributes"), (DEAD_LETTERS,), ("status", "replay")),
     Grant(
         "sqs",
@@ -114,7 +144,12 @@ GRANTS = (
         (f"workgroup/{WORKGROUP}",),
         QUERYING,
     ),
-    Grant("athena", ("GetWorkGroup",), (f"workgroup/{WORKGROUP}",), ("status",)),
+    Grant(
+        "athena",
+        ("GetWorkGroup", "ListNamedQueries", "GetNamedQuery"),
+        (f"workgroup/{WORKGROUP}",),
+        ("status",),
+    ),
     # Athena reads the catalog as its caller, and looks up the caller's default database first.
     Grant(
         "glue",
@@ -126,8 +161,9 @@ GRANTS = (
         "glue",
         ("GetTable",),
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
-        (*QUERYING, "status"),
+        QUERYING,
     ),
+    Grant("glue", ("GetTable",), tuple(f"table/{DATABASE}/{view}" for view in VIEWS), ("status",)),
     Grant(
         "glue",
         ("GetPartitions",),
@@ -137,7 +173,21 @@ GRANTS = (
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
     # Athena reads the lake and writes its results with its caller's permissions.
-    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "status", "backfill")),
+    Grant("s3", ("ListBucket",), ("",), (*QUERYING, "backfill")),
+    Grant(
+        "s3",
+        (
+            "GetBucketPolicy",
+            "GetBucketPublicAccessBlock",
+            "GetBucketTagging",
+            "GetBucketVersioning",
+            "GetEncryptionConfiguration",
+            "GetLifecycleConfiguration",
+            "ListBucketVersions",
+        ),
+        ("",),
+        ("status",),
+    ),
     Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", ("GetObject", "PutObject", "AbortMultipartUpload"), (f"{QUERIES}*",), QUERYING),
@@ -165,9 +215,11 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
     if is_needed_by(WRITING):
         statements.append(allow_kinesis_key(location, "GenerateDataKey"))
     if is_needed_by(("status",)):
-        statements.append(allow_kinesis_key(location, "Decrypt"))
-        # AWS supports no narrower resource for it.
+        roles = [location.role_arn(service) for service in role_policies(location)]
+        statements.append(allow("iam", ROLE_ACTIONS, *roles))
+        # AWS supports no narrower resource for these.
         statements.append(allow("cloudwatch", ("GetMetricData",), "*"))
+        statements.append(allow("logs", ("DescribeLogGroups",), "*"))
     return policy_document(*statements)
 
 

@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_cloudwatch.literals import StandardUnitType
-    from types_boto3_cloudwatch.type_defs import MetricDatumTypeDef
+    from types_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDatumTypeDef
 
 UNITS: Mapping[str, StandardUnitType] = {
     "Duration": "Milliseconds",
     "DeliveryToS3.DataFreshness": "Seconds",
     "GetRecords.IteratorAgeMilliseconds": "Milliseconds",
+    "SuccessfulRequestLatency": "Milliseconds",
 }
 
 
@@ -26,19 +27,22 @@ def put_metrics(
     namespace: str,
     dimension: tuple[str, str],
     values: Mapping[str, float],
+    *other_dimensions: tuple[str, str],
 ) -> None:
-    """Publish each value under one dimension, given as its name and value.
+    """Publish each value under its dimensions, each given as its name and value.
 
     AWS reserves the namespaces `AWS/…` for its services; moto accepts them. A service goes on
     if its metrics cannot be published, as on AWS.
     """
-    name, value = dimension
+    dimensions: list[DimensionTypeDef] = [
+        {"Name": name, "Value": value} for name, value in (dimension, *other_dimensions)
+    ]
     data: list[MetricDatumTypeDef] = [
         {
             "MetricName": metric,
             "Value": measurement,
             "Unit": UNITS.get(metric, "Count"),
-            "Dimensions": [{"Name": name, "Value": value}],
+            "Dimensions": dimensions,
         }
         for metric, measurement in values.items()
     ]

@@ -32,9 +32,9 @@ class CheckResult:
 
     def lines(self) -> Iterator[str]:
         """Yield the result as text, marked if it is not OK."""
-        yield f"{MARKS[self.status]} {self.part:16}  {self.message}"
+        yield f"{MARKS[self.status]} {self.part:20}  {self.message}"
         if self.remedy and self.status != Status.OK:
-            yield f"{'':18}  -> {self.remedy}"
+            yield f"{'':22}  -> {self.remedy}"
 
     def document(self) -> dict[str, object]:
         """Return the result as JSON."""

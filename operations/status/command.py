@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import boto3
 from botocore.exceptions import ClientError
 
+from operations import firehose
 from operations.cli import add_json_option, argument_parser, print_report, run_command
+from operations.status.check import failed_call
 from operations.status.check_result import (
     CheckResult,
     Status,
@@ -23,8 +25,12 @@ from operations.status.check_result import (
     sort_by_urgency,
 )
 from operations.status.checks import CHECKS
-from operations.status.metrics import HOP_METRICS, Hop, fetch_metrics, hop_counts, hop_table
+from operations.status.checks.table import describe_table
+from operations.status.configuration import check_configuration
+from operations.status.hops import Hop, count_hops, hop_table
+from operations.status.metrics import MetricHistory, fetch_history
 from setup.lib.arguments import whole_number
+from setup.lib.drift import SCRIPTS
 from setup.names import PIPELINE, location
 
 MAX_HOURS = 24 * 60  # CloudWatch keeps five-minute data for 63 days
@@ -81,13 +87,28 @@ def _run(args: argparse.Namespace) -> int:
 
 def _collect(hours: int) -> StatusReport:
     here = location()
-    results = [check.run() for check in CHECKS]
+    results = []
+    history = None
     try:
-        values = fetch_metrics(boto3.client("cloudwatch"), HOP_METRICS, timedelta(hours=hours))
+        history = _fetch_history(hours)
     except ClientError as error:
-        results.append(CheckResult("metrics", str(error), Status.UNKNOWN))
-        values = dict.fromkeys(HOP_METRICS)
-    return StatusReport(here.account, here.region, results, hop_counts(values), hours)
+        results.append(CheckResult("metrics", failed_call(error), Status.UNKNOWN))
+    hops = count_hops(history)
+    results += [check.run(history) for check in CHECKS]
+    if history:
+        results += [hop.check(hours) for hop in hops]
+    results += check_configuration(SCRIPTS, results)
+    return StatusReport(here.account, here.region, results, hops, hours)
+
+
+def _fetch_history(hours: int) -> MetricHistory:
+    label = describe_table().get("LatestStreamLabel", "")
+    delay = timedelta(seconds=firehose.max_delay_seconds())
+    return fetch_history(boto3.client("cloudwatch"), label, hours, delay, _now())
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -1,4 +1,4 @@
-"""CloudWatch metrics of the last hours, and what they say of each hop."""
+"""CloudWatch metrics: what each service published of the pipeline, as time series."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from setup.lib.text import format_table
-from setup.names import DELIVERY, FAILED_RECORDS, FUNCTION, PIPE, PIPELINE, STREAM
+from setup.names import DELIVERY, FAILED_RECORDS, FUNCTION, PIPE, PIPELINE, STREAM, TABLE
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_cloudwatch.type_defs import DimensionTypeDef, MetricDataQueryTypeDef
 
-PERIOD = 300  # seconds; CloudWatch keeps finer data for 15 days only
+PERIOD = timedelta(minutes=5)  # CloudWatch keeps finer data for 15 days only.
 RECENT = timedelta(minutes=15)
+HISTORY = timedelta(days=15)
+HISTORY_PERIOD = timedelta(hours=1)
+PUBLISHING_DELAY = timedelta(minutes=3)  # Services publish their metrics so late.
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric of one resource; `statistic`, Sum or Maximum, combines its data points."""
+    """A metric of one resource; the statistic combines the values of a period."""
 
     namespace: str
     name: str
-    dimension: tuple[str, str] | None = None
+    dimensions: tuple[tuple[str, str], ...] = ()
     statistic: str = "Sum"
 
-    def query(self, query_id: str) -> MetricDataQueryTypeDef:
+    def query(self, query_id: str, period: timedelta) -> MetricDataQueryTypeDef:
         """Return the metric as GetMetricData expects it."""
-        dimensions: list[DimensionTypeDef] = []
-        if self.dimension:
-            name, value = self.dimension
-            dimensions.append({"Name": name, "Value": value})
+        dimensions: list[DimensionTypeDef] = [
+            {"Name": name, "Value": value} for name, value in self.dimensions
+        ]
         return {
             "Id": query_id,
             "MetricStat": {
@@ -41,125 +42,163 @@ class Metric:
                     "MetricName": self.name,
                     "Dimensions": dimensions,
                 },
-                "Period": PERIOD,
+                "Period": int(period.total_seconds()),
                 "Stat": self.statistic,
             },
         }
 
-    def combine(self, points: Iterable[float]) -> float:
-        """Return the sum of the data points, or the greatest of them."""
-        return sum(points) if self.statistic == "Sum" else max(points, default=0.0)
 
-
-_PIPE = ("PipeName", PIPE)
-_STREAM = ("StreamName", STREAM)
-_FIREHOSE = ("DeliveryStreamName", DELIVERY)
-_LAMBDA = ("FunctionName", FUNCTION)
+_PIPE = (("PipeName", PIPE),)
+_STREAM = (("StreamName", STREAM),)
+_FIREHOSE = (("DeliveryStreamName", DELIVERY),)
+_LAMBDA = (("FunctionName", FUNCTION),)
 PIPE_EVENTS = Metric("AWS/EventBridge/Pipes", "EventCount", _PIPE)
+PIPE_INVOCATIONS = Metric("AWS/EventBridge/Pipes", "Invocations", _PIPE)
 PIPE_FAILURES = Metric("AWS/EventBridge/Pipes", "ExecutionFailed", _PIPE)
+PIPE_PARTIAL_FAILURES = Metric("AWS/EventBridge/Pipes", "ExecutionPartiallyFailed", _PIPE)
 KINESIS_RECORDS = Metric("AWS/Kinesis", "IncomingRecords", _STREAM)
 FIREHOSE_READS = Metric("AWS/Firehose", "DataReadFromKinesisStream.Records", _FIREHOSE)
+FIREHOSE_LAG = Metric("AWS/Firehose", "KinesisMillisBehindLatest", _FIREHOSE, "Maximum")
 TRANSFORMED_ROWS = Metric("AWS/Firehose", "SucceedProcessing.Records", _FIREHOSE)
 DELIVERED_ROWS = Metric("AWS/Firehose", "DeliveryToS3.Records", _FIREHOSE)
+FRESHNESS = Metric("AWS/Firehose", "DeliveryToS3.DataFreshness", _FIREHOSE, "Maximum")
+PARTITION_OVERFLOW = Metric("AWS/Firehose", "PartitionCountExceeded", _FIREHOSE, "Maximum")
 FUNCTION_CALLS = Metric("AWS/Lambda", "Invocations", _LAMBDA)
 FUNCTION_ERRORS = Metric("AWS/Lambda", "Errors", _LAMBDA)
+FUNCTION_THROTTLES = Metric("AWS/Lambda", "Throttles", _LAMBDA)
 TRANSFORM_FAILURES = Metric(PIPELINE, FAILED_RECORDS)
-ITERATOR_AGE = Metric("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", _STREAM, "Maximum")
-FRESHNESS = Metric("AWS/Firehose", "DeliveryToS3.DataFreshness", _FIREHOSE, "Maximum")
 
-HOP_METRICS = (
+PIPELINE_METRICS = (
     PIPE_EVENTS,
+    PIPE_INVOCATIONS,
     PIPE_FAILURES,
+    PIPE_PARTIAL_FAILURES,
     KINESIS_RECORDS,
     FIREHOSE_READS,
+    FIREHOSE_LAG,
     TRANSFORMED_ROWS,
     DELIVERED_ROWS,
+    FRESHNESS,
+    PARTITION_OVERFLOW,
     FUNCTION_CALLS,
     FUNCTION_ERRORS,
+    FUNCTION_THROTTLES,
     TRANSFORM_FAILURES,
 )
 
 
-class HopDefinition(NamedTuple):
-    """The metrics of a hop; `failed` is None if AWS does not count its failures."""
+class StreamMetrics(NamedTuple):
+    """The metrics of the reads of a table's stream: calls that succeeded, and their records."""
 
-    name: str
-    received: Metric
-    delivered: Metric
-    failed: Metric | None = None
+    calls: Metric
+    records: Metric
 
 
-HOPS = (
-    HopDefinition("pipe -> Kinesis", PIPE_EVENTS, KINESIS_RECORDS),
-    HopDefinition("Kinesis -> Firehose", KINESIS_RECORDS, FIREHOSE_READS),
-    HopDefinition("Firehose -> function", FIREHOSE_READS, TRANSFORMED_ROWS, TRANSFORM_FAILURES),
-    HopDefinition("Firehose -> S3", TRANSFORMED_ROWS, DELIVERED_ROWS),
-)
+def stream_metrics(stream_label: str) -> StreamMetrics:
+    """Return the metrics of a stream of the table; every reader of the stream counts."""
+    dimensions = (("TableName", TABLE), ("Operation", "GetRecords"), ("StreamLabel", stream_label))
+    return StreamMetrics(
+        Metric("AWS/DynamoDB", "SuccessfulRequestLatency", dimensions, "SampleCount"),
+        Metric("AWS/DynamoDB", "ReturnedRecordsCount", dimensions),
+    )
+
+
+class Point(NamedTuple):
+    """The value of a metric in the period that begins at a time."""
+
+    start: datetime
+    value: float
+
+
+Series = list[Point]
+
+
+def fetch_series(
+    cloudwatch: CloudWatchClient,
+    metrics: Iterable[Metric],
+    duration: timedelta,
+    period: timedelta,
+    now: datetime,
+) -> dict[Metric, Series]:
+    """Return the points of each metric over the given time until now, oldest first."""
+    metric_by_id = {f"m{number}": metric for number, metric in enumerate(metrics)}
+    points: dict[Metric, Series] = {metric: [] for metric in metric_by_id.values()}
+    end = _next_boundary(now, period)
+    for page in cloudwatch.get_paginator("get_metric_data").paginate(
+        MetricDataQueries=[metric.query(name, period) for name, metric in metric_by_id.items()],
+        StartTime=end - duration - period,
+        EndTime=end,
+    ):
+        for result in page["MetricDataResults"]:
+            values = zip(result["Timestamps"], result["Values"], strict=True)
+            points[metric_by_id[result["Id"]]] += [Point(*value) for value in values]
+    return {metric: sorted(series) for metric, series in points.items()}
+
+
+def _next_boundary(now: datetime, period: timedelta) -> datetime:
+    """Return the end of the current period: CloudWatch's periods begin at multiples of it."""
+    seconds = period.total_seconds()
+    return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, timezone.utc)
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
-    """What a hop received, delivered and failed."""
+class MetricHistory:
+    """The metrics of the last hours until `now`, and coarser ones of the stream's reads before.
 
-    name: str
-    received: int
-    delivered: int
-    failed: int
+    What a hop received before `settled_at` has had the time to reach the lake, and to be counted.
+    """
 
-    @property
-    def open(self) -> int:
-        """Records in flight, or failed where AWS does not count failures."""
-        return max(0, self.received - self.delivered - self.failed)
+    now: datetime
+    started_at: datetime
+    settled_at: datetime
+    series: Mapping[Metric, Series]
+    old_reads: Series
+    stream: StreamMetrics
 
-    def document(self) -> dict[str, object]:
-        """Return the hop as JSON."""
-        return {
-            "hop": self.name,
-            "received": self.received,
-            "delivered": self.delivered,
-            "failed": self.failed,
-            "open": self.open,
-        }
+    def total(self, metric: Metric) -> int:
+        """Return the sum of a metric's values; 0 without data."""
+        return int(sum(point.value for point in self.series[metric]))
 
+    def settled_total(self, metric: Metric) -> int:
+        """Return the sum of a metric's values in the periods that have settled."""
+        return int(sum(point.value for point in self._settled(metric)))
 
-def fetch_metrics(
-    cloudwatch: CloudWatchClient, metrics: Iterable[Metric], duration: timedelta
-) -> dict[Metric, float | None]:
-    """Return the value of each metric over the given time until now; None without data."""
-    metric_by_id = {f"m{number}": metric for number, metric in enumerate(metrics)}
-    queries = [metric.query(query_id) for query_id, metric in metric_by_id.items()]
-    points: dict[str, list[float]] = {query_id: [] for query_id in metric_by_id}
-    now = datetime.now(timezone.utc)
-    for page in cloudwatch.get_paginator("get_metric_data").paginate(
-        MetricDataQueries=queries,
-        StartTime=now - duration,
-        EndTime=now + timedelta(seconds=PERIOD),
-    ):
-        for result in page["MetricDataResults"]:
-            points[result["Id"]] += result["Values"]
-    return {
-        metric: metric.combine(points[query_id]) if points[query_id] else None
-        for query_id, metric in metric_by_id.items()
-    }
+    def recent(self, metric: Metric) -> list[float]:
+        """Return the values of the last minutes; none if the service published none."""
+        since = self.now - RECENT - PERIOD
+        return [point.value for point in self.series[metric] if point.start > since]
+
+    def newest_read(self) -> datetime | None:
+        """Return the start of the newest settled period in which changes were read.
+
+        None if no change was read within HISTORY.
+        """
+        old_reads = [point for point in self.old_reads if point.start < self.started_at]
+        points = [*old_reads, *self._settled(self.stream.records)]
+        return max((point.start for point in points if point.value), default=None)
+
+    def _settled(self, metric: Metric) -> Series:
+        return [point for point in self.series[metric] if point.start + PERIOD <= self.settled_at]
 
 
-def hop_counts(values: Mapping[Metric, float | None]) -> list[Hop]:
-    """Return the counts of every hop."""
-    return [
-        Hop(
-            name=hop.name,
-            received=int(values[hop.received] or 0),
-            delivered=int(values[hop.delivered] or 0),
-            failed=int(values[hop.failed] or 0) if hop.failed else 0,
-        )
-        for hop in HOPS
-    ]
-
-
-def hop_table(hops: Iterable[Hop]) -> str:
-    """Return a table of the counts, one line per hop."""
-    rows: list[tuple[str, ...]] = [("hop", "received", "delivered", "failed", "open")]
-    for hop in hops:
-        counts = (hop.received, hop.delivered, hop.failed, hop.open)
-        rows.append((hop.name, *map(str, counts)))
-    return format_table(rows)
+def fetch_history(
+    cloudwatch: CloudWatchClient,
+    stream_label: str,
+    hours: int,
+    delay: timedelta,
+    now: datetime,
+) -> MetricHistory:
+    """Return the metrics; `delay` is how long a change may take from the table to the lake."""
+    stream = stream_metrics(stream_label)
+    duration = timedelta(hours=hours)
+    metrics = (*PIPELINE_METRICS, *stream)
+    series = fetch_series(cloudwatch, metrics, duration, PERIOD, now)
+    reads = fetch_series(cloudwatch, [stream.records], HISTORY, HISTORY_PERIOD, now)
+    return MetricHistory(
+        now=now,
+        started_at=now - duration,
+        settled_at=now - delay - PUBLISHING_DELAY,
+        series=series,
+        old_reads=reads[stream.records],
+        stream=stream,
+    )

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -30,6 +31,8 @@ from botocore.model import OperationModel
 from setup.lib.resources import is_missing
 from setup.lib.waiters import SetupError, WaitTimeout, max_wait
 
+# The numbered scripts, in their order.
+SCRIPTS = sorted(path.stem for path in Path(__file__).parents[1].glob("[0-9][0-9]_*.py"))
 READ_VERBS = ("Describe", "Get", "List", "Head")
 # Any other write means that the resource differs.
 PROBLEM_BY_VERB = {"Create": "is missing", "Start": "is not started"}
@@ -101,30 +104,73 @@ def _resource_name(params: Params) -> str:
     return name.rpartition("/")[2] if name.startswith("http") else name
 
 
+@dataclass(frozen=True)
+class ScriptDrift:
+    """The differences that a script would remove; `error` is the refused call that ended it."""
+
+    script: str
+    lines: list[str]
+    error: ClientError | None = None
+
+
 def find_drift(scripts: Iterable[str]) -> list[str]:
     """Return a line for each difference, with the script that fixes it; change nothing."""
-    recorder = DryRunRecorder()
     lines: list[str] = []
-    with max_wait(0), _writes_blocked_by(recorder):
-        for script in scripts:
-            recorder.script = script
-            recorder.lines = []
-            failures = failure_lines(script, recorder)
-            lines += recorder.lines + failures
+    for drift in inspect_scripts(scripts):
+        if drift.error is not None:
+            raise drift.error
+        lines += drift.lines
     return list(dict.fromkeys(lines))  # Each script that requires a resource reports it missing.
 
 
+def inspect_scripts(scripts: Iterable[str]) -> list[ScriptDrift]:
+    """Return what each script would change, and change nothing."""
+    with max_wait(0), _writes_blocked() as recorder:
+        return [_inspect_script(script, recorder) for script in scripts]
+
+
+def _inspect_script(script: str, recorder: DryRunRecorder) -> ScriptDrift:
+    recorder.script = script
+    recorder.lines = []
+    try:
+        failures = failure_lines(script, recorder)
+    except ClientError as error:
+        return ScriptDrift(script, recorder.lines, error)
+    return ScriptDrift(script, recorder.lines + failures)
+
+
+class DryRunSession(boto3.Session):
+    """A session whose clients cannot change AWS.
+
+    Each client is created once, since that takes longer than most calls.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorder = DryRunRecorder()
+        self._clients: dict[str, Any] = {}
+        # The stubs do not know that a handler of before-call may return a response.
+        events: Any = self.events
+        events.register("before-parameter-build", self.recorder.keep_params)
+        events.register("before-call", self.recorder.block_write)
+
+    # The stubs have one overload for each service.
+    def client(self, service_name: Any, *args: Any, **options: Any) -> Any:
+        """Return the client of a service; one with options is not shared."""
+        if args or options:
+            return super().client(service_name, *args, **options)
+        if service_name not in self._clients:
+            self._clients[service_name] = super().client(service_name)
+        return self._clients[service_name]
+
+
 @contextmanager
-def _writes_blocked_by(recorder: DryRunRecorder) -> Iterator[None]:
-    session = boto3.Session()
-    # The stubs do not know that a handler of before-call may return a response.
-    events: Any = session.events
-    events.register("before-parameter-build", recorder.keep_params)
-    events.register("before-call", recorder.block_write)
+def _writes_blocked() -> Iterator[DryRunRecorder]:
+    session = DryRunSession()
     previous = boto3.DEFAULT_SESSION
     boto3.DEFAULT_SESSION = session
     try:
-        yield
+        yield session.recorder
     finally:
         boto3.DEFAULT_SESSION = previous
 

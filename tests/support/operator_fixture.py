@@ -22,6 +22,7 @@ from operations.replay import dead_letters
 from operations.status import command as status
 from operations.verify import command as verify
 from setup import names, operator_policy
+from setup.lib import drift
 from tests.support.iam_roles import Statement, grant, make_role
 
 if TYPE_CHECKING:
@@ -166,18 +167,26 @@ def operator_session(cloud: Cloud, checkpoint: Path) -> Iterator[Operator]:
     role = make_role(OPERATOR, "ec2", *policy_statements())
     create_client: Callable[..., Any] = boto3.client  # one overload for each service
 
+    # The dry run of status has a session of its own, whose clients cannot change anything.
     @cache
-    def guarded_client(service: str) -> Any:
+    def guarded_client(service: str, _: boto3.Session | None) -> Any:
         client = create_client(service)
         if service != "sts":  # Everyone may call GetCallerIdentity.
             iam.guard_client(client, role, "ec2.amazonaws.com", {})
         return client
 
     def client(service: str, **options: Any) -> Any:
-        return create_client(service, **options) if options else guarded_client(service)
+        if options:
+            return create_client(service, **options)
+        return guarded_client(service, boto3.DEFAULT_SESSION)
 
     operator = Operator(cloud, checkpoint)
-    with patch.object(dead_letters, "WAIT_SECONDS", 0), patch.object(boto3, "client", client):
+    dry_run_session = drift.DryRunSession()
+    with (
+        patch.object(dead_letters, "WAIT_SECONDS", 0),
+        patch.object(boto3, "client", client),
+        patch.object(drift, "DryRunSession", lambda: dry_run_session),
+    ):
         yield operator
 
 

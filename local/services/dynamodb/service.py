@@ -9,6 +9,7 @@ from moto.dynamodb.models import table as moto_table
 from moto.dynamodb.models.table import Table
 
 from local.core.hop_counts import HopCount
+from local.core.metrics import put_metrics
 from local.core.patches import Patches
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
 from local.core.server import ACCOUNT, Cloud
@@ -24,6 +25,7 @@ from local.services.dynamodb.validation import encode_request, parse_request
 from local.services.dynamodb.writes import batch_write, undo_writes
 
 TTL_INTERVAL = 10  # Seconds; AWS takes up to days.
+PUBLICATION_INTERVAL = 5  # Seconds; CloudWatch shows a service's metrics after minutes.
 BATCH_WRITES = 25
 FAST_PATHS = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
 ITEM_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
@@ -43,6 +45,7 @@ class DynamoDb(Service):
         self._lock = threading.Lock()
         self._streams = StreamsApi(cloud.clock)
         self._next_ttl_run = 0.0
+        self._next_publication = 0.0
         # moto creates a StreamShard when a table enables a stream.
         self._stream_patch = Patches((moto_table, "StreamShard", self._streams.open_stream))
         self._stream_patch.apply()
@@ -58,6 +61,7 @@ class DynamoDb(Service):
     def tick(self) -> bool:
         """Delete the items whose time to live is over, and return whether there were any."""
         now = self.cloud.clock.now()
+        self._publish_reads(now)
         if now < self._next_ttl_run:
             return False
         self._next_ttl_run = now + TTL_INTERVAL
@@ -65,6 +69,23 @@ class DynamoDb(Service):
             deleted = [_delete_expired(table, now) for table in _tables()]
             self._streams.commit()
         return any(deleted)
+
+    def _publish_reads(self, now: float) -> None:
+        """Publish how the streams were read; not at each tick, since readers poll at each."""
+        if now < self._next_publication:
+            return
+        self._next_publication = now + PUBLICATION_INTERVAL
+        with self._lock:
+            reads_by_stream = self._streams.take_reads()
+        for (table, label), reads in reads_by_stream.items():
+            put_metrics(
+                self.cloud.client("cloudwatch"),
+                "AWS/DynamoDB",
+                ("TableName", table),
+                {"SuccessfulRequestLatency": reads.latency, "ReturnedRecordsCount": reads.records},
+                ("Operation", "GetRecords"),
+                ("StreamLabel", label),
+            )
 
     def counts(self) -> list[HopCount]:
         """Return how many records the streams have; none if no table here has a stream."""

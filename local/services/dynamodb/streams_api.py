@@ -4,7 +4,9 @@ import base64
 import binascii
 import json
 import re
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from moto.dynamodb.models.table import Table
@@ -20,12 +22,21 @@ TRIMMED_MESSAGE = "The operation attempted to read past the oldest stream record
 STREAM_OPERATIONS = frozenset(("ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"))
 
 
+@dataclass(slots=True)
+class StreamReads:
+    """The records that GetRecords returned of a stream, and its last latency in milliseconds."""
+
+    records: int = 0
+    latency: float = 0.0
+
+
 class StreamsApi:
     """The streams of every table, including disabled ones until they are trimmed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._streams: dict[str, ChangeStream] = {}
+        self._reads: dict[tuple[str, str], StreamReads] = {}
 
     def open_stream(self, _: str, table: Table) -> ChangeStream:
         """Create and return the stream of a table that has just enabled one."""
@@ -57,6 +68,12 @@ class StreamsApi:
         for stream in self._streams.values():
             if (stream.region, stream.table) == (region, table) and stream is not current:
                 stream.close()
+
+    def take_reads(self) -> dict[tuple[str, str], StreamReads]:
+        """Return the reads of each stream, named by table and label, since the last time."""
+        reads = self._reads
+        self._reads = {}
+        return reads
 
     def handle(self, request: ApiRequest) -> ApiResponse:
         """Return the response to one of STREAM_OPERATIONS."""
@@ -128,7 +145,11 @@ class StreamsApi:
             raise constraint_violation(limit, "limit", constraint)
         if 0 < position <= shard.trimmed_number:
             raise AwsError("TrimmedDataAccessException", TRIMMED_MESSAGE)
+        started_at = time.perf_counter()
         records, next_position = shard.page(position, limit)
+        reads = self._reads.setdefault((stream.table, stream.label), StreamReads())
+        reads.latency = (time.perf_counter() - started_at) * 1000
+        reads.records += len(records)
         members = b'"Records":[' + b",".join(records) + b"]"  # Records are JSON already.
         if next_position is not None:
             iterator = json.dumps(self._encode_iterator(stream, shard, next_position))

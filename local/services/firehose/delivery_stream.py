@@ -84,6 +84,7 @@ class DeliveryStream:
         has_transformed = self._transform(settings)
         self._delivery.add(self._buffers.close_due(settings, self._cloud.clock.now()))
         has_delivered = self._delivery.tick(settings)
+        self._telemetry.publish_if_due(settings)
         return has_read or has_transformed or has_delivered
 
     def next_due_at(self) -> float | None:

@@ -17,6 +17,8 @@ from local.services.firehose.config import PRINCIPAL, Settings
 if TYPE_CHECKING:
     from types_boto3_logs.client import CloudWatchLogsClient
 
+PUBLICATION_INTERVAL = 5  # Seconds; CloudWatch shows a service's metrics after minutes.
+
 
 class Telemetry:
     """The error log and the metrics of one delivery stream."""
@@ -24,6 +26,7 @@ class Telemetry:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._metrics: defaultdict[str, float] = defaultdict(float)
+        self._next_publication = 0.0
 
     def add(self, metric: str, value: float = 1) -> None:
         """Add to a metric that is a sum."""
@@ -32,6 +35,13 @@ class Telemetry:
     def raise_to(self, metric: str, value: float) -> None:
         """Raise a metric that is a maximum."""
         self._metrics[metric] = max(self._metrics[metric], value)
+
+    def publish_if_due(self, settings: Settings) -> None:
+        """Send CloudWatch the metrics, but not at each tick: Firehose polls at each."""
+        now = self._cloud.clock.now()
+        if self._metrics and now >= self._next_publication:
+            self._next_publication = now + PUBLICATION_INTERVAL
+            self.publish(settings)
 
     def publish(self, settings: Settings) -> None:
         """Send CloudWatch the metrics since the last time."""

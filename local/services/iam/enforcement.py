@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from local.services.iam.kms import KMS_ACTION, StreamKeys
 from local.services.iam.policy_evaluation import Decision, NotModelled, decide, trusts
 from local.services.iam.required_permissions import (
+    LIST_MEMBERS,
     TOKEN_MEMBERS,
     Location,
     Permission,
@@ -143,9 +144,11 @@ class ClientGuard:
         self, parsed: Mapping[str, Any], context: Mapping[str, Any], **_: Any
     ) -> None:
         """Remember which resources the tokens in a response belong to."""
-        for member in TOKEN_MEMBERS:
-            if token := parsed.get(member):
-                self._access.tokens.remember(token, context["guarded_resources"])
+        tokens = [parsed.get(member) for member in TOKEN_MEMBERS]
+        for member in LIST_MEMBERS:
+            tokens += parsed.get(member, ())
+        for token in filter(None, tokens):
+            self._access.tokens.remember(token, context["guarded_resources"])
 
     def _assume_role(self) -> Role:
         call = Call("sts", "AssumeRole", {})

@@ -39,7 +39,14 @@ class Permission:
 
 
 # QueryExecutionId comes before NextToken: two queries can have pages with the same token.
-TOKEN_MEMBERS = ("ShardIterator", "NextShardIterator", "QueryExecutionId", "NextToken")
+TOKEN_MEMBERS = (
+    "ShardIterator",
+    "NextShardIterator",
+    "QueryExecutionId",
+    "NamedQueryId",
+    "NextToken",
+)
+LIST_MEMBERS = ("NamedQueryIds",)  # Lists of tokens in responses.
 
 
 class TokenRegistry:
@@ -156,6 +163,24 @@ def _workgroup(params: Params, location: Location) -> tuple[str, ...] | None:
     return None
 
 
+def _role(params: Params, location: Location) -> tuple[str, ...]:
+    return (f"arn:{location.partition}:iam::{location.account}:role/{params['RoleName']}",)
+
+
+def _topic(params: Params, _: Location) -> tuple[str, ...]:
+    return (params["TopicArn"],)
+
+
+def _resource_arn(params: Params, _: Location) -> tuple[str, ...]:
+    return (params["ResourceARN"],)
+
+
+def _alarms(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the alarms that a call names; without names it concerns every alarm."""
+    alarm_names = params.get("AlarmNames") or ["*"]
+    return tuple(location.arn("cloudwatch", f"alarm:{name}") for name in alarm_names)
+
+
 def _log_stream(params: Params, location: Location) -> tuple[str, ...]:
     """Return the log stream; AWS spells a log group as its stream without a name."""
     stream = params.get("logStreamName", "")
@@ -192,12 +217,18 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         "kinesis",
         _kinesis_stream,
         "DescribeStream DescribeStreamSummary ListShards GetShardIterator GetRecords PutRecord "
-        "PutRecords",
+        "PutRecords ListTagsForStream",
     ),
+    ("kinesis", "GetResourcePolicy"): Permission("kinesis:GetResourcePolicy", _resource_arn),
     **_permissions(
         "dynamodbstreams", "dynamodb", _table_stream, "DescribeStream GetShardIterator GetRecords"
     ),
-    **_permissions("dynamodb", "dynamodb", _dynamodb_table, "DescribeTable Scan"),
+    **_permissions(
+        "dynamodb",
+        "dynamodb",
+        _dynamodb_table,
+        "DescribeTable DescribeContinuousBackups DescribeTimeToLive Scan",
+    ),
     ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
     ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
@@ -209,7 +240,9 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ),
     ("sqs", "SendMessageBatch"): Permission("sqs:SendMessage", _queue),
     ("lambda", "Invoke"): Permission("lambda:InvokeFunction", _function),
-    **_permissions("lambda", "lambda", _function, "GetFunctionConfiguration"),
+    **_permissions(
+        "lambda", "lambda", _function, "GetFunction GetFunctionConcurrency GetFunctionConfiguration"
+    ),
     ("s3", "GetObject"): Permission("s3:GetObject", _object),
     ("s3", "DeleteObject"): Permission("s3:DeleteObject", _object),
     ("s3", "CopyObject"): Permission("s3:PutObject", _object),
@@ -223,7 +256,18 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("s3", "HeadBucket"): Permission("s3:ListBucket", _bucket),
     ("s3", "GetBucketLocation"): Permission("s3:GetBucketLocation", _bucket),
     ("s3", "ListMultipartUploads"): Permission("s3:ListBucketMultipartUploads", _bucket),
+    ("s3", "ListObjectVersions"): Permission("s3:ListBucketVersions", _bucket),
+    **_permissions("s3", "s3", _bucket, "GetBucketPolicy GetBucketTagging GetBucketVersioning"),
+    ("s3", "GetBucketEncryption"): Permission("s3:GetEncryptionConfiguration", _bucket),
+    ("s3", "GetBucketLifecycleConfiguration"): Permission("s3:GetLifecycleConfiguration", _bucket),
+    ("s3", "GetPublicAccessBlock"): Permission("s3:GetBucketPublicAccessBlock", _bucket),
+    **_permissions(
+        "iam", "iam", _role, "GetRole GetRolePolicy ListRolePolicies ListAttachedRolePolicies"
+    ),
+    ("sns", "GetTopicAttributes"): Permission("sns:GetTopicAttributes", _topic),
     **_permissions("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
+    **_permissions("logs", "logs", _log_stream, "DescribeLogStreams DescribeMetricFilters"),
+    ("logs", "DescribeLogGroups"): Permission("logs:DescribeLogGroups", _every_resource),
     ("glue", "GetDatabase"): Permission("glue:GetDatabase", _database),
     **_permissions(
         "glue",
@@ -241,10 +285,9 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         _named_by("firehose", "deliverystream/{}", "DeliveryStreamName"),
     ),
     ("cloudwatch", "GetMetricData"): Permission("cloudwatch:GetMetricData", _every_resource),
-    ("cloudwatch", "DescribeAlarms"): Permission(
-        "cloudwatch:DescribeAlarms", _named_by("cloudwatch", "alarm:{}*", "AlarmNamePrefix")
-    ),
+    ("cloudwatch", "DescribeAlarms"): Permission("cloudwatch:DescribeAlarms", _alarms),
     ("athena", "GetWorkGroup"): Permission("athena:GetWorkGroup", _workgroup),
+    **_permissions("athena", "athena", _workgroup, "ListNamedQueries GetNamedQuery"),
     **_permissions(
         "athena",
         "athena",

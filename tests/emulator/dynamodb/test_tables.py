@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, empty_account, laptop
+from tests.support.laptop_cloud import code_of, empty_account, laptop, metric_sum
 from tests.support.orders_table import HOUR, Orders, are_equal_items, items
 from tests.support.threads import run_in_threads
 
@@ -201,6 +201,20 @@ def test_iterator_expires_after_15_minutes(orders: Orders, cloud: Cloud) -> None
     iterator = orders.iterator()
     cloud.clock.advance(16 * 60)
     assert code_of(orders.page, iterator) == "ExpiredIteratorException"
+
+
+def test_reads_of_a_stream_are_published(cloud: Cloud, orders: Orders) -> None:
+    orders.put(total={"N": "1"})
+    orders.records()
+    cloud.clock.advance(HOUR)
+    cloud.tick()
+    dimensions = {
+        "TableName": orders.name,
+        "Operation": "GetRecords",
+        "StreamLabel": orders.stream_arn().rpartition("/")[2],
+    }
+    assert metric_sum("AWS/DynamoDB", "ReturnedRecordsCount", **dimensions) == 1
+    assert metric_sum("AWS/DynamoDB", "SuccessfulRequestLatency", **dimensions) > 0
 
 
 def test_missing_stream_and_shard_are_not_found(orders: Orders) -> None:

@@ -259,3 +259,12 @@ def test_metrics_count_read_and_delivered_records(cloud: Cloud) -> None:
     }
     for name, expected in expected_sums.items():
         assert metric_sum("AWS/Firehose", name, DeliveryStreamName="delivery") == expected, name
+
+
+def test_lag_is_published_while_there_is_nothing_to_read(cloud: Cloud) -> None:
+    create_stream()
+    for _ in range(2):
+        cloud.clock.advance(60)
+        cloud.tick()
+    metrics = aws("cloudwatch").list_metrics(Namespace="AWS/Firehose")["Metrics"]
+    assert [metric["MetricName"] for metric in metrics] == ["KinesisMillisBehindLatest"]

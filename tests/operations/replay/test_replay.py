@@ -25,7 +25,7 @@ from operations.replay.dead_letters import (
 from operations.replay.error_objects import Content, ErrorObjects
 from operations.replay.replayer import EXPIRED, LOCKED, NO_DOCUMENTS, NO_SEQUENCE_RANGE
 from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
-from operations.status.checks import check_error_objects
+from operations.status.checks.failures import check_error_objects
 from setup import names
 from tests.strategies.records import stream_record
 from tests.support.laptop_cloud import laptop
@@ -351,7 +351,7 @@ def test_what_never_was_a_change_can_be_archived(
     assert error_object_contents(chain) == []
     status, document = run_replay(capsys)
     assert (status, document["found"]) == (0, 0)
-    assert check_error_objects().message == "none"
+    assert check_error_objects(None).message == "none"
 
 
 def error_object_contents(cloud: Cloud) -> list[bytes]:

@@ -111,7 +111,7 @@ def test_a_record_without_a_time_keeps_its_arrival() -> None:
     "raw",
     [
         b"Hello, this is a test 123.",
-        gzip.compress(b'{"messageType":"CONTROL_MESSAGE"}'),
+        gzip.compress(b'{"messageType":"CONTROL_MESSAGE"}', mtime=0),
         b'{"ticker_symbol":"QXZ","price":84.51}',
         b'{"dynamodb":"none"}',
         b"[" * 9999,

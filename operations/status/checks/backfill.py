@@ -1,0 +1,46 @@
+"""Backfill: whether the items that are older than the table's stream were sent to the lake."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from analytics.athena import literal, run_query
+from operations.backfill.command import DEFAULT_CHECKPOINT
+from operations.status.check_result import CheckResult, Status
+from operations.status.checks.table import describe_table
+from operations.status.metrics import MetricHistory
+from setup.names import CHANGES, TABLE
+
+BACKFILL = "python -m operations.backfill"
+# AWS creates the stream of a new table a little later than the table.
+CREATION_MARGIN = timedelta(minutes=1)
+# A row of a backfill of this stream. Athena ends at the first, so it seldom reads the whole lake.
+BACKFILL_ROW_SQL = f"""
+SELECT 1 FROM {CHANGES}
+WHERE cdc_operation = 'SNAPSHOT' AND cdc_source = {{stream}} AND cdc_sequence = '{"0" * 40}'
+LIMIT 1"""
+
+
+def check(_: MetricHistory | None) -> CheckResult:
+    """Check that no backfill is unfinished, and that none is missing."""
+    if DEFAULT_CHECKPOINT.exists():
+        message = f"unfinished: {DEFAULT_CHECKPOINT} says how far it got"
+        return CheckResult("backfill", message, Status.PROBLEM, f"{BACKFILL} resumes it")
+    table = describe_table()
+    label = table.get("LatestStreamLabel")
+    if label is None:
+        return CheckResult("backfill", "the table has no stream", Status.UNKNOWN)
+    if stream_time(label) - table["CreationDateTime"] <= CREATION_MARGIN:
+        return CheckResult("backfill", "not needed: the stream is as old as the table")
+    if not table["ItemCount"]:
+        return CheckResult("backfill", "not needed: the table was empty")
+    sql = BACKFILL_ROW_SQL.format(stream=literal(table["LatestStreamArn"]))
+    if list(run_query(sql).rows):
+        return CheckResult("backfill", "done: its rows are in the lake")
+    message = f"none seen, but {TABLE} has items and is older than its stream"
+    return CheckResult("backfill", message, Status.UNKNOWN, BACKFILL)
+
+
+def stream_time(label: str) -> datetime:
+    """Return the creation time of a stream, which is its label."""
+    return datetime.fromisoformat(label).replace(tzinfo=timezone.utc)

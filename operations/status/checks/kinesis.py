@@ -1,0 +1,32 @@
+"""Kinesis: whether the stream is active, and its key usable. Nothing here reads the stream.
+
+A read from an hour back would raise the iterator age, which the alarm `kinesis-late` watches.
+"""
+
+from __future__ import annotations
+
+import boto3
+
+from operations.status.check import CHECK_AGAIN
+from operations.status.check_result import CheckResult, Status
+from operations.status.metrics import MetricHistory
+from setup.names import STREAM
+
+AWS_KEY = "alias/aws/kinesis"  # AWS manages it: nobody can disable it.
+
+
+def check(_: MetricHistory | None) -> CheckResult:
+    """Check that the stream is active and that its key is enabled."""
+    response = boto3.client("kinesis").describe_stream_summary(StreamName=STREAM)
+    stream = response["StreamDescriptionSummary"]
+    state = stream["StreamStatus"]
+    if state not in ("ACTIVE", "UPDATING"):
+        return CheckResult("Kinesis", state, Status.UNKNOWN, CHECK_AGAIN)
+    key = stream.get("KeyId", AWS_KEY)
+    if not key.endswith(AWS_KEY):
+        metadata = boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+        if metadata["KeyState"] != "Enabled":
+            message = f"{state}, but its key {key} is {metadata['KeyState']}"
+            remedy = f"aws kms enable-key --key-id {key}"
+            return CheckResult("Kinesis", message, Status.PROBLEM, remedy)
+    return CheckResult("Kinesis", state)

@@ -1,0 +1,143 @@
+"""Hops and series: what was received in time is delivered, failed or missing; the rest is open."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from operations.status.check_result import Status
+from operations.status.checks.lake import NewestRow, compare_with_stream
+from operations.status.checks.pipe import check_deliveries
+from operations.status.hops import HOPS, Hop, count_hops
+from operations.status.metrics import (
+    DELIVERED_ROWS,
+    FIREHOSE_READS,
+    FUNCTION_ERRORS,
+    KINESIS_RECORDS,
+    PERIOD,
+    PIPE_EVENTS,
+    PIPE_FAILURES,
+    PIPE_INVOCATIONS,
+    PIPELINE_METRICS,
+    TRANSFORM_FAILURES,
+    TRANSFORMED_ROWS,
+    Metric,
+    MetricHistory,
+    Point,
+    stream_metrics,
+)
+
+NOW = datetime(2026, 11, 29, 12, 2, tzinfo=timezone.utc)
+STREAM = stream_metrics("2026-11-29T08:00:00.000")
+COUNTS = st.integers(0, 1000)
+LONG_AGO = timedelta(minutes=30)
+JUST_NOW = timedelta(minutes=2)
+
+
+def history(
+    *points: tuple[Metric, timedelta, float], old_reads: tuple[Point, ...] = ()
+) -> MetricHistory:
+    """Return metrics with values published some time ago; all others have none."""
+    series: dict[Metric, list[Point]] = {metric: [] for metric in (*PIPELINE_METRICS, *STREAM)}
+    for metric, age, value in points:
+        series[metric].append(Point(NOW - age, value))
+    return MetricHistory(
+        now=NOW,
+        started_at=NOW - timedelta(hours=3),
+        settled_at=NOW - timedelta(minutes=5),
+        series=series,
+        old_reads=list(old_reads),
+        stream=STREAM,
+    )
+
+
+@given(COUNTS, COUNTS, COUNTS, COUNTS)
+def test_settled_records_are_delivered_failed_or_missing(
+    settled: int, recent: int, delivered: int, failed: int
+) -> None:
+    metrics = history(
+        (FIREHOSE_READS, LONG_AGO, settled),
+        (FIREHOSE_READS, JUST_NOW, recent),
+        (TRANSFORMED_ROWS, JUST_NOW, delivered),
+        (TRANSFORM_FAILURES, LONG_AGO, failed),
+    )
+    hop = count_hops(metrics)[2]
+    assert (hop.received, hop.delivered, hop.failed) == (settled + recent, delivered, failed)
+    assert hop.overdue == max(0, settled - delivered - failed)
+    assert hop.overdue <= hop.open
+    assert (hop.check(3).status == Status.OK) == (hop.overdue == 0)
+
+
+@pytest.mark.parametrize(
+    ("received", "delivered", "failed", "open_count"), [(5, 3, 1, 1), (5, 5, 0, 0), (5, 7, 0, 0)]
+)
+def test_open_records_are_neither_delivered_nor_failed(
+    received: int, delivered: int, failed: int, open_count: int
+) -> None:
+    assert Hop("hop", received, delivered, failed).open == open_count
+
+
+def test_the_hops_form_a_chain() -> None:
+    assert [hop.received for hop in HOPS[1:]] == [hop.delivered for hop in HOPS[:-1]]
+    assert (HOPS[0].received, HOPS[-1].delivered) == (PIPE_EVENTS, DELIVERED_ROWS)
+
+
+def test_a_loss_is_unknown_if_failures_explain_it() -> None:
+    lost = ((FIREHOSE_READS, LONG_AGO, 5.0), (FUNCTION_ERRORS, LONG_AGO, 4.0))
+    hop = count_hops(history(*lost))[2]
+    assert (hop.overdue, hop.check(3).status) == (5, Status.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("points", "status"),
+    [
+        ([], Status.UNKNOWN),
+        ([(STREAM.calls, JUST_NOW, 9.0)], Status.OK),
+        ([(STREAM.calls, timedelta(minutes=40), 9.0)], Status.UNKNOWN),
+        ([(PIPE_INVOCATIONS, JUST_NOW, 1.0)], Status.OK),
+        ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, JUST_NOW, 1.0)], Status.PROBLEM),
+        ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, LONG_AGO, 1.0)], Status.OK),
+        ([(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, LONG_AGO, 5.0)], Status.PROBLEM),
+        ([(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, JUST_NOW, 5.0)], Status.OK),
+    ],
+)
+def test_a_running_pipe_must_be_seen_to_deliver(
+    points: list[tuple[Metric, timedelta, float]], status: Status
+) -> None:
+    assert check_deliveries(history(*points)).status == status
+
+
+@pytest.mark.parametrize(
+    ("row_age", "read_age", "status"),
+    [
+        (LONG_AGO, LONG_AGO, Status.OK),
+        (LONG_AGO + timedelta(minutes=1), LONG_AGO, Status.OK),  # within a period
+        (2 * LONG_AGO, LONG_AGO, Status.UNKNOWN),
+        (2 * LONG_AGO, JUST_NOW, Status.OK),  # may still be on the way
+        (None, LONG_AGO, Status.UNKNOWN),
+        (None, None, Status.OK),
+    ],
+)
+def test_the_lake_must_have_the_newest_change(
+    row_age: timedelta | None, read_age: timedelta | None, status: Status
+) -> None:
+    reads = [(STREAM.records, read_age, 1.0)] if read_age else []
+    row = NewestRow("2026-11-29", 1, NOW - row_age if row_age else None)
+    assert compare_with_stream(row, history(*reads)).status == status
+
+
+def test_older_reads_are_compared_by_the_hour() -> None:
+    read_at = NOW - timedelta(days=2)
+    metrics = history(old_reads=(Point(read_at, 1.0), Point(NOW - timedelta(days=1), 0.0)))
+    assert metrics.newest_read() == read_at
+    row = NewestRow("2026-11-27", 1, read_at - 2 * PERIOD)
+    assert compare_with_stream(row, metrics).status == Status.UNKNOWN
+
+
+def test_without_metrics_nothing_is_known() -> None:
+    row = NewestRow("2026-11-29", 1, NOW)
+    assert compare_with_stream(row, None).status == Status.UNKNOWN
+    assert check_deliveries(None).status == Status.UNKNOWN
+    assert [hop.received for hop in count_hops(None)] == [0, 0, 0, 0]
+    assert count_hops(history((KINESIS_RECORDS, LONG_AGO, 2.0)))[1].overdue == 2
