@@ -12,7 +12,7 @@ test: $(READY)
 	@$(VENV)/bin/python -m pytest
 
 lint: $(READY)
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/codespell
 
 clean:
 	rm -rf $(VENV) build

@@ -10,7 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -175,7 +175,7 @@ def _order_id(request: "WriteRequestOutputTypeDef") -> str:
 
 
 def _parse_arguments() -> Options:
-    today = datetime.now(timezone.utc).date()
+    today = datetime.now(UTC).date()
     parser = argument_parser(__doc__)
     parser.add_argument(
         "--orders",

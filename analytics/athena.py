@@ -83,10 +83,10 @@ def literal(text: str) -> str:
 
 
 def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the rows of Athena's CSV, which quotes every value and leaves NULL empty.
+    r"""Yield the rows of Athena's CSV, which quotes every value and leaves NULL empty.
 
-    >>> list(parse_csv(['"a","",\\n', '"1\\n', '2","",\\n']))
-    [('a', '', None), ('1\\n2', '', None)]
+    >>> list(parse_csv(['"a","",\n', '"1\n', '2","",\n']))
+    [('a', '', None), ('1\n2', '', None)]
     """
     record: list[str] = []
     is_quoted = False

@@ -18,7 +18,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -163,7 +163,7 @@ def transform_fully(event: Event) -> list[dict[str, Any]]:
         old = dynamodb.get("OldImage", {})
         new = dynamodb.get("NewImage", {})
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-        created_at = datetime.fromtimestamp(dynamodb["ApproximateCreationDateTime"], timezone.utc)
+        created_at = datetime.fromtimestamp(dynamodb["ApproximateCreationDateTime"], UTC)
         row = {
             "operation": change["eventName"],
             "key": json.dumps(dynamodb["Keys"], sort_keys=True),

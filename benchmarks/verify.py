@@ -11,7 +11,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from random import Random
 
@@ -26,7 +26,7 @@ from transform.snapshot import backfill_record
 
 SIZES = (10_000, 100_000)
 ROWS_PER_OBJECT = 1000
-READ_AT = datetime(2026, 11, 23, 12, tzinfo=timezone.utc)
+READ_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 # Linux's VmHWM is the process's peak memory in KiB.
 RUN_CODE = """

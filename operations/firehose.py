@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timezone
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 import boto3
@@ -63,7 +63,7 @@ def describe_creation() -> str:
     One that was made again never delivers what Kinesis received before.
     """
     stream = _describe()
-    created_at = stream["CreateTimestamp"].astimezone(timezone.utc).isoformat()
+    created_at = stream["CreateTimestamp"].astimezone(UTC).isoformat()
     return f"{stream['DeliveryStreamARN']}, created at {created_at}"
 
 

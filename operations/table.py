@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from setup.lib.backoff import backoff
@@ -198,7 +198,7 @@ class Table:
     def _read_page(
         self, segment: int, request: ScanInputTypeDef, convert: Callable[[Item], T]
     ) -> Page[T]:
-        read_at = datetime.now(timezone.utc)
+        read_at = datetime.now(UTC)
         response = self.dynamodb.scan(**request)
         items = [convert(item) for item in response["Items"]]
         return Page(segment, items, response.get("LastEvaluatedKey"), read_at)

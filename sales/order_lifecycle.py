@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -87,7 +87,7 @@ class OrderGenerator:
     def __init__(self, plan: Plan) -> None:
         self._random = Random(plan.seed)
         last_day = plan.until
-        self._end = datetime(last_day.year, last_day.month, last_day.day, tzinfo=timezone.utc)
+        self._end = datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC)
         days = [self._end - timedelta(days=age) for age in range(HISTORY_DAYS, 0, -1)]
         self._day_weights = {day: market.WEEKDAYS[day.weekday()] for day in days}
         locales = [locale for region in REGIONS.values() for locale in region.locales]

@@ -75,12 +75,10 @@ def put_table(glue: GlueClient) -> int:
 def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTypeDef:
     """Return the table over the lake: its current columns, then those of COLUMNS it lacks."""
     current_names = [column["Name"] for column in current_columns]
-    columns: list[ColumnTypeDef] = []
-    for column in current_columns:
-        columns.append({**column, "Type": COLUMN_TYPE})
-    for name in COLUMNS:
-        if name not in current_names:
-            columns.append({"Name": name, "Type": COLUMN_TYPE})
+    columns: list[ColumnTypeDef] = [{**column, "Type": COLUMN_TYPE} for column in current_columns]
+    columns += [
+        {"Name": name, "Type": COLUMN_TYPE} for name in COLUMNS if name not in current_names
+    ]
     path = f"s3://{bucket()}/{LAKE}"
     return {
         "Name": CHANGES,

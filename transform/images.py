@@ -108,7 +108,7 @@ def _encode(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> di
         try:
             value = attributes[name]
             if type(value) is not tuple:
-                raise TypeError
+                raise TypeError  # noqa: TRY301 - handled like an encoder's own.
             ((tag, content),) = value
             if encode := TEXT_ENCODERS.get(tag):
                 plain = encode(content)

@@ -46,10 +46,10 @@ def parse_json(json: bytes) -> Any:
 
 
 def decode_base64(text: object) -> bytes:
-    """Return the bytes of a base64 text; a character outside the alphabet is an error.
+    r"""Return the bytes of a base64 text; a character outside the alphabet is an error.
 
     >>> decode_base64("AAEqQQ==")
-    b'\\x00\\x01*A'
+    b'\x00\x01*A'
     """
     if type(text) is not str:
         raise BadRecord("base64", kind(text))

@@ -3,7 +3,8 @@
 The change is not lost then: the `cdc_…` columns hold everything that its row is made of.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 from transform.changes import (
     FULL_VIEW,
@@ -54,7 +55,7 @@ def _dynamodb_members(columns: Mapping[str, str | None]) -> dict[str, str | None
     }
 
 
-def _view_type(operation: str | None, images: Set[str]) -> str:
+def _view_type(operation: str | None, images: AbstractSet[str]) -> str:
     """Return a view type that sends exactly these images of such a change."""
     if operation == SNAPSHOT or IMAGES_BY_OPERATION.get(operation or "", set()) <= images:
         return FULL_VIEW

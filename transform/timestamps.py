@@ -1,7 +1,7 @@
 """Timestamps: `YYYY-MM-DD HH:MM:SS.ffffff` in UTC, so that strings sort by time."""
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from numbers import Real
 from typing import Any
@@ -10,7 +10,7 @@ from transform.digits import plain_digits
 from transform.errors import BadRecord, kind
 from transform.parsing import Number
 
-_EPOCH = datetime(1970, 1, 1)
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - every datetime of this module is UTC.
 _ISO = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:[.,]([0-9]{1,99}))?"
     r"(?:Z|([+-])([0-9]{2}):?([0-9]{2}))?"
@@ -35,7 +35,7 @@ def parse_timestamp(value: object) -> str:
 
 def format_utc(time: datetime) -> str:
     """Return a timezone-aware datetime in the same form."""
-    return _format(time.astimezone(timezone.utc).replace(tzinfo=None))
+    return _format(time.astimezone(UTC).replace(tzinfo=None))
 
 
 @lru_cache(maxsize=1024)  # The changes of a batch share their seconds.
@@ -64,7 +64,7 @@ def _from_epoch(number: str) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _from_iso(
+def _from_iso(  # noqa: PLR0913, PLR0917 - one parameter per group of _ISO.
     date: str, time: str, fraction: str | None, sign: str | None, hours: str, minutes: str
 ) -> datetime:
     """Return the UTC time of an ISO string's parts; without an offset it is UTC already."""

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 import webbrowser
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def main() -> int:
 
 def write_dashboard(args: argparse.Namespace) -> int:
     """Write the page once, print its path and cost, and return the exit status."""
-    started_at = datetime.now(timezone.utc)
+    started_at = datetime.now(UTC)
     try:
         verify_result = last_verify_result(args.verified)
         facts = fetch_facts()

@@ -42,13 +42,13 @@ def read_script() -> str:
 
 
 def embed_json(document: Mapping[str, object]) -> str:
-    """Return a document as JSON that is safe inside a script element.
+    r"""Return a document as JSON that is safe inside a script element.
 
     >>> embed_json({"name": "</script>"})
-    '{"name":"\\\\u003c/script\\\\u003e"}'
+    '{"name":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return re.sub("[\ud800-\udfff]", "\ufffd", text.translate(ESCAPES))
+    return re.sub(r"[\ud800-\udfff]", "\ufffd", text.translate(ESCAPES))
 
 
 def content_security_policy(scripts: tuple[str, ...], style: str) -> str:

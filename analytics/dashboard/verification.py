@@ -39,7 +39,7 @@ def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
             raise WrongBucket(f"{path} is for another lake: {result['bucket']}, not {bucket}")
         if scope != "table":
             raise InvalidVerifyResult(f"{path} does not cover the whole table, only {scope}")
-        datetime.strptime(result["at"], "%Y-%m-%d %H:%M:%S")
+        datetime.strptime(result["at"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - only checked.
         state = _state(result["equal"], result.get("counts", {}))
         return VerifyResult(result["at"], state, result["table"], result["lake"])
     except FileNotFoundError:

@@ -83,7 +83,7 @@ def _parse(path: Path) -> Checkpoint:
             or type(checkpoint.sent) is not int
             or not all(isinstance(text, str) for text in texts)
         ):
-            raise ValueError
+            raise ValueError  # noqa: TRY301 - handled like malformed JSON.
         return replace(
             checkpoint,
             segments=tuple(checkpoint.segments),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import timezone
+from datetime import UTC
 
 import boto3
 
@@ -58,5 +58,5 @@ def describe_scope(table: Table, is_dry_run: bool = False) -> Scope:
 def _describe_kinesis_stream() -> str:
     response = boto3.client("kinesis").describe_stream_summary(StreamName=STREAM)
     stream = response["StreamDescriptionSummary"]
-    created_at = stream["StreamCreationTimestamp"].astimezone(timezone.utc).isoformat()
+    created_at = stream["StreamCreationTimestamp"].astimezone(UTC).isoformat()
     return f"{stream['StreamARN']}, created at {created_at}"

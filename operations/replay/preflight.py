@@ -1,4 +1,4 @@
-"""Preflight check: would the pipeline deliver now what a replay sends?"""
+"""Preflight check: whether the pipeline would deliver what a replay sends."""
 
 from base64 import b64encode
 from hashlib import sha256

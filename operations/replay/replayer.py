@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from operations.kinesis_writer import OutgoingRecord
 from operations.replay.audit import Archive, SourceReplay
@@ -146,9 +146,11 @@ class Replayer:
             elif isinstance(validation, Accepted):
                 yield validation.outgoing
         expired = Rejected(EXPIRED, is_unrecoverable=True)
-        for missing_range in sequence_range.missing_ranges(numbers):
-            if not source.count_outcome(code, expired, missing_range.count):
-                remaining.append(missing_range)
+        remaining += [
+            missing_range
+            for missing_range in sequence_range.missing_ranges(numbers)
+            if not source.count_outcome(code, expired, missing_range.count)
+        ]
 
 
 def _accepted_documents(content: Content, source: SourceReplay) -> Iterator[OutgoingRecord]:
@@ -168,4 +170,4 @@ def _validate_document(document: ErrorDocument) -> Accepted | Rejected:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from time import sleep
 from typing import Protocol
 
@@ -110,7 +110,7 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
 
 def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
     """Print a report or write it as JSON, and return its status."""
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     header = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "scope": _scope(args)}
     print_report(report.lines(), header | report.document() | extra, args.json)
     return report.status

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import boto3
@@ -34,7 +34,7 @@ def wait_until_drained() -> Iterator[str]:
 
 def has_recent_records(kinesis: KinesisClient) -> bool:
     """Return whether any shard has received a record within the quiet period."""
-    since = datetime.now(timezone.utc) - QUIET_PERIOD
+    since = datetime.now(UTC) - QUIET_PERIOD
     pages = kinesis.get_paginator("list_shards").paginate(StreamName=STREAM)
     shard_ids = [shard["ShardId"] for page in pages for shard in page["Shards"]]
     return any(_has_record_since(kinesis, shard_id, since) for shard_id in shard_ids)

@@ -77,7 +77,7 @@ def test_transform_has_no_dependencies() -> None:
 def test_requirements_are_pinned_with_a_reason() -> None:
     lines = (PROJECT / "requirements.txt").read_text().splitlines()
     for line in filter(None, lines):
-        assert re.fullmatch(r"# \S.*|[\w-]+==[\w.]+ +# \S.*", line), line
+        assert re.fullmatch(r"# \S.*|[\w-]+(\[[\w,]+\])?==[\w.]+ +# \S.*", line), line
 
 
 def test_scripts_name_no_region_or_credentials() -> None:

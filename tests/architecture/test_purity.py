@@ -101,7 +101,9 @@ def test_function_runs_from_its_zip_alone(tmp_path: Path) -> None:
             bundle.write(path, path.relative_to(PROJECT))
     event = (PROJECT / "tests/events/firehose_of_kinesis.json").read_text()
     command = [sys.executable, "-I", "-S", "-c", SCRIPT, str(archive)]  # No site-packages.
-    process = subprocess.run(command, input=event, capture_output=True, text=True, cwd=tmp_path)
+    process = subprocess.run(
+        command, input=event, capture_output=True, text=True, cwd=tmp_path, check=False
+    )
     assert process.stderr == ""
     summary, response = map(json.loads, process.stdout.splitlines())
     assert summary == {"in": 2, "ok": 2, "failed": 0, "reason": None}

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from local.core.service import Service
@@ -68,7 +68,7 @@ class Scenario:
         chain.reset()
         self.chain = chain
         self.first_stream_arn = chain.stream_arn()
-        self.started_at = datetime.now(timezone.utc)
+        self.started_at = datetime.now(UTC)
         self.items: dict[str, Item] = {}
         self.expected_changes: list[ExpectedChange] = []
         self.change_count = 0

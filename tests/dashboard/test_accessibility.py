@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -354,7 +354,7 @@ def test_a_refresh_waits_while_a_filter_is_set(
 def test_an_overdue_update_is_shown(
     tab: Tab, history: list[OrderChange], tmp_path: Path, age: timedelta, is_overdue: bool
 ) -> None:
-    made_at = f"{datetime.now(timezone.utc) - age:%Y-%m-%d %H:%M:%S}"
+    made_at = f"{datetime.now(UTC) - age:%Y-%m-%d %H:%M:%S}"
     tab.load(write_page(tmp_path / "page.html", history[:4], watch=10, made_at=made_at))
     text = tab.evaluate("document.getElementById('made').textContent")
     assert ("5m ago · update overdue" in text) == is_overdue

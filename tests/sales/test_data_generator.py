@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from importlib import import_module
@@ -149,7 +149,7 @@ def test_amounts_add_up_to_the_cent(changes: list[OrderChange]) -> None:
 
 
 def test_times_match_statuses_and_precede_the_end(changes: list[OrderChange]) -> None:
-    end = datetime.combine(DEFAULT_PLAN.until, datetime.min.time(), timezone.utc)
+    end = datetime.combine(DEFAULT_PLAN.until, datetime.min.time(), UTC)
     for change in changes:
         if change.after is None:
             assert change.changed_at <= end
@@ -186,7 +186,7 @@ def test_attributes_and_customers_vary(changes: list[OrderChange]) -> None:
 
 @given(st.lists(st.integers(0, 40)), st.integers(1, BATCH_LIMIT))
 def test_batches_have_distinct_orders_in_sequence(keys: list[int], size: int) -> None:
-    changed_at = datetime(2026, 11, 23, tzinfo=timezone.utc)
+    changed_at = datetime(2026, 11, 23, tzinfo=UTC)
     changes = [
         OrderChange(str(key), changed_at, None, {"n": number}) for number, key in enumerate(keys)
     ]
@@ -238,7 +238,9 @@ def throttled_cloud() -> Iterator[Cloud]:
 def run_generator(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the generator as a user does."""
     command = [sys.executable, "data_generator.py", *arguments]
-    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        command, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def items_by_key() -> dict[str, Order]:

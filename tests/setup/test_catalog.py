@@ -6,13 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from setup import names
-from setup.lib import run_crawler
+from setup.lib import run_crawler, waiters
 from setup.lib.waiters import SetupError
-from tests.support.setup_fixture import QUERY, SetupSandbox, setup_sandbox
+from tests.support.setup_fixture import QUERY, SetupSandbox, aws_client, setup_sandbox
 
 CATALOG_SCRIPTS = ("03_s3", "04_iam", "10_glue", "11_athena")
 
@@ -25,7 +24,7 @@ def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
 
 def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3", "04_iam", "10_glue")
-    glue = boto3.client("glue")
+    glue = aws_client("glue")
     table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
     descriptor = table["StorageDescriptor"]
     descriptor["Columns"] = [
@@ -48,7 +47,7 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
 def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3", "04_iam", "10_glue")
     assert run_crawler.run_crawler() == "crawl succeeded: no new columns in table changes"
-    table = run_crawler.get_table(boto3.client("glue"))
+    table = run_crawler.get_table(aws_client("glue"))
     del table["Parameters"]["projection.enabled"]
     with pytest.raises(SetupError, match=r"changed Parameters of table changes: run .*10_glue"):
         run_crawler.check_table(table)
@@ -56,7 +55,7 @@ def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
 
 def test_a_crawl_detects_a_day_before_the_first(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3", "04_iam", "10_glue")
-    boto3.client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
+    aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
     with pytest.raises(SetupError, match="predates FIRST_DAY"):
         run_crawler.run_crawler()
 
@@ -67,7 +66,7 @@ def test_a_crawler_is_updated_if_its_meaning_differs(
 ) -> None:
     """AWS spells the configuration's JSON in its own way."""
     sandbox.run("03_s3", "04_iam", "10_glue")
-    response = boto3.client("glue").get_crawler(Name=names.CRAWLER)
+    response = aws_client("glue").get_crawler(Name=names.CRAWLER)
     configuration = json.loads(response["Crawler"]["Configuration"]) | {"More": True} | change
     respelled = json.dumps(dict(reversed(configuration.items())), separators=(",", ":"))
     response["Crawler"]["Configuration"] = respelled
@@ -79,7 +78,7 @@ def test_a_crawler_is_updated_if_its_meaning_differs(
 
 def test_the_users_named_queries_survive(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
-    athena = boto3.client("athena")
+    athena = aws_client("athena")
     common = {"Database": names.DATABASE, "WorkGroup": names.WORKGROUP}
     athena.create_named_query(Name="mine", QueryString="SELECT 1", **common)
     folder = import_module("setup.11_athena").ANALYTICS / "queries"
@@ -111,7 +110,7 @@ def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
     path = import_module("setup.11_athena").ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
     path.write_text(path.read_text().replace("order_id", "length(order_id) AS order_id"))
     sandbox.run("11_athena")
-    glue = boto3.client("glue")
+    glue = aws_client("glue")
     for view in names.VIEWS:
         table = glue.get_table(DatabaseName=names.DATABASE, Name=view)["Table"]
         types = [column["Type"] for column in table["StorageDescriptor"]["Columns"]]
@@ -121,20 +120,24 @@ def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
 def test_a_changed_or_replaced_view_is_recreated(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
     view = {"DatabaseName": names.DATABASE, "Name": "orders"}
-    parameters = boto3.client("glue").get_table(**view)["Table"]["Parameters"]
+    parameters = aws_client("glue").get_table(**view)["Table"]["Parameters"]
     assert parameters["presto_view"] == "true"  # What Athena has set is kept.
     path = import_module("setup.11_athena").ANALYTICS / "views" / "orders.sql"
     path.write_text("CREATE OR REPLACE VIEW orders AS SELECT order_id, status FROM changes")
     sandbox.run("11_athena")
-    columns = boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]
+    columns = aws_client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]
     assert [column["Name"] for column in columns] == ["order_id", "status"]
-    boto3.client("athena").start_query_execution(
+    athena = aws_client("athena")
+    query = athena.start_query_execution(
         QueryString="CREATE OR REPLACE VIEW orders AS SELECT 1 AS one",
         QueryExecutionContext={"Database": names.DATABASE, "Catalog": "AwsDataCatalog"},
         WorkGroup=names.WORKGROUP,
     )
-    sandbox.run_until_idle()
+
+    def state() -> str:
+        response = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
+        return str(response["QueryExecution"]["Status"]["State"])
+
+    waiters.wait_until("the user's view", state, "SUCCEEDED")
     sandbox.run("11_athena")
-    assert (
-        boto3.client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns
-    )
+    assert aws_client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"] == columns

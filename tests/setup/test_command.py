@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import boto3
 import pytest
 
 from local.core.server import Cloud
@@ -18,6 +17,7 @@ from local.environment import client_environment
 from local.services.registry import SERVICES
 from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
+from tests.support.setup_fixture import aws_client
 
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
 SYSTEM = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -139,7 +139,7 @@ def environment(cloud: Cloud) -> dict[str, str]:
 
 
 def create_own_table() -> None:
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     dynamodb.create_table(
         TableName="Mine",
         AttributeDefinitions=[
@@ -177,7 +177,7 @@ def test_an_adopted_table_only_gets_a_stream(environment: dict[str, str]) -> Non
 
 def test_an_adopted_table_is_never_replaced(environment: dict[str, str]) -> None:
     create_own_table()
-    boto3.client("dynamodb").update_table(
+    aws_client("dynamodb").update_table(
         TableName="Mine",
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
     )
@@ -192,7 +192,7 @@ def test_an_adopted_table_is_never_replaced(environment: dict[str, str]) -> None
 
 def describe_everything(table: str) -> dict[str, Any]:
     """Return all settings of a table."""
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     description = dict(dynamodb.describe_table(TableName=table)["Table"])
     ttl = dynamodb.describe_time_to_live(TableName=table)
     backups = dynamodb.describe_continuous_backups(TableName=table)

@@ -10,7 +10,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from local.core.server import Cloud
@@ -18,7 +17,7 @@ from setup import names
 from setup.lib.drift import READ_VERBS, describe_write
 from setup.lib.run_crawler import run_crawler
 from tests.support.paths import PROJECT
-from tests.support.setup_fixture import SCRIPTS, SetupSandbox, setup_sandbox
+from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
 
 Table = dict[str, Any]  # A table of the catalog.
 
@@ -56,7 +55,7 @@ def update_table(glue: Any, name: str, change: Callable[[Table], None]) -> None:
 
 
 def change_streams_and_bucket() -> None:
-    client = boto3.client
+    client = aws_client
     client("dynamodb").update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
     client("kinesis").remove_tags_from_stream(StreamName=names.STREAM, TagKeys=["pipeline"])
     client("s3").put_bucket_versioning(
@@ -67,7 +66,7 @@ def change_streams_and_bucket() -> None:
 
 
 def change_services() -> None:
-    client = boto3.client
+    client = aws_client
     role = names.location().role_name("lambda")
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -85,7 +84,7 @@ def change_services() -> None:
 
 def change_catalog() -> str:
     """Change table, crawler and a view, and return the name of a query that was deleted."""
-    glue = boto3.client("glue")
+    glue = aws_client("glue")
     update_table(
         glue, names.CHANGES, lambda table: table["Parameters"].update({"projection.enabled": "no"})
     )
@@ -93,7 +92,7 @@ def change_catalog() -> str:
         Name=names.CRAWLER, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
     )
     update_table(glue, names.VIEWS[1], lambda table: table["Parameters"].clear())
-    athena = boto3.client("athena")
+    athena = aws_client("athena")
     query_id = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"][0]
     query = athena.get_named_query(NamedQueryId=query_id)["NamedQuery"]
     athena.delete_named_query(NamedQueryId=query_id)
@@ -167,7 +166,7 @@ class RequestRecorder:
 def test_missing_resources_and_a_new_stream_are_drift(tmp_path: Path) -> None:
     with setup_sandbox(tmp_path) as sandbox:
         sandbox.run(*SCRIPTS[:8])
-        client = boto3.client
+        client = aws_client
         for stream in ({"StreamEnabled": False}, import_module("setup.01_dynamodb").STREAM):
             client("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=stream)
         client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
@@ -187,7 +186,7 @@ def test_missing_resources_and_a_new_stream_are_drift(tmp_path: Path) -> None:
 def test_everything_is_missing_in_an_empty_account(tmp_path: Path) -> None:
     with setup_sandbox(tmp_path):
         status, lines = run_check()
-        assert boto3.client("dynamodb").list_tables()["TableNames"] == []
+        assert aws_client("dynamodb").list_tables()["TableNames"] == []
     missing = [line for line in lines if " is missing: run python setup/" in line]
     assert (status, len(lines)) == (1, len(set(lines)))
     scripts = {script for line in missing for script in re.findall(r"setup/(\w+)\.py", line)}
@@ -198,7 +197,7 @@ def test_an_adopted_table_without_a_stream_is_drift(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with setup_sandbox(tmp_path):
-        boto3.client("dynamodb").create_table(
+        aws_client("dynamodb").create_table(
             TableName="mine",
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],

@@ -92,7 +92,9 @@ def test_the_documented_commands_deploy_it(tmp_path: Path, monkeypatch: pytest.M
         monkeypatch.chdir(tmp_path)
         write_zip(Path("build/lambda.zip"))
         sandbox.run("04_iam")
-        for command in re.findall(r"^aws lambda (?!wait)(.+)$", DOCS.read_text("utf-8"), re.M):
+        for command in re.findall(
+            r"^aws lambda (?!wait)(.+)$", DOCS.read_text("utf-8"), re.MULTILINE
+        ):
             response = run_aws_command(boto3.client("lambda"), *command.split())
             assert response["CodeSha256"] == b64encode(sha256(build_zip()).digest()).decode()
         config = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import boto3
 import pytest
 from botocore.exceptions import NoRegionError
+from botocore.model import Shape
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -40,12 +41,16 @@ MEMBERS = {
     "FAILED_RECORDS": ("cloudwatch", "PutMetricAlarm", "MetricName"),
     "PIPELINE": ("cloudwatch", "PutMetricAlarm", "Namespace"),
 }
-SHAPES = {
-    name: SESSION._session.get_service_model(service)
-    .operation_model(operation)
-    .input_shape.members[member]
-    for name, (service, operation, member) in MEMBERS.items()
-}
+
+
+def member_shape(service: str, operation: str, member: str) -> Shape:
+    """Return the shape of a parameter of an operation."""
+    shape = SESSION._session.get_service_model(service).operation_model(operation).input_shape
+    assert shape is not None
+    return shape.members[member]
+
+
+SHAPES = {name: member_shape(*path) for name, path in MEMBERS.items()}
 
 
 def load_names(**environment: str) -> ModuleType:

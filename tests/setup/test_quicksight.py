@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from setup import names
 from setup.lib.teardown_steps import delete_quicksight
 from tests.support.fake_quicksight import QuickSight
-from tests.support.setup_fixture import SetupSandbox, setup_sandbox, tear_down
+from tests.support.setup_fixture import SetupSandbox, aws_client, setup_sandbox, tear_down
 
 USER = "arn:aws:quicksight:us-east-1:123456789012:user/default/analyst"
 PREREQUISITES = ("03_s3", "04_iam", "10_glue", "11_athena")
@@ -56,7 +55,7 @@ def test_a_data_set_has_the_columns_of_its_view(
     sandbox: SetupSandbox,
 ) -> None:
     sandbox.run(*PREREQUISITES)
-    glue = boto3.client("glue")
+    glue = aws_client("glue")
     table = glue.get_table(DatabaseName=names.DATABASE, Name="orders")["Table"]
     types = {
         "order_id": "string",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import boto3
 import pytest
 
 from setup import names
@@ -20,6 +19,7 @@ from setup.lib.waiters import SetupError
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
+    aws_client,
     count_resources,
     setup_sandbox,
     tear_down,
@@ -49,9 +49,9 @@ def test_setup_works_in_any_location(
         sandbox.calls.clear()
         sandbox.run()
         assert sandbox.writes() == []
-        bucket_location = boto3.client("s3").get_bucket_location(Bucket=names.bucket())
+        bucket_location = aws_client("s3").get_bucket_location(Bucket=names.bucket())
         assert bucket_location["LocationConstraint"] == region
-        pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+        pipe = aws_client("pipes").describe_pipe(Name=names.PIPE)
         for member in ("Arn", "Source", "Target"):
             prefix, arn_partition, _, *arn_location = pipe[member].split(":")[:5]
             assert (prefix, arn_partition) == ("arn", partition)
@@ -85,7 +85,7 @@ def test_the_pipe_is_started_after_firehose_only(
 ) -> None:
     sandbox.run(*SCRIPTS[:7])
     assert pipe_state() == "STOPPED"
-    boto3.client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
+    aws_client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
     with pytest.raises(SetupError, match=r"run python setup/06_firehose\.py"):
         sandbox.run("08_start_pipe")
     assert pipe_state() == "STOPPED"
@@ -96,7 +96,7 @@ def test_the_pipe_is_started_after_firehose_only(
 
 
 def pipe_state() -> str:
-    return str(boto3.client("pipes").describe_pipe(Name=names.PIPE)["CurrentState"])
+    return str(aws_client("pipes").describe_pipe(Name=names.PIPE)["CurrentState"])
 
 
 def test_orders_of_any_time_arrive(sandbox: SetupSandbox) -> None:
@@ -112,12 +112,12 @@ def test_orders_of_any_time_arrive(sandbox: SetupSandbox) -> None:
 
 def put_order(name: str) -> None:
     order = {"order_id": {"S": name}}
-    boto3.client("dynamodb").put_item(TableName=names.TABLE, Item=order)
+    aws_client("dynamodb").put_item(TableName=names.TABLE, Item=order)
 
 
 def order_ids_in_lake() -> set[str]:
     """Return the ids of the orders in the lake's rows."""
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     order_ids = set()
     listing = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE)
     for entry in listing.get("Contents", []):
@@ -129,20 +129,20 @@ def order_ids_in_lake() -> set[str]:
 def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7], "10_glue")
     original = configuration()
-    boto3.client("lambda").update_function_configuration(FunctionName=names.FUNCTION, Timeout=3)
+    aws_client("lambda").update_function_configuration(FunctionName=names.FUNCTION, Timeout=3)
     delivery = describe_delivery_stream()
-    boto3.client("firehose").update_destination(
+    aws_client("firehose").update_destination(
         DeliveryStreamName=names.DELIVERY,
         CurrentDeliveryStreamVersionId=delivery["VersionId"],
         DestinationId=delivery["Destinations"][0]["DestinationId"],
         ExtendedS3DestinationUpdate={"BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 900}},
     )
-    boto3.client("pipes").update_pipe(
+    aws_client("pipes").update_pipe(
         Name=names.PIPE,
         RoleArn=names.role_arn("pipe"),
         SourceParameters={"DynamoDBStreamParameters": {"BatchSize": 7}},
     )
-    boto3.client("glue").update_crawler(
+    aws_client("glue").update_crawler(
         Name=names.CRAWLER, SchemaChangePolicy={"UpdateBehavior": "LOG", "DeleteBehavior": "LOG"}
     )
     changed = configuration()
@@ -154,17 +154,17 @@ def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
 
 
 def describe_delivery_stream() -> dict[str, Any]:
-    response = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=names.DELIVERY)
+    response = aws_client("firehose").describe_delivery_stream(DeliveryStreamName=names.DELIVERY)
     description: dict[str, Any] = response["DeliveryStreamDescription"]
     return description
 
 
 def configuration() -> dict[str, Any]:
     """Return the settings that the test above changes, as AWS describes them."""
-    functions = boto3.client("lambda")
+    functions = aws_client("lambda")
     delivery = describe_delivery_stream()
-    pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
-    crawler = boto3.client("glue").get_crawler(Name=names.CRAWLER)["Crawler"]
+    pipe = aws_client("pipes").describe_pipe(Name=names.PIPE)
+    crawler = aws_client("glue").get_crawler(Name=names.CRAWLER)["Crawler"]
     destination = delivery["Destinations"][0]["ExtendedS3DestinationDescription"]
     return {
         "timeout": functions.get_function_configuration(FunctionName=names.FUNCTION)["Timeout"],
@@ -176,7 +176,7 @@ def configuration() -> dict[str, Any]:
 
 def test_the_pipe_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
-    pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+    pipe = aws_client("pipes").describe_pipe(Name=names.PIPE)
     reading = pipe["SourceParameters"]["DynamoDBStreamParameters"]
     assert reading["StartingPosition"] == "TRIM_HORIZON"
     assert reading["BatchSize"] <= 500
@@ -185,7 +185,7 @@ def test_the_pipe_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
     assert reading["OnPartialBatchItemFailure"] == "AUTOMATIC_BISECT"
     assert reading["DeadLetterConfig"]["Arn"] == names.arn("sqs", names.DEAD_LETTERS)
     assert pipe["TargetParameters"]["KinesisStreamParameters"]["PartitionKey"] == "$.eventID"
-    sqs = boto3.client("sqs")
+    sqs = aws_client("sqs")
     queue = sqs.get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert attributes["MessageRetentionPeriod"] == str(14 * 86_400)
@@ -213,7 +213,7 @@ def test_firehose_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
 
 def test_the_function_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
     sandbox.run("04_iam", "05_lambda")
-    functions = boto3.client("lambda")
+    functions = aws_client("lambda")
     config = functions.get_function_configuration(FunctionName=names.FUNCTION)
     assert config["Runtime"] in ("python3.12", "python3.13")  # AWS supports these beyond 2027.
     assert config["Timeout"] <= 300  # Firehose waits no longer.
@@ -222,13 +222,13 @@ def test_the_function_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
 
 def test_the_data_is_protected(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:3])
-    table = boto3.client("dynamodb").describe_table(TableName=names.TABLE)["Table"]
+    table = aws_client("dynamodb").describe_table(TableName=names.TABLE)["Table"]
     assert table["DeletionProtectionEnabled"] is True
-    kinesis = boto3.client("kinesis")
+    kinesis = aws_client("kinesis")
     summary = kinesis.describe_stream_summary(StreamName=names.STREAM)["StreamDescriptionSummary"]
     assert summary["EncryptionType"] == "KMS"
     assert kinesis.list_tags_for_stream(StreamName=names.STREAM)["Tags"]
-    versioning = boto3.client("s3").get_bucket_versioning(Bucket=names.bucket())
+    versioning = aws_client("s3").get_bucket_versioning(Bucket=names.bucket())
     assert versioning["Status"] == "Enabled"
 
 
@@ -253,7 +253,7 @@ NEW_ZIP = zip_of("def lambda_handler(event, context): return event")
 
 
 def test_another_stream_view_type_is_rejected(sandbox: SetupSandbox) -> None:
-    boto3.client("dynamodb").create_table(
+    aws_client("dynamodb").create_table(
         TableName=names.TABLE,
         AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
         KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
@@ -270,13 +270,13 @@ def test_a_pipe_on_a_former_stream_is_rejected(
     sandbox: SetupSandbox,
 ) -> None:
     sandbox.run(*SCRIPTS[:7])
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     disabled = {"StreamEnabled": False}
     dynamodb.update_table(TableName=names.TABLE, StreamSpecification=disabled)
     sandbox.run("01_dynamodb")
     with pytest.raises(SetupError, match="aws pipes delete-pipe"):
         sandbox.run("07_pipe")
-    boto3.client("pipes").delete_pipe(Name=names.PIPE)
+    aws_client("pipes").delete_pipe(Name=names.PIPE)
     sandbox.run("07_pipe")
 
 
@@ -297,7 +297,7 @@ def test_an_unpartitioned_firehose_is_rejected(
     sandbox.run(*SCRIPTS[:5])
     stream_arn = names.arn("kinesis", f"stream/{names.STREAM}")
     role_arn = names.role_arn("firehose")
-    boto3.client("firehose").create_delivery_stream(
+    aws_client("firehose").create_delivery_stream(
         DeliveryStreamName=names.DELIVERY,
         DeliveryStreamType="KinesisStreamAsSource",
         KinesisStreamSourceConfiguration={"KinesisStreamARN": stream_arn, "RoleARN": role_arn},
@@ -320,10 +320,10 @@ def test_the_alarm_address_is_subscribed_once(
     sandbox.run("09_alarms", "09_alarms")
     monkeypatch.delenv("ALARM_EMAIL")
     sandbox.run("09_alarms")
-    [subscription] = boto3.client("sns").list_subscriptions()["Subscriptions"]
+    [subscription] = aws_client("sns").list_subscriptions()["Subscriptions"]
     assert subscription["Endpoint"] == "orders@example.com"
     assert sandbox.calls.count(("sns", "Subscribe")) == 1  # Each call sends an email.
-    alarms = boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    alarms = aws_client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert all(alarm["AlarmActions"] == [subscription["TopicArn"]] for alarm in alarms)
 
 
@@ -331,7 +331,7 @@ def test_the_users_alarm_actions_survive(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sandbox.run("09_alarms")
-    cloudwatch = boto3.client("cloudwatch")
+    cloudwatch = aws_client("cloudwatch")
     pager = names.arn("sns", "pager")
     [alarm] = cloudwatch.describe_alarms(AlarmNames=[f"{names.PIPELINE}-dead-letters"])[
         "MetricAlarms"
@@ -351,7 +351,7 @@ def test_another_ttl_attribute_is_rejected(
     sandbox: SetupSandbox,
 ) -> None:
     sandbox.run("01_dynamodb")
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     for enabled, name in ((False, names.TTL_ATTRIBUTE), (True, "ends_at")):
         dynamodb.update_time_to_live(
             TableName=names.TABLE,
@@ -363,7 +363,7 @@ def test_another_ttl_attribute_is_rejected(
 
 def test_the_users_bucket_tags_survive(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3")
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     user_tag = {"Key": "team", "Value": "sales"}
     s3.put_bucket_tagging(Bucket=names.bucket(), Tagging={"TagSet": [user_tag]})
     sandbox.run("03_s3")
@@ -374,7 +374,7 @@ def test_the_users_bucket_tags_survive(sandbox: SetupSandbox) -> None:
 
 def test_the_users_lifecycle_rules_survive(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3")
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     user_rule = {
         "ID": "archive",
         "Filter": {"Prefix": names.LAKE},
@@ -393,7 +393,7 @@ def test_the_users_lifecycle_rules_survive(sandbox: SetupSandbox) -> None:
 @pytest.mark.parametrize("is_bare", [True, False])
 def test_the_users_bucket_statements_survive(sandbox: SetupSandbox, is_bare: bool) -> None:
     sandbox.run("03_s3")
-    s3 = boto3.client("s3")
+    s3 = aws_client("s3")
     statement = {
         "Sid": "Analysts",
         "Effect": "Allow",
@@ -417,7 +417,7 @@ def test_the_users_bucket_statements_survive(sandbox: SetupSandbox, is_bare: boo
 def test_a_statement_is_put_if_its_meaning_differs(sandbox: SetupSandbox, is_changed: bool) -> None:
     """AWS returns the lists of a policy in an order of its own."""
     sandbox.run("03_s3")
-    response = boto3.client("s3").get_bucket_policy(Bucket=names.bucket())
+    response = aws_client("s3").get_bucket_policy(Bucket=names.bucket())
     policy = json.loads(response["Policy"])
     [statement] = policy["Statement"]
     statement["Resource"].reverse()

@@ -23,6 +23,7 @@ PIPE = {
 def find_violations(service: str, operation: str, request: dict[str, Any]) -> str:
     """Return the violations of a request as one text."""
     shape = SESSION.get_service_model(service).operation_model(operation).input_shape
+    assert shape is not None
     return "; ".join(violations(request, shape))
 
 

@@ -6,13 +6,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from setup import names
 from setup.lib.resources import delivery_state, pipe_state
 from setup.lib.waiters import SetupError
-from tests.support.setup_fixture import SCRIPTS, SetupSandbox, setup_sandbox
+from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_consistency_errors_are_retried(sandbox: SetupSandbox) -> None:
 
 
 def test_an_unreported_new_stream_is_awaited(sandbox: SetupSandbox) -> None:
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     dynamodb.create_table(
         TableName=names.TABLE,
         AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
@@ -139,7 +138,7 @@ def test_a_failed_function_is_recreated_or_updated(
 
 def test_an_inactive_function_is_accepted(sandbox: SetupSandbox) -> None:
     sandbox.run("04_iam", "05_lambda")
-    config = boto3.client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
+    config = aws_client("lambda").get_function_configuration(FunctionName=names.FUNCTION)
     sandbox.stub("GetFunctionConfiguration", *[config | {"State": "Inactive"}] * 3)
     seconds_before = sandbox.seconds_waited
     sandbox.run("05_lambda")
@@ -149,7 +148,7 @@ def test_an_inactive_function_is_accepted(sandbox: SetupSandbox) -> None:
 
 def test_a_pipe_with_a_failed_update_is_updated(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
-    pipe = boto3.client("pipes").describe_pipe(Name=names.PIPE)
+    pipe = aws_client("pipes").describe_pipe(Name=names.PIPE)
     sandbox.stub("DescribePipe", *[pipe | {"CurrentState": "UPDATE_FAILED"}] * 2)
     sandbox.calls.clear()
     assert sandbox.run("07_pipe")[0].endswith("is STOPPED")
@@ -172,7 +171,7 @@ TEMPLATE = {"InputTemplate": '{"id": <$.eventID>}'}
 @pytest.mark.parametrize("kind", ["filter", "enrichment", "template"])
 def test_filter_enrichment_and_template_are_removed(sandbox: SetupSandbox, kind: str) -> None:
     sandbox.run(*SCRIPTS[:7])
-    pipes = boto3.client("pipes")
+    pipes = aws_client("pipes")
     pipe = pipes.describe_pipe(Name=names.PIPE)
     changes = {
         "filter": {"SourceParameters": pipe["SourceParameters"] | FILTER},
@@ -197,7 +196,7 @@ def test_a_failed_pipe_is_recreated(
     sandbox: SetupSandbox,
 ) -> None:
     sandbox.run(*SCRIPTS[:6])
-    iam = boto3.client("iam")
+    iam = aws_client("iam")
     role = names.location().role_name("pipe")
     policy = iam.get_role_policy(RoleName=role, PolicyName=names.PIPELINE)["PolicyDocument"]
     iam.delete_role_policy(RoleName=role, PolicyName=names.PIPELINE)

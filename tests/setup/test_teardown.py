@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -19,6 +20,7 @@ from setup.lib.iam_policies import trust_policies
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
+    aws_client,
     count_resources,
     setup_sandbox,
     tear_down,
@@ -67,14 +69,14 @@ def test_firehose_buffers_are_written_first(
     monkeypatch.setattr(drain, "datetime", SandboxTime)
     sandbox.run(*SCRIPTS[:8])
     order = {"order_id": {"S": "buffered"}}
-    boto3.client("dynamodb").put_item(TableName=names.TABLE, Item=order)
-    while not drain.has_recent_records(boto3.client("kinesis")):
+    aws_client("dynamodb").put_item(TableName=names.TABLE, Item=order)
+    while not drain.has_recent_records(aws_client("kinesis")):
         sandbox.sleep(0.1)
     sandbox.sleep(1.0)
     lake = {"Bucket": names.bucket(), "Prefix": names.LAKE}
-    assert boto3.client("s3").list_objects_v2(**lake)["KeyCount"] == 0
+    assert aws_client("s3").list_objects_v2(**lake)["KeyCount"] == 0
     tear_down(delete_data=False)
-    assert boto3.client("s3").list_objects_v2(**lake)["KeyCount"] == 1
+    assert aws_client("s3").list_objects_v2(**lake)["KeyCount"] == 1
 
 
 def test_a_lake_of_many_versions_is_deleted(sandbox: SetupSandbox) -> None:
@@ -82,7 +84,7 @@ def test_a_lake_of_many_versions_is_deleted(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3")
     bucket = s3_backends[ACCOUNT]["aws"].buckets[names.bucket()]
     put = s3_backends[ACCOUNT]["aws"].put_object  # Faster than the API.
-    delete = boto3.client("s3").delete_object
+    delete = aws_client("s3").delete_object
     for number in range(1100):  # AWS lists, and deletes, a thousand at a time.
         put(bucket.name, f"lake/{number % 400}", b"")
     for number in range(3):
@@ -120,12 +122,12 @@ def test_untagged_resources_are_kept(
     assert topic.rpartition(":")[2] in "".join(lines)
 
 
-RESULTS = {"ResultConfiguration": {"OutputLocation": "s3://elsewhere/"}}
+RESULTS: Any = {"ResultConfiguration": {"OutputLocation": "s3://elsewhere/"}}
 
 
 def test_an_untagged_pipe_is_not_stopped(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:8])
-    pipes = boto3.client("pipes")
+    pipes = aws_client("pipes")
     pipe_arn = pipes.describe_pipe(Name=names.PIPE)["Arn"]
     pipes.untag_resource(resourceArn=pipe_arn, tagKeys=["pipeline"])
     tear_down(delete_data=False)
@@ -138,7 +140,7 @@ def test_a_pipe_on_a_disabled_stream_is_not_stopped(
     """AWS refuses to stop a pipe whose source is disabled."""
     sandbox.run(*SCRIPTS[:8])
     disabled = {"StreamEnabled": False}
-    boto3.client("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=disabled)
+    aws_client("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=disabled)
     sandbox.calls.clear()
     tear_down(delete_data=False)
     operations = [operation for service, operation in sandbox.calls if service == "pipes"]
@@ -149,7 +151,7 @@ def test_a_pipe_on_a_disabled_stream_is_not_stopped(
 def test_a_function_without_listed_tags_is_deleted(sandbox: SetupSandbox) -> None:
     """GetFunction omits the tags, without an error, for callers that may not list them."""
     sandbox.run("04_iam", "05_lambda")
-    response = boto3.client("lambda").get_function(FunctionName=names.FUNCTION)
+    response = aws_client("lambda").get_function(FunctionName=names.FUNCTION)
     response.pop("Tags")
     sandbox.stub("GetFunction", response)
     tear_down(delete_data=True)
@@ -194,7 +196,7 @@ def test_an_unprotected_table_is_only_deleted(
 ) -> None:
     """Another teardown may have been interrupted between the two calls."""
     sandbox.run("01_dynamodb")
-    dynamodb = boto3.client("dynamodb")
+    dynamodb = aws_client("dynamodb")
     dynamodb.update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
     sandbox.calls.clear()
     tear_down(delete_data=True)

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ import transform
 from tests.strategies.records import Item, firehose_record, stream_arn, stream_record
 from transform.state import Row, latest_rows
 
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 ORDERS = st.sampled_from(["1", "2", "3"])
 STATUSES = st.sampled_from(["placed", "paid", "shipped"])
 

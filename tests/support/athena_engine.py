@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from local.services.athena.frontend.parser import parse
 from local.services.athena.storage.glue_catalog import Catalog
 from local.services.athena.storage.object_cache import ObjectCache
 
-NOW = datetime(2026, 11, 23, 10, 15, 30, 123_000, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 23, 10, 15, 30, 123_000, tzinfo=UTC)
 RunQuery = Callable[[str], list[Row]]
 
 

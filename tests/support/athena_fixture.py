@@ -2,10 +2,10 @@
 
 import gzip
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from local.core.server import Cloud
@@ -30,7 +30,7 @@ def athena_cloud() -> Iterator[Cloud]:
     with laptop(Athena) as cloud:
         create_lake()
         yield cloud
-    assert not os.path.exists(cloud.service(Athena)._folder)
+    assert not Path(cloud.service(Athena)._folder).exists()
 
 
 def create_lake() -> None:

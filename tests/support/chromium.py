@@ -161,7 +161,10 @@ def open_tab() -> Iterator[Tab]:
         )
         os.close(browser_in)
         os.close(browser_out)
-        with open(commands_out, "wb") as commands, open(answers_in, "rb", buffering=0) as answers:
+        with (
+            os.fdopen(commands_out, "wb") as commands,
+            os.fdopen(answers_in, "rb", buffering=0) as answers,
+        ):
             tab = Tab(commands, answers)
             tab.attach()
             yield tab

@@ -7,7 +7,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
 
@@ -26,7 +26,7 @@ from tests.support.laptop_cloud import laptop
 from tests.support.setup_fixture import clear_location
 
 STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T10:00:00.000"
-FIRST_CHANGE_AT = datetime(2026, 3, 1, tzinfo=timezone.utc)
+FIRST_CHANGE_AT = datetime(2026, 3, 1, tzinfo=UTC)
 CHANGE_INTERVAL = timedelta(minutes=15)  # Long enough for several days and partitions.
 Rows = list[tuple[str | None, ...]]
 

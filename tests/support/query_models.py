@@ -220,7 +220,7 @@ def late_changes(history: LakeHistory) -> Rows:
 
 def seconds_between(start: str, end: datetime) -> int:
     """Return the seconds from an order's time to a time."""
-    started_at = datetime.fromisoformat(start.replace("Z", "+00:00"))
+    started_at = datetime.fromisoformat(start)
     return int((end - started_at).total_seconds())
 
 
@@ -353,7 +353,7 @@ def durations(orders: Iterable[Order], start: str, end: str) -> Iterator[int]:
     """Yield the seconds between two times of each order that has both."""
     for order in orders:
         if start in order and end in order:
-            ended_at = datetime.fromisoformat(order[end].replace("Z", "+00:00"))
+            ended_at = datetime.fromisoformat(order[end])
             yield seconds_between(order[start], ended_at)
 
 

@@ -125,6 +125,11 @@ class SetupSandbox:
         return writes_among(self.calls)
 
 
+def aws_client(service: str) -> Any:
+    """Return a client whose requests and responses are plain dictionaries to the type checker."""
+    return boto3.client(service)  # type: ignore[call-overload]  # Any service.
+
+
 @contextmanager
 def setup_sandbox(
     folder: Path, region: str = "us-east-1", *services: type[Service], account: str = ACCOUNT

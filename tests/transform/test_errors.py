@@ -25,7 +25,7 @@ def test_message_may_lack_a_location() -> None:
 
 
 def test_bad_record_survives_pickling() -> None:
-    error = pickle.loads(pickle.dumps(BadRecord("a number", "a list", "quantity")))
+    error = pickle.loads(pickle.dumps(BadRecord("a number", "a list", "quantity")))  # noqa: S301 - ours.
     assert str(error) == "quantity: expected a number, found a list"
     assert repr(error) == "BadRecord('a number', 'a list', 'quantity')"
 

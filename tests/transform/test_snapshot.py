@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ KEY = {"order_id": {"S": "1"}}
 OLD_IMAGE, NEW_IMAGE = ({**KEY, "status": {"S": status}} for status in ("placed", "paid"))
 
 
-@given(keys(), st.none() | items(), st.datetimes(timezones=st.just(timezone.utc)))
+@given(keys(), st.none() | items(), st.datetimes(timezones=st.just(UTC)))
 def test_snapshot_row_holds_the_item(key: Item, item: Item | None, read_at: datetime) -> None:
     record = backfill_record(key, item, stream_arn(1), read_at)
     (row,) = lake_rows([record])
@@ -98,7 +98,7 @@ def test_repair_ranks_before_the_next_change() -> None:
     assert repaired.new_image is None
 
 
-def test_repair_of_an_older_stream_ranks_in_the_current() -> None:
+def test_repair_of_an_older_stream_ranks_in_the_new() -> None:
     older = stream_record("INSERT", KEY, None, OLD_IMAGE, 10**9, source=1)
     newer = stream_record("INSERT", KEY, None, OLD_IMAGE, 0, source=2)
     (latest,) = lake_rows([older])

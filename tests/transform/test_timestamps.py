@@ -1,6 +1,6 @@
 """Timestamps: one string in microseconds for every notation that AWS uses."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
@@ -32,15 +32,15 @@ def test_all_notations_give_the_same_timestamp(time: datetime) -> None:
 @given(SINCE_1973, st.timedeltas(timedelta(hours=-23), timedelta(hours=23)))
 def test_offset_is_converted_to_utc(time: datetime, offset: timedelta) -> None:
     whole_minutes = timedelta(minutes=offset // timedelta(minutes=1))
-    zoned = time.replace(tzinfo=timezone.utc).astimezone(timezone(whole_minutes))
+    zoned = time.replace(tzinfo=UTC).astimezone(timezone(whole_minutes))
     assert parse_timestamp(zoned.isoformat()) == time.isoformat(" ", "microseconds")
     assert format_utc(zoned) == time.isoformat(" ", "microseconds")
 
 
 @given(SINCE_1973, SINCE_1973)
 def test_timestamps_sort_like_times(one: datetime, other: datetime) -> None:
-    first = format_utc(one.replace(tzinfo=timezone.utc))
-    second = format_utc(other.replace(tzinfo=timezone.utc))
+    first = format_utc(one.replace(tzinfo=UTC))
+    second = format_utc(other.replace(tzinfo=UTC))
     assert (first < second) == (one < other)
 
 

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, BinaryIO
 
 TASK_ROOT = "/var/task"  # AWS's folder for the code; stack traces show it instead of ours.
@@ -127,7 +128,7 @@ def stack_trace(error: BaseException) -> list[str]:
     frames = traceback.extract_tb(error.__traceback__)
     user_frames = [frame for frame in frames if frame.filename != __file__]
     lines = traceback.StackSummary.from_list(user_frames).format()
-    return [line.replace(os.getcwd(), TASK_ROOT) for line in lines]
+    return [line.replace(str(Path.cwd()), TASK_ROOT) for line in lines]
 
 
 def read_frame(stream: BinaryIO) -> bytes:
@@ -162,7 +163,7 @@ def serve(handler_name: str, requests: BinaryIO, responses: BinaryIO, log: Runti
         try:
             handler = handler or load_handler(handler_name)
             payload = call_handler(handler, request, event)
-        except Exception as error:  # The runtime reports every error of user code.
+        except Exception as error:  # noqa: BLE001 - the runtime reports every error of user code.
             send_response(responses, False, report_error(error, request["id"]))
         else:
             send_response(responses, True, payload)
@@ -180,7 +181,7 @@ def main() -> None:
     log = RuntimeLog()
     logging.getLogger().addHandler(log)
     logging.getLogger().setLevel(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "WARNING"))
-    sys.path.insert(0, os.getcwd())
+    sys.path.insert(0, str(Path.cwd()))
     serve(os.environ["_HANDLER"], requests, responses, log)
 
 

@@ -49,7 +49,7 @@ def image_size(image: Mapping[str, Mapping[str, Any]]) -> int:
     return sum(len(name.encode()) + _value_size(value) for name, value in image.items())
 
 
-def _value_size(value: Mapping[str, Any]) -> int:
+def _value_size(value: Mapping[str, Any]) -> int:  # noqa: PLR0911 - one per type.
     ((tag, content),) = value.items()
     if tag == "S":
         return len(content.encode())

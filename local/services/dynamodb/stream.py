@@ -5,7 +5,7 @@ import json
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import Item
@@ -218,5 +218,5 @@ def _event_name(old: Image | None, new: Image | None) -> str:
 
 def stream_label(now: float) -> str:
     """Return a stream's creation time as AWS formats it: UTC, to the millisecond."""
-    created_at = datetime.fromtimestamp(now, timezone.utc).replace(tzinfo=None)
+    created_at = datetime.fromtimestamp(now, UTC).replace(tzinfo=None)
     return created_at.isoformat(timespec="milliseconds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from local.core.raw_records import return_raw_records
@@ -65,7 +65,7 @@ class KinesisSource:
         for shard_id, record in list(self._last_records.items()):
             if oldest_arrival is not None and record.arrived_at >= oldest_arrival:
                 del self._last_records[shard_id]
-                self._start_times[shard_id] = datetime.fromtimestamp(oldest_arrival, timezone.utc)
+                self._start_times[shard_id] = datetime.fromtimestamp(oldest_arrival, UTC)
                 self._finished.discard(shard_id)
 
     def read_batches(self) -> Iterator[list[SourceRecord]]:
@@ -92,7 +92,7 @@ class KinesisSource:
             if _is_closed(shard):
                 self._finished.add(shard_id)
             else:
-                self._start_times[shard_id] = datetime.now(timezone.utc)
+                self._start_times[shard_id] = datetime.now(UTC)
                 self._iterators[shard_id] = self._get_iterator(shard_id, ShardIteratorType="LATEST")
             self._shards[shard_id] = shard
 

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/firehose/latest/APIReference/API_CreateDeliveryStrea
 
 import re
 from collections.abc import Mapping
-from datetime import timezone, tzinfo
+from datetime import UTC, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -119,7 +119,7 @@ def _check_zone(name: str) -> None:
 
 def time_zone(name: str) -> tzinfo:
     """Return a time zone; UTC works on systems without a time zone database too."""
-    return timezone.utc if name == "UTC" else ZoneInfo(name)
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def _check_modelled(config: Configuration) -> None:

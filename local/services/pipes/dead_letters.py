@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -86,5 +86,5 @@ def error_message(error: Exception) -> str:
 
 
 def _format_utc(timestamp: float, precision: str) -> str:
-    time = datetime.fromtimestamp(timestamp, timezone.utc).replace(tzinfo=None)
+    time = datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=None)
     return time.isoformat(timespec=precision) + "Z"

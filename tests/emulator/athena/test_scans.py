@@ -4,7 +4,7 @@ import gzip
 import random
 import time
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -194,7 +194,7 @@ def test_invalid_projection_is_explained(settings: dict[str, str], message: str)
 
 
 def test_relative_range_clamps_to_month_end() -> None:
-    now = datetime(2027, 3, 31, 12, tzinfo=timezone.utc)
+    now = datetime(2027, 3, 31, 12, tzinfo=UTC)
     settings = {**PROJECTION, "projection.dt.range": "NOW-1MONTH,NOW+1YEAR"}
     table = table_from_glue({"Name": "t", "Parameters": settings}, "sales")
     is_projected = projection_check(table, "dt", now)

@@ -322,7 +322,11 @@ def test_time_never_goes_back(waits: list[float]) -> None:
 
 def test_close_closes_the_services_and_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
     closed_services: list[Service] = []
-    monkeypatch.setattr(FirstTimedService, "close", lambda service: closed_services.append(service))
+
+    def record_close(service: Service) -> None:
+        closed_services.append(service)
+
+    monkeypatch.setattr(FirstTimedService, "close", record_close)
     cloud = Cloud((FirstTimedService,))
     port = urlsplit(cloud.endpoint).port
     cloud.close()

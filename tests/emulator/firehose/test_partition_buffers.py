@@ -4,7 +4,7 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from hypothesis import example, given
@@ -36,14 +36,12 @@ def test_times_are_formatted_as_in_java(time: datetime) -> None:
 @given(st.text(min_size=1).filter(lambda text: "!{" not in text))
 @example("\\1")
 def test_partition_key_is_inserted_verbatim(value: str) -> None:
-    context = PrefixContext(datetime(2026, 11, 23, 9, tzinfo=timezone.utc), {"dt": value})
+    context = PrefixContext(datetime(2026, 11, 23, 9, tzinfo=UTC), {"dt": value})
     assert evaluate_prefix("a/dt=!{partitionKeyFromLambda:dt}/", context) == f"a/dt={value}/"
 
 
 def test_plain_prefix_gets_arrival_hour() -> None:
-    context = PrefixContext(
-        datetime(2026, 11, 23, 9, tzinfo=timezone.utc), error_type="processing-failed"
-    )
+    context = PrefixContext(datetime(2026, 11, 23, 9, tzinfo=UTC), error_type="processing-failed")
     assert evaluate_prefix("lake", context) == "lake2026/11/23/09/"
     assert evaluate_error_prefix("", context) == "processing-failed/2026/11/23/09/"
     assert (

@@ -133,8 +133,8 @@ def sharded_env(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeE
     with sharded_streams.serving() as endpoint:
         for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", endpoint)
-        with laptop(Iam, Pipes, FlakyKinesis) as cloud:
-            yield PipeEnvironment(cloud)
+        with laptop(Iam, Pipes, FlakyKinesis) as sharded_cloud:
+            yield PipeEnvironment(sharded_cloud)
 
 
 def put_rounds(env: PipeEnvironment, rounds: range) -> None:

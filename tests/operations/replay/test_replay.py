@@ -5,7 +5,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -384,7 +384,7 @@ def test_objects_newer_than_the_replay_are_ignored(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_error_object(chain, "old", error_document(insert_record("old", 1)))
-    one_minute_ago = datetime.now(timezone.utc) - timedelta(minutes=1)
+    one_minute_ago = datetime.now(UTC) - timedelta(minutes=1)
     with monkeypatch.context() as patch:
         patch.setattr(error_objects, "response_time", lambda _: one_minute_ago)
         assert run_replay(capsys)[1]["found"] == 0
@@ -503,7 +503,7 @@ def test_a_letter_keeps_changes_beyond_the_stream(
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
-def test_a_letter_without_a_usable_count_keeps_what_expired(
+def test_a_letter_without_a_count_keeps_what_expired(
     chain: Cloud, capsys: pytest.CaptureFixture[str], count: int
 ) -> None:
     """Regression: a letter whose count was missing or too small was deleted with its changes."""

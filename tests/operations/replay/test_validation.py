@@ -4,7 +4,7 @@ import gzip
 import json
 from base64 import b64decode
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -125,7 +125,7 @@ def test_what_never_was_a_change_is_unrecoverable(raw: bytes) -> None:
 
 
 @given(stream_records(), st.sampled_from(["eventName", "eventSourceARN", "eventID"]))
-def test_a_change_that_is_rejected_may_be_accepted_later(record: Item, member: str) -> None:
+def test_a_rejected_change_may_be_accepted_later(record: Item, member: str) -> None:
     validation = validate_record(json.dumps({**record, member: 7}).encode(), ARRIVED_AT)
     assert isinstance(validation, Rejected)
     assert not validation.is_unrecoverable
@@ -173,7 +173,7 @@ def boto3_record(record: Item) -> Item:
     """Return a record with bytes and times as boto3 parses them from DynamoDB's JSON."""
     change = dict(record["dynamodb"])
     seconds = change["ApproximateCreationDateTime"]
-    change["ApproximateCreationDateTime"] = datetime.fromtimestamp(seconds, timezone.utc)
+    change["ApproximateCreationDateTime"] = datetime.fromtimestamp(seconds, UTC)
     for name in ("Keys", "NewImage", "OldImage"):
         if name in change:
             image = change[name]
@@ -245,8 +245,16 @@ def test_a_range_loses_its_beginning_or_its_end(
 ) -> None:
     whole = SequenceRange(STREAM, SHARD, f"{5:021}", f"{9:021}", count)
     ranges = whole.missing_ranges([f"{number:021}" for number in present])
-    assert [(int(each.first), int(each.last), each.is_first_replayed) for each in ranges] == missing
-    assert all(each.count >= 1 for each in ranges)
+    assert missing == [
+        (int(sub_range.first), int(sub_range.last), sub_range.is_first_replayed)
+        for sub_range in ranges
+    ]
+    assert all(sub_range.count >= 1 for sub_range in ranges)
+
+
+def contains(sequence_range: SequenceRange, number: int) -> bool:
+    """Return whether a change with this number is in the range."""
+    return int(sequence_range.first) <= number <= int(sequence_range.last)
 
 
 @given(st.sets(st.integers(1, 60), min_size=1), st.integers(0, 20), st.data())
@@ -263,13 +271,13 @@ def test_every_change_is_sent_or_remains_in_a_range(
         newest = data.draw(st.integers(0, 61))
         readable = [number for number in changes if oldest <= number <= newest]
         remaining = []
-        for each in ranges:
-            found = [number for number in readable if int(each.first) <= number <= int(each.last)]
-            sent.update(found)
-            remaining += each.missing_ranges([f"{number:021}" for number in found])
+        for sub_range in ranges:
+            present = [number for number in readable if contains(sub_range, number)]
+            sent.update(present)
+            remaining += sub_range.missing_ranges([f"{number:021}" for number in present])
         ranges = remaining
         assert all(
-            number in sent or any(int(each.first) <= number <= int(each.last) for each in ranges)
+            number in sent or any(contains(sub_range, number) for sub_range in ranges)
             for number in changes
         )
 

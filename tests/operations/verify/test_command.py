@@ -179,6 +179,7 @@ def test_unreachable_cloud_is_reported_in_one_line() -> None:
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     assert (process.returncode, process.stdout) == (2, "")
     (line,) = process.stderr.splitlines()
@@ -239,6 +240,7 @@ def test_verbs_are_listed_with_their_purpose() -> None:
         capture_output=True,
         text=True,
         timeout=60,
+        check=False,
     )
     lines = process.stdout.splitlines()
     for verb in ("verify", "replay", "backfill", "status"):

@@ -1,7 +1,7 @@
 """Repair record: it outranks the lake's row and has the table's item, or the error says why not."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from operations.verify.result import Finding
 from transform import canonical, parse_change
 from transform.state import rank
 
-NOW = datetime(2026, 11, 26, 12, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t"
 OLD_STREAM = f"{ARN}/stream/2026-11-23T10:00:00.000"
 STREAM = f"{ARN}/stream/2026-11-24T10:00:00.000"

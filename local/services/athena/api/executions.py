@@ -7,7 +7,7 @@ import uuid
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -244,7 +244,7 @@ class Executions:
                 (self._folder / name).mkdir(parents=True, exist_ok=True)
             self._objects = ObjectCache(self._cloud.client("s3"), self._folder / "objects")
             self._engine = Engine(catalog, self._objects, self._folder)
-        now = datetime.fromtimestamp(self._now(), timezone.utc)
+        now = datetime.fromtimestamp(self._now(), UTC)
         return Session(
             engine=self._engine,
             catalog=catalog,

@@ -54,7 +54,8 @@ def _lines(lines: Any) -> Iterator[bytes]:
 
 def _records(lines: Any) -> Iterator[bytes]:
     """Yield the records of a CSV; a quoted field may contain line breaks."""
-    for record in _lines(lines):
+    for first_line in _lines(lines):
+        record = first_line
         while record.count(b'"') % 2 and (continuation := lines.readline()):
             record += continuation
         yield record

@@ -77,7 +77,7 @@ def _strip_comments(sql: str) -> str:
 
 
 def _unsupported(text: str) -> AwsError:
-    word = text.split()[0] if text else "<EOF>"
+    word = text.split(maxsplit=1)[0] if text else "<EOF>"
     if word.upper() not in _ATHENA_KEYWORDS:
         known = ", ".join(_ATHENA_KEYWORDS)
         return AwsError(

@@ -11,7 +11,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from local.services.athena.backend import information_schema
 from local.services.athena.backend.quoting import qualified_name, quote_identifier, schema_name
 from local.services.athena.backend.scans import Scan
-from local.services.athena.backend.transpiler import transpile, uses_current_time
+from local.services.athena.backend.transpiler import ANY_TIME, transpile, uses_current_time
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend.analyzer import analyze
 from local.services.athena.frontend.parser import parse
@@ -53,7 +53,7 @@ def _parsed_view(sql: str) -> ParsedView:
 
 @lru_cache(maxsize=64)  # Translating the views takes most of the time of planning a query.
 def _translate_view(sql: str, database: str, sources: Sources, now: datetime | None) -> Translation:
-    return _translate(_parsed_view(sql).tree.copy(), database, sources, now or datetime.min)
+    return _translate(_parsed_view(sql).tree.copy(), database, sources, now or ANY_TIME)
 
 
 def _translate(tree: exp.Expr, database: str, sources: Sources, now: datetime) -> Translation:

@@ -88,7 +88,7 @@ def _unchanged(node: exp.Expr) -> exp.Expr:
 
 def uses_current_time(tree: exp.Expr) -> bool:
     """Return whether a query reads the clock, so that its translation cannot be cached."""
-    return any(_current_time(node, datetime.min) is not None for node in tree.walk())
+    return any(_current_time(node, ANY_TIME) is not None for node in tree.walk())
 
 
 def _current_time(node: exp.Expr, now: datetime) -> exp.Expr | None:
@@ -104,6 +104,7 @@ def _current_time(node: exp.Expr, now: datetime) -> exp.Expr | None:
     return None
 
 
+ANY_TIME = datetime.min  # noqa: DTZ901 - stands for the time of a query that does not read it.
 _EXTRACT_FUNCTIONS = {
     "year": "year",
     "quarter": "quarter",

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import json
-import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -115,7 +114,7 @@ class ObjectCache:
         except ClientError as error:
             message = error.response["Error"].get("Message", "")
             raise QueryFailed("HIVE_CANNOT_OPEN_SPLIT", f"s3://{bucket}/{key}: {message}") from None
-        os.replace(part, file)
+        part.replace(file)
 
 
 def _quote_value(value: str) -> str:
@@ -130,7 +129,7 @@ def lowercase_keys(file: Path) -> None:
     part = file.with_suffix(".part")
     with file.open(encoding="utf-8", newline="\n") as rows, part.open("w", encoding="utf-8") as out:
         out.writelines(map(_lowercase_row, rows))
-    os.replace(part, file)
+    part.replace(file)
 
 
 def _lowercase_row(line: str) -> str:

@@ -222,7 +222,7 @@ def _default_unit(pattern: str) -> str:
 
 def _parse_date(value: str, pattern: str) -> datetime | None:
     try:
-        date = datetime.strptime(value, pattern)
+        date = datetime.strptime(value, pattern)  # noqa: DTZ007 - a partition has no zone.
     except ValueError:
         return None
     return date if date.strftime(pattern) == value else None
