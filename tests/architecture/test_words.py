@@ -1,0 +1,141 @@
+"""Language of the project: words that name nothing, in identifiers, messages and documents."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import CONTRIBUTING, DOCUMENTS
+from tests.support.paths import PROJECT
+
+# As identifiers these say nothing: a verb names what acts, a noun what a value is. `left` stands
+# only beside `right`.
+IDENTIFIERS = frozenset(
+    [
+        "asked",
+        "at",
+        "besides",
+        "drained",
+        "each",
+        "foretold",
+        "found",
+        "gone",
+        "grown",
+        "held",
+        "judged",
+        "lately",
+        "left",
+        "moment",
+        "more",
+        "most",
+        "mended",
+        "needed",
+        "of",
+        "place",
+        "said",
+        "settled",
+        "shown",
+        "stood",
+        "told",
+        "wanted",
+        "which",
+        "whoever",
+        "written",
+    ]
+)
+# Not to be written anywhere, and what is written instead.
+PHRASES = {
+    r"\bmend(s|ed|ing)?\b": "fix, repair",
+    r"\banew\b": "again",
+    r"\blately\b": "recently",
+    r"\bwhoever\b": "the caller, anyone who",
+    r"\bnobody (has|knows|asks|sees)\b": "unknown",
+    r"(?-i:\bis none\b)": "is not a …",
+    r"\bthere is no such\b": "does not exist",
+    r"\bon (its|their) way\b": "in flight",
+    r"\b(bury|buries|buried|graveyard)\b": "dead-letter",
+    r"\b(foretold|ordeal|nemesis spoils)\b": "expected, fault injection",
+    r"\btakes no more\b": "is throttling",
+    r"\bgoes wrong\b|\bgo wrong\b": "fails, failures",
+    r"\bis well\b|\ball is well\b": "is healthy",
+    r"\btells? (of|its|that)\b": "reports, shows",
+}
+SOURCES = [
+    *sorted(
+        path
+        for folder in (
+            "analytics",
+            "benchmarks",
+            "local",
+            "operations",
+            "sales",
+            "setup",
+            "tests",
+            "transform",
+        )
+        for path in (PROJECT / folder).rglob("*.py")
+        if path != Path(__file__)
+    ),
+    PROJECT / "data_generator.py",
+    PROJECT / "lambda_function.py",
+]
+TEXTS = [
+    *DOCUMENTS,
+    *sorted((PROJECT / "analytics").rglob("*.sql")),
+    *sorted((PROJECT / "analytics" / "dashboard" / "page").iterdir()),
+]
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PROJECT))
+
+
+def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield every name that a module binds, and its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, node.lineno
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_identifiers_name_what_they_are(path: Path) -> None:
+    names = list(bound_names(ast.parse(path.read_text("utf-8"))))
+    banned = IDENTIFIERS - ({"left"} if "right" in dict(names) else set())
+    assert [(name, line) for name, line in names if name.strip("_").lower() in banned] == []
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *TEXTS], ids=relative)
+def test_prose_is_plain_english(path: Path) -> None:
+    text = path.read_text("utf-8")
+    if path == CONTRIBUTING:  # Its table of words names them.
+        text = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE)
+    problems = [
+        f"{number}: {match[0]!r}: say {better!r}"
+        for number, line in enumerate(text.splitlines(), start=1)
+        for phrase, better in PHRASES.items()
+        for match in re.finditer(phrase, line, re.IGNORECASE)
+    ]
+    assert problems == []
+
+
+def test_test_names_are_short() -> None:
+    long_names = [
+        (node.name, relative(path))
+        for path in SOURCES
+        if path.name.startswith("test_")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef)
+        and node.name.startswith("test_")
+        and len(node.name) > 50
+    ]
+    assert long_names == []
