@@ -1,4 +1,4 @@
-"""Verification at the end of a replay: does the lake equal the table for the keys that were sent?
+"""Verification at the end of a replay: whether the lake equals the table for the keys sent.
 
 A replayed change may be older than what the lake lacks. Then its row is right, but it becomes the
 lake's current state, and the table has a newer one.
@@ -37,8 +37,9 @@ class SentKeysResult:
             sent = [key for key in keys if sent_keys.includes(key)]
             if sent:
                 self.wrong_keys.setdefault(kind, []).extend(sent)
-                found = result.differences
-                self.differences |= {key: found[key] for key in sent if key in found}
+                self.differences |= {
+                    key: result.differences[key] for key in sent if key in result.differences
+                }
 
     @property
     def status(self) -> int:
@@ -53,7 +54,7 @@ class SentKeysResult:
             "keys": self.key_count,
             "equal": self.status == EQUAL,
             "wrong": self.wrong_keys,
-            "differences": {key: asdict(found) for key, found in self.differences.items()},
+            "differences": {key: asdict(value) for key, value in self.differences.items()},
         }
 
     def lines(self) -> Iterator[str]:
