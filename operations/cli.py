@@ -114,7 +114,7 @@ def run_command(command: Callable[[], int], failure_status: int = 1) -> int:
         return exit_status(
             lambda: _with_user_errors(command), failed=failure_status, broken_pipe=failure_status
         )
-    except Exception:
+    except Exception:  # noqa: BLE001 - a bug is printed whole, below.
         traceback.print_exc()
         return failure_status
 

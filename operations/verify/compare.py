@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
@@ -103,7 +103,7 @@ def _look(
     keys = store.mismatched_keys(lake.MAX_KEYS_IN_QUERY + 1)
     store.load_lake_rows(lake.fetch_latest_rows(items.columns, keys))
     for batch in _with_progress(store.mismatches(MAX_KEYS_PER_READ), label):
-        read_at = datetime.now(timezone.utc)
+        read_at = datetime.now(UTC)
         table_items = items.get_items([mismatch.key for mismatch in batch])
         for mismatch in batch:
             item = table_items.get(mismatch.key)

@@ -36,7 +36,7 @@ def classify(before: Look, now: Look) -> str | None:
     """Return what is wrong with a key, or None if the lake equals the table.
 
     Between the two looks lies the longest time that a change may be in flight. If the lake still
-    has the same row, no change that the table had at the first look is on its way: what differed
+    has the same row, no change that the table had at the first look is in flight: what differed
     then, differs. If it has another row, or the table another item, the key is changing.
     """
     if now.lake == now.table:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import transform
+from analytics.athena import QueryResult, run_query
 from operations import lake
 from operations.columns import DeclaredColumns, UnexpectedColumnType
 from operations.digest import digest
@@ -108,9 +109,8 @@ def test_a_row_that_is_missing_in_a_result_is_noticed(
 ) -> None:
     set_columns({"order_id": "string"})
     env.set_lake_objects([snapshot_row(order_item(number)) for number in range(3)])
-    run_query = lake.run_query
 
-    def without_first_row(sql: str) -> object:
+    def without_first_row(sql: str) -> QueryResult:
         result = run_query(sql)
         next(result.rows)
         return result
