@@ -36,9 +36,9 @@ def _principals(principal: Any) -> set[str]:
     return set(_as_list(principal.get("AWS", ())))
 
 
-def denied_actions(needed: Policy, statement: Statement) -> Iterator[str]:
+def denied_actions(required: Policy, statement: Statement) -> Iterator[str]:
     """Yield the actions of a role's policy that a statement denies on the role's resources."""
-    for permission in needed["Statement"]:
+    for permission in required["Statement"]:
         if not _overlaps(permission["Resource"], statement, "Resource"):
             continue
         for action in permission["Action"]:
@@ -46,16 +46,16 @@ def denied_actions(needed: Policy, statement: Statement) -> Iterator[str]:
                 yield action
 
 
-def _overlaps(needed: list[str], statement: Statement, element: str) -> bool:
-    """Return whether `Action` or `NotAction` (or Resource) covers any of the needed texts."""
+def _overlaps(required: list[str], statement: Statement, element: str) -> bool:
+    """Return whether `Action` or `NotAction` (or Resource) covers any of the required texts."""
     if f"Not{element}" in statement:
         patterns = _as_list(statement[f"Not{element}"])
-        return any(not any(_matches(text, pattern) for pattern in patterns) for text in needed)
+        return any(not any(_matches(text, pattern) for pattern in patterns) for text in required)
     patterns = _as_list(statement.get(element, "*"))
     # Both may have wildcards.
     return any(
         _matches(text, pattern) or _matches(pattern, text)
-        for text in needed
+        for text in required
         for pattern in patterns
     )
 

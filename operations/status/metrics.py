@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from setup.names import DELIVERY, FAILED_RECORDS, FUNCTION, PIPE, PIPELINE, STREAM, TABLE
@@ -138,7 +138,7 @@ def fetch_series(
 def _next_boundary(now: datetime, period: timedelta) -> datetime:
     """Return the end of the current period: CloudWatch's periods begin at multiples of it."""
     seconds = period.total_seconds()
-    return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, timezone.utc)
+    return datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class MetricHistory:
 
     def settled_total(self, metric: Metric) -> int:
         """Return the sum of a metric's values in the periods that have settled."""
-        return int(sum(point.value for point in self._settled(metric)))
+        return int(sum(point.value for point in self._settled_points(metric)))
 
     def recent(self, metric: Metric) -> list[float]:
         """Return the values of the last minutes; none if the service published none."""
@@ -174,10 +174,10 @@ class MetricHistory:
         None if no change was read within HISTORY.
         """
         old_reads = [point for point in self.old_reads if point.start < self.started_at]
-        points = [*old_reads, *self._settled(self.stream.records)]
+        points = [*old_reads, *self._settled_points(self.stream.records)]
         return max((point.start for point in points if point.value), default=None)
 
-    def _settled(self, metric: Metric) -> Series:
+    def _settled_points(self, metric: Metric) -> Series:
         return [point for point in self.series[metric] if point.start + PERIOD <= self.settled_at]
 
 

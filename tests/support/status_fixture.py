@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -35,7 +35,7 @@ class StatusChain:
 
     def now(self) -> datetime:
         """Return the time of the cloud's clock."""
-        return datetime.fromtimestamp(self.cloud.clock.now(), timezone.utc)
+        return datetime.fromtimestamp(self.cloud.clock.now(), UTC)
 
     def write_orders(self, number: int = 5) -> None:
         """Write orders, and let the chain deliver them as far as it does."""

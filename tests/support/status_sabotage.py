@@ -137,13 +137,13 @@ def queue_deleted(_: Cloud) -> Iterator[str]:
     recreate("07_pipe")
 
 
-def destination_changed(name: str, shown: str, **changes: Any) -> Sabotage:
+def destination_changed(name: str, expected_text: str, **changes: Any) -> Sabotage:
     """Return the sabotage that changes the destination of the Firehose stream."""
 
     @contextmanager
     def sabotage(_: Cloud) -> Iterator[str]:
         update_destination(**changes)
-        yield shown
+        yield expected_text
         role, bucket = HERE.role_arn("firehose"), HERE.bucket_arn()
         desired = import_module("setup.06_firehose").destination(role, bucket)
         update_destination(**{**dict.fromkeys(changes, ""), **desired})

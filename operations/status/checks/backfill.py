@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 from analytics.athena import literal, run_query
 from operations.backfill.command import DEFAULT_CHECKPOINT
@@ -43,4 +43,4 @@ def check(_: MetricHistory | None) -> CheckResult:
 
 def stream_time(label: str) -> datetime:
     """Return the creation time of a stream, which is its label."""
-    return datetime.fromisoformat(label).replace(tzinfo=timezone.utc)
+    return datetime.fromisoformat(label).replace(tzinfo=UTC)

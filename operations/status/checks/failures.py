@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import boto3
@@ -41,7 +41,7 @@ def check_dead_letters(_: MetricHistory | None) -> CheckResult:
 def check_error_objects(_: MetricHistory | None) -> CheckResult:
     """Count the error objects in the lake's bucket, and find the oldest."""
     object_count = 0
-    oldest = datetime.now(timezone.utc)
+    oldest = datetime.now(UTC)
     for modified_at in _error_object_times():
         object_count += 1
         oldest = min(oldest, modified_at)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 
 import boto3
 
@@ -103,14 +103,14 @@ def _is_projected(folder: str) -> bool:
         day = date.fromisoformat(_day(folder))
     except ValueError:
         return False
-    tomorrow = datetime.now(timezone.utc).date() + timedelta(days=1)
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     is_exact = folder == f"dt={day.isoformat()}/"
     return is_exact and date.fromisoformat(FIRST_DAY) <= day <= tomorrow
 
 
 def _parse_time(text: str | None) -> datetime | None:
     try:
-        return datetime.fromisoformat(text or "").replace(tzinfo=timezone.utc)
+        return datetime.fromisoformat(text or "").replace(tzinfo=UTC)
     except ValueError:
         return None
 

@@ -65,11 +65,11 @@ def _result(denials: list[Denial], verb: str, status: Status) -> CheckResult:
 def _role_denials() -> Iterator[Denial]:
     """Yield what the other policies of each role deny it."""
     iam = boto3.client("iam")
-    for service, needed in role_policies(location()).items():
+    for service, required in role_policies(location()).items():
         role = location().role_name(service)
         for name, policy in _other_policies(iam, role):
             for statement in denying_statements(policy):
-                for action in denied_actions(needed, statement):
+                for action in denied_actions(required, statement):
                     yield Denial(f"policy {name} of role {role}", action, "Condition" in statement)
 
 
@@ -96,15 +96,15 @@ def _bounded_roles() -> list[str]:
 
 def _resource_denials() -> Iterator[Denial]:
     """Yield what the policies of bucket, stream and queue deny the roles."""
-    needed_by_role = {
+    required_by_role = {
         location().role_arn(service): policy
         for service, policy in role_policies(location()).items()
     }
     for name, policy in _resource_policies():
         for statement in denying_statements(policy):
-            for role, needed in needed_by_role.items():
+            for role, required in required_by_role.items():
                 if concerns(statement, role):
-                    for action in denied_actions(needed, statement):
+                    for action in denied_actions(required, statement):
                         yield Denial(name, action, "Condition" in statement)
 
 

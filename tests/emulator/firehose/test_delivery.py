@@ -261,7 +261,7 @@ def test_metrics_count_read_and_delivered_records(cloud: Cloud) -> None:
         assert metric_sum("AWS/Firehose", name, DeliveryStreamName="delivery") == expected, name
 
 
-def test_lag_is_published_while_there_is_nothing_to_read(cloud: Cloud) -> None:
+def test_lag_is_published_without_anything_to_read(cloud: Cloud) -> None:
     create_stream()
     for _ in range(2):
         cloud.clock.advance(60)

@@ -48,7 +48,7 @@ def test_principals_are_matched(principal: dict[str, Any], is_concerned: bool) -
     assert concerns(principal, ROLE) == is_concerned
 
 
-def test_the_statement_of_setup_denies_nothing_that_is_needed() -> None:
+def test_the_statement_of_setup_denies_nothing() -> None:
     tls_only = tls_only_statement(HERE)
     deny_all = {"Effect": "Deny", "Action": "*", "Resource": "*"}
     allow_all = {**deny_all, "Effect": "Allow"}

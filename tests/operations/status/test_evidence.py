@@ -64,7 +64,7 @@ def test_delivered_orders_are_no_fault(chain: StatusChain) -> None:
     assert chain.find_faults() == []
 
 
-def test_records_that_firehose_does_not_read_are_missing(chain: StatusChain) -> None:
+def test_records_not_read_by_firehose_are_missing(chain: StatusChain) -> None:
     sabotage = lose_permission("firehose", "kinesis:GetRecords")
     faults = faults_after(chain, sabotage(chain.cloud))
     assert any(
@@ -100,7 +100,7 @@ def test_empty_rows_leave_the_lake_behind_the_stream(chain: StatusChain) -> None
     assert any("lake: " in text and "the pipe read a newer one" in text for text in faults)
 
 
-def test_rows_elsewhere_leave_the_lake_behind_the_stream(chain: StatusChain) -> None:
+def test_rows_elsewhere_leave_the_lake_behind(chain: StatusChain) -> None:
     sabotage = destination_changed("x", "", Prefix="x/dt=!{partitionKeyFromLambda:dt}/")
     faults = faults_after(chain, sabotage(chain.cloud))
     assert any("lake: " in text and "the pipe read a newer one" in text for text in faults)
@@ -115,7 +115,7 @@ def test_a_pipe_that_is_not_seen_to_read_is_unknown(chain: StatusChain) -> None:
     ]
 
 
-def test_a_firehose_that_is_not_seen_to_read_is_unknown(chain: StatusChain) -> None:
+def test_an_unseen_firehose_is_unknown(chain: StatusChain) -> None:
     with lose_permission("firehose", "kinesis:GetRecords")(chain.cloud):
         chain.forget_metrics()
         faults = chain.find_faults()

@@ -1,6 +1,6 @@
 """Hops and series: what was received in time is delivered, failed or missing; the rest is open."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -28,7 +28,7 @@ from operations.status.metrics import (
     stream_metrics,
 )
 
-NOW = datetime(2026, 11, 29, 12, 2, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 29, 12, 2, tzinfo=UTC)
 STREAM = stream_metrics("2026-11-29T08:00:00.000")
 COUNTS = st.integers(0, 1000)
 LONG_AGO = timedelta(minutes=30)
@@ -53,18 +53,18 @@ def history(
 
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
-def test_settled_records_are_delivered_failed_or_missing(
-    settled: int, recent: int, delivered: int, failed: int
+def test_old_records_are_delivered_failed_or_missing(
+    old: int, recent: int, delivered: int, failed: int
 ) -> None:
     metrics = history(
-        (FIREHOSE_READS, LONG_AGO, settled),
+        (FIREHOSE_READS, LONG_AGO, old),
         (FIREHOSE_READS, JUST_NOW, recent),
         (TRANSFORMED_ROWS, JUST_NOW, delivered),
         (TRANSFORM_FAILURES, LONG_AGO, failed),
     )
     hop = count_hops(metrics)[2]
-    assert (hop.received, hop.delivered, hop.failed) == (settled + recent, delivered, failed)
-    assert hop.overdue == max(0, settled - delivered - failed)
+    assert (hop.received, hop.delivered, hop.failed) == (old + recent, delivered, failed)
+    assert hop.overdue == max(0, old - delivered - failed)
     assert hop.overdue <= hop.open
     assert (hop.check(3).status == Status.OK) == (hop.overdue == 0)
 

@@ -27,9 +27,9 @@ def test_an_idle_pipeline_is_healthy(chain: StatusChain) -> None:
     ids=lambda sabotage: sabotage.__name__,
 )
 def test_sabotage_is_named(chain: StatusChain, sabotage: Sabotage) -> None:
-    with sabotage(chain.cloud) as shown:
+    with sabotage(chain.cloud) as expected_text:
         faults = chain.find_faults()
-    assert shown in "\n".join(faults)
+    assert expected_text in "\n".join(faults)
 
 
 def test_the_restored_pipeline_is_healthy(chain: StatusChain) -> None:
