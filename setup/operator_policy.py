@@ -52,6 +52,7 @@ COMMANDS = {
     "status": "status",
     "backfill": "backfill",
     "replay": "replay, also with --dry-run",
+    "restore": "restore, also with --dry-run",
 }
 QUERYING = ("verify", "gaps", "repair", "status", "replay")
 WRITING = ("repair", "backfill", "replay")
@@ -194,6 +195,8 @@ GRANTS = (
     Grant("s3", ("GetObject", "PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{LAKE_ID}*",), ("backfill",)),
+    Grant("s3", ("ListBucketVersions",), ("",), ("restore",)),
+    Grant("s3", ("GetObjectVersion", "PutObject"), (f"{LAKE}*",), ("restore",)),
 )
 
 

@@ -44,6 +44,8 @@ COMMANDS = (
     "python -m operations.verify --gaps",
     "python -m operations.replay --dry-run",
     "python -m operations.replay",
+    "python -m operations.restore --dry-run",
+    "python -m operations.restore",
     "python setup/deployer_policy.py > policy.json",
     "aws iam put-role-policy --role-name deployer --policy-name sales-cdc "
     "--policy-document file://policy.json",

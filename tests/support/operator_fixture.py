@@ -19,6 +19,7 @@ from local.services.iam import Iam
 from operations.backfill import command as backfill
 from operations.replay import command as replay
 from operations.replay import dead_letters
+from operations.restore import command as restore
 from operations.status import command as status
 from operations.verify import command as verify
 from setup import names, operator_policy
@@ -64,6 +65,7 @@ class Operator:
             "status": lambda: status.main([]),
             "backfill": lambda: self._backfill(checkpoint),
             "replay": self._replay,
+            "restore": self._restore,
             "interrupted gaps": self._interrupt_gaps,
         }
         self._put_order("small", "\1")
@@ -104,6 +106,14 @@ class Operator:
         self._put_error_object("errors/x/whole", change_record())
         self._put_error_object("errors/x/part", change_record(), b"not a change")
         return replay.main(["--wait", "0"])
+
+    def _restore(self) -> int:
+        """Restore an object that was deleted."""
+        s3 = self.cloud.client("s3")
+        key = f"{names.LAKE}dt=2026-11-29/deleted.json"
+        s3.put_object(Bucket=names.bucket(), Key=key, Body=b"{}\n")
+        s3.delete_object(Bucket=names.bucket(), Key=key)
+        return restore.main([])
 
     def _put_error_object(self, key: str, *records: bytes) -> None:
         body = b"\n".join(map(error_document, records))

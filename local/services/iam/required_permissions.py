@@ -151,10 +151,31 @@ def _object(params: Params, location: Location) -> tuple[str, ...]:
     return (f"arn:{location.partition}:s3:::{params['Bucket']}/{params['Key']}",)
 
 
-def _copy_source(params: Params, location: Location) -> tuple[str, ...]:
-    """Return the source of a copy, which boto3 has already formatted as a quoted `bucket/key`."""
-    bucket, _, key = unquote(params["CopySource"]).partition("/")
-    return _object({"Bucket": bucket, "Key": key}, location)
+# A call that names a version needs another action, in place of that for the current object.
+
+
+def _current_object(params: Params, location: Location) -> tuple[str, ...]:
+    return () if "VersionId" in params else _object(params, location)
+
+
+def _object_version(params: Params, location: Location) -> tuple[str, ...]:
+    return _object(params, location) if "VersionId" in params else ()
+
+
+def _current_source(params: Params, location: Location) -> tuple[str, ...]:
+    return _current_object(_copy_source(params), location)
+
+
+def _source_version(params: Params, location: Location) -> tuple[str, ...]:
+    return _object_version(_copy_source(params), location)
+
+
+def _copy_source(params: Params) -> Params:
+    """Return the source of a copy, which boto3 has formatted as `bucket/key?versionId=version`."""
+    path, _, version = params["CopySource"].partition("?versionId=")
+    bucket, _, key = unquote(path).partition("/")
+    source = {"Bucket": bucket, "Key": key}
+    return {**source, "VersionId": version} if version else source
 
 
 def _workgroup(params: Params, location: Location) -> tuple[str, ...] | None:
@@ -243,8 +264,8 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     **_permissions(
         "lambda", "lambda", _function, "GetFunction GetFunctionConcurrency GetFunctionConfiguration"
     ),
-    ("s3", "GetObject"): Permission("s3:GetObject", _object),
-    ("s3", "DeleteObject"): Permission("s3:DeleteObject", _object),
+    ("s3", "GetObject"): Permission("s3:GetObject", _current_object),
+    ("s3", "DeleteObject"): Permission("s3:DeleteObject", _current_object),
     ("s3", "CopyObject"): Permission("s3:PutObject", _object),
     ("s3", "HeadObject"): Permission("s3:GetObject", _object),
     ("s3", "PutObject"): Permission("s3:PutObject", _object),
@@ -253,10 +274,10 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("s3", "CompleteMultipartUpload"): Permission("s3:PutObject", _object),
     ("s3", "AbortMultipartUpload"): Permission("s3:AbortMultipartUpload", _object),
     ("s3", "ListObjectsV2"): Permission("s3:ListBucket", _bucket),
+    ("s3", "ListObjectVersions"): Permission("s3:ListBucketVersions", _bucket),
     ("s3", "HeadBucket"): Permission("s3:ListBucket", _bucket),
     ("s3", "GetBucketLocation"): Permission("s3:GetBucketLocation", _bucket),
     ("s3", "ListMultipartUploads"): Permission("s3:ListBucketMultipartUploads", _bucket),
-    ("s3", "ListObjectVersions"): Permission("s3:ListBucketVersions", _bucket),
     **_permissions("s3", "s3", _bucket, "GetBucketPolicy GetBucketTagging GetBucketVersioning"),
     ("s3", "GetBucketEncryption"): Permission("s3:GetEncryptionConfiguration", _bucket),
     ("s3", "GetBucketLifecycleConfiguration"): Permission("s3:GetLifecycleConfiguration", _bucket),
@@ -296,5 +317,10 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ),
 }
 _ADDITIONAL: Mapping[tuple[str, str], tuple[Permission, ...]] = {
-    ("s3", "CopyObject"): (Permission("s3:GetObject", _copy_source),),
+    ("s3", "GetObject"): (Permission("s3:GetObjectVersion", _object_version),),
+    ("s3", "DeleteObject"): (Permission("s3:DeleteObjectVersion", _object_version),),
+    ("s3", "CopyObject"): (
+        Permission("s3:GetObject", _current_source),
+        Permission("s3:GetObjectVersion", _source_version),
+    ),
 }

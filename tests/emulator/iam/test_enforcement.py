@@ -474,3 +474,23 @@ def test_full_registry_keeps_tokens_in_use() -> None:
     for token in ("iterator", "page", "another page"):
         tokens.remember(token, ("stream",))
         assert tokens.resources({"NextToken": "iterator"}) == ("stream",)
+
+
+@pytest.mark.parametrize("action", ["GetObject", "GetObjectVersion"])
+def test_a_version_needs_its_own_action(connect: Connect, action: str) -> None:
+    aws("s3").create_bucket(Bucket="lake")
+    enabled: Any = {"Status": "Enabled"}
+    aws("s3").put_bucket_versioning(Bucket="lake", VersioningConfiguration=enabled)
+    version = aws("s3").put_object(Bucket="lake", Key="a?b", Body=b"x")["VersionId"]
+    objects = "arn:aws:s3:::lake/*"
+    role = create_role(allow(f"s3:{action}", objects), allow("s3:PutObject", objects))
+    client = connect("s3", role)
+    current = {"Bucket": "lake", "Key": "a?b"}
+    of_version = {**current, "VersionId": version}
+    for source, required in ((current, "GetObject"), (of_version, "GetObjectVersion")):
+        denials = [
+            denial(client, "get_object", **source),
+            denial(client, "copy_object", Bucket="lake", Key="copy", CopySource=source),
+        ]
+        is_denied = [f"s3:{required} on resource" in message for message in denials]
+        assert is_denied == [required != action] * 2

@@ -243,6 +243,6 @@ def test_verbs_are_listed_with_their_purpose() -> None:
         check=False,
     )
     lines = process.stdout.splitlines()
-    for verb in ("verify", "replay", "backfill", "status"):
+    for verb in ("verify", "replay", "backfill", "restore", "status"):
         assert any(line.startswith(f"python -m operations.{verb} ") for line in lines)
     assert all(line.endswith(".") for line in lines)

@@ -1,0 +1,1 @@
+"""Restore: brings back deleted and damaged objects of the versioned lake."""
