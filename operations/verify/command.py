@@ -7,8 +7,9 @@ waits as long as a change may take. A difference that remains is an error, unles
 row changed between the looks: then the key counts as unsettled.
 
 With --repair, it sends the table's current item of each wrong key through the pipeline, and
-verifies again. With --gaps, it finds lost changes from the lake alone. The exit status is 0 if
-nothing is wrong, 1 if something is, and 2 if the result is inconclusive.
+verifies again. It leaves a key with a failed change that replay would send: replay that first.
+With --gaps, it finds lost changes from the lake alone. The exit status is 0 if nothing is wrong, 1
+if something is, and 2 if the result is inconclusive.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from operations.cli import (
 from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.table import Table
 from operations.verify.compare import RepairFunction, compare
+from operations.verify.failed_changes import FailedChanges, FailedKeys
 from operations.verify.gaps import GapReport, find_gaps
 from operations.verify.repair import Repairer
 from operations.verify.result import INCONCLUSIVE, VerifyResult
@@ -97,7 +99,8 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
     firehose.require_active()
     table.require_stream()
     sender = Sender(boto3.client("kinesis"), rate=DEFAULT_RATE)
-    repairer = Repairer(table, sender, _limit(args))
+    failed_keys = FailedKeys(FailedChanges.of_pipeline())
+    repairer = Repairer(table, sender, failed_keys, _limit(args))
     result = _verify(table, args, repairer.repair)
     if args.json != STDOUT:
         result_lines = list(result.lines()) if repairer.sent_count else []

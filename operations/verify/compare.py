@@ -63,13 +63,7 @@ def compare(
 
 def _first_pass(items: TableDigests, keys: Collection[str], store: DigestStore) -> None:
     store.add_lake(_with_progress(lake.fetch_digests(items.columns, keys), "lake"))
-    if keys:
-        found_items = items.get_items(keys)
-        digests: Iterable[tuple[str, str]] = [
-            (key, item.digest) for key, item in found_items.items()
-        ]
-    else:
-        digests = items.scan()
+    digests = items.of_keys(keys) if keys else items.scan()
     store.match_table(_with_progress(digests, "table"))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,6 +38,10 @@ OUTCOMES = {
     TOMBSTONE: OutcomeLabel("sent", "a tombstone: the table does not have the item"),
     NOT_REPAIRED: OutcomeLabel("left", ""),
 }
+REPLAY_FIRST = (
+    "a change of it is in the error store or among the dead letters, and would outrank the repair "
+    "once it is replayed: run python -m operations.replay, then verify --repair again"
+)
 
 
 class CannotRepair(Exception):
@@ -83,6 +87,7 @@ class Repairer:
 
     table: Table
     sender: Sender
+    failed_keys: Container[str]
     limit: int | None = None
     counts: Counter[str] = field(default_factory=Counter)
     keys: dict[str, list[str]] = field(
@@ -109,6 +114,9 @@ class Repairer:
     ) -> Iterator[OutgoingRecord]:
         """Yield the repair records; if a key cannot be repaired, add its reason."""
         for finding in findings:
+            if finding.key in self.failed_keys:
+                reasons[finding.key] = REPLAY_FIRST
+                continue
             try:
                 yield OutgoingRecord(finding.key, repair_record_for(finding, self.table))
             except CannotRepair as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from operations.columns import DeclaredColumns
 from operations.digest import digest
 from operations.lake import item_digest
-from operations.table import SEGMENTS, Item, Table
+from operations.table import MAX_KEYS_PER_READ, SEGMENTS, Item, Table
 from transform import canonical, canonical_and_flattened, flattened, parse_image
 
 
@@ -33,6 +34,13 @@ class TableDigests:
         start_keys = dict.fromkeys(range(SEGMENTS))
         for page in self.table.scan_pages(start_keys, SEGMENTS, self._key_and_digest):
             yield from page.items
+
+    def of_keys(self, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Yield key and digest of the items with the given keys."""
+        remaining = iter(keys)
+        while batch := list(islice(remaining, MAX_KEYS_PER_READ)):
+            for key, item in self.get_items(batch).items():
+                yield key, item.digest
 
     def get_items(self, keys: Collection[str]) -> dict[str, TableItem]:
         """Return the items with the given keys, at most 100, by key; missing items are left out."""

@@ -82,7 +82,8 @@ class Operator:
         return [denial.partition(": ")[0] for denial in self.cloud.service(Iam).denials()]
 
     def _repair(self) -> int:
-        """Repair an order that has not reached the lake."""
+        """Repair an order that has not reached the lake, while other changes have failed."""
+        self._put_failed_changes()
         self._put_order("new", "\1")
         return verify.main(["--repair", "--wait", "0"])
 
@@ -96,6 +97,10 @@ class Operator:
 
     def _replay(self) -> int:
         """Replay two error objects and a dead letter; a part of each cannot be replayed."""
+        self._put_failed_changes()
+        return replay.main(["--wait", "0"])
+
+    def _put_failed_changes(self) -> None:
         sqs = self.cloud.client("sqs")
         queue_url = self._queue_url()
         for message in self._receive_letters():
@@ -105,7 +110,6 @@ class Operator:
         sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(letter))
         self._put_error_object("errors/x/whole", change_record())
         self._put_error_object("errors/x/part", change_record(), b"not a change")
-        return replay.main(["--wait", "0"])
 
     def _restore(self) -> int:
         """Restore an object that was deleted."""

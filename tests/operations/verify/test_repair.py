@@ -9,11 +9,14 @@ import pytest
 from local.core.server import Cloud
 from local.demo import run_script
 from local.services.registry import SERVICES
+from operations.replay import command as replay_command
+from operations.replay import dead_letters
 from operations.table import Table
 from operations.verify import command
 from setup import names
 from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import aws, laptop
+from tests.support.replay_fixture import delete_failed_records, deploy, redeploy
 from tests.support.sabotage import (
     SABOTAGES,
     KeysByKind,
@@ -21,6 +24,7 @@ from tests.support.sabotage import (
     alter_digit,
     create_orders,
     drop_change,
+    drop_removal,
     edit_rows,
     gap_keys,
     has_last_image,
@@ -32,6 +36,7 @@ from tests.support.sabotage import (
     run_verify,
     write_object,
 )
+from tests.support.whole_chain import raising_function
 
 FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11-23T10:00:00.000"
 
@@ -234,3 +239,30 @@ def test_a_table_without_a_stream_is_not_repaired(
     assert capsys.readouterr().err == (
         "table streamless has no stream: run python setup/01_dynamodb.py\n"
     )
+
+
+def test_a_key_with_a_failed_change_is_replayed_first(
+    chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Replayed after the repair, the second change would outrank it, and an older state win."""
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
+    delete_failed_records(chain)
+    key = order_key(orders[0])
+    deploy(chain, raising_function())
+    put_order(orders[0], "failed")
+    chain.run_until_idle()
+    redeploy(chain)
+    before = read_lake().keys()
+    put_order(orders[0], "lost")
+    drop_removal(chain, [orders[1]])
+    for lost_object in read_lake().keys() - before:
+        aws("s3").delete_object(Bucket=names.bucket(), Key=lost_object)
+    status, document = run_verify("--repair")
+    assert (status, document["different"]) == (1, [key])
+    assert "run python -m operations.replay" in document["repair"]["left"][key]
+    assert document["repair"]["tombstones"] == [order_key(orders[1])]
+    assert replay_command.main(["--wait", "0"]) == 1
+    chain.run_until_idle()
+    status, document = run_verify("--repair")
+    assert (status, document["repair"]["items"]) == (0, [key])
+    assert run_verify()[0] == 0
