@@ -9,15 +9,21 @@ from typing import Any
 Policy = Mapping[str, Any]  # JSON of IAM's grammar.
 Statement = Mapping[str, Any]
 
-# Denies requests without TLS, which no service of AWS makes; setup's own statement has it.
+# Is met by requests without TLS, which no service of AWS makes; setup's own statement has it.
 WITHOUT_TLS = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def denying_statements(policy: Policy) -> Iterator[Statement]:
     """Yield the statements that deny something to a request with TLS."""
     for statement in _as_list(policy.get("Statement", ())):
-        if statement["Effect"] == "Deny" and statement.get("Condition") != WITHOUT_TLS:
+        if statement["Effect"] == "Deny" and not _is_about_tls(statement.get("Condition", {})):
             yield statement
+
+
+def _is_about_tls(condition: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether a condition is met only without TLS, or with an old version of it."""
+    keys = {key.lower() for values in condition.values() for key in values}
+    return condition == WITHOUT_TLS or keys == {"s3:tlsversion"}
 
 
 def concerns(statement: Statement, role: str) -> bool:

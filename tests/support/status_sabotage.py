@@ -97,6 +97,46 @@ def bucket_policy_denies(_: Cloud) -> Iterator[str]:
 
 
 @contextmanager
+def stream_policy_denies(_: Cloud) -> Iterator[str]:
+    stream = HERE.arn("kinesis", f"stream/{names.STREAM}")
+    principal = {"AWS": HERE.role_arn("firehose")}
+    deny = {"Effect": "Deny", "Principal": principal, "Action": "kinesis:*", "Resource": stream}
+    aws("kinesis").put_resource_policy(ResourceARN=stream, Policy=policy(deny))
+    yield f"policy of stream {names.STREAM} denies kinesis:DescribeStream"
+    aws("kinesis").delete_resource_policy(ResourceARN=stream)
+
+
+@contextmanager
+def queue_policy_denies(_: Cloud) -> Iterator[str]:
+    url = aws("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
+    queue = HERE.arn("sqs", names.DEAD_LETTERS)
+    condition = {"Condition": {"StringEquals": {"aws:PrincipalAccount": HERE.account}}}
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": queue}
+    document = policy(deny | condition)
+    aws("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
+    yield f"policy of queue {names.DEAD_LETTERS} denies under a condition sqs:SendMessage"
+    aws("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+
+
+@contextmanager
+def role_bounded(_: Cloud) -> Iterator[str]:
+    role = HERE.role_name("lambda")
+    boundary = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+    aws("iam").put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary)
+    yield f"role {role} has a permissions boundary"
+    aws("iam").delete_role_permissions_boundary(RoleName=role)
+
+
+@contextmanager
+def key_replaced(_: Cloud) -> Iterator[str]:
+    key = aws("kms").create_key()["KeyMetadata"]["KeyId"]
+    encryption = {"StreamName": names.STREAM, "EncryptionType": "KMS"}
+    aws("kinesis").start_stream_encryption(**encryption, KeyId=key)
+    yield f"its key {key} is not known"
+    aws("kinesis").start_stream_encryption(**encryption, KeyId="alias/aws/kinesis")
+
+
+@contextmanager
 def key_disabled(_: Cloud) -> Iterator[str]:
     key = aws("kms").create_key()["KeyMetadata"]["KeyId"]
     encryption = {"StreamName": names.STREAM, "EncryptionType": "KMS"}
@@ -174,6 +214,20 @@ def function_replaced(_: Cloud) -> Iterator[str]:
     deploy(zip_code(HANDLER, "lambda_function.py"))
     yield f"function code {names.FUNCTION} differs"
     deploy(build_zip())
+
+
+@contextmanager
+def function_deleted(_: Cloud) -> Iterator[str]:
+    aws("lambda").delete_function(FunctionName=names.FUNCTION)
+    yield "function: missing"
+    recreate("05_lambda")
+
+
+@contextmanager
+def delivery_deleted(_: Cloud) -> Iterator[str]:
+    aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
+    yield "Firehose: missing"
+    recreate("06_firehose")
 
 
 @contextmanager
@@ -270,6 +324,16 @@ def projection_removed(_: Cloud) -> Iterator[str]:
 
 
 @contextmanager
+def serde_replaced(_: Cloud) -> Iterator[str]:
+    table = catalog_table(names.CHANGES)
+    serde = {"SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe"}
+    storage = table["StorageDescriptor"] | {"SerdeInfo": serde}
+    update_catalog_table(table | {"StorageDescriptor": storage})
+    yield f"table {names.CHANGES} differs"
+    update_catalog_table(table)
+
+
+@contextmanager
 def table_moved(_: Cloud) -> Iterator[str]:
     table = catalog_table(names.CHANGES)
     storage = table["StorageDescriptor"] | {"Location": f"s3://{BUCKET}/elsewhere/"}
@@ -314,6 +378,26 @@ def object_deleted(_: Cloud) -> Iterator[str]:
     marker = aws("s3").delete_object(Bucket=BUCKET, Key=entry["Key"])["VersionId"]
     yield f"1 object deleted, such as {entry['Key']}"
     aws("s3").delete_object(Bucket=BUCKET, Key=entry["Key"], VersionId=marker)
+
+
+@contextmanager
+def object_overwritten(_: Cloud) -> Iterator[str]:
+    [*_others, entry] = aws("s3").list_objects_v2(Bucket=BUCKET, Prefix=names.LAKE)["Contents"]
+    version = aws("s3").put_object(Bucket=BUCKET, Key=entry["Key"], Body=b"damaged")["VersionId"]
+    yield f"1 object overwritten, such as {entry['Key']}"
+    aws("s3").delete_object(Bucket=BUCKET, Key=entry["Key"], VersionId=version)
+
+
+@contextmanager
+def bucket_emptied(_: Cloud) -> Iterator[str]:
+    s3 = aws("s3")
+    keys = [
+        entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix=names.LAKE)["Contents"]
+    ]
+    markers = {key: s3.delete_object(Bucket=BUCKET, Key=key)["VersionId"] for key in keys}
+    yield "deleted, such as"
+    for key, version in markers.items():
+        s3.delete_object(Bucket=BUCKET, Key=key, VersionId=version)
 
 
 @contextmanager
@@ -364,7 +448,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     trust_changed,
     role_denied,
     bucket_policy_denies,
-    key_disabled,
+    key_replaced,
     pipe_stopped,
     pipe_filtered,
     queue_deleted,
@@ -382,6 +466,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     projection_removed,
     workgroup_disabled,
     object_deleted,
+    object_overwritten,
     rows_expire,
     folder_out_of_range,
     backfill_killed,
@@ -395,13 +480,21 @@ OTHER_PERMISSIONS = tuple(
 # More of the same kinds, for HYPOTHESIS_PROFILE=thorough.
 OTHER_SABOTAGES: tuple[Sabotage, ...] = (
     role_denied_by_managed_policy,
+    role_bounded,
+    stream_policy_denies,
+    queue_policy_denies,
+    key_disabled,
     pipe_deleted,
+    delivery_deleted,
+    function_deleted,
     destination_changed("extension_changed", "end with .json", FileExtension=".json"),
     function_with_variable,
     delivery_log_deleted,
     alarm_threshold_raised,
     table_moved,
+    serde_replaced,
     versioning_suspended,
+    bucket_emptied,
     error_object,
     *OTHER_PERMISSIONS,
 )

@@ -25,7 +25,7 @@ from local.services.dynamodb.validation import encode_request, parse_request
 from local.services.dynamodb.writes import batch_write, undo_writes
 
 TTL_INTERVAL = 10  # Seconds; AWS takes up to days.
-PUBLICATION_INTERVAL = 5  # Seconds; CloudWatch shows a service's metrics after minutes.
+PUBLICATION_INTERVAL = 60  # Seconds, as on AWS.
 BATCH_WRITES = 25
 FAST_PATHS = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
 ITEM_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
@@ -74,9 +74,10 @@ class DynamoDb(Service):
         """Publish how the streams were read; not at each tick, since readers poll at each."""
         if now < self._next_publication:
             return
-        self._next_publication = now + PUBLICATION_INTERVAL
         with self._lock:
             reads_by_stream = self._streams.take_reads()
+        if reads_by_stream:
+            self._next_publication = now + PUBLICATION_INTERVAL
         for (table, label), reads in reads_by_stream.items():
             put_metrics(
                 self.cloud.client("cloudwatch"),

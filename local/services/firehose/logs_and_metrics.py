@@ -17,7 +17,7 @@ from local.services.firehose.config import PRINCIPAL, Settings
 if TYPE_CHECKING:
     from types_boto3_logs.client import CloudWatchLogsClient
 
-PUBLICATION_INTERVAL = 5  # Seconds; CloudWatch shows a service's metrics after minutes.
+PUBLICATION_INTERVAL = 60  # Seconds, as on AWS.
 
 
 class Telemetry:

@@ -30,6 +30,10 @@ def check(_: MetricHistory | None) -> CheckResult:
         message = f"the actions of {', '.join(silent)} are disabled"
         remedy = f"aws cloudwatch enable-alarm-actions --alarm-names {' '.join(silent)}"
         return CheckResult("alarms", message, Status.PROBLEM, remedy)
+    new = [alarm["AlarmName"] for alarm in alarms if alarm["StateValue"] == "INSUFFICIENT_DATA"]
+    if new:
+        message = f"not evaluated yet: {', '.join(new)}"
+        return CheckResult("alarms", message, Status.UNKNOWN, "check again in five minutes")
     return _check_recipients(alarms)
 
 

@@ -30,18 +30,24 @@ def check(history: MetricHistory | None) -> CheckResult:
         message = with_reason(state, stream.get("FailureDescription", {}).get("Details", ""))
         status = Status.UNKNOWN if state in TRANSITIONAL_STATES else Status.PROBLEM
         return CheckResult("Firehose", message, status, "python setup/06_firehose.py")
-    extension = _file_extension(stream)
-    if not extension.endswith(".gz"):
-        message = f"{state}, but the objects end with {extension}: Athena expects .gz of gzip"
-        remedy = f"aws firehose update-destination with an empty FileExtension for {DELIVERY}"
-        return CheckResult("Firehose", message, Status.PROBLEM, remedy)
+    fault = _destination_fault(stream)
+    if fault:
+        remedy = f"aws firehose update-destination for {DELIVERY}; setup makes it without that"
+        return CheckResult("Firehose", f"{state}, but {fault}", Status.PROBLEM, remedy)
     return check_lag(history)
 
 
-def _file_extension(stream: DeliveryStreamDescriptionTypeDef) -> str:
-    """Return the end of the names of the objects; by default that of their compression."""
+def _destination_fault(stream: DeliveryStreamDescriptionTypeDef) -> str:
+    """Return what in the destination, in addition to what setup makes, spoils the lake."""
     destination = stream["Destinations"][0].get("ExtendedS3DestinationDescription", {})
-    return destination.get("FileExtension") or ".gz"
+    extension = destination.get("FileExtension") or ".gz"
+    if not extension.endswith(".gz"):
+        return f"the objects end with {extension}: Athena expects .gz of gzip"
+    if destination.get("DataFormatConversionConfiguration", {}).get("Enabled"):
+        return "it converts the rows into a format that the table does not have"
+    processors = destination.get("ProcessingConfiguration", {}).get("Processors", ())
+    other = [processor["Type"] for processor in processors if processor["Type"] != "Lambda"]
+    return f"it changes the rows by {', '.join(other)}" if other else ""
 
 
 def check_lag(history: MetricHistory | None) -> CheckResult:

@@ -29,4 +29,7 @@ def check(_: MetricHistory | None) -> CheckResult:
             message = f"{state}, but its key {key} is {metadata['KeyState']}"
             remedy = f"aws kms enable-key --key-id {key}"
             return CheckResult("Kinesis", message, Status.PROBLEM, remedy)
+        message = f"{state}; whether the roles may use its key {key} is not known"
+        remedy = f"setup uses {AWS_KEY}, whose use AWS allows"
+        return CheckResult("Kinesis", message, Status.UNKNOWN, remedy)
     return CheckResult("Kinesis", state)

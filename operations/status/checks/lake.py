@@ -16,24 +16,42 @@ import boto3
 
 from analytics.athena import literal, run_query
 from operations.status.check_result import CheckResult, Status
-from operations.status.metrics import PERIOD, MetricHistory
+from operations.status.metrics import (
+    PERIOD,
+    PIPE_EVENTS,
+    PIPE_FAILURES,
+    PIPE_PARTIAL_FAILURES,
+    TRANSFORM_FAILURES,
+    MetricHistory,
+)
+from setup.lib.text import count
 from setup.names import CHANGES, DATABASE, FIRST_DAY, LAKE, bucket
 
 QUERIED_DAYS = 3
 VERIFY = "python -m operations.verify tells whether a change is missing"
+# Rows without a key are counted as none: they come from no transform of this project.
 NEWEST_ROW_SQL = f"""
-SELECT count(*), max(CASE WHEN cdc_operation <> 'SNAPSHOT' THEN cdc_changed_at END)
-FROM {CHANGES}
-WHERE dt >= {{day}}"""
+SELECT count(cdc_key), max(changed_at), count(CASE WHEN changed_at >= {{since}} THEN 1 END)
+FROM (
+  SELECT cdc_key, CASE WHEN cdc_operation <> 'SNAPSHOT' THEN cdc_changed_at END AS changed_at
+  FROM {CHANGES}
+  WHERE dt >= {{day}}
+)"""
+# A change that the pipe delivers is some seconds old.
+CHANGE_AGE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class NewestRow:
-    """The number of rows in the newest days, and the time of the newest change among them."""
+    """The newest change among the rows of the newest days, which begin at `day`.
+
+    `recent_count` is the number of changes in the hours that the metrics cover.
+    """
 
     day: str
     row_count: int
     changed_at: datetime | None
+    recent_count: int = 0
 
 
 def check(history: MetricHistory | None) -> CheckResult:
@@ -46,11 +64,20 @@ def check(history: MetricHistory | None) -> CheckResult:
         return CheckResult("lake", message, Status.PROBLEM, remedy)
     if not folders:
         return _check_empty_lake(history)
-    row = _newest_row(folders)
+    row = _newest_row(folders, history)
     if not row.row_count:
         message = f"Athena reads no row of {DATABASE}.{CHANGES} since {row.day}, but objects exist"
         return CheckResult("lake", message, Status.PROBLEM, "python setup/10_glue.py")
     return compare_with_stream(row, history)
+
+
+def _newest_row(folders: Sequence[str], history: MetricHistory | None) -> NewestRow:
+    """Return what Athena reads of the newest days, which cover the hours of the metrics."""
+    since = (history.started_at if history else datetime.now(UTC)) - CHANGE_AGE
+    day = min(_day(folders[-QUERIED_DAYS:][0]), since.date().isoformat())
+    sql = NEWEST_ROW_SQL.format(day=literal(day), since=literal(f"{since:%Y-%m-%d %H:%M:%S}"))
+    [[row_count, changed_at, recent_count]] = run_query(sql).rows
+    return NewestRow(day, int(row_count or 0), _parse_time(changed_at), int(recent_count or 0))
 
 
 def compare_with_stream(row: NewestRow, history: MetricHistory | None) -> CheckResult:
@@ -62,9 +89,20 @@ def compare_with_stream(row: NewestRow, history: MetricHistory | None) -> CheckR
     read_at = history.newest_read()
     is_current = row.changed_at is not None and read_at and row.changed_at >= read_at - PERIOD
     if read_at is None or is_current:
-        return CheckResult("lake", message)
+        return _compare_with_pipe(message, row, history)
     text = f"{message}, but the pipe read a newer one after {_time_text(read_at)}"
     return CheckResult("lake", text, Status.UNKNOWN, VERIFY)
+
+
+def _compare_with_pipe(message: str, row: NewestRow, history: MetricHistory) -> CheckResult:
+    """Return whether the lake has a row for each change that the pipe delivered."""
+    event_count = history.settled_total(PIPE_EVENTS) - history.total(TRANSFORM_FAILURES)
+    # AWS may count the events of a failed execution, and counts them again when it retries.
+    has_retries = any(map(history.total, (PIPE_FAILURES, PIPE_PARTIAL_FAILURES)))
+    if has_retries or row.recent_count >= event_count:
+        return CheckResult("lake", message)
+    text = f"{message}, but it has only {row.recent_count} of {count(event_count, 'change')}"
+    return CheckResult("lake", f"{text} that the pipe delivered", Status.UNKNOWN, VERIFY)
 
 
 def _check_empty_lake(history: MetricHistory | None) -> CheckResult:
@@ -75,12 +113,6 @@ def _check_empty_lake(history: MetricHistory | None) -> CheckResult:
         return CheckResult("lake", message, Status.PROBLEM, remedy)
     message = "empty: no change has arrived yet, so it is not known whether one would"
     return CheckResult("lake", message, Status.UNKNOWN, "write an order; check three minutes later")
-
-
-def _newest_row(folders: Sequence[str]) -> NewestRow:
-    day = _day(folders[-QUERIED_DAYS:][0])
-    [[row_count, changed_at]] = run_query(NEWEST_ROW_SQL.format(day=literal(day))).rows
-    return NewestRow(day, int(row_count or 0), _parse_time(changed_at))
 
 
 def _folders() -> list[str]:

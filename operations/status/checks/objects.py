@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import boto3
 
@@ -12,7 +13,10 @@ from setup.lib.resources import describe_or_none
 from setup.lib.text import count
 from setup.names import LAKE, bucket
 
-MAX_OBJECTS = 100_000  # more are not checked
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import ObjectVersionTypeDef
+
+RESTORE = "python -m operations.verify --gaps, then --repair"
 
 
 def check(_: MetricHistory | None) -> CheckResult:
@@ -22,26 +26,40 @@ def check(_: MetricHistory | None) -> CheckResult:
         message = f"lifecycle rule {rules[0]} deletes objects of {LAKE}"
         remedy = f"remove it: aws s3api get-bucket-lifecycle-configuration --bucket {bucket()}"
         return CheckResult("lake objects", message, Status.PROBLEM, remedy)
-    return _check_delete_markers()
+    return _check_versions()
 
 
-def _check_delete_markers() -> CheckResult:
-    entry_count = 0
-    deleted: list[str] = []
+def _check_versions() -> CheckResult:
+    """Check every version of every object: Firehose writes an object once, and deletes none."""
+    object_count = 0
+    latest_key = latest_id = ""
+    deleted = []
+    is_changed: dict[str, bool] = {}
     pages = boto3.client("s3").get_paginator("list_object_versions")
     for page in pages.paginate(Bucket=bucket(), Prefix=LAKE):
-        markers = page.get("DeleteMarkers", [])
-        entry_count += len(page.get("Versions", [])) + len(markers)
-        deleted += [marker["Key"] for marker in markers if marker["IsLatest"]]
-        if entry_count > MAX_OBJECTS:
-            break
-    if deleted:
-        message = f"{count(len(deleted), 'object')} deleted, such as {deleted[0]}"
-        remedy = "python -m operations.verify --gaps, then --repair"
-        return CheckResult("lake objects", message, Status.PROBLEM, remedy)
-    if entry_count > MAX_OBJECTS:
-        return CheckResult("lake objects", f"of the first {entry_count} none was deleted")
-    return CheckResult("lake objects", f"{count(entry_count, 'object')}, none deleted")
+        deleted += [marker["Key"] for marker in page.get("DeleteMarkers", ()) if marker["IsLatest"]]
+        for version in page.get("Versions", ()):  # Of a key the latest comes first.
+            if version["IsLatest"]:
+                latest_key, latest_id = version["Key"], _content_id(version)
+                object_count += 1
+            elif version["Key"] == latest_key:
+                is_changed[latest_key] = _content_id(version) != latest_id
+    overwritten = [key for key in is_changed if is_changed[key]]
+    for keys, verb in ((deleted, "deleted"), (overwritten, "overwritten")):
+        if keys:
+            message = f"{count(len(keys), 'object')} {verb}, such as {keys[0]}"
+            return CheckResult("lake objects", message, Status.PROBLEM, RESTORE)
+    message = f"{count(object_count, 'object')}, none deleted or overwritten"
+    return CheckResult("lake objects", message)
+
+
+def _content_id(version: ObjectVersionTypeDef) -> str:
+    """Return a text that differs for other content.
+
+    The ETag of an object that was written in parts depends on the parts: a copy has another one.
+    """
+    etag = version["ETag"]
+    return f"size {version['Size']}" if "-" in etag else etag
 
 
 def _deleting_rules() -> Iterator[str]:

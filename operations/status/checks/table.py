@@ -32,4 +32,7 @@ def check(_: MetricHistory | None) -> CheckResult:
     if state != "ACTIVE":  # Such as INACCESSIBLE_ENCRYPTION_CREDENTIALS.
         remedy = f"aws dynamodb describe-table --table-name {TABLE} shows the cause"
         return CheckResult("table", f"{TABLE} is {state}", Status.PROBLEM, remedy)
+    if "InaccessibleEncryptionDateTime" in table.get("SSEDescription", {}):
+        message = f"{TABLE} cannot be read: DynamoDB cannot use its key"
+        return CheckResult("table", message, Status.PROBLEM, "enable the key in AWS KMS")
     return CheckResult("table", f"{TABLE} has a stream")

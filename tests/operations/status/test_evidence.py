@@ -3,9 +3,11 @@
 Each test breaks a part, writes orders, and lets the time pass in which they should have arrived.
 """
 
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -22,6 +24,7 @@ from tests.support.status_sabotage import (
     role_denied,
 )
 
+HOUR = 3600
 # Functions that answer each record, but lose it.
 DROPPING = """
 def lambda_handler(event, context):
@@ -98,6 +101,36 @@ def test_records_that_the_function_drops_are_missing(chain: StatusChain) -> None
 def test_empty_rows_leave_the_lake_behind_the_stream(chain: StatusChain) -> None:
     faults = faults_after(chain, replaced_function("Ok", "Cg=="))
     assert any("lake: " in text and "the pipe read a newer one" in text for text in faults)
+
+
+# Answers all but the last record of a batch with an empty line.
+PARTLY_EMPTY = """
+import transform
+
+def lambda_handler(event, context):
+    records = transform.transform_batch(event).response["records"]
+    return {"records": [record | {"data": "Cg=="} for record in records[:-1]] + records[-1:]}
+"""
+
+
+def test_some_empty_rows_are_noticed(chain: StatusChain) -> None:
+    chain.wait(4 * HOUR)  # Older rows do not count.
+    deploy(partly_empty_function())
+    chain.write_orders(5)
+    chain.wait(600)
+    deploy(build_zip())
+    faults = chain.find_faults()
+    assert any("but it has only 1 of 5 changes that the pipe" in text for text in faults)
+
+
+def partly_empty_function() -> bytes:
+    """Return the project's zip archive with another handler."""
+    archive = io.BytesIO()
+    with ZipFile(io.BytesIO(build_zip())) as old, ZipFile(archive, "w") as new:
+        for entry in old.infolist():
+            is_handler = entry.filename == "lambda_function.py"
+            new.writestr(entry, PARTLY_EMPTY.encode() if is_handler else old.read(entry))
+    return archive.getvalue()
 
 
 def test_rows_elsewhere_leave_the_lake_behind(chain: StatusChain) -> None:

@@ -2,11 +2,16 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from operations.backfill import command as backfill
+from setup import names
+from tests.support.laptop_cloud import aws
 from tests.support.status_fixture import StatusChain, status_chain
-from tests.support.status_sabotage import OTHER_SABOTAGES, SABOTAGES, Sabotage
+from tests.support.status_sabotage import OTHER_SABOTAGES, SABOTAGES, Sabotage, recreate
 
 IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
@@ -34,3 +39,25 @@ def test_sabotage_is_named(chain: StatusChain, sabotage: Sabotage) -> None:
 
 def test_the_restored_pipeline_is_healthy(chain: StatusChain) -> None:
     assert chain.find_faults() == []
+
+
+def test_a_new_stream_is_named_until_it_is_backfilled(
+    chain: StatusChain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_stream(StreamEnabled=False)
+    assert f"table: {names.TABLE} has no stream" in chain.find_faults()[0]
+    set_stream(StreamEnabled=True, StreamViewType="NEW_AND_OLD_IMAGES")
+    assert "which is no longer the table's stream" in "".join(chain.find_faults())
+    aws("pipes").delete_pipe(Name=names.PIPE)
+    recreate("07_pipe", "08_start_pipe")
+    chain.poll()
+    [fault] = chain.find_faults()
+    assert fault.startswith(f"backfill: none seen, but {names.TABLE} has items")
+    assert backfill.main(["--checkpoint", str(tmp_path / "checkpoint.json")]) == 0
+    for _ in range(3):
+        chain.poll()
+    assert chain.find_faults() == []
+
+
+def set_stream(**specification: Any) -> None:
+    aws("dynamodb").update_table(TableName=names.TABLE, StreamSpecification=specification)
