@@ -1,8 +1,12 @@
 -- Values that do not fit a column's type or the row's maximum size: views round them or show NULL
 -- params: day_from=2000-01-01, day_to=2999-12-31
 WITH selected_changes AS (
+  -- Of the lake's columns only these: any other word may be the name of an attribute.
   SELECT
-    *,
+    subtotal, discount, shipping_fee, tax, total,
+    placed_at, paid_at, payment_failed_at, shipped_at, delivered_at, cancelled_at,
+    returned_at, updated_at,
+    payment__attempts, expires_at, test_order, items,
     coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))) AS lines,
     -- A row too large for Firehose keeps its images but loses its attribute columns.
     CASE WHEN order_id IS NULL THEN
