@@ -39,6 +39,7 @@ def show_help(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, f"{name}.__main__", raising=False)  # Or runpy warns.
     with pytest.raises(SystemExit, match=r"^0$"):
         run_main(command, name)
 
