@@ -87,6 +87,8 @@ class Hop:
         message = f"{self.delivered} of {count(self.received, 'record')} delivered"
         if self.failed:
             message += f", {self.failed} failed"
+        if self.open > self.overdue:
+            message += f", {self.open - self.overdue} in flight"
         if not self.overdue:
             return CheckResult(self.name, message)
         status = Status.UNKNOWN if self.has_failures else Status.PROBLEM

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
@@ -11,7 +12,6 @@ import boto3
 from moto.cloudwatch.models import cloudwatch_backends
 
 from local.core.server import ACCOUNT, Cloud
-from local.demo import run_script
 from local.environment import REGION
 from local.services.registry import SERVICES
 from operations.status import command
@@ -94,13 +94,12 @@ class StatusChain:
 
 @contextmanager
 def status_chain() -> Iterator[StatusChain]:
-    """Yield a chain that delivered ten orders an hour ago, and has been idle since."""
+    """Yield a chain that delivered some orders an hour ago, and has been idle since."""
     with laptop(*SERVICES) as cloud, shared_clients():
-        run_script(cloud, "setup")
-        run_script(cloud, "data_generator.py", "--orders", "10", "--seed", "3")
-        cloud.run_until_idle()
+        for script in drift.SCRIPTS:  # In this process, which has the clients already.
+            import_module(f"setup.{script}").create()
         chain = StatusChain(cloud)
-        chain.poll()
+        chain.write_orders(12)
         chain.wait(3600)
         with patch.object(command, "_now", chain.now):
             yield chain
