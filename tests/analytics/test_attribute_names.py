@@ -1,7 +1,6 @@
 """Attributes of any name: none can be taken for a word of the shipped SQL."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,10 +23,15 @@ from setup import names
 from tests.support.documents import OWN_TABLE, blocks
 from tests.support.lake_fixture import deliver, lake_with_views, query_rows, replace_lake
 from tests.support.paths import PROJECT
+from tests.support.profile import IS_THOROUGH
 
 PLAN = Plan(4, 8, Fraction(1, 4), date(2026, 3, 10))
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 OPEN = names.CHANGES  # The only relation whose columns are named by anybody.
+# Those that read the lake itself. A thorough run takes all: the others read only views, whose names
+# are their own. Two queries list every attribute.
+COMPARED_QUERIES = {"unfit_values", "duplicate_changes", "orders_as_of"}
+if IS_THOROUGH:
+    COMPARED_QUERIES = load_named_queries().keys() - {"new_attributes", "order_history"}
 OWN_ATTRIBUTES = "SELECT order_id, status, total, removed, sold, changed_at FROM orders"
 # Keywords that Trino reserves, by its documentation "Reserved keywords".
 RESERVED = [
@@ -265,10 +269,10 @@ def outcomes() -> dict[str, object]:
     """Return what queries, facts and operations say about the lake, apart from its attributes."""
     rows: dict[str, object] = {"orders": sorted(query_rows(OWN_ATTRIBUTES), key=repr)}
     for name, query in load_named_queries().items():
-        if name not in ("new_attributes", "order_history"):
+        if name in COMPARED_QUERIES:
             parameters = query.parameter_values({})
             rows[name] = query_rows(query.sql, *parameters)
-    for name, sql in fact_queries().items():
+    for name, sql in fact_queries().items() if IS_THOROUGH else ():
         rows[f"fact {name}"] = sorted(query_rows(sql), key=repr)
     rows["gaps"] = list(find_gaps())
     keys = [key for key, _ in lake_queries.fetch_digests(DeclaredColumns.fetch())]

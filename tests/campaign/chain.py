@@ -10,7 +10,6 @@ from unittest.mock import patch
 from analytics import athena
 from local.core.hop_counts import HopCount
 from local.core.service import Service
-from local.demo import run_script
 from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
@@ -26,7 +25,7 @@ from tests.campaign.interruptions import InterruptibleCloud
 from tests.support.commands import Document, cached_clients, output_discarded, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.setup_fixture import clear_location
-from tests.support.whole_chain import raising_function
+from tests.support.whole_chain import create_pipeline, raising_function
 
 
 class CampaignChain:
@@ -215,7 +214,7 @@ def open_chain() -> Iterator[CampaignChain]:
     """Yield a chain on a cloud of its own."""
     with laptop(FaultService, *SERVICES, create_cloud=InterruptibleCloud) as cloud:
         clear_location()
-        run_script(cloud, "setup")
+        create_pipeline()
         with patch.object(athena, "FIRST_PAUSE", 0.01), cached_clients():
             yield CampaignChain(cloud)
 

@@ -3,7 +3,6 @@
 HYPOTHESIS_PROFILE=thorough runs 200 campaigns; python -m tests.campaign runs them with any seed.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
@@ -22,8 +21,8 @@ from tests.campaign.fault_service import PUT_RECORDS_CALL
 from tests.campaign.scenario import Scenario, canonical_key
 from tests.campaign.state_machine import create_state_machine
 from tests.support.laptop_cloud import aws, zip_code
+from tests.support.profile import IS_THOROUGH
 
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 SEEDS = list(range(1, 21)) if IS_THOROUGH else [20261126]
 CAMPAIGN_COUNT = CAMPAIGNS_PER_SEED if IS_THOROUGH else 2
 STEP_COUNT = MAX_STEPS if IS_THOROUGH else 6

@@ -1,6 +1,5 @@
 """Random histories on the chain without a cloud: every change arrives or is accounted for."""
 
-import os
 from random import Random
 from typing import Any
 
@@ -10,13 +9,13 @@ from hypothesis import strategies as st
 from tests.campaign import validators
 from tests.campaign.in_memory_chain import ACCOUNTS, InMemoryChain, check_chain
 from tests.strategies.table_histories import ORDERS, STATUSES
+from tests.support.profile import IS_THOROUGH
 from transform.gaps import find_gaps
 from transform.state import Row
 
 # A method of InMemoryChain, and its arguments.
 Step = tuple[Any, ...]
 
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 MAX_EXAMPLES = 12_000 if IS_THOROUGH else 100
 ATTRIBUTE_NAMES = st.sampled_from(["status", "extra", "Extra", "a b"])
 VALUES = st.sampled_from(

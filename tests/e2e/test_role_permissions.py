@@ -28,7 +28,7 @@ from tests.support.operator_fixture import (
     policy_statements,
     without_actions,
 )
-from tests.support.whole_chain import run_verify
+from tests.support.whole_chain import create_pipeline, run_verify
 
 HERE = Location("aws", REGION, ACCOUNT)
 ROLE_POLICIES = role_policies(HERE)
@@ -187,7 +187,7 @@ def delivery_params() -> dict[str, Any]:
 def chain() -> Iterator[Chain]:
     """The pipeline as setup creates it."""
     with laptop(*SERVICES) as cloud:
-        run_script(cloud, "setup")
+        create_pipeline()
         yield Chain(cloud)
 
 

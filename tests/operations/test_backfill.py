@@ -24,7 +24,6 @@ from hypothesis import strategies as st
 
 from analytics.athena import run_query
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations import firehose
 from operations.backfill import command
@@ -36,6 +35,7 @@ from operations.verify import command as verify
 from setup import names
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.paths import PROJECT
+from tests.support.whole_chain import create_pipeline
 from transform import canonical
 
 ITEM_COUNT = 300
@@ -57,7 +57,7 @@ def chain() -> Iterator[Cloud]:
         patch.object(verify, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_filled_table()
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

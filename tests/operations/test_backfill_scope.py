@@ -20,13 +20,14 @@ from setup import names
 from setup.lib.lake_identity import find_lake_id
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import delete_bucket
+from tests.support.whole_chain import create_pipeline
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with a chain, and orders that no change has brought into the lake."""
     with laptop(*SERVICES) as cloud:
-        run_script(cloud, "setup")
+        create_pipeline()
         for number in range(60):
             item = {"order_id": {"S": f"SO-{number}"}}
             aws("dynamodb").put_item(TableName=names.TABLE, Item=item)

@@ -1,15 +1,37 @@
 """Helpers for the whole chain on the laptop: orders, verify, a broken function, failed records."""
 
 import json
+import time
 from base64 import b64decode
 from collections.abc import Iterator
+from importlib import import_module
+from types import SimpleNamespace
+from unittest.mock import patch
 
+from analytics import athena
 from local.core.server import Cloud
 from local.demo import run_script
 from operations.verify import command as verify_command
 from setup import names
+from setup.lib import waiters
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import zip_code
+from tests.support.setup_fixture import SCRIPTS, clear_location
+
+MAX_PAUSE = 0.01  # seconds
+
+
+def create_pipeline() -> None:
+    """Run the scripts of setup in this process, which is faster, and with shorter pauses."""
+
+    def sleep_briefly(seconds: float) -> None:
+        time.sleep(min(seconds, MAX_PAUSE))
+
+    pauses = SimpleNamespace(monotonic=time.monotonic, sleep=sleep_briefly)
+    clear_location()
+    with patch.object(waiters, "time", pauses), patch.object(athena, "FIRST_PAUSE", MAX_PAUSE):
+        for script in SCRIPTS:
+            import_module(f"setup.{script}").create()
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:

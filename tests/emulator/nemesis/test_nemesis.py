@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -24,7 +23,7 @@ from local.core.clock import Clock
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.core.service import Service
-from local.demo import Outcome, run_script, verify_lake, write_orders
+from local.demo import Outcome, verify_lake, write_orders
 from local.nemesis import FaultyCloud, Nemesis
 from local.nemesis.faults import (
     CallContext,
@@ -39,10 +38,11 @@ from local.nemesis.poison import CORRUPTIONS, Poison, record_key
 from local.nemesis.run import FaultOutcome, inject_and_check
 from local.services.registry import SERVICES
 from tests.support.laptop_cloud import laptop
+from tests.support.profile import IS_THOROUGH
+from tests.support.whole_chain import create_pipeline
 from transform import BadRecord, parse_change
 
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-SEED_COUNT = 100 if IS_THOROUGH else 2
+SEED_COUNT = 100 if IS_THOROUGH else 1
 POISONED_SEED_COUNT = 100 if IS_THOROUGH else 1
 ORDER_COUNT = 40 if IS_THOROUGH else 10
 FAULT_RATE = 0.3
@@ -65,7 +65,7 @@ def chain() -> Iterator[FaultyCloud]:
         *SERVICES,
         create_cloud=lambda services: FaultyCloud(services, Nemesis(0, FAULT_RATE, 0)),
     ) as cloud:
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

@@ -47,7 +47,7 @@ from tests.support.replay_fixture import (
     visible_letter_count,
     write_orders,
 )
-from tests.support.whole_chain import failed_records, raising_function, run_verify
+from tests.support.whole_chain import create_pipeline, failed_records, raising_function, run_verify
 
 HOUR = 3600
 POISONED_COUNT = 1000
@@ -57,7 +57,7 @@ POISONED_COUNT = 1000
 def chain() -> Iterator[Cloud]:
     """A laptop cloud on which the setup scripts have created the chain."""
     with laptop(*SERVICES) as cloud:
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.kinesis_writer import OutgoingRecord
 from operations.replay import command, verification
@@ -22,7 +21,7 @@ from setup import names
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import deploy, object_keys, redeploy
-from tests.support.whole_chain import raising_function
+from tests.support.whole_chain import create_pipeline, raising_function
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def chain() -> Iterator[Cloud]:
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
     ):
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

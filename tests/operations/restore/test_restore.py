@@ -7,7 +7,6 @@ from unittest.mock import patch
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.lake_objects import DELETED, DamagedObject, LakeVersions
 from operations.restore import command
@@ -16,6 +15,7 @@ from setup import names
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys, read_object
+from tests.support.whole_chain import create_pipeline
 
 Damage = Callable[[str], None]
 
@@ -27,7 +27,7 @@ def chain() -> Iterator[Cloud]:
         laptop(*SERVICES) as cloud,
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
     ):
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

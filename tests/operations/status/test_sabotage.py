@@ -1,6 +1,5 @@
 """Sabotage: whatever part of the chain is broken, status does not exit 0, and names the part."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,9 @@ import pytest
 from operations.backfill import command as backfill
 from setup import names
 from tests.support.laptop_cloud import aws
+from tests.support.profile import IS_THOROUGH
 from tests.support.status_fixture import StatusChain, status_chain
 from tests.support.status_sabotage import OTHER_SABOTAGES, SABOTAGES, Sabotage, recreate
-
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 
 
 @pytest.fixture(scope="module")

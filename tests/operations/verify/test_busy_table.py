@@ -7,7 +7,6 @@ import boto3
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations import in_flight
 from operations.verify import command
@@ -21,6 +20,7 @@ from tests.support.sabotage import (
     put_order,
     run_verify,
 )
+from tests.support.whole_chain import create_pipeline
 
 STEP_SECONDS = 150
 STATUSES = ("placed", "paid", "placed", "shipped")  # Some looks see the same item.
@@ -31,7 +31,7 @@ ORDERS = [f"SO-{number}" for number in range(6)]
 def chain() -> Iterator[Cloud]:
     """A laptop chain whose buffers are as long as AWS allows."""
     with laptop(*SERVICES) as cloud, cached_clients():
-        run_script(cloud, "setup")
+        create_pipeline()
         _lengthen_buffers()
         yield cloud
 

@@ -7,7 +7,6 @@ import boto3
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.replay import dead_letters
 from operations.verify.failed_changes import (
@@ -27,12 +26,13 @@ from tests.support.replay_fixture import (
     visible_letter_count,
 )
 from tests.support.sabotage import order_key, put_order
+from tests.support.whole_chain import create_pipeline
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     with laptop(*SERVICES) as cloud, cached_clients():
-        run_script(cloud, "setup")
+        create_pipeline()
         yield cloud
 
 

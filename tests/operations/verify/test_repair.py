@@ -7,7 +7,6 @@ from unittest.mock import patch
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.replay import command as replay_command
 from operations.replay import dead_letters
@@ -36,7 +35,7 @@ from tests.support.sabotage import (
     run_verify,
     write_object,
 )
-from tests.support.whole_chain import raising_function
+from tests.support.whole_chain import create_pipeline, raising_function
 
 FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11-23T10:00:00.000"
 
@@ -45,7 +44,7 @@ FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
     with laptop(*SERVICES) as cloud, cached_clients():
-        run_script(cloud, "setup")
+        create_pipeline()
         with patch.object(command, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud
 
