@@ -81,7 +81,8 @@ class Engine:
         origins = {file: key for scan in planner.scans for file, key in scan.origins().items()}
         with mapped_errors(origins):
             self._lowercase_keys(planner.scans)
-            scanned_bytes = self._scanned_bytes(translation.sql, planner.scans)
+            # The definition of a view reads no data.
+            scanned_bytes = 0 if view_name else self._scanned_bytes(translation.sql, planner.scans)
         return Plan(translation.sql, columns, scanned_bytes, origins)
 
     def write(self, plan: Plan, file: Path) -> None:
