@@ -1,9 +1,11 @@
-"""Time and memory of verify by number of items.
+"""Time, memory and bytes scanned of verify by number of items.
 
     python -m benchmarks.verify [ITEMS ...]
 
 Table and lake are on the laptop cloud, in another process: the time is mostly that cloud's, the
-memory is verify's own. In the second run of each size one item of a hundred differs.
+memory is verify's own. For each size: a run that compares images alone, since the catalog declares
+no attribute columns; a whole run, to which the ratios refer; one part of 24; and a whole run in
+which one item of a hundred differs, so that two looks follow the first pass.
 """
 
 import subprocess
@@ -11,6 +13,7 @@ import sys
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from random import Random
@@ -20,20 +23,30 @@ from local.services.athena import Athena
 from local.services.dynamodb.service import DynamoDb
 from setup import names
 from tests.support.laptop_cloud import laptop
-from tests.support.verify_fixture import BATCH_SIZE, Item, VerifyEnvironment
+from tests.support.verify_fixture import BATCH_SIZE, Item, VerifyEnvironment, declare_columns
 from transform import transform_batch
 from transform.snapshot import backfill_record
 
-SIZES = (10_000, 100_000)
+SIZES = (10_000, 200_000)
 ROWS_PER_OBJECT = 1000
 READ_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 # Linux's VmHWM is the process's peak memory in KiB.
 RUN_CODE = """
+import sys
+from operations import lake
 from operations.verify.command import main
-status = main(["--wait", "0", "--limit", "5"])
+scanned = 0
+run_query = lake.run_query
+def counting_query(sql):
+    global scanned
+    result = run_query(sql)
+    scanned += result.bytes_scanned
+    return result
+lake.run_query = counting_query
+status = main(["--wait", "0", "--limit", "5", *sys.argv[1:]])
 peak, = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
-print(status, peak)
+print(status, peak, scanned)
 """
 
 
@@ -69,29 +82,54 @@ def lake_rows(items: Sequence[Item]) -> Iterator[bytes]:
         yield b64decode(result["data"])
 
 
-def run_verify() -> tuple[int, float, int]:
-    """Run verify in a process, and return its status, seconds and peak memory in MiB."""
+@dataclass(frozen=True)
+class Run:
+    """Exit status, seconds, peak memory in MiB and MiB scanned by Athena of a run."""
+
+    status: int
+    seconds: float
+    peak: float
+    scanned: float
+
+
+def run_verify(*options: str) -> Run:
+    """Run verify in a process of its own."""
     started_at = time.monotonic()
-    process = subprocess.run(
-        [sys.executable, "-c", RUN_CODE], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", RUN_CODE, *options]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.monotonic() - started_at
-    status, peak_kib = process.stdout.splitlines()[-1].split()
-    return int(status), seconds, int(peak_kib) // 1024
+    status, peak_kib, scanned = map(int, process.stdout.splitlines()[-1].split())
+    return Run(status, seconds, peak_kib / 1024, scanned / 2**20)
+
+
+def measure(env: VerifyEnvironment, count: int) -> Iterator[tuple[str, Run]]:
+    """Yield the runs of a size, with their names."""
+    declare_columns({})
+    yield "images alone", run_verify()
+    declare_columns({name: "string" for name in names.COLUMNS if not name.startswith("cdc_")})
+    yield "whole", run_verify()
+    yield "part 3/24", run_verify("--part", "3/24")
+    for item in islice(generate_orders(count), 0, None, 100):
+        env.put_item({**item, "status": {"S": "altered"}})
+    yield "1% differs", run_verify()
 
 
 def main(sizes: Sequence[int]) -> None:
-    """Print a row for each run."""
-    print("  items  differing  status  seconds  peak MiB")
+    """Print a row for each run, with its ratios to the whole run."""
+    print("  items  run           status  seconds  peak MiB  scanned MiB  time and peak to whole")
     for count in sizes:
         with laptop(DynamoDb, Athena) as cloud:
             env = VerifyEnvironment(cloud)
             fill(env, count)
-            for differing in (0, count // 100):
-                for item in islice(generate_orders(differing * 100), 0, None, 100):
-                    env.put_item({**item, "status": {"S": "altered"}})
-                status, seconds, peak = run_verify()
-                print(f"{count:7}  {differing:9}  {status:6}  {seconds:7.1f}  {peak:8}", flush=True)
+            runs = dict(measure(env, count))
+        whole = runs["whole"]
+        for name, run in runs.items():
+            ratios = f"{run.seconds / whole.seconds:.2f} {run.peak / whole.peak:.2f}"
+            print(
+                f"{count:7}  {name:12}  {run.status:6}  {run.seconds:7.1f}  {run.peak:8.0f}  "
+                f"{run.scanned:11.1f}  {ratios}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -128,17 +128,21 @@ class Table:
                     pending.add(submit(page.segment, page.last_key))
                 yield page
 
-    def get_items(self, keys: Collection[str]) -> dict[str, str]:
-        """Return the items with the given keys, by key; missing items are left out."""
+    def get_items(self, keys: Collection[str], *, is_consistent: bool = True) -> dict[str, str]:
+        """Return the items with the given keys, by key; missing items are left out.
+
+        Reads that are not consistent cost half, and may return what was there a second ago.
+        """
         parsed_keys = [parsed for key in keys if (parsed := self.parse_key(key))]
         items: dict[str, str] = {}
         for start in range(0, len(parsed_keys), MAX_KEYS_PER_READ):
-            items |= self._get_batch(parsed_keys[start : start + MAX_KEYS_PER_READ])
+            batch = parsed_keys[start : start + MAX_KEYS_PER_READ]
+            items |= self._get_batch(batch, is_consistent)
         return items
 
-    def _get_batch(self, parsed_keys: list[Key]) -> dict[str, str]:
+    def _get_batch(self, parsed_keys: list[Key], is_consistent: bool) -> dict[str, str]:
         request: Mapping[str, KeysAndAttributesUnionTypeDef] = {
-            self.name: {"Keys": parsed_keys, "ConsistentRead": True}
+            self.name: {"Keys": parsed_keys, "ConsistentRead": is_consistent}
         }
         items: dict[str, str] = {}
         pauses = backoff(0.05, 5.0, attempts=RETRY_ATTEMPTS)

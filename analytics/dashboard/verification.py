@@ -2,10 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from setup.lib.errors import UserError
+
+TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+STATES = ("equal", "unsettled", "differs")  # the worst last
 
 
 class InvalidVerifyResult(UserError):
@@ -18,12 +22,18 @@ class WrongBucket(InvalidVerifyResult):
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """The result for a whole table: `state` is equal, differs or unsettled."""
+    """The result for a whole table, or for those of its parts that were verified.
 
-    verified_at: str
+    `state` is equal, differs or unsettled: the worst of the parts. `verified_at` is when the run
+    ended, or of parts the time through which the equal ones are proven, None without any; `parts`
+    says how many of how many are equal, None for a whole table.
+    """
+
+    verified_at: str | None
     state: str
     table_items: int
     lake_items: int
+    parts: str | None = None
 
     def document(self) -> dict[str, object]:
         """Return the result as the page reads it."""
@@ -37,9 +47,11 @@ def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
         scope = result["scope"]
         if result["bucket"] != bucket:
             raise WrongBucket(f"{path} is for another lake: {result['bucket']}, not {bucket}")
+        if scope == "part":
+            return _result_of_parts(result["coverage"])
         if scope != "table":
             raise InvalidVerifyResult(f"{path} does not cover the whole table, only {scope}")
-        datetime.strptime(result["at"], "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - only checked.
+        _check_time(result["at"])
         state = _state(result["equal"], result.get("counts", {}))
         return VerifyResult(result["at"], state, result["table"], result["lake"])
     except FileNotFoundError:
@@ -49,6 +61,27 @@ def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
             f"{path} is not a verify result ({error!r}): "
             f"create it with python -m operations.verify --json FILE"
         ) from None
+
+
+def _result_of_parts(coverage: dict[str, Any]) -> VerifyResult:
+    """Return the result of the parts that a file has collected."""
+    through = coverage["verified_through"]
+    if through is not None:
+        _check_time(through)
+    parts = coverage["parts"].values()
+    states = [part["state"] for part in parts]
+    return VerifyResult(
+        verified_at=through,
+        state=max(states, key=STATES.index),
+        table_items=sum(part["table"] for part in parts),
+        lake_items=sum(part["lake"] for part in parts),
+        parts=f"{states.count('equal')} of {coverage['of']} parts",
+    )
+
+
+def _check_time(text: str) -> None:
+    """Raise ValueError or TypeError unless a text is a time as verify writes it."""
+    datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
 
 
 def _state(is_equal: bool, counts: dict[str, int]) -> str:

@@ -8,8 +8,10 @@ row changed between the looks: then the key counts as unsettled.
 
 With --repair, it sends the table's current item of each wrong key through the pipeline, and
 verifies again. It leaves a key with a failed change that replay would send: replay that first.
-With --gaps, it finds lost changes from the lake alone. The exit status is 0 if nothing is wrong, 1
-if something is, and 2 if the result is inconclusive.
+With --gaps, it finds lost changes from the lake alone. With --part 3/24, it verifies the third of
+24 shares of the table, and of the lake: 24 such runs prove what one whole run does.
+
+The exit status is 0 if nothing is wrong, 1 if something is, and 2 if the result is inconclusive.
 """
 
 from __future__ import annotations
@@ -35,22 +37,26 @@ from operations.cli import (
 from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.table import Table
 from operations.verify.compare import RepairFunction, compare
+from operations.verify.coverage import Coverage, PartReport, read_coverage
 from operations.verify.failed_changes import FailedChanges, FailedKeys
 from operations.verify.gaps import GapReport, find_gaps
+from operations.verify.part import part
 from operations.verify.repair import Repairer
-from operations.verify.result import INCONCLUSIVE, VerifyResult
+from operations.verify.result import EQUAL, INCONCLUSIVE, VerifyResult
 from setup.lib.arguments import number, whole_number
 from setup.names import TABLE, bucket
 
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
 JSON_HELP = """
-JSON: at (UTC), bucket, scope ("table", "gaps" or a key), equal (true or false), table and lake
-(number of items in each), missing, extra, different, columns (the image is right, its columns are
-not), unsettled (lists of keys), counts (of each kind), differences (by key: path, table, lake);
-after --repair also repair (items, tombstones: keys that were sent; left: key and reason; counts).
-With --gaps: at, bucket, scope, count, gaps (key, source_before, sequence_before, source, sequence).
-A file is replaced atomically.
+JSON: at (UTC), bucket, scope ("table", "part", "gaps" or a key), equal (true or false), table and
+lake (number of items in each), verified_through (when the run began, if equal), missing, extra,
+different, columns (the image is right, its columns are not), unsettled (lists of keys), counts (of
+each kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones:
+keys that were sent; left: key and reason; counts). With --gaps: at, bucket, scope, count, counts
+(by kind), gaps (kind, key, source_before, sequence_before, source, sequence). With --part: part,
+and coverage (of, share, verified_through; parts: by number, started_at, state, table, lake), which
+includes the parts in the file that this run replaces. A file is replaced atomically.
 """
 
 
@@ -79,7 +85,8 @@ def _run(args: argparse.Namespace) -> int:
         table.require_key(args.key)
     if args.repair:
         return _verify_and_repair(table, args)
-    return _print_report(_verify(table, args), args)
+    started_at = _now()
+    return _print_result(_verify(table, args), args, started_at)
 
 
 def _verify(
@@ -87,7 +94,7 @@ def _verify(
 ) -> VerifyResult:
     return compare(
         table,
-        keys=[args.key] if args.key else [],
+        args.part or ([args.key] if args.key else []),
         limit=_limit(args),
         wait=lambda key_count: _wait(args.wait, key_count),
         repair=repair,
@@ -101,29 +108,49 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
     sender = Sender(boto3.client("kinesis"), rate=DEFAULT_RATE)
     failed_keys = FailedKeys(FailedChanges.of_pipeline())
     repairer = Repairer(table, sender, failed_keys, _limit(args))
+    started_at = _now()
     result = _verify(table, args, repairer.repair)
     if args.json != STDOUT:
         result_lines = list(result.lines()) if repairer.sent_count else []
         for line in [*result_lines, *repairer.lines()]:
             print(line, flush=True)
     if repairer.sent_count:
+        started_at = _now()
         result = _verify(table, args)
-    return _print_report(result, args, repair=repairer.document())
+    return _print_result(result, args, started_at, repair=repairer.document())
+
+
+def _print_result(
+    result: VerifyResult, args: argparse.Namespace, started_at: str, **extra: object
+) -> int:
+    """Print a result with the time through which it is proven; of a part, with its coverage."""
+    through = started_at if result.status == EQUAL else None
+    if args.part is None:
+        return _print_report(result, args, verified_through=through, **extra)
+    earlier = read_coverage(args.json, bucket())
+    coverage = Coverage.of_run(args.part, result, started_at, earlier)
+    report = PartReport(result, coverage)
+    return _print_report(report, args, verified_through=through, **extra)
 
 
 def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
     """Print a report or write it as JSON, and return its status."""
-    now = datetime.now(UTC)
-    header = {"at": f"{now:%Y-%m-%d %H:%M:%S}", "bucket": bucket(), "scope": _scope(args)}
+    header = {"at": _now(), "bucket": bucket(), "scope": _scope(args)}
     print_report(report.lines(), header | report.document() | extra, args.json)
     return report.status
 
 
 def _scope(args: argparse.Namespace) -> str:
-    """Return what a report covers; the dashboard accepts only one of the whole table."""
+    """Return what a report covers; the dashboard accepts the whole table and its parts."""
     if args.gaps:
         return "gaps"
+    if args.part:
+        return "part"
     return args.key or "table"
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def _limit(args: argparse.Namespace) -> int | None:
@@ -149,7 +176,11 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--repair", action="store_true", help="repair what differs, and verify again")
     mode.add_argument("--gaps", action="store_true", help="find lost changes from the lake alone")
-    parser.add_argument("--key", type=item_key, metavar="JSON", help="verify only this key")
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument("--key", type=item_key, metavar="JSON", help="verify only this key")
+    scope.add_argument(
+        "--part", type=part, metavar="K/N", help="verify only one of N parts of the items"
+    )
     parser.add_argument(
         "--wait",
         type=number(maximum=MAX_WAIT, unit="seconds"),
@@ -164,6 +195,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_json_option(parser)
     args = parser.parse_args(argv)
-    if args.gaps and args.key:
-        parser.error("argument --key: not allowed with argument --gaps")
+    if args.gaps and (args.key or args.part):
+        option = "--key" if args.key else "--part"
+        parser.error(f"argument {option}: not allowed with argument --gaps")
     return args

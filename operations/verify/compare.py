@@ -22,6 +22,7 @@ from operations.table import MAX_KEYS_PER_READ, Table
 from operations.verify.descriptions import describe_differences
 from operations.verify.diff import Look, classify
 from operations.verify.digest_store import DigestStore, Mismatch
+from operations.verify.part import Part
 from operations.verify.result import Finding, VerifyResult
 from operations.verify.table_digests import TableDigests, TableItem
 
@@ -31,22 +32,25 @@ RepairFunction = Callable[[Sequence[Finding]], None]
 
 def compare(
     table: Table,
-    keys: Collection[str],
+    scope: Collection[str] | Part,
     limit: int | None,
     wait: Callable[[int], None],
     repair: RepairFunction | None = None,
 ) -> VerifyResult:
-    """Compare lake and table, for the given keys or for all.
+    """Compare lake and table, for a part or for the given keys; without keys, for all.
 
     `wait` is called before each further look with the number of keys that differ; without any,
     there is no further look. `repair` receives the findings of the last look, batch by batch.
     """
     columns = DeclaredColumns.fetch()
     items = TableDigests(table, columns)
-    result = VerifyResult(limit)
+    result = VerifyResult(limit, scope if isinstance(scope, Part) else None)
     with closing(DigestStore()) as store:
-        _first_pass(items, keys, store)
-        result.count_matched(store.matched_count)
+        if isinstance(scope, Part):
+            _first_pass_of_part(items, scope, store, result)
+        else:
+            _first_pass(items, scope, store)
+            result.count_matched(store.matched_count)
         if mismatch_count := store.mark_unmatched():
             wait(mismatch_count)
             _second_look(items, store, result)
@@ -65,6 +69,18 @@ def _first_pass(items: TableDigests, keys: Collection[str], store: DigestStore) 
     store.add_lake(_with_progress(lake.fetch_digests(items.columns, keys), "lake"))
     digests = items.of_keys(keys) if keys else items.scan()
     store.match_table(_with_progress(digests, "table"))
+
+
+def _first_pass_of_part(
+    items: TableDigests, part: Part, store: DigestStore, result: VerifyResult
+) -> None:
+    """Compare a segment of the table with the lake, and a bucket of the lake with the table."""
+    result.table_items = store.add_segment(_with_progress(items.scan(part), "table"))
+    lake_digests = _with_progress(lake.fetch_digests(items.columns), "lake")
+    result.lake_items = store.match_segment(lake_digests, part)
+    # Consistent reads would cost twice as much; what differs is looked at again.
+    bucket_items = items.of_keys(store.lake_keys(), is_consistent=False)
+    store.match_table(_with_progress(bucket_items, "bucket"))
 
 
 def _second_look(items: TableDigests, store: DigestStore, result: VerifyResult) -> None:

@@ -8,11 +8,15 @@ from dataclasses import astuple, dataclass
 
 from operations.lake import LakeRow
 from operations.verify.diff import Look
+from operations.verify.part import Part
 
 CACHE_KIB = 32 * 1024  # SQLite keeps this much in memory, the rest in a temporary file
 
 SCHEMA_SQL = """
 CREATE TABLE lake (key TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
+CREATE TABLE segment (
+  key TEXT PRIMARY KEY, digest TEXT, lake_digest TEXT, is_copy INTEGER DEFAULT 0
+) WITHOUT ROWID;
 CREATE TABLE mismatch (
   key TEXT PRIMARY KEY,
   table_digest TEXT, lake_digest TEXT, table_image TEXT, lake_image TEXT, lake_row TEXT
@@ -74,6 +78,44 @@ class DigestStore:
                 self.matched_count += 1
             else:
                 self._database.execute("INSERT OR IGNORE INTO mismatch (key) VALUES (?)", [key])
+
+    def add_segment(self, digests: Iterable[tuple[str, str]]) -> int:
+        """Add keys and digests of a part of the table, and return their number."""
+        cursor = self._database.executemany(
+            "INSERT OR REPLACE INTO segment (key, digest) VALUES (?, ?)", digests
+        )
+        return cursor.rowcount
+
+    def match_segment(self, digests: Iterable[tuple[str, str]], part: Part) -> int:
+        """Compare the lake with the part of the table, and record its mismatches.
+
+        Add the keys of the part's bucket that are not in that part of the table, and return the
+        number of all keys in the bucket.
+        """
+        bucket_keys = 0
+        for key, digest in digests:
+            is_in_bucket = part.has_key(key)
+            bucket_keys += is_in_bucket
+            updated = self._database.execute(
+                "UPDATE segment SET is_copy = lake_digest IS NOT NULL, lake_digest = ? "
+                "WHERE key = ?",
+                (digest, key),
+            )
+            if is_in_bucket and not updated.rowcount:
+                self.add_lake([(key, digest)])
+        self._database.execute(
+            "INSERT INTO mismatch (key) SELECT key FROM segment "
+            "WHERE lake_digest IS NOT digest OR is_copy"
+        )
+        return bucket_keys
+
+    def lake_keys(self) -> Iterator[str]:
+        """Yield the keys of the lake's digests, in order; the caller may delete them."""
+        last_key = None
+        sql = "SELECT key FROM lake WHERE :key IS NULL OR key > :key ORDER BY key LIMIT 1000"
+        while rows := self._database.execute(sql, {"key": last_key}).fetchall():
+            yield from (key for (key,) in rows)
+            last_key = rows[-1][0]
 
     def mark_unmatched(self) -> int:
         """Record the remaining lake keys as mismatches, and return the number of mismatches."""

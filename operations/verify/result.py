@@ -9,12 +9,14 @@ from datetime import datetime
 
 from operations.lake import LakeRow
 from operations.verify.diff import KINDS, UNSETTLED, Difference
+from operations.verify.part import Part
 from setup.lib.text import count
 
 # Exit statuses.
 EQUAL = 0
 UNEQUAL = 1
 INCONCLUSIVE = 2
+STATES = ("equal", "differs", "unsettled")  # by status
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,13 @@ class Finding:
 
 @dataclass
 class VerifyResult:
-    """Counts of all items and findings, and at most `limit` keys of each kind."""
+    """Counts of all items and findings, and at most `limit` keys of each kind.
+
+    Of a part, the items are those of its first pass.
+    """
 
     limit: int | None = None
+    part: Part | None = None
     table_items: int = 0
     lake_items: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -51,8 +57,9 @@ class VerifyResult:
 
     def add(self, finding: Finding) -> None:
         """Count a finding, and list its key up to the limit."""
-        self.table_items += finding.item is not None
-        self.lake_items += finding.is_in_lake
+        if self.part is None:
+            self.table_items += finding.item is not None
+            self.lake_items += finding.is_in_lake
         if finding.kind is None:
             return
         self.counts[finding.kind] += 1
@@ -65,6 +72,11 @@ class VerifyResult:
         if not self.counts:
             return EQUAL
         return INCONCLUSIVE if set(self.counts) == {UNSETTLED} else UNEQUAL
+
+    @property
+    def state(self) -> str:
+        """The status as a word."""
+        return STATES[self.status]
 
     def document(self) -> dict[str, object]:
         """Return the result as JSON."""
@@ -90,11 +102,13 @@ class VerifyResult:
         yield self._summary()
 
     def _summary(self) -> str:
+        where = f" in part {self.part}" if self.part else ""
         if self.status == EQUAL:
-            return f"lake equals table: {count(self.table_items, 'item')}"
+            lake_items = f" of the table, {self.lake_items} of the lake" if self.part else ""
+            return f"lake equals table{where}: {count(self.table_items, 'item')}{lake_items}"
         sizes = f"{count(self.table_items, 'item')} in the table, {self.lake_items} in the lake"
         if self.status == INCONCLUSIVE:
             unsettled = count(self.counts[UNSETTLED], "key")
             return f"inconclusive: {unsettled} kept changing; {sizes}; try again later"
         counts = ", ".join(f"{self.counts[kind]} {kind}" for kind in KINDS if self.counts[kind])
-        return f"lake differs from table: {counts}; {sizes}"
+        return f"lake differs from table{where}: {counts}; {sizes}"

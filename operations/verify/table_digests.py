@@ -10,6 +10,7 @@ from operations.columns import DeclaredColumns
 from operations.digest import digest
 from operations.lake import item_digest
 from operations.table import MAX_KEYS_PER_READ, SEGMENTS, Item, Table
+from operations.verify.part import WHOLE, Part
 from transform import canonical, canonical_and_flattened, flattened, parse_image
 
 
@@ -29,18 +30,22 @@ class TableDigests:
     table: Table
     columns: DeclaredColumns
 
-    def scan(self) -> Iterator[tuple[str, str]]:
-        """Yield key and digest of every item, in no order, by a parallel scan."""
-        start_keys = dict.fromkeys(range(SEGMENTS))
-        for page in self.table.scan_pages(start_keys, SEGMENTS, self._key_and_digest):
+    def scan(self, part: Part = WHOLE) -> Iterator[tuple[str, str]]:
+        """Yield key and digest of every item of a part, in no order, by a parallel scan."""
+        start_keys = dict.fromkeys(part.segments)
+        total_segments = SEGMENTS * part.total
+        for page in self.table.scan_pages(start_keys, total_segments, self._key_and_digest):
             yield from page.items
 
-    def of_keys(self, keys: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def of_keys(
+        self, keys: Iterable[str], *, is_consistent: bool = True
+    ) -> Iterator[tuple[str, str]]:
         """Yield key and digest of the items with the given keys."""
         remaining = iter(keys)
         while batch := list(islice(remaining, MAX_KEYS_PER_READ)):
-            for key, item in self.get_items(batch).items():
-                yield key, item.digest
+            items = self.table.get_items(batch, is_consistent=is_consistent)
+            for key, text in items.items():
+                yield key, self._table_item(text).digest
 
     def get_items(self, keys: Collection[str]) -> dict[str, TableItem]:
         """Return the items with the given keys, at most 100, by key; missing items are left out."""

@@ -135,6 +135,30 @@ def test_a_verify_of_the_whole_table_is_read(
     assert result == VerifyResult("2026-11-26 03:40:00", state, 7, 7)
 
 
+def part_result(state: str, table: int) -> dict[str, object]:
+    """Return a part as operations.verify writes it."""
+    return {"started_at": "2026-11-26 03:00:00", "state": state, "table": table, "lake": 3}
+
+
+@pytest.mark.parametrize(
+    ("states", "through", "state", "parts"),
+    [
+        (["equal", "equal"], "2026-11-26 03:00:00", "equal", "2 of 24 parts"),
+        (["equal", "differs", "unsettled"], "2026-11-26 03:00:00", "differs", "1 of 24 parts"),
+        (["unsettled"], None, "unsettled", "0 of 24 parts"),
+    ],
+)
+def test_verified_parts_are_read(
+    tmp_path: Path, states: list[str], through: str | None, state: str, parts: str
+) -> None:
+    results = {str(number): part_result(name, 2) for number, name in enumerate(states, 1)}
+    coverage = {"of": 24, "share": 0, "verified_through": through, "parts": results}
+    path = write_verify_result(tmp_path / "v.json", scope="part", coverage=coverage)
+    count = len(states)
+    expected = VerifyResult(through, state, 2 * count, 3 * count, parts)
+    assert read_verify_result(path, BUCKET) == expected
+
+
 def test_a_missing_verify_result_is_none(tmp_path: Path) -> None:
     assert read_verify_result(tmp_path / "none.json", BUCKET) is None
 
@@ -178,6 +202,8 @@ def test_only_a_given_file_must_exist(default_result: Path) -> None:
         '{"bucket": "lake-1", "scope": "table"}',
         json.dumps({**VERIFY_DOCUMENT, "at": "soon"}),
         json.dumps({**VERIFY_DOCUMENT, "at": None}),
+        json.dumps({**VERIFY_DOCUMENT, "scope": "part"}),
+        json.dumps({**VERIFY_DOCUMENT, "scope": "part", "coverage": {"parts": {}}}),
     ],
 )
 def test_a_malformed_verify_result_is_rejected(tmp_path: Path, text: str) -> None:

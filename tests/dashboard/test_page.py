@@ -347,6 +347,26 @@ def test_a_failed_verify_is_shown(
     assert text in tab.evaluate(TILE_TEXTS)["verification"]
 
 
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ({}, "verified through Nov 22, 11:29 PM UTC, 3 of 24 parts"),
+        ({"state": "differs"}, "mismatch found, verified through Nov 22"),
+        ({"state": "unsettled", "verified_at": None}, "inconclusive, 3 of 24 parts"),
+    ],
+)
+def test_verified_parts_are_shown(
+    tab: Tab,
+    history: list[OrderChange],
+    tmp_path: Path,
+    overrides: dict[str, object],
+    text: str,
+) -> None:
+    verify = {**VERIFY_RESULT, "parts": "3 of 24 parts", **overrides}
+    tab.load(write_page(tmp_path / "page.html", history[:5], verify=verify))
+    assert text in tab.evaluate(TILE_TEXTS)["verification"]
+
+
 def test_a_watched_page_reloads_repeatedly(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

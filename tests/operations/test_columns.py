@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import combinations
 
-import boto3
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -12,12 +11,12 @@ from analytics.athena import QueryResult, run_query
 from operations import lake
 from operations.columns import DeclaredColumns, UnexpectedColumnType
 from operations.digest import digest
-from setup import names
 from tests.strategies import records
 from tests.support.verify_fixture import (
     PHASES_WITHOUT_SHRINK,
     Item,
     VerifyEnvironment,
+    declare_columns,
     order_item,
     order_key,
     snapshot_row,
@@ -31,25 +30,6 @@ def env() -> Iterator[VerifyEnvironment]:
         yield env
 
 
-def set_columns(attributes: dict[str, str]) -> None:
-    """Replace the attribute columns that the catalog declares, given with their types."""
-    glue = boto3.client("glue")
-    table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
-    descriptor = table["StorageDescriptor"]
-    columns = [column for column in descriptor["Columns"] if column["Name"].startswith("cdc_")]
-    columns += [{"Name": name, "Type": data_type} for name, data_type in attributes.items()]
-    glue.update_table(
-        DatabaseName=names.DATABASE,
-        TableInput={
-            "Name": names.CHANGES,
-            "TableType": table["TableType"],
-            "PartitionKeys": table["PartitionKeys"],
-            "Parameters": table["Parameters"],
-            "StorageDescriptor": {**descriptor, "Columns": columns},
-        },
-    )
-
-
 @settings(
     max_examples=40,
     phases=PHASES_WITHOUT_SHRINK,
@@ -59,7 +39,7 @@ def set_columns(attributes: dict[str, str]) -> None:
 def test_sql_and_python_compute_the_same_digest(env: VerifyEnvironment, attributes: Item) -> None:
     item = order_item(1, **{k: v for k, v in attributes.items() if k.lower() != "order_id"})
     flat = transform.flattened(item)
-    set_columns({**dict.fromkeys(list(flat)[::2], "string"), "not_in_the_item": "string"})
+    declare_columns({**dict.fromkeys(list(flat)[::2], "string"), "not_in_the_item": "string"})
     env.set_lake_objects([snapshot_row(item)])
     columns = DeclaredColumns.fetch()
     image_digest = digest(transform.canonical(item))
@@ -75,7 +55,7 @@ def test_sql_and_python_compute_the_same_digest(env: VerifyEnvironment, attribut
 def test_more_columns_than_an_array_takes(env: VerifyEnvironment) -> None:
     item = order_item(1, **{f"a{number}": {"N": f"{number}"} for number in range(450)})
     flat = transform.flattened(item)
-    set_columns(dict.fromkeys(flat, "string"))
+    declare_columns(dict.fromkeys(flat, "string"))
     env.set_lake_objects([snapshot_row(item)])
     columns = DeclaredColumns.fetch()
     [row] = lake.fetch_latest_rows(columns, [order_key(1)])
@@ -99,7 +79,7 @@ def test_other_values_have_another_digest() -> None:
 
 
 def test_a_column_of_another_type_is_rejected(env: VerifyEnvironment) -> None:
-    set_columns({"status": "string", "total": "double"})
+    declare_columns({"status": "string", "total": "double"})
     with pytest.raises(UnexpectedColumnType, match=r"column total .* double.*10_glue"):
         DeclaredColumns.fetch()
 
@@ -107,7 +87,7 @@ def test_a_column_of_another_type_is_rejected(env: VerifyEnvironment) -> None:
 def test_a_row_that_is_missing_in_a_result_is_noticed(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_columns({"order_id": "string"})
+    declare_columns({"order_id": "string"})
     env.set_lake_objects([snapshot_row(order_item(number)) for number in range(3)])
 
     def without_first_row(sql: str) -> QueryResult:

@@ -2,10 +2,11 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 from hypothesis import Phase
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from operations.digest import digest
 from operations.table import Table
 from operations.verify import command
 from operations.verify.compare import compare
+from operations.verify.part import Part
 from operations.verify.result import VerifyResult
 from setup import names
 from tests.support.commands import cached_clients
@@ -208,14 +210,35 @@ class VerifyEnvironment:
         path = f"{names.LAKE}dt=2026-11-23/{name}"
         self.s3.put_object(Bucket=names.bucket(), Key=path, Body=body)
 
-    def compare(self, during_wait: Callable[[], None] | None = None) -> VerifyResult:
-        """Compare table and lake; `during_wait` is called between the two passes."""
+    def compare(
+        self, during_wait: Callable[[], None] | None = None, scope: Collection[str] | Part = ()
+    ) -> VerifyResult:
+        """Compare table and lake; `during_wait` is called before each further look."""
 
         def wait(key_count: int) -> None:
             if during_wait:
                 during_wait()
 
-        return compare(self.table, keys=(), limit=None, wait=wait)
+        return compare(self.table, scope, limit=None, wait=wait)
+
+
+def declare_columns(attributes: dict[str, str]) -> None:
+    """Replace the attribute columns that the catalog declares, given with their types."""
+    glue = boto3.client("glue")
+    table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
+    descriptor = table["StorageDescriptor"]
+    columns = [column for column in descriptor["Columns"] if column["Name"].startswith("cdc_")]
+    columns += [{"Name": name, "Type": data_type} for name, data_type in attributes.items()]
+    glue.update_table(
+        DatabaseName=names.DATABASE,
+        TableInput={
+            "Name": names.CHANGES,
+            "TableType": table["TableType"],
+            "PartitionKeys": table["PartitionKeys"],
+            "Parameters": table["Parameters"],
+            "StorageDescriptor": {**descriptor, "Columns": columns},
+        },
+    )
 
 
 @contextmanager

@@ -54,7 +54,15 @@ function showFreshness({ lastChange }) {
   setText("freshness-note", lastChange === null ? "no changes" : `last change ${formatTimestamp(lastChange)}`);
 }
 
-/** Show the last verify result, which covers the whole table whatever the filters. */
+/** Return when a verify result was made, or through when its parts are verified, and how many. */
+function formatVerification(verify) {
+  const time = verify.verified_at && formatTimestamp(parseTime(verify.verified_at));
+  if (!verify.parts) return `${VERIFY_NOTES[verify.state]} ${time}`;
+  const found = verify.state === "equal" ? "" : `${VERIFY_NOTES[verify.state]}, `;
+  return time ? `${found}verified through ${time}, ${verify.parts}` : `${found}${verify.parts}`;
+}
+
+/** Show the last verify result, which covers the table or its parts whatever the filters. */
 function showVerification({ inTable }) {
   const { verify } = pageData;
   document.getElementById("verification").dataset.state = verify === null ? "unknown" : verify.state;
@@ -64,7 +72,7 @@ function showVerification({ inTable }) {
   } else {
     const counts = [verify.lake_items, verify.table_items].map((count) => numberFormat.format(count));
     setValue("verification-value", counts.join(` ${VERIFY_SIGNS[verify.state]} `));
-    setText("verification-note", `${VERIFY_NOTES[verify.state]} ${formatTimestamp(parseTime(verify.verified_at))}`);
+    setText("verification-note", formatVerification(verify));
   }
   setText("verification-selection", `in this selection: ${numberFormat.format(inTable)}`);
 }
