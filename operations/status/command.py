@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 import boto3
 from botocore.exceptions import ClientError
 
-from operations import firehose
+from operations import in_flight
 from operations.cli import add_json_option, argument_parser, print_report, run_command
 from operations.status.check import failed_call
 from operations.status.check_result import (
@@ -103,7 +103,7 @@ def _collect(hours: int) -> StatusReport:
 
 def _fetch_history(hours: int) -> MetricHistory:
     label = describe_table().get("LatestStreamLabel", "")
-    delay = timedelta(seconds=firehose.max_delay_seconds())
+    delay = timedelta(seconds=in_flight.max_delay_seconds())
     return fetch_history(boto3.client("cloudwatch"), label, hours, delay, _now())
 
 

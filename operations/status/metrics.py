@@ -17,7 +17,7 @@ PERIOD = timedelta(minutes=5)  # CloudWatch keeps finer data for 15 days only.
 RECENT = timedelta(minutes=15)
 HISTORY = timedelta(days=15)
 HISTORY_PERIOD = timedelta(hours=1)
-PUBLISHING_DELAY = timedelta(minutes=3)  # Services publish their metrics so late.
+PUBLISHING_DELAY = timedelta(minutes=6)  # Firehose's guide has said: every five minutes.
 
 
 @dataclass(frozen=True, slots=True)

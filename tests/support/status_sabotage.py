@@ -422,6 +422,14 @@ def error_object(_: Cloud) -> Iterator[str]:
 
 
 @contextmanager
+def foreign_object(_: Cloud) -> Iterator[str]:
+    key = f"{names.LAKE}dt=2026-01-01/notes.txt"
+    version = aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"{}\n")["VersionId"]
+    yield f"1 object not written by Firehose, such as {key}"
+    aws("s3").delete_object(Bucket=BUCKET, Key=key, VersionId=version)
+
+
+@contextmanager
 def folder_out_of_range(_: Cloud) -> Iterator[str]:
     key = f"{names.LAKE}dt=2999-01-01/x.gz"
     version = aws("s3").put_object(Bucket=BUCKET, Key=key, Body=b"")["VersionId"]
@@ -492,6 +500,7 @@ OTHER_SABOTAGES: tuple[Sabotage, ...] = (
     versioning_suspended,
     bucket_emptied,
     object_overwritten,
+    foreign_object,
     metric_filter_deleted,
     error_object,
     *OTHER_PERMISSIONS,

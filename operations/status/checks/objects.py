@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from operations.lake_objects import FIREHOSE_NAME
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
 from setup.lib.resources import describe_or_none
@@ -14,9 +15,9 @@ from setup.lib.text import count
 from setup.names import LAKE, bucket
 
 if TYPE_CHECKING:
-    from types_boto3_s3.type_defs import ObjectVersionTypeDef
+    from types_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef, ObjectVersionTypeDef
 
-RESTORE = "python -m operations.verify --gaps, then --repair"
+RESTORE = "python -m operations.restore --dry-run, then python -m operations.restore"
 
 
 def check(_: MetricHistory | None) -> CheckResult:
@@ -31,26 +32,58 @@ def check(_: MetricHistory | None) -> CheckResult:
 
 def _check_versions() -> CheckResult:
     """Check every version of every object: Firehose writes an object once, and deletes none."""
-    object_count = 0
-    latest_key = latest_id = ""
-    deleted = []
-    is_changed: dict[str, bool] = {}
+    versions = ObjectVersions()
     pages = boto3.client("s3").get_paginator("list_object_versions")
     for page in pages.paginate(Bucket=bucket(), Prefix=LAKE):
-        deleted += [marker["Key"] for marker in page.get("DeleteMarkers", ()) if marker["IsLatest"]]
-        for version in page.get("Versions", ()):  # Of a key the latest comes first.
-            if version["IsLatest"]:
-                latest_key, latest_id = version["Key"], _content_id(version)
-                object_count += 1
-            elif version["Key"] == latest_key:
-                is_changed[latest_key] = _content_id(version) != latest_id
-    overwritten = [key for key in is_changed if is_changed[key]]
-    for keys, verb in ((deleted, "deleted"), (overwritten, "overwritten")):
+        versions.add_page(page)
+    overwritten = [key for key, is_changed in versions.is_changed.items() if is_changed]
+    for keys, verb in ((versions.deleted, "deleted"), (overwritten, "overwritten")):
         if keys:
             message = f"{count(len(keys), 'object')} {verb}, such as {keys[0]}"
             return CheckResult("lake objects", message, Status.PROBLEM, RESTORE)
-    message = f"{count(object_count, 'object')}, none deleted or overwritten"
+    if versions.foreign:
+        number = count(len(versions.foreign), "object")
+        message = f"{number} not written by Firehose, such as {versions.foreign[0]}"
+        remedy = "python -m operations.restore --dry-run tells whether queries can read them"
+        return CheckResult("lake objects", message, Status.UNKNOWN, remedy)
+    message = f"{count(versions.object_count, 'object')}, none deleted or overwritten"
     return CheckResult("lake objects", message)
+
+
+class ObjectVersions:
+    """What the versions of the lake's objects show, page by page.
+
+    `is_changed` tells for each object with several versions whether the latest differs from the
+    oldest: that of a restored object does not.
+    """
+
+    def __init__(self) -> None:
+        self.object_count = 0
+        self.deleted: list[str] = []
+        self.foreign: list[str] = []
+        self.is_changed: dict[str, bool] = {}
+        self._latest_key = ""
+        self._latest_content = ""
+
+    def add_page(self, page: ListObjectVersionsOutputTypeDef) -> None:
+        """Add a page of versions; of an object the latest comes first."""
+        markers = page.get("DeleteMarkers", ())
+        self.deleted += [marker["Key"] for marker in markers if marker["IsLatest"]]
+        for version in page.get("Versions", ()):
+            if version["IsLatest"]:
+                self._add_object(version)
+            elif version["Key"] == self._latest_key:
+                self.is_changed[self._latest_key] = _content_id(version) != self._latest_content
+
+    def _add_object(self, version: ObjectVersionTypeDef) -> None:
+        key = version["Key"]
+        self.object_count += 1
+        self._latest_key = key
+        self._latest_content = _content_id(version)
+        name = key.rpartition("/")[2]
+        is_ignored = not name or name.startswith((".", "_"))  # By Athena.
+        if not (is_ignored or FIREHOSE_NAME.fullmatch(name)):
+            self.foreign.append(key)
 
 
 def _content_id(version: ObjectVersionTypeDef) -> str:
