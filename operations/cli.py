@@ -8,6 +8,7 @@ import sqlite3
 import traceback
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from botocore.exceptions import ClientError
@@ -21,6 +22,7 @@ from setup.names import CHANGES, DATABASE, DELIVERY, FUNCTION, PIPE, STREAM, TAB
 from transform import BadRecord, canonical
 
 STDOUT = Path("-")
+UNITS = {"h": timedelta(hours=1), "m": timedelta(minutes=1)}
 NOT_FOUND = r"\(ResourceNotFoundException\) when calling the {} operation"
 
 # A pattern in the text of an error, and the message for the resource that is missing.
@@ -42,7 +44,7 @@ MISSING_RESOURCES = (
         f"function {FUNCTION} does not exist: run python setup/05_lambda.py",
     ),
     (
-        NOT_FOUND.format("PutRecords"),
+        NOT_FOUND.format("(PutRecords|DescribeStreamSummary)"),
         f"stream {STREAM} does not exist: run python setup/02_kinesis.py",
     ),
     (
@@ -67,6 +69,27 @@ def item_key(text: str) -> str:
     except (ValueError, RecursionError):
         example = '{"order_id": {"S": "SO-1"}}'
         raise ArgumentTypeError(f"expected a key such as {example}, found {text!r}") from None
+
+
+def past_time(text: str) -> datetime:
+    """Return a time before now, written as `2026-11-29T08:00` in UTC, or as `24h` or `90m` ago."""
+    now = datetime.now(UTC)
+    time = _parse_time(text, now)
+    if time is None or time >= now:
+        raise ArgumentTypeError(
+            f"expected a time before now, such as 2026-11-29T08:00 (UTC) or 24h, found {text!r}"
+        )
+    return time
+
+
+def _parse_time(text: str, now: datetime) -> datetime | None:
+    if duration := re.fullmatch(r"([0-9]{1,4})([hm])", text):
+        return now - int(duration[1]) * UNITS[duration[2]]
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def argument_parser(verb: str, description: str | None, epilog: str = "") -> ArgumentParser:

@@ -92,10 +92,21 @@ GRANTS = (
         "pipes",
         ("DescribePipe",),
         (f"pipe/{PIPE}",),
-        ("verify", "repair", "status", "backfill"),
+        ("verify", "repair", "status", "backfill", "replay"),
     ),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
-    Grant("kinesis", ("DescribeStreamSummary",), (f"stream/{STREAM}",), ("status", "backfill")),
+    Grant(
+        "kinesis",
+        ("DescribeStreamSummary",),
+        (f"stream/{STREAM}",),
+        ("status", "backfill", "replay"),
+    ),
+    Grant(
+        "kinesis",
+        ("ListShards", "GetShardIterator", "GetRecords"),
+        (f"stream/{STREAM}",),
+        ("replay",),
+    ),
     # Status compares every resource with what setup would create.
     Grant(
         "dynamodb",
@@ -229,6 +240,8 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
     ]
     if is_needed_by(WRITING):
         statements.append(allow_kinesis_key(location, "GenerateDataKey"))
+    if is_needed_by(("replay",)):
+        statements.append(allow_kinesis_key(location, "Decrypt"))
     if is_needed_by(("status",)):
         roles = [location.role_arn(service) for service in role_policies(location)]
         statements.append(allow("iam", ROLE_ACTIONS, *roles))

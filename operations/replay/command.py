@@ -5,6 +5,10 @@ audit. All others stay where they are, with the reason in the report, unless an 
 archived: --repaired what can never be replayed (too large, expired, never a change), and
 --archive-rejected also changes that the transform rejects, which a corrected one might accept.
 
+With --from-kinesis it instead sends again every change that the Kinesis stream still holds since a
+time: for changes that Firehose did not deliver because it was made again, or lost. The stream holds
+24 hours. It is harmless to send too much, or to do it twice.
+
 Then it waits until what it sent is in the lake, and compares these keys with the table: a change
 that is older than what the lake lacks would become the current state. The exit status is 0 if
 nothing stays and all keys are right, 1 if not, and 2 if keys kept changing meanwhile.
@@ -14,27 +18,37 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from datetime import UTC, datetime
 from time import sleep
 
 import boto3
 
-from operations import firehose
-from operations.cli import add_json_option, argument_parser, print_report, rate, run_command
-from operations.kinesis_writer import DEFAULT_RATE, Sender
+from operations import in_flight
+from operations.cli import (
+    add_json_option,
+    argument_parser,
+    past_time,
+    print_report,
+    rate,
+    run_command,
+)
+from operations.kinesis_writer import DEFAULT_RATE, OutgoingRecord, Sender
 from operations.replay.audit import Archive
 from operations.replay.dead_letters import DeadLetterQueue, TableStreams
 from operations.replay.error_objects import ErrorObjects
+from operations.replay.kinesis_reader import KinesisReader
+from operations.replay.kinesis_replayer import KinesisReplayer
 from operations.replay.preflight import find_blocker
 from operations.replay.replayer import Replayer
 from operations.replay.report import ReplayReport
-from operations.replay.sent_keys import SentKeys
 from operations.replay.summary import ReplaySummary
-from operations.replay.verification import SentKeysResult, verify_sent_keys
+from operations.replay.text_set import SentKeys
+from operations.replay.verification import VERIFY_COMMAND, SentKeysResult, verify_sent_keys
 from operations.table import Table
 from setup.lib.arguments import number
-from setup.names import DEAD_LETTERS, TABLE, bucket
+from setup.names import DEAD_LETTERS, STREAM, TABLE, bucket
 
 FAILED = 1
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
@@ -53,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
         print(blocker, file=sys.stderr)
         if not args.dry_run:
             return FAILED
-    report = ReplayReport(args.dry_run)
+    report = ReplayReport(args.dry_run, _empty_summary(args))
     with closing(SentKeys()) as sent_keys:
         try:
             _replay(args, sent_keys, report.summary)
@@ -69,24 +83,55 @@ def _run(args: argparse.Namespace) -> int:
     return report.status
 
 
+def _empty_summary(args: argparse.Namespace) -> ReplaySummary:
+    if args.from_kinesis:
+        return ReplaySummary(sources=f"no records in stream {STREAM} since then")
+    return ReplaySummary()
+
+
 def _replay(args: argparse.Namespace, sent_keys: SentKeys, total: ReplaySummary) -> None:
     """Replay from every source, and add up what happened to each record."""
     sender = Sender(boto3.client("kinesis"), rate=args.rate)
-    replayer = Replayer(
-        error_objects=ErrorObjects(boto3.client("s3"), bucket()),
-        dead_letters=DeadLetterQueue(boto3.client("sqs"), DEAD_LETTERS),
-        streams=TableStreams(boto3.client("dynamodbstreams")),
-        send=None if args.dry_run else lambda records: sender.send(sent_keys.note(records)),
-        archive=args.archive,
-    )
-    with closing(replayer.replay_all()) as summaries:
+
+    def send(records: Iterable[OutgoingRecord]) -> None:
+        sender.send(sent_keys.note(records))
+
+    with closing(_summaries(args, None if args.dry_run else send)) as summaries:
         for summary in summaries:
             total.add(summary)
 
 
+def _summaries(
+    args: argparse.Namespace, send: Callable[[Iterable[OutgoingRecord]], None] | None
+) -> Generator[ReplaySummary, None, None]:
+    """Return the summaries of the replay that the arguments ask for."""
+    if args.from_kinesis:
+        reader = KinesisReader(boto3.client("kinesis"), STREAM)
+        _warn_of_missing_records(reader.oldest_time(), args.from_kinesis)
+        return KinesisReplayer(reader, send).replay_since(args.from_kinesis)
+    replayer = Replayer(
+        error_objects=ErrorObjects(boto3.client("s3"), bucket()),
+        dead_letters=DeadLetterQueue(boto3.client("sqs"), DEAD_LETTERS),
+        streams=TableStreams(boto3.client("dynamodbstreams")),
+        send=send,
+        archive=args.archive,
+    )
+    return replayer.replay_all()
+
+
+def _warn_of_missing_records(oldest: datetime, since: datetime) -> None:
+    if oldest > since:
+        oldest_text = f"{oldest.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        print(
+            f"stream {STREAM} holds nothing from before {oldest_text}: run "
+            f"{VERIFY_COMMAND} --gaps to find what is missing",
+            file=sys.stderr,
+        )
+
+
 def _verify(args: argparse.Namespace, sent_keys: SentKeys) -> SentKeysResult:
     table = Table.describe(boto3.client("dynamodb"), TABLE)
-    seconds = firehose.max_delay_seconds() if args.wait is None else args.wait
+    seconds = in_flight.max_delay_seconds() if args.wait is None else args.wait
     return verify_sent_keys(table, sent_keys, lambda: _wait(seconds))
 
 
@@ -103,6 +148,12 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         "--dry-run",
         action="store_true",
         help="report what would be replayed without changing anything",
+    )
+    parser.add_argument(
+        "--from-kinesis",
+        type=past_time,
+        metavar="SINCE",
+        help="send again what Kinesis holds since a time (UTC) or 24h",
     )
     parser.set_defaults(archive=Archive.NOTHING)
     archive = parser.add_mutually_exclusive_group()
@@ -140,4 +191,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         help="do not compare what was sent with the table",
     )
     add_json_option(parser)
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.from_kinesis and args.archive is not Archive.NOTHING:
+        parser.error("argument --from-kinesis: not allowed with --repaired or --archive-rejected")
+    return args

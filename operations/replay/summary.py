@@ -16,7 +16,10 @@ REPLAY_COMMAND = "python -m operations.replay"
 
 @dataclass
 class ReplaySummary:
-    """Counts by error code; of the remaining records by code and reason, with a first location."""
+    """Counts by error code; of the remaining records by code and reason, with a first location.
+
+    `sources` says what was empty if there was nothing to replay.
+    """
 
     record_counts: Counter[str] = field(default_factory=Counter)
     replayed_counts: Counter[str] = field(default_factory=Counter)
@@ -25,6 +28,7 @@ class ReplaySummary:
     first_locations: dict[tuple[str, str], str] = field(default_factory=dict)
     unrecoverable: list[tuple[str, str]] = field(default_factory=list)  # key and reason
     archived_count: int = 0
+    sources: str = "no error objects, no dead letters"
 
     def count_replayed(self, code: str) -> None:
         """Count a record that is sent again."""
@@ -128,7 +132,7 @@ class ReplaySummary:
 
     def _total_line(self, is_dry_run: bool) -> str:
         if not self.record_counts:
-            return "nothing to replay: no error objects, no dead letters"
+            return f"nothing to replay: {self.sources}"
         verb = "would replay" if is_dry_run else "replayed"
         total = count(self.record_counts.total(), "record")
         line = f"{verb} {self.replayed_counts.total()} of {total}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
-from operations.replay.sent_keys import SentKeys
+from operations.replay.text_set import SentKeys
 from operations.table import Table
 from operations.verify.compare import compare
 from operations.verify.diff import UNSETTLED, Difference

@@ -18,7 +18,7 @@ from local.services.athena import Athena
 from local.services.iam import Iam
 from operations.backfill import command as backfill
 from operations.replay import command as replay
-from operations.replay import dead_letters
+from operations.replay import dead_letters, kinesis_reader
 from operations.restore import command as restore
 from operations.status import command as status
 from operations.verify import command as verify
@@ -98,7 +98,8 @@ class Operator:
     def _replay(self) -> int:
         """Replay two error objects and a dead letter; a part of each cannot be replayed."""
         self._put_failed_changes()
-        return replay.main(["--wait", "0"])
+        status = replay.main(["--from-kinesis", "1h", "--no-verify"])
+        return max(status, replay.main(["--wait", "0"]))
 
     def _put_failed_changes(self) -> None:
         sqs = self.cloud.client("sqs")
@@ -198,6 +199,7 @@ def operator_session(cloud: Cloud, checkpoint: Path) -> Iterator[Operator]:
     dry_run_session = drift.DryRunSession()
     with (
         patch.object(dead_letters, "WAIT_SECONDS", 0),
+        patch.object(kinesis_reader, "PAUSE", 0),
         patch.object(boto3, "client", client),
         patch.object(drift, "DryRunSession", lambda: dry_run_session),
     ):

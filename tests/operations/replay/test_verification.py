@@ -13,7 +13,7 @@ from local.services.registry import SERVICES
 from operations.kinesis_writer import OutgoingRecord
 from operations.replay import command, verification
 from operations.replay.report import ReplayReport
-from operations.replay.sent_keys import SentKeys
+from operations.replay.text_set import SentKeys
 from operations.replay.verification import SentKeysResult
 from operations.verify import command as verify_command
 from operations.verify.result import VerifyResult
