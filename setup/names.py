@@ -54,6 +54,7 @@ ERRORS = "errors/"
 REPLAYED = "replayed/"
 QUERIES = "queries/"
 LAKE_ID = "lake-id/"
+BACKFILLS = "backfills/"
 FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be older.
 FLUSH_SECONDS = 60  # Firehose's buffer interval: the minimum with dynamic partitioning.
 FUNCTION_LOGS = f"/aws/lambda/{FUNCTION}"

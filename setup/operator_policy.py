@@ -22,6 +22,7 @@ from setup.lib.iam_policies import (
 )
 from setup.names import (
     ALARM_TOPIC,
+    BACKFILLS,
     CHANGES,
     CRAWLER,
     DATABASE,
@@ -217,7 +218,7 @@ GRANTS = (
     Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay")),
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
-    Grant("s3", ("PutObject",), (f"{LAKE_ID}*",), ("backfill",)),
+    Grant("s3", ("PutObject",), (f"{LAKE_ID}*", f"{BACKFILLS}*"), ("backfill",)),
     Grant("s3", ("ListBucketVersions",), ("",), ("restore",)),
     Grant("s3", ("GetObjectVersion", "PutObject"), (f"{LAKE}*",), ("restore",)),
 )

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from operations import firehose
 from operations.backfill.checkpoint import Checkpoint
+from operations.backfill.completion import record_completion
 from operations.backfill.scope import describe_scope
 from operations.cli import argument_parser, rate, run_command
 from operations.kinesis_writer import (
@@ -63,6 +64,8 @@ def _run(args: argparse.Namespace) -> int:
             print("interrupted; run again to resume", file=sys.stderr)
         raise
     if checkpoint_path:
+        if not end.oversized:
+            record_completion(table.require_stream())
         checkpoint_path.unlink(missing_ok=True)
     _print_summary(end, sender, args.dry_run)
     return 1 if end.oversized else 0

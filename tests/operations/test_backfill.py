@@ -28,6 +28,7 @@ from local.services.registry import SERVICES
 from operations import firehose
 from operations.backfill import command
 from operations.backfill.checkpoint import END, START, Checkpoint, InvalidCheckpoint
+from operations.backfill.completion import is_completed
 from operations.backfill.scope import Scope, describe_scope
 from operations.kinesis_writer import DryRunSender, OutgoingRecord, PutRejected
 from operations.table import Item, Page, Table
@@ -145,6 +146,7 @@ def test_a_killed_backfill_resumes_under_live_writes(chain: Cloud, tmp_path: Pat
         for kill in range(KILL_COUNT):
             run_and_kill(checkpoint, rng.randrange(kill * RATE, (kill + 1) * RATE))
         sent_before = sent_count(checkpoint)
+        assert not is_completed(describe_table().require_stream())
         process = subprocess.run(
             command_line(checkpoint),
             cwd=PROJECT,
@@ -157,6 +159,7 @@ def test_a_killed_backfill_resumes_under_live_writes(chain: Cloud, tmp_path: Pat
     resumed = f"resuming from {checkpoint}: {sent_before} items already sent\nsent "
     assert process.stdout.startswith(resumed)
     assert not checkpoint.exists()
+    assert is_completed(describe_table().require_stream())
     chain.run_until_idle()
     assert verify.main(["--json", str(tmp_path / "result.json")]) == 0
     assert json.loads((tmp_path / "result.json").read_text())["table"] > ITEM_COUNT / 2
@@ -180,9 +183,17 @@ def describe_table() -> Table:
     return Table.describe(aws("dynamodb"), names.TABLE)
 
 
+def forget_completion() -> None:
+    """Remove the records of earlier backfills."""
+    response = aws("s3").list_objects_v2(Bucket=names.bucket(), Prefix=names.BACKFILLS)
+    for entry in response.get("Contents", []):
+        aws("s3").delete_object(Bucket=names.bucket(), Key=entry["Key"])
+
+
 def test_a_dry_run_counts_and_sends_nothing(
     chain: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    forget_completion()
     before = count_snapshots()
     path = tmp_path / "checkpoint.json"
     assert run_backfill("--dry-run", "--checkpoint", str(path)) == 0
@@ -190,6 +201,7 @@ def test_a_dry_run_counts_and_sends_nothing(
     chain.run_until_idle()
     assert count_snapshots() == before
     assert not path.exists()
+    assert not is_completed(describe_table().require_stream())
 
 
 def test_newer_changes_and_oversized_items_are_kept(
@@ -199,6 +211,7 @@ def test_newer_changes_and_oversized_items_are_kept(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     chain.run_until_idle()
+    forget_completion()
     put_order(1, "large", note={"S": "\x01" * 200_000})
     scan_pages = Table.scan_pages
 
@@ -214,6 +227,7 @@ def test_newer_changes_and_oversized_items_are_kept(
     assert run_backfill("--checkpoint", str(tmp_path / "checkpoint.json")) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('left       {"order_id":{"S":"SO-001"}}  its record exceeds')
+    assert not is_completed(describe_table().require_stream())
     summary = r"sent \d+ items; 1 left, too large for Kinesis; they reach the lake within"
     assert re.match(summary, lines[1])
     chain.run_until_idle()

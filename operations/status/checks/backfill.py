@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from analytics.athena import literal, run_query
 from operations.backfill.command import DEFAULT_CHECKPOINT
+from operations.backfill.completion import is_completed
 from operations.status.check_result import CheckResult, Status
 from operations.status.checks.table import describe_table
 from operations.status.metrics import MetricHistory
-from setup.names import CHANGES, TABLE
+from setup.names import TABLE
 
 BACKFILL = "python -m operations.backfill"
 # AWS creates the stream of a new table a little later than the table.
 CREATION_MARGIN = timedelta(minutes=1)
-# A row of a backfill of this stream. Athena ends at the first, so it seldom reads the whole lake.
-BACKFILL_ROW_SQL = f"""
-SELECT 1 FROM {CHANGES}
-WHERE cdc_operation = 'SNAPSHOT' AND cdc_source = {{stream}} AND cdc_sequence = '{"0" * 40}'
-LIMIT 1"""
 
 
 def check(_: MetricHistory | None) -> CheckResult:
@@ -34,10 +29,9 @@ def check(_: MetricHistory | None) -> CheckResult:
         return CheckResult("backfill", "not needed: the stream is as old as the table")
     if not table["ItemCount"]:
         return CheckResult("backfill", "not needed: the table was empty")
-    sql = BACKFILL_ROW_SQL.format(stream=literal(table["LatestStreamArn"]))
-    if list(run_query(sql).rows):
-        return CheckResult("backfill", "done: its rows are in the lake")
-    message = f"none seen, but {TABLE} has items and is older than its stream"
+    if is_completed(table["LatestStreamArn"]):
+        return CheckResult("backfill", "done: it sent every item")
+    message = f"none was completed, but {TABLE} has items and is older than its stream"
     return CheckResult("backfill", message, Status.UNKNOWN, BACKFILL)
 
 
