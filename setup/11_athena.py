@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from types_boto3_athena.client import AthenaClient
     from types_boto3_athena.type_defs import ResultConfigurationTypeDef
     from types_boto3_glue.client import GlueClient
+    from types_boto3_glue.type_defs import TableTypeDef
 
 ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
 DIGEST_PARAMETER = "statements.sha256"
+TEXT_DIGEST_PARAMETER = "view.sha256"
 # The members of the catalog's description of a view that UpdateTable accepts.
 VIEW_MEMBERS = (
     "Name",
@@ -79,12 +81,13 @@ def put_workgroup(athena: AthenaClient) -> None:
 def put_view(
     athena: AthenaClient, glue: GlueClient, name: str, statement: str, digest: str
 ) -> None:
-    """Create or replace the view, unless the catalog has it with the same digest.
+    """Create or replace the view, unless the catalog has it with the same digests.
 
-    Athena rewrites a view's text, so the digest of the source is kept as a table parameter.
+    Athena rewrites a view's text, so the digests of the source and of that text are kept as table
+    parameters.
     """
     response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=name)
-    if response and response["Table"].get("Parameters", {}).get(DIGEST_PARAMETER) == digest:
+    if response and matches_desired(view_digests(response["Table"], digest), response["Table"]):
         return
     query = athena.start_query_execution(
         QueryString=statement,
@@ -100,9 +103,20 @@ def put_view(
     wait_until(f"view {name}", query_state, "SUCCEEDED")
     # VIEW_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
     view: Any = glue.get_table(DatabaseName=DATABASE, Name=name)["Table"]
-    view["Parameters"] = {**view.get("Parameters", {}), DIGEST_PARAMETER: digest}
+    view["Parameters"] = {**view.get("Parameters", {}), **view_digests(view, digest)["Parameters"]}
     view_input: Any = {member: view[member] for member in VIEW_MEMBERS if member in view}
     glue.update_table(DatabaseName=DATABASE, TableInput=view_input)
+
+
+def view_digests(view: TableTypeDef, digest: str) -> dict[str, dict[str, str]]:
+    """Return the parameters of a view that is as setup made it."""
+    text = view.get("ViewOriginalText", "")
+    return {
+        "Parameters": {
+            DIGEST_PARAMETER: digest,
+            TEXT_DIGEST_PARAMETER: sha256(text.encode()).hexdigest(),
+        }
+    }
 
 
 def put_named_queries(athena: AthenaClient, sql_by_name: dict[str, str]) -> None:

@@ -311,6 +311,15 @@ def view_dropped(_: Cloud) -> Iterator[str]:
 
 
 @contextmanager
+def view_altered(_: Cloud) -> Iterator[str]:
+    view = catalog_table(names.VIEWS[3])
+    text = catalog_table(names.VIEWS[0])["ViewOriginalText"]
+    update_catalog_table(view | {"ViewOriginalText": text})
+    yield f"view {names.VIEWS[3]} differs"
+    update_catalog_table(view)
+
+
+@contextmanager
 def projection_removed(_: Cloud) -> Iterator[str]:
     table = catalog_table(names.CHANGES)
     parameters = {
@@ -495,6 +504,7 @@ OTHER_SABOTAGES: tuple[Sabotage, ...] = (
     function_with_variable,
     delivery_log_deleted,
     alarm_threshold_raised,
+    view_altered,
     table_moved,
     serde_replaced,
     versioning_suspended,
