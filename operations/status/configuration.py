@@ -10,6 +10,8 @@ from setup.lib.drift import ScriptDrift, inspect_scripts
 from setup.names import PIPELINE
 
 PART = "configuration"
+# Of setup's errors: the caller may not see a resource, or AWS is still changing it.
+INCONCLUSIVE_TEXTS = ("access denied", "timed out after")
 
 
 def check_configuration(
@@ -33,6 +35,12 @@ def drift_results(drift: ScriptDrift) -> Iterator[CheckResult]:
     remedy = f"python setup/{drift.script}.py"
     if drift.lines:
         lines = [line.removesuffix(f": run {remedy}") for line in drift.lines]
-        yield CheckResult(drift.script, "; ".join(lines), Status.PROBLEM, remedy)
+        status = Status.UNKNOWN if all(map(_is_inconclusive, lines)) else Status.PROBLEM
+        yield CheckResult(drift.script, "; ".join(lines), status, remedy)
     if drift.error is not None:
         yield CheckResult(drift.script, failed_call(drift.error), Status.UNKNOWN)
+
+
+def _is_inconclusive(line: str) -> bool:
+    """Return whether a line says why a script could not compare, instead of a difference."""
+    return any(text in line for text in INCONCLUSIVE_TEXTS)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from operations.status.check_result import Status
 from operations.status.checks.lake import NewestRow, compare_with_stream
 from operations.status.checks.pipe import check_deliveries
+from operations.status.configuration import drift_results
 from operations.status.hops import HOPS, Hop, count_hops
 from operations.status.metrics import (
     DELIVERED_ROWS,
@@ -27,6 +28,7 @@ from operations.status.metrics import (
     Point,
     stream_metrics,
 )
+from setup.lib.drift import ScriptDrift
 
 NOW = datetime(2026, 11, 29, 12, 2, tzinfo=UTC)
 STREAM = stream_metrics("2026-11-29T08:00:00.000")
@@ -133,6 +135,20 @@ def test_older_reads_are_compared_by_the_hour() -> None:
     assert metrics.newest_read() == read_at
     row = NewestRow("2026-11-27", 1, read_at - 2 * PERIOD)
     assert compare_with_stream(row, metrics).status == Status.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["alarm x differs"], Status.PROBLEM),
+        (["access denied to bucket x: allow these credentials s3:ListBucket"], Status.UNKNOWN),
+        (["stream x: timed out after 0 s; still UPDATING: run this again"], Status.UNKNOWN),
+        (["stream x: timed out after 0 s; still UPDATING", "tag of x differs"], Status.PROBLEM),
+    ],
+)
+def test_what_setup_could_not_compare_is_unknown(lines: list[str], status: Status) -> None:
+    [result] = drift_results(ScriptDrift("02_kinesis", lines))
+    assert (result.part, result.status) == ("02_kinesis", status)
 
 
 def test_without_metrics_nothing_is_known() -> None:
