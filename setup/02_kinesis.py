@@ -11,7 +11,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import stream_state
+from setup.lib.resources import has_lake_rows, stream_state
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import STREAM, TAG_LIST, TAGS
 
@@ -23,12 +23,17 @@ if TYPE_CHECKING:
     )
 
 ON_DEMAND: StreamModeDetailsTypeDef = {"StreamMode": "ON_DEMAND"}
+CREATED_AGAIN = (
+    "it was created again, and what Firehose had not read before is missing: after the other "
+    "scripts run python -m operations.verify --gaps, then python -m operations.verify --repair"
+)
 
 
 def create() -> str:
     """Create the stream if it is missing, encrypt it, and return its line once it is active."""
     kinesis = boto3.client("kinesis")
-    if wait_until_stable(f"stream {STREAM}", stream_state) == "missing":
+    is_new = wait_until_stable(f"stream {STREAM}", stream_state) == "missing"
+    if is_new:
         kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND, Tags=TAGS)
     stream = active_stream(kinesis)
     if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
@@ -41,7 +46,8 @@ def create() -> str:
             StreamName=STREAM, EncryptionType="KMS", KeyId="alias/aws/kinesis"
         )
         active_stream(kinesis)
-    return f"stream {STREAM} is active and encrypted"
+    line = f"stream {STREAM} is active and encrypted"
+    return f"{line}; {CREATED_AGAIN}" if is_new and has_lake_rows() else line
 
 
 def active_stream(kinesis: KinesisClient) -> StreamDescriptionSummaryTypeDef:

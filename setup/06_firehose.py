@@ -15,6 +15,7 @@ from setup.lib.cli import run_script
 from setup.lib.log_groups import ensure_log_group, ensure_log_stream
 from setup.lib.resources import (
     delivery_state,
+    has_lake_rows,
     matches_desired,
     require,
     require_bucket,
@@ -38,6 +39,11 @@ if TYPE_CHECKING:
     )
 
 LABEL = f"Firehose stream {DELIVERY}"
+# Firehose begins to read at the end of the Kinesis stream.
+CREATED_AGAIN = (
+    "it was created again, and what Kinesis received before may be missing: run "
+    "python -m operations.replay --from-kinesis 24h, then python -m operations.verify --gaps"
+)
 
 
 def create() -> str:
@@ -52,9 +58,11 @@ def create() -> str:
     desired = destination(source["RoleARN"], require_bucket())
     ensure_log_group(names.DELIVERY_LOGS)  # Firehose creates neither of the two.
     ensure_log_stream(names.DELIVERY_LOGS, names.DELIVERY_LOG_STREAM)
+    is_new = delivery_state() == "missing"
     retry_until_accepted(lambda: create_active_stream(firehose, source, desired))
     update(firehose, source, desired)
-    return f"{LABEL} delivers to s3://{names.bucket()}/{names.LAKE}"
+    line = f"{LABEL} delivers to s3://{names.bucket()}/{names.LAKE}"
+    return f"{line}; {CREATED_AGAIN}" if is_new and has_lake_rows() else line
 
 
 def destination(role: str, bucket: str) -> ExtendedS3DestinationConfigurationTypeDef:

@@ -8,9 +8,15 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import delivery_state, pipe_state
+from setup.lib.resources import delivery_state, has_lake_rows, pipe_state
 from setup.lib.waiters import SetupError, wait_until, wait_until_stable
 from setup.names import DELIVERY, PIPE
+
+# The table's stream keeps a change for 24 hours.
+STARTED_AGAIN = (
+    "if it did not run for more than 24 hours, changes are missing: run "
+    "python -m operations.verify --gaps, then python -m operations.verify --repair"
+)
 
 
 def create() -> str:
@@ -24,10 +30,12 @@ def create() -> str:
     pipe = wait_until_stable(f"pipe {PIPE}", pipe_state)
     if pipe == "missing" or pipe.startswith("CREATE_FAILED"):
         raise SetupError(f"pipe {PIPE} is {pipe}: run python setup/07_pipe.py")
-    if pipe != "RUNNING":
+    is_running = pipe == "RUNNING"
+    if not is_running:
         boto3.client("pipes").start_pipe(Name=PIPE)
     wait_until(f"pipe {PIPE}", pipe_state, "RUNNING")
-    return f"pipe {PIPE} is running"
+    line = f"pipe {PIPE} is running"
+    return line if is_running or not has_lake_rows() else f"{line}; {STARTED_AGAIN}"
 
 
 if __name__ == "__main__":

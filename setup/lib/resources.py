@@ -7,7 +7,7 @@ import boto3
 from botocore.exceptions import ClientError
 
 from setup.lib.waiters import SetupError
-from setup.names import CRAWLER, DELIVERY, FUNCTION, PIPE, STREAM, bucket, location
+from setup.names import CRAWLER, DELIVERY, FUNCTION, LAKE, PIPE, STREAM, bucket, location
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,6 +104,13 @@ def require_bucket() -> str:
     """Return the ARN of the lake's bucket."""
     require(f"bucket {bucket()}", "03_s3", boto3.client("s3").head_bucket, Bucket=bucket())
     return location().bucket_arn()
+
+
+def has_lake_rows() -> bool:
+    """Return whether the lake has rows: then what is created now was there before."""
+    list_objects = boto3.client("s3").list_objects_v2
+    response = describe_or_none(list_objects, Bucket=bucket(), Prefix=LAKE, MaxKeys=1)
+    return response is not None and response["KeyCount"] > 0
 
 
 # Descriptions have a different type for each operation.

@@ -129,6 +129,23 @@ def order_ids_in_lake() -> set[str]:
     return order_ids
 
 
+def test_what_is_created_again_names_what_is_missing(sandbox: SetupSandbox) -> None:
+    """On first setup nothing is missing; later the fix is named, but only by what is new."""
+    assert not any("operations." in line for line in sandbox.run(*SCRIPTS[:8]))
+    put_order("before")
+    sandbox.run_until_idle()
+    assert not any("operations." in line for line in sandbox.run(*SCRIPTS[:8]))
+    aws_client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
+    aws_client("pipes").stop_pipe(Name=names.PIPE)
+    sandbox.run_until_idle()
+    [firehose_line, pipe_line] = sandbox.run("06_firehose", "08_start_pipe")
+    assert "python -m operations.replay --from-kinesis 24h" in firehose_line
+    assert "did not run for more than 24 hours" in pipe_line
+    aws_client("kinesis").delete_stream(StreamName=names.STREAM)
+    [kinesis_line] = sandbox.run("02_kinesis")
+    assert "what Firehose had not read before is missing" in kinesis_line
+
+
 def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7], "10_glue")
     original = configuration()
