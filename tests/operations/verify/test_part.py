@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operations.verify import command
-from operations.verify.coverage import Coverage, PartResult
+from operations.verify.coverage import Coverage, PartResult, read_coverage
 from operations.verify.part import Part
 from tests.support.verify_fixture import (
     PAID,
@@ -147,3 +147,20 @@ def test_invalid_parts_exit_with_2(text: str, capsys: pytest.CaptureFixture[str]
 def test_a_part_excludes_other_scopes(option: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command.main(["--part", "1/2", *option])
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"bucket": "lake-1"}', "not JSON"])
+def test_a_file_without_coverage_starts_anew(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "verified.json"
+    assert read_coverage(path, "lake-1") is None
+    path.write_text(text)
+    assert read_coverage(path, "lake-1") is None
+    assert read_coverage(None, "lake-1") is None
+
+
+def test_coverage_of_another_lake_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "verified.json"
+    coverage = Coverage(24, {3: PartResult("2026-11-29 10:00:00", "equal", 1, 1)})
+    path.write_text(json.dumps({"bucket": "lake-1", "coverage": coverage.document()}))
+    assert read_coverage(path, "lake-1") == coverage
+    assert read_coverage(path, "lake-2") is None

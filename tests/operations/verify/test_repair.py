@@ -1,11 +1,12 @@
 """verify --repair: every sabotage is found key by key and repaired; nothing else is changed."""
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from unittest.mock import patch
 
 import pytest
 
+from analytics.athena import literal, run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations.replay import command as replay_command
@@ -20,8 +21,10 @@ from tests.support.sabotage import (
     SABOTAGES,
     KeysByKind,
     LakeColumns,
+    alter_column,
     alter_digit,
     create_orders,
+    drop_attributes,
     drop_change,
     drop_removal,
     edit_rows,
@@ -100,6 +103,18 @@ def test_a_key_can_be_repaired_twice(chain: Cloud, orders: list[str]) -> None:
 
 def _with_other_status(row: LakeColumns) -> LakeColumns:
     return {**row, "cdc_new_image": row["cdc_new_image"].replace("shipped", "other")}
+
+
+@pytest.mark.parametrize("sabotage", [alter_column, drop_attributes])
+def test_questions_read_repaired_columns(
+    chain: Cloud, orders: list[str], sabotage: Callable[[Cloud, list[str]], KeysByKind]
+) -> None:
+    [key] = sabotage(chain, orders)["columns"]
+    question = f"SELECT total FROM current_orders WHERE cdc_key = {literal(key)}"
+    assert list(run_query(question).rows) != [("19.9000",)]
+    status, document = run_verify("--repair")
+    assert (status, document["repair"]["items"]) == (0, [key])
+    assert list(run_query(question).rows) == [("19.9000",)]
 
 
 def test_repair_does_not_close_gaps(

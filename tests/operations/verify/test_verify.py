@@ -78,6 +78,34 @@ def test_duplicates_and_disorder_change_nothing(env: VerifyEnvironment) -> None:
     assert keys_by_kind(env.compare()) == {}
 
 
+def test_a_copy_without_attributes_loses(env: VerifyEnvironment) -> None:
+    env.set_table_items(order_item(1, **PAID))
+    [row] = history_rows(order_item(1, **PAID))
+    bare = {name: value for name, value in row.items() if name.startswith("cdc_")}
+    env.set_lake_objects([bare], [row], [bare])
+    assert env.compare(fail_on_wait).status == 0
+    env.set_lake_objects([bare])
+    result = env.compare()
+    assert keys_by_kind(result) == {"columns": [order_key(1)]}
+    difference = result.differences[order_key(1)]
+    assert str(difference) == "columns: table has attributes, lake has nothing"
+
+
+def test_a_column_that_contradicts_its_image(env: VerifyEnvironment) -> None:
+    env.set_table_items(order_item(1, **PAID), order_item(2, **PAID))
+    env.set_lake_objects(
+        [{**row, "total": "99"} for row in history_rows(order_item(1, **PAID))],
+        [{**row, "coupon": ""} for row in history_rows(order_item(2, **PAID))],
+    )
+    result = env.compare()
+    assert keys_by_kind(result) == {"columns": [order_key(1), order_key(2)]}
+    assert result.status == 1
+    assert {key: str(difference) for key, difference in result.differences.items()} == {
+        order_key(1): 'column total: table has "19.9", lake has "99"',
+        order_key(2): 'column coupon: table has nothing, lake has ""',
+    }
+
+
 def test_each_difference_is_listed_with_its_key(env: VerifyEnvironment) -> None:
     env.set_table_items(order_item(1, **PAID), order_item(2, **PAID), order_item(4, **PAID))
     env.set_lake_objects(
