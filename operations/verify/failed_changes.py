@@ -80,6 +80,8 @@ class FailedChanges:
         if letter.range is None:
             return
         for record in self.streams.read_range(letter.range):
+            if letter.range.is_replayed(record["dynamodb"]["SequenceNumber"]):
+                continue
             yield from _accepted_key(to_pipe_record(record, letter.range.stream))
 
 
