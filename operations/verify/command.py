@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from time import sleep
 from typing import Protocol
@@ -106,10 +107,10 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
     firehose.require_active()
     table.require_stream()
     sender = Sender(boto3.client("kinesis"), rate=DEFAULT_RATE)
-    failed_keys = FailedKeys(FailedChanges.of_pipeline())
-    repairer = Repairer(table, sender, failed_keys, _limit(args))
     started_at = _now()
-    result = _verify(table, args, repairer.repair)
+    with closing(FailedKeys(FailedChanges.of_pipeline())) as failed_keys:
+        repairer = Repairer(table, sender, failed_keys, _limit(args))
+        result = _verify(table, args, repairer.repair)
     if args.json != STDOUT:
         result_lines = list(result.lines()) if repairer.sent_count else []
         for line in [*result_lines, *repairer.lines()]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import boto3
@@ -105,9 +106,16 @@ class FailedKeys:
         rows = self._database.execute("SELECT 1 FROM failed WHERE key = ?", [key])
         return rows.fetchone() is not None
 
+    def close(self) -> None:
+        """Close the temporary file, which deletes it."""
+        if self._database is not None:
+            self._database.close()
+
     def _load(self) -> sqlite3.Connection:
-        database = sqlite3.connect("", isolation_level=None)
-        database.execute("CREATE TABLE failed (key TEXT PRIMARY KEY) WITHOUT ROWID")
-        keys = ((key,) for key in self._changes.read_keys())
-        database.executemany("INSERT OR IGNORE INTO failed VALUES (?)", keys)
-        return database
+        with ExitStack() as on_error:
+            database = on_error.enter_context(closing(sqlite3.connect("", isolation_level=None)))
+            database.execute("CREATE TABLE failed (key TEXT PRIMARY KEY) WITHOUT ROWID")
+            keys = ((key,) for key in self._changes.read_keys())
+            database.executemany("INSERT OR IGNORE INTO failed VALUES (?)", keys)
+            on_error.pop_all()
+            return database

@@ -298,7 +298,7 @@ GENERATED_FILES = {
 FILE_NAME = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|sql|txt|json|html|svg|zip|properties)|(?:[a-z_]+/)+)`"
 )
-BUCKET_FOLDERS = {"lake/", "errors/", "replayed/", "queries/"}
+BUCKET_FOLDERS = {"lake/", "errors/", "replayed/", "queries/", "backfills/", "lake-id/"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))

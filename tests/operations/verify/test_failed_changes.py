@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import boto3
 import pytest
@@ -80,10 +81,10 @@ def test_letters_of_a_running_replay_stop_the_repair(chain: Cloud) -> None:
 
 def test_failed_changes_are_read_once_if_needed(chain: Cloud) -> None:
     put_error_object(chain, "one", error_document(insert_record("SO-1", 1)))
-    keys = FailedKeys(FailedChanges.of_pipeline())
-    assert order_key("SO-1") in keys
-    put_error_object(chain, "two", error_document(insert_record("SO-2", 2)))
-    assert order_key("SO-2") not in keys
+    with closing(FailedKeys(FailedChanges.of_pipeline())) as keys:
+        assert order_key("SO-1") in keys
+        put_error_object(chain, "two", error_document(insert_record("SO-2", 2)))
+        assert order_key("SO-2") not in keys
 
 
 def read_records() -> tuple[str, str, list[str]]:
