@@ -12,6 +12,7 @@ from operations import lake
 from operations.columns import DeclaredColumns, UnexpectedColumnType
 from operations.digest import digest
 from tests.strategies import records
+from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
     PHASES_WITHOUT_SHRINK,
     Item,
@@ -31,7 +32,7 @@ def env() -> Iterator[VerifyEnvironment]:
 
 
 @settings(
-    max_examples=40,
+    max_examples=100 if IS_THOROUGH else 10,
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

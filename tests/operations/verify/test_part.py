@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from operations.verify import command
 from operations.verify.coverage import Coverage, PartResult, read_coverage
 from operations.verify.part import Part
+from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
     PAID,
     PHASES_WITHOUT_SHRINK,
@@ -48,7 +49,7 @@ def test_buckets_are_about_equal() -> None:
 
 
 @settings(
-    max_examples=15,
+    max_examples=100 if IS_THOROUGH else 5,
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import transform
 from operations.table import Table
+from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
     HISTORIES,
     LATER_STREAM,
@@ -180,7 +181,7 @@ def test_an_image_that_is_not_json_differs(env: VerifyEnvironment) -> None:
 
 
 @settings(
-    max_examples=20,
+    max_examples=100 if IS_THOROUGH else 10,
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
