@@ -155,6 +155,23 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="SINCE",
         help="send again what Kinesis holds since a time (UTC) or 24h",
     )
+    _add_archive_options(parser)
+    parser.add_argument(
+        "--rate",
+        type=rate,
+        default=DEFAULT_RATE,
+        metavar="N",
+        help=f"maximum records per second (default: {DEFAULT_RATE:g})",
+    )
+    _add_verify_options(parser)
+    add_json_option(parser)
+    args = parser.parse_args(argv)
+    if args.from_kinesis and args.archive is not Archive.NOTHING:
+        parser.error("argument --from-kinesis: not allowed with --repaired or --archive-rejected")
+    return args
+
+
+def _add_archive_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(archive=Archive.NOTHING)
     archive = parser.add_mutually_exclusive_group()
     archive.add_argument(
@@ -171,13 +188,9 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         const=Archive.REJECTED,
         help="also archive what the transform rejects (run verify --repair first)",
     )
-    parser.add_argument(
-        "--rate",
-        type=rate,
-        default=DEFAULT_RATE,
-        metavar="N",
-        help=f"maximum records per second (default: {DEFAULT_RATE:g})",
-    )
+
+
+def _add_verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
         type=number(maximum=MAX_WAIT, unit="seconds"),
@@ -190,8 +203,3 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         dest="verify",
         help="do not compare what was sent with the table",
     )
-    add_json_option(parser)
-    args = parser.parse_args(argv)
-    if args.from_kinesis and args.archive is not Archive.NOTHING:
-        parser.error("argument --from-kinesis: not allowed with --repaired or --archive-rejected")
-    return args
