@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 
 from local.core import moto_patches
 from local.core.clock import Clock
+from local.core.in_process import InProcessSender
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class Cloud:
             HOST, port, self._respond, threaded=True, request_handler=QuietHandler
         )
         self.endpoint = f"http://{HOST}:{self._server.server_port}"
+        self._send_in_process = InProcessSender(self._respond, self.endpoint)
         self.services = tuple(service_type(self) for service_type in service_types)
         self._server_thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
@@ -88,6 +90,7 @@ class Cloud:
 
     def _create_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
         client = boto3.client(service_name, config=NO_RETRIES)  # type: ignore[call-overload]  # any
+        client.meta.events.register("before-send", self._send_in_process)
         if role:
             context = {"aws:SourceArn": source} if source else {}
             for service in self.services:
