@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,32 +10,15 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup.lib import views
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired, require
-from setup.lib.waiters import wait_until
+from setup.lib.text import count
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
 
 if TYPE_CHECKING:
     from types_boto3_athena.client import AthenaClient
     from types_boto3_athena.type_defs import ResultConfigurationTypeDef
-    from types_boto3_glue.client import GlueClient
-    from types_boto3_glue.type_defs import TableTypeDef
-
-ANALYTICS = Path(__file__).resolve().parent.parent / "analytics"
-DIGEST_PARAMETER = "statements.sha256"
-TEXT_DIGEST_PARAMETER = "view.sha256"
-# The members of the catalog's description of a view that UpdateTable accepts.
-VIEW_MEMBERS = (
-    "Name",
-    "Description",
-    "Owner",
-    "TableType",
-    "PartitionKeys",
-    "StorageDescriptor",
-    "Parameters",
-    "ViewOriginalText",
-    "ViewExpandedText",
-)
 
 
 def create() -> str:
@@ -45,15 +27,14 @@ def create() -> str:
     glue = boto3.client("glue")
     require(f"table {CHANGES}", "10_glue", glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     put_workgroup(athena)
-    query_paths = sorted((ANALYTICS / "queries").glob("*.sql"))
+    query_paths = sorted((views.ANALYTICS / "queries").glob("*.sql"))
     put_named_queries(athena, {path.stem: path.read_text("utf-8") for path in query_paths})
-    statements = sha256()
-    for view in VIEWS:
-        statement = (ANALYTICS / "views" / f"{view}.sql").read_text("utf-8")
-        # A view must be recreated when one that it uses changes, so its digest covers those too.
-        statements.update(statement.encode())
-        put_view(athena, glue, view, statement, statements.hexdigest())
-    return f"workgroup {WORKGROUP} has {len(VIEWS)} views and {len(query_paths)} named queries"
+    pending = views.put_views()
+    line = (
+        f"workgroup {WORKGROUP} has {count(len(VIEWS) - len(pending), 'view')} and "
+        f"{count(len(query_paths), 'named query', 'named queries')}"
+    )
+    return "; ".join([line, *map(str, pending)])
 
 
 def put_workgroup(athena: AthenaClient) -> None:
@@ -76,47 +57,6 @@ def put_workgroup(athena: AthenaClient) -> None:
     elif not matches_desired(desired, response["WorkGroup"]["Configuration"]):
         updates: Any = {**settings, "ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
-
-
-def put_view(
-    athena: AthenaClient, glue: GlueClient, name: str, statement: str, digest: str
-) -> None:
-    """Create or replace the view, unless the catalog has it with the same digests.
-
-    Athena rewrites a view's text, so the digests of the source and of that text are kept as table
-    parameters.
-    """
-    response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=name)
-    if response and matches_desired(view_digests(response["Table"], digest), response["Table"]):
-        return
-    query = athena.start_query_execution(
-        QueryString=statement,
-        QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
-        WorkGroup=WORKGROUP,
-    )
-
-    def query_state() -> str:
-        response = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
-        status = response["QueryExecution"]["Status"]
-        return f"{status['State']}: {status.get('StateChangeReason', 'no reason given')}"
-
-    wait_until(f"view {name}", query_state, "SUCCEEDED")
-    # VIEW_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
-    view: Any = glue.get_table(DatabaseName=DATABASE, Name=name)["Table"]
-    view["Parameters"] = {**view.get("Parameters", {}), **view_digests(view, digest)["Parameters"]}
-    view_input: Any = {member: view[member] for member in VIEW_MEMBERS if member in view}
-    glue.update_table(DatabaseName=DATABASE, TableInput=view_input)
-
-
-def view_digests(view: TableTypeDef, digest: str) -> dict[str, dict[str, str]]:
-    """Return the parameters of a view that is as setup made it."""
-    text = view.get("ViewOriginalText", "")
-    return {
-        "Parameters": {
-            DIGEST_PARAMETER: digest,
-            TEXT_DIGEST_PARAMETER: sha256(text.encode()).hexdigest(),
-        }
-    }
 
 
 def put_named_queries(athena: AthenaClient, sql_by_name: dict[str, str]) -> None:

@@ -19,6 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
+from setup.lib.text import count
+from setup.lib.views import pending_views
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
 
@@ -76,9 +78,12 @@ def create() -> str:
             f"region (docs/aws.md)"
         )
     put_data_source(quicksight, owner)
-    for view in VIEWS:
+    pending = pending_views()
+    created = [view for view in VIEWS if view not in {view.name for view in pending}]
+    for view in created:
         put_data_set(quicksight, owner, view)
-    return f"QuickSight has {len(VIEWS)} data sets, owned by {owner}"
+    line = f"QuickSight has {count(len(created), 'data set')}, owned by {owner}"
+    return "; ".join([line, *map(str, pending)])
 
 
 def is_subscribed(quicksight: QuickSightClient) -> bool:

@@ -13,16 +13,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.drift import SCRIPTS, find_drift
+from setup.lib.views import pending_views
 from setup.names import PIPELINE
 
 
 def check() -> str:
-    """Return a line if there is no drift; otherwise print it and exit with status 1."""
+    """Return the lines if there is no drift; otherwise print it and exit with status 1."""
     drift = find_drift(SCRIPTS)
+    pending = [str(view) for view in pending_views()]
     if drift:
-        print("\n".join(drift))
+        print("\n".join([*drift, *pending]))
         raise SystemExit(1)
-    return f"no drift: pipeline {PIPELINE} matches the scripts"
+    return "\n".join([f"no drift: pipeline {PIPELINE} matches the scripts", *pending])
 
 
 def script_line(script: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import boto3
 
 from setup.lib.resources import crawler_state, matches_desired, require
+from setup.lib.views import PendingView, pending_views, put_views
 from setup.lib.waiters import SetupError, wait_until
 from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket
 
@@ -21,6 +23,7 @@ def run_crawler() -> str:
     glue = boto3.client("glue")
     require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
     names_before = column_names(get_table(glue))
+    pending = pending_views()
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
@@ -31,9 +34,18 @@ def run_crawler() -> str:
     check_table(get_table(glue))
     check_first_day()
     added = [name for name in column_names(get_table(glue)) if name not in names_before]
-    if not added:
-        return f"crawl succeeded: no new columns in table {CHANGES}"
-    return f"crawl succeeded: added {', '.join(added)} to table {CHANGES}"
+    names = ", ".join(added)
+    line = f"added {names} to" if added else "no new columns in"
+    return "; ".join([f"crawl succeeded: {line} table {CHANGES}", *create_views(pending)])
+
+
+def create_views(pending: Collection[PendingView]) -> list[str]:
+    """Try to create the views that waited for a column, and return a line for each."""
+    if not pending:
+        return []
+    still_pending = put_views()
+    names = {view.name for view in pending} - {view.name for view in still_pending}
+    return [*(f"created view {name}" for name in sorted(names)), *map(str, still_pending)]
 
 
 def check_table(table: TableTypeDef) -> None:

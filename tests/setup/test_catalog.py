@@ -1,5 +1,6 @@
 """The catalog and Athena: additions of crawlers and users survive, their damage is repaired."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from importlib import import_module
@@ -8,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from operations.status.checks.catalog import check_table
 from setup import names
-from setup.lib import run_crawler, waiters
+from setup.lib import run_crawler, views, waiters
 from setup.lib.waiters import SetupError
 from tests.support.setup_fixture import QUERY, SetupSandbox, aws_client, setup_sandbox
 
 CATALOG_SCRIPTS = ("03_s3", "04_iam", "10_glue", "11_athena")
+NO_DRIFT = "no drift: pipeline sales-cdc matches the scripts"
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_the_users_named_queries_survive(sandbox: SetupSandbox) -> None:
     athena = aws_client("athena")
     common = {"Database": names.DATABASE, "WorkGroup": names.WORKGROUP}
     athena.create_named_query(Name="mine", QueryString="SELECT 1", **common)
-    folder = import_module("setup.11_athena").ANALYTICS / "queries"
+    folder = views.ANALYTICS / "queries"
     (folder / "how_many.sql").write_text(QUERY.replace("*", "1"))
     sandbox.run("11_athena")
     query_ids = athena.list_named_queries(WorkGroup=names.WORKGROUP)["NamedQueryIds"]
@@ -98,16 +101,66 @@ def test_the_users_named_queries_survive(sandbox: SetupSandbox) -> None:
 
 def test_a_failed_view_is_reported_with_the_reason(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS[:-1])
-    views = import_module("setup.11_athena").ANALYTICS / "views"
-    (views / "orders.sql").write_text("CREATE OR REPLACE VIEW orders AS SELECT nothing FROM lost")
+    write_view("orders", "SELECT nothing FROM lost")
     with pytest.raises(SetupError, match=r"view orders: expected SUCCEEDED, found FAILED: .+"):
         sandbox.run("11_athena")
+
+
+def write_view(name: str, query: str) -> None:
+    """Replace the file of a view."""
+    path = views.ANALYTICS / "views" / f"{name}.sql"
+    path.write_text(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+
+def write_row(row: dict[str, str]) -> None:
+    """Write an object with one row into the lake."""
+    body = gzip.compress(json.dumps(row).encode())
+    aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-18/a.gz", Body=body)
+
+
+def test_a_view_is_pending_until_its_column_exists(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.run(*CATALOG_SCRIPTS)
+    write_view("orders", "SELECT order_id, gift_note FROM order_changes")
+    write_view("order_changes", "SELECT order_id, c.gift_note FROM changes AS c")
+    write_view("current_orders", "SELECT order_id FROM changes")
+    write_view("order_lines", "SELECT * FROM order_changes")
+    message = "pending: table changes has no column gift_note yet"
+    [line] = sandbox.run("11_athena")
+    assert line.startswith("workgroup sales-cdc has 2 views and 1 named query; ")
+    assert line.count(message) == 2
+    sandbox.calls.clear()
+    assert sandbox.run("11_athena") == [line]
+    assert sandbox.writes() == []  # Without a query that is bound to fail.
+    assert message in check_table(None).message
+    command = import_module("setup.__main__")
+    monkeypatch.setattr(command, "SCRIPTS", ["10_glue", "11_athena"])
+    assert command.check() == "\n".join([NO_DRIFT, *map(str, views.pending_views())])
+    write_row({"gift_note": "For you"})
+    assert run_crawler.run_crawler() == (
+        "crawl succeeded: added gift_note to table changes; "
+        "created view order_changes; created view orders"
+    )
+    for view in ("orders", "order_lines"):  # One was pending, the other used an older view.
+        table: Any = views.describe_table(view)
+        columns = [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
+        assert columns == ["order_id", "gift_note"]
+    assert command.check() == NO_DRIFT
+
+
+def test_a_new_view_waits_for_the_view_it_uses(sandbox: SetupSandbox) -> None:
+    sandbox.run(*CATALOG_SCRIPTS[:-1])
+    write_view("order_changes", "SELECT gift_note FROM changes")
+    assert sandbox.run("11_athena")[0].count("no column gift_note yet") == len(names.VIEWS)
+    write_view("order_changes", "SELECT order_id FROM changes")
+    assert sandbox.run("11_athena") == ["workgroup sales-cdc has 4 views and 1 named query"]
 
 
 def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
     """Athena calls a view stale when the columns that it uses have changed."""
     sandbox.run(*CATALOG_SCRIPTS)
-    path = import_module("setup.11_athena").ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
+    path = views.ANALYTICS / "views" / f"{names.VIEWS[0]}.sql"
     path.write_text(path.read_text().replace("order_id", "length(order_id) AS order_id"))
     sandbox.run("11_athena")
     glue = aws_client("glue")
@@ -122,7 +175,7 @@ def test_a_changed_or_replaced_view_is_recreated(sandbox: SetupSandbox) -> None:
     view = {"DatabaseName": names.DATABASE, "Name": "orders"}
     parameters = aws_client("glue").get_table(**view)["Table"]["Parameters"]
     assert parameters["presto_view"] == "true"  # What Athena has set is kept.
-    path = import_module("setup.11_athena").ANALYTICS / "views" / "orders.sql"
+    path = views.ANALYTICS / "views" / "orders.sql"
     path.write_text("CREATE OR REPLACE VIEW orders AS SELECT order_id, status FROM changes")
     sandbox.run("11_athena")
     columns = aws_client("glue").get_table(**view)["Table"]["StorageDescriptor"]["Columns"]

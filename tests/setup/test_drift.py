@@ -14,6 +14,7 @@ import pytest
 
 from local.core.server import Cloud
 from setup import names
+from setup.lib import views
 from setup.lib.drift import READ_VERBS, describe_write
 from setup.lib.run_crawler import run_crawler
 from tests.support.paths import PROJECT
@@ -27,7 +28,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupSandbox]
     """A whole pipeline with the project's own views, which are what --check compares with."""
     with setup_sandbox(tmp_path_factory.mktemp("analytics")) as sandbox:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
+            patch.setattr(views, "ANALYTICS", PROJECT / "analytics")
             sandbox.run()
             run_crawler()
         yield sandbox
@@ -139,7 +140,7 @@ def test_drift_is_reported_and_can_be_fixed(
     assert status == 1
     assert len(recorder.operations) > 80
     assert [name for name in recorder.operations if not name.startswith(READ_VERBS)] == []
-    monkeypatch.setattr(import_module("setup.11_athena"), "ANALYTICS", PROJECT / "analytics")
+    monkeypatch.setattr(views, "ANALYTICS", PROJECT / "analytics")
     for script in dict.fromkeys(re.findall(r"setup/(\w+)\.py", "".join(lines))):
         pipeline.run(script)
     assert run_check()[0] == 0

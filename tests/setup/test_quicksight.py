@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from setup import names
+from setup.lib import views
 from setup.lib.teardown_steps import delete_quicksight
 from tests.support.fake_quicksight import QuickSight
 from tests.support.setup_fixture import SetupSandbox, aws_client, setup_sandbox, tear_down
@@ -99,6 +100,15 @@ def test_a_data_set_is_updated_and_torn_down(sandbox: SetupSandbox) -> None:
     assert data_set["PhysicalTableMap"] == table_map
     tear_down(delete_data=False)
     assert resources == {}
+
+
+def test_a_pending_view_has_no_data_set_yet(sandbox: SetupSandbox) -> None:
+    (views.ANALYTICS / "views" / "order_lines.sql").write_text(
+        "CREATE OR REPLACE VIEW order_lines AS SELECT gift_note FROM changes"
+    )
+    *_, line = sandbox.run(*PREREQUISITES, "12_quicksight")
+    assert line.startswith(f"QuickSight has 3 data sets, owned by {USER}; view order_lines is pend")
+    assert len(sandbox.cloud.service(QuickSight).resources) == 1 + 3
 
 
 def test_a_failed_data_source_is_updated(sandbox: SetupSandbox) -> None:

@@ -23,7 +23,7 @@ from local.core.server import ACCOUNT, Cloud
 from local.environment import client_environment
 from local.services.registry import SERVICES
 from setup import names, teardown
-from setup.lib import waiters
+from setup.lib import views, waiters
 from setup.lib.drift import READ_VERBS
 from setup.lib.waiters import SetupError
 from tests.support.paths import PROJECT
@@ -154,7 +154,7 @@ def setup_sandbox(
         SESSION.events.register("before-call", sandbox.next_stubbed_response)
         patch.setattr(boto3, "client", sandbox.client)
         patch.setattr(waiters, "time", sandbox)
-        patch.setattr(import_module("setup.11_athena"), "ANALYTICS", write_small_queries(folder))
+        patch.setattr(views, "ANALYTICS", write_small_queries(folder))
         try:
             yield sandbox
         finally:

@@ -12,6 +12,7 @@ from operations.backfill.command import DEFAULT_CHECKPOINT
 from setup import names
 from setup.lib.iam_policies import role_policies, trust_policy
 from setup.lib.lambda_zip import build_zip
+from setup.lib.views import TABLE_MEMBERS
 from tests.support.iam_roles import allow, policy
 from tests.support.laptop_cloud import aws, zip_code
 from tests.support.operator_fixture import HERE
@@ -355,8 +356,7 @@ def table_moved(_: Cloud) -> Iterator[str]:
 def catalog_table(name: str) -> dict[str, Any]:
     """Return the definition of a table or view."""
     table = aws("glue").get_table(DatabaseName=names.DATABASE, Name=name)["Table"]
-    members = import_module("setup.11_athena").VIEW_MEMBERS
-    return {member: table[member] for member in members if member in table}
+    return {member: table[member] for member in TABLE_MEMBERS if member in table}
 
 
 def update_catalog_table(definition: dict[str, Any]) -> None:

@@ -7,16 +7,18 @@ import boto3
 from operations.status.check import with_reason
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
+from setup.lib.views import pending_views
 from setup.names import CHANGES, CRAWLER, DATABASE, WORKGROUP
 
 CRAWL_COMMAND = "python setup/10_glue.py --crawl"
 
 
 def check_table(_: MetricHistory | None) -> CheckResult:
-    """Check that Athena's table exists."""
+    """Check that Athena's table exists; views that wait for its columns are no problem."""
     table = boto3.client("glue").get_table(DatabaseName=DATABASE, Name=CHANGES)["Table"]
     column_count = len(table["StorageDescriptor"]["Columns"])
-    return CheckResult("catalog", f"table {DATABASE}.{CHANGES} has {column_count} columns")
+    line = f"table {DATABASE}.{CHANGES} has {column_count} columns"
+    return CheckResult("catalog", "; ".join([line, *map(str, pending_views())]))
 
 
 def check_crawler(_: MetricHistory | None) -> CheckResult:

@@ -1,0 +1,202 @@
+"""Views over the lake: creates each in Athena, or keeps it pending while it lacks a column.
+
+A view may name the column of an attribute that no item had when the columns were added. Athena
+refuses it, which is no error of setup: the view is pending. The missing column is kept in a
+parameter of the table over the lake, with the digest of the view, so that the view is tried again
+once the column exists, and `setup --check` and status need no query to know about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.waiters import SetupError, wait_until
+from setup.names import CHANGES, DATABASE, VIEWS, WORKGROUP
+
+if TYPE_CHECKING:
+    from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
+    from types_boto3_glue.type_defs import TableTypeDef
+
+ANALYTICS = Path(__file__).resolve().parents[2] / "analytics"
+DIGEST_PARAMETER = "statements.sha256"
+TEXT_DIGEST_PARAMETER = "view.sha256"
+PENDING_PARAMETER = "pending.{}"
+MISSING_COLUMN = re.compile(r"Column '(?:[^']*\.)?([^'.]+)' cannot be resolved")
+MISSING_TABLE = re.compile(r"TABLE_NOT_FOUND: .*\.([^'.]+)' does not exist")
+# The members of the catalog's description of a table that UpdateTable accepts.
+TABLE_MEMBERS = (
+    "Name",
+    "Description",
+    "Owner",
+    "TableType",
+    "PartitionKeys",
+    "StorageDescriptor",
+    "Parameters",
+    "ViewOriginalText",
+    "ViewExpandedText",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view as its file defines it; the digest covers the views before it, which it may use."""
+
+    name: str
+    statement: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class PendingView:
+    """A view that is not created yet, and the column that it waits for."""
+
+    name: str
+    column: str
+
+    def __str__(self) -> str:
+        return (
+            f"view {self.name} is pending: table {CHANGES} has no column {self.column} yet "
+            f"(python setup/10_glue.py --crawl adds columns for the attributes in the lake)"
+        )
+
+
+def put_views() -> list[PendingView]:
+    """Create or replace each view that needs it, and return those that lack a column."""
+    changes = describe_table(CHANGES)
+
+    def missing_column(view: View, pending: list[PendingView]) -> str | None:
+        return recorded_column(changes, view) or put_view(view, pending)
+
+    return visit_views(missing_column)
+
+
+def pending_views() -> list[PendingView]:
+    """Return the views that setup could not create and whose column the table still lacks."""
+    changes = get_table(CHANGES)
+    if changes is None:
+        return []
+    return visit_views(lambda view, _: recorded_column(changes, view))
+
+
+def visit_views(
+    missing_column: Callable[[View, list[PendingView]], str | None],
+) -> list[PendingView]:
+    """Return the views for which the function names a column; it is also given those before."""
+    statements = sha256()
+    pending: list[PendingView] = []
+    for name in VIEWS:
+        statement = (ANALYTICS / "views" / f"{name}.sql").read_text("utf-8")
+        # A view must be recreated when one that it uses changes, so its digest covers those too.
+        statements.update(statement.encode())
+        column = missing_column(View(name, statement, statements.hexdigest()), pending)
+        if column is not None:
+            pending.append(PendingView(name, column))
+            statements.update(column.encode())  # So those after it are recreated when it is made.
+    return pending
+
+
+def recorded_column(changes: TableTypeDef, view: View) -> str | None:
+    """Return the column that the view waits for, if it was tried before and is still missing."""
+    record = changes.get("Parameters", {}).get(PENDING_PARAMETER.format(view.name), "")
+    digest, _, column = record.partition(" ")
+    names = {existing["Name"] for existing in changes["StorageDescriptor"]["Columns"]}
+    return column if digest == view.digest and column not in names else None
+
+
+def put_view(view: View, pending: list[PendingView]) -> str | None:
+    """Create or replace the view, unless the catalog has it with the same digests.
+
+    Return the column that the view lacks, if Athena refuses it for that. Athena rewrites a view's
+    text, so the digests of the source and of that text are kept as table parameters.
+    """
+    table = get_table(view.name)
+    if table and matches_desired(view_digests(table, view.digest), table):
+        return None
+    status = run_statement(view)
+    if status["State"] == "SUCCEEDED":
+        record_digests(view)
+        return None
+    reason = status.get("StateChangeReason", "no reason given")
+    column = lacking_column(reason, pending)
+    if column is None:
+        raise SetupError(f"view {view.name}: expected SUCCEEDED, found {status['State']}: {reason}")
+    record_column(view, column)
+    return column
+
+
+def run_statement(view: View) -> QueryExecutionStatusTypeDef:
+    """Run the view's statement to its end, and return its status."""
+    athena = boto3.client("athena")
+    query = athena.start_query_execution(
+        QueryString=view.statement,
+        QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
+        WorkGroup=WORKGROUP,
+    )
+
+    def query_status() -> QueryExecutionStatusTypeDef:
+        response = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
+        return response["QueryExecution"]["Status"]
+
+    targets = ("SUCCEEDED", "FAILED", "CANCELLED")
+    wait_until(f"view {view.name}", lambda: str(query_status()["State"]), *targets)
+    return query_status()
+
+
+def lacking_column(reason: str, pending: list[PendingView]) -> str | None:
+    """Return the column for lack of which Athena refused a view, also if another view lacks it."""
+    column = MISSING_COLUMN.search(reason)
+    if column:
+        return column[1]
+    table = MISSING_TABLE.search(reason)
+    columns = {view.name: view.column for view in pending}
+    return columns.get(table[1]) if table else None
+
+
+def get_table(name: str) -> TableTypeDef | None:
+    """Return the catalog's description of a table or view, or None if it does not exist."""
+    return describe_or_none(describe_table, name)
+
+
+def describe_table(name: str) -> TableTypeDef:
+    """Return the catalog's description of a table or view."""
+    return boto3.client("glue").get_table(DatabaseName=DATABASE, Name=name)["Table"]
+
+
+def record_digests(view: View) -> None:
+    """Keep the digests of a view that Athena has created."""
+    table = describe_table(view.name)
+    update_table(table, view_digests(table, view.digest)["Parameters"])
+
+
+def record_column(view: View, column: str) -> None:
+    """Keep the column that a view waits for."""
+    record = {PENDING_PARAMETER.format(view.name): f"{view.digest} {column}"}
+    update_table(describe_table(CHANGES), record)
+
+
+def view_digests(view: TableTypeDef, digest: str) -> dict[str, dict[str, str]]:
+    """Return the parameters of a view that is as setup made it."""
+    text = view.get("ViewOriginalText", "")
+    return {
+        "Parameters": {
+            DIGEST_PARAMETER: digest,
+            TEXT_DIGEST_PARAMETER: sha256(text.encode()).hexdigest(),
+        }
+    }
+
+
+def update_table(table: TableTypeDef, parameters: Mapping[str, str]) -> None:
+    """Add parameters to a table or view of the catalog."""
+    # TABLE_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
+    current: Any = table
+    table_input: Any = {member: current[member] for member in TABLE_MEMBERS if member in current}
+    table_input["Parameters"] = {**current.get("Parameters", {}), **parameters}
+    boto3.client("glue").update_table(DatabaseName=DATABASE, TableInput=table_input)
