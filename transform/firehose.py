@@ -1,6 +1,6 @@
 """Firehose batches: every record is returned once, in order, as a row or unchanged as failed."""
 
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from json import dumps
@@ -11,7 +11,7 @@ from transform.changes import FULL_VIEW, Change, parse_change
 from transform.errors import BadRecord, kind
 from transform.parsing import decode_base64
 from transform.partition import date_partition
-from transform.row import encode_row, without_attributes
+from transform.row import encode_row
 
 # Lambda's limit is 6 MB (6,291,556 bytes): one byte more fails the whole batch.
 MAX_RESPONSE_BYTES = 6_000_000
@@ -119,21 +119,15 @@ def _size(result: Result) -> int:
 
 
 def _fit_response(records: list[Any], full: list[Result]) -> list[Result]:
-    """Return results within the limit: rows without attributes first, then full rows."""
-    chosen = [_failed_result(record) for record in records]
-    room = MAX_RESPONSE_BYTES - sum(map(_size, chosen))
-    for results in (map(_without_attributes, full), full):
-        for index, result in enumerate(results):
-            extra_bytes = _size(result) - _size(chosen[index])
-            if extra_bytes <= max(room, 0):
-                chosen[index] = result
-                room -= extra_bytes
-    return chosen
+    """Return results within the limit, in order: a row that does not fit is a failed record.
 
-
-def _without_attributes(result: Result) -> Result:
-    """Return the result with its row, if any, reduced to the `cdc_…` columns."""
-    if result["result"] != "Ok":
-        return result
-    row = without_attributes(a2b_base64(result["data"]))
-    return {**result, "data": b2a_base64(row, newline=False).decode()}
+    The failed record is kept as it is, so that a replay makes its row in a smaller batch.
+    """
+    fitted = [_failed_result(record) for record in records]
+    room = MAX_RESPONSE_BYTES - sum(map(_size, fitted))
+    for index, result in enumerate(full):
+        extra_bytes = _size(result) - _size(fitted[index])
+        if extra_bytes <= max(room, 0):
+            fitted[index] = result
+            room -= extra_bytes
+    return fitted

@@ -1,9 +1,6 @@
 """Rows of the lake: one line of JSON for a change, every value a string or null."""
 
-from json import dumps
-
 from transform.changes import Change
-from transform.parsing import parse_json
 from transform.values import quote_json
 
 CDC_COLUMNS = (
@@ -42,12 +39,6 @@ def encode_row(change: Change) -> bytes:
         f',"cdc_new_image":{_or_null(new and new.text)}'
         f"{''.join(image.columns) if image else ''}}}\n"
     )
-
-
-def without_attributes(row: bytes) -> bytes:
-    """Return a row without its attribute columns; it still has both images."""
-    columns = {name: text for name, text in parse_json(row) if name in CDC_COLUMNS}
-    return _to_utf8(dumps(columns, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
 def _json_array(names: list[str] | None) -> str | None:

@@ -8,7 +8,7 @@ WITH selected_changes AS (
     returned_at, updated_at,
     payment__attempts, expires_at, test_order, items,
     coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))) AS lines,
-    -- A row too large for Firehose keeps its images but loses its attribute columns.
+    -- Release 0.1.0 wrote rows that were too large for Firehose without their attribute columns.
     CASE WHEN order_id IS NULL THEN
       CASE WHEN json_extract(coalesce(cdc_new_image, cdc_old_image), '$.order_id') IS NOT NULL
         THEN cdc_key

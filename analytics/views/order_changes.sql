@@ -53,7 +53,7 @@ SELECT
   cdc_event_id
 FROM (
   -- Copies may differ if two versions of the transform made them: prefer the one with images, then
-  -- the one with attributes, which a row too large for Firehose has not.
+  -- the one with attributes, which a large row of release 0.1.0 may lack.
   SELECT
     *,
     row_number() OVER (

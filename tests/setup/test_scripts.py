@@ -228,7 +228,7 @@ def test_firehose_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
         for parameter in processor["Parameters"]
     }
     assert parameters["LambdaArn"].endswith(f":function:{names.FUNCTION}:$LATEST")
-    assert float(parameters["BufferSizeInMBs"]) <= 1
+    assert parameters["BufferSizeInMBs"] == "0.2"  # The rows of any 0.2 MiB fit into a response.
 
 
 def test_the_function_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:

@@ -152,7 +152,7 @@ def overwrite_with_older_row(cloud: Cloud, orders: list[str]) -> KeysByKind:
 
 
 def drop_attributes(cloud: Cloud, orders: list[str]) -> KeysByKind:
-    """Reduce a row to its `cdc_…` columns, as the transform does with a row that is too large."""
+    """Reduce a row to its `cdc_…` columns, as release 0.1.0 did with a row that was too large."""
 
     def edit(row: LakeColumns) -> LakeColumns:
         if not has_last_image(row, orders[2]):

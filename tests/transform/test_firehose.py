@@ -25,6 +25,8 @@ from transform.firehose import MAX_RESPONSE_BYTES, transform_batch
 KEY = {"order_id": {"S": "1"}}
 VALID = stream_record("INSERT", KEY, None, {**KEY, "total": {"N": "1"}})
 LAMBDA_LIMIT = 6_291_556
+MARGIN = 40  # The sizes of results are upper bounds.
+BUFFER_BYTES = 209_715  # setup/06_firehose.py: 0.2 MiB
 
 
 def ok_rows(results: list[Item]) -> list[dict[str, Any]]:
@@ -167,43 +169,71 @@ def size(records: list[Item]) -> int:
     return len(json.dumps({"records": records}))
 
 
-def test_large_response_drops_columns_before_rows() -> None:
-    records = batch(10, "x" * 180_000)
-    batch_result = transform_batch({"records": records})
-    assert json.loads(batch_result.summary)["ok"] == 10
-    assert batch_result.reason == "response: expected at most 6 MB, found more"
-    rows = ok_rows(batch_result.records)
-    has_note = ["note" in row for row in rows]
-    assert has_note == sorted(has_note, reverse=True)
-    assert set(has_note) == {True, False}
-    assert all(row["cdc_new_image"] and row["cdc_old_image"] for row in rows)
-    assert MAX_RESPONSE_BYTES - 250_000 < size(batch_result.records) <= MAX_RESPONSE_BYTES
-    for result in batch_result.records:
-        check_row(result)
+@given(st.lists(stream_records(), max_size=4), st.integers(0, 8_000))
+def test_row_is_whole_or_does_not_fit(changes: list[Item], extra_bytes: int) -> None:
+    records = [firehose_record(change) for change in changes]
+    rows = transform_batch({"records": records}).records
+    limit = len(json.dumps(transform_within(0, records))) + extra_bytes
+    results = transform_within(limit, records)
+    assert len(json.dumps(results)) <= limit
+    for index, (record, row, result) in enumerate(zip(records, rows, results, strict=True)):
+        if result != row:
+            assert is_failed(result)
+            assert result["data"] == record["data"]
+            results_with_row = [*results[:index], row, *results[index + 1 :]]
+            assert len(json.dumps(results_with_row)) + MARGIN > limit
 
 
-def test_row_is_reduced_only_if_it_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    records = batch(1, '"' * 1000)
-    (full,) = transform_batch({"records": records}).records
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(full)) + 2)
-    assert transform_batch({"records": records}).reason is None
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(full)) + 1)
-    (reduced,) = transform_batch({"records": records}).records
-    assert reduced["result"] == "Ok"
-    assert len(reduced["data"]) < len(full["data"])
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(reduced)) + 2)
-    assert transform_batch({"records": records}).records == [reduced]
-    monkeypatch.setattr(firehose, "MAX_RESPONSE_BYTES", len(json.dumps(reduced)) + 1)
-    (failed,) = transform_batch({"records": records}).records
-    assert failed["data"] == records[0]["data"]
+def transform_within(limit: int, records: list[Item]) -> list[Item]:
+    """Return the results of a batch with another limit for the response."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(firehose, "MAX_RESPONSE_BYTES", limit)
+        return transform_batch({"records": records}).records
+
+
+def is_failed(result: Item) -> bool:
+    """Return whether a record was returned as failed."""
+    return bool(result["result"] == "ProcessingFailed")
+
+
+def test_row_fails_only_if_it_does_not_fit() -> None:
+    [record] = batch(1, '"' * 1000)
+    [row] = transform_batch({"records": [record]}).records
+    size_of_row = len(json.dumps(row)) + 2
+    assert transform_within(size_of_row, [record]) == [row]
+    [failed] = transform_within(size_of_row - 1, [record])
+    assert is_failed(failed)
+    assert failed["data"] == record["data"]
+
+
+# Shapes whose rows are many times as large as their changes.
+NUMBERS = {f"{number:02}": {"N": "1"} for number in range(40)}
+EXPANDING_ITEMS: dict[str, Item] = {
+    "deep": {"x" * 126: {"M": {"y" * 123: {"M": NUMBERS}}}},
+    "quotes": {"quotes": {"L": [{"S": '"' * 500}]}},
+    "control": {"note": {"S": "\n" * 500}},
+    "names": {'"' * number: {"NULL": True} for number in range(1, 40)},
+    "list": {"list": {"L": [{"N": "1"}] * 50}},
+    "exponents": {"list": {"L": [{"N": "1E125"}] * 50}},
+}
+
+
+@pytest.mark.parametrize("shape", EXPANDING_ITEMS)
+def test_a_full_buffer_fits_whatever_its_shape(shape: str) -> None:
+    item = EXPANDING_ITEMS[shape]
+    payload = json.dumps(stream_record("INSERT", {}, None, item), separators=(",", ":")).encode()
+    records = [firehose_record(payload)] * (BUFFER_BYTES // len(payload))
+    assert {result["result"] for result in transform_batch({"records": records}).records} == {"Ok"}
 
 
 def test_rows_that_do_not_fit_fail_unchanged() -> None:
-    records = batch(20, "\x01" * 18_000)
+    records = batch(10, "x" * 180_000)
     assert size(records) < MAX_RESPONSE_BYTES
     batch_result = transform_batch({"records": records})
+    assert batch_result.reason == "response: expected at most 6 MB, found more"
     counts = json.loads(batch_result.summary)
     assert counts["failed"] and counts["ok"]  # noqa: PT018 - one fact: both occur.
+    assert all("note" in row for row in ok_rows(batch_result.records))
     for record, result in zip(records, batch_result.records, strict=True):
         if result["result"] != "Ok":
             assert result["data"] == record["data"]
@@ -225,7 +255,7 @@ def test_oversized_event_does_not_grow() -> None:
             assert size([result]) <= size([record])
         else:
             assert result["data"] == record["data"]
-    assert batch_result.records[2]["result"] == "ProcessingFailed"
+    assert is_failed(batch_result.records[2])
 
 
 def test_oversized_event_keeps_smaller_rows() -> None:

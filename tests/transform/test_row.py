@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.strategies.records import Item, shuffled, stream_record, stream_records
 from transform.changes import parse_change
 from transform.images import canonical, flattened
-from transform.row import CDC_COLUMNS, encode_row, without_attributes
+from transform.row import CDC_COLUMNS, encode_row
 
 KEY = {"order_id": {"S": "1"}}
 
@@ -50,14 +50,6 @@ def test_row_is_one_lossless_line(record: Item) -> None:
 def test_same_change_gives_the_same_row(data: st.DataObject, record: Item) -> None:
     reordered = data.draw(st.composite(shuffled)(record))
     assert encoded_row(reordered) == encoded_row(record)
-
-
-@given(stream_records())
-def test_row_without_attributes_keeps_its_images(record: Item) -> None:
-    full = encoded_row(record)
-    reduced = without_attributes(full)
-    assert parse_row(reduced).keys() == set(CDC_COLUMNS)
-    assert full.startswith(reduced.removesuffix(b"}\n"))
 
 
 def test_modify_row_is_encoded_exactly() -> None:

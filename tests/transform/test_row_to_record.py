@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import transform
 from tests.strategies.records import Item, items, keys, stream_arn, stream_record, stream_records
 from transform.changes import IMAGES_BY_VIEW_TYPE, parse_change
-from transform.row import CDC_COLUMNS, encode_row, without_attributes
+from transform.row import CDC_COLUMNS, encode_row
 
 KEY = {"order_id": {"S": "1"}}
 TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
@@ -68,8 +68,10 @@ def test_non_string_column_is_named() -> None:
 @example(stream_record("MODIFY", KEY, {**KEY, "cdc_key": {"S": '"},'}}, KEY))
 def test_record_of_a_row_gives_the_same_row(record: Item) -> None:
     row = encoded_row(json.dumps(record).encode())
-    for columns in (json.loads(row), json.loads(without_attributes(row))):
-        assert encoded_row(transform.record_from_row(columns)) == row
+    columns = json.loads(row)
+    without_attributes = {name: columns[name] for name in CDC_COLUMNS}
+    for known_columns in (columns, without_attributes):
+        assert encoded_row(transform.record_from_row(known_columns)) == row
 
 
 @given(stream_records())
