@@ -136,7 +136,7 @@ def fetch_digests(
         details="",
         condition=_condition(keys),
     )
-    return cast("Iterator[tuple[str, str]]", _complete_rows(sql))  # Neither column can be NULL.
+    return cast("Iterator[tuple[str, str]]", complete_rows(sql))  # Neither column can be NULL.
 
 
 def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterator[LakeRow]:
@@ -145,7 +145,7 @@ def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterat
         "cdc_key, cdc_image_digest, cdc_columns_digest, cdc_source, cdc_sequence, cdc_snapshot_at"
     )
     named_keys = keys if len(keys) <= MAX_KEYS_IN_QUERY else ()
-    rows = _complete_rows(_latest_rows_sql(output, columns, named_keys, IMAGES))
+    rows = complete_rows(_latest_rows_sql(output, columns, named_keys, IMAGES))
     return (LakeRow(str(key), *values) for key, *values in rows)
 
 
@@ -153,7 +153,7 @@ def fetch_items(columns: DeclaredColumns, keys: Sequence[str]) -> Iterator[LakeI
     """Return the items of at most MAX_KEYS_IN_QUERY keys, with their images."""
     output = ", ".join(["cdc_key", "cdc_new_image", *columns.identifiers])
     details = (*IMAGES, *columns.identifiers)
-    for key, image, *values in _complete_rows(_latest_rows_sql(output, columns, keys, details)):
+    for key, image, *values in complete_rows(_latest_rows_sql(output, columns, keys, details)):
         yield LakeItem(str(key), image, dict(zip(columns.names, values, strict=True)))
 
 
@@ -174,16 +174,20 @@ def _condition(keys: Collection[str]) -> str:
     return f"{DIGEST_SQL.format(KEY_SQL)} IN ({digests})" if keys else "true"
 
 
-def _complete_rows(sql: str) -> Iterator[Row]:
-    """Yield the rows of a query without its count; raise TruncatedResult if one is missing."""
+def complete_rows(sql: str) -> Iterator[Row]:
+    """Yield the rows of a query without its count; raise TruncatedResult if one is missing.
+
+    The query groups its rows, and all of them once more: GROUP BY GROUPING SETS ((...), ()). Its
+    last column is the count of a group, and its first is never NULL but for the group of all rows.
+    """
     expected_count = None
     counted = 0
-    for key, *values, count in run_query(sql).rows:
-        if key is None:  # The group of all rows; no row lacks its key.
+    for first, *values, count in run_query(sql).rows:
+        if first is None:
             expected_count = int(count or 0)
         else:
             counted += int(count or 0)
-            yield (key, *values)
+            yield (first, *values)
     if counted != expected_count:
         lacks = "its row count" if expected_count is None else "some rows"
         raise TruncatedResult(f"Athena's result lacks {lacks} after {counted}: run it again")

@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
-from analytics.athena import literal, run_query
+from analytics.athena import literal
+from operations.lake import complete_rows
 from setup.lib.text import count
 from setup.names import CHANGES
 from transform.gaps import GapKind
 from transform.state import BACKFILL_SEQUENCE
 
+COLUMNS = "kind, cdc_key, source_before, sequence_before, cdc_source, cdc_sequence"
 GAPS_SQL = f"""
 WITH change AS (
   SELECT *
@@ -74,42 +76,48 @@ backfill AS (
   FROM snapshot
   WHERE cdc_sequence = {literal(BACKFILL_SEQUENCE)}
   GROUP BY cdc_source
+),
+gap ({COLUMNS}) AS (
+  SELECT
+    CASE
+      WHEN repair.cdc_key IS NOT NULL THEN {literal(GapKind.BRIDGED)}
+      WHEN source_before <> this.cdc_source AND key_with_snapshot.cdc_key IS NOT NULL
+      THEN {literal(GapKind.BRIDGED)}
+      WHEN source_before IS NULL AND cdc_changed_at <= ended_at THEN {literal(GapKind.OLDER)}
+      ELSE {literal(GapKind.OPEN)}
+    END,
+    this.cdc_key, source_before, sequence_before, this.cdc_source, this.cdc_sequence
+  FROM change_with_previous AS this
+  LEFT JOIN key_with_snapshot
+    ON key_with_snapshot.cdc_key = this.cdc_key
+    AND key_with_snapshot.cdc_source = this.cdc_source
+  LEFT JOIN repair
+    ON repair.cdc_key = this.cdc_key
+    AND repair.cdc_source = source_before
+    AND repair.cdc_sequence = sequence_before
+    AND repair.cdc_new_image IS NOT DISTINCT FROM cdc_old_image
+  LEFT JOIN backfill ON backfill.cdc_source = this.cdc_source
+  WHERE cdc_old_image IS DISTINCT FROM image_before
+    AND (cdc_old_image IS NOT NULL OR cdc_operation = 'INSERT')
+    AND (source_before IS NOT NULL OR key_with_snapshot.cdc_key IS NULL)
+  UNION ALL
+  SELECT {literal(GapKind.BRIDGED)}, this.cdc_key, this.cdc_source, this.cdc_sequence,
+    snapshot.cdc_source, snapshot.cdc_sequence
+  FROM change_with_previous AS this
+  INNER JOIN snapshot ON snapshot.cdc_key = this.cdc_key
+  WHERE is_last
+    AND cdc_recency = 1
+    AND CASE
+      WHEN snapshot.cdc_source = this.cdc_source THEN snapshot.cdc_sequence >= this.cdc_sequence
+      WHEN snapshot.created_at = this.created_at THEN snapshot.cdc_source > this.cdc_source
+      ELSE snapshot.created_at > this.created_at
+    END
+    AND snapshot.cdc_new_image IS DISTINCT FROM this.cdc_new_image
 )
-SELECT
-  CASE
-    WHEN repair.cdc_key IS NOT NULL THEN {literal(GapKind.BRIDGED)}
-    WHEN source_before <> this.cdc_source AND key_with_snapshot.cdc_key IS NOT NULL
-    THEN {literal(GapKind.BRIDGED)}
-    WHEN source_before IS NULL AND cdc_changed_at <= ended_at THEN {literal(GapKind.OLDER)}
-    ELSE {literal(GapKind.OPEN)}
-  END AS kind,
-  this.cdc_key, source_before, sequence_before, this.cdc_source, this.cdc_sequence
-FROM change_with_previous AS this
-LEFT JOIN key_with_snapshot
-  ON key_with_snapshot.cdc_key = this.cdc_key
-  AND key_with_snapshot.cdc_source = this.cdc_source
-LEFT JOIN repair
-  ON repair.cdc_key = this.cdc_key
-  AND repair.cdc_source = source_before
-  AND repair.cdc_sequence = sequence_before
-  AND repair.cdc_new_image IS NOT DISTINCT FROM cdc_old_image
-LEFT JOIN backfill ON backfill.cdc_source = this.cdc_source
-WHERE cdc_old_image IS DISTINCT FROM image_before
-  AND (cdc_old_image IS NOT NULL OR cdc_operation = 'INSERT')
-  AND (source_before IS NOT NULL OR key_with_snapshot.cdc_key IS NULL)
-UNION ALL
-SELECT {literal(GapKind.BRIDGED)}, this.cdc_key, this.cdc_source, this.cdc_sequence,
-  snapshot.cdc_source, snapshot.cdc_sequence
-FROM change_with_previous AS this
-INNER JOIN snapshot ON snapshot.cdc_key = this.cdc_key
-WHERE is_last
-  AND cdc_recency = 1
-  AND CASE
-    WHEN snapshot.cdc_source = this.cdc_source THEN snapshot.cdc_sequence >= this.cdc_sequence
-    WHEN snapshot.created_at = this.created_at THEN snapshot.cdc_source > this.cdc_source
-    ELSE snapshot.created_at > this.created_at
-  END
-  AND snapshot.cdc_new_image IS DISTINCT FROM this.cdc_new_image
+-- With the number of all gaps, so that a result of which a part is missing is noticed.
+SELECT {COLUMNS}, count(*)
+FROM gap
+GROUP BY GROUPING SETS (({COLUMNS}), ())
 ORDER BY 2, 5, 6"""
 
 EXPLANATIONS = {
@@ -149,7 +157,7 @@ class Gap:
 
 def find_gaps() -> Iterator[Gap]:
     """Return every gap in the lake, ordered by key."""
-    return (Gap(GapKind(str(kind)), *row) for kind, *row in run_query(GAPS_SQL).rows)
+    return (Gap(GapKind(str(kind)), *row) for kind, *row in complete_rows(GAPS_SQL))
 
 
 class GapReport:
