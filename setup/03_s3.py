@@ -20,6 +20,7 @@ from setup.lib.iam_policies import (
     tls_only_statement,
     with_statement,
 )
+from setup.lib.lake_identity import ensure_lake_id
 from setup.lib.resources import describe_or_none, matches_desired
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until
 from setup.names import QUERIES, TAG_LIST, bucket, location, region
@@ -63,7 +64,7 @@ LIFECYCLE_RULES: list[LifecycleRuleUnionTypeDef] = [
 
 
 def create() -> str:
-    """Create the bucket if it is missing, set its protection and rules, and return its line."""
+    """Create the bucket if it is missing, set its protection, rules and id, and return its line."""
     s3 = boto3.client("s3")
     name = bucket()
     if not is_accessible(s3, name):
@@ -71,6 +72,7 @@ def create() -> str:
     protect(s3, name)
     set_lifecycle_rules(s3, name)
     set_tag(s3, name)
+    retry_until_accepted(ensure_lake_id)
     return f"bucket {name} holds the lake"
 
 

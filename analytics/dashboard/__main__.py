@@ -14,14 +14,15 @@ from analytics.dashboard.page import render_page
 from analytics.dashboard.verification import (
     InvalidVerifyResult,
     VerifyResult,
-    WrongBucket,
+    WrongLake,
     read_verify_result,
 )
 from analytics.run import explain_error, format_cost
 from setup.lib.arguments import output_file, whole_number
 from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.lib.cli import exit_status
-from setup.names import PIPELINE, bucket
+from setup.lib.lake_identity import LakeIdentity
+from setup.names import PIPELINE
 
 DEFAULT_VERIFY_RESULT = Path("build/verified.json")
 MIN_WATCH_SECONDS = 2
@@ -62,8 +63,8 @@ def write_dashboard(args: argparse.Namespace) -> int:
 def last_verify_result(path: Path | None) -> VerifyResult | None:
     """Return the verify result in the file, or in the default one if that is for this lake."""
     try:
-        result = read_verify_result(path or DEFAULT_VERIFY_RESULT, bucket())
-    except WrongBucket:
+        result = read_verify_result(path or DEFAULT_VERIFY_RESULT, LakeIdentity.fetch())
+    except WrongLake:
         if path:
             raise
         return None

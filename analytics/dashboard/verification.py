@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from setup.lib.errors import UserError
+from setup.lib.lake_identity import LakeIdentity
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 STATES = ("equal", "unsettled", "differs")  # the worst last
@@ -16,8 +17,8 @@ class InvalidVerifyResult(UserError):
     """The file holds no verify result for this lake's whole table; the message says why."""
 
 
-class WrongBucket(InvalidVerifyResult):
-    """The file holds a verify result for another lake."""
+class WrongLake(InvalidVerifyResult):
+    """The file holds a verify result for another lake, or for an earlier one in its bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,13 @@ class VerifyResult:
         return asdict(self)
 
 
-def read_verify_result(path: Path, bucket: str) -> VerifyResult | None:
-    """Return the result that a file has for the lake in this bucket, or None without a file."""
+def read_verify_result(path: Path, lake: LakeIdentity) -> VerifyResult | None:
+    """Return the result that a file has for this lake, or None without a file."""
     try:
         result = json.loads(path.read_text("utf-8"))
         scope = result["scope"]
-        if result["bucket"] != bucket:
-            raise WrongBucket(f"{path} is for another lake: {result['bucket']}, not {bucket}")
+        if mismatch := lake.mismatch(result):
+            raise WrongLake(f"{path} does not count: {mismatch}")
         if scope == "part":
             return _result_of_parts(result["coverage"])
         if scope != "table":

@@ -20,6 +20,7 @@ import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from datetime import UTC, datetime
 from time import sleep
 from typing import Protocol
@@ -45,19 +46,21 @@ from operations.verify.part import part
 from operations.verify.repair import Repairer
 from operations.verify.result import EQUAL, INCONCLUSIVE, VerifyResult
 from setup.lib.arguments import number, whole_number
-from setup.names import TABLE, bucket
+from setup.lib.lake_identity import LakeIdentity
+from setup.names import TABLE
 
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
 JSON_HELP = """
-JSON: at (UTC), bucket, scope ("table", "part", "gaps" or a key), equal (true or false), table and
-lake (number of items in each), verified_through (when the run began, if equal), missing, extra,
-different, columns (the image is right, its columns are not), unsettled (lists of keys), counts (of
-each kind), differences (by key: path, table, lake); after --repair also repair (items, tombstones:
-keys that were sent; left: key and reason; counts). With --gaps: at, bucket, scope, count, counts
-(by kind), gaps (kind, key, source_before, sequence_before, source, sequence). With --part: part,
-and coverage (of, share, verified_through; parts: by number, started_at, state, table, lake), which
-includes the parts in the file that this run replaces. A file is replaced atomically.
+JSON: at (UTC), bucket, lake_id, scope ("table", "part", "gaps" or a key), equal (true or false),
+table and lake (number of items in each), verified_through (when the run began, if equal), missing,
+extra, different, columns (the image is right, its columns are not), unsettled (lists of keys),
+counts (of each kind), differences (by key: path, table, lake); after --repair also repair (items,
+tombstones: keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id,
+scope, count, counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence).
+With --part: part, and coverage (of, share, verified_through; parts: by number, started_at, state,
+table, lake), which includes the parts in the file that this run replaces. A file is replaced
+atomically.
 """
 
 
@@ -128,7 +131,7 @@ def _print_result(
     through = started_at if result.status == EQUAL else None
     if args.part is None:
         return _print_report(result, args, verified_through=through, **extra)
-    earlier = read_coverage(args.json, bucket())
+    earlier = read_coverage(args.json, LakeIdentity.fetch())
     coverage = Coverage.of_run(args.part, result, started_at, earlier)
     report = PartReport(result, coverage)
     return _print_report(report, args, verified_through=through, **extra)
@@ -136,7 +139,7 @@ def _print_result(
 
 def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
     """Print a report or write it as JSON, and return its status."""
-    header = {"at": _now(), "bucket": bucket(), "scope": _scope(args)}
+    header = {"at": _now(), **asdict(LakeIdentity.fetch()), "scope": _scope(args)}
     print_report(report.lines(), header | report.document() | extra, args.json)
     return report.status
 

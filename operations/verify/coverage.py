@@ -13,6 +13,7 @@ from pathlib import Path
 
 from operations.verify.part import Part
 from operations.verify.result import EQUAL, STATES, VerifyResult
+from setup.lib.lake_identity import LakeIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +107,12 @@ class PartReport:
         }
 
 
-def read_coverage(path: Path | None, bucket: str) -> Coverage | None:
-    """Return the coverage in a result's file; None if it has none for the lake in this bucket."""
+def read_coverage(path: Path | None, lake: LakeIdentity) -> Coverage | None:
+    """Return the coverage in a result's file; None if it has none for this lake."""
     try:
         document = json.loads(path.read_text("utf-8")) if path else {}
         coverage = document["coverage"]
-        if document["bucket"] != bucket:
+        if lake.mismatch(document):
             return None
         parts = {int(number): PartResult(**part) for number, part in coverage["parts"].items()}
         return Coverage(int(coverage["of"]), parts)

@@ -34,11 +34,12 @@ from setup.lib.waiters import SetupError, WaitTimeout, max_wait
 # The numbered scripts, in their order.
 SCRIPTS = sorted(path.stem for path in Path(__file__).parents[1].glob("[0-9][0-9]_*.py"))
 READ_VERBS = ("Describe", "Get", "List", "Head")
-# Any other write means that the resource differs.
-PROBLEM_BY_VERB = {"Create": "is missing", "Start": "is not started"}
+# By verb or operation; any other write means that the resource differs.
+PROBLEMS = {"Create": "is missing", "Start": "is not started", "PutObject": "is missing"}
 # Names that are clearer than the operation's own words.
 RESOURCE_NAMES = {
     "delivery stream": "Firehose stream",
+    "object": "id of the lake in bucket",
     "destination": "destination of Firehose stream",
     "tags to stream": "tag of stream",
     "queue attributes": "configuration of queue",
@@ -85,7 +86,7 @@ def describe_write(operation: str, params: Params) -> str:
         return f"view {_view_name(params['QueryString'])} differs"
     verb, *words = re.findall("[A-Z][a-z]*", operation)
     kind = " ".join(words).lower()
-    problem = PROBLEM_BY_VERB.get(verb, "differs")
+    problem = PROBLEMS.get(operation) or PROBLEMS.get(verb, "differs")
     return f"{RESOURCE_NAMES.get(kind, kind)} {_resource_name(params)} {problem}"
 
 

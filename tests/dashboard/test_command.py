@@ -18,13 +18,15 @@ from analytics.dashboard.__main__ import last_verify_result, main
 from analytics.dashboard.facts import stop_all_on_error
 from analytics.dashboard.page import ECHARTS, embed_json, render_page
 from analytics.dashboard.verification import InvalidVerifyResult, VerifyResult, read_verify_result
+from setup.lib.lake_identity import LakeIdentity
 from tests.support.environments import UNREACHABLE_AWS
 
 VENDOR_FOLDER = ECHARTS.parent
-BUCKET = "lake-1"
+LAKE = LakeIdentity("lake-1", "id-1")
 VERIFY_DOCUMENT = {
     "at": "2026-11-26 03:40:00",
-    "bucket": BUCKET,
+    "bucket": "lake-1",
+    "lake_id": "id-1",
     "scope": "table",
     "equal": True,
     "table": 7,
@@ -73,7 +75,7 @@ def write_verify_result(path: Path, **overrides: object) -> Path:
 def default_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path of the default verify result, which does not exist yet."""
     path = tmp_path / "verified.json"
-    monkeypatch.setattr("analytics.dashboard.__main__.bucket", lambda: BUCKET)
+    monkeypatch.setattr(LakeIdentity, "fetch", lambda: LAKE)
     monkeypatch.setattr("analytics.dashboard.__main__.DEFAULT_VERIFY_RESULT", path)
     return path
 
@@ -131,7 +133,7 @@ def test_the_script_never_parses_text_as_html() -> None:
 def test_a_verify_of_the_whole_table_is_read(
     tmp_path: Path, overrides: dict[str, object], state: str
 ) -> None:
-    result = read_verify_result(write_verify_result(tmp_path / "v.json", **overrides), BUCKET)
+    result = read_verify_result(write_verify_result(tmp_path / "v.json", **overrides), LAKE)
     assert result == VerifyResult("2026-11-26 03:40:00", state, 7, 7)
 
 
@@ -156,17 +158,19 @@ def test_verified_parts_are_read(
     path = write_verify_result(tmp_path / "v.json", scope="part", coverage=coverage)
     count = len(states)
     expected = VerifyResult(through, state, 2 * count, 3 * count, parts)
-    assert read_verify_result(path, BUCKET) == expected
+    assert read_verify_result(path, LAKE) == expected
 
 
 def test_a_missing_verify_result_is_none(tmp_path: Path) -> None:
-    assert read_verify_result(tmp_path / "none.json", BUCKET) is None
+    assert read_verify_result(tmp_path / "none.json", LAKE) is None
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         ({"bucket": "lake-2"}, "another lake: lake-2, not lake-1"),
+        ({"lake_id": "id-2"}, "an earlier lake in bucket lake-1: run python -m"),
+        ({"lake_id": None}, "an earlier lake in bucket lake-1: run python -m"),
         ({"scope": "gaps"}, "does not cover the whole table, only gaps"),
         ({"scope": '{"order_id":{"S":"SO-1"}}'}, "only {"),
     ],
@@ -176,7 +180,13 @@ def test_a_verify_of_another_scope_is_rejected(
 ) -> None:
     path = write_verify_result(tmp_path / "v.json", **overrides)
     with pytest.raises(InvalidVerifyResult, match=re.escape(message)):
-        read_verify_result(path, BUCKET)
+        read_verify_result(path, LAKE)
+
+
+def test_a_result_counts_for_no_lake_without_id(tmp_path: Path) -> None:
+    path = write_verify_result(tmp_path / "v.json", lake_id=None)
+    with pytest.raises(InvalidVerifyResult, match=r"run python setup/03_s3\.py, then"):
+        read_verify_result(path, LakeIdentity("lake-1", None))
 
 
 def test_only_a_given_file_must_match_the_lake(default_result: Path) -> None:
@@ -210,7 +220,7 @@ def test_a_malformed_verify_result_is_rejected(tmp_path: Path, text: str) -> Non
     path = tmp_path / "v.json"
     path.write_text(text)
     with pytest.raises(InvalidVerifyResult, match=r"operations\.verify --json"):
-        read_verify_result(path, BUCKET)
+        read_verify_result(path, LAKE)
 
 
 def test_a_failed_query_stops_the_others() -> None:

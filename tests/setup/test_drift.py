@@ -16,6 +16,7 @@ from local.core.server import Cloud
 from setup import names
 from setup.lib import views
 from setup.lib.drift import READ_VERBS, describe_write
+from setup.lib.lake_identity import find_lake_id
 from setup.lib.run_crawler import run_crawler
 from tests.support.paths import PROJECT
 from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
@@ -64,6 +65,8 @@ def change_streams_and_bucket() -> None:
     )
     client("s3").delete_bucket_policy(Bucket=names.bucket())
     client("s3").delete_bucket_lifecycle(Bucket=names.bucket())
+    lake_id = f"{names.LAKE_ID}{find_lake_id()}"
+    client("s3").delete_object(Bucket=names.bucket(), Key=lake_id)
 
 
 def change_services() -> None:
@@ -112,6 +115,7 @@ def change_by_hand() -> dict[str, str]:
         f"bucket versioning {names.bucket()} differs": "03_s3",
         f"bucket policy {names.bucket()} differs": "03_s3",
         f"bucket lifecycle configuration {names.bucket()} differs": "03_s3",
+        f"id of the lake in bucket {names.bucket()} is missing": "03_s3",
         f"role policy {role} differs": "04_iam",
         f"function configuration {names.FUNCTION} differs": "05_lambda",
         f"retention policy {names.FUNCTION_LOGS} differs": "05_lambda",

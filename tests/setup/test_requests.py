@@ -146,7 +146,6 @@ ADDITIONAL_ACTIONS = {
     "s3:GetBucketLocation",
     "s3:GetObject",
     "s3:PutBucketOwnershipControls",
-    "s3:PutObject",
     "sns:TagResource",
     "sqs:TagQueue",
 }

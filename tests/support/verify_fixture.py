@@ -21,6 +21,7 @@ from operations.verify.compare import compare
 from operations.verify.part import Part
 from operations.verify.result import VerifyResult
 from setup import names
+from setup.lib.lake_identity import ensure_lake_id
 from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from transform import state
@@ -118,6 +119,7 @@ class VerifyEnvironment:
         self.dynamodb = cloud.client("dynamodb")
         self.s3 = cloud.client("s3")
         self.s3.create_bucket(Bucket=names.bucket())
+        ensure_lake_id()
         self.create_table(names.TABLE, {"order_id": "S"})
         self.create_lake(cloud.client("glue"))
         configuration = {"OutputLocation": f"s3://{names.bucket()}/{names.QUERIES}"}
@@ -198,7 +200,9 @@ class VerifyEnvironment:
 
     def set_lake_objects(self, *objects: list[LakeColumns]) -> None:
         """Replace the lake's objects by these lists of rows."""
-        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=names.bucket()):
+        for page in self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=names.bucket(), Prefix=names.LAKE
+        ):
             if old_keys := [{"Key": entry["Key"]} for entry in page.get("Contents", ())]:
                 self.s3.delete_objects(Bucket=names.bucket(), Delete={"Objects": old_keys})
         for number, rows in enumerate(objects):

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from operations.verify import command
 from operations.verify.coverage import Coverage, PartResult, read_coverage
 from operations.verify.part import Part
+from setup.lib.lake_identity import LakeIdentity
 from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
     PAID,
@@ -26,6 +28,7 @@ from tests.support.verify_fixture import (
     verify_env,
 )
 
+LAKE = LakeIdentity("lake-1", "id-1")
 KEYS = [order_key(number) for number in range(1000)]
 
 
@@ -153,15 +156,17 @@ def test_a_part_excludes_other_scopes(option: list[str]) -> None:
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"bucket": "lake-1"}', "not JSON"])
 def test_a_file_without_coverage_starts_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "verified.json"
-    assert read_coverage(path, "lake-1") is None
+    assert read_coverage(path, LAKE) is None
     path.write_text(text)
-    assert read_coverage(path, "lake-1") is None
-    assert read_coverage(None, "lake-1") is None
+    assert read_coverage(path, LAKE) is None
+    assert read_coverage(None, LAKE) is None
 
 
 def test_coverage_of_another_lake_is_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "verified.json"
     coverage = Coverage(24, {3: PartResult("2026-11-29 10:00:00", "equal", 1, 1)})
-    path.write_text(json.dumps({"bucket": "lake-1", "coverage": coverage.document()}))
-    assert read_coverage(path, "lake-1") == coverage
-    assert read_coverage(path, "lake-2") is None
+    path.write_text(json.dumps({**asdict(LAKE), "coverage": coverage.document()}))
+    assert read_coverage(path, LAKE) == coverage
+    assert read_coverage(path, LakeIdentity("lake-2", "id-1")) is None
+    assert read_coverage(path, LakeIdentity("lake-1", "id-2")) is None
+    assert read_coverage(path, LakeIdentity("lake-1", None)) is None
