@@ -219,8 +219,9 @@ GRANTS = (
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{LAKE_ID}*", f"{BACKFILLS}*"), ("backfill",)),
-    Grant("s3", ("ListBucketVersions",), ("",), ("restore",)),
-    Grant("s3", ("GetObjectVersion", "PutObject"), (f"{LAKE}*",), ("restore",)),
+    Grant("s3", ("ListBucketVersions",), ("",), ("verify", "gaps", "repair", "restore")),
+    Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), ("verify", "gaps", "repair", "restore")),
+    Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),
 )
 
 

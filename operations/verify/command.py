@@ -27,6 +27,7 @@ from typing import Protocol
 
 import boto3
 
+from analytics.athena import QueryFailed
 from operations import firehose, in_flight
 from operations.cli import (
     STDOUT,
@@ -40,11 +41,12 @@ from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.table import Table
 from operations.verify.compare import RepairFunction, compare
 from operations.verify.coverage import Coverage, PartReport, read_coverage
+from operations.verify.damage import Damage, explain_failure
 from operations.verify.failed_changes import FailedChanges, FailedKeys
 from operations.verify.gaps import GapReport, find_gaps
 from operations.verify.part import part
 from operations.verify.repair import Repairer
-from operations.verify.result import EQUAL, INCONCLUSIVE, VerifyResult
+from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
 from setup.lib.arguments import number, whole_number
 from setup.lib.lake_identity import LakeIdentity
 from setup.names import TABLE
@@ -59,8 +61,9 @@ counts (of each kind), differences (by key: path, table, lake); after --repair a
 tombstones: keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id,
 scope, count, counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence).
 With --part: part, and coverage (of, share, verified_through; parts: by number, started_at, state,
-table, lake), which includes the parts in the file that this run replaces. A file is replaced
-atomically.
+table, lake), which includes the parts in the file that this run replaces. With exit status 1 also
+damaged_objects (objects of the lake that are deleted or damaged: key, problem; null if that is not
+known). A file is replaced atomically.
 """
 
 
@@ -82,6 +85,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    """Run what the arguments ask for; an error of a query names the object that it is due to."""
+    try:
+        return _run_mode(args)
+    except QueryFailed as error:
+        raise explain_failure(error) from error
+
+
+def _run_mode(args: argparse.Namespace) -> int:
     if args.gaps:
         return _print_report(GapReport(find_gaps(), _limit(args)), args)
     table = Table.describe(boto3.client("dynamodb"), TABLE)
@@ -115,7 +126,7 @@ def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
         repairer = Repairer(table, sender, failed_keys, _limit(args))
         result = _verify(table, args, repairer.repair)
     if args.json != STDOUT:
-        result_lines = list(result.lines()) if repairer.sent_count else []
+        result_lines = [*result.lines(), *Damage.find().lines()] if repairer.sent_count else []
         for line in [*result_lines, *repairer.lines()]:
             print(line, flush=True)
     if repairer.sent_count:
@@ -139,8 +150,14 @@ def _print_result(
 
 def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> int:
     """Print a report or write it as JSON, and return its status."""
+    lines = list(report.lines())
     header = {"at": _now(), **asdict(LakeIdentity.fetch()), "scope": _scope(args)}
-    print_report(report.lines(), header | report.document() | extra, args.json)
+    document = header | report.document() | extra
+    if report.status == UNEQUAL:
+        damage = Damage.find()
+        lines += damage.lines()
+        document |= damage.document()
+    print_report(lines, document, args.json)
     return report.status
 
 

@@ -60,7 +60,7 @@ class Operator:
         self.cloud = cloud
         self.runs: dict[str, Callable[[], int]] = {
             "verify": lambda: verify.main(["--wait", "0"]),
-            "gaps": lambda: verify.main(["--gaps"]),
+            "gaps": self._gaps,
             "repair": self._repair,
             "status": lambda: status.main([]),
             "backfill": lambda: self._backfill(checkpoint),
@@ -80,6 +80,24 @@ class Operator:
     def denials(self) -> list[str]:
         """Return the actions that IAM has denied, each as `role X lacks Y`."""
         return [denial.partition(": ")[0] for denial in self.cloud.service(Iam).denials()]
+
+    def _gaps(self) -> int:
+        """Find a gap, which is in an object that Firehose did not write."""
+        change = json.loads(change_record())
+        row = {
+            "cdc_operation": "MODIFY",
+            "cdc_key": '{"order_id":{"S":"gap"}}',
+            "cdc_source": change["eventSourceARN"],
+            "cdc_sequence": change["dynamodb"]["SequenceNumber"],
+            "cdc_event_id": change["eventID"],
+            "cdc_changed_at": "2026-11-29 10:00:00.000",
+            "cdc_old_image": '{"order_id":{"S":"gap"}}',
+        }
+        key = f"{names.LAKE}dt=2026-11-29/gap.json"
+        self.cloud.client("s3").put_object(
+            Bucket=names.bucket(), Key=key, Body=f"{json.dumps(row)}\n".encode()
+        )
+        return verify.main(["--gaps"])
 
     def _repair(self) -> int:
         """Repair an order that has not reached the lake, while other changes have failed."""
