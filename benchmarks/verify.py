@@ -22,6 +22,7 @@ from benchmarks.transform import ARN, order
 from local.services.athena import Athena
 from local.services.dynamodb.service import DynamoDb
 from setup import names
+from setup.columns import COLUMNS
 from tests.support.laptop_cloud import laptop
 from tests.support.verify_fixture import BATCH_SIZE, Item, VerifyEnvironment, declare_columns
 from transform import transform_batch
@@ -106,7 +107,7 @@ def measure(env: VerifyEnvironment, count: int) -> Iterator[tuple[str, Run]]:
     """Yield the runs of a size, with their names."""
     declare_columns({})
     yield "images alone", run_verify()
-    declare_columns({name: "string" for name in names.COLUMNS if not name.startswith("cdc_")})
+    declare_columns({name: "string" for name in COLUMNS if not name.startswith("cdc_")})
     yield "whole", run_verify()
     yield "part 3/24", run_verify("--part", "3/24")
     for item in islice(generate_orders(count), 0, None, 100):

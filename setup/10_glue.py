@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,9 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.cli import argument_parser, run_on_aws
+from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
 from setup.lib.resources import (
     crawler_state,
     describe_or_none,
@@ -25,14 +27,17 @@ from setup.lib.resources import (
 )
 from setup.lib.run_crawler import run_crawler
 from setup.lib.waiters import retry_until_accepted, wait_until
-from setup.names import CHANGES, COLUMNS, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, location
+from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, location
 
 if TYPE_CHECKING:
     from types_boto3_glue.client import GlueClient
-    from types_boto3_glue.type_defs import ColumnOutputTypeDef, ColumnTypeDef, TableInputTypeDef
 
 # Every value in the lake is text; a query fails on a column of any other type.
 COLUMN_TYPE = "string"
+DESCRIPTION = (
+    "Every change of the table's items, one row each; rows may repeat and come in any order. Of "
+    "the rows with the same cdc_key, the one of greatest rank is the item's state (docs/row.md)."
+)
 # AWS writes this JSON in another order and spacing, so it is compared after parsing.
 CRAWLER_CONFIGURATION = {
     "Version": 1.0,
@@ -60,38 +65,33 @@ def put_table(glue: GlueClient) -> int:
     """Create or update the table, and return its number of columns."""
     response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     if response is None:
-        desired = table_input([])
+        desired = table_input({})
         glue.create_table(DatabaseName=DATABASE, TableInput=desired)
     else:
-        current = response["Table"]
-        desired = table_input(current["StorageDescriptor"]["Columns"])
-        if not matches_desired(desired, current):
-            parameters = {**current.get("Parameters", {}), **desired["Parameters"]}
-            desired["Parameters"] = parameters
+        desired = table_input(response["Table"])
+        if not matches_desired(desired, response["Table"]):
             glue.update_table(DatabaseName=DATABASE, TableInput=desired)
     return len(desired["StorageDescriptor"]["Columns"])
 
 
-def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTypeDef:
-    """Return the table over the lake: its current columns, then those of COLUMNS it lacks."""
-    current_names = [column["Name"] for column in current_columns]
-    columns: list[ColumnTypeDef] = [{**column, "Type": COLUMN_TYPE} for column in current_columns]
-    columns += [
-        {"Name": name, "Type": COLUMN_TYPE} for name in COLUMNS if name not in current_names
-    ]
+# The stubs' types of a table differ between GetTable and UpdateTable.
+def table_input(current: Entry) -> Any:
+    """Return the table over the lake as it should be, given what the catalog has of it."""
     path = f"s3://{bucket()}/{LAKE}"
-    return {
+    parameters = {
+        "EXTERNAL": "TRUE",
+        "classification": "json",
+        "compressionType": "gzip",
+        **partition_projection(path),
+    }
+    table: Any = {
         "Name": CHANGES,
+        "Description": current.get("Description", ""),
         "TableType": "EXTERNAL_TABLE",
-        "PartitionKeys": [{"Name": "dt", "Type": COLUMN_TYPE}],
-        "Parameters": {
-            "EXTERNAL": "TRUE",
-            "classification": "json",
-            "compressionType": "gzip",
-            **partition_projection(path),
-        },
+        "PartitionKeys": text_columns(current.get("PartitionKeys", []), PARTITION_KEYS),
+        "Parameters": {**current.get("Parameters", {}), **parameters},
         "StorageDescriptor": {
-            "Columns": columns,
+            "Columns": text_columns(columns_of(current), COLUMNS),
             "Location": path,
             "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
             "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
@@ -103,6 +103,15 @@ def table_input(current_columns: Sequence[ColumnOutputTypeDef]) -> TableInputTyp
             },
         },
     }
+    return with_description(table, "Description", DESCRIPTION)
+
+
+def text_columns(current: Sequence[Entry], comments: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the current columns as text, then those with a comment that the catalog lacks."""
+    names = {column["Name"] for column in current}
+    missing = [{"Name": name} for name in comments if name not in names]
+    columns = [{**column, "Type": COLUMN_TYPE} for column in [*current, *missing]]
+    return with_comments(columns, comments)
 
 
 def partition_projection(path: str) -> dict[str, str]:

@@ -66,54 +66,6 @@ TAGS = {"pipeline": PIPELINE}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.
 TAG_LIST: list[Any] = [{"Key": "pipeline", "Value": PIPELINE}]
 
-# The table's first columns, all of type `string`; the crawler adds what else the orders contain.
-COLUMNS = (
-    "cdc_operation",
-    "cdc_key",
-    "cdc_source",
-    "cdc_sequence",
-    "cdc_snapshot_at",
-    "cdc_event_id",
-    "cdc_changed_at",
-    "cdc_expired",
-    "cdc_changed",
-    "cdc_old_image",
-    "cdc_new_image",
-    "order_id",
-    "status",
-    "placed_at",
-    "paid_at",
-    "payment_failed_at",
-    "shipped_at",
-    "delivered_at",
-    "cancelled_at",
-    "returned_at",
-    "updated_at",
-    "customer__id",
-    "customer__name",
-    "customer__email",
-    "customer__address__street",
-    "customer__address__city",
-    "customer__address__postal_code",
-    "customer__address__country",
-    "items",
-    "currency",
-    "region",
-    "channel",
-    "subtotal",
-    "discount",
-    "shipping_fee",
-    "tax",
-    "total",
-    "payment__method",
-    "payment__attempts",
-    "test_order",
-    "expires_at",
-    "coupon",
-    "carrier",
-    "tracking_number",
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Location:

@@ -1,5 +1,24 @@
 -- Every change of every order, with typed columns and without duplicates, which share their day,
 -- key, stream, sequence number and event ID. A condition on dt prunes the lake's partitions.
+--
+-- operation: INSERT, MODIFY or REMOVE; SNAPSHOT if a backfill or a repair read the order
+-- changed_at: When the order changed, in whole seconds, UTC
+-- expired: Whether DynamoDB removed the order because its time to live had ended
+-- changed_attributes: JSON array of the names of the attributes that the change changed
+-- customer_id: ID of the customer
+-- customer_name: Name of the customer; personal data
+-- customer_email: E-mail address of the customer; personal data
+-- street: Street and number of the delivery address; personal data
+-- city: City of the delivery address
+-- postal_code: Postal code of the delivery address
+-- country: Country of the delivery address, ISO 3166 code
+-- payment_method: Method of payment, such as card
+-- payment_attempts: Number of attempts to pay
+-- test_order: Whether it is a test order, which is never counted as sold
+-- expires_at: When DynamoDB may remove the order, UTC
+-- old_image: The order before the change as canonical DynamoDB JSON; null if it was new
+-- new_image: The order after the change as canonical DynamoDB JSON; null if it was removed
+-- cdc_stream_created_at: When the table's stream was created: rows of a newer stream rank higher
 CREATE OR REPLACE VIEW order_changes AS
 SELECT
   dt,

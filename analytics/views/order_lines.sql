@@ -1,4 +1,12 @@
 -- The lines of every order's last image, with their amounts before discount and tax.
+--
+-- line_number: Position of the line in the order, from 1
+-- sku: Article number of the product
+-- product: Name of the product
+-- category: Category of the product
+-- quantity: Number of units of the product
+-- unit_price: Price of one unit, in the order's currency
+-- amount: quantity times unit_price, in the order's currency, before discount and tax
 CREATE OR REPLACE VIEW order_lines AS
 SELECT *, quantity * unit_price AS amount
 FROM (

@@ -1,6 +1,12 @@
 -- The last image of every order that ever existed. The row of highest rank decides whether the
 -- order was removed later, and whether it expired. Every query about revenue counts `sold` orders:
 -- paid, not cancelled, not returned, and not a test.
+--
+-- image: The order's last image as canonical DynamoDB JSON, before its removal if it was removed
+-- removed: Whether the order is no longer in the table
+-- expired: Whether DynamoDB removed the order because its time to live had ended
+-- changed_at: When the order last changed or was removed, in whole seconds, UTC
+-- sold: Whether it counts as revenue: paid, not cancelled, not returned, and not a test order
 CREATE OR REPLACE VIEW orders AS
 SELECT
   order_id,

@@ -51,7 +51,7 @@ def create_views(pending: Collection[PendingView]) -> list[str]:
 def check_table(table: TableTypeDef) -> None:
     """Raise SetupError if the table's columns, projection or SerDe are not as setup made them."""
     script = import_module("setup.10_glue")
-    desired = script.table_input(table["StorageDescriptor"]["Columns"])
+    desired = script.table_input(table)
     changed = [
         name for name, value in desired.items() if not matches_desired(value, table.get(name))
     ]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from setup.columns import COLUMNS, PARTITION_KEYS
+from setup.lib.descriptions import Entry, columns_of, parse_header, with_comments, with_description
 from setup.lib.resources import describe_or_none, matches_desired
 from setup.lib.waiters import SetupError, wait_until
 from setup.names import CHANGES, DATABASE, VIEWS, WORKGROUP
@@ -29,6 +31,7 @@ ANALYTICS = Path(__file__).resolve().parents[2] / "analytics"
 DIGEST_PARAMETER = "statements.sha256"
 TEXT_DIGEST_PARAMETER = "view.sha256"
 PENDING_PARAMETER = "pending.{}"
+SOURCE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 MISSING_COLUMN = re.compile(r"Column '(?:[^']*\.)?([^'.]+)' cannot be resolved")
 MISSING_TABLE = re.compile(r"TABLE_NOT_FOUND: .*\.([^'.]+)' does not exist")
 # The members of the catalog's description of a table that UpdateTable accepts.
@@ -52,6 +55,8 @@ class View:
     name: str
     statement: str
     digest: str
+    description: str
+    comments: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,45 +96,87 @@ def visit_views(
 ) -> list[PendingView]:
     """Return the views for which the function names a column; it is also given those before."""
     statements = sha256()
+    comments: dict[str, Mapping[str, str]] = {CHANGES: {**COLUMNS, **PARTITION_KEYS}}
     pending: list[PendingView] = []
     for name in VIEWS:
         statement = (ANALYTICS / "views" / f"{name}.sql").read_text("utf-8")
+        description, own_comments = parse_header(statement)
+        comments[name] = {**inherited_comments(statement, comments), **own_comments}
         # A view must be recreated when one that it uses changes, so its digest covers those too.
         statements.update(statement.encode())
-        column = missing_column(View(name, statement, statements.hexdigest()), pending)
+        view = View(name, statement, statements.hexdigest(), description, comments[name])
+        column = missing_column(view, pending)
         if column is not None:
             pending.append(PendingView(name, column))
             statements.update(column.encode())  # So those after it are recreated when it is made.
     return pending
 
 
+def inherited_comments(
+    statement: str, comments: Mapping[str, Mapping[str, str]]
+) -> Mapping[str, str]:
+    """Return the comments of the columns of the tables and views that a statement reads."""
+    inherited: dict[str, str] = {}
+    for source in SOURCE.findall(statement):
+        inherited |= comments.get(source, {})
+    return inherited
+
+
 def recorded_column(changes: TableTypeDef, view: View) -> str | None:
     """Return the column that the view waits for, if it was tried before and is still missing."""
     record = changes.get("Parameters", {}).get(PENDING_PARAMETER.format(view.name), "")
     digest, _, column = record.partition(" ")
-    names = {existing["Name"] for existing in changes["StorageDescriptor"]["Columns"]}
+    names = {existing["Name"] for existing in columns_of(changes)}
     return column if digest == view.digest and column not in names else None
 
 
 def put_view(view: View, pending: list[PendingView]) -> str | None:
-    """Create or replace the view, unless the catalog has it with the same digests.
+    """Create or replace the view and describe it, unless the catalog has it like that.
 
-    Return the column that the view lacks, if Athena refuses it for that. Athena rewrites a view's
-    text, so the digests of the source and of that text are kept as table parameters.
+    Return the column that the view lacks, if Athena refuses it for that.
     """
-    table = get_table(view.name)
-    if table and matches_desired(view_digests(table, view.digest), table):
-        return None
+    previous = get_table(view.name)
+    current = previous
+    if previous is None or not matches_desired(view_digests(previous, view.digest), previous):
+        column = create_view(view, pending)
+        if column is not None:
+            return column
+        current = describe_table(view.name)
+    desired = described_view(view, current or {}, previous or {})
+    if desired != current:
+        update_table(desired)
+    return None
+
+
+def create_view(view: View, pending: list[PendingView]) -> str | None:
+    """Create or replace the view, or keep and return the column for lack of which it is refused."""
     status = run_statement(view)
     if status["State"] == "SUCCEEDED":
-        record_digests(view)
         return None
     reason = status.get("StateChangeReason", "no reason given")
     column = lacking_column(reason, pending)
     if column is None:
         raise SetupError(f"view {view.name}: expected SUCCEEDED, found {status['State']}: {reason}")
-    record_column(view, column)
+    changes = describe_table(CHANGES)
+    record = {PENDING_PARAMETER.format(view.name): f"{view.digest} {column}"}
+    update_table({**changes, "Parameters": {**changes.get("Parameters", {}), **record}})
     return column
+
+
+def described_view(view: View, current: Entry, previous: Entry) -> Entry:
+    """Return a view with its descriptions and digests, and with what users had written before.
+
+    Athena rewrites a view's text, so the digests of the source and of that text are kept as
+    parameters. It also drops comments and parameters of a view that it replaces.
+    """
+    digests = view_digests(current, view.digest)["Parameters"]
+    parameters = {**previous.get("Parameters", {}), **current.get("Parameters", {}), **digests}
+    old_columns = {column["Name"]: column for column in columns_of(previous)}
+    columns = [{**old_columns.get(column["Name"], {}), **column} for column in columns_of(current)]
+    storage = {**current["StorageDescriptor"], "Columns": with_comments(columns, view.comments)}
+    description = previous.get("Description", "")
+    table = {**current, "Parameters": parameters, "StorageDescriptor": storage}
+    return with_description({"Description": description, **table}, "Description", view.description)
 
 
 def run_statement(view: View) -> QueryExecutionStatusTypeDef:
@@ -170,19 +217,7 @@ def describe_table(name: str) -> TableTypeDef:
     return boto3.client("glue").get_table(DatabaseName=DATABASE, Name=name)["Table"]
 
 
-def record_digests(view: View) -> None:
-    """Keep the digests of a view that Athena has created."""
-    table = describe_table(view.name)
-    update_table(table, view_digests(table, view.digest)["Parameters"])
-
-
-def record_column(view: View, column: str) -> None:
-    """Keep the column that a view waits for."""
-    record = {PENDING_PARAMETER.format(view.name): f"{view.digest} {column}"}
-    update_table(describe_table(CHANGES), record)
-
-
-def view_digests(view: TableTypeDef, digest: str) -> dict[str, dict[str, str]]:
+def view_digests(view: Entry, digest: str) -> dict[str, dict[str, str]]:
     """Return the parameters of a view that is as setup made it."""
     text = view.get("ViewOriginalText", "")
     return {
@@ -193,10 +228,8 @@ def view_digests(view: TableTypeDef, digest: str) -> dict[str, dict[str, str]]:
     }
 
 
-def update_table(table: TableTypeDef, parameters: Mapping[str, str]) -> None:
-    """Add parameters to a table or view of the catalog."""
+def update_table(table: Entry) -> None:
+    """Replace the catalog's description of a table or view."""
     # TABLE_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
-    current: Any = table
-    table_input: Any = {member: current[member] for member in TABLE_MEMBERS if member in current}
-    table_input["Parameters"] = {**current.get("Parameters", {}), **parameters}
+    table_input: Any = {member: table[member] for member in TABLE_MEMBERS if member in table}
     boto3.client("glue").update_table(DatabaseName=DATABASE, TableInput=table_input)

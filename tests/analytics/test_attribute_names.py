@@ -20,6 +20,7 @@ from operations.columns import DeclaredColumns
 from operations.verify.gaps import GAPS_SQL, find_gaps
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from setup import names
+from setup.columns import COLUMNS
 from tests.support.documents import OWN_TABLE, blocks
 from tests.support.lake_fixture import deliver, lake_with_views, query_rows, replace_lake
 from tests.support.paths import PROJECT
@@ -237,7 +238,7 @@ def words() -> list[str]:
     reserved = RESERVED if IS_THOROUGH else RESERVED[::6]
     orders = {name for change in generate_changes(PLAN) for name in change.after or {}}
     any_name = {"x" * 255, "Ünï cødé", "a.b", "0"}
-    return sorted({*identifiers, *reserved, *any_name} - orders - set(names.COLUMNS))
+    return sorted({*identifiers, *reserved, *any_name} - orders - set(COLUMNS))
 
 
 def with_attributes(changes: list[OrderChange], attributes: dict[str, Any]) -> list[OrderChange]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from analytics.athena import QueryFailed, run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
+from setup import names
+from setup.lib.views import describe_table
 from tests.support.dashboard_model import LastImage, fixed_point, image_of, last_images
 from tests.support.hostile_orders import inserts
 from tests.support.lake_fixture import (
@@ -76,6 +79,14 @@ def use_lake(lines: LakeLines) -> Iterator[Callable[[LakeLines], None]]:
 def images(history: list[OrderChange]) -> dict[str, LastImage]:
     """The last image of every order."""
     return last_images(history)
+
+
+@pytest.mark.parametrize("name", [names.CHANGES, *names.VIEWS])
+def test_every_column_is_described(lake: Cloud, name: str) -> None:
+    table: Any = describe_table(name)
+    columns = [*table["StorageDescriptor"]["Columns"], *table["PartitionKeys"]]
+    assert [column["Name"] for column in columns if not column.get("Comment")] == []
+    assert table["Description"]
 
 
 def test_order_changes_has_every_change_once(history: list[OrderChange]) -> None:

@@ -203,7 +203,7 @@ class CampaignChain:
         self.run_setup_script("07_pipe")
         self.run_setup_script("08_start_pipe")
         # Without the columns that crawls have added.
-        table_input = import_module("setup.10_glue").table_input([])
+        table_input = import_module("setup.10_glue").table_input({})
         aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table_input)
         _delete_objects()
         _delete_dead_letters()

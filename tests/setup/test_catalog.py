@@ -11,7 +11,9 @@ import pytest
 
 from operations.status.checks.catalog import check_table
 from setup import names
+from setup.columns import COLUMNS
 from setup.lib import run_crawler, views, waiters
+from setup.lib.drift import find_drift
 from setup.lib.waiters import SetupError
 from tests.support.setup_fixture import QUERY, SetupSandbox, aws_client, setup_sandbox
 
@@ -40,7 +42,7 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     sandbox.run("10_glue")
     table = glue.get_table(DatabaseName=names.DATABASE, Name=names.CHANGES)["Table"]
     columns = {column["Name"]: column for column in table["StorageDescriptor"]["Columns"]}
-    assert set(columns) == {"gift_note", *names.COLUMNS}
+    assert set(columns) == {"gift_note", *COLUMNS}
     assert columns["gift_note"]["Comment"] == "crawled"
     assert {column["Type"] for column in columns.values()} == {"string"}
     assert table["Parameters"]["projection.enabled"] == "true"
@@ -168,6 +170,45 @@ def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
         table = glue.get_table(DatabaseName=names.DATABASE, Name=view)["Table"]
         types = [column["Type"] for column in table["StorageDescriptor"]["Columns"]]
         assert types == ["bigint"], view
+
+
+def test_descriptions_follow_the_files(sandbox: SetupSandbox) -> None:
+    header = "-- Orders.\n-- All of them.\n--\n-- order_id: {}\n-- lost: no such column\n"
+    path = views.ANALYTICS / "views" / "orders.sql"
+    query = path.read_text()
+    path.write_text(header.format("ID, first version") + query)
+    sandbox.run(*CATALOG_SCRIPTS)
+    assert descriptions("orders") == ("Orders. All of them.", ["ID, first version"])
+    assert descriptions("order_lines")[1] == [COLUMNS["order_id"]]  # That of order_changes.
+    path.write_text(header.format("ID, " + 60 * "very " + "long") + query)
+    sandbox.run("11_athena")
+    [comment] = descriptions("orders")[1]
+    assert comment == ("ID, " + 60 * "very ")[:255]
+
+
+def test_users_descriptions_survive(sandbox: SetupSandbox) -> None:
+    sandbox.run(*CATALOG_SCRIPTS)
+    for name in (names.CHANGES, "orders"):
+        table: Any = views.describe_table(name)
+        table["Description"] = "mine"
+        table["StorageDescriptor"]["Columns"][0]["Comment"] = "my column"
+        table["Parameters"]["my.parameter"] = "1"
+        views.update_table(table)
+    path = views.ANALYTICS / "views" / "orders.sql"
+    path.write_text("-- Theirs.\n--\n-- order_id: their column\n" + path.read_text())
+    sandbox.run("10_glue", "11_athena")
+    for name in (names.CHANGES, "orders"):
+        description, comments = descriptions(name)
+        assert (description, comments[0]) == ("mine", "my column")
+        assert views.describe_table(name)["Parameters"]["my.parameter"] == "1"
+    assert find_drift(["10_glue", "11_athena"]) == []
+
+
+def descriptions(name: str) -> tuple[str, list[str]]:
+    """Return the catalog's description of a table or view, and the comments of its columns."""
+    table: Any = views.describe_table(name)
+    columns = table["StorageDescriptor"]["Columns"]
+    return table["Description"], [column["Comment"] for column in columns]
 
 
 def test_a_changed_or_replaced_view_is_recreated(sandbox: SetupSandbox) -> None:
