@@ -18,7 +18,7 @@ from botocore.config import Config
 from moto.moto_server import werkzeug_app
 from werkzeug.serving import make_server
 
-from local.core import moto_patches
+from local.core import gate, moto_patches
 from local.core.clock import Clock
 from local.core.in_process import InProcessSender
 from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
@@ -158,15 +158,13 @@ class Cloud:
     def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve one request by the service that it is signed for, else by moto."""
         scope, region = _credential_scope(environ)
+        if (reason := gate.refusal(environ, scope)) is not None:
+            return _send(error_response(AwsError("AccessDenied", reason, 403)), start_response)
         services = [service for service in self.services if scope in service.credential_scopes]
         if not services or (scope == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
-            moto_body: Iterable[bytes] = self._moto(environ, start_response)
-            return moto_body
+            return self._moto(environ, _with_gate_headers(start_response))
         request = _api_request(scope, region, environ)
-        response = self._handle(request, services)
-        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
-        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
-        return [response.body]
+        return _send(self._handle(request, services), start_response)
 
     def _handle(self, request: ApiRequest, services: list[Service]) -> ApiResponse:
         try:
@@ -176,6 +174,20 @@ class Cloud:
         except AwsError as error:
             return error_response(error)
         return self.forward_to_moto(request)
+
+
+def _send(response: ApiResponse, start_response: Any) -> Iterable[bytes]:
+    length = ("Content-Length", str(len(response.body)))
+    headers = [*response.headers, *gate.RESPONSE_HEADERS, length]
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+    return [response.body]
+
+
+def _with_gate_headers(start_response: Any) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], *exception: Any) -> Any:
+        return start_response(status, [*headers, *gate.RESPONSE_HEADERS], *exception)
+
+    return start
 
 
 def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
@@ -16,6 +15,7 @@ from local.core.server import Cloud
 from local.environment import client_environment
 from local.services.registry import SERVICES
 from tests.support.environments import UNREACHABLE_AWS
+from tests.support.laptop_cloud import empty_account
 from tests.support.paths import PROJECT
 from tests.support.setup_fixture import aws_client
 
@@ -125,7 +125,7 @@ def test_teardown_without_a_confirmation_aborts() -> None:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     cloud = Cloud(SERVICES)
-    urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
+    empty_account()
     for name, value in client_environment(cloud.endpoint, {}).items():
         monkeypatch.setenv(name, value)
     yield cloud

@@ -79,6 +79,26 @@ class Tab:
         self.events.clear()
         self._navigate(path.resolve().as_uri() + fragment)
 
+    def visit(self, url: str, served: str | None = None) -> None:
+        """Open an address; with `served`, that page stands for what the network would answer."""
+        if served is None:
+            self._navigate(url)
+            return
+        self.events.clear()
+        self.call("Fetch.enable", patterns=[{"urlPattern": url}])
+        self.evaluate(f"setTimeout(() => {{ location = {json.dumps(url)} }}) && 0")
+        self.wait_for("Fetch.requestPaused")
+        (paused,) = (event for event in self.events if event["method"] == "Fetch.requestPaused")
+        self.call(
+            "Fetch.fulfillRequest",
+            requestId=paused["params"]["requestId"],
+            responseCode=200,
+            responseHeaders=[{"name": "Content-Type", "value": "text/html"}],
+            body=base64.b64encode(served.encode()).decode(),
+        )
+        self.call("Fetch.disable")
+        self.wait_for("Page.lifecycleEvent", name="load")
+
     def _navigate(self, url: str) -> None:
         loader_id = self.call("Page.navigate", url=url)["loaderId"]
         self.wait_for("Page.lifecycleEvent", loaderId=loader_id, name="load")
@@ -148,14 +168,14 @@ def _is_problem(event: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def open_tab() -> Iterator[Tab]:
+def open_tab(*flags: str) -> Iterator[Tab]:
     """Yield a tab of a new Chromium, which is closed and whose profile is deleted afterwards."""
     browser_in, commands_out = _pipe()
     answers_in, browser_out = _pipe()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         launcher = [sys.executable, "-c", MOVE_PIPES_AND_EXEC, str(browser_in), str(browser_out)]
         browser = subprocess.Popen(
-            [*launcher, str(find_chromium()), *FLAGS, f"--user-data-dir={profile}"],
+            [*launcher, str(find_chromium()), *FLAGS, *flags, f"--user-data-dir={profile}"],
             pass_fds=(browser_in, browser_out),
             stderr=subprocess.DEVNULL,
         )

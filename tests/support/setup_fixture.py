@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.request import Request, urlopen
 
 import boto3
 import pytest
@@ -26,6 +25,7 @@ from setup import names, teardown
 from setup.lib import views, waiters
 from setup.lib.drift import READ_VERBS
 from setup.lib.waiters import SetupError
+from tests.support.laptop_cloud import empty_account
 from tests.support.paths import PROJECT
 from tests.support.service_model import violations
 
@@ -142,7 +142,7 @@ def setup_sandbox(
             if name.startswith("local.") and hasattr(module, "ACCOUNT"):
                 patch.setattr(module, "ACCOUNT", account)
         cloud = Cloud((*services, *SERVICES))
-        urlopen(Request(f"{cloud.endpoint}/moto-api/reset", method="POST")).close()
+        empty_account()
         for name, value in client_environment(
             cloud.endpoint, {"AWS_DEFAULT_REGION": region}
         ).items():

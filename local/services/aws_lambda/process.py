@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
-INHERITED = ("PATH", "LANG", "SYSTEMROOT")  # Windows needs SYSTEMROOT to start a process.
+INHERITED = ("SYSTEMROOT",)  # Windows needs it to start a process.
 RESPONSE_BYTES = 6_291_556
 
 
@@ -58,8 +58,14 @@ class Sandbox:
         self.function = function
         day = time.strftime("%Y/%m/%d", time.gmtime())
         self.log_stream = f"{day}/[$LATEST]{uuid.uuid4().hex}"
-        self._environment = {**_environment(function, self.log_stream), **endpoints}
-        self._folder = Path(tempfile.mkdtemp(prefix="lambda-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="lambda-")).resolve()
+        scratch = self._folder / "tmp"
+        scratch.mkdir()
+        self._environment = {
+            **_environment(function, self.log_stream),
+            **endpoints,
+            "TMPDIR": str(scratch),
+        }
         self._unreadable_files = unzip_code(function.code, self._folder / "task")
         self._log = self._folder / "log"
         self._invoke_lock = threading.Lock()
@@ -227,6 +233,8 @@ def _environment(function: Function, log_stream: str) -> dict[str, str]:
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     return {
         **inherited,
+        "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
+        "LANG": "en_US.UTF-8",
         "TZ": ":UTC",
         "_HANDLER": function.handler,
         "LAMBDA_TASK_ROOT": "/var/task",

@@ -19,6 +19,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
+from local.services.aws_lambda.bootstrap import FileAccess
 from local.services.aws_lambda.logs import pattern_test
 from local.services.aws_lambda.service import Lambda, Target, parse_target
 from local.services.iam.service import Iam
@@ -122,7 +123,40 @@ def test_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) 
     assert variables["AWS_LAMBDA_FUNCTION_NAME"] == "environment"
     assert variables["AWS_ENDPOINT_URL"] == cloud.endpoint
     assert "SECRET_OF_THE_PARENT" not in variables
-    assert "VIRTUAL_ENV" not in variables
+    assert variables.keys().isdisjoint({"VIRTUAL_ENV", "HOME", "USER"})
+    assert variables["PATH"] == "/usr/local/bin:/usr/bin:/bin:/opt/bin"
+
+
+def has_landlock() -> bool:
+    """Return whether this system can restrict the files of a process."""
+    try:
+        FileAccess()
+    except OSError:
+        return False
+    return True
+
+
+needs_landlock = pytest.mark.skipif(not has_landlock(), reason="Linux's Landlock is missing")
+
+
+@needs_landlock
+@pytest.mark.parametrize(
+    "result", ["open(os.environ['SECRET']).read()", "open(f'/proc/{os.getppid()}/environ').read()"]
+)
+def test_function_cannot_read_the_users_files(cloud: Cloud, tmp_path: Path, result: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    code = f"os.environ['SECRET'] = {str(secret)!r}"
+    assert invocation_error("echo", {"code": code, "result": result})[0] == "PermissionError"
+
+
+@needs_landlock
+def test_function_writes_to_its_temporary_folder(cloud: Cloud) -> None:
+    code = "import tempfile; f = tempfile.NamedTemporaryFile(); f.write(b'x'); f.flush()"
+    assert invoke("echo", {"code": code, "result": "1"}) == (1, None)
+    for path in (Path.home() / "x", Path("x")):
+        code = f"open({str(path)!r}, 'w')"
+        assert invocation_error("echo", {"code": code})[0] == "PermissionError"
 
 
 def test_context_has_name_and_remaining_time(cloud: Cloud) -> None:
