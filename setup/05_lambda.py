@@ -15,6 +15,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import argument_parser, run_and_print, run_on_aws
 from setup.lib.lambda_zip import build_zip, write_zip
 from setup.lib.log_groups import ensure_log_group
@@ -45,7 +46,12 @@ def create() -> str:
     """Create or update the function, and return a line with the hash of its code."""
     functions = boto3.client("lambda")
     code = build_zip()
-    settings = {"FunctionName": FUNCTION, "Role": require_role("lambda"), **SETTINGS}
+    settings = {
+        "FunctionName": FUNCTION,
+        "Role": require_role("lambda"),
+        "Environment": {"Variables": variables(functions)},
+        **SETTINGS,
+    }
     ensure_log_group(FUNCTION_LOGS)
     put_failure_metric()
     put_function(functions, settings, code)
@@ -53,6 +59,13 @@ def create() -> str:
         functions.update_function_code(FunctionName=FUNCTION, ZipFile=code)
         wait_until(LABEL, function_state, "Successful")
     return f"{LABEL} runs code {code_hash(functions)}"
+
+
+def variables(functions: LambdaClient) -> dict[str, str]:
+    """Return the environment of the function: JSON_PATHS, and what the user has added."""
+    config = describe_or_none(functions.get_function_configuration, FunctionName=FUNCTION)
+    current = config.get("Environment", {}).get("Variables", {}) if config else {}
+    return {**current, "JSON_PATHS": " ".join(names.JSON_PATHS)}
 
 
 def put_function(functions: LambdaClient, settings: dict[str, Any], code: bytes) -> None:

@@ -66,6 +66,24 @@ TAGS = {"pipeline": PIPELINE}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.
 TAG_LIST: list[Any] = [{"Key": "pipeline", "Value": PIPELINE}]
 
+# Maps that stay one column of JSON, by the names of their columns, as in ("customer__visits",):
+# those that are keyed by data, such as user ids, and have too many members to be columns.
+JSON_PATHS: tuple[str, ...] = ()
+
+
+def _check_json_paths(paths: object) -> None:
+    """Exit if the paths are not names of columns, as if one is spelled like its attribute."""
+    is_valid = isinstance(paths, tuple) and all(
+        isinstance(path, str) and re.fullmatch("[a-z][a-z0-9_]*", path) for path in paths
+    )
+    if not is_valid:
+        _exit_with_usage_error(
+            f"JSON_PATHS: expected names of columns, as in ('customer__visits',), found {paths!r}"
+        )
+
+
+_check_json_paths(JSON_PATHS)
+
 
 @dataclass(frozen=True, slots=True)
 class Location:

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection
+from functools import partial
 from hashlib import sha256
 from json import dumps
 from typing import Any, NamedTuple, TypeVar
 
+from transform.columns import NO_JSON_PATHS, JsonPaths
 from transform.errors import BadRecord, kind
 from transform.images import Image, build_image, canonical_text, image_reusing
 from transform.parsing import members, parse_json
@@ -60,19 +62,26 @@ class Change(NamedTuple):
         return [name for name in names if before.get(name) != after.get(name)]
 
 
-def parse_change(record: bytes, arrived_at: object = None) -> Change:
+def parse_change(
+    record: bytes, arrived_at: object = None, json_paths: JsonPaths = NO_JSON_PATHS
+) -> Change:
     """Return the change in a record; `arrived_at` is its time if the record has none."""
     try:
-        return _change_from_members(members(parse_json(record)), arrived_at)
+        return _change_from_members(members(parse_json(record)), arrived_at, json_paths)
     except RecursionError:
         raise BadRecord("at most 32 levels", "more") from None
 
 
-def _change_from_members(record: dict[str, Any], arrived_at: object) -> Change:
+def _change_from_members(
+    record: dict[str, Any], arrived_at: object, json_paths: JsonPaths
+) -> Change:
     dynamodb = _read("dynamodb", members, record.get("dynamodb"))
     operation = _choice("eventName", record.get("eventName"), IMAGES_BY_OPERATION)
     view = _choice("StreamViewType", dynamodb.get("StreamViewType", FULL_VIEW), IMAGES_BY_VIEW_TYPE)
-    new_image = _image(NEW_IMAGE, dynamodb, operation, view)
+    encode: Callable[[object], Image] = partial(build_image, json_paths=json_paths)
+    new_image = _image(NEW_IMAGE, dynamodb, operation, view, encode)
+    if new_image is not None:
+        encode = partial(image_reusing, similar=new_image, json_paths=json_paths)
     timestamp = _timestamp(record, dynamodb, operation, arrived_at)
     change = Change(
         operation,
@@ -84,7 +93,7 @@ def _change_from_members(record: dict[str, Any], arrived_at: object) -> Change:
         changed_at=timestamp[: len("YYYY-MM-DD HH:MM:SS.fff")],
         expired=operation == "REMOVE" and _is_ttl_deletion(record.get("userIdentity")),
         view=view,
-        old_image=_image(OLD_IMAGE, dynamodb, operation, view, new_image),
+        old_image=_image(OLD_IMAGE, dynamodb, operation, view, encode),
         new_image=new_image,
     )
     return change._replace(event_id=_snapshot_id(change)) if operation == SNAPSHOT else change
@@ -129,7 +138,11 @@ def _timestamp(
 
 
 def _image(
-    name: str, dynamodb: dict[str, Any], operation: str, view: str, similar: Image | None = None
+    name: str,
+    dynamodb: dict[str, Any],
+    operation: str,
+    view: str,
+    encode: Callable[[object], Image],
 ) -> Image | None:
     value = dynamodb.get(name)
     is_possible = name in IMAGES_BY_OPERATION[operation]
@@ -139,9 +152,7 @@ def _image(
         return None
     if not is_possible:
         raise BadRecord(f"nothing in a change of {operation}", kind(value), name)
-    if similar is not None:
-        return _read(name, image_reusing, value, similar)
-    return _read(name, build_image, value)
+    return _read(name, encode, value)
 
 
 def _is_ttl_deletion(identity: object) -> bool:

@@ -7,21 +7,30 @@ A name that is reserved (`cdc_…`, `dt`) or longer than Glue's 255 characters b
 and a hash of its path, in the same form. So each name is `[a-z][a-z0-9_]*`, and two paths share a
 name only if they differ in nothing but the case of plain segments. If one item has both, those
 that are not lowercase become readable text and a hash too.
+
+A map becomes a column for each of its members, unless it is empty, has more than MAX_MAP_MEMBERS
+members, or `json_paths` has the name of its column: then it is one column of plain JSON, with all
+that it contains. A map that is keyed by data, such as user ids, has no members to name columns by.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from hashlib import sha256
 from json import dumps
+from typing import Any
 
 from transform.errors import BadRecord
 from transform.values import quote_json
 
 Path = tuple[str, ...]
-ColumnSlot = tuple[str, Path, str, str]
+ColumnSlot = tuple[str, Path, bool, str, str]
+JsonPaths = AbstractSet[str]
+NO_JSON_PATHS: JsonPaths = frozenset()
 MAX_NAME_LENGTH = 255
+MAX_MAP_MEMBERS = 100
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*").fullmatch
 _NOT_ALPHANUMERIC = re.compile(r"[^A-Za-z0-9]+")
 
@@ -41,12 +50,23 @@ def column_name(path: Sequence[str]) -> str:
 
 
 @lru_cache(maxsize=1024)  # The maps of a table have few sets of names.
-def column_layout(path: Path, names: tuple[str, ...]) -> list[ColumnSlot]:
-    """Return name, path, JSON label of the column and JSON label of each member, sorted by name."""
-    return [
-        (name, (*path, name), f',"{column_name((*path, name))}":', f"{quote_json(name)}:")
-        for name in sorted(names)
-    ]
+def column_layout(path: Path, names: tuple[str, ...], json_paths: JsonPaths) -> list[ColumnSlot]:
+    """Return the members of a map, sorted by name.
+
+    Each has its name and path, whether it stays one column, and the JSON labels of column and
+    member.
+    """
+    return [_column_slot((*path, name), json_paths) for name in sorted(names)]
+
+
+def _column_slot(path: Path, json_paths: JsonPaths) -> ColumnSlot:
+    column = column_name(path)
+    return path[-1], path, column in json_paths, f',"{column}":', f"{quote_json(path[-1])}:"
+
+
+def is_split(tag: str, content: Any, is_json_path: bool) -> bool:
+    """Return whether a value is a map whose members become columns of their own."""
+    return tag == "M" and not is_json_path and 0 < len(content) <= MAX_MAP_MEMBERS
 
 
 def disambiguated(labels: list[str], paths: list[Path]) -> list[str]:

@@ -5,16 +5,23 @@ compact, and keeps non-ASCII characters; names are sorted by code point, sets ar
 without duplicates, numbers are in plain digits, bytes in standard base64. A lone surrogate, which
 UTF-8 cannot encode, is written as its escape.
 
-As columns, maps become several columns and everything else one column of text: lists, sets and
-empty maps as plain JSON, numbers and bytes as strings, without types.
+As columns, maps become several columns (`columns` has the rule) and everything else one column of
+text: lists, sets and other maps as plain JSON, numbers and bytes as strings, without types.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from transform.columns import Path, column_layout, disambiguated
+from transform.columns import (
+    NO_JSON_PATHS,
+    JsonPaths,
+    Path,
+    column_layout,
+    disambiguated,
+    is_split,
+)
 from transform.errors import BadRecord
 from transform.parsing import as_pairs, members
 from transform.values import TEXT_ENCODERS, quote_json, typed_and_plain
@@ -50,48 +57,53 @@ def parse_image(text: str) -> dict[str, Any]:
     return image
 
 
-def flattened(image: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the columns of an image.
+def flattened(image: Mapping[str, Any], json_paths: Collection[str] = ()) -> dict[str, str | None]:
+    """Return the columns of an image; a map stays one column if `json_paths` has its column.
 
-    >>> flattened({"total": {"N": "19.90"}, "customer": {"M": {"id": {"S": "C-1"}}}})
+    >>> order = {"total": {"N": "19.90"}, "customer": {"M": {"id": {"S": "C-1"}}}}
+    >>> flattened(order)
     {'customer__id': 'C-1', 'total': '19.9'}
+    >>> flattened(order, json_paths={"customer"})
+    {'customer': '{"id":"C-1"}', 'total': '19.9'}
     """
-    return canonical_and_flattened(image)[1]
+    return canonical_and_flattened(image, json_paths)[1]
 
 
-def canonical_and_flattened(image: Mapping[str, Any]) -> tuple[str, dict[str, str | None]]:
+def canonical_and_flattened(
+    image: Mapping[str, Any], json_paths: Collection[str] = ()
+) -> tuple[str, dict[str, str | None]]:
     """Return the canonical text and the columns of an image, of one walk."""
-    built = build_image(as_pairs(image))
+    built = build_image(as_pairs(image), frozenset(json_paths))
     columns: dict[str, str | None] = json.loads(
         f"{{{''.join(built.columns)[1:]}}}", parse_float=Decimal
     )
     return built.text, columns
 
 
-def build_image(value: object) -> Image:
+def build_image(value: object, json_paths: JsonPaths = NO_JSON_PATHS) -> Image:
     """Return the image of a parsed map of typed values."""
     attributes = members(value)
     columns: list[str] = []
-    encoded = _encode(attributes, (), columns)
+    encoded = _encode(attributes, (), json_paths, columns)
     labels = columns[::2]
     if len(set(labels)) != len(labels):
-        columns[::2] = disambiguated(labels, list(_paths(attributes)))
+        columns[::2] = disambiguated(labels, list(_paths(attributes, (), json_paths)))
     return Image(attributes, encoded, _join(encoded), columns)
 
 
 def canonical_text(value: object) -> str:
     """Return only the canonical text of a parsed map of typed values."""
-    return _join(_encode(members(value), (), []))
+    return _join(_encode(members(value), (), NO_JSON_PATHS, []))
 
 
-def image_reusing(value: object, similar: Image) -> Image:
+def image_reusing(value: object, similar: Image, json_paths: JsonPaths = NO_JSON_PATHS) -> Image:
     """Return an image without columns, encoding only what differs from a similar image."""
     attributes = members(value)
     known = similar.attributes
     changed = {
         name: value for name, value in attributes.items() if known.get(name, _MISSING) != value
     }
-    encoded = similar.members | _encode(changed, (), [])
+    encoded = similar.members | _encode(changed, (), json_paths, [])
     encoded = {name: encoded[name] for name in sorted(attributes)}
     return Image(attributes, encoded, _join(encoded), [])
 
@@ -101,10 +113,13 @@ def _join(encoded: Mapping[str, str]) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _encode(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> dict[str, str]:
+def _encode(
+    attributes: Mapping[str, Any], path: Path, json_paths: JsonPaths, columns: list[str]
+) -> dict[str, str]:
     """Return the members of a map's canonical JSON by name, sorted, and append its columns."""
     encoded = {}
-    for name, member_path, column, label in column_layout(path, tuple(attributes)):
+    layout = column_layout(path, tuple(attributes), json_paths)
+    for name, member_path, is_json_path, column, label in layout:
         try:
             value = attributes[name]
             if type(value) is not tuple:
@@ -114,8 +129,8 @@ def _encode(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> di
                 plain = encode(content)
                 encoded[name] = f'{label}{{"{tag}":{plain}}}'
                 columns += column, plain
-            elif tag == "M" and content:
-                nested = _encode(members(content), member_path, columns)
+            elif is_split(tag, content, is_json_path):
+                nested = _encode(members(content), member_path, json_paths, columns)
                 encoded[name] = f'{label}{{"M":{{{",".join(nested.values())}}}}}'
             else:
                 typed, plain = typed_and_plain(value)
@@ -127,14 +142,14 @@ def _encode(attributes: Mapping[str, Any], path: Path, columns: list[str]) -> di
     return encoded
 
 
-def _paths(attributes: Mapping[str, Any], path: Path = ()) -> Iterator[Path]:
+def _paths(attributes: Mapping[str, Any], path: Path, json_paths: JsonPaths) -> Iterator[Path]:
     """Yield the path of each column, in the order of the columns."""
-    for name in sorted(attributes):
+    for name, member_path, is_json_path, *_ in column_layout(path, tuple(attributes), json_paths):
         ((tag, content),) = attributes[name]
-        if tag == "M" and content:
-            yield from _paths(dict(content), (*path, name))
+        if is_split(tag, content, is_json_path):
+            yield from _paths(dict(content), member_path, json_paths)
         else:
-            yield (*path, name)
+            yield member_path
 
 
 def _bad_record(error: Exception) -> BadRecord:

@@ -12,6 +12,7 @@ from typing import Any
 
 import transform
 from operations.kinesis_writer import MAX_RECORD_BYTES, OutgoingRecord
+from setup import names
 from transform.row import CDC_COLUMNS
 
 RECORD_TOO_LARGE = "exceeds Kinesis's record limit of 1 MiB"
@@ -57,7 +58,8 @@ def validate_record(raw: bytes, arrived_at: object = None) -> Accepted | Rejecte
         return Rejected(str(error))
     if len(record) > MAX_RECORD_BYTES:
         return Rejected(RECORD_TOO_LARGE, _key_of(record, arrived_at), is_unrecoverable=True)
-    answer = transform.transform_batch({"records": [_firehose_record(record, arrived_at)]})
+    event = {"records": [_firehose_record(record, arrived_at)]}
+    answer = transform.transform_batch(event, names.JSON_PATHS)
     if answer.records[0]["result"] != "Ok":
         return _reject(record, answer.reason or "")
     new_row: Columns = json.loads(b64decode(answer.records[0]["data"]))

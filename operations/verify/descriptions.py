@@ -17,6 +17,7 @@ from operations.verify.diff import (
     first_difference,
 )
 from operations.verify.result import VerifyResult
+from setup import names
 from transform import flattened, parse_image
 
 
@@ -38,4 +39,5 @@ def _difference(item: str | None, lake_item: LakeItem) -> Difference | None:
         return None
     if item != lake_item.image:
         return first_difference(item, lake_item.image)
-    return first_column_difference(flattened(parse_image(item)), lake_item.columns)
+    columns = flattened(parse_image(item), names.JSON_PATHS)
+    return first_column_difference(columns, lake_item.columns)

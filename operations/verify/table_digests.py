@@ -11,6 +11,7 @@ from operations.digest import digest
 from operations.lake import item_digest
 from operations.table import MAX_KEYS_PER_READ, SEGMENTS, Item, Table
 from operations.verify.part import WHOLE, Part
+from setup import names
 from transform import canonical, canonical_and_flattened, flattened, parse_image
 
 
@@ -53,11 +54,11 @@ class TableDigests:
         return {key: self._table_item(text) for key, text in items.items()}
 
     def _key_and_digest(self, item: Item) -> tuple[str, str]:
-        text, columns = canonical_and_flattened(item)
+        text, columns = canonical_and_flattened(item, names.JSON_PATHS)
         key = canonical(self.table.key_of(item))
         return key, item_digest(digest(text), self.columns.digest(columns))
 
     def _table_item(self, text: str) -> TableItem:
-        columns_digest = self.columns.digest(flattened(parse_image(text)))
+        columns_digest = self.columns.digest(flattened(parse_image(text), names.JSON_PATHS))
         image_digest = digest(text)
         return TableItem(text, image_digest, item_digest(image_digest, columns_digest))

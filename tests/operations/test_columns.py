@@ -5,12 +5,14 @@ from itertools import combinations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import transform
 from analytics.athena import QueryResult, run_query
 from operations import lake
 from operations.columns import DeclaredColumns, UnexpectedColumnType
 from operations.digest import digest
+from setup import names
 from tests.strategies import records
 from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
@@ -18,6 +20,7 @@ from tests.support.verify_fixture import (
     Item,
     VerifyEnvironment,
     declare_columns,
+    history_rows,
     order_item,
     order_key,
     snapshot_row,
@@ -36,19 +39,25 @@ def env() -> Iterator[VerifyEnvironment]:
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(records.items())
-def test_sql_and_python_compute_the_same_digest(env: VerifyEnvironment, attributes: Item) -> None:
+@given(records.items(), st.integers(1, 4))
+def test_sql_and_python_compute_the_same_digest(
+    env: VerifyEnvironment, attributes: Item, every: int
+) -> None:
     item = order_item(1, **{k: v for k, v in attributes.items() if k.lower() != "order_id"})
-    flat = transform.flattened(item)
+    json_paths = tuple(transform.column_name([name]) for name in sorted(item)[::every])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(names, "JSON_PATHS", json_paths)
+        row = snapshot_row(item)
+    flat = transform.flattened(item, json_paths)
     declare_columns({**dict.fromkeys(list(flat)[::2], "string"), "not_in_the_item": "string"})
-    env.set_lake_objects([snapshot_row(item)])
+    env.set_lake_objects([row])
     columns = DeclaredColumns.fetch()
     image_digest = digest(transform.canonical(item))
     assert list(lake.fetch_digests(columns)) == [
         (order_key(1), lake.item_digest(image_digest, columns.digest(flat)))
     ]
-    [row] = lake.fetch_latest_rows(columns, [order_key(1)])
-    assert (row.image_digest, row.columns_digest) == (image_digest, columns.digest(flat))
+    [latest] = lake.fetch_latest_rows(columns, [order_key(1)])
+    assert (latest.image_digest, latest.columns_digest) == (image_digest, columns.digest(flat))
     [lake_item] = lake.fetch_items(columns, [order_key(1)])
     assert lake_item.columns == {name: flat.get(name) for name in columns.names}
 
@@ -61,6 +70,23 @@ def test_more_columns_than_an_array_takes(env: VerifyEnvironment) -> None:
     columns = DeclaredColumns.fetch()
     [row] = lake.fetch_latest_rows(columns, [order_key(1)])
     assert row.columns_digest == columns.digest(flat)
+
+
+def test_maps_that_stay_json_are_compared_as_such(
+    env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = {f"user-{number}": {"N": f"{number}"} for number in range(101)}
+    item = order_item(1, customer={"M": {"id": {"S": "C-1"}}}, visits={"M": visits})
+    declare_columns(dict.fromkeys(("customer", "customer__id", "visits"), "string"))
+    env.set_table_items(item)
+    monkeypatch.setattr(names, "JSON_PATHS", ("customer",))
+    rows = history_rows(item)
+    assert rows[0]["customer"] == '{"id":"C-1"}'
+    env.set_lake_objects(rows)
+    assert env.compare().status == 0
+    monkeypatch.setattr(names, "JSON_PATHS", ())
+    [difference] = env.compare().differences.values()
+    assert str(difference).startswith("column customer: table has nothing, lake has")
 
 
 def test_other_values_have_another_digest() -> None:

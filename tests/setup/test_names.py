@@ -138,6 +138,18 @@ def test_an_invalid_table_name_is_rejected(name: str, capsys: pytest.CaptureFixt
     assert repr(name) in message
 
 
+@pytest.mark.parametrize("paths", ["seenby", ("seenBy",), ("customer.visits",), (("a", "b"),)])
+def test_invalid_json_paths_are_rejected(paths: object, capsys: pytest.CaptureFixture[str]) -> None:
+    names = load_names()
+    names._check_json_paths(("seenby", "customer__visits", "x_1st_5376f47d7224bd0d_"))
+    with pytest.raises(SystemExit) as exit_info:
+        names._check_json_paths(paths)
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == (
+        f"JSON_PATHS: expected names of columns, as in ('customer__visits',), found {paths!r}\n"
+    )
+
+
 def test_a_table_of_another_name_is_adopted() -> None:
     assert not load_names().TABLE_IS_ADOPTED
     assert load_names(TABLE_NAME="Orders").TABLE_IS_ADOPTED

@@ -237,7 +237,26 @@ def test_the_function_is_configured_as_aws_needs(sandbox: SetupSandbox) -> None:
     config = functions.get_function_configuration(FunctionName=names.FUNCTION)
     assert config["Runtime"] in ("python3.12", "python3.13")  # AWS supports these beyond 2027.
     assert config["Timeout"] <= 300  # Firehose waits no longer.
-    assert "Environment" not in config
+    assert config["Environment"] == {"Variables": {"JSON_PATHS": ""}}
+
+
+def test_the_function_gets_the_json_paths(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.run("04_iam", "05_lambda")
+    functions = aws_client("lambda")
+    mine = {"Variables": {"MINE": "1"}}
+    functions.update_function_configuration(FunctionName=names.FUNCTION, Environment=mine)
+    monkeypatch.setattr(names, "JSON_PATHS", ("seenby", "customer__visits"))
+    sandbox.run("05_lambda")
+    config = functions.get_function_configuration(FunctionName=names.FUNCTION)
+    assert config["Environment"]["Variables"] == {
+        "MINE": "1",
+        "JSON_PATHS": "seenby customer__visits",
+    }
+    sandbox.calls.clear()
+    sandbox.run("05_lambda")
+    assert sandbox.writes() == []
 
 
 def test_the_data_is_protected(sandbox: SetupSandbox) -> None:

@@ -98,7 +98,8 @@ def snapshot_row(item: Item, sequence: int = 0, source: str = STREAM) -> LakeCol
 def row_from_record(record: dict[str, Any]) -> LakeColumns:
     """Return the transform's row for a record."""
     text = base64.b64encode(json.dumps(record).encode()).decode()
-    [result] = transform.transform_batch({"records": [{"recordId": "1", "data": text}]}).records
+    event = {"records": [{"recordId": "1", "data": text}]}
+    [result] = transform.transform_batch(event, names.JSON_PATHS).records
     assert result["result"] == "Ok", record
     row: LakeColumns = json.loads(base64.b64decode(result["data"]))
     return row

@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.strategies.records import Item, items, names
+from transform import columns
 from transform.columns import Path, column_layout, column_name, disambiguated
 from transform.errors import BadRecord
 from transform.images import flattened
@@ -100,14 +101,60 @@ def test_names_are_stable(path: list[str], name: str) -> None:
     assert column_name(path) == name
 
 
-@given(items())
-def test_each_path_of_an_item_has_its_own_column(item: Item) -> None:
-    assert len(flattened(item)) == leaf_count(item)
+@given(st.data(), items(), st.integers(1, 4))
+def test_each_path_of_an_item_has_its_own_column(
+    data: st.DataObject, item: Item, max_members: int
+) -> None:
+    map_columns = [column_name(path) for path in all_paths(item)]
+    json_paths = data.draw(st.sets(st.sampled_from(map_columns))) if map_columns else set()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "MAX_MAP_MEMBERS", max_members)
+        values = list(flattened(item, json_paths).values())
+    assert sorted(map(repr, values)) == sorted(leaves(item, (), json_paths, max_members))
 
 
-def leaf_count(item: Item) -> int:
-    """Return how many columns an item has."""
-    return sum(leaf_count(value["M"]) if value.get("M") else 1 for value in item.values())
+def all_paths(item: Item, path: Path = ()) -> list[Path]:
+    """Return the path of every attribute and of every member of its maps."""
+    return [
+        found
+        for name, value in item.items()
+        for found in [(*path, name), *all_paths(value.get("M", {}), (*path, name))]
+    ]
+
+
+def leaves(item: Item, path: Path, json_paths: set[str], max_members: int) -> list[str]:
+    """Return the values of an item's columns, by the rule as the documentation states it."""
+    values = []
+    for name, value in item.items():
+        members = value.get("M", {})
+        is_data = len(members) > max_members or column_name((*path, name)) in json_paths
+        if members and not is_data:
+            values += leaves(members, (*path, name), json_paths, max_members)
+        else:
+            values.append(repr(column_value(value)))
+    return values
+
+
+def column_value(value: Item) -> str | None:
+    """Return the text of a column that holds a whole value."""
+    is_map = "M" in value
+    [text] = flattened({"x": {"L": [value]} if is_map else value}).values()
+    return text[1:-1] if is_map and text else text  # In a list, a map is always JSON.
+
+
+def test_a_map_keyed_by_data_is_one_column() -> None:
+    visits = {f"user-{number}": {"N": f"{number}"} for number in range(101)}
+    plain = {name: value["N"] for name, value in sorted(visits.items())}
+    assert flattened({"seenBy": {"M": visits}}) == {
+        "seenby": json.dumps(plain, separators=(",", ":"))
+    }
+    del visits["user-100"]
+    assert len(flattened({"seenBy": {"M": visits}})) == 100
+    customer = {"customer": {"M": {"seenBy": {"M": {"a": {"N": "1"}}}, "id": {"S": "C-1"}}}}
+    assert flattened(customer, {"customer__seenby"}) == {
+        "customer__id": "C-1",
+        "customer__seenby": '{"a":"1"}',
+    }
 
 
 @given(items(), st.randoms())
@@ -147,9 +194,9 @@ def test_nested_clashes_are_hashed_by_whole_path() -> None:
 
 def test_column_layout_is_sorted_and_quoted() -> None:
     hashed = column_name(("a", 'x"'))
-    assert column_layout(("a",), ('x"', "B")) == [
-        ("B", ("a", "B"), ',"a__b":', '"B":'),
-        ('x"', ("a", 'x"'), f',"{hashed}":', '"x\\"":'),
+    assert column_layout(("a",), ('x"', "B"), frozenset({"a__b"})) == [
+        ("B", ("a", "B"), True, ',"a__b":', '"B":'),
+        ('x"', ("a", 'x"'), False, f',"{hashed}":', '"x\\"":'),
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import lambda_function
 import transform
 from lambda_function import lambda_handler
 from tests.strategies.records import Item, firehose_record, stream_record
@@ -19,6 +20,14 @@ def test_handler_adds_only_one_log_line(path: Path, capsys: pytest.CaptureFixtur
     assert lambda_handler(event, None) == transform.transform_batch(event).response
     (line,) = capsys.readouterr().out.splitlines()
     assert set(json.loads(line)) == {"in", "ok", "failed", "reason"}
+
+
+def test_handler_passes_the_json_paths_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lambda_function, "JSON_PATHS", ["customer", "other"])
+    record = stream_record("INSERT", KEY, None, {**KEY, "customer": {"M": {"id": {"S": "1"}}}})
+    event = {"records": [firehose_record(record)]}
+    assert lambda_handler(event, None) == transform.transform_batch(event, {"customer"}).response
+    assert lambda_handler(event, None) != transform.transform_batch(event).response
 
 
 def test_log_contains_no_content(capsys: pytest.CaptureFixture[str]) -> None:
