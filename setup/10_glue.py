@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.cli import argument_parser, run_on_aws
+from setup.lib.column_limit import is_inside_json_path
 from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
 from setup.lib.resources import (
     crawler_state,
@@ -64,20 +65,31 @@ def create() -> str:
 def put_table(glue: GlueClient) -> int:
     """Create or update the table, and return its number of columns."""
     response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
-    if response is None:
-        desired = table_input({})
-        glue.create_table(DatabaseName=DATABASE, TableInput=desired)
-    else:
-        desired = table_input(response["Table"])
-        if not matches_desired(desired, response["Table"]):
-            glue.update_table(DatabaseName=DATABASE, TableInput=desired)
-    return len(desired["StorageDescriptor"]["Columns"])
+    if response is not None:
+        return update_table(glue, response["Table"], columns_of(response["Table"]))
+    desired = table_input({})
+    glue.create_table(DatabaseName=DATABASE, TableInput=desired)
+    return len(columns_of(desired))
+
+
+def update_table(glue: GlueClient, current: Entry, columns: Sequence[Entry]) -> int:
+    """Give the table these columns and the settings of setup, and return its number of columns."""
+    descriptor = {**current["StorageDescriptor"], "Columns": columns}
+    desired = table_input({**current, "StorageDescriptor": descriptor})
+    has_other_columns = len(columns_of(desired)) < len(columns_of(current))
+    if has_other_columns or not matches_desired(desired, current):
+        glue.update_table(DatabaseName=DATABASE, TableInput=desired)
+    return len(columns_of(desired))
 
 
 # The stubs' types of a table differ between GetTable and UpdateTable.
 def table_input(current: Entry) -> Any:
-    """Return the table over the lake as it should be, given what the catalog has of it."""
+    """Return the table over the lake as it should be, given what the catalog has of it.
+
+    The members of a map that JSON_PATHS keeps as one column are left out.
+    """
     path = f"s3://{bucket()}/{LAKE}"
+    columns = [column for column in columns_of(current) if not is_inside_json_path(column["Name"])]
     parameters = {
         "EXTERNAL": "TRUE",
         "classification": "json",
@@ -91,7 +103,7 @@ def table_input(current: Entry) -> Any:
         "PartitionKeys": text_columns(current.get("PartitionKeys", []), PARTITION_KEYS),
         "Parameters": {**current.get("Parameters", {}), **parameters},
         "StorageDescriptor": {
-            "Columns": text_columns(columns_of(current), COLUMNS),
+            "Columns": text_columns(columns, COLUMNS),
             "Location": path,
             "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
             "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import argument_parser, run_on_aws
+from setup.lib.column_limit import column_warnings
 from setup.lib.drift import SCRIPTS, find_drift
 from setup.lib.views import pending_views
 from setup.names import PIPELINE
@@ -20,11 +21,11 @@ from setup.names import PIPELINE
 def check() -> str:
     """Return the lines if there is no drift; otherwise print it and exit with status 1."""
     drift = find_drift(SCRIPTS)
-    pending = [str(view) for view in pending_views()]
+    notices = [*map(str, pending_views()), *column_warnings()]
     if drift:
-        print("\n".join([*drift, *pending]))
+        print("\n".join([*drift, *notices]))
         raise SystemExit(1)
-    return "\n".join([f"no drift: pipeline {PIPELINE} matches the scripts", *pending])
+    return "\n".join([f"no drift: pipeline {PIPELINE} matches the scripts", *notices])
 
 
 def script_line(script: str) -> str:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 import boto3
 
+from setup.lib.column_limit import (
+    MAX_COLUMNS,
+    is_inside_json_path,
+    limit_advice,
+    limit_warnings,
+)
+from setup.lib.descriptions import Entry, columns_of
 from setup.lib.resources import crawler_state, matches_desired, require
 from setup.lib.views import PendingView, pending_views, put_views
 from setup.lib.waiters import SetupError, wait_until
@@ -22,7 +29,7 @@ def run_crawler() -> str:
     """Run the crawler to its end, and return a line with the columns that it added."""
     glue = boto3.client("glue")
     require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
-    names_before = column_names(get_table(glue))
+    columns_before = columns_of(get_table(glue))
     pending = pending_views()
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
@@ -33,10 +40,34 @@ def run_crawler() -> str:
         raise SetupError(f"crawl {crawl.get('Status')}: {reason}")
     check_table(get_table(glue))
     check_first_day()
-    added = [name for name in column_names(get_table(glue)) if name not in names_before]
-    names = ", ".join(added)
-    line = f"added {names} to" if added else "no new columns in"
-    return "; ".join([f"crawl succeeded: {line} table {CHANGES}", *create_views(pending)])
+    keep_columns_within_limit(glue, columns_before)
+    columns = column_names(get_table(glue))
+    names_before = {column["Name"] for column in columns_before}
+    names = ", ".join(name for name in columns if name not in names_before)
+    line = f"added {names} to" if names else "no new columns in"
+    return "; ".join(
+        [
+            f"crawl succeeded: {line} table {CHANGES}",
+            *create_views(pending),
+            *limit_warnings(columns),
+        ]
+    )
+
+
+def keep_columns_within_limit(glue: GlueClient, columns_before: Sequence[Entry]) -> None:
+    """Take back the columns that the crawl added if they are too many, and raise SetupError."""
+    script = import_module("setup.10_glue")
+    table = get_table(glue)
+    columns = columns_of(table)
+    names = [column["Name"] for column in columns if not is_inside_json_path(column["Name"])]
+    if len(names) <= MAX_COLUMNS:
+        script.update_table(glue, table, columns)
+        return
+    script.update_table(glue, table, columns_before)
+    raise SetupError(
+        f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so the crawl "
+        f"added none: {limit_advice(names)}"
+    )
 
 
 def create_views(pending: Collection[PendingView]) -> list[str]:

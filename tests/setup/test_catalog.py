@@ -12,7 +12,7 @@ import pytest
 from operations.status.checks.catalog import check_table
 from setup import names
 from setup.columns import COLUMNS
-from setup.lib import run_crawler, views, waiters
+from setup.lib import column_limit, run_crawler, views, waiters
 from setup.lib.drift import find_drift
 from setup.lib.waiters import SetupError
 from tests.support.setup_fixture import QUERY, SetupSandbox, aws_client, setup_sandbox
@@ -63,6 +63,47 @@ def test_a_crawl_detects_a_day_before_the_first(sandbox: SetupSandbox) -> None:
     aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
     with pytest.raises(SetupError, match="predates FIRST_DAY"):
         run_crawler.run_crawler()
+
+
+def test_a_crawl_adds_no_columns_beyond_the_limit(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A map that is keyed by data, and the columns that items already had of it."""
+    sandbox.run("03_s3", "04_iam", "10_glue")
+    limit = len(COLUMNS) + 10
+    monkeypatch.setattr(run_crawler, "MAX_COLUMNS", limit)
+    monkeypatch.setattr(column_limit, "WARNING_COLUMNS", len(COLUMNS) - 1)
+    assert column_limit.column_warnings() == [
+        f"table changes has {len(COLUMNS)} columns of at most 1000: add those that you "
+        "query to ORDER_COLUMNS in setup/columns.py, and run python setup/10_glue.py"
+    ]
+    write_row({"gift_note": "For you", **{f"seenby__user{number}": "1" for number in range(60)}})
+    message = (
+        f"the lake has {len(COLUMNS) + 61} columns, more than the {limit} of a table, so "
+        "the crawl added none: 60 are members of one map: add 'seenby' to JSON_PATHS in "
+        "setup/names.py, run python setup, then python -m operations.verify --repair"
+    )
+    with pytest.raises(SetupError, match=message):
+        run_crawler.run_crawler()
+    table = run_crawler.get_table(aws_client("glue"))
+    assert run_crawler.column_names(table) == list(COLUMNS)
+    monkeypatch.setattr(names, "JSON_PATHS", ("seenby",))
+    assert run_crawler.run_crawler().startswith("crawl succeeded: added gift_note to table")
+
+
+def test_members_of_a_json_path_are_no_columns(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.run("03_s3", "04_iam", "10_glue")
+    write_row({"customer__visits__a": "1", "customer__visits__x_1_": "1", "customer__id": "1"})
+    run_crawler.run_crawler()
+    monkeypatch.setattr(names, "JSON_PATHS", ("customer__visits",))
+    sandbox.calls.clear()
+    for _ in range(2):
+        sandbox.run("10_glue")
+        assert sandbox.writes() == [("glue", "UpdateTable")]
+    table = run_crawler.get_table(aws_client("glue"))
+    assert run_crawler.column_names(table) == list(COLUMNS)
 
 
 @pytest.mark.parametrize(("change", "updates"), [({}, 0), ({"Grouping": {}}, 1)])

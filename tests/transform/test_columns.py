@@ -115,11 +115,10 @@ def test_each_path_of_an_item_has_its_own_column(
 
 def all_paths(item: Item, path: Path = ()) -> list[Path]:
     """Return the path of every attribute and of every member of its maps."""
-    return [
-        found
-        for name, value in item.items()
-        for found in [(*path, name), *all_paths(value.get("M", {}), (*path, name))]
-    ]
+    paths = []
+    for name, value in item.items():
+        paths += [(*path, name), *all_paths(value.get("M", {}), (*path, name))]
+    return paths
 
 
 def leaves(item: Item, path: Path, json_paths: set[str], max_members: int) -> list[str]:
