@@ -137,8 +137,8 @@ def account() -> str:
 @cache
 def location() -> Location:
     """Return the location that boto3's environment selects."""
-    partition = boto3.Session().get_partition_for_region(region())
-    return Location(partition, region(), account())
+    aws_region = region()
+    return Location(boto3.client("sts").meta.partition, aws_region, account())
 
 
 def arn(service: str, resource: str) -> str:

@@ -11,7 +11,7 @@ from local.core.request import AwsError
 from local.services.athena.api.results import Row, read_page
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
-from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.query import parse_query
 from local.services.athena.storage.glue_catalog import Catalog
 from local.services.athena.storage.object_cache import ObjectCache
 
@@ -32,7 +32,7 @@ def query_runner(engine: Engine) -> RunQuery:
     file = engine_folder(engine) / "result.csv"
 
     def run_query(sql: str) -> list[Row]:
-        engine.write(engine.plan(parse(sql), "default", NOW), file)
+        engine.write(engine.plan(parse_query(sql), "default", NOW), file)
         return list(read_page(file, 0, 1_000_000).rows)[1:]
 
     return run_query

@@ -13,7 +13,7 @@ from local.services.athena.api.statements import parse_statement
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.functions import FUNCTIONS
-from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.query import parse_query
 from tests.support.athena_engine import (
     NOW,
     RunQuery,
@@ -250,7 +250,7 @@ def test_duckdb_only_functions_are_rejected(engine: Engine) -> None:
     for (name,) in names:
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
             with pytest.raises((QueryFailed, AwsError), match=r"not registered|mismatched input"):
-                engine.plan(parse(f"SELECT {name}('/etc/passwd')"), "default", NOW)
+                engine.plan(parse_query(f"SELECT {name}('/etc/passwd')"), "default", NOW)
 
 
 SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row", "any", "case"))
@@ -297,9 +297,9 @@ def test_duckdb_cannot_open_other_files(engine: Engine) -> None:
 def test_parameter_is_substituted_as_value(
     engine: Engine, sql: str, parameters: list[str], expected: Row
 ) -> None:
-    tree = with_parameters(parse(sql), parameters)
+    query = with_parameters(parse_query(sql), parameters)
     file = engine_folder(engine) / "parameters.csv"
-    engine.write(engine.plan(tree, "default", NOW), file)
+    engine.write(engine.plan(query, "default", NOW), file)
     assert read_page(file, 0, 10).rows[1] == expected
 
 

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from local.core.request import AwsError
 from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.query import Query
 
 _LITERAL_NODES = (
     exp.Literal,
@@ -18,8 +19,9 @@ _LITERAL_NODES = (
 )
 
 
-def with_parameters(tree: exp.Expr, parameters: Sequence[str]) -> exp.Expr:
+def with_parameters(query: Query, parameters: Sequence[str]) -> Query:
     """Replace each question mark by its parameter, parsed as a single literal."""
+    tree = query.tree.copy()
     marks = [node for node in tree.dfs() if isinstance(node, exp.Placeholder)]
     if len(marks) != len(parameters):
         raise AwsError(
@@ -28,7 +30,7 @@ def with_parameters(tree: exp.Expr, parameters: Sequence[str]) -> exp.Expr:
         )
     for mark, text in zip(marks, parameters, strict=True):
         mark.replace(_value(text))
-    return tree
+    return Query(query.text, tuple(parameters), tree)
 
 
 def _value(text: str) -> exp.Expr:

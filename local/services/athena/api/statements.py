@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sqlglot import exp
-
 from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.services.athena.api.parameters import with_parameters
 from local.services.athena.api.results import Outcome, Row, write_text
 from local.services.athena.backend.engine import Engine, OutputColumn
 from local.services.athena.errors import QueryCancelled, QueryFailed
-from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.query import Query, parse_query
 from local.services.athena.frontend.types import display_name, from_duckdb, to_hive
 from local.services.athena.storage.glue_catalog import Catalog, Column, Table, View
 from local.services.athena.storage.object_cache import ObjectCache
@@ -62,10 +60,13 @@ def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
             return Statement(form.kind, form.name, partial(form.run, match))
     view = _CREATE_VIEW.fullmatch(text)
     if view:
-        return Statement("DDL", "CREATE_VIEW", partial(_create_view, view, parse(view["query"])))
+        return Statement(
+            "DDL", "CREATE_VIEW", partial(_create_view, view, parse_query(view["query"]))
+        )
     if not _QUERY.match(text):
         raise _unsupported(text)
-    return Statement("DML", "SELECT", partial(_select, with_parameters(parse(text), parameters)))
+    query = with_parameters(parse_query(text), parameters)
+    return Statement("DML", "SELECT", partial(_select, query))
 
 
 def _strip_comments(sql: str) -> str:
@@ -113,24 +114,24 @@ _ATHENA_KEYWORDS = (
 _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 
 
-def _select(tree: exp.Expr, session: Session) -> Outcome:
-    plan = session.engine.plan(tree.copy(), session.database, session.now)
+def _select(query: Query, session: Session) -> Outcome:
+    plan = session.engine.plan(query, session.database, session.now)
     if session.scan_limit is not None and plan.scanned_bytes > session.scan_limit:
         raise QueryCancelled(SCAN_LIMIT_EXCEEDED)
     session.engine.write(plan, session.file)
     return Outcome(plan.columns, ".csv", plan.scanned_bytes)
 
 
-def _create_view(match: re.Match[str], tree: exp.Expr, session: Session) -> Outcome:
+def _create_view(match: re.Match[str], query: Query, session: Session) -> Outcome:
     name = _split_name(match["name"], session.database)
-    plan = session.engine.plan(tree.copy(), session.database, session.now, name)
+    plan = session.engine.plan(query, session.database, session.now, name)
     columns = [
         Column(column.name, to_hive(column.type), display_name(from_duckdb(column.type)))
         for column in plan.columns
     ]
     _reject_duplicate_columns(columns)
     _reject_zoned_columns(plan.columns)
-    view = View(match["query"], session.database)
+    view = View(query.text, session.database)
     session.catalog.put_view(name, view, columns, replace=bool(match["replace"]))
     return _write_rows(session, [], [])
 

@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
-from sqlglot import exp
 
 from local.services.athena.backend.error_mapping import mapped_errors
 from local.services.athena.backend.planner import Planner
@@ -20,6 +19,7 @@ from local.services.athena.backend.scans import (
     explain,
 )
 from local.services.athena.backend.value_formatting import format_value_sql
+from local.services.athena.frontend.query import Query
 from local.services.athena.storage.glue_catalog import Catalog, Name
 from local.services.athena.storage.object_cache import ObjectCache, lowercase_keys
 
@@ -65,7 +65,7 @@ class Engine:
         self._duckdb.close()
 
     def plan(
-        self, tree: exp.Expr, database: str, now: datetime, view_name: Name | None = None
+        self, query: Query, database: str, now: datetime, view_name: Name | None = None
     ) -> Plan:
         """Plan a query, or raise QueryFailed with Trino's error.
 
@@ -74,7 +74,7 @@ class Engine:
         planner = Planner(self._catalog, self._objects, self._duckdb, now, view_name)
         with mapped_errors():
             self._drop_schemas()
-            translation = planner.translate(tree, database)
+            translation = planner.translate(query, database)
             rows = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
         duckdb_types = [row[1] for row in rows]
         columns = tuple(map(OutputColumn, translation.names, duckdb_types))

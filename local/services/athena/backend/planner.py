@@ -14,7 +14,7 @@ from local.services.athena.backend.scans import Scan
 from local.services.athena.backend.transpiler import ANY_TIME, transpile, uses_current_time
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend.analyzer import analyze
-from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.query import Query, parse_query
 from local.services.athena.frontend.type_checks import position
 from local.services.athena.frontend.types import from_duckdb
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog, Name, Table
@@ -37,23 +37,14 @@ class Translation:
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedView:
-    """A view's query and whether it reads the clock."""
-
-    tree: exp.Expr
-    uses_current_time: bool
-
-
 @lru_cache(maxsize=64)
-def _parsed_view(sql: str) -> ParsedView:
-    tree = parse(sql)
-    return ParsedView(tree, uses_current_time(tree))
+def _uses_current_time(query: Query) -> bool:
+    return uses_current_time(query.tree)
 
 
-@lru_cache(maxsize=64)  # Translating the views takes most of the time of planning a query.
-def _translate_view(sql: str, database: str, sources: Sources, now: datetime | None) -> Translation:
-    return _translate(_parsed_view(sql).tree.copy(), database, sources, now or ANY_TIME)
+@lru_cache(maxsize=64)  # Translating takes most of the time of planning a query.
+def _translated(query: Query, database: str, sources: Sources, now: datetime | None) -> Translation:
+    return _translate(query.tree.copy(), database, sources, now or ANY_TIME)
 
 
 def _translate(tree: exp.Expr, database: str, sources: Sources, now: datetime) -> Translation:
@@ -87,9 +78,11 @@ class Planner:
         self._open_views = [view_name] if view_name else []
         self.scans: list[Scan] = []
 
-    def translate(self, tree: exp.Expr, database: str) -> Translation:
+    def translate(self, query: Query, database: str) -> Translation:
         """Translate a query; unqualified table names belong to `database`."""
-        return _translate(tree, database, self._sources(tree, database), self._now)
+        sources = self._sources(query.tree, database)
+        now = self._now if _uses_current_time(query) else None
+        return _translated(query, database, sources, now)
 
     def _sources(self, tree: exp.Expr, database: str) -> Sources:
         tables = [(_name(table, database), table) for table in _base_tables(tree)]
@@ -133,10 +126,7 @@ class Planner:
 
     def _view_sql(self, table: Table) -> str:
         view = table.definition
-        parsed_view = _parsed_view(view.sql)
-        sources = self._sources(parsed_view.tree, view.database)
-        now = self._now if parsed_view.uses_current_time else None
-        translation = _translate_view(view.sql, view.database, sources, now)
+        translation = self.translate(parse_query(view.sql), view.database)
         stored_names = tuple(column.name for column in table.columns)
         if stored_names and stored_names != translation.names:
             raise QueryFailed(
