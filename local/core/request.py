@@ -4,6 +4,29 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from xml.sax.saxutils import escape
+
+
+class Members(dict[str, Any]):
+    """A JSON object of a request: an operation that needs a missing member rejects the call."""
+
+    def __missing__(self, name: str) -> Any:
+        raise AwsError(
+            "ValidationException",
+            f"1 validation error detected: Value null at '{name[:1].lower()}{name[1:]}' failed to "
+            "satisfy constraint: Member must not be null",
+        )
+
+
+def decode_members(body: bytes) -> dict[str, Any]:
+    """Return a JSON body, or raise AWS's error unless it is an object or empty."""
+    try:
+        members = json.loads(body, object_pairs_hook=Members) if body else Members()
+    except (ValueError, RecursionError):
+        raise AwsError("SerializationException", "The request body is not valid JSON") from None
+    if not isinstance(members, Members):
+        raise AwsError("SerializationException", "The request body must be a JSON object")
+    return members
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +45,7 @@ class ApiRequest:
     @property
     def params(self) -> dict[str, Any]:
         """The decoded JSON body; {} if it is empty."""
-        params: dict[str, Any] = json.loads(self.body) if self.body else {}
-        return params
+        return decode_members(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +78,17 @@ class AwsError(Exception):
         self.status = status
 
 
-def error_response(error: AwsError) -> ApiResponse:
-    """Return an error response that clients of both AWS JSON protocols understand."""
+def error_response(error: AwsError, service: str = "", content_type: str = "") -> ApiResponse:
+    """Return an error response in the protocol of the request: AWS's XML or JSON protocols."""
+    if service == "s3" or content_type.startswith("application/x-www-form-urlencoded"):
+        return _xml_error_response(error, is_s3=service == "s3")
     body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
     headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code))
     return ApiResponse(body.encode(), error.status, headers)
+
+
+def _xml_error_response(error: AwsError, *, is_s3: bool) -> ApiResponse:
+    code, message = escape(error.code), escape(error.message)
+    xml = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    body = xml if is_s3 else f"<ErrorResponse>{xml}</ErrorResponse>"
+    return ApiResponse(body.encode(), error.status, (("Content-Type", "application/xml"),))

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,10 +22,16 @@ from werkzeug.serving import make_server
 from local.core import gate, moto_patches
 from local.core.clock import Clock
 from local.core.in_process import InProcessSender
-from local.core.request import ApiRequest, ApiResponse, AwsError, error_response
+from local.core.request import (
+    ApiRequest,
+    ApiResponse,
+    AwsError,
+    decode_members,
+    error_response,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from local.core.service import Service
 
@@ -142,52 +149,75 @@ class Cloud:
     def forward_to_moto(self, request: ApiRequest, body: bytes | None = None) -> ApiResponse:
         """Return moto's response to a call, or to the same call with another body."""
         content = request.body if body is None else body
-        environ = dict(request.environ)
-        environ["wsgi.input"] = io.BytesIO(content)
-        environ["CONTENT_LENGTH"] = str(len(content))
-        status_lines: list[tuple[str, list[tuple[str, str]]]] = []
+        response = self._call_moto(_with_body(request.environ, content))
+        kept = tuple(header for header in response.headers if header[0].lower() != "content-length")
+        return replace(response, headers=kept)
 
-        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
-            status_lines.append((status, headers))
-
-        response_body = b"".join(self._moto(environ, start_response))
-        status, headers = status_lines[0]
-        kept = tuple(header for header in headers if header[0].lower() != "content-length")
-        return ApiResponse(response_body, int(status.split()[0]), kept)
+    def _call_moto(self, environ: dict[str, Any]) -> ApiResponse:
+        heads: list[tuple[str, list[tuple[str, str]]]] = []
+        body = b"".join(self._moto(environ, lambda *head: heads.append(head[:2])))
+        status_line, headers = heads[0]
+        status, reason = status_line.split(maxsplit=1)
+        if int(status) >= 400 and body.startswith(b"<!doctype html>"):  # moto has no such path.
+            raise AwsError("UnknownOperationException", reason, int(status))
+        return ApiResponse(body, int(status), tuple(headers))
 
     def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve one request by the service that it is signed for, else by moto."""
+        """Serve one request, or answer with AWS's error."""
         scope, region = _credential_scope(environ)
-        if (reason := gate.refusal(environ, scope)) is not None:
-            return _send(error_response(AwsError("AccessDenied", reason, 403)), start_response)
+        response = self._checked_response(scope, region, environ)
+        headers = [*response.headers, *gate.RESPONSE_HEADERS]
+        start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
+        return [response.body]
+
+    def _checked_response(self, scope: str, region: str, environ: dict[str, Any]) -> ApiResponse:
+        reason = gate.refusal(environ, scope)
+        if reason is not None:
+            return _error_response(AwsError("AccessDenied", reason, 403), scope, environ)
+        try:
+            return self._route(scope, region, environ)
+        except AwsError as error:
+            return _error_response(error, scope, environ)
+        except Exception as error:  # noqa: BLE001 - the caller learns of a bug, not the terminal.
+            failure = AwsError("InternalFailure", f"{type(error).__name__}: {error}", 500)
+            return _error_response(failure, scope, environ)
+
+    def _route(self, scope: str, region: str, environ: dict[str, Any]) -> ApiResponse:
+        """Serve one request by the service that it is signed for, else by moto."""
+        if "HTTP_X_AMZ_TARGET" in environ:
+            body = _read_body(environ)
+            decode_members(body)  # moto does not read the body of every call.
+            environ = _with_body(environ, body)
         services = [service for service in self.services if scope in service.credential_scopes]
         if not services or (scope == "s3" and "policy" not in environ.get("QUERY_STRING", "")):
-            return self._moto(environ, _with_gate_headers(start_response))
-        request = _api_request(scope, region, environ)
-        return _send(self._handle(request, services), start_response)
+            return self._call_moto(environ)
+        response = self._handle(_api_request(scope, region, environ), services)
+        length = ("Content-Length", str(len(response.body)))
+        return replace(response, headers=(*response.headers, length))
 
     def _handle(self, request: ApiRequest, services: list[Service]) -> ApiResponse:
-        try:
-            for service in services:
-                if (response := service.handle(request)) is not None:
-                    return response
-        except AwsError as error:
-            return error_response(error)
+        for service in services:
+            if (response := service.handle(request)) is not None:
+                return response
         return self.forward_to_moto(request)
 
 
-def _send(response: ApiResponse, start_response: Any) -> Iterable[bytes]:
+def _error_response(error: AwsError, scope: str, environ: dict[str, Any]) -> ApiResponse:
+    response = error_response(error, scope, environ.get("CONTENT_TYPE", ""))
+    is_head = environ["REQUEST_METHOD"] == "HEAD"
     length = ("Content-Length", str(len(response.body)))
-    headers = [*response.headers, *gate.RESPONSE_HEADERS, length]
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", headers)
-    return [response.body]
+    headers = (*response.headers, length)
+    return replace(response, body=b"" if is_head else response.body, headers=headers)
 
 
-def _with_gate_headers(start_response: Any) -> Any:
-    def start(status: str, headers: list[tuple[str, str]], *exception: Any) -> Any:
-        return start_response(status, [*headers, *gate.RESPONSE_HEADERS], *exception)
+def _read_body(environ: Mapping[str, Any]) -> bytes:
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    return body
 
-    return start
+
+def _with_body(environ: Mapping[str, Any], body: bytes) -> dict[str, Any]:
+    length = str(len(body))
+    return {**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": length}
 
 
 def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
@@ -198,7 +228,6 @@ def _credential_scope(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def _api_request(service: str, region: str, environ: dict[str, Any]) -> ApiRequest:
-    length = int(environ.get("CONTENT_LENGTH") or 0)
     return ApiRequest(
         service=service,
         operation=environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2],
@@ -206,6 +235,6 @@ def _api_request(service: str, region: str, environ: dict[str, Any]) -> ApiReque
         path=environ["PATH_INFO"],
         query=dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True)),
         region=region,
-        body=environ["wsgi.input"].read(length),
+        body=_read_body(environ),
         environ=environ,
     )

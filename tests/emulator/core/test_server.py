@@ -62,6 +62,15 @@ class RewritingService(Service):
         return json_response({**response.payload, "nextToken": "added"})
 
 
+class BuggyService(Service):
+    """Fails with an error that nobody foresaw, or reads a member of the request."""
+
+    credential_scopes = ("events",)
+
+    def handle(self, request: ApiRequest) -> ApiResponse | None:
+        return json_response({"Name": request.params["Name"] + 1})
+
+
 class TimedService(Service):
     """Has work at given times, and records when it did it."""
 
@@ -95,6 +104,7 @@ def shared_cloud() -> Iterator[Cloud]:
         RecordingService,
         RejectingService,
         RewritingService,
+        BuggyService,
         FirstTimedService,
         SecondTimedService,
         region="eu-west-1",
@@ -261,6 +271,66 @@ def test_response_has_one_content_length(cloud: Cloud, service: str) -> None:
     scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request"
     headers = response_headers(cloud, "GET", Authorization=scope)
     assert len(headers.get_all("Content-Length", [])) == 1
+
+
+def post(cloud: Cloud, service: str, body: bytes, **headers: str) -> tuple[int, str, bytes]:
+    """Return the status, the content type and the body of the response to a raw call."""
+    scope = f"AWS4-HMAC-SHA256 Credential=x/20261123/eu-west-1/{service}/aws4_request, x"
+    connection = http.client.HTTPConnection(urlsplit(cloud.endpoint).netloc)
+    connection.request("POST", "/", body, {"Authorization": scope, **headers})
+    response = connection.getresponse()
+    content = response.read()
+    connection.close()
+    return response.status, response.headers["Content-Type"], content
+
+
+TARGETS = {
+    "dynamodb": "DynamoDB_20120810.ListTables",
+    "kinesis": "Kinesis_20131202.ListStreams",
+    "events": "AWSEvents.ListRules",
+    "kms": "TrentService.ListKeys",
+}
+
+
+@pytest.mark.parametrize("service", TARGETS)
+@pytest.mark.parametrize("body", [b"{no", b"[1]", b"7", b'{"a":' * 5000, b"\xff", b'{"a":1}}'])
+def test_malformed_json_is_rejected_as_by_aws(
+    cloud: Cloud, service: str, body: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    target = {"X-Amz-Target": TARGETS[service], "Content-Type": "application/x-amz-json-1.1"}
+    status, content_type, content = post(cloud, service, body, **target)
+    assert (status, content_type) == (400, "application/x-amz-json-1.1")
+    assert json.loads(content)["__type"] == "SerializationException"
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [({}, 400, "ValidationException"), ({"Name": "x"}, 500, "InternalFailure")],
+)
+def test_error_inside_a_service_has_a_code(
+    cloud: Cloud, capfd: pytest.CaptureFixture[str], name: Any, status: int, code: str
+) -> None:
+    response = post(cloud, "events", json.dumps(name).encode())
+    assert response[0] == status
+    assert json.loads(response[2])["__type"] == code
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("service", "body", "start"),
+    [
+        ("s3", b'{"a":' * 5000, b"<Error><Code>InternalFailure"),
+        ("lambda", b"", b'{"__type": "UnknownOperation'),
+    ],
+)
+def test_moto_never_answers_with_html(
+    cloud: Cloud, capfd: pytest.CaptureFixture[str], service: str, body: bytes, start: bytes
+) -> None:
+    _, content_type, content = post(cloud, service, body, **{"Content-Type": "application/json"})
+    assert "html" not in content_type
+    assert content.startswith(start)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_clients_are_cached_by_service_and_role(cloud: Cloud) -> None:
