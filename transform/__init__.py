@@ -11,6 +11,7 @@ A record passes through the modules in this order:
     values         typed and plain JSON of a value
     digits         numbers in plain digits
     columns        the names of the columns
+    cache          what names and numbers become, bounded in bytes
     row            the line in the lake
     partition      the folder in the lake
     state          the law of state: what the rows say about the table

@@ -17,17 +17,18 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache
 from hashlib import sha256
 from json import dumps
 from typing import Any
 
+from transform.cache import BoundedCache
 from transform.errors import BadRecord
 from transform.values import quote_json
 
 Path = tuple[str, ...]
 ColumnSlot = tuple[str, Path, bool, str, str]
 JsonPaths = AbstractSet[str]
+MapKey = tuple[Path, tuple[str, ...], JsonPaths]
 NO_JSON_PATHS: JsonPaths = frozenset()
 MAX_NAME_LENGTH = 255
 MAX_MAP_MEMBERS = 100
@@ -49,14 +50,17 @@ def column_name(path: Sequence[str]) -> str:
     return name
 
 
-@lru_cache(maxsize=1024)  # The maps of a table have few sets of names.
-def column_layout(path: Path, names: tuple[str, ...], json_paths: JsonPaths) -> list[ColumnSlot]:
-    """Return the members of a map, sorted by name.
+def _column_layout(key: MapKey) -> list[ColumnSlot]:
+    """Return the members of a map, sorted by name, given its path, their names and `json_paths`.
 
     Each has its name and path, whether it stays one column, and the JSON labels of column and
     member.
     """
+    path, names, json_paths = key
     return [_column_slot((*path, name), json_paths) for name in sorted(names)]
+
+
+column_layouts = BoundedCache(_column_layout)  # The maps of a table have few sets of names.
 
 
 def _column_slot(path: Path, json_paths: JsonPaths) -> ColumnSlot:

@@ -18,7 +18,7 @@ from transform.columns import (
     NO_JSON_PATHS,
     JsonPaths,
     Path,
-    column_layout,
+    column_layouts,
     disambiguated,
     is_split,
 )
@@ -118,7 +118,7 @@ def _encode(
 ) -> dict[str, str]:
     """Return the members of a map's canonical JSON by name, sorted, and append its columns."""
     encoded = {}
-    layout = column_layout(path, tuple(attributes), json_paths)
+    layout = column_layouts[path, tuple(attributes), json_paths]
     for name, member_path, is_json_path, column, label in layout:
         try:
             value = attributes[name]
@@ -144,7 +144,8 @@ def _encode(
 
 def _paths(attributes: Mapping[str, Any], path: Path, json_paths: JsonPaths) -> Iterator[Path]:
     """Yield the path of each column, in the order of the columns."""
-    for name, member_path, is_json_path, *_ in column_layout(path, tuple(attributes), json_paths):
+    layout = column_layouts[path, tuple(attributes), json_paths]
+    for name, member_path, is_json_path, *_ in layout:
         ((tag, content),) = attributes[name]
         if is_split(tag, content, is_json_path):
             yield from _paths(dict(content), member_path, json_paths)

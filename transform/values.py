@@ -3,10 +3,10 @@
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
+from transform.cache import BoundedCache
 from transform.digits import plain_digits
 from transform.errors import BadRecord, kind
 from transform.parsing import decode_base64, members
@@ -15,9 +15,12 @@ from transform.parsing import decode_base64, members
 quote_json: Callable[[str], str] = encode_basestring
 
 
-@lru_cache(maxsize=4096)  # Quantities and prices recur in both images and from change to change.
-def _number(value: object) -> str:
+def _quoted_digits(value: object) -> str:
     return f'"{plain_digits(value)}"'
+
+
+# Quantities and prices recur in both images and from change to change.
+_number: Callable[[object], str] = BoundedCache(_quoted_digits).__getitem__
 
 
 def _binary(value: object) -> str:
@@ -88,10 +91,12 @@ def typed_and_plain(value: object) -> tuple[str, str]:
     raise TypeError
 
 
-@lru_cache(maxsize=1024)  # The maps of a table have few sets of names.
-def json_labels(names: tuple[str, ...]) -> list[tuple[str, str]]:
+def _json_labels(names: tuple[str, ...]) -> list[tuple[str, str]]:
     """Return the names of a map, sorted, with their JSON labels."""
     return [(name, f"{quote_json(name)}:") for name in sorted(names)]
+
+
+json_labels = BoundedCache(_json_labels)  # The maps of a table have few sets of names.
 
 
 def _list(values: list[Any]) -> tuple[str, str]:
@@ -107,7 +112,7 @@ def _list(values: list[Any]) -> tuple[str, str]:
 def _map(values: Mapping[str, Any]) -> tuple[str, str]:
     typed = []
     plain = []
-    for name, label in json_labels(tuple(values)):
+    for name, label in json_labels[tuple(values)]:
         typed_value, plain_value = typed_and_plain(values[name])
         typed.append(label + typed_value)
         plain.append(label + plain_value)

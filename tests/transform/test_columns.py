@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.strategies.records import Item, items, names
 from transform import columns
-from transform.columns import Path, column_layout, column_name, disambiguated
+from transform.columns import Path, column_layouts, column_name, disambiguated
 from transform.errors import BadRecord
 from transform.images import flattened
 
@@ -193,7 +193,7 @@ def test_nested_clashes_are_hashed_by_whole_path() -> None:
 
 def test_column_layout_is_sorted_and_quoted() -> None:
     hashed = column_name(("a", 'x"'))
-    assert column_layout(("a",), ('x"', "B"), frozenset({"a__b"})) == [
+    assert column_layouts[("a",), ('x"', "B"), frozenset({"a__b"})] == [
         ("B", ("a", "B"), True, ',"a__b":', '"B":'),
         ('x"', ("a", 'x"'), False, f',"{hashed}":', '"x\\"":'),
     ]
