@@ -54,6 +54,17 @@ def test_join_scans_each_table_once() -> None:
     assert query_rows(join + where)[1] == ["1"]
 
 
+@pytest.mark.parametrize("day", ["2026-01-01", "2026-01-0' OR '1'='1"])
+def test_condition_twice_on_a_partition_scans_once(day: str) -> None:
+    """DuckDB's plan shows both conditions, and its text was run as SQL."""
+    days = "dt IN ('{}')".format(day.replace("'", "''"))
+    window = "row_number() OVER (PARTITION BY dt, event ORDER BY id) AS copy"
+    rows = f"SELECT *, {window} FROM changes WHERE {days}"
+    sql = f"SELECT count(*) FROM ({rows}) WHERE copy = 1 AND {days}"
+    expected = object_size("lake/dt=2026-01-01/rows.gz") if day == "2026-01-01" else 0
+    assert scanned_bytes(sql) == expected
+
+
 MALFORMED_BODIES = [
     (b'{"id":"1"}{"id":"2"}\n', "unexpected content after document"),
     (b'{"id":"1"}\n{"id":\n', "unexpected end of data"),

@@ -116,10 +116,10 @@ _QUERY = re.compile(r"(SELECT|WITH|VALUES|TABLE|\()", re.IGNORECASE)
 
 def _select(query: Query, session: Session) -> Outcome:
     plan = session.engine.plan(query, session.database, session.now)
-    if session.scan_limit is not None and plan.scanned_bytes > session.scan_limit:
+    scanned_bytes = session.engine.write(plan, session.file)
+    if session.scan_limit is not None and scanned_bytes > session.scan_limit:
         raise QueryCancelled(SCAN_LIMIT_EXCEEDED)
-    session.engine.write(plan, session.file)
-    return Outcome(plan.columns, ".csv", plan.scanned_bytes)
+    return Outcome(plan.columns, ".csv", scanned_bytes)
 
 
 def _create_view(match: re.Match[str], query: Query, session: Session) -> Outcome:

@@ -10,18 +10,12 @@ import duckdb
 
 from local.services.athena.backend.error_mapping import mapped_errors
 from local.services.athena.backend.planner import Planner
-from local.services.athena.backend.quoting import qualified_name, quote_identifier, quote_literal
-from local.services.athena.backend.scans import (
-    MAX_ROW_BYTES,
-    MEASURED_READER,
-    UNMEASURED_READER,
-    Scan,
-    explain,
-)
+from local.services.athena.backend.quoting import quote_identifier, quote_literal
+from local.services.athena.backend.scans import MAX_ROW_BYTES, Scan
 from local.services.athena.backend.value_formatting import format_value_sql
 from local.services.athena.frontend.query import Query
 from local.services.athena.storage.glue_catalog import Catalog, Name
-from local.services.athena.storage.object_cache import ObjectCache, lowercase_keys
+from local.services.athena.storage.object_cache import LakeObject, ObjectCache, lowercase_keys
 
 _MACROS = Path(__file__).with_name("macros.sql")
 
@@ -36,15 +30,11 @@ class OutputColumn:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A query ready to run.
-
-    `scanned_bytes` is the size of the objects that it reads, `origins` the S3 object of each file.
-    """
+    """A query ready to run; `objects` has the S3 object of each file that it may read."""
 
     sql: str
     columns: tuple[OutputColumn, ...]
-    scanned_bytes: int
-    origins: dict[str, str]
+    objects: dict[str, LakeObject]
 
 
 class Engine:
@@ -78,15 +68,18 @@ class Engine:
             rows = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
         duckdb_types = [row[1] for row in rows]
         columns = tuple(map(OutputColumn, translation.names, duckdb_types))
-        origins = {file: key for scan in planner.scans for file, key in scan.origins().items()}
-        with mapped_errors(origins):
+        objects: dict[str, LakeObject] = {}
+        for scan in planner.scans:
+            objects |= scan.objects_by_file()
+        with mapped_errors(objects):
             self._lowercase_keys(planner.scans)
-            # The definition of a view reads no data.
-            scanned_bytes = 0 if view_name else self._scanned_bytes(translation.sql, planner.scans)
-        return Plan(translation.sql, columns, scanned_bytes, origins)
+        return Plan(translation.sql, columns, objects)
 
-    def write(self, plan: Plan, file: Path) -> None:
-        """Run a plan and write Athena's CSV: a header, every value quoted, NULL empty."""
+    def write(self, plan: Plan, file: Path) -> int:
+        """Run a plan, and return the size in S3 of the objects that it read.
+
+        It writes Athena's CSV: a header, every value quoted, NULL empty.
+        """
         names = [f"c{number}" for number in range(len(plan.columns))]
         texts = [
             format_value_sql(column.type, name)
@@ -94,7 +87,8 @@ class Engine:
         ]
         rows = f"SELECT {', '.join(texts)} FROM ({plan.sql}) AS q({', '.join(names)})"
         rows_file = file.with_suffix(".part")
-        with mapped_errors(plan.origins):
+        with mapped_errors(plan.objects):
+            self._duckdb.execute("CALL truncate_duckdb_logs()")
             self._duckdb.execute(
                 f"COPY ({rows}) TO {quote_literal(str(rows_file))} "
                 "(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
@@ -103,6 +97,17 @@ class Engine:
             out.write(header(column.name for column in plan.columns).encode())
             shutil.copyfileobj(source, out, 1 << 20)
         rows_file.unlink()
+        return self._scanned_bytes(plan)
+
+    def _scanned_bytes(self, plan: Plan) -> int:
+        """Return the size of the objects that the last query opened, once for each scan."""
+        opened = self._duckdb.execute(
+            "SELECT path, count(*) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'OPEN' "
+            "GROUP BY path"
+        ).fetchall()
+        return sum(
+            times * plan.objects[path].size for path, times in opened if path in plan.objects
+        )
 
     def _drop_schemas(self) -> None:
         """Drop the views of the previous query."""
@@ -130,22 +135,6 @@ class Engine:
         except duckdb.InvalidInputException:  # The query that reads this file will report it.
             return False
 
-    def _scanned_bytes(self, sql: str, scans: list[Scan]) -> int:
-        if len(scans) <= 1:
-            return sum(scan.scanned_bytes(explain(self._duckdb, sql)) for scan in scans)
-        return sum(self._scanned_bytes_of(sql, scan, scans) for scan in scans)
-
-    def _scanned_bytes_of(self, sql: str, scan: Scan, scans: list[Scan]) -> int:
-        """Return the bytes read of one of several tables: the others get the unmeasured reader."""
-        for other in scans:
-            reader = MEASURED_READER if other is scan else UNMEASURED_READER
-            self._create_view(other, reader)
-        return scan.scanned_bytes(explain(self._duckdb, sql))
-
-    def _create_view(self, scan: Scan, reader: str) -> None:
-        view = qualified_name(scan.table.database, scan.table.name)
-        self._duckdb.execute(f"CREATE OR REPLACE VIEW {view} AS {scan.relation_sql(reader)}")
-
 
 def header(names: Iterable[str]) -> str:
     """Return the header line of a result."""
@@ -155,6 +144,7 @@ def header(names: Iterable[str]) -> str:
 def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
     """Return a database with fixed settings that cannot open files outside `folder`."""
     connection = duckdb.connect()
+    connection.execute("CALL enable_logging('FileSystem')")  # It tells which files a query opens.
     settings = {
         "memory_limit": "'1GB'",
         "temp_directory": quote_literal(str(folder / "spilled")),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import duckdb
 
 from local.services.athena.errors import QueryCancelled, QueryFailed
+from local.services.athena.storage.object_cache import LakeObject
 
 _CODES: tuple[tuple[type[duckdb.Error], str], ...] = (
     (duckdb.OutOfMemoryException, "EXCEEDED_LOCAL_MEMORY_LIMIT"),
@@ -19,26 +20,25 @@ _CODES: tuple[tuple[type[duckdb.Error], str], ...] = (
 
 
 @contextmanager
-def mapped_errors(origins: Mapping[str, str] | None = None) -> Iterator[None]:
+def mapped_errors(objects: Mapping[str, LakeObject] | None = None) -> Iterator[None]:
     """Raise DuckDB's errors as QueryFailed or QueryCancelled.
 
-    `origins` maps the cached files that a query reads to the S3 objects that they were fetched
-    from, which the messages name.
+    `objects` has the S3 object of each cached file that a query reads: the messages name it.
     """
     try:
         yield
     except duckdb.InterruptException:
         raise QueryCancelled("Query cancelled by user") from None
     except duckdb.Error as error:
-        raise _query_failure(error, origins or {}) from None
+        raise _query_failure(error, objects or {}) from None
 
 
-def _query_failure(error: duckdb.Error, origins: Mapping[str, str]) -> QueryFailed:
+def _query_failure(error: duckdb.Error, objects: Mapping[str, LakeObject]) -> QueryFailed:
     text = str(error)
     for pattern, failure in _PATTERNS:
         match = pattern.search(text)
         if match:
-            return failure(match, origins)
+            return failure(match, objects)
     message = re.sub(r"^[A-Za-z ]+ Error: ", "", text).partition("\n")[0]
     return QueryFailed(_code(error), message)
 
@@ -50,18 +50,19 @@ def _code(error: duckdb.Error) -> str:
     return "GENERIC_INTERNAL_ERROR"
 
 
-def _macro_failure(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
+def _macro_failure(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryFailed:
     """Return the failure that trino.fail() raised with a code and a message."""
     return QueryFailed(match[1], match[2])
 
 
-def _malformed_row(match: re.Match[str], origins: Mapping[str, str]) -> QueryFailed:
-    origin = origins.get(match[1], match[1])
+def _malformed_row(match: re.Match[str], objects: Mapping[str, LakeObject]) -> QueryFailed:
+    lake_object = objects.get(match[1])
+    origin = lake_object.location if lake_object else match[1]
     detail = match[2].partition(". ")[0].partition(" Try ")[0]
     return QueryFailed("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object - {detail} [{origin}]")
 
 
-def _not_aggregated(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
+def _not_aggregated(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryFailed:
     return QueryFailed(
         "EXPRESSION_NOT_AGGREGATE",
         f"'{match[1]}' must be an aggregate expression or appear in GROUP BY clause",
@@ -69,7 +70,7 @@ def _not_aggregated(match: re.Match[str], _: Mapping[str, str]) -> QueryFailed:
 
 
 _PATTERNS: tuple[
-    tuple[re.Pattern[str], Callable[[re.Match[str], Mapping[str, str]], QueryFailed]], ...
+    tuple[re.Pattern[str], Callable[[re.Match[str], Mapping[str, LakeObject]], QueryFailed]], ...
 ] = (
     (
         re.compile(r"Could not convert string '([A-Z][A-Z0-9_]+): (.*)' to BOOL", re.DOTALL),

@@ -1,12 +1,7 @@
-"""Scans of base tables: the SELECT that reads a table's cached objects, and the bytes it reads."""
+"""Scans of base tables: the SELECT that reads a table's cached objects."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import duckdb
 
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.frontend import types
@@ -14,9 +9,6 @@ from local.services.athena.frontend.types import DType, Type, from_hive
 from local.services.athena.storage.glue_catalog import Column, Table
 from local.services.athena.storage.object_cache import LakeObject
 
-# Two names of one DuckDB function: a plan shows which of them a table is read by.
-MEASURED_READER = "read_json"
-UNMEASURED_READER = "read_ndjson"
 MAX_ROW_BYTES = 64 << 20
 _STRING_CHECKS = {
     **dict.fromkeys(types.INTEGER_TYPES, "trino.is_whole"),
@@ -37,17 +29,13 @@ class Scan:
     objects: tuple[LakeObject, ...]
     files: tuple[Path, ...]
 
-    def relation_sql(self, reader: str = MEASURED_READER) -> str:
-        """Return the SELECT of all rows: the declared columns, then the partition keys.
-
-        DuckDB's plan names only the reader functions, so `reader` tells the scans of one table
-        from those of another.
-        """
+    def relation_sql(self) -> str:
+        """Return the SELECT of all rows: the declared columns, then the partition keys."""
         columns = [_column_sql(column) for column in self.table.columns]
         keys = [quote_identifier(key.name) for key in self.table.keys]
-        return f"SELECT {', '.join(columns + keys)} FROM {self._source_sql(reader)}"
+        return f"SELECT {', '.join(columns + keys)} FROM {self._source_sql()}"
 
-    def _source_sql(self, reader: str) -> str:
+    def _source_sql(self) -> str:
         columns = {column.name: "VARCHAR" for column in self.table.columns}
         keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
         if not self.files:
@@ -55,47 +43,14 @@ class Scan:
         files = ", ".join(quote_literal(str(file)) for file in self.files)
         partitioning = f", hive_partitioning = true, hive_types = {_struct(keys)}" if keys else ""
         return (
-            f"{reader}([{files}], columns = {_struct(columns)}, format = 'newline_delimited', "
+            f"read_json([{files}], columns = {_struct(columns)}, format = 'newline_delimited', "
             f"records = true, compression = 'uncompressed', maximum_object_size = {MAX_ROW_BYTES}"
             f"{partitioning})"
         )
 
-    def scanned_bytes(self, plan: Any) -> int:
-        """Return the size in S3 of the objects that a DuckDB plan reads of this table."""
-        return sum(self._bytes_read(node.get("extra_info", {})) for node in _measured_readers(plan))
-
-    def _bytes_read(self, reader: dict[str, Any]) -> int:
-        filters = reader.get("File Filters")
-        if not filters:
-            return sum(lake_object.size for lake_object in self.objects)
-        rows = ", ".join(
-            f"({', '.join([*map(quote_literal, lake_object.values), str(lake_object.size)])})"
-            for lake_object in self.objects
-        )
-        names = [quote_identifier(key.name) for key in self.table.keys]
-        casts = [
-            f"CAST({name} AS {duckdb_type(from_hive(key.type))}) AS {name}"
-            for name, key in zip(names, self.table.keys, strict=True)
-        ]
-        sums = duckdb.execute(
-            f"SELECT coalesce(sum(size), 0) FROM (SELECT {', '.join(casts)}, size FROM "
-            f"(VALUES {rows}) AS t({', '.join(names)}, size)) WHERE {filters}"
-        ).fetchall()
-        return int(sums[0][0])
-
-    def origins(self) -> dict[str, str]:
+    def objects_by_file(self) -> dict[str, LakeObject]:
         """Return the S3 object that each file was fetched from."""
-        return {
-            str(file): f"s3://{lake_object.bucket}/{lake_object.key}"
-            for file, lake_object in zip(self.files, self.objects, strict=True)
-        }
-
-
-def _measured_readers(plan: Any) -> Iterator[dict[str, Any]]:
-    for node in plan:
-        if node["name"].strip().lower() == MEASURED_READER:
-            yield node
-        yield from _measured_readers(node.get("children", []))
+        return dict(zip(map(str, self.files), self.objects, strict=True))
 
 
 def _column_sql(column: Column) -> str:
@@ -129,8 +84,3 @@ def duckdb_type(data_type: Type) -> str:
 def _struct(columns: dict[str, str]) -> str:
     fields = [f"{quote_literal(name)}: {quote_literal(kind)}" for name, kind in columns.items()]
     return f"{{{', '.join(fields)}}}"
-
-
-def explain(connection: duckdb.DuckDBPyConnection, sql: str) -> Any:
-    """Return DuckDB's plan of a query, as JSON."""
-    return json.loads(connection.execute(f"EXPLAIN (FORMAT json) {sql}").fetchall()[0][1])

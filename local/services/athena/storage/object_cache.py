@@ -29,6 +29,11 @@ class LakeObject:
     values: PartitionValues
 
     @property
+    def location(self) -> str:
+        """The object's s3:// address."""
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
     def digest(self) -> str:
         """The name of the object's folder in the cache, which its ETag makes unique."""
         return _digest(self.bucket, self.key, self.etag)
