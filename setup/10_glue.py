@@ -1,6 +1,7 @@
 """Create the catalog's database, the table over the lake, and the crawler that adds new columns.
 
-With --crawl the script runs the crawler instead, and checks that the table is still as made here.
+With --crawl the script runs the crawler instead, adds the columns that it missed, and checks that
+the table is still as made here.
 """
 
 from __future__ import annotations
@@ -66,16 +67,15 @@ def put_table(glue: GlueClient) -> int:
     """Create or update the table, and return its number of columns."""
     response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     if response is not None:
-        return update_table(glue, response["Table"], columns_of(response["Table"]))
+        return update_table(glue, response["Table"], response["Table"])
     desired = table_input({})
     glue.create_table(DatabaseName=DATABASE, TableInput=desired)
     return len(columns_of(desired))
 
 
-def update_table(glue: GlueClient, current: Entry, columns: Sequence[Entry]) -> int:
-    """Give the table these columns and the settings of setup, and return its number of columns."""
-    descriptor = {**current["StorageDescriptor"], "Columns": columns}
-    desired = table_input({**current, "StorageDescriptor": descriptor})
+def update_table(glue: GlueClient, current: Entry, table: Entry) -> int:
+    """Replace the catalog's table, with the settings of setup; return its number of columns."""
+    desired = table_input(table)
     has_other_columns = len(columns_of(desired)) < len(columns_of(current))
     if has_other_columns or not matches_desired(desired, current):
         glue.update_table(DatabaseName=DATABASE, TableInput=desired)
@@ -171,7 +171,9 @@ def put_crawler(glue: GlueClient) -> None:
 if __name__ == "__main__":
     parser = argument_parser(__doc__)
     parser.add_argument(
-        "--crawl", action="store_true", help="only run the crawler and check the table"
+        "--crawl",
+        action="store_true",
+        help="only add columns for new attributes, and check the table",
     )
     args = parser.parse_args()
     run_on_aws(run_crawler if args.crawl else create, parser.prog)

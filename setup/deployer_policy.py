@@ -14,6 +14,7 @@ from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import Policy, allow, policy_document
 from setup.names import (
     ALARM_TOPIC,
+    CHANGES,
     CRAWLER,
     DATABASE,
     DEAD_LETTERS,
@@ -172,6 +173,12 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
+    # To read the lake, Athena needs these of its caller.
+    (
+        "glue",
+        ("GetPartitions",),
+        ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
+    ),
     # To create a view, Athena needs these to look up the default database, or all databases.
     ("glue", ("GetDatabase",), ("catalog", "database/default")),
     ("glue", ("GetDatabases",), ("catalog", "database/*")),
@@ -190,6 +197,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "UpdateWorkGroup",
             "StartQueryExecution",
             "GetQueryExecution",
+            "GetQueryResults",
             "CreateNamedQuery",
             "GetNamedQuery",
             "ListNamedQueries",

@@ -14,8 +14,8 @@ that it contains. A map that is keyed by data, such as user ids, has no members 
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
 from json import dumps
@@ -71,6 +71,15 @@ def _column_slot(path: Path, json_paths: JsonPaths) -> ColumnSlot:
 def is_split(tag: str, content: Any, is_json_path: bool) -> bool:
     """Return whether a value is a map whose members become columns of their own."""
     return tag == "M" and not is_json_path and 0 < len(content) <= MAX_MAP_MEMBERS
+
+
+def columns_of_paths(paths: Iterable[Path]) -> set[str]:
+    """Return the columns that these attributes have, whether or not they meet in one item."""
+    by_name: defaultdict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        by_name[column_name(path)].append(path)
+    sharing = (path for group in by_name.values() if len(group) > 1 for path in group)
+    return {*by_name, *(_hashed(path) for path in sharing if not _is_lowercase(path))}
 
 
 def disambiguated(labels: list[str], paths: list[Path]) -> list[str]:

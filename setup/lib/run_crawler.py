@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,27 @@ from setup.lib.column_limit import (
     limit_warnings,
 )
 from setup.lib.descriptions import Entry, columns_of
+from setup.lib.image_columns import days_added_since, image_columns
 from setup.lib.resources import crawler_state, matches_desired, require
 from setup.lib.views import PendingView, pending_views, put_views
 from setup.lib.waiters import SetupError, wait_until
-from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, bucket
+from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, WORKGROUP, bucket
 
 if TYPE_CHECKING:
     from types_boto3_glue.client import GlueClient
     from types_boto3_glue.type_defs import TableTypeDef
 
+# The parameter of the table with the time of the newest object whose images were read.
+ASKED_PARAMETER = "images.read_until"
+
 
 def run_crawler() -> str:
-    """Run the crawler to its end, and return a line with the columns that it added."""
+    """Run the crawler, add the columns that it missed, and return a line with those added."""
     glue = boto3.client("glue")
     require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
-    columns_before = columns_of(get_table(glue))
+    get_workgroup = boto3.client("athena").get_work_group
+    require(f"workgroup {WORKGROUP}", "11_athena", get_workgroup, WorkGroup=WORKGROUP)
+    table_before = get_table(glue)
     pending = pending_views()
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
     glue.start_crawler(Name=CRAWLER)
@@ -40,34 +47,46 @@ def run_crawler() -> str:
         raise SetupError(f"crawl {crawl.get('Status')}: {reason}")
     check_table(get_table(glue))
     check_first_day()
-    keep_columns_within_limit(glue, columns_before)
+    add_columns_of_images(glue, table_before)
     columns = column_names(get_table(glue))
-    names_before = {column["Name"] for column in columns_before}
+    names_before = column_names(table_before)
     names = ", ".join(name for name in columns if name not in names_before)
     line = f"added {names} to" if names else "no new columns in"
     return "; ".join(
         [
             f"crawl succeeded: {line} table {CHANGES}",
+            "every attribute in the lake has a column",
             *create_views(pending),
             *limit_warnings(columns),
         ]
     )
 
 
-def keep_columns_within_limit(glue: GlueClient, columns_before: Sequence[Entry]) -> None:
-    """Take back the columns that the crawl added if they are too many, and raise SetupError."""
+def add_columns_of_images(glue: GlueClient, table_before: TableTypeDef) -> None:
+    """Add the columns that the crawler has missed.
+
+    If the table would have too many columns, take back those of the crawler and raise SetupError.
+    """
     script = import_module("setup.10_glue")
-    table = get_table(glue)
-    columns = columns_of(table)
+    table: Entry = get_table(glue)
+    time = table.get("Parameters", {}).get(ASKED_PARAMETER)
+    added = days_added_since(datetime.fromisoformat(time) if time else None)
+    crawled = {column["Name"]: column for column in columns_of(table)}
+    missing = [{"Name": name} for name in sorted(image_columns(added.days) - crawled.keys())]
+    columns = [*crawled.values(), *missing]
     names = [column["Name"] for column in columns if not is_inside_json_path(column["Name"])]
-    if len(names) <= MAX_COLUMNS:
-        script.update_table(glue, table, columns)
-        return
-    script.update_table(glue, table, columns_before)
-    raise SetupError(
-        f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so the crawl "
-        f"added none: {limit_advice(names)}"
-    )
+    if len(names) > MAX_COLUMNS:
+        script.update_table(glue, table, table_before)
+        raise SetupError(
+            f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so the "
+            f"crawl added none: {limit_advice(names)}"
+        )
+    descriptor = {**table["StorageDescriptor"], "Columns": columns}
+    parameters = dict(table.get("Parameters", {}))
+    if added.newest_at is not None:
+        parameters[ASKED_PARAMETER] = added.newest_at.isoformat()
+    table_after = {**table, "StorageDescriptor": descriptor, "Parameters": parameters}
+    script.update_table(glue, table, table_after)
 
 
 def create_views(pending: Collection[PendingView]) -> list[str]:

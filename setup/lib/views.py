@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from setup.columns import COLUMNS, PARTITION_KEYS
+from setup.lib.athena import run_statement
 from setup.lib.descriptions import Entry, columns_of, parse_header, with_comments, with_description
 from setup.lib.resources import describe_or_none, matches_desired
-from setup.lib.waiters import SetupError, wait_until
-from setup.names import CHANGES, DATABASE, VIEWS, WORKGROUP
+from setup.lib.waiters import SetupError
+from setup.names import CHANGES, DATABASE, VIEWS
 
 if TYPE_CHECKING:
-    from types_boto3_athena.type_defs import QueryExecutionStatusTypeDef
     from types_boto3_glue.type_defs import TableTypeDef
 
 ANALYTICS = Path(__file__).resolve().parents[2] / "analytics"
@@ -150,7 +150,7 @@ def put_view(view: View, pending: list[PendingView]) -> str | None:
 
 def create_view(view: View, pending: list[PendingView]) -> str | None:
     """Create or replace the view, or keep and return the column for lack of which it is refused."""
-    status = run_statement(view)
+    status = run_statement(f"view {view.name}", view.statement)["Status"]
     if status["State"] == "SUCCEEDED":
         return None
     reason = status.get("StateChangeReason", "no reason given")
@@ -177,24 +177,6 @@ def described_view(view: View, current: Entry, previous: Entry) -> Entry:
     description = previous.get("Description", "")
     table = {**current, "Parameters": parameters, "StorageDescriptor": storage}
     return with_description({"Description": description, **table}, "Description", view.description)
-
-
-def run_statement(view: View) -> QueryExecutionStatusTypeDef:
-    """Run the view's statement to its end, and return its status."""
-    athena = boto3.client("athena")
-    query = athena.start_query_execution(
-        QueryString=view.statement,
-        QueryExecutionContext={"Database": DATABASE, "Catalog": "AwsDataCatalog"},
-        WorkGroup=WORKGROUP,
-    )
-
-    def query_status() -> QueryExecutionStatusTypeDef:
-        response = athena.get_query_execution(QueryExecutionId=query["QueryExecutionId"])
-        return response["QueryExecution"]["Status"]
-
-    targets = ("SUCCEEDED", "FAILED", "CANCELLED")
-    wait_until(f"view {view.name}", lambda: str(query_status()["State"]), *targets)
-    return query_status()
 
 
 def lacking_column(reason: str, pending: list[PendingView]) -> str | None:

@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from setup import names
 from setup.columns import COLUMNS
 from setup.lib import column_limit, run_crawler, views, waiters
 from setup.lib.drift import find_drift
+from setup.lib.image_columns import days_added_since
 from setup.lib.waiters import SetupError
 from tests.support.setup_fixture import QUERY, SetupSandbox, aws_client, setup_sandbox
+from tests.support.verify_fixture import order_item, stream_row
 
 CATALOG_SCRIPTS = ("03_s3", "04_iam", "10_glue", "11_athena")
 NO_DRIFT = "no drift: pipeline sales-cdc matches the scripts"
@@ -50,8 +53,10 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
 
 
 def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
-    sandbox.run("03_s3", "04_iam", "10_glue")
-    assert run_crawler.run_crawler() == "crawl succeeded: no new columns in table changes"
+    sandbox.run(*CATALOG_SCRIPTS)
+    assert run_crawler.run_crawler() == (
+        "crawl succeeded: no new columns in table changes; every attribute in the lake has a column"
+    )
     table = run_crawler.get_table(aws_client("glue"))
     del table["Parameters"]["projection.enabled"]
     with pytest.raises(SetupError, match=r"changed Parameters of table changes: run .*10_glue"):
@@ -59,7 +64,7 @@ def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
 
 
 def test_a_crawl_detects_a_day_before_the_first(sandbox: SetupSandbox) -> None:
-    sandbox.run("03_s3", "04_iam", "10_glue")
+    sandbox.run(*CATALOG_SCRIPTS)
     aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2016-11-18/a.gz", Body=b"")
     with pytest.raises(SetupError, match="predates FIRST_DAY"):
         run_crawler.run_crawler()
@@ -69,7 +74,7 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A map that is keyed by data, and the columns that items already had of it."""
-    sandbox.run("03_s3", "04_iam", "10_glue")
+    sandbox.run(*CATALOG_SCRIPTS)
     limit = len(COLUMNS) + 10
     monkeypatch.setattr(run_crawler, "MAX_COLUMNS", limit)
     monkeypatch.setattr(column_limit, "WARNING_COLUMNS", len(COLUMNS) - 1)
@@ -94,7 +99,7 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
 def test_members_of_a_json_path_are_no_columns(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sandbox.run("03_s3", "04_iam", "10_glue")
+    sandbox.run(*CATALOG_SCRIPTS)
     write_row({"customer__visits__a": "1", "customer__visits__x_1_": "1", "customer__id": "1"})
     run_crawler.run_crawler()
     monkeypatch.setattr(names, "JSON_PATHS", ("customer__visits",))
@@ -104,6 +109,37 @@ def test_members_of_a_json_path_are_no_columns(
         assert sandbox.writes() == [("glue", "UpdateTable")]
     table = run_crawler.get_table(aws_client("glue"))
     assert run_crawler.column_names(table) == list(COLUMNS)
+
+
+# Each becomes a change; the crawler reads none of them.
+ITEMS: list[dict[str, Any]] = [
+    {"refundReason": {"S": "damaged"}, "it's": {"M": {"O'Hara \\": {"N": "1"}}}},
+    {"customer": {"M": {"profile": {"M": {"ageGroup": {"N": "3"}, "": {"NULL": True}}}}}},
+    {"customer": {"M": {"profile": {"S": "none"}}}, "emptyMap": {"M": {}}, "list": {"L": []}},
+    {"seenBy": {"M": {f"user-{number}": {"N": "1"} for number in range(101)}}},
+    {"visits": {"M": {"user-1": {"M": {"at": {"N": "1"}}}}}, "Ab": {"S": "1"}, "ab": {"S": "2"}},
+    {"note": {"S": "1"}, "NOTE": {"M": {"x": {"S": "\u00e9"}}}},
+]
+
+
+def test_a_crawl_finds_what_the_crawler_misses(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(names, "JSON_PATHS", ("visits",))
+    sandbox.run(*CATALOG_SCRIPTS)
+    filler = {"note": {"S": "x" * 2**20}}  # As long as the crawler's sample.
+    items = [order_item(number, **item) for number, item in enumerate([filler, *ITEMS])]
+    rows = [stream_row(None, item, 1) for item in items[:-1]]
+    rows.append(stream_row(items[-1], None, 1))  # A removal has the columns of its old image.
+    write_row(*rows)
+    assert "every attribute in the lake has a column" in run_crawler.run_crawler()
+    table: Any = run_crawler.get_table(aws_client("glue"))
+    assert set(run_crawler.column_names(table)) == {name for row in rows for name in row} | set(
+        COLUMNS
+    )
+    read_until = datetime.fromisoformat(table["Parameters"][run_crawler.ASKED_PARAMETER])
+    assert days_added_since(read_until).days == ("2026-11-18",)
+    assert days_added_since(read_until + timedelta(hours=2)).days == ()
 
 
 @pytest.mark.parametrize(("change", "updates"), [({}, 0), ({"Grouping": {}}, 1)])
@@ -155,9 +191,9 @@ def write_view(name: str, query: str) -> None:
     path.write_text(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
 
-def write_row(row: dict[str, str]) -> None:
-    """Write an object with one row into the lake."""
-    body = gzip.compress(json.dumps(row).encode())
+def write_row(*rows: Mapping[str, str | None]) -> None:
+    """Write an object with these rows into the lake."""
+    body = gzip.compress("\n".join(map(json.dumps, rows)).encode())
     aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-18/a.gz", Body=body)
 
 
@@ -182,8 +218,8 @@ def test_a_view_is_pending_until_its_column_exists(
     assert command.check() == "\n".join([NO_DRIFT, *map(str, views.pending_views())])
     write_row({"gift_note": "For you"})
     assert run_crawler.run_crawler() == (
-        "crawl succeeded: added gift_note to table changes; "
-        "created view order_changes; created view orders"
+        "crawl succeeded: added gift_note to table changes; every attribute in the lake has a "
+        "column; created view order_changes; created view orders"
     )
     for view in ("orders", "order_lines"):  # One was pending, the other used an older view.
         table: Any = views.describe_table(view)

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from tests.strategies.records import Item, items, names
 from transform import columns
-from transform.columns import Path, column_layouts, column_name, disambiguated
+from transform.columns import (
+    Path,
+    column_layouts,
+    column_name,
+    columns_of_paths,
+    disambiguated,
+)
 from transform.errors import BadRecord
 from transform.images import flattened
 
@@ -111,6 +117,13 @@ def test_each_path_of_an_item_has_its_own_column(
         patch.setattr(columns, "MAX_MAP_MEMBERS", max_members)
         values = list(flattened(item, json_paths).values())
     assert sorted(map(repr, values)) == sorted(leaves(item, (), json_paths, max_members))
+
+
+@given(st.lists(items(), max_size=4))
+@example([{"Ab": {"S": "1"}, "aB": {"S": "2"}}, {"ab": {"S": "3"}}])
+def test_columns_of_paths_include_those_of_items(several_items: list[Item]) -> None:
+    paths = {path for item in several_items for path in all_paths(item)}
+    assert columns_of_paths(paths) >= {name for item in several_items for name in flattened(item)}
 
 
 def all_paths(item: Item, path: Path = ()) -> list[Path]:
