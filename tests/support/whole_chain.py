@@ -15,7 +15,7 @@ from operations.verify import command as verify_command
 from setup import names
 from setup.lib import waiters
 from tests.support.commands import Document, run_json_command
-from tests.support.laptop_cloud import zip_code
+from tests.support.laptop_cloud import aws, zip_code
 from tests.support.setup_fixture import SCRIPTS, clear_location
 
 MAX_PAUSE = 0.01  # seconds
@@ -32,6 +32,21 @@ def create_pipeline() -> None:
     with patch.object(waiters, "time", pauses), patch.object(athena, "FIRST_PAUSE", MAX_PAUSE):
         for script in SCRIPTS:
             import_module(f"setup.{script}").create()
+
+
+def empty_chain(cloud: Cloud) -> None:
+    """Delete all orders, and every version of every object of the lake: a question reads each."""
+    for page in aws("dynamodb").get_paginator("scan").paginate(TableName=names.TABLE):
+        for item in page["Items"]:
+            key = {"order_id": item["order_id"]}
+            aws("dynamodb").delete_item(TableName=names.TABLE, Key=key)
+    cloud.run_until_idle()
+    versions = aws("s3").get_paginator("list_object_versions")
+    for page in versions.paginate(Bucket=names.bucket(), Prefix=names.LAKE):
+        entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        objects = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+        if objects:
+            aws("s3").delete_objects(Bucket=names.bucket(), Delete={"Objects": objects})
 
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:

@@ -38,7 +38,7 @@ from tests.support.sabotage import (
     run_verify,
     write_object,
 )
-from tests.support.whole_chain import create_pipeline, raising_function
+from tests.support.whole_chain import create_pipeline, empty_chain, raising_function
 
 FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11-23T10:00:00.000"
 
@@ -54,7 +54,8 @@ def chain() -> Iterator[Cloud]:
 
 @pytest.fixture
 def orders(chain: Cloud) -> list[str]:
-    """The ids of four orders, each with three images."""
+    """The ids of the only orders, each with three images."""
+    empty_chain(chain)
     return create_orders(chain)
 
 
