@@ -24,7 +24,7 @@ from setup import names
 from tests.support import sharded_streams
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
-from tests.support.whole_chain import run_verify, write_orders
+from tests.support.whole_chain import create_pipeline, run_verify, write_orders
 
 
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_table_and_stream_can_be_on_other_servers(
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", dynamodb_endpoint)
         monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
         with laptop(*SERVICES) as cloud:
-            demo.run_script(cloud, "setup")
+            create_pipeline()
             write_orders(cloud, orders=20, seed=1)
             status, document = run_verify()
         shards = sharded_streams.shards(dynamodb_endpoint, names.TABLE)

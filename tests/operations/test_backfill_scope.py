@@ -10,7 +10,6 @@ from dataclasses import asdict
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.backfill import command
 from operations.backfill.checkpoint import Checkpoint
@@ -20,7 +19,7 @@ from setup import names
 from setup.lib.lake_identity import find_lake_id
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import delete_bucket
-from tests.support.whole_chain import create_pipeline
+from tests.support.whole_chain import create_pipeline, run_setup
 
 
 @pytest.fixture(scope="module")
@@ -47,23 +46,23 @@ def differing_members(scope: Scope, other: Scope) -> set[str]:
 
 def recreate_bucket(cloud: Cloud) -> None:
     delete_bucket(cloud)
-    run_script(cloud, "setup/03_s3.py")
+    run_setup("03_s3")
 
 
 def recreate_kinesis(cloud: Cloud) -> None:
     aws("kinesis").delete_stream(StreamName=names.STREAM)
-    run_script(cloud, "setup/02_kinesis.py")
+    run_setup("02_kinesis")
 
 
 def recreate_firehose(cloud: Cloud) -> None:
     aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
     cloud.run_until_idle()
-    run_script(cloud, "setup/06_firehose.py")
+    run_setup("06_firehose")
 
 
 def edit_bucket_policy(cloud: Cloud) -> None:
     aws("s3").delete_bucket_policy(Bucket=names.bucket())
-    run_script(cloud, "setup/03_s3.py")
+    run_setup("03_s3")
 
 
 @pytest.mark.parametrize(

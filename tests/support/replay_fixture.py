@@ -12,10 +12,10 @@ from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
 from local.core.server import Cloud
-from local.demo import run_script
 from operations.replay import command
 from setup import names
 from tests.strategies.records import stream_record
+from tests.support.whole_chain import run_setup
 
 MAX_RECORD_BYTES = 1024 * 1024
 BATCH_SIZE = 25  # BatchWriteItem's limit
@@ -96,7 +96,7 @@ def deploy(cloud: Cloud, code: bytes) -> None:
 
 def redeploy(cloud: Cloud) -> None:
     """Deploy this checkout's code again."""
-    run_script(cloud, "setup/05_lambda.py")
+    run_setup("05_lambda")
 
 
 def lake_rows(cloud: Cloud, prefix: str) -> list[dict[str, str]]:

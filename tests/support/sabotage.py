@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from local.core.server import Cloud
-from local.demo import run_script
 from operations.verify import command
 from operations.verify.diff import KINDS
 from setup import names
 from tests.support.laptop_cloud import aws
+from tests.support.whole_chain import run_setup
 from transform import canonical
 
 if TYPE_CHECKING:
@@ -176,8 +176,7 @@ def recreate_stream(cloud: Cloud, orders: list[str]) -> KeysByKind:
     put_order(f"{orders[2]}-new", "placed")
     _set_stream({"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
     aws("pipes").delete_pipe(Name=names.PIPE)
-    run_script(cloud, "setup/07_pipe.py")
-    run_script(cloud, "setup/08_start_pipe.py")
+    run_setup("07_pipe", "08_start_pipe")
     put_order(orders[3], "delivered")
     return {
         "missing": [order_key(f"{orders[2]}-new")],

@@ -7,31 +7,40 @@ from unittest.mock import patch
 import pytest
 
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.cli import past_time
 from operations.replay import command, kinesis_reader
 from operations.verify import command as verify_command
 from setup import names
-from tests.support.commands import Document, run_json_command
+from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys
+from tests.support.whole_chain import create_pipeline, empty_chain, run_setup
 
 POISON = b"never a change"
 
 
-@pytest.fixture
-def chain() -> Iterator[Cloud]:
-    """A chain with two orders in the lake, on which waiting lets the cloud run."""
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    """The whole chain, on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
+        cached_clients(),
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(kinesis_reader, "PAUSE", 0),
     ):
-        run_script(cloud, "setup")
-        put_orders(cloud, "before", 1)
+        create_pipeline()
         yield cloud
+
+
+@pytest.fixture
+def since(cloud: Cloud) -> str:
+    """The time from which on the stream's records are those of one order, and of the test."""
+    empty_chain(cloud)
+    test_began_at = datetime.now(UTC).isoformat()
+    put_orders(cloud, "before", 1)
+    return test_began_at
 
 
 def put_orders(cloud: Cloud, status: str, *numbers: int) -> None:
@@ -47,7 +56,7 @@ def lose_firehose(cloud: Cloud) -> None:
     aws("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
     cloud.run_until_idle()
     put_orders(cloud, "lost", 1, 2)
-    run_script(cloud, "setup/06_firehose.py")
+    run_setup("06_firehose")
 
 
 def lose_object(cloud: Cloud) -> None:
@@ -61,62 +70,65 @@ def lose_object(cloud: Cloud) -> None:
             s3.delete_object(Bucket=names.bucket(), Key=key, VersionId=version["VersionId"])
 
 
-def run_replay(*options: str) -> tuple[int, Document]:
-    return run_json_command(command.main, "--from-kinesis", "24h", *options)
+def run_replay(since: str, *options: str) -> tuple[int, Document]:
+    return run_json_command(command.main, "--from-kinesis", since, *options)
 
 
 @pytest.mark.parametrize("lose", [lose_firehose, lose_object])
-def test_the_lake_is_whole_after_a_loss(chain: Cloud, lose: Callable[[Cloud], None]) -> None:
-    lose(chain)
-    put_orders(chain, "after", 1, 2)
+def test_the_lake_is_whole_after_a_loss(
+    cloud: Cloud, since: str, lose: Callable[[Cloud], None]
+) -> None:
+    lose(cloud)
+    put_orders(cloud, "after", 1, 2)
     assert verify_command.main(["--gaps"]) == 1
 
-    status, document = run_replay("--dry-run")
+    status, document = run_replay(since, "--dry-run")
     assert (status, document["replayed"]) == (0, 5)
-    chain.run_until_idle()
+    cloud.run_until_idle()
     assert verify_command.main(["--gaps"]) == 1
 
-    status, document = run_replay()
+    status, document = run_replay(since)
     assert (status, document["found"], document["replayed"]) == (0, 5, 5)
     assert document["verification"]["equal"]
     assert verify_command.main([]) == 0
     assert verify_command.main(["--gaps"]) == 0
 
 
-def test_a_repeated_run_does_not_grow(chain: Cloud) -> None:
+def test_a_repeated_run_does_not_grow(cloud: Cloud, since: str) -> None:
     """The stream then holds each change more than once; each is sent once in a run."""
-    lose_firehose(chain)
-    counts = [run_replay()[1]["replayed"] for _ in range(3)]
+    lose_firehose(cloud)
+    counts = [run_replay(since)[1]["replayed"] for _ in range(3)]
     assert counts == [3, 3, 3]
 
 
-def test_only_records_since_a_time_are_sent(chain: Cloud) -> None:
-    kinesis_time = datetime.now(UTC).isoformat()
-    put_orders(chain, "after", 3)
-    arguments = ("--from-kinesis", kinesis_time, "--no-verify")
-    assert run_json_command(command.main, *arguments)[1]["replayed"] == 1
+def test_only_records_since_a_time_are_sent(cloud: Cloud, since: str) -> None:
+    later = datetime.now(UTC).isoformat()
+    put_orders(cloud, "after", 3)
+    assert run_replay(later, "--no-verify")[1]["replayed"] == 1
 
 
-def test_poison_is_reported_and_not_sent(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_poison_is_reported_and_not_sent(
+    cloud: Cloud, since: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     aws("kinesis").put_record(StreamName=names.STREAM, Data=POISON, PartitionKey="x")
     capsys.readouterr()
-    assert command.main(["--from-kinesis", "1h", "--no-verify"]) == 1
+    assert command.main(["--from-kinesis", since, "--no-verify"]) == 1
     output = capsys.readouterr()
     assert "replayed 1 of 2 records; 1 still fails" in output.out
     assert f" of {names.STREAM}, number " in output.out
     assert "these cannot be replayed" not in output.out
 
 
-def test_a_stream_made_again_is_reported(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stream_made_again_is_reported(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     since = (datetime.now(UTC) - timedelta(hours=30)).isoformat()
-    assert command.main(["--from-kinesis", since, "--dry-run"]) == 0
+    assert command.main(["--from-kinesis", since, "--dry-run", "--no-verify"]) == 0
     error = capsys.readouterr().err
     assert error.startswith(f"stream {names.STREAM} holds nothing from before ")
     assert error.endswith("run python -m operations.verify --gaps to find what is missing\n")
 
 
-def test_an_empty_stream_says_so(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_stream_says_so(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     since = datetime.now(UTC).isoformat()
     assert command.main(["--from-kinesis", since]) == 0
@@ -125,9 +137,9 @@ def test_an_empty_stream_says_so(chain: Cloud, capsys: pytest.CaptureFixture[str
 
 
 def test_a_missing_stream_names_its_script(
-    chain: Cloud, capsys: pytest.CaptureFixture[str]
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws("kinesis").delete_stream(StreamName=names.STREAM)
+    monkeypatch.setattr(command, "STREAM", "missing")
     assert command.main(["--from-kinesis", "24h"]) == 1
     assert "does not exist: run python setup/02_kinesis.py" in capsys.readouterr().err
 

@@ -13,7 +13,6 @@ import pytest
 
 import transform
 from local.core.server import Cloud
-from local.demo import run_script
 from local.services.registry import SERVICES
 from operations.replay import command, error_objects, preflight
 from operations.replay.dead_letters import (
@@ -47,7 +46,13 @@ from tests.support.replay_fixture import (
     visible_letter_count,
     write_orders,
 )
-from tests.support.whole_chain import create_pipeline, failed_records, raising_function, run_verify
+from tests.support.whole_chain import (
+    create_pipeline,
+    failed_records,
+    raising_function,
+    run_setup,
+    run_verify,
+)
 
 HOUR = 3600
 POISONED_COUNT = 1000
@@ -149,8 +154,7 @@ def test_dead_letters_are_replayed_from_the_stream(
     deny_kinesis(chain)
     write_orders(chain, "letter", 30)
     chain.run_until_idle()
-    run_script(chain, "setup/04_iam.py")
-    run_script(chain, "setup/07_pipe.py")
+    run_setup("04_iam", "07_pipe")
     letter_count = visible_letter_count(chain)
     assert letter_count > 0
     assert lake_rows(chain, "letter") == []

@@ -18,7 +18,7 @@ from operations.replay.verification import SentKeysResult
 from operations.verify import command as verify_command
 from operations.verify.result import VerifyResult
 from setup import names
-from tests.support.commands import Document, run_json_command
+from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import deploy, object_keys, redeploy
 from tests.support.whole_chain import create_pipeline, raising_function
@@ -29,6 +29,7 @@ def chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
+        cached_clients(),
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
     ):

@@ -8,7 +8,6 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local.demo import run_script
 from local.services.pipes import Pipes
 from operations.status import command
 from operations.status.check import Check
@@ -30,6 +29,7 @@ from operations.status.checks import (
 from setup import names
 from tests.support.operator_fixture import HERE
 from tests.support.status_fixture import StatusChain, status_chain
+from tests.support.whole_chain import run_setup
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_a_stopped_pipe_is_a_problem(
 ) -> None:
     chain.cloud.client("pipes").stop_pipe(Name=names.PIPE)
     status, lines = run_status(capsys)
-    run_script(chain.cloud, "setup/08_start_pipe.py")
+    run_setup("08_start_pipe")
     assert (status, only_remedy(lines)) == (1, "python setup/08_start_pipe.py")
     assert "1 problem: pipe" in lines[0]
     assert run_status(capsys)[0] == 0
