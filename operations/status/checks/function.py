@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOG_COMMAND = f"see its log for the cause: aws logs tail {FUNCTION_LOGS} --since 1h"
 UPDATE_COMMAND = f"aws lambda update-function-configuration --function-name {FUNCTION}"
 DEPLOY_COMMAND = "python setup/05_lambda.py"
+OWN_VARIABLE = "JSON_PATHS"  # setup/05_lambda.py sets it.
 
 
 def check(history: MetricHistory | None) -> CheckResult:
@@ -44,7 +45,8 @@ def check(history: MetricHistory | None) -> CheckResult:
     additions = _additions(function)
     if additions:
         message = f"{additions}, which setup does not make: what they change is not known"
-        remedy = f"{UPDATE_COMMAND} --layers [] --environment Variables={{}} removes them"
+        removal = f"{UPDATE_COMMAND} --layers [] --environment Variables={{}}"
+        remedy = f"{removal} removes them, {DEPLOY_COMMAND} then sets {OWN_VARIABLE}"
         return CheckResult("function", message, Status.UNKNOWN, remedy)
     return _check_invocations(history, f"{state}, code {function['CodeSha256'][:8]}")
 
@@ -52,7 +54,7 @@ def check(history: MetricHistory | None) -> CheckResult:
 def _additions(function: FunctionConfigurationResponseTypeDef) -> str:
     """Return what can change how the function's own code runs, as text; empty if nothing does."""
     layers = [layer["Arn"] for layer in function.get("Layers", ())]
-    variables = sorted(function.get("Environment", {}).get("Variables", {}))
+    variables = sorted(function.get("Environment", {}).get("Variables", {}).keys() - {OWN_VARIABLE})
     additions = [f"layer {layer}" for layer in layers]
     additions += [f"variable {variable}" for variable in variables]
     return "it has " + ", ".join(additions) if additions else ""
