@@ -46,12 +46,7 @@ def create() -> str:
     """Create or update the function, and return a line with the hash of its code."""
     functions = boto3.client("lambda")
     code = build_zip()
-    settings = {
-        "FunctionName": FUNCTION,
-        "Role": require_role("lambda"),
-        "Environment": {"Variables": variables(functions)},
-        **SETTINGS,
-    }
+    settings = {"FunctionName": FUNCTION, "Role": require_role("lambda"), **SETTINGS}
     ensure_log_group(FUNCTION_LOGS)
     put_failure_metric()
     put_function(functions, settings, code)
@@ -61,24 +56,21 @@ def create() -> str:
     return f"{LABEL} runs code {code_hash(functions)}"
 
 
-def variables(functions: LambdaClient) -> dict[str, str]:
-    """Return the environment of the function: JSON_PATHS, and what the user has added."""
-    config = describe_or_none(functions.get_function_configuration, FunctionName=FUNCTION)
-    current = config.get("Environment", {}).get("Variables", {}) if config else {}
-    return {**current, "JSON_PATHS": " ".join(names.JSON_PATHS)}
-
-
 def put_function(functions: LambdaClient, settings: dict[str, Any], code: bytes) -> None:
     """Create the function or update its settings, and return once Lambda is done with it."""
     # Lambda does not let a function be changed that it failed to create.
     state = delete_if_creation_failed(
         LABEL, function_state, lambda: functions.delete_function(FunctionName=FUNCTION)
     )
+    config: Any = {} if state == "missing" else get_config(functions)
+    variables = config.get("Environment", {}).get("Variables", {})  # The user may have added some.
+    json_paths = {"JSON_PATHS": " ".join(names.JSON_PATHS)}
+    settings = {**settings, "Environment": {"Variables": {**variables, **json_paths}}}
     if state == "missing":
         retry_until_accepted(
             lambda: functions.create_function(**settings, Code={"ZipFile": code}, Tags=TAGS)
         )
-    elif has_failed(state) or not matches_desired(settings, get_config(functions)):
+    elif has_failed(state) or not matches_desired(settings, config):
         retry_until_accepted(lambda: functions.update_function_configuration(**settings))
     wait_until(LABEL, function_state, "Successful")  # Lambda accepts one change at a time.
 
