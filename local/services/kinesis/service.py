@@ -1,6 +1,7 @@
 """Kinesis Data Streams: AWS's limits, tags and metrics, which moto does not have."""
 
 import base64
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ PUT_RECORDS = 500
 PUT_BYTES = 10 * 1024 * 1024
 MOTO_PUT_BYTES = 5 * 1024 * 1024  # AWS's limit until October 2025.
 KEY_CHARACTERS = 256
+MAX_SHARDS = 1000  # On a page of ListShards, unless the call says how many.
 OTHER_RECORD_SIZE = "a MaxRecordSizeInKiB other than 1024"
 
 
@@ -114,6 +116,32 @@ class Kinesis(Service):
             }
         )
 
+    def _list_shards(self, request: ApiRequest) -> ApiResponse | None:
+        """Return a page of a stream's shards; a token excludes the stream, which moto requires."""
+        params = request.params
+        if not {"NextToken", "MaxResults"} & params.keys():
+            return None  # moto returns all.
+        last_shard = ""
+        if token := params.get("NextToken"):
+            if {"StreamName", "StreamARN"} & params.keys():
+                message = "NextToken and StreamName cannot be provided together."
+                raise AwsError("InvalidArgumentException", message)
+            stream, last_shard = _parse_token(token)
+        else:
+            stream = params.get("StreamName") or params["StreamARN"].partition("/")[2]
+        streams = kinesis_backends[ACCOUNT][request.region].streams
+        if stream not in streams:
+            message = f"Stream {stream} under account {ACCOUNT} not found."
+            raise AwsError("ResourceNotFoundException", message)
+        later_shards = sorted(name for name in streams[stream].shards if name > last_shard)
+        page = later_shards[: params.get("MaxResults", MAX_SHARDS)]
+        response: dict[str, Any] = {
+            "Shards": [streams[stream].shards[name].to_json() for name in page]
+        }
+        if len(page) < len(later_shards):
+            response["NextToken"] = _make_token(stream, page[-1])
+        return json_response(response)
+
     def _reject_record_size(self, _: ApiRequest) -> ApiResponse:
         raise _not_modelled(OTHER_RECORD_SIZE)
 
@@ -138,6 +166,7 @@ _OPERATIONS: Mapping[str, Callable[[Kinesis, ApiRequest], ApiResponse | None]] =
     "PutRecords": Kinesis._put_records,
     "GetRecords": Kinesis._get_records,
     "CreateStream": Kinesis._create_stream,
+    "ListShards": Kinesis._list_shards,
     "UpdateMaxRecordSize": Kinesis._reject_record_size,
     **dict.fromkeys(
         ("SplitShard", "MergeShards", "UpdateShardCount", "UpdateStreamMode"),
@@ -158,6 +187,19 @@ def _check_stream(params: Mapping[str, Any]) -> None:
         raise AwsError("ValidationException", f"ShardCount {constraint}: the mode is {mode}")
     if params.get("MaxRecordSizeInKiB", 1024) != 1024:
         raise _not_modelled(OTHER_RECORD_SIZE)
+
+
+def _make_token(stream: str, last_shard: str) -> str:
+    return base64.b64encode(json.dumps([stream, last_shard]).encode()).decode()
+
+
+def _parse_token(token: str) -> tuple[str, str]:
+    """Return the stream, and the shard after which the next page begins."""
+    try:
+        stream, last_shard = json.loads(base64.b64decode(token, validate=True))
+    except ValueError:
+        raise AwsError("InvalidArgumentException", "The NextToken is invalid.") from None
+    return stream, last_shard
 
 
 def _not_modelled(feature: str) -> AwsError:

@@ -225,3 +225,18 @@ def test_resharding_is_rejected(kinesis: Any, stream: str) -> None:
         kinesis.split_shard(
             StreamName=stream, ShardToSplit="shardId-000000000000", NewStartingHashKey="9"
         )
+
+
+def test_a_token_of_shards_excludes_the_stream(kinesis: Any) -> None:
+    kinesis.create_stream(StreamName="three-shards", ShardCount=3)
+    all_shards = kinesis.list_shards(StreamName="three-shards")["Shards"]
+    page = kinesis.list_shards(StreamName="three-shards", MaxResults=2)
+    token = page["NextToken"]
+    last_page = kinesis.list_shards(NextToken=token)
+    assert page["Shards"] + last_page["Shards"] == all_shards
+    assert "NextToken" not in last_page
+    list_shards = kinesis.list_shards
+    for params in ({"NextToken": token, "StreamName": "three-shards"}, {"NextToken": "x"}):
+        assert code_of(list_shards, **params) == "InvalidArgumentException"
+    assert code_of(list_shards, StreamName="no", MaxResults=1) == "ResourceNotFoundException"
+    kinesis.delete_stream(StreamName="three-shards")
