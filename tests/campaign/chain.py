@@ -1,6 +1,6 @@
 """The laptop chain of the campaigns: built by the setup scripts, and reset before each campaign."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +15,7 @@ from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
 from operations.backfill import command as backfill_command
+from operations.kinesis_writer import OutgoingRecord, Sender
 from operations.replay import command as replay_command
 from operations.replay import dead_letters
 from operations.verify import command as verify_command
@@ -24,8 +25,19 @@ from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
 from tests.support.commands import Document, cached_clients, output_discarded, run_json_command
 from tests.support.laptop_cloud import aws, laptop
+from tests.support.replay_fixture import delete_bucket
 from tests.support.setup_fixture import clear_location
 from tests.support.whole_chain import create_pipeline, raising_function
+
+
+class KilledSender(Sender):
+    """A sender that is killed once Kinesis has acknowledged a page of items."""
+
+    def send(self, records: Iterable[OutgoingRecord]) -> list[str]:
+        """Send the first records, and raise KeyboardInterrupt for later ones."""
+        if self.sent_count:
+            raise KeyboardInterrupt
+        return super().send(records)
 
 
 class CampaignChain:
@@ -131,6 +143,11 @@ class CampaignChain:
         dynamodb.delete_table(TableName=names.TABLE)
         self.run_setup_script("01_dynamodb")
 
+    def recreate_lake(self) -> None:
+        """Replace the bucket with an empty one of the same name."""
+        delete_bucket(self.cloud)
+        self.run_setup_script("03_s3")
+
     def disable_stream(self) -> None:
         """Disable the table's stream."""
         specification = {"StreamEnabled": False}
@@ -188,8 +205,22 @@ class CampaignChain:
 
     def backfill(self) -> int:
         """Return the exit status of a backfill."""
-        with TemporaryDirectory() as folder, output_discarded():
-            return backfill_command.main(["--checkpoint", str(Path(folder, "checkpoint.json"))])
+        with TemporaryDirectory() as folder:
+            return run_backfill(Path(folder, "checkpoint.json"))
+
+    def backfill_into_a_new_lake(self, recreate_lake: Callable[[], None]) -> list[int]:
+        """Kill a backfill, recreate the lake, and return the exit statuses of three backfills.
+
+        The first is killed, the second has its checkpoint, and the third begins again.
+        """
+        with TemporaryDirectory() as folder:
+            path = Path(folder, "checkpoint.json")
+            with patch.object(backfill_command, "Sender", KilledSender):
+                statuses = [run_backfill(path)]
+            recreate_lake()
+            statuses.append(run_backfill(path))
+            path.unlink(missing_ok=True)
+            return [*statuses, run_backfill(path)]
 
     # The next campaign.
 
@@ -217,6 +248,12 @@ def open_chain() -> Iterator[CampaignChain]:
         create_pipeline()
         with patch.object(athena, "FIRST_PAUSE", 0.01), cached_clients():
             yield CampaignChain(cloud)
+
+
+def run_backfill(checkpoint: Path) -> int:
+    """Return the exit status of a backfill with a checkpoint file."""
+    with output_discarded():
+        return backfill_command.main(["--checkpoint", str(checkpoint)])
 
 
 def _loss_count(service: Service) -> int:

@@ -32,9 +32,13 @@ UNITS = {
     "delete_object": "rows deleted",
     "write_without_stream": "changes unrecorded or at risk",
     "recreate_table": "items deleted",
+    "recreate_lake": "rows deleted",
+    "add_tie": "rows added",
+    "alter_columns": "rows altered",
     "backfill": "items sent",
     "repair": "keys repaired",
     "replay": "records replayed",
+    "replay_after_repair": "records replayed",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from operations.replay.dead_letters import parse_letter
@@ -16,7 +16,7 @@ from tests.support.laptop_cloud import aws
 from transform import Change, parse_change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from datetime import datetime
 
     from types_boto3_kinesis.client import KinesisClient
@@ -41,6 +41,11 @@ class Evidence:
     dead_letter_ids: frozenset[str]
     changes: tuple[Change, ...]
     items: dict[str, str]
+
+    def without_rows(self, change_ids: Collection[str]) -> Evidence:
+        """Return the evidence without the rows of some changes."""
+        rows = [row for row in self.lake_rows if str(row["cdc_event_id"]) not in change_ids]
+        return replace(self, lake_rows=tuple(rows))
 
 
 def collect_evidence(first_stream_arn: str = "") -> Evidence:

@@ -12,7 +12,7 @@ from tests.campaign.scenario import (
 )
 from tests.support.commands import Document
 from transform import Change, canonical
-from transform.gaps import Gap, find_gaps
+from transform.gaps import GapKind, find_gaps
 from transform.state import Row
 
 ChangePosition = tuple[str, str, str]  # The key, stream and sequence number of a change.
@@ -47,7 +47,9 @@ def _check_changes(scenario: Scenario, evidence: Evidence) -> None:
     assert [_expected_change(change) for change in evidence.changes] == scenario.expected_changes
     lost_ids = validators.unaccounted_ids(evidence)
     assert lost_ids <= scenario.at_risk_ids, lost_ids - scenario.at_risk_ids
-    assert validators.find_violations(evidence, lost_ids) == []
+    altered_ids = scenario.altered_ids
+    unaltered = evidence.without_rows(altered_ids)
+    assert validators.find_violations(unaltered, {*lost_ids, *altered_ids}) == []
     large_ids = {change.event_id for change in evidence.changes if _is_large(change)}
     assert evidence.dead_letter_ids == large_ids - lost_ids
     failed_records = set(evidence.failed_records)
@@ -62,7 +64,8 @@ def _check_hop_counts(scenario: Scenario, evidence: Evidence) -> None:
     chain = scenario.chain
     assert [hop for hop in chain.hop_counts() if not hop.is_balanced] == []
     delivered_rows = chain.delivered - scenario.delivered_before
-    duplicate_rows = len(evidence.lake_rows) + scenario.deleted_rows - delivered_rows
+    all_rows = len(evidence.lake_rows) + scenario.deleted_rows
+    duplicate_rows = all_rows - scenario.added_rows - delivered_rows
     assert 0 <= duplicate_rows <= chain.lost_on_restart - scenario.lost_before
     failed_records = evidence.failed_records
     assert scenario.firehose_kills or len(failed_records) == len(set(failed_records))
@@ -81,11 +84,19 @@ def _check_crawl(scenario: Scenario, evidence: Evidence) -> None:
 def _check_gaps(scenario: Scenario, evidence: Evidence) -> None:
     """Compare the gaps that verify reports with the law of state and with the lost changes."""
     status, document = scenario.chain.verify("--gaps")
-    reported = {(gap["key"], gap["source"], gap["sequence"]) for gap in document["gaps"]}
-    expected = {(gap.after.key, gap.after.source, gap.after.sequence) for gap in _gaps(evidence)}
-    assert (status, reported) == (int(bool(expected)), expected)
+    gaps = list(find_gaps(map(Row.from_columns, evidence.lake_rows)))
+    assert status == int(any(gap.kind == GapKind.OPEN for gap in gaps))
+    reported_kinds = {
+        (gap["key"], gap["source"], gap["sequence"], gap["kind"]) for gap in document["gaps"]
+    }
+    assert reported_kinds == {
+        (gap.after.key, gap.after.source, gap.after.sequence, gap.kind) for gap in gaps
+    }
+    reported = {(key, source, sequence) for key, source, sequence, _ in reported_kinds}
+    altered_keys = scenario.altered_keys
     assert {key for key, *_ in reported} <= _possibly_wrong_keys(scenario, evidence)
-    assert _broken_links(evidence) <= reported
+    unaltered = evidence.without_rows(scenario.altered_ids)
+    assert {link for link in _broken_links(unaltered) if link[0] not in altered_keys} <= reported
 
 
 def _check_repair(scenario: Scenario, evidence: Evidence) -> None:
@@ -93,7 +104,9 @@ def _check_repair(scenario: Scenario, evidence: Evidence) -> None:
     differing_keys = validators.differing_keys(evidence)
     assert differing_keys <= _possibly_wrong_keys(scenario, evidence)
     status, document = scenario.chain.verify("--wait", "0")
-    assert (status, _reported_keys(document)) == (int(bool(differing_keys)), differing_keys)
+    assert status == int(bool(differing_keys or document["columns"]))
+    assert _reported_keys(document) == differing_keys
+    _check_reported_columns(scenario, evidence, set(document["columns"]))
     large_orders = scenario.large_orders
     status, document = scenario.chain.verify("--repair")
     assert (status, document["equal"]) == (int(bool(large_orders)), not large_orders)
@@ -103,6 +116,18 @@ def _check_repair(scenario: Scenario, evidence: Evidence) -> None:
         scenario.run_until_idle()
         assert scenario.chain.verify("--repair")[0] == 0
     scenario.counts["repaired"] += len(differing_keys)
+
+
+def _check_reported_columns(
+    scenario: Scenario, evidence: Evidence, reported_keys: set[str]
+) -> None:
+    """Check that verify reports the keys whose columns contradict their image."""
+    declared = [name for name in scenario.chain.catalog_columns() if not name.startswith("cdc_")]
+    certain, possible = validators.wrong_columns(evidence, declared)
+    differing_keys = validators.differing_keys(evidence)
+    assert certain - differing_keys <= reported_keys
+    assert reported_keys <= possible - differing_keys
+    assert possible <= scenario.altered_keys
 
 
 def _check_repaired_lake(scenario: Scenario) -> None:
@@ -147,7 +172,8 @@ def _count_faults(scenario: Scenario) -> None:
 
 def _possibly_wrong_keys(scenario: Scenario, evidence: Evidence) -> set[str]:
     """Return the keys with changes that are missing from the lake or from every stream."""
-    return validators.undelivered_keys(evidence) | scenario.unrecorded_keys
+    wrong_keys = validators.undelivered_keys(evidence) | scenario.unrecorded_keys
+    return wrong_keys | scenario.altered_keys
 
 
 def _expected_change(change: Change) -> ExpectedChange:
@@ -158,10 +184,6 @@ def _expected_change(change: Change) -> ExpectedChange:
 
 def _is_large(change: Change) -> bool:
     return any(image and '"note":' in image.text for image in (change.old_image, change.new_image))
-
-
-def _gaps(evidence: Evidence) -> list[Gap]:
-    return list(find_gaps(map(Row.from_columns, evidence.lake_rows)))
 
 
 def _broken_links(evidence: Evidence) -> set[ChangePosition]:

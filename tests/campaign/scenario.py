@@ -1,7 +1,7 @@
 """One scenario: the history of a table on the chain, with a plain dict as its oracle."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -15,7 +15,9 @@ from tests.campaign import validators
 from tests.campaign.chain import CampaignChain
 from tests.campaign.effects import Effects
 from tests.campaign.evidence import (
+    Columns,
     Evidence,
+    change_id,
     change_ids_in_kinesis,
     collect_evidence,
     lake_objects,
@@ -23,6 +25,8 @@ from tests.campaign.evidence import (
 from tests.campaign.fault_service import QUERY_CALL
 from tests.campaign.interruptions import Kill
 from tests.support.laptop_cloud import aws
+from tests.support.sabotage import write_object
+from tests.support.verify_fixture import with_new_image
 from transform import canonical
 
 Item = dict[str, Any]
@@ -61,7 +65,8 @@ class Scenario:
 
     `items` is what the table must hold, and `expected_changes` what its streams must contain. A
     change may be missing in the end only if its id is in `at_risk_ids`: it was in flight when the
-    operator deleted something. `unrecorded_keys` are the keys that changed without a stream.
+    operator deleted something. `unrecorded_keys` are the keys that changed without a stream, and
+    `altered_ids` the changes, `altered_keys` their keys, whose rows somebody edited in the lake.
     """
 
     def __init__(self, chain: CampaignChain) -> None:
@@ -80,7 +85,10 @@ class Scenario:
         self.effects = Effects()
         self.delivered_before = chain.delivered
         self.lost_before = chain.lost_on_restart
+        self.altered_ids: set[str] = set()
+        self.altered_keys: set[str] = set()
         self.deleted_rows = 0
+        self.added_rows = 0
         self.firehose_kills = 0
         self.is_stream_enabled = True
         self.is_pipe_running = True
@@ -272,6 +280,62 @@ class Scenario:
         aws("s3").delete_object(Bucket=names.bucket(), Key=key)
         return len(rows)
 
+    def add_tie(self, number: int, image_number: int) -> int:
+        """Add a copy of a row to the lake, with any image that the lake has of its key."""
+        rows = list(self._order_rows())
+        if not rows:
+            return 0
+        object_key, row = rows[number % len(rows)]
+        images = [None, *(other["cdc_new_image"] for _, other in rows if _is_same_key(other, row))]
+        copy = with_new_image(row, images[image_number % len(images)])
+        self.added_rows += 1
+        write_object(f"{object_key}-{self.added_rows}.gz", [copy])
+        self._note_altered_row(row)
+        return 1
+
+    def alter_columns(self, number: int, are_dropped: bool) -> int:
+        """Alter a column of a row in the lake, or drop all that it has besides cdc_ columns."""
+        rows = list(self._order_rows())
+        if not rows:
+            return 0
+        object_key, altered_row = rows[number % len(rows)]
+        columns = {name: text for name, text in altered_row.items() if name.startswith("cdc_")}
+        if not are_dropped:
+            columns = {**altered_row, "status": "altered"}
+        all_rows = dict(lake_objects())[object_key]
+        write_object(object_key, [columns if other == altered_row else other for other in all_rows])
+        self._note_altered_row(altered_row)
+        return 1
+
+    def _order_rows(self) -> Iterator[tuple[str, Columns]]:
+        """Yield the rows of all changes of orders, each with the key of its object."""
+        accounts = set(map(canonical_key, ACCOUNTS))
+        for object_key, rows in lake_objects():
+            for row in rows:
+                if row["cdc_operation"] != "SNAPSHOT" and row["cdc_key"] not in accounts:
+                    yield object_key, row
+
+    def _note_altered_row(self, row: Columns) -> None:
+        self.altered_ids.add(row["cdc_event_id"] or "")
+        self.altered_keys.add(row["cdc_key"] or "")
+
+    def recreate_lake(self) -> int:
+        """Kill a backfill, replace the lake, and check that only a new backfill is accepted."""
+        rows_before = self.deleted_rows
+        backfilled = int(bool(self.large_orders))
+        statuses = self.chain.backfill_into_a_new_lake(self._replace_lake)
+        # A backfill that has only one page of items ends before it is killed.
+        assert statuses in ([130, 1, backfilled], [backfilled] * 3), statuses
+        return self.deleted_rows - rows_before
+
+    def _replace_lake(self) -> None:
+        evidence = self.evidence()
+        self.poison_at_risk |= self.poison
+        self.at_risk_ids |= validators.delivered_ids(evidence)
+        self.at_risk_ids |= {change_id(record) or "" for record in evidence.failed_records}
+        self.deleted_rows += len(evidence.lake_rows)
+        self.chain.recreate_lake()
+
     def write_without_stream(self, write: Callable[[], None]) -> int:
         """Disable the table's stream while `write` runs."""
         new_risks = self._add_unread_risks()
@@ -326,6 +390,23 @@ class Scenario:
         assert document.get("whole", False) == self.is_function_working
         return int(document.get("replayed", 0))
 
+    def replay_after_repair(self) -> int:
+        """Repair the lake, then replay: no older change may outrank a repair.
+
+        Repair leaves the keys that have a failed change, and replay then sends these. A key that
+        needed no repair may differ after it, if a later change of it is lost.
+        """
+        self.start_pipe()
+        self.redeploy_function()
+        self.chain.clear_faults()
+        self.run_until_idle()
+        _, document = self.chain.verify("--repair")
+        repaired_keys = {*document["repair"]["items"], *document["repair"]["tombstones"]}
+        replayed = self.replay()
+        self.run_until_idle()
+        assert validators.differing_keys(self.evidence()).isdisjoint(repaired_keys)
+        return replayed
+
     @property
     def large_orders(self) -> list[str]:
         """The orders that are too large for Kinesis."""
@@ -334,6 +415,10 @@ class Scenario:
     def evidence(self) -> Evidence:
         """Return the evidence since this scenario began."""
         return collect_evidence(self.first_stream_arn)
+
+
+def _is_same_key(row: Columns, other: Columns) -> bool:
+    return row["cdc_key"] == other["cdc_key"]
 
 
 def _image(item: Item | None) -> str | None:

@@ -262,6 +262,24 @@ class Campaign(RuleBasedStateMachine):
             self.scenario.run_until_idle()
         return self.scenario.recreate_table()
 
+    @precondition(lambda self: self.scenario.is_pipe_running)
+    @rule()
+    @counted
+    def recreate_lake(self) -> int:
+        return self.scenario.recreate_lake()
+
+    # Edits of the lake.
+
+    @rule(number=st.integers(0, 99), image_number=st.integers(0, 9))
+    @counted
+    def add_tie(self, number: int, image_number: int) -> int:
+        return self.scenario.add_tie(number, image_number)
+
+    @rule(number=st.integers(0, 99), are_dropped=st.booleans())
+    @counted
+    def alter_columns(self, number: int, are_dropped: bool) -> int:
+        return self.scenario.alter_columns(number, are_dropped)
+
     # Repairs.
 
     @precondition(lambda self: self.scenario.is_pipe_running)
@@ -279,6 +297,11 @@ class Campaign(RuleBasedStateMachine):
     @counted
     def replay(self) -> int:
         return self.scenario.replay()
+
+    @rule()
+    @counted
+    def replay_after_repair(self) -> int:
+        return self.scenario.replay_after_repair()
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:

@@ -41,6 +41,7 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "transfer": (st.integers(1, 150),),
     "write_without_stream": (ORDERS, STATUSES, st.booleans()),
     "recreate_table": (st.booleans(),),
+    "restore_table": (ORDERS, STATUSES, st.booleans()),
     "run_pipe": (COUNTS, RNGS),
     "reorder": (RNGS,),
     "put_poison": (POISON,),
@@ -49,6 +50,7 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
     "fail_function": (COUNTS,),
     "lose_row": (COUNTS,),
     "lose_record": (COUNTS,),
+    "add_tie": (COUNTS, COUNTS),
     "replay": (),
     "backfill": (),
     "repair": (ORDERS,),
@@ -57,7 +59,16 @@ ARGUMENTS: dict[str, tuple[st.SearchStrategy[Any], ...]] = {
 STEPS: dict[str, st.SearchStrategy[Step]] = {
     name: st.tuples(st.just(name), *arguments) for name, arguments in ARGUMENTS.items()
 }
-LOSSES = frozenset({"write_without_stream", "recreate_table", "lose_row", "lose_record"})
+LOSSES = frozenset(
+    {
+        "write_without_stream",
+        "recreate_table",
+        "restore_table",
+        "lose_row",
+        "lose_record",
+        "add_tie",
+    }
+)
 
 
 def step_lists(excluded: frozenset[str] = frozenset()) -> st.SearchStrategy[list[Step]]:

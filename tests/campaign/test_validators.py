@@ -190,3 +190,17 @@ def test_a_torn_transfer_in_the_past_is_detected() -> None:
     )
     torn = edit_row(index, cdc_new_image=image.replace('"95"', '"94"'))
     assert "balances" in violated_invariants(torn)
+
+
+def test_wrong_columns_are_those_of_the_latest_row() -> None:
+    columns = ["order_id", "status"]
+    key = canonical_key("1")
+    latest = row_index("1", "shipped")
+    altered = edit_row(latest, status="altered")
+    assert validators.wrong_columns(COMPLETE, columns) == (set(), set())
+    assert validators.wrong_columns(altered, columns) == ({key}, {key})
+    assert validators.wrong_columns(altered, ["order_id"]) == (set(), set())
+    older = edit_row(row_index("1", "paid"), status="altered")
+    assert validators.wrong_columns(older, columns) == (set(), set())
+    with_copy = replace(altered, lake_rows=(*altered.lake_rows, COMPLETE.lake_rows[latest]))
+    assert validators.wrong_columns(with_copy, columns) == (set(), {key})

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import pairwise
 
 from tests.campaign.evidence import Columns, Evidence, change_id
-from transform import Change
+from transform import Change, flattened
 from transform.gaps import find_gaps
 from transform.row import CDC_COLUMNS
 from transform.state import Row, current_rows, rank
@@ -128,6 +128,29 @@ def differing_keys(evidence: Evidence) -> set[str]:
     """Return the keys whose current image in the lake differs from the table's."""
     lake, table = _lake_images(evidence), evidence.items
     return {key for key in lake.keys() | table.keys() if lake.get(key) != table.get(key)}
+
+
+def wrong_columns(evidence: Evidence, columns: Collection[str]) -> tuple[set[str], set[str]]:
+    """Return the keys whose attribute columns in the lake are wrong, and those that may be.
+
+    They may be if the latest row has copies, not all of which are wrong: each of them may win.
+    """
+    rows_by_key: defaultdict[str, list[Columns]] = defaultdict(list)
+    for row in evidence.lake_rows:
+        rows_by_key[str(row["cdc_key"])].append(row)
+    certain: set[str] = set()
+    possible: set[str] = set()
+    for key, latest in current_rows(map(Row.from_columns, evidence.lake_rows)).items():
+        attributes = flattened(json.loads(latest.new_image or "{}"))
+        copies = [row for row in rows_by_key[key] if Row.from_columns(row) == latest]
+        are_wrong = [
+            any(row.get(name) != attributes.get(name) for name in columns) for row in copies
+        ]
+        if any(are_wrong):
+            possible.add(key)
+        if all(are_wrong):
+            certain.add(key)
+    return certain, possible
 
 
 def undelivered_keys(evidence: Evidence) -> set[str]:
