@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local.services.kinesis.service import Kinesis
@@ -15,6 +16,7 @@ from operations.kinesis_writer import (
     MAX_BATCH_BYTES,
     MAX_BATCH_RECORDS,
     MAX_RECORD_BYTES,
+    RETRY_ATTEMPTS,
     OutgoingRecord,
     PutRejected,
     Sender,
@@ -89,12 +91,21 @@ def test_each_record_arrives_once_or_is_named(
 
 
 @given(st.lists(st.integers(0, 9) | st.just(LARGEST_DATA), max_size=30), st.integers(1, 9))
+@example([LARGEST_DATA] * 6, 9)
 def test_batches_fit_into_one_call(sizes: list[int], batch_size: int) -> None:
     records = [OutgoingRecord("", b"x" * size) for size in sizes]
     batches = list(split_into_batches(records, batch_size))
     assert [record for batch in batches for record in batch] == records
     assert all(0 < len(batch) <= batch_size for batch in batches)
-    assert all(sum(record.size for record in batch) <= MAX_BATCH_BYTES for batch in batches)
+    assert all(batch_bytes(batch) <= MAX_BATCH_BYTES for batch in batches)
+    for batch, next_batch in pairwise(batches):  # No record is left for the next batch needlessly.
+        is_too_long = batch_bytes([*batch, next_batch[0]]) > MAX_BATCH_BYTES
+        assert len(batch) == batch_size or is_too_long
+
+
+def batch_bytes(batch: list[OutgoingRecord]) -> int:
+    """Return the size of a batch."""
+    return sum(record.size for record in batch)
 
 
 def test_only_rejected_records_are_put_again() -> None:
@@ -125,6 +136,31 @@ def test_the_rate_is_not_exceeded(rate: int, count: int) -> None:
     assert len(kinesis.accepted) == count
     # Only the last second's records are sent without a wait after them.
     assert clock[0] >= (count - rate) / rate - 1e-6
+    assert clock[0] <= count / rate
+
+
+class SlowKinesis(BusyKinesis):
+    """Kinesis that accepts one record of each call."""
+
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> dict[str, Any]:
+        self.calls.append([record["Data"] for record in Records])
+        self.accepted.append(Records[0]["Data"])
+        return {"Records": [{"SequenceNumber": "1"}, *[REJECTION] * (len(Records) - 1)]}
+
+
+def test_progress_starts_the_attempts_again(pauses: list[float]) -> None:
+    kinesis = SlowKinesis(0, Random(1))
+    record_count = 2 * RETRY_ATTEMPTS
+    sender_to(kinesis).send(outgoing_records(record_count))
+    assert len(kinesis.accepted) == record_count
+    assert max(pauses) < 1
+
+
+def test_a_rate_below_one_sends_single_records() -> None:
+    assert sender_to(None, rate=0.5).batch_size == 1
+    assert sender_to(None, rate=2.5).batch_size == 2
+    assert sender_to(None, rate=1e6).batch_size == MAX_BATCH_RECORDS
+    assert sender_to(None).batch_size == MAX_BATCH_RECORDS
 
 
 def test_partition_keys_are_hashes_of_the_data() -> None:

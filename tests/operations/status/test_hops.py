@@ -10,7 +10,7 @@ from operations.status.check_result import Status
 from operations.status.checks.lake import NewestRow, compare_with_stream
 from operations.status.checks.pipe import check_deliveries
 from operations.status.configuration import drift_results
-from operations.status.hops import HOPS, Hop, count_hops
+from operations.status.hops import HOPS, Hop, count_hops, hop_table
 from operations.status.metrics import (
     DELIVERED_ROWS,
     FIREHOSE_READS,
@@ -78,6 +78,39 @@ def test_open_records_are_neither_delivered_nor_failed(
     received: int, delivered: int, failed: int, open_count: int
 ) -> None:
     assert Hop("hop", received, delivered, failed).open == open_count
+
+
+@pytest.mark.parametrize(
+    ("hop", "message"),
+    [
+        (Hop("hop", 0, 0, 0), "nothing received in the last 3 h"),
+        (Hop("hop", 1, 1, 0), "1 of 1 record delivered"),
+        (Hop("hop", 5, 3, 2), "3 of 5 records delivered, 2 failed"),
+        (Hop("hop", 5, 3, 0), "3 of 5 records delivered, 2 in flight"),
+        (Hop("hop", 9, 3, 1, overdue=5), "3 of 9 records delivered, 1 failed, 5 missing"),
+        (
+            Hop("hop", 9, 3, 1, overdue=2),
+            "3 of 9 records delivered, 1 failed, 3 in flight, 2 missing",
+        ),
+    ],
+)
+def test_a_hop_says_what_became_of_its_records(hop: Hop, message: str) -> None:
+    result = hop.check(3)
+    assert (result.part, result.message) == ("hop", message)
+
+
+def test_the_table_of_hops_has_all_counts() -> None:
+    lines = hop_table([Hop("Firehose", 10, 6, 1, overdue=2)]).splitlines()
+    assert lines[0].split() == ["hop", "received", "delivered", "failed", "open"]
+    assert lines[1].split() == ["Firehose", "10", "6", "1", "3"]
+    assert Hop("Firehose", 10, 6, 1, overdue=2).document() == {
+        "hop": "Firehose",
+        "received": 10,
+        "delivered": 6,
+        "failed": 1,
+        "open": 3,
+        "missing": 2,
+    }
 
 
 def test_the_hops_form_a_chain() -> None:
@@ -155,5 +188,5 @@ def test_without_metrics_nothing_is_known() -> None:
     row = NewestRow("2026-11-29", 1, NOW)
     assert compare_with_stream(row, None).status == Status.UNKNOWN
     assert check_deliveries(None).status == Status.UNKNOWN
-    assert [hop.received for hop in count_hops(None)] == [0, 0, 0, 0]
+    assert count_hops(None) == [Hop(definition.name, 0, 0, 0) for definition in HOPS]
     assert count_hops(history((KINESIS_RECORDS, LONG_AGO, 2.0)))[1].overdue == 2

@@ -81,6 +81,16 @@ def test_key_option_verifies_one_key(
     ]
 
 
+def test_other_keys_do_not_count_with_a_key(
+    env: VerifyEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders = [order_item(number, **PAID) for number in range(3)]
+    env.set_table_items(*orders[:2])
+    env.set_lake_objects(*(history_rows(order) for order in orders))
+    assert run_verify("--key", order_key(0)) == 0
+    assert capsys.readouterr().out == "lake equals table: 1 item\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -2,11 +2,20 @@
 
 from contextlib import closing
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import transform
-from operations.verify.diff import UNSETTLED, Look, classify, first_difference
+from operations.verify.diff import (
+    MAX_EXCERPT_LENGTH,
+    UNSETTLED,
+    Difference,
+    Look,
+    classify,
+    first_column_difference,
+    first_difference,
+)
 from operations.verify.digest_store import DigestStore
 from tests.support.verify_fixture import IMAGES, Item
 
@@ -26,6 +35,53 @@ def test_long_values_are_excerpted_where_they_differ() -> None:
     assert "a" in difference.table
     assert "b" in difference.lake
     assert len(difference.table) < 100
+
+
+@pytest.mark.parametrize("position", [0, 10, 40, 41, 60, 99, 100, 140, 199])
+def test_an_excerpt_shows_where_texts_differ(position: int) -> None:
+    table = "".join(chr(0x4E00 + number) for number in range(200))  # No part occurs twice.
+    lake = f"{table[:position]}-{table[position + 1 :]}"
+    difference = first_difference(table, lake)
+    for excerpt, text in ((difference.table, table), (difference.lake, lake)):
+        content = excerpt.removeprefix("…").removesuffix("…")
+        start = text.index(content)
+        assert start <= position < start + len(content)
+        assert excerpt.startswith("…") == (start > 0)
+        assert excerpt.endswith("…") == (start + len(content) < len(text))
+        assert len(content) == MAX_EXCERPT_LENGTH or start + len(content) == len(text)
+        assert start == max(0, position - 40)
+
+
+@pytest.mark.parametrize("lake", ["[1]", '"text"', "1", "null", "true", '{"a":', ""])
+def test_an_image_that_is_no_object_is_shown_whole(lake: str) -> None:
+    table = '{"a":{"N":"1"}}'
+    assert first_difference(table, lake) == Difference("", table, lake)
+    assert first_difference(lake, table) == Difference("", lake, table)
+
+
+def test_equal_images_of_other_text_are_shown_whole() -> None:
+    table = '{"a":{"N":"1"}}'
+    assert first_difference(table, f"{table} ").path == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "lake", "expected"),
+    [
+        ({"a": "1"}, {"a": None, "b": None}, "columns: table has attributes, lake has nothing"),
+        ({"a": "1"}, {"a": "2", "b": None}, 'column a: table has "1", lake has "2"'),
+        ({"b": "1"}, {"a": "2", "b": "1"}, 'column a: table has nothing, lake has "2"'),
+        ({"a": "1", "b": "1"}, {"a": "1", "b": None}, 'column b: table has "1", lake has nothing'),
+        ({"a": "1"}, {"a": "1"}, None),
+        # Only declared columns count.
+        ({"c": "1"}, {"a": None, "b": None}, None),
+        ({"a": None}, {"a": None}, None),
+    ],
+)
+def test_the_first_column_that_differs_is_named(
+    table: dict[str, str | None], lake: dict[str, str | None], expected: str | None
+) -> None:
+    difference = first_column_difference(table, lake)
+    assert (None if difference is None else str(difference)) == expected
 
 
 def test_lists_of_unequal_length_differ_as_a_whole() -> None:

@@ -70,6 +70,15 @@ def test_keys_of_dead_letters_are_read_and_kept(chain: Cloud) -> None:
     assert visible_letter_count(chain) == 1
 
 
+def test_a_replayed_change_blocks_no_repair(chain: Cloud) -> None:
+    """A replay has sent it: it only marks where the changes begin that the letter still names."""
+    put_order("SO-sent", "paid")
+    put_order("SO-unsent", "paid")
+    stream, shard, numbers = read_records()
+    send_letter(chain, (stream, shard, numbers[-2:]), startIsReplayed=True)
+    assert failed_keys() == {order_key("SO-unsent")}
+
+
 def test_letters_of_a_running_replay_stop_the_repair(chain: Cloud) -> None:
     send_letter(chain, read_records())
     url = queue_url(chain)
@@ -97,12 +106,15 @@ def read_records() -> tuple[str, str, list[str]]:
     iterator = streams.get_shard_iterator(
         StreamArn=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
     )["ShardIterator"]
-    records = streams.get_records(ShardIterator=iterator)["Records"]
-    return stream, shard, [record["dynamodb"]["SequenceNumber"] for record in records]
+    numbers: list[str] = []
+    while records := (page := streams.get_records(ShardIterator=iterator))["Records"]:
+        numbers += [record["dynamodb"]["SequenceNumber"] for record in records]
+        iterator = page["NextShardIterator"]
+    return stream, shard, numbers
 
 
-def send_letter(chain: Cloud, records: tuple[str, str, list[str]]) -> None:
-    """Put a dead letter about all records of a shard into the queue."""
+def send_letter(chain: Cloud, records: tuple[str, str, list[str]], **members: object) -> None:
+    """Put a dead letter about these records of a shard into the queue."""
     stream, shard, numbers = records
     batch = {
         "streamArn": stream,
@@ -110,6 +122,7 @@ def send_letter(chain: Cloud, records: tuple[str, str, list[str]]) -> None:
         "startSequenceNumber": numbers[0],
         "endSequenceNumber": numbers[-1],
         "batchSize": len(numbers),
+        **members,
     }
     body = json.dumps({"DDBStreamBatchInfo": batch})
     aws("sqs").send_message(QueueUrl=queue_url(chain), MessageBody=body)
