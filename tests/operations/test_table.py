@@ -1,5 +1,6 @@
 """Reads of the table: every item, however DynamoDB splits its answers."""
 
+import re
 import zlib
 from collections.abc import Mapping
 from random import Random
@@ -14,6 +15,7 @@ from operations.table import (
     MAX_KEYS_PER_READ,
     RETRY_ATTEMPTS,
     SEGMENTS,
+    InvalidKey,
     Item,
     StreamDisabled,
     Table,
@@ -127,6 +129,14 @@ def test_constant_throttling_is_an_error(pauses: list[float]) -> None:
     assert len(pauses) == RETRY_ATTEMPTS
     assert pauses == sorted(pauses)
     assert 20 < sum(pauses) < 60
+
+
+def test_only_a_key_of_the_table_is_accepted() -> None:
+    table = table_on(BusyDynamoDb([]))
+    assert table.require_key(key(1)) == key(1)
+    message = r'expected a key of table orders, {"order_id": {"S": "..."}}; found {"order_id":1}'
+    with pytest.raises(InvalidKey, match=re.escape(message)):
+        table.require_key('{"order_id":1}')
 
 
 @given(st.sets(st.integers(0, 40)), st.integers(1, 4))
