@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import boto3
 
@@ -57,6 +58,12 @@ class DeclaredColumns:
     def identifiers(self) -> list[str]:
         """The names as SQL identifiers."""
         return ['"' + name.replace('"', '""') + '"' for name in self.names]
+
+    def first(self, max_length: int) -> DeclaredColumns:
+        """Return the first columns whose names together have at most this many characters."""
+        lengths = accumulate(map(len, self.names))
+        count = sum(length <= max_length for length in lengths)
+        return DeclaredColumns(self.names[:count])
 
     def digest_sql(self) -> str:
         """Return the SQL expression of a row's digest; NULL for a row without any attribute."""

@@ -18,6 +18,8 @@ from transform import state
 
 # Athena accepts 256 KiB of SQL; this many keys take 70 KiB of it.
 MAX_KEYS_IN_QUERY = 1000
+# A query for items names each column four times.
+MAX_NAMES_LENGTH = 40_000
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
@@ -150,7 +152,11 @@ def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterat
 
 
 def fetch_items(columns: DeclaredColumns, keys: Sequence[str]) -> Iterator[LakeItem]:
-    """Return the items of at most MAX_KEYS_IN_QUERY keys, with their images."""
+    """Return the items of at most MAX_KEYS_IN_QUERY keys, with their images.
+
+    Of very many columns, only the first are returned.
+    """
+    columns = columns.first(MAX_NAMES_LENGTH)
     output = ", ".join(["cdc_key", "cdc_new_image", *columns.identifiers])
     details = (*IMAGES, *columns.identifiers)
     for key, image, *values in complete_rows(_latest_rows_sql(output, columns, keys, details)):

@@ -13,6 +13,7 @@ from operations import lake
 from operations.columns import DeclaredColumns, UnexpectedColumnType
 from operations.digest import digest
 from setup import names
+from setup.lib.column_limit import MAX_COLUMNS
 from tests.strategies import records
 from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
@@ -87,6 +88,22 @@ def test_maps_that_stay_json_are_compared_as_such(
     monkeypatch.setattr(names, "JSON_PATHS", ())
     [difference] = env.compare().differences.values()
     assert str(difference).startswith("column customer: table has nothing, lake has")
+
+
+def test_queries_for_many_columns_fit_into_athena(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries: list[str] = []
+
+    def no_rows(sql: str) -> Iterator[tuple[str | None, ...]]:
+        queries.append(sql)
+        return iter(())
+
+    monkeypatch.setattr(lake, "complete_rows", no_rows)
+    columns = DeclaredColumns(tuple(f"{number:0100}" for number in range(MAX_COLUMNS)))
+    keys = [order_key(number) for number in range(lake.MAX_KEYS_IN_QUERY)]
+    for fetch in (lake.fetch_digests, lake.fetch_latest_rows, lake.fetch_items):
+        assert list(fetch(columns, keys)) == []
+    assert [len(sql) <= 262_144 for sql in queries] == [True] * 3
+    assert columns.first(399).names == columns.names[:3]
 
 
 def test_other_values_have_another_digest() -> None:
