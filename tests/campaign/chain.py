@@ -1,5 +1,6 @@
 """The laptop chain of the campaigns: built by the setup scripts, and reset before each campaign."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
@@ -29,6 +30,8 @@ from tests.support.replay_fixture import delete_bucket
 from tests.support.setup_fixture import clear_location
 from tests.support.whole_chain import create_pipeline, raising_function
 
+ORIGINAL_TABLE = names.TABLE
+
 
 class KilledSender(Sender):
     """A sender that is killed once Kinesis has acknowledged a page of items."""
@@ -48,6 +51,7 @@ class CampaignChain:
         self.fault_service = cloud.service(FaultService)
         self.kill_on_call = cloud.kill_on_call
         self._deleted_streams = HopCount("deleted delivery streams", 0, 0, 0)
+        self._restored_tables = 0
 
     # The cloud.
 
@@ -143,6 +147,17 @@ class CampaignChain:
         dynamodb.delete_table(TableName=names.TABLE)
         self.run_setup_script("01_dynamodb")
 
+    def restore_table(self, prefix: str) -> None:
+        """Restore the table under another name, which setup takes for the pipeline's then."""
+        self._restored_tables += 1
+        name = f"{prefix}-restored-{self._restored_tables}"
+        aws("dynamodb").restore_table_to_point_in_time(
+            SourceTableName=names.TABLE, TargetTableName=name, UseLatestRestorableTime=True
+        )
+        rename_table(name)
+        self.run_setup_script("01_dynamodb")
+        self.run_setup_script("04_iam")
+
     def recreate_lake(self) -> None:
         """Replace the bucket with an empty one of the same name."""
         delete_bucket(self.cloud)
@@ -230,7 +245,9 @@ class CampaignChain:
         self.run_setup_script("05_lambda")
         aws("pipes").delete_pipe(Name=names.PIPE)
         self.cloud.run_until_idle()
+        rename_table(ORIGINAL_TABLE)
         self.recreate_table()
+        self.run_setup_script("04_iam")
         self.run_setup_script("07_pipe")
         self.run_setup_script("08_start_pipe")
         # Without the columns that crawls have added.
@@ -254,6 +271,14 @@ def run_backfill(checkpoint: Path) -> int:
     """Return the exit status of a backfill with a checkpoint file."""
     with output_discarded():
         return backfill_command.main(["--checkpoint", str(checkpoint)])
+
+
+def rename_table(name: str) -> None:
+    """Let every module take another table for the pipeline's, as TABLE_NAME does for a process."""
+    old_name = names.TABLE
+    for module in list(sys.modules.values()):
+        if getattr(module, "TABLE", None) == old_name:
+            module.__dict__["TABLE"] = name
 
 
 def _loss_count(service: Service) -> int:

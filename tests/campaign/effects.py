@@ -32,6 +32,7 @@ UNITS = {
     "delete_object": "rows deleted",
     "write_without_stream": "changes unrecorded or at risk",
     "recreate_table": "items deleted",
+    "restore_table": "items restored",
     "recreate_lake": "rows deleted",
     "add_tie": "rows added",
     "alter_columns": "rows altered",

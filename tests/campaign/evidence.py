@@ -14,6 +14,7 @@ from operations.table import Table
 from setup import names
 from tests.support.laptop_cloud import aws
 from transform import Change, parse_change
+from transform.state import stream_rank
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -151,16 +152,16 @@ def queue_url() -> str:
     return url
 
 
-def _stream_position(change: Change) -> tuple[str, str]:
-    return change.source, change.sequence
+def _stream_position(change: Change) -> tuple[tuple[str, str], str]:
+    return stream_rank(change.source), change.sequence
 
 
 def _stream_changes(first_arn: str) -> Iterator[Change]:
-    """Yield every change in the table's streams from the first one on."""
+    """Yield every change in the streams of all tables from the first one on."""
     streams = aws("dynamodbstreams")
-    for stream in streams.list_streams(TableName=names.TABLE)["Streams"]:
+    for stream in streams.list_streams()["Streams"]:
         arn = stream["StreamArn"]
-        if arn < first_arn:
+        if stream_rank(arn) < stream_rank(first_arn):
             continue
         for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
             for record in _shard_records(arn, shard["ShardId"]):

@@ -359,6 +359,14 @@ class Scenario:
         self._open_accounts()
         return deleted_items
 
+    def restore_table(self, prefix: str) -> int:
+        """Let the pipeline read the table's backup, restored under a name with a prefix."""
+        self._add_unread_risks()
+        self.unrecorded_keys |= {canonical_key(order_id) for order_id in self.items}
+        self.chain.restore_table(prefix)
+        self.recreate_pipe()
+        return len(self.items)
+
     def _add_unread_risks(self) -> int:
         """Add the changes that the pipe has not put into Kinesis to those at risk."""
         missing_ids = validators.unaccounted_ids(self.evidence())

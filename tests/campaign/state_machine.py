@@ -262,6 +262,13 @@ class Campaign(RuleBasedStateMachine):
             self.scenario.run_until_idle()
         return self.scenario.recreate_table()
 
+    @rule(idle_first=st.booleans(), prefix=st.sampled_from(["a", "z"]))
+    @counted
+    def restore_table(self, idle_first: bool, prefix: str) -> int:
+        if idle_first:
+            self.scenario.run_until_idle()
+        return self.scenario.restore_table(prefix)
+
     @precondition(lambda self: self.scenario.is_pipe_running)
     @rule()
     @counted
