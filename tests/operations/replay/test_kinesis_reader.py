@@ -101,6 +101,17 @@ def test_shards_on_later_pages_are_read(client: "KinesisClient") -> None:
     assert pages == [{"StreamName"}, {"NextToken"}, {"NextToken"}]
 
 
+def test_a_page_may_outlive_its_iterator(client: "KinesisClient") -> None:
+    """An iterator is valid for five minutes, and sending a page may take longer."""
+
+    def expire(parsed: dict[str, Any], **_: object) -> None:
+        if parsed["Records"]:
+            parsed["NextShardIterator"] = "expired"
+
+    events_of(client).register("after-call.kinesis.GetRecords", expire)
+    assert read(client) == RECORDS
+
+
 def test_a_throttled_read_is_repeated(client: "KinesisClient", pauses: list[float]) -> None:
     respond(client, 400, [THROTTLED] * RETRY_ATTEMPTS)
     assert read(client) == RECORDS
