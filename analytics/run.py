@@ -1,4 +1,4 @@
-"""Run one of the named queries in analytics/queries; without a name, list them."""
+"""Run a named query of analytics/queries, or one given as SQL; without either, list them."""
 
 import argparse
 import re
@@ -15,6 +15,7 @@ from setup.lib.cli import exit_status, make_stdout_total
 
 DOLLARS_PER_BYTE = 5 / 1e12  # Athena charges $5 per terabyte scanned,
 MIN_BILLED_BYTES = 10_000_000  # and at least 10 MB per query.
+SELECT = re.compile(r"\s*(SELECT|WITH)\b", re.IGNORECASE)
 POSITION = re.compile(r"line (\d+):(\d+)")
 # Only parameters can cause these errors: the views cast with TRY.
 INVALID_DATE = re.compile(r"INVALID_CAST_ARGUMENT: .*\b(date|timestamp)\b")
@@ -56,6 +57,10 @@ def format_cost(*bytes_scanned: int) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.sql is not None:
+        query = NamedQuery("sql", "", {}, args.sql)
+        _print_result(query, _run_with_progress(query, []), args.format)
+        return 0
     queries = load_named_queries()
     if args.query is None:
         print(list_queries(queries))
@@ -75,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _print_result(query: NamedQuery, result: QueryResult, output_format: str) -> None:
-    if output_format == "table":
+    if output_format == "table" and query.description:
         print(query.description)
     elif isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")  # Programs expect UTF-8 on every terminal.
@@ -116,6 +121,7 @@ def _format_parameters(query: NamedQuery) -> str:
 def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analytics.run", description=__doc__)
     parser.add_argument("query", nargs="?", help="query name: its file name without .sql")
+    parser.add_argument("--sql", type=_select, help="SELECT statement to run instead")
     parser.add_argument(
         "--format", choices=FORMATS, default="table", help="output format (default: table)"
     )
@@ -127,7 +133,16 @@ def _parse_arguments() -> argparse.Namespace:
         metavar="NAME=VALUE",
         help="value of a query parameter; may be repeated",
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.sql is not None and (args.query is not None or args.param):
+        parser.error("--sql cannot be combined with a query or --param")
+    return args
+
+
+def _select(text: str) -> str:
+    if not SELECT.match(text):
+        raise argparse.ArgumentTypeError(f"expected a SELECT statement, found {text[:40]!r}")
+    return text
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass
 from typing import cast
 
 from analytics.athena import QueryFailed, Row, run_query
+from analytics.rank import RANK_SQL
 from operations.columns import DeclaredColumns
 from operations.digest import DIGEST_SQL, digest
 from setup.names import CHANGES
@@ -23,11 +24,8 @@ MAX_NAMES_LENGTH = 40_000
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
-# The law of state, as transform.state has it: the rank, then the content of copies that differ.
-# In descending order Athena sorts NULL last.
-RANK_SQL = """regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC, cdc_sequence DESC,
-      coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC"""
-# Columns that repeat the same image come last, so that a copy without attributes loses.
+# The law of state: the rank, then the content of copies that differ. Columns that repeat the same
+# image come last, so that a copy without attributes loses.
 LATEST_FIRST_SQL = f"""{RANK_SQL},
       cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC,
       cdc_columns_digest DESC"""

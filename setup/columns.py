@@ -3,6 +3,8 @@
 A crawl adds what else the items contain. `own_table.py` holds those of a table of your own.
 """
 
+from setup import own_table
+
 CDC_COLUMNS = {
     "cdc_operation": "INSERT, MODIFY or REMOVE; SNAPSHOT if a backfill or a repair read the item",
     "cdc_key": "The item's key as canonical DynamoDB JSON: equal for all rows of an item",
@@ -52,4 +54,4 @@ ORDER_COLUMNS = {
     "carrier": "Carrier of the shipment",
     "tracking_number": "The carrier's tracking number",
 }
-COLUMNS = {**CDC_COLUMNS, **ORDER_COLUMNS}
+COLUMNS = {**CDC_COLUMNS, **ORDER_COLUMNS, **own_table.COLUMNS}

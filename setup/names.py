@@ -10,6 +10,8 @@ from typing import Any, NoReturn
 import boto3
 from botocore.exceptions import BotoCoreError, NoRegionError
 
+from setup import own_table
+
 
 def _exit_with_usage_error(message: str) -> NoReturn:
     print(message, file=sys.stderr)
@@ -47,7 +49,13 @@ CRAWLER = f"{PIPELINE}-crawler"
 WORKGROUP = PIPELINE
 DATABASE = PIPELINE.replace("-", "_")
 CHANGES = "changes"  # The table over the lake.
-VIEWS = ("order_changes", "orders", "current_orders", "order_lines")  # Each may use those before.
+VIEWS = (
+    "order_changes",
+    "orders",
+    "current_orders",
+    "order_lines",
+    *own_table.VIEWS,
+)  # Each may use those before.
 # Prefixes in the bucket.
 LAKE = "lake/"
 ERRORS = "errors/"
@@ -66,9 +74,7 @@ TAGS = {"pipeline": PIPELINE}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.
 TAG_LIST: list[Any] = [{"Key": "pipeline", "Value": PIPELINE}]
 
-# Maps that stay one column of JSON, by the names of their columns, as in ("customer__visits",):
-# those that are keyed by data, such as user ids, and have too many members to be columns.
-JSON_PATHS: tuple[str, ...] = ()
+JSON_PATHS = own_table.JSON_PATHS
 
 
 def _check_json_paths(paths: object) -> None:

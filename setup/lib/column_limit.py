@@ -49,11 +49,11 @@ def limit_advice(columns: Iterable[str]) -> str:
     path, members = largest_map(columns)
     if members < MIN_LARGE_MAP:
         return (
-            "add those that you query to ORDER_COLUMNS in setup/columns.py, and run python "
+            "add those that you query to COLUMNS in setup/own_table.py, and run python "
             "setup/10_glue.py"
         )
     return (
-        f"{members} are members of one map: add '{path}' to JSON_PATHS in setup/names.py, run "
+        f"{members} are members of one map: add '{path}' to JSON_PATHS in setup/own_table.py, run "
         f"python setup, then python -m operations.verify --repair"
     )
 

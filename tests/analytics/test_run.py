@@ -174,6 +174,26 @@ def test_invalid_arguments_list_the_alternatives(
     assert message in (captured.err if status else captured.out)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--sql", "DROP VIEW orders"], "expected a SELECT statement, found 'DROP VIEW orders'"),
+        (["--sql", "SELECT 1", "top_products"], "--sql cannot be combined with a query or --param"),
+        (["--sql", "SELECT 1", "--param", "a=b"], "--sql cannot be combined with a query"),
+    ],
+)
+def test_an_invalid_sql_option_is_rejected(
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["run", *arguments])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        run.main()
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("output_format", ["csv", "json"])
 def test_csv_and_json_are_utf_8_on_any_terminal(
     output_format: str, monkeypatch: pytest.MonkeyPatch

@@ -78,7 +78,7 @@ TEST_BY_COMMAND = {
         TEST_SELECTIONS, "e2e/test_documents.py::test_contributing_selects_existing_tests"
     ),
     **dict.fromkeys(
-        ("make demo", "make test", "make lint", "pytest"),
+        ("make demo", "make test", "make lint", "pytest", ". .venv/bin/activate"),
         "e2e/test_documents.py::test_make_runs_the_documented_commands",
     ),
     **dict.fromkeys(
@@ -86,7 +86,7 @@ TEST_BY_COMMAND = {
         "e2e/test_documents.py::test_printed_variables_select_the_cloud",
     ),
     **dict.fromkeys(
-        ("python -m local", "python -m analytics.dashboard"),
+        ("python -m local", "python -m analytics.dashboard", "python setup/10_glue.py --crawl"),
         "e2e/test_demo.py::test_the_demo_verifies_the_lake",
     ),
     **dict.fromkeys(
@@ -212,6 +212,7 @@ def test_the_tests_of_other_commands_exist() -> None:
 def test_make_runs_the_documented_commands() -> None:
     makefile = (PROJECT / "Makefile").read_text()
     recipes = dict(re.findall(r"^(\w+): .*\n\t(.*)$", makefile, re.MULTILINE))
+    assert "VENV   := .venv\n" in makefile
     assert recipes["demo"] == "@$(VENV)/bin/python -m local"
     assert recipes["test"] == "@$(VENV)/bin/python -m pytest"
     assert "ruff check ." in recipes["lint"]
@@ -294,6 +295,7 @@ GENERATED_FILES = {
     "build/lambda.zip",
     "policy.json",
     "athena.properties",
+    "analytics/views/current_readings.sql",
 }
 FILE_NAME = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|sql|txt|json|html|svg|zip|properties)|(?:[a-z_]+/)+)`"

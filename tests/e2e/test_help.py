@@ -19,7 +19,7 @@ SCRIPTS = [
     *sorted(
         f"setup/{path.name}"
         for path in (PROJECT / "setup").glob("*.py")
-        if path.stem not in ("__init__", "__main__", "names")
+        if path.stem != "__main__" and "__main__" in path.read_text("utf-8")
     ),
     "data_generator.py",
 ]
@@ -28,6 +28,7 @@ MODULES = [
     *sorted(f"operations.{path.parent.name}" for path in PROJECT.glob("operations/*/__main__.py")),
     "analytics.run",
     "analytics.dashboard",
+    "analytics.propose",
     "tests.campaign",
 ]
 COMMANDS = [*(f"python {path}" for path in SCRIPTS), *(f"python -m {name}" for name in MODULES)]

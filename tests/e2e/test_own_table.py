@@ -1,68 +1,75 @@
 """An adopted table that has nothing to do with sales: composite binary key, camelCase names."""
 
-import json
-import os
-import subprocess
-import sys
+import re
+import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import boto3
 import pytest
 
 from local.core.server import ACCOUNT, Cloud
-from local.demo import run_script
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
-from tests.support.documents import OWN_TABLE, blocks, commands
+from tests.support.documents import OWN_TABLE, commands
 from tests.support.laptop_cloud import laptop
-from tests.support.paths import PROJECT
+from tests.support.project_copy import ProjectCopy
 
 TABLE = "Readings"  # These are the names in docs/own-table.md.
 PIPELINE = "fleet"
 BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
 # The number of rows of two queries about any table, and of two about sales.
-ROW_COUNTS = {"new_attributes": 12, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
-COUNT_ROWS_SCRIPT = """
-import sys
-from analytics.athena import run_query
-from analytics.named_queries import load_named_queries
+ROW_COUNTS = {"new_attributes": 17, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
+# Attributes as a spreadsheet names them: a quantity, and a price in whole cents.
+RETAIL = [(number * 37 % 101 - 20, number * 991) for number in range(1, 60)]
+EXTRA_OPTIONS = {"python -m operations.verify": ["--wait", "0"]}
 
-for name in sys.argv[1:]:
-    query = load_named_queries()[name]
-    print(name, len(list(run_query(query.sql, query.parameter_values({})).rows)))
-"""
-CREATE_VIEW_SCRIPT = """
-import sys
-from analytics.athena import run_query
 
-run_query(sys.argv[1])
-query = "SELECT count(*), CAST(min(celsius) AS varchar) FROM current_readings"
-print(*next(run_query(query).rows))
-"""
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A cloud on which the document's commands have adopted a table, and their outputs."""
+
+    cloud: Cloud
+    project: ProjectCopy
+    outputs: dict[str, str]
+
+    def run(self, *args: str) -> tuple[int, str]:
+        """Run Python in the copied project."""
+        return self.project.run(["python", *args])
+
+    def query(self, sql: str) -> list[str]:
+        """Return the rows of a query, as lines of CSV."""
+        status, output = self.run("-m", "analytics.run", "--format", "csv", "--sql", sql)
+        assert status == 0, output
+        rows = [line for line in output.splitlines() if line.startswith('"')]
+        return rows[1:]  # Without the names of the columns.
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A laptop cloud on which the document's commands have adopted a table with unusual items."""
-    checkpoint = tmp_path_factory.mktemp("backfill") / "checkpoint.json"
-    extra_options = {
-        "python -m operations.verify": ("--wait", "0"),
-        "python -m operations.backfill": ("--checkpoint", str(checkpoint)),
-    }
-    serve, export, *scripts = commands(OWN_TABLE)
-    assert serve == "python -m local --empty"
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    """The chain that the document's commands make of a table with unusual items."""
+    activate, serve, export, *scripts = commands(OWN_TABLE)
+    assert (activate, serve) == (". .venv/bin/activate", "python -m local --empty")
     keyword, *settings = export.split()
     assert keyword == "export"
     with pytest.MonkeyPatch.context() as patch, laptop(*SERVICES) as cloud:
         for setting in settings:
             patch.setenv(*setting.split("="))
+        project = ProjectCopy(tmp_path_factory.mktemp("project"), cloud)
+        chain = Chain(cloud, project, {})
         for command in scripts:
             if "backfill" in command:
                 write_unusual_items(cloud)
-            run_script(cloud, *command.split()[1:], *extra_options.get(command, ()))
+            args = [*shlex.split(command), *EXTRA_OPTIONS.get(command, [])]
+            status, chain.outputs[command] = project.run(args)
+            assert status == 0, chain.outputs[command]
             cloud.run_until_idle()
-        yield cloud
+            if "--save" in command:
+                project.restart()
+        yield chain
+        project.restart()
 
 
 def write_unusual_items(cloud: Cloud) -> None:
@@ -78,27 +85,23 @@ def write_unusual_items(cloud: Cloud) -> None:
         ("Total", {"S": "not a number"}),
         ("Total", {"N": "-1.50"}),
         ("items", {"S": "not JSON"}),
+        ("visits", {"M": {f"user{number}": {"N": "1"} for number in range(101)}}),
+        ("x'\n; DROP TABLE changes --", {"S": "'; --"}),
     )
     for frame_id in (b"\x00", b"\xff\xfe", b"a" * 1024):
         key = {"sensorId": {"S": "'; DROP TABLE \u2028"}, "frameId": {"B": frame_id}}
         for name, value in attributes:
             dynamodb.put_item(TableName=TABLE, Item={**key, name: value})
     dynamodb.delete_item(TableName=TABLE, Key=key)
-
-
-def run_python(*args: str) -> tuple[int, str]:
-    """Return Python's exit status and output, including the errors if it failed."""
-    process = subprocess.run(
-        [sys.executable, *args],
-        cwd=PROJECT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    errors = process.stderr if process.returncode else ""
-    return process.returncode, process.stdout + errors
+    for number, (quantity, cents) in enumerate(RETAIL):
+        item: dict[str, Any] = {
+            "sensorId": {"S": "retail"},
+            "frameId": {"B": bytes([number])},
+            "Quantité": {"N": str(quantity)},
+            "Unit Price (£)": {"N": f"{cents / 100:.2f}"},
+            "B2B?": {"BOOL": quantity % 2 == 1},
+        }
+        dynamodb.put_item(TableName=TABLE, Item=item)
 
 
 def item_count() -> int:
@@ -107,54 +110,80 @@ def item_count() -> int:
     return response["Count"]
 
 
-def test_the_lake_equals_the_adopted_table(chain: Cloud) -> None:
-    assert find_problems(chain) == []
-    status, output = run_python("-m", "operations.verify", "--wait", "0", "--json")
-    document = json.loads(output)
-    assert (status, document["equal"], document["lake"]) == (0, True, item_count())
+def test_the_lake_equals_the_adopted_table(chain: Chain) -> None:
+    assert find_problems(chain.cloud) == []
+    assert chain.run("-m", "operations.verify", "--wait", "0") == (
+        0,
+        f"lake equals table: {item_count()} items\n",
+    )
 
 
-def test_a_crawl_adds_the_attributes_as_columns(chain: Cloud) -> None:
-    table = chain.client("glue").get_table(DatabaseName=PIPELINE, Name="changes")["Table"]
-    columns = {column["Name"]: column["Type"] for column in table["StorageDescriptor"]["Columns"]}
-    own_columns = {
-        "sensorid",
-        "frameid",
-        "takenat",
-        "celsius",
-        "measuredat__sitename",
-        "alarmlevels",
-    }
-    assert own_columns <= columns.keys()
-    assert set(columns.values()) == {"string"}
+def test_the_proposed_columns_are_described(chain: Chain) -> None:
+    glue = chain.cloud.client("glue")
+    table = glue.get_table(DatabaseName=PIPELINE, Name="changes")["Table"]
+    columns = {column["Name"]: column for column in table["StorageDescriptor"]["Columns"]}
+    assert {column["Type"] for column in columns.values()} == {"string"}
+    for name, comment in {
+        "sensorid": "Attribute sensorId: text",
+        "measuredat__sitename": "Attribute measuredAt.siteName: text",
+        "alarmlevels": "Attribute alarmLevels: JSON list of a set of numbers",
+        "total": "Attribute Total: text or number",
+        "visits": "Attribute visits: JSON map",
+    }.items():
+        assert columns[name]["Comment"] == comment
+    view = glue.get_table(DatabaseName=PIPELINE, Name="current_readings")["Table"]
+    types = {column["Name"]: column["Type"] for column in view["StorageDescriptor"]["Columns"]}
+    assert list(types)[:2] == ["frameid", "sensorid"]  # The key comes first.
+    assert (types["celsius"], types["takenat"], types["isoutdoors"]) == (
+        "decimal(18,4)",
+        "bigint",
+        "boolean",
+    )
 
 
-def test_the_views_of_orders_contain_no_order(chain: Cloud) -> None:
-    status, output = run_python("-c", COUNT_ROWS_SCRIPT, *ROW_COUNTS)
+def test_the_proposal_names_what_it_saw(chain: Chain) -> None:
+    output = chain.outputs["python -m analytics.propose --save"]
+    assert re.search(r"Total +S 3, N 3 +varchar +total\n", output), output
+    assert "visits has more than 100 different members: one column of JSON" in output
+    assert "saved setup/own_table.py and analytics/views/current_readings.sql: run pyth" in output
+    assert '"visits",' in (chain.project.folder / "setup" / "own_table.py").read_text()
+    status, output = chain.run("-m", "analytics.propose", "--save")
+    assert (status, "current_readings.sql exists: move it away" in output) == (1, True)
+    status, output = chain.run("-m", "analytics.propose", "--images", "5")
+    assert (status, "--images 50 reads more" in output) == (0, True)
+
+
+def test_the_proposed_view_is_exact(chain: Chain) -> None:
+    total = sum(quantity * cents for quantity, cents in RETAIL)
+    business = sum(quantity % 2 for quantity, _ in RETAIL)
+    quantities = sum(quantity for quantity, _ in RETAIL)
+    assert chain.query(
+        "SELECT count(*), sum(quantite), CAST(sum(quantite * unit_price) AS decimal(38, 2)), "
+        "count_if(b2b), CAST(min(celsius) AS decimal(9, 2)) FROM current_readings"
+    ) == [f'"{item_count()}","{quantities}","{Decimal(total) / 100}","{business}","-0.50"']
+
+
+def test_the_views_of_orders_contain_no_order(chain: Chain) -> None:
+    counts = {}
+    for name in ROW_COUNTS:
+        status, output = chain.run("-m", "analytics.run", name, "--format", "csv")
+        assert status == 0, output
+        counts[name] = len([line for line in output.splitlines() if line.startswith('"')]) - 1
+    assert counts == ROW_COUNTS
+
+
+def test_the_named_pipeline_is_healthy(chain: Chain) -> None:
+    status, output = chain.run("-m", "operations.status")
     assert status == 0, output
-    assert output.splitlines() == [f"{name} {count}" for name, count in ROW_COUNTS.items()]
+    no_drift = f"no drift: pipeline {PIPELINE} matches the scripts\n"
+    assert chain.run("setup", "--check") == (0, no_drift)
 
 
-def test_the_documented_view_shows_all_items(chain: Cloud) -> None:
-    (view,) = (block.text for block in blocks(OWN_TABLE) if block.language == "sql")
-    status, output = run_python("-c", CREATE_VIEW_SCRIPT, view)
-    assert (status, output.split()) == (0, [str(item_count()), "-0.50"])
-
-
-def test_the_named_pipeline_is_healthy(chain: Cloud) -> None:
-    status, output = run_python("-m", "operations.status")
-    assert status == 0, output
-    status, output = run_python("setup", "--check")
-    assert (status, output) == (0, f"no drift: pipeline {PIPELINE} matches the scripts\n")
-
-
-def test_lost_changes_of_binary_keys_are_repaired(chain: Cloud) -> None:
-    s3 = chain.client("s3")
+def test_lost_changes_of_binary_keys_are_repaired(chain: Chain) -> None:
+    s3 = chain.cloud.client("s3")
     for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="lake/")["Contents"]:
         s3.delete_object(Bucket=BUCKET, Key=entry["Key"])
-    status, output = run_python("-m", "operations.verify", "--wait", "0", "--json")
-    assert (status, json.loads(output)["lake"]) == (1, 0)
-    _, output = run_python("-m", "operations.verify", "--repair", "--wait", "0", "--limit", "0")
-    assert "0 tombstones, 0 left" in output
-    chain.run_until_idle()
-    assert run_python("-m", "operations.verify", "--wait", "0")[0] == 0
+    status, output = chain.run("-m", "operations.verify", "--repair", "--wait", "0", "--limit", "0")
+    assert (status, "0 tombstones, 0 left" in output) == (1, True)
+    chain.cloud.run_until_idle()
+    assert chain.run("-m", "operations.verify", "--wait", "0")[0] == 0

@@ -80,13 +80,13 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
     monkeypatch.setattr(column_limit, "WARNING_COLUMNS", len(COLUMNS) - 1)
     assert column_limit.column_warnings() == [
         f"table changes has {len(COLUMNS)} columns of at most 1000: add those that you "
-        "query to ORDER_COLUMNS in setup/columns.py, and run python setup/10_glue.py"
+        "query to COLUMNS in setup/own_table.py, and run python setup/10_glue.py"
     ]
     write_row({"gift_note": "For you", **{f"seenby__user{number}": "1" for number in range(60)}})
     message = (
         f"the lake has {len(COLUMNS) + 61} columns, more than the {limit} of a table, so "
         "the crawl added none: 60 are members of one map: add 'seenby' to JSON_PATHS in "
-        "setup/names.py, run python setup, then python -m operations.verify --repair"
+        "setup/own_table.py, run python setup, then python -m operations.verify --repair"
     )
     with pytest.raises(SetupError, match=message):
         run_crawler.run_crawler()
