@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -91,7 +92,7 @@ def test_each_record_arrives_once_or_is_named(
 
 
 @given(st.lists(st.integers(0, 9) | st.just(LARGEST_DATA), max_size=30), st.integers(1, 9))
-@example([LARGEST_DATA] * 6, 9)
+@example([LARGEST_DATA] * 11, 9)
 def test_batches_fit_into_one_call(sizes: list[int], batch_size: int) -> None:
     records = [OutgoingRecord("", b"x" * size) for size in sizes]
     batches = list(split_into_batches(records, batch_size))
@@ -199,3 +200,15 @@ def test_sent_records_are_in_kinesis(stream: str) -> None:
     assert sender.send([*records, oversized]) == ["oversized"]
     assert sorted(read_stream(stream)) == sorted(record.data for record in records)
     assert sender.sent_count == 1201
+
+
+def test_the_limits_are_those_of_kinesis(stream: str) -> None:
+    kinesis = boto3.client("kinesis")
+    key = "k" * 32
+    kinesis.put_record(StreamName=stream, Data=b"x" * LARGEST_DATA, PartitionKey=key)
+    with pytest.raises(ClientError, match="length less than or equal to"):
+        kinesis.put_record(StreamName=stream, Data=b"x" * (LARGEST_DATA + 1), PartitionKey=key)
+    entries = [record.entry for record in outgoing_records(MAX_BATCH_RECORDS + 1)]
+    kinesis.put_records(StreamName=stream, Records=entries[1:])
+    with pytest.raises(ClientError, match="length less than or equal to 500"):
+        kinesis.put_records(StreamName=stream, Records=entries)
