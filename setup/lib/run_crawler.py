@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from types_boto3_glue.type_defs import TableTypeDef
 
 # The parameter of the table with the time of the newest object whose images were read.
-ASKED_PARAMETER = "images.read_until"
+READ_UNTIL_PARAMETER = "images.read_until"
 
 
 def run_crawler() -> str:
@@ -36,18 +36,15 @@ def run_crawler() -> str:
     require(f"crawler {CRAWLER}", "10_glue", glue.get_crawler, Name=CRAWLER)
     get_workgroup = boto3.client("athena").get_work_group
     require(f"workgroup {WORKGROUP}", "11_athena", get_workgroup, WorkGroup=WORKGROUP)
-    table_before = get_table(glue)
-    pending = pending_views()
-    wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
-    glue.start_crawler(Name=CRAWLER)
-    wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
-    crawl = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
-    if crawl.get("Status") != "SUCCEEDED":
-        reason = crawl.get("ErrorMessage", "no reason given")
-        raise SetupError(f"crawl {crawl.get('Status')}: {reason}")
-    check_table(get_table(glue))
     check_first_day()
-    add_columns_of_images(glue, table_before)
+    table_before = get_table(glue)
+    lake_days = days_added_since(read_until(table_before))
+    columns_of_images = image_columns(lake_days.days)
+    check_limit({*column_names(table_before), *columns_of_images})
+    pending = pending_views()
+    crawl()
+    check_table(get_table(glue))
+    add_columns(glue, table_before, columns_of_images, lake_days.newest_at)
     columns = column_names(get_table(glue))
     names_before = column_names(table_before)
     names = ", ".join(name for name in columns if name not in names_before)
@@ -62,29 +59,54 @@ def run_crawler() -> str:
     )
 
 
-def add_columns_of_images(glue: GlueClient, table_before: TableTypeDef) -> None:
-    """Add the columns that the crawler has missed.
+def crawl() -> None:
+    """Run the crawler to its end; raise SetupError if it fails."""
+    glue = boto3.client("glue")
+    wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
+    glue.start_crawler(Name=CRAWLER)
+    wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
+    last_crawl = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
+    if last_crawl.get("Status") != "SUCCEEDED":
+        reason = last_crawl.get("ErrorMessage", "no reason given")
+        raise SetupError(f"crawl {last_crawl.get('Status')}: {reason}")
 
-    If the table would have too many columns, take back those of the crawler and raise SetupError.
-    """
+
+def read_until(table: Entry) -> datetime | None:
+    """Return the time of the newest object whose images were read by an earlier crawl."""
+    time = table.get("Parameters", {}).get(READ_UNTIL_PARAMETER)
+    return datetime.fromisoformat(time) if time else None
+
+
+def check_limit(columns: Collection[str]) -> None:
+    """Raise SetupError if these are too many columns for a table."""
+    names = [name for name in columns if not is_inside_json_path(name)]
+    if len(names) > MAX_COLUMNS:
+        raise SetupError(
+            f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so none "
+            f"was added: {limit_advice(names)}"
+        )
+
+
+def add_columns(
+    glue: GlueClient,
+    table_before: TableTypeDef,
+    columns_of_images: Collection[str],
+    newest_at: datetime | None,
+) -> None:
+    """Add the columns that the crawler has missed; if they are too many, take back all new ones."""
     script = import_module("setup.10_glue")
     table: Entry = get_table(glue)
-    time = table.get("Parameters", {}).get(ASKED_PARAMETER)
-    added = days_added_since(datetime.fromisoformat(time) if time else None)
     crawled = {column["Name"]: column for column in columns_of(table)}
-    missing = [{"Name": name} for name in sorted(image_columns(added.days) - crawled.keys())]
-    columns = [*crawled.values(), *missing]
-    names = [column["Name"] for column in columns if not is_inside_json_path(column["Name"])]
-    if len(names) > MAX_COLUMNS:
+    missing = [{"Name": name} for name in sorted({*columns_of_images} - crawled.keys())]
+    try:
+        check_limit({*crawled, *columns_of_images})
+    except SetupError:
         script.update_table(glue, table, table_before)
-        raise SetupError(
-            f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so the "
-            f"crawl added none: {limit_advice(names)}"
-        )
-    descriptor = {**table["StorageDescriptor"], "Columns": columns}
+        raise
+    descriptor = {**table["StorageDescriptor"], "Columns": [*crawled.values(), *missing]}
     parameters = dict(table.get("Parameters", {}))
-    if added.newest_at is not None:
-        parameters[ASKED_PARAMETER] = added.newest_at.isoformat()
+    if newest_at is not None:
+        parameters[READ_UNTIL_PARAMETER] = newest_at.isoformat()
     table_after = {**table, "StorageDescriptor": descriptor, "Parameters": parameters}
     script.update_table(glue, table, table_after)
 

@@ -85,15 +85,22 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
     write_row({"gift_note": "For you", **{f"seenby__user{number}": "1" for number in range(60)}})
     message = (
         f"the lake has {len(COLUMNS) + 61} columns, more than the {limit} of a table, so "
-        "the crawl added none: 60 are members of one map: add 'seenby' to JSON_PATHS in "
+        "none was added: 60 are members of one map: add 'seenby' to JSON_PATHS in "
         "setup/own_table.py, run python setup, then python -m operations.verify --repair"
     )
     with pytest.raises(SetupError, match=message):
         run_crawler.run_crawler()
     table = run_crawler.get_table(aws_client("glue"))
     assert run_crawler.column_names(table) == list(COLUMNS)
+    items = [order_item(n, seenBy={"M": {f"user{n}": {"N": "1"}}}) for n in range(60)]
+    write_row({"gift_note": "For you"}, *(stream_row(None, item, 1) for item in items))
+    sandbox.calls.clear()
+    with pytest.raises(SetupError, match="none was added: 60 are members of one map"):
+        run_crawler.run_crawler()
+    assert ("glue", "StartCrawler") not in sandbox.calls  # The images show it before.
     monkeypatch.setattr(names, "JSON_PATHS", ("seenby",))
-    assert run_crawler.run_crawler().startswith("crawl succeeded: added gift_note to table")
+    line = run_crawler.run_crawler()  # The crawler still sees the rows from before.
+    assert line.startswith("crawl succeeded: added gift_note, seenby to table changes; every")
 
 
 def test_members_of_a_json_path_are_no_columns(
@@ -137,7 +144,7 @@ def test_a_crawl_finds_what_the_crawler_misses(
     assert set(run_crawler.column_names(table)) == {name for row in rows for name in row} | set(
         COLUMNS
     )
-    read_until = datetime.fromisoformat(table["Parameters"][run_crawler.ASKED_PARAMETER])
+    read_until = datetime.fromisoformat(table["Parameters"][run_crawler.READ_UNTIL_PARAMETER])
     assert days_added_since(read_until).days == ("2026-11-18",)
     assert days_added_since(read_until + timedelta(hours=2)).days == ()
 
