@@ -18,6 +18,7 @@ from local.services.registry import SERVICES
 from setup import names, operator_policy
 from setup.lib.iam_policies import Policy, role_policies, trust_policies, trust_policy
 from setup.names import Location
+from tests.support.commands import cached_clients
 from tests.support.iam_roles import policy as policy_json
 from tests.support.laptop_cloud import laptop
 from tests.support.operator_fixture import (
@@ -28,7 +29,7 @@ from tests.support.operator_fixture import (
     policy_statements,
     without_actions,
 )
-from tests.support.whole_chain import create_pipeline, run_verify
+from tests.support.whole_chain import create_pipeline, empty_chain, run_verify
 
 HERE = Location("aws", REGION, ACCOUNT)
 ROLE_POLICIES = role_policies(HERE)
@@ -186,7 +187,7 @@ def delivery_params() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     """The pipeline as setup creates it."""
-    with laptop(*SERVICES) as cloud:
+    with laptop(*SERVICES) as cloud, cached_clients():
         create_pipeline()
         yield Chain(cloud)
 
@@ -249,6 +250,7 @@ def test_changes_arrive_after_a_denial(chain: Chain) -> None:
 @pytest.fixture(scope="module")
 def operator(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator who runs the commands under a role of their own."""
+    empty_chain(chain.cloud)
     checkpoint = tmp_path_factory.mktemp("backfill") / "checkpoint.json"
     with operator_session(chain.cloud, checkpoint) as operator:
         yield operator

@@ -40,7 +40,7 @@ def run_setup(*scripts: str) -> None:
 
 
 def empty_chain(cloud: Cloud) -> None:
-    """Delete all orders, and every version of every object of the lake: a question reads each."""
+    """Delete all orders, then every version of every object of the lake: a query reads each."""
     for page in aws("dynamodb").get_paginator("scan").paginate(TableName=names.TABLE):
         for item in page["Items"]:
             key = {"order_id": item["order_id"]}

@@ -21,11 +21,11 @@ from setup import names
 from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import deploy, object_keys, redeploy
-from tests.support.whole_chain import create_pipeline, raising_function
+from tests.support.whole_chain import create_pipeline, empty_chain, raising_function
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[Cloud]:
+def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
@@ -35,6 +35,13 @@ def chain() -> Iterator[Cloud]:
     ):
         create_pipeline()
         yield cloud
+
+
+@pytest.fixture
+def chain(shared_chain: Cloud) -> Cloud:
+    """The chain, with an empty table and lake."""
+    empty_chain(shared_chain)
+    return shared_chain
 
 
 def put_order(cloud: Cloud, order_id: str, version: int) -> None:

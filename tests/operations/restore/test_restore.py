@@ -15,13 +15,13 @@ from setup import names
 from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys, read_object
-from tests.support.whole_chain import create_pipeline
+from tests.support.whole_chain import create_pipeline, empty_chain
 
 Damage = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
-def chain() -> Iterator[Cloud]:
+def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
@@ -30,6 +30,13 @@ def chain() -> Iterator[Cloud]:
     ):
         create_pipeline()
         yield cloud
+
+
+@pytest.fixture
+def chain(shared_chain: Cloud) -> Cloud:
+    """The chain, with an empty table and lake."""
+    empty_chain(shared_chain)
+    return shared_chain
 
 
 def put_versions(cloud: Cloud, order_id: str) -> list[str]:
@@ -92,8 +99,7 @@ def gap_status() -> int:
 def test_a_restored_object_brings_its_history_back(
     chain: Cloud, damage: Damage, problem: str
 ) -> None:
-    order_id = f"SO-{len(object_keys(chain, names.LAKE))}"
-    _, key, _ = put_versions(chain, order_id)
+    _, key, _ = put_versions(chain, "SO-1")
     content = read_object(chain, key)
     assert find_damaged(chain) == []
     damage(key)
