@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import count
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ class Operator:
 
     def __init__(self, cloud: Cloud, checkpoint: Path) -> None:
         self.cloud = cloud
+        self._numbers = count(1)
         self.runs: dict[str, Callable[[], int]] = {
             "verify": lambda: verify.main(["--wait", "0"]),
             "gaps": self._gaps,
@@ -102,11 +104,12 @@ class Operator:
     def _repair(self) -> int:
         """Repair an order that has not reached the lake, while other changes have failed."""
         self._put_failed_changes()
-        self._put_order("new", "\1")
+        self._put_order(f"new-{next(self._numbers)}", "\1")
         return verify.main(["--repair", "--wait", "0"])
 
     def _backfill(self, checkpoint: Path) -> int:
-        """Run a backfill into a lake that has no id yet."""
+        """Run a backfill from its beginning into a lake that has no id yet."""
+        checkpoint.unlink(missing_ok=True)
         s3 = self.cloud.client("s3")
         response = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE_ID)
         for entry in response.get("Contents", ()):
