@@ -121,6 +121,14 @@ def test_a_range_is_read_as_far_as_it_is_kept(
     assert all(number >= trimmed_below[0] for number in numbers_read)
 
 
+def test_one_change_of_a_range_is_a_range() -> None:
+    sequence_range = SequenceRange(STREAM, SHARD, "1", "9", 5, is_first_replayed=True)
+    assert sequence_range.part_of_one("1") == SequenceRange(STREAM, SHARD, "1", "1", 1)
+    assert sequence_range.is_replayed("1")
+    assert not sequence_range.is_replayed("2")
+    assert not sequence_range.part_of_one("1").is_replayed("1")
+
+
 def test_reading_stops_at_the_end_of_the_range() -> None:
     shard = Shard(list(range(1, 100)))
     assert read(shard, 1, 4) == [1, 2, 3, 4]
