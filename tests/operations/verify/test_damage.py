@@ -153,6 +153,29 @@ def test_other_errors_of_queries_are_kept() -> None:
     assert explain_failure(error) is error
 
 
+@pytest.fixture(scope="module")
+def delivery_stream(versioned_env: VerifyEnvironment) -> None:
+    """A delivery stream, which delivers nothing."""
+    boto3.client("firehose").create_delivery_stream(
+        DeliveryStreamName=names.DELIVERY,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::123456789012:role/r",
+            "BucketARN": f"arn:aws:s3:::{names.bucket()}",
+        },
+    )
+
+
+@pytest.mark.usefixtures("delivery_stream")
+def test_repair_needs_a_stream_even_if_all_is_well(
+    env: VerifyEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_verify("--repair") == 2
+    assert capsys.readouterr().err == (
+        f"table {names.TABLE} has no stream: run python setup/01_dynamodb.py\n"
+    )
+
+
+@pytest.mark.usefixtures("delivery_stream")
 def test_repair_names_deleted_objects(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -176,10 +199,3 @@ def create_senders(env: VerifyEnvironment) -> None:
     )
     boto3.client("kinesis").create_stream(StreamName=names.STREAM, ShardCount=1)
     boto3.client("sqs").create_queue(QueueName=names.DEAD_LETTERS)
-    boto3.client("firehose").create_delivery_stream(
-        DeliveryStreamName=names.DELIVERY,
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/r",
-            "BucketARN": f"arn:aws:s3:::{names.bucket()}",
-        },
-    )
