@@ -27,6 +27,7 @@ MISSING_CODES = {
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
+    "UnknownOperationException",  # A cloud without QuickSight, such as the laptop.
     "UnsupportedUserEditionException",  # A QuickSight edition without data sets.
 }
 
