@@ -14,11 +14,13 @@ from local.core.server import Cloud
 from local.demo import IDLE_SECONDS, ScriptFailed, print_heading, run_demo
 from local.environment import is_region, shell_lines, use_cloud
 from local.nemesis import FaultyCloud, Nemesis, run_chaos_demo
+from local.services.athena import Athena
 from local.services.registry import SERVICES
 from setup.lib.arguments import number, output_file, whole_number
 
 MAX_FAULT_RATE = 0.5
 MAX_PORT = 65535
+AWS_QUERY_SECONDS = 1800
 
 
 def main() -> int:
@@ -49,9 +51,12 @@ def main() -> int:
 
 def _create_cloud(args: argparse.Namespace) -> Cloud:
     if args.nemesis is None:
-        return Cloud(SERVICES, args.port)
-    nemesis = Nemesis(args.nemesis, args.nemesis_rate, args.poison_rate)
-    return FaultyCloud(SERVICES, nemesis, args.port)
+        cloud = Cloud(SERVICES, args.port)
+    else:
+        nemesis = Nemesis(args.nemesis, args.nemesis_rate, args.poison_rate)
+        cloud = FaultyCloud(SERVICES, nemesis, args.port)
+    cloud.service(Athena).limit_query_time(args.query_timeout)
+    return cloud
 
 
 def _run(cloud: Cloud, args: argparse.Namespace) -> int:
@@ -105,6 +110,13 @@ def _parse_args() -> argparse.Namespace:
         default=0,
         metavar="PORT",
         help="port on loopback (default: any free port)",
+    )
+    parser.add_argument(
+        "--query-timeout",
+        type=number(0.1, AWS_QUERY_SECONDS),
+        default=AWS_QUERY_SECONDS,
+        metavar="SECONDS",
+        help="time limit of Athena's queries (default: 1800, as on AWS)",
     )
     args = parser.parse_args()
     if args.empty and args.nemesis is not None:

@@ -1,7 +1,7 @@
 """DuckDB engine of the laptop's Athena without a catalog, for queries that read no table."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 
 from local.core.request import AwsError
 from local.services.athena.api.results import Row, read_page
+from local.services.athena.backend.duckdb_process import DuckDbProcess
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.query import parse_query
@@ -22,9 +23,8 @@ RunQuery = Callable[[str], list[Row]]
 @contextmanager
 def engine_without_tables(folder: Path) -> Iterator[Engine]:
     """Yield an engine whose catalog and object cache have no client."""
-    engine = Engine(Catalog(None), ObjectCache(None, folder), folder.resolve())
-    yield engine
-    engine.close()
+    with closing(DuckDbProcess(folder.resolve())) as process:
+        yield Engine(Catalog(None), ObjectCache(lambda: None, folder), process)
 
 
 def query_runner(engine: Engine) -> RunQuery:
@@ -40,7 +40,7 @@ def query_runner(engine: Engine) -> RunQuery:
 
 def engine_folder(engine: Engine) -> Path:
     """Return the one folder that the engine may write to."""
-    allowed = engine._duckdb.execute("SELECT current_setting('allowed_directories')").fetchall()
+    allowed = engine._duckdb.execute("SELECT current_setting('allowed_directories')")
     return Path(allowed[0][0][0])
 
 

@@ -146,9 +146,11 @@ class Operator:
         self.cloud.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=body)
 
     def _interrupt_gaps(self) -> int:
-        """Interrupt `verify --gaps` while Athena is busy with another query."""
+        """Interrupt `verify --gaps` while Athena is busy with other queries."""
         is_released = Event()
-        self.cloud.service(Athena)._executions._worker.submit(is_released.wait)
+        threads = self.cloud.service(Athena)._executions._threads
+        for _ in range(threads._max_workers):
+            threads.submit(is_released.wait)
         try:
             with patch("analytics.athena.time.sleep", _raise_interrupt):
                 return verify.main(["--gaps"])

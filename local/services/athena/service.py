@@ -38,6 +38,10 @@ class Athena(Service):
         self._folder = Path(tempfile.mkdtemp(prefix="athena-")).resolve()
         self._executions = Executions(cloud, self._folder)
 
+    def limit_query_time(self, seconds: float) -> None:
+        """Let each later query run at most this long; AWS's limit is 30 minutes."""
+        self._executions.time_limit = seconds
+
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the response to an operation, or raise an error for one that is not modelled."""
         if request.operation in METADATA:
@@ -49,11 +53,11 @@ class Athena(Service):
         return json_response(operation(self, request.params))
 
     def restart(self) -> None:
-        """Fail every unfinished query and clear the cache."""
+        """Fail every unfinished query."""
         self._executions.restart()
 
     def close(self) -> None:
-        """Stop the running query and delete the cache."""
+        """Stop the running queries and delete the cache."""
         self._executions.close()
 
     def _get_work_group(self, params: Params) -> Params:
@@ -116,9 +120,7 @@ class Athena(Service):
         return self._named_queries.delete(params["NamedQueryId"])
 
     def _start_query_execution(self, params: Params) -> Params:
-        execution = self._execution(params)
-        execution_id = self._executions.start(execution, params.get("ClientRequestToken", ""))
-        return {"QueryExecutionId": execution_id}
+        return {"QueryExecutionId": self._executions.start(self._execution(params))}
 
     def _execution(self, params: Params) -> Execution:
         name = params.get("WorkGroup", "primary")
@@ -137,6 +139,7 @@ class Athena(Service):
             workgroup=name,
             output_location=f"{location}{execution_id}{statement.suffix}",
             parameters=parameters,
+            token=params.get("ClientRequestToken", ""),
             scan_limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
             submitted_at=self.cloud.clock.now(),
         )

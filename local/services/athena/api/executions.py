@@ -1,13 +1,13 @@
-"""Query executions: started by a call, run one at a time, polled until they finish."""
+"""Query executions: started by a call, run in processes of their own, polled until they finish."""
 
 import shutil
 import threading
-import time
 import uuid
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from local.core.request import AwsError
 from local.services.athena.api.results import Outcome, metadata
 from local.services.athena.api.statements import Session, Statement
 from local.services.athena.api.workgroups import ENGINE, Params, invalid
+from local.services.athena.backend.duckdb_process import DuckDbPool, DuckDbProcess
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryCancelled, QueryFailed
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog
@@ -26,12 +27,13 @@ from local.services.athena.storage.partitions import parse_location
 _FINAL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
 _MAX_EXECUTIONS = 10_000  # The oldest are deleted.
 _MAX_RESULT_FILES = 50  # Older results are downloaded from S3 when they are read.
-_INTERRUPT_INTERVAL_SECONDS = 0.01
+_MAX_RUNNING = 8  # Further queries are queued, as on AWS.
+_TIME_LIMIT_SECONDS = 30 * 60
 
 
 @dataclass
 class Execution:
-    """One query and its state."""
+    """One query and its state; `process` runs it."""
 
     id: str
     sql: str
@@ -40,6 +42,7 @@ class Execution:
     workgroup: str
     output_location: str
     parameters: tuple[str, ...]
+    token: str
     scan_limit: int | None
     submitted_at: float
     state: str = "QUEUED"
@@ -48,6 +51,7 @@ class Execution:
     outcome: Outcome | None = None
     started_at: float = 0.0
     ended_at: float = 0.0
+    process: DuckDbProcess | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def finish(
@@ -61,44 +65,62 @@ class Execution:
                 self.ended_at = now
                 self.state = state  # Set last: a reader that sees it may read the rest.
 
-    def start(self, now: float) -> bool:
-        """Enter RUNNING, and return whether the execution may run."""
+    def start(self, now: float, process: DuckDbProcess) -> bool:
+        """Enter RUNNING in a process, and return whether the execution may run."""
         with self.lock:
             if self.state == "QUEUED":
                 self.state = "RUNNING"
                 self.started_at = now
+                self.process = process
             return self.state == "RUNNING"
+
+    def leave_process(self) -> None:
+        """Give up the process: from now on it may run another query."""
+        with self.lock:
+            self.process = None
+
+    def kill(self) -> None:
+        """End the process that runs the query, if one does."""
+        with self.lock:
+            if self.process is not None:
+                self.process.kill()
 
 
 class Executions:
-    """The executions of one Athena, and the engine that runs them."""
+    """The executions of one Athena, and the processes that run them."""
 
     def __init__(self, cloud: Any, folder: Path) -> None:
         self._cloud = cloud
         self._folder = folder
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="athena")
+        self.time_limit = float(_TIME_LIMIT_SECONDS)
+        self._threads = ThreadPoolExecutor(_MAX_RUNNING, thread_name_prefix="athena")
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._ids_by_token: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._engine: Engine | None = None
-        self._objects: ObjectCache | None = None
-        self._running_execution: Execution | None = None
-        self._running_lock = threading.Lock()  # Guards `_running_execution` and the interrupts.
+        for name in ("results", "objects"):
+            (folder / name).mkdir(parents=True)
+        self._processes = DuckDbPool(folder)
+        self._objects = ObjectCache(partial(cloud.client, "s3"), folder / "objects")
 
-    def start(self, execution: Execution, token: str) -> str:
+    def start(self, execution: Execution) -> str:
         """Queue a query and return its id; a repeated token returns the id of the first."""
         with self._lock:
-            first = self._executions.get(self._ids_by_token.get(token, ""))
-            if token and first is not None:
+            if execution.token in self._ids_by_token:
+                first = self._executions[self._ids_by_token[execution.token]]
                 return self._first_id(execution, first)
-            self._ids_by_token[token] = execution.id
+            if execution.token:
+                self._ids_by_token[execution.token] = execution.id
             self._executions[execution.id] = execution
-            while len(self._executions) > _MAX_EXECUTIONS:
-                self._executions.popitem(last=False)
-        self._worker.submit(self._run, execution).add_done_callback(
+            self._delete_old_executions()
+        self._threads.submit(self._run, execution).add_done_callback(
             lambda future: self._fail_on_exception(execution, future)
         )
         return execution.id
+
+    def _delete_old_executions(self) -> None:
+        while len(self._executions) > _MAX_EXECUTIONS:
+            _, oldest = self._executions.popitem(last=False)
+            self._ids_by_token.pop(oldest.token, None)
 
     def _first_id(self, execution: Execution, first: Execution) -> str:
         if (execution.sql, execution.parameters) != (first.sql, first.parameters):
@@ -124,7 +146,7 @@ class Executions:
         """Cancel a query that has not finished."""
         execution = self.get(execution_id)
         execution.finish("CANCELLED", self._now(), "Query cancelled by user")
-        self._interrupt(execution)
+        execution.kill()
 
     def result_file(self, execution: Execution) -> Path:
         """Return the file of a result, downloaded from S3 if it is no longer on disk."""
@@ -134,44 +156,24 @@ class Executions:
         return file
 
     def restart(self) -> None:
-        """Fail every unfinished execution and clear the cache."""
+        """Fail every unfinished execution."""
         for execution in list(self._executions.values()):
             if execution.state not in _FINAL_STATES:
                 self._fail(execution, QueryFailed("GENERIC_INTERNAL_ERROR", "Athena was restarted"))
-        self._interrupt(self._running_execution)
-        self._worker.submit(self._close_engine)
+            execution.kill()
 
     def close(self) -> None:
-        """Stop the worker and the engine, and delete the files."""
+        """End all queries and processes, and delete the files."""
         for execution in list(self._executions.values()):
             execution.finish("CANCELLED", self._now(), "Athena was shut down")
-        self._interrupt(self._running_execution)
-        self._worker.shutdown(wait=True, cancel_futures=True)
-        if self._engine:
-            self._engine.close()
+            execution.kill()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        self._processes.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _interrupt(self, execution: Execution | None) -> None:
-        """Interrupt the engine until it no longer runs a finished execution.
-
-        One interrupt is not enough: DuckDB ignores one that arrives while it is idle, as it is
-        while a query is planned.
-        """
-        while execution is not None and self._interrupt_once(execution):
-            time.sleep(_INTERRUPT_INTERVAL_SECONDS)
-
-    def _interrupt_once(self, execution: Execution) -> bool:
-        """Interrupt an execution, and return whether it is the running one."""
-        with self._running_lock:
-            if self._running_execution is execution and self._engine:
-                self._engine.interrupt()
-            return self._running_execution is execution
-
-    def _close_engine(self) -> None:
-        if self._engine:
-            self._engine.close()
-        self._engine = self._objects = None
-        shutil.rmtree(self._folder / "objects", ignore_errors=True)
+    def _time_out(self, execution: Execution) -> None:
+        execution.finish("FAILED", self._now(), "Query timeout")
+        execution.kill()
 
     def _now(self) -> float:
         return float(self._cloud.clock.now())
@@ -189,21 +191,26 @@ class Executions:
             raise invalid(f"Could not find results in {execution.output_location}") from None
 
     def _run(self, execution: Execution) -> None:
-        self._set_running_execution(execution)
+        """Run an execution in a process, and end both at the time limit."""
+        if execution.state in _FINAL_STATES:
+            return
+        process = self._processes.acquire()
+        timer = threading.Timer(self.time_limit, self._time_out, [execution])
+        timer.daemon = True
         try:
-            if execution.start(self._now()):
-                self._run_statement(execution)
+            if execution.start(self._now(), process):
+                timer.start()
+                self._run_statement(execution, process)
         finally:
-            self._set_running_execution(None)
+            timer.cancel()
+            execution.leave_process()
+            self._processes.release(process)
 
-    def _set_running_execution(self, execution: Execution | None) -> None:
-        with self._running_lock:
-            self._running_execution = execution
-
-    def _run_statement(self, execution: Execution) -> None:
+    def _run_statement(self, execution: Execution, process: DuckDbProcess) -> None:
         """Run a statement and finish its execution with the outcome."""
         try:
-            execution.outcome = self._write_result(execution)
+            with self._objects.in_use():
+                execution.outcome = self._write_result(execution, process)
             execution.finish("SUCCEEDED", self._now())
         except QueryCancelled as error:
             execution.finish("CANCELLED", self._now(), str(error))
@@ -224,10 +231,10 @@ class Executions:
     def _fail(self, execution: Execution, failure: QueryFailed) -> None:
         execution.finish("FAILED", self._now(), str(failure), failure)
 
-    def _write_result(self, execution: Execution) -> Outcome:
+    def _write_result(self, execution: Execution, process: DuckDbProcess) -> Outcome:
         """Run a statement and upload its result and the metadata beside it."""
         file = self._result_path(execution)
-        session = self._open_session(execution, file)
+        session = self._open_session(execution, process, file)
         outcome = execution.statement.run(session)
         location = parse_location(execution.output_location)
         key = location.key_prefix.removesuffix("/")
@@ -237,28 +244,31 @@ class Executions:
         self._delete_old_results()
         return outcome
 
-    def _open_session(self, execution: Execution, file: Path) -> Session:
+    def _open_session(self, execution: Execution, process: DuckDbProcess, file: Path) -> Session:
         catalog = Catalog(self._cloud.client("glue"))
-        if self._engine is None or self._objects is None:
-            for name in ("results", "objects"):
-                (self._folder / name).mkdir(parents=True, exist_ok=True)
-            self._objects = ObjectCache(self._cloud.client("s3"), self._folder / "objects")
-            self._engine = Engine(catalog, self._objects, self._folder)
-        now = datetime.fromtimestamp(self._now(), UTC)
         return Session(
-            engine=self._engine,
+            engine=Engine(catalog, self._objects, process),
             catalog=catalog,
             objects=self._objects,
             database=execution.database,
-            now=now,
+            now=datetime.fromtimestamp(self._now(), UTC),
             file=file,
             scan_limit=execution.scan_limit,
         )
 
     def _delete_old_results(self) -> None:
-        files = sorted((self._folder / "results").iterdir(), key=lambda file: file.stat().st_mtime)
-        for file in files[:-_MAX_RESULT_FILES]:
-            file.unlink()
+        with self._lock:
+            results = list((self._folder / "results").iterdir())
+            for file in sorted(results, key=_last_change)[:-_MAX_RESULT_FILES]:
+                file.unlink(missing_ok=True)
+
+
+def _last_change(file: Path) -> float:
+    """Return when a result was written; a part that its query has just removed is the newest."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def describe(execution: Execution) -> Params:

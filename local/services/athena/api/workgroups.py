@@ -170,8 +170,12 @@ class NamedQueries:
     def delete(self, key: str) -> Params:
         """Delete a named query."""
         self.get(key)
-        del self._queries[key]
+        self._forget(key)
         return {}
+
+    def _forget(self, key: str) -> None:
+        del self._queries[key]
+        self._tokens = {token: id_ for token, id_ in self._tokens.items() if id_ != key}
 
     def ids_in_workgroup(self, group: str) -> list[str]:
         """Return the ids of a workgroup's queries."""
@@ -180,4 +184,4 @@ class NamedQueries:
     def delete_in_workgroup(self, group: str) -> None:
         """Delete the named queries of a workgroup."""
         for key in self.ids_in_workgroup(group):
-            del self._queries[key]
+            self._forget(key)

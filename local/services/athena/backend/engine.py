@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import duckdb
-
+from local.services.athena.backend.duckdb_process import DuckDbProcess
 from local.services.athena.backend.error_mapping import mapped_errors
 from local.services.athena.backend.planner import Planner
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
-from local.services.athena.backend.scans import MAX_ROW_BYTES, Scan
 from local.services.athena.backend.value_formatting import format_value_sql
 from local.services.athena.frontend.query import Query
 from local.services.athena.storage.glue_catalog import Catalog, Name
-from local.services.athena.storage.object_cache import LakeObject, ObjectCache, lowercase_keys
-
-_MACROS = Path(__file__).with_name("macros.sql")
+from local.services.athena.storage.object_cache import LakeObject, ObjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +34,12 @@ class Plan:
 
 
 class Engine:
-    """One DuckDB for all queries, which run one at a time."""
+    """A catalog and a DuckDB that runs its queries, one at a time."""
 
-    def __init__(self, catalog: Catalog, objects: ObjectCache, folder: Path) -> None:
+    def __init__(self, catalog: Catalog, objects: ObjectCache, process: DuckDbProcess) -> None:
         self._catalog = catalog
         self._objects = objects
-        self._duckdb = _connect(folder)
-        self._lowercased_files: set[Path] = set()
-
-    def interrupt(self) -> None:
-        """Stop the running query."""
-        self._duckdb.interrupt()
-
-    def close(self) -> None:
-        """Close the database."""
-        self._duckdb.close()
+        self._duckdb = process
 
     def plan(
         self, query: Query, database: str, now: datetime, view_name: Name | None = None
@@ -65,14 +52,12 @@ class Engine:
         with mapped_errors():
             self._drop_schemas()
             translation = planner.translate(query, database)
-            rows = self._duckdb.execute(f"DESCRIBE {translation.sql}").fetchall()
+            rows = self._duckdb.execute(f"DESCRIBE {translation.sql}")
         duckdb_types = [row[1] for row in rows]
         columns = tuple(map(OutputColumn, translation.names, duckdb_types))
         objects: dict[str, LakeObject] = {}
         for scan in planner.scans:
             objects |= scan.objects_by_file()
-        with mapped_errors(objects):
-            self._lowercase_keys(planner.scans)
         return Plan(translation.sql, columns, objects)
 
     def write(self, plan: Plan, file: Path) -> int:
@@ -104,7 +89,7 @@ class Engine:
         opened = self._duckdb.execute(
             "SELECT path, count(*) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'OPEN' "
             "GROUP BY path"
-        ).fetchall()
+        )
         return sum(
             times * plan.objects[path].size for path, times in opened if path in plan.objects
         )
@@ -113,51 +98,11 @@ class Engine:
         """Drop the views of the previous query."""
         schemas = self._duckdb.execute(
             "SELECT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'glue ')"
-        ).fetchall()
+        )
         for (name,) in schemas:
             self._duckdb.execute(f"DROP SCHEMA {quote_identifier(name)} CASCADE")
-
-    def _lowercase_keys(self, scans: Iterable[Scan]) -> None:
-        """Write the keys of new files in lower case: Hive's reader ignores their case."""
-        files = {file for scan in scans for file in scan.files}
-        for file in sorted(files - self._lowercased_files):
-            if self._has_uppercase_keys(file):
-                lowercase_keys(file)
-        self._lowercased_files = files
-
-    def _has_uppercase_keys(self, file: Path) -> bool:
-        path = quote_literal(str(file))
-        rows = f"read_ndjson_objects({path}, maximum_object_size = {MAX_ROW_BYTES})"
-        keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {rows}"
-        try:
-            result = self._duckdb.execute(f"SELECT bool_or(key <> lower(key)) FROM ({keys})")
-            return bool(result.fetchall()[0][0])
-        except duckdb.InvalidInputException:  # The query that reads this file will report it.
-            return False
 
 
 def header(names: Iterable[str]) -> str:
     """Return the header line of a result."""
     return ",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n"
-
-
-def _connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """Return a database with fixed settings that cannot open files outside `folder`."""
-    connection = duckdb.connect()
-    connection.execute("CALL enable_logging('FileSystem')")  # It tells which files a query opens.
-    settings = {
-        "memory_limit": "'1GB'",
-        "temp_directory": quote_literal(str(folder / "spilled")),
-        "allowed_directories": f"[{quote_literal(str(folder) + '/')}]",
-        "TimeZone": "'UTC'",
-        "default_null_order": "'NULLS LAST'",
-        "ieee_floating_point_ops": "true",
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "enable_external_access": "false",
-    }
-    for name, value in settings.items():
-        connection.execute(f"SET {name} = {value}")
-    connection.execute(_MACROS.read_text(encoding="utf-8"))
-    connection.execute("SET lock_configuration = true")
-    return connection

@@ -4,50 +4,42 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-import duckdb
-
-from local.services.athena.errors import QueryCancelled, QueryFailed
+from local.services.athena.backend.duckdb_process import DuckDbError
+from local.services.athena.errors import QueryFailed
 from local.services.athena.storage.object_cache import LakeObject
 
-_CODES: tuple[tuple[type[duckdb.Error], str], ...] = (
-    (duckdb.OutOfMemoryException, "EXCEEDED_LOCAL_MEMORY_LIMIT"),
-    (duckdb.OutOfRangeException, "NUMERIC_VALUE_OUT_OF_RANGE"),
-    (duckdb.ConversionException, "INVALID_CAST_ARGUMENT"),
-    (duckdb.BinderException, "SYNTAX_ERROR"),
-    (duckdb.InvalidInputException, "INVALID_FUNCTION_ARGUMENT"),
-    (duckdb.NotImplementedException, "NOT_SUPPORTED"),
-)
+_CODES = {
+    "OutOfMemoryException": "EXCEEDED_LOCAL_MEMORY_LIMIT",
+    "MemoryError": "EXCEEDED_LOCAL_MEMORY_LIMIT",
+    "OutOfRangeException": "NUMERIC_VALUE_OUT_OF_RANGE",
+    "ConversionException": "INVALID_CAST_ARGUMENT",
+    "BinderException": "SYNTAX_ERROR",
+    "InvalidInputException": "INVALID_FUNCTION_ARGUMENT",
+    "NotImplementedException": "NOT_SUPPORTED",
+}
+"""An exception of DuckDB → Trino's error code."""
 
 
 @contextmanager
 def mapped_errors(objects: Mapping[str, LakeObject] | None = None) -> Iterator[None]:
-    """Raise DuckDB's errors as QueryFailed or QueryCancelled.
+    """Raise DuckDB's errors as QueryFailed.
 
     `objects` has the S3 object of each cached file that a query reads: the messages name it.
     """
     try:
         yield
-    except duckdb.InterruptException:
-        raise QueryCancelled("Query cancelled by user") from None
-    except duckdb.Error as error:
+    except DuckDbError as error:
         raise _query_failure(error, objects or {}) from None
 
 
-def _query_failure(error: duckdb.Error, objects: Mapping[str, LakeObject]) -> QueryFailed:
+def _query_failure(error: DuckDbError, objects: Mapping[str, LakeObject]) -> QueryFailed:
     text = str(error)
     for pattern, failure in _PATTERNS:
         match = pattern.search(text)
         if match:
             return failure(match, objects)
     message = re.sub(r"^[A-Za-z ]+ Error: ", "", text).partition("\n")[0]
-    return QueryFailed(_code(error), message)
-
-
-def _code(error: duckdb.Error) -> str:
-    for error_type, code in _CODES:
-        if isinstance(error, error_type):
-            return code
-    return "GENERIC_INTERNAL_ERROR"
+    return QueryFailed(_CODES.get(error.kind, "GENERIC_INTERNAL_ERROR"), message)
 
 
 def _macro_failure(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryFailed:
@@ -69,6 +61,10 @@ def _not_aggregated(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryF
     )
 
 
+def _too_large(_: re.Match[str], __: Mapping[str, LakeObject]) -> QueryFailed:
+    return QueryFailed("EXCEEDED_SPILL_LIMIT", "Query exceeded the laptop cloud's limit of a file")
+
+
 _PATTERNS: tuple[
     tuple[re.Pattern[str], Callable[[re.Match[str], Mapping[str, LakeObject]], QueryFailed]], ...
 ] = (
@@ -80,6 +76,7 @@ _PATTERNS: tuple[
         re.compile(r'(?:Malformed JSON|JSON transform error) in file "([^"]+)", (.*)', re.DOTALL),
         _malformed_row,
     ),
+    (re.compile("File too large"), _too_large),
     (re.compile(r'column "?([^" ]+)"? must appear in the GROUP BY'), _not_aggregated),
 )
 """A pattern of DuckDB's messages → the failure that it stands for."""

@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 
-import duckdb
 from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from local.services.athena.backend import information_schema
-from local.services.athena.backend.quoting import qualified_name, quote_identifier, schema_name
-from local.services.athena.backend.scans import Scan
+from local.services.athena.backend.duckdb_process import DuckDbError, DuckDbProcess
+from local.services.athena.backend.quoting import (
+    qualified_name,
+    quote_identifier,
+    quote_literal,
+    schema_name,
+)
+from local.services.athena.backend.scans import MAX_ROW_BYTES, Scan
 from local.services.athena.backend.transpiler import ANY_TIME, transpile, uses_current_time
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend.analyzer import analyze
@@ -66,13 +72,13 @@ class Planner:
         self,
         catalog: Catalog,
         objects: ObjectCache,
-        connection: duckdb.DuckDBPyConnection,
+        process: DuckDbProcess,
         now: datetime,
         view_name: Name | None = None,
     ) -> None:
         self._catalog = catalog
         self._objects = objects
-        self._duckdb = connection
+        self._duckdb = process
         self._now = now
         self._columns: dict[Name, Columns] = {}
         self._open_views = [view_name] if view_name else []
@@ -107,7 +113,7 @@ class Planner:
             "SELECT column_name, data_type FROM duckdb_columns() "
             "WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
         )
-        return tuple(self._duckdb.execute(columns_sql, [schema, name[1]]).fetchall())
+        return tuple(self._duckdb.execute(columns_sql, [schema, name[1]]))
 
     def _relation_sql(self, name: Name, node: exp.Table) -> str:
         if name[0] == "information_schema":
@@ -142,10 +148,22 @@ class Planner:
             serde = f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
             raise not_modelled(serde)
         objects = self._objects.list_objects(layout_of(table, self._catalog, self._now))
-        files = self._objects.fetch([key.name for key in table.keys], objects)
+        key_names = [key.name for key in table.keys]
+        files = self._objects.fetch(key_names, objects, self._has_uppercase_keys)
         scan = Scan(table, tuple(objects), tuple(files))
         self.scans.append(scan)
         return scan.relation_sql()
+
+    def _has_uppercase_keys(self, file: Path) -> bool:
+        """Return whether a row of a file has a key in upper case: Hive's reader ignores case."""
+        path = quote_literal(str(file))
+        rows = f"read_ndjson_objects({path}, maximum_object_size = {MAX_ROW_BYTES})"
+        keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {rows}"
+        try:
+            (row,) = self._duckdb.execute(f"SELECT bool_or(key <> lower(key)) FROM ({keys})")
+            return bool(row[0])
+        except DuckDbError:  # The query that reads this file will report it.
+            return False
 
 
 def _base_tables(tree: exp.Expr) -> list[exp.Table]:

@@ -4,9 +4,10 @@ import gzip
 import hashlib
 import json
 import shutil
+import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,12 +45,32 @@ def _digest(*names: str) -> str:
 
 
 class ObjectCache:
-    """Cache of decompressed objects; those that S3 no longer lists are deleted."""
+    """Cache of decompressed objects, shared by all queries.
 
-    def __init__(self, s3: Any, folder: Path) -> None:
-        self._s3 = s3
+    Those that S3 no longer lists are deleted when no query is running that may read them.
+    """
+
+    def __init__(self, s3_client: Callable[[], Any], folder: Path) -> None:
+        self._s3_client = s3_client
         self._folder = folder
         self._digests: dict[S3Prefix, set[str]] = {}
+        self._stale_digests: set[str] = set()
+        self._fetch_lock = threading.Lock()
+        self._users_lock = threading.Lock()
+        self._users = 0
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep all objects for a query; the last one to end deletes those that are stale."""
+        with self._users_lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._users_lock:
+                self._users -= 1
+                if not self._users:
+                    self._evict()
 
     def list_objects(self, layout: Layout) -> list[LakeObject]:
         """Return the objects of a table, as S3 lists them now."""
@@ -62,7 +83,8 @@ class ObjectCache:
     def _list_prefix(self, layout: Layout, prefix: S3Prefix) -> Iterator[LakeObject]:
         bucket = prefix.bucket
         listing = list(self._pages(prefix))
-        self._evict(prefix, {_digest(bucket, entry["Key"], entry["ETag"]) for entry in listing})
+        digests = {_digest(bucket, entry["Key"], entry["ETag"]) for entry in listing}
+        self._record_listing(prefix, digests)
         for entry in listing:
             key = entry["Key"]
             values = layout.values_of(prefix, key)
@@ -71,8 +93,10 @@ class ObjectCache:
                 yield LakeObject(bucket, key, entry["ETag"], entry["Size"], values)
 
     def _pages(self, prefix: S3Prefix) -> Iterator[dict[str, Any]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=prefix.bucket, Prefix=prefix.key_prefix
+        pages = (
+            self._s3_client()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=prefix.bucket, Prefix=prefix.key_prefix)
         )
         try:
             for page in pages:
@@ -83,13 +107,23 @@ class ObjectCache:
                 "HIVE_FILESYSTEM_ERROR", f"Cannot list s3://{prefix.bucket}: {message}"
             ) from None
 
-    def _evict(self, prefix: S3Prefix, listed_digests: set[str]) -> None:
-        """Delete the objects that S3 no longer lists under a prefix."""
-        for digest in self._digests.get(prefix, set()) - listed_digests:
-            shutil.rmtree(self._folder / digest, ignore_errors=True)
-        self._digests[prefix] = listed_digests
+    def _record_listing(self, prefix: S3Prefix, listed_digests: set[str]) -> None:
+        with self._users_lock:
+            self._stale_digests |= self._digests.get(prefix, set()) - listed_digests
+            self._stale_digests -= listed_digests
+            self._digests[prefix] = listed_digests
 
-    def fetch(self, key_names: list[str], objects: list[LakeObject]) -> list[Path]:
+    def _evict(self) -> None:
+        for digest in self._stale_digests:
+            shutil.rmtree(self._folder / digest, ignore_errors=True)
+        self._stale_digests = set()
+
+    def fetch(
+        self,
+        key_names: list[str],
+        objects: list[LakeObject],
+        has_uppercase_keys: Callable[[Path], bool],
+    ) -> list[Path]:
         """Return the file of each object, fetched if it is not in the cache.
 
         The partition values are part of the path, from which DuckDB reads them to prune files.
@@ -97,7 +131,12 @@ class ObjectCache:
         files = [self._path(lake_object, key_names) for lake_object in objects]
         for lake_object, file in zip(objects, files, strict=True):
             if not file.exists():
-                self._fetch_object(lake_object, file)
+                with self._fetch_lock:
+                    if not file.exists():  # Another query may have fetched it.
+                        part = self._fetch_object(lake_object, file.with_suffix(".part"))
+                        if has_uppercase_keys(part):
+                            lowercase_keys(part)
+                        part.replace(file)
         return files
 
     def _path(self, lake_object: LakeObject, key_names: list[str]) -> Path:
@@ -105,12 +144,11 @@ class ObjectCache:
         folders = [f"{quote(name, '')}={_quote_value(value)}" for name, value in pairs]
         return self._folder.joinpath(lake_object.digest, *folders, "rows.json")
 
-    def _fetch_object(self, lake_object: LakeObject, file: Path) -> None:
+    def _fetch_object(self, lake_object: LakeObject, part: Path) -> Path:
         bucket, key = lake_object.bucket, lake_object.key
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
+        part.parent.mkdir(parents=True, exist_ok=True)
         try:
-            body = self._s3.get_object(Bucket=bucket, Key=key)["Body"]
+            body = self._s3_client().get_object(Bucket=bucket, Key=key)["Body"]
             with closing(body), part.open("wb") as out:
                 source = gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body
                 shutil.copyfileobj(source, out, 1 << 20)
@@ -119,7 +157,7 @@ class ObjectCache:
         except ClientError as error:
             message = error.response["Error"].get("Message", "")
             raise QueryFailed("HIVE_CANNOT_OPEN_SPLIT", f"s3://{bucket}/{key}: {message}") from None
-        part.replace(file)
+        return part
 
 
 def _quote_value(value: str) -> str:
@@ -131,7 +169,7 @@ def _quote_value(value: str) -> str:
 
 def lowercase_keys(file: Path) -> None:
     """Rewrite a file of JSON lines with the keys of each row in lower case."""
-    part = file.with_suffix(".part")
+    part = file.with_suffix(".lowercase")
     with file.open(encoding="utf-8", newline="\n") as rows, part.open("w", encoding="utf-8") as out:
         out.writelines(map(_lowercase_row, rows))
     part.replace(file)
