@@ -83,36 +83,38 @@ def gap_status() -> int:
     return verify_command.main(["--gaps"])
 
 
-@pytest.mark.parametrize(
-    ("damage", "problem"),
-    [
-        (delete, DELETED),
-        (overwrite_twice_and_delete, DELETED),
-        (truncate, "cannot be decompressed: "),
-        (lambda key: overwrite(key, b"not gzip"), "cannot be decompressed: "),
-        (lambda key: overwrite(key, b""), "has no rows"),
-        (lambda key: overwrite(key, gzip.compress(b"")), "has no rows"),
-        (lambda key: overwrite(key, gzip.compress(b"{}\n[]\n")), "line 2 is not a JSON object"),
-        (lambda key: overwrite(key, gzip.compress(b"\xff\n")), "line 1 is not a JSON object"),
-    ],
+DAMAGES: tuple[tuple[Damage, str], ...] = (
+    (delete, DELETED),
+    (overwrite_twice_and_delete, DELETED),
+    (truncate, "cannot be decompressed: "),
+    (lambda key: overwrite(key, b"not gzip"), "cannot be decompressed: "),
+    (lambda key: overwrite(key, b""), "has no rows"),
+    (lambda key: overwrite(key, gzip.compress(b"")), "has no rows"),
+    (lambda key: overwrite(key, gzip.compress(b"{}\n[]\n")), "line 2 is not a JSON object"),
+    (lambda key: overwrite(key, gzip.compress(b"\xff\n")), "line 1 is not a JSON object"),
 )
-def test_a_restored_object_brings_its_history_back(
-    chain: Cloud, damage: Damage, problem: str
-) -> None:
-    _, key, _ = put_versions(chain, "SO-1")
-    content = read_object(chain, key)
-    assert find_damaged(chain) == []
-    damage(key)
-    [damaged_object] = find_damaged(chain)
-    assert (damaged_object.key, damaged_object.problem[: len(problem)]) == (key, problem)
 
+
+def test_restored_objects_bring_their_history_back(chain: Cloud) -> None:
+    keys = [put_versions(chain, f"SO-{number}")[1] for number in range(len(DAMAGES))]
+    contents = [read_object(chain, key) for key in keys]
+    assert find_damaged(chain) == []
+    for key, (damage, _) in zip(keys, DAMAGES, strict=True):
+        damage(key)
+    damaged_objects = find_damaged(chain)
+    problems = {entry.key: entry.problem for entry in damaged_objects}
+    assert problems.keys() == set(keys)
+    for key, (_, problem) in zip(keys, DAMAGES, strict=True):
+        assert problems[key].startswith(problem)
+
+    number = len(DAMAGES)
     status, document = run_restore("--dry-run")
-    assert (status, document["found"], document["restored"]) == (0, 1, 0)
-    assert find_damaged(chain) == [damaged_object]
+    assert (status, document["found"], document["restored"]) == (0, number, 0)
+    assert find_damaged(chain) == damaged_objects
 
     status, document = run_restore()
-    assert (status, document["found"], document["restored"]) == (0, 1, 1)
-    assert read_object(chain, key) == content
+    assert (status, document["found"], document["restored"]) == (0, number, number)
+    assert [read_object(chain, key) for key in keys] == contents
     assert verify_command.main([]) == 0
     assert gap_status() == 0
     assert run_restore() == (0, {**document, "found": 0, "restored": 0, "objects": []})
