@@ -82,8 +82,8 @@ def check_limit(columns: Collection[str]) -> None:
     names = [name for name in columns if not is_inside_json_path(name)]
     if len(names) > MAX_COLUMNS:
         raise SetupError(
-            f"the lake has {len(names)} columns, more than the {MAX_COLUMNS} of a table, so none "
-            f"was added: {limit_advice(names)}"
+            f"the lake has at least {len(names)} columns, more than the {MAX_COLUMNS} of a table, "
+            f"so none was added: {limit_advice(names)}"
         )
 
 

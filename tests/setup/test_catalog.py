@@ -84,7 +84,7 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
     ]
     write_row({"gift_note": "For you", **{f"seenby__user{number}": "1" for number in range(60)}})
     message = (
-        f"the lake has {len(COLUMNS) + 61} columns, more than the {limit} of a table, so "
+        f"the lake has at least {len(COLUMNS) + 61} columns, more than the {limit} of a table, so "
         "none was added: 60 are members of one map: add 'seenby' to JSON_PATHS in "
         "setup/own_table.py, run python setup, then python -m operations.verify --repair"
     )
