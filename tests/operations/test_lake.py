@@ -34,7 +34,7 @@ ORDER: list[tuple[str, str | None, str | None]] = [
     ("cdc_snapshot_at", None, "2026-11-23 10:20:00.000001"),
     ("cdc_event_id", "1", "2"),
     ("cdc_new_image", '{"n":{"N":"1"}}', '{"n":{"N":"2"}}'),
-    ("cdc_old_image", None, "{}"),
+    ("cdc_old_image", "[]", "{}"),
     ("cdc_operation", "INSERT", "MODIFY"),
     ("cdc_changed_at", "2026-11-23 10:00:00.000", "2026-11-23 11:00:00.000"),
     ("status", SMALL, GREAT),
