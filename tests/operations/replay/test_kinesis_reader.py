@@ -84,8 +84,22 @@ def read(client: "KinesisClient", since: timedelta = timedelta(hours=1)) -> list
 
 
 def test_a_shard_is_read_page_by_page(client: "KinesisClient", pauses: list[float]) -> None:
-    assert read(client) == RECORDS
+    pages = list(KinesisReader(client, STREAM).read_pages(datetime.now(UTC) - timedelta(hours=1)))
+    assert sorted(record.data for page in pages for record in page) == RECORDS
+    assert max(map(len, pages)) == 2
     assert set(pauses) == {kinesis_reader.PAUSE}
+
+
+def test_a_shard_without_records_has_an_end(client: "KinesisClient") -> None:
+    reads: list[object] = []
+
+    def count_read(**_: object) -> None:
+        reads.append(1)
+        assert len(reads) <= SHARD_COUNT
+
+    events_of(client).register("before-call.kinesis.GetRecords", count_read)
+    assert read(client, timedelta(0)) == []
+    assert len(reads) == SHARD_COUNT
 
 
 def test_shards_on_later_pages_are_read(client: "KinesisClient") -> None:

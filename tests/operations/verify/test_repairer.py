@@ -115,6 +115,14 @@ def test_a_key_that_no_record_repairs_is_left() -> None:
     assert f"WHERE cdc_key = '{key(1)}')" in reason
 
 
+def test_a_row_without_a_key_is_left() -> None:
+    repairer = repairer_to(Kinesis())
+    row = replace(VALID_ROW, key="null")
+    repairer.repair([Finding("null", "extra", None, row, NOW)])
+    [reason] = cast("dict[str, str]", repairer.document()["left"]).values()
+    assert reason.endswith("WHERE cdc_key IS NULL)")
+
+
 @pytest.mark.parametrize("findings", [[], [finding(1, None)], [finding(1, UNSETTLED)]])
 def test_nothing_to_repair_has_no_lines(findings: list[Finding]) -> None:
     kinesis = Kinesis()
