@@ -16,10 +16,12 @@ from operations.status.metrics import (
     FIREHOSE_READS,
     FUNCTION_ERRORS,
     KINESIS_RECORDS,
+    PARTITION_OVERFLOW,
     PERIOD,
     PIPE_EVENTS,
     PIPE_FAILURES,
     PIPE_INVOCATIONS,
+    PIPE_PARTIAL_FAILURES,
     PIPELINE_METRICS,
     TRANSFORM_FAILURES,
     TRANSFORMED_ROWS,
@@ -118,10 +120,22 @@ def test_the_hops_form_a_chain() -> None:
     assert (HOPS[0].received, HOPS[-1].delivered) == (PIPE_EVENTS, DELIVERED_ROWS)
 
 
-def test_a_loss_is_unknown_if_failures_explain_it() -> None:
-    lost = ((FIREHOSE_READS, LONG_AGO, 5.0), (FUNCTION_ERRORS, LONG_AGO, 4.0))
-    hop = count_hops(history(*lost))[2]
+@pytest.mark.parametrize(
+    ("number", "received", "failure"),
+    [
+        (0, PIPE_EVENTS, PIPE_FAILURES),
+        (0, PIPE_EVENTS, PIPE_PARTIAL_FAILURES),
+        (2, FIREHOSE_READS, FUNCTION_ERRORS),
+        (3, TRANSFORMED_ROWS, PARTITION_OVERFLOW),
+    ],
+)
+def test_a_loss_is_unknown_if_failures_explain_it(
+    number: int, received: Metric, failure: Metric
+) -> None:
+    lost = (received, LONG_AGO, 5.0)
+    hop = count_hops(history(lost, (failure, LONG_AGO, 4.0)))[number]
     assert (hop.overdue, hop.check(3).status) == (5, Status.UNKNOWN)
+    assert count_hops(history(lost))[number].check(3).status == Status.PROBLEM
 
 
 @pytest.mark.parametrize(
