@@ -131,7 +131,14 @@ def test_counts_of_repaired_and_dry_runs() -> None:
     total = ReplaySummary()
     total.archived_count = 1
     other = ReplaySummary(archived_count=2)
+    other.count_replayed("code")
+    other.count_repaired("code", 2)
     other.count_remaining("code", Rejected("x", key(1), is_unrecoverable=True), "there")
-    total.add(other)
-    assert total.document()["archived"] == 3
+    for _ in range(2):
+        total.add(other)
+    document = total.document()
+    assert (document["found"], document["replayed"], document["repaired"]) == (8, 2, 4)
+    assert (document["left"], document["archived"]) == (2, 5)
+    total.unrecoverable.pop()
+    assert list(other.lines())[-1].startswith("replayed 1 of 4 records; 1 still fails. ")
     assert total.document()["unrecoverable"] == [{"key": key(1), "reason": "x"}]

@@ -99,20 +99,20 @@ def test_objects_as_firehose_wrote_them_are_healthy(s3: "S3Client") -> None:
         ("lake/", {"ExpiredObjectDeleteMarker": True}, "Enabled", False),
     ],
 )
-@pytest.mark.parametrize("place", ["Filter", "And", "Prefix"])
+@pytest.mark.parametrize("rule_form", ["Filter", "And", "Prefix"])
 def test_rules_that_delete_rows_are_named(
     s3: "S3Client",
     prefix: str,
     expiration: dict[str, Any],
     status: str,
     is_deleting: bool,
-    place: str,
+    rule_form: str,
 ) -> None:
     # A rule of any form.
     rule: Any = {"ID": "tidy", "Status": status, "Expiration": expiration}
-    if place == "Prefix":
+    if rule_form == "Prefix":
         rule["Prefix"] = prefix
-    elif place == "And":
+    elif rule_form == "And":
         rule["Filter"] = {"And": {"Prefix": prefix, "Tags": [{"Key": "a", "Value": "b"}]}}
     else:
         rule["Filter"] = {"Prefix": prefix}
