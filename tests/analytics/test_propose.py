@@ -152,3 +152,9 @@ def test_too_many_attributes_are_counted(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_image_of_another_form_is_reported(image: str) -> None:
     with pytest.raises(command.InvalidImage, match=r"the image of key is not .*operations\.verify"):
         command.add_image(AttributeCollector(), "key", image)
+
+
+def test_an_empty_lake_names_the_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "fetch_images", lambda _: iter(()))
+    with pytest.raises(command.EmptyLake, match=r"run python -m .*backfill"):
+        command.propose(10)
