@@ -134,16 +134,18 @@ def test_a_crawl_finds_what_the_crawler_misses(
 ) -> None:
     monkeypatch.setattr(names, "JSON_PATHS", ("visits",))
     sandbox.run(*CATALOG_SCRIPTS)
-    filler = {"note": {"S": "x" * 2**20}}  # As long as the crawler's sample.
-    items = [order_item(number, **item) for number, item in enumerate([filler, *ITEMS])]
+    filler = {"note": {"S": "x" * 2**18}}  # Twice in each row: four exceed the crawler's sample.
+    items = [order_item(number, **item) for number, item in enumerate([*[filler] * 4, *ITEMS])]
     rows = [stream_row(None, item, 1) for item in items[:-1]]
     rows.append(stream_row(items[-1], None, 1))  # A removal has the columns of its old image.
     write_row(*rows)
-    assert "every attribute in the lake has a column" in run_crawler.run_crawler()
+    run_crawler.crawl()
     table: Any = run_crawler.get_table(aws_client("glue"))
-    assert set(run_crawler.column_names(table)) == {name for row in rows for name in row} | set(
-        COLUMNS
-    )
+    assert set(run_crawler.column_names(table)) == {"note", *COLUMNS}
+    assert "every attribute in the lake has a column" in run_crawler.run_crawler()
+    table = run_crawler.get_table(aws_client("glue"))
+    columns_of_rows = {name for row in rows for name in row}
+    assert set(run_crawler.column_names(table)) == {*columns_of_rows, *COLUMNS}
     read_until = datetime.fromisoformat(table["Parameters"][run_crawler.READ_UNTIL_PARAMETER])
     assert days_added_since(read_until).days == ("2026-11-18",)
     assert days_added_since(read_until + timedelta(hours=2)).days == ()
