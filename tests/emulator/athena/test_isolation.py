@@ -120,6 +120,7 @@ def test_query_over_the_time_limit_fails(cloud: Cloud) -> None:
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes with less memory and disk, of which none is warm."""
     monkeypatch.setattr(DuckDbPool, "acquire", lambda pool: DuckDbProcess(pool._folder))
+    monkeypatch.setattr(duckdb_process, "_BUFFER_LIMIT", "64GB")  # DuckDB's own must not apply.
     monkeypatch.setattr(duckdb_process, "_PROCESS_BYTES", 300 << 20)
     monkeypatch.setattr(duckdb_process, "_FILE_BYTES", 1 << 20)
 
