@@ -16,6 +16,7 @@ from tests.support.verify_fixture import (
     history_rows,
     order_item,
     order_key,
+    snapshot_row,
     verify_env,
 )
 from transform.gaps import GapKind
@@ -48,6 +49,20 @@ def test_a_truncated_list_of_gaps_is_noticed(
             list(find_gaps())
     else:
         assert [gap.key for gap in find_gaps()] == [order_key(number) for number in range(3)]
+
+
+def test_of_equal_repairs_the_latest_event_counts(env: VerifyEnvironment) -> None:
+    [change] = history_rows(order_item(1, **PAID))
+    repairs = [
+        {**snapshot_row(order_item(1, **attributes), 1), "cdc_event_id": event_id}
+        for event_id, attributes in (("2", PAID), ("1", SHIPPED))
+    ]
+    env.set_lake_objects([change, *repairs])
+    assert list(find_gaps()) == []
+    for repair in repairs:
+        repair["cdc_event_id"] = "12"[repair["cdc_event_id"] == "1"]
+    env.set_lake_objects([change, *repairs])
+    assert [gap.kind for gap in find_gaps()] == [GapKind.BRIDGED]
 
 
 @pytest.mark.parametrize("limit", [0, 1, 2, 3, None])
