@@ -106,7 +106,9 @@ def test_content_is_read_and_written_as_it_was(
     assert (gzip.decompress(body) if is_compressed else body) == content
 
 
-@pytest.mark.parametrize("content", [b"\x1f\x8b", gzip.compress(b"x" * 99)[:-9], b"\x1f\x8bxxxx"])
+@pytest.mark.parametrize(
+    "content", [b"\x1f\x8b", gzip.compress(b"x" * 99, mtime=0)[:-9], b"\x1f\x8bxxxx"]
+)
 def test_broken_gzip_is_unreadable(s3: "S3Client", objects: ErrorObjects, content: bytes) -> None:
     with pytest.raises(UnreadableObject, match="invalid gzip: "):
         read(objects, put(s3, content))
