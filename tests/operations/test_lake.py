@@ -124,6 +124,12 @@ def test_only_the_given_keys_are_read(
     assert {row.key for row in fetch_latest_rows(COLUMNS, KEYS[:3])} == set(KEYS)
 
 
+def test_a_lake_without_attribute_columns_is_read(env: VerifyEnvironment) -> None:
+    image = PAIRS[0][0]["cdc_new_image"]
+    digests = list(fetch_digests(DeclaredColumns(()), KEYS[:1]))
+    assert digests == [(KEYS[0], item_digest(digest(image), None))]
+
+
 def test_a_removed_item_has_no_digest(env: VerifyEnvironment) -> None:
     [winner, loser] = pair(0)
     tombstone = {**winner, "cdc_key": "removed", "cdc_new_image": None}
