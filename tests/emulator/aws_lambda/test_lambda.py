@@ -451,14 +451,17 @@ def test_deleting_a_function_stops_its_process(cloud: Cloud) -> None:
         os.kill(process, 0)
 
 
-def test_close_kills_running_functions(cloud: Cloud, tmp_path: Path) -> None:
+def test_close_kills_running_functions(cloud: Cloud) -> None:
     deploy("endless", Timeout=900)
-    marker = tmp_path / "started"
+    folder, _ = invoke("endless", {"result": "os.environ['TMPDIR']"})
+    marker = Path(folder) / "started"
     failures: list[tuple[str, str]] = []
     endless = {"code": f"open({str(marker)!r}, 'w').close(); time.sleep(900)"}
     call = threading.Thread(target=lambda: failures.append(invocation_error("endless", endless)))
     call.start()
+    deadline = time.monotonic() + 30
     while not marker.exists():
+        assert time.monotonic() < deadline
         time.sleep(0.01)
     cloud.service(Lambda).close()
     call.join()
@@ -466,7 +469,8 @@ def test_close_kills_running_functions(cloud: Cloud, tmp_path: Path) -> None:
     assert invoke("echo", {"a": 1}) == ({"a": 1}, None)
 
 
-def test_bootstrap_imports_only_standard_library() -> None:
+def test_bootstrap_imports_only_standard_library(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "-S", "local/services/aws_lambda/bootstrap.py"]
-    run = subprocess.run(command, env={"_HANDLER": "a.b"}, stdin=subprocess.DEVNULL, check=False)
+    environment = {"_HANDLER": "a.b", "TMPDIR": str(tmp_path)}
+    run = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
     assert run.returncode == 0
