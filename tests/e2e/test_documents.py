@@ -218,17 +218,21 @@ def test_make_runs_the_documented_commands() -> None:
     assert "ruff check ." in recipes["lint"]
 
 
-@pytest.mark.parametrize("command", TEST_SELECTIONS)
-def test_contributing_selects_existing_tests(command: str) -> None:
-    pytest_args = [*shlex.split(command)[1:], "--collect-only", "-n", "0", "-p", "no:cacheprovider"]
+def test_contributing_selects_existing_tests() -> None:
+    arguments = [argument for command in TEST_SELECTIONS for argument in shlex.split(command)[1:]]
+    selections = [argument for argument in arguments if argument.startswith("tests/")]
+    options = ["--collect-only", "-n", "0", "-p", "no:cacheprovider"]
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", *pytest_args],
+        [sys.executable, "-m", "pytest", *arguments, *options],
         cwd=PROJECT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert process.returncode == 0, process.stdout
+    assert selections
+    for selection in selections:
+        assert f"\n{selection}" in f"\n{process.stdout}"
 
 
 def test_required_versions_are_installed() -> None:
