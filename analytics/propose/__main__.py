@@ -158,7 +158,8 @@ def report_lines(proposal: Proposal, max_images: int) -> Iterator[str]:
     yield f"{images} of table {TABLE}: {count(len(proposal.attributes), 'attribute')}"
     rows = [("attribute", "values by type", "type in the view", "column in the view")]
     for attribute in proposal.attributes:
-        values = ", ".join(f"{tag} {number}" for tag, number in attribute.types.most_common())
+        counts = sorted(attribute.types.items(), key=lambda entry: (-entry[1], entry[0]))
+        values = ", ".join(f"{tag} {number}" for tag, number in counts)
         alias = proposal.aliases[attribute.column]
         rows.append((attribute.label[:MAX_LABEL_LENGTH], values, value_type(attribute), alias))
     yield format_table(rows)

@@ -143,7 +143,7 @@ def test_the_proposed_columns_are_described(chain: Chain) -> None:
 
 def test_the_proposal_names_what_it_saw(chain: Chain) -> None:
     output = chain.outputs["python -m analytics.propose --save"]
-    assert re.search(r"Total +S 3, N 3 +varchar +total\n", output), output
+    assert re.search(r"Total +N 3, S 3 +varchar +total\n", output), output
     assert "visits has more than 100 different members: one column of JSON" in output
     assert "saved setup/own_table.py and analytics/views/current_readings.sql: run pyth" in output
     assert '"visits",' in (chain.project.folder / "setup" / "own_table.py").read_text()

@@ -320,7 +320,7 @@ def test_error_inside_a_service_has_a_code(
 @pytest.mark.parametrize(
     ("service", "body", "start"),
     [
-        ("s3", b'{"a":' * 5000, b"<Error><Code>InternalFailure"),
+        ("s3", b'{"a":' * 200_000, b"<Error><Code>InternalFailure"),
         ("lambda", b"", b'{"__type": "UnknownOperation'),
     ],
 )
