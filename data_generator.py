@@ -20,12 +20,12 @@ from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from sales.order_lifecycle import HISTORY_DAYS, OrderChange, Plan, generate_changes
-from setup.lib.arguments import day, fraction, number, whole_number
 from setup.lib.backoff import backoff
 from setup.lib.cli import INTERRUPTED, argument_parser, exit_status
 from setup.lib.errors import UserError
-from setup.lib.text import count
 from setup.names import TABLE
+from terminal.arguments import day, fraction, number, whole_number
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.client import DynamoDBClient

@@ -16,7 +16,7 @@ from local.environment import is_region, shell_lines, use_cloud
 from local.nemesis import FaultyCloud, Nemesis, run_chaos_demo
 from local.services.athena import Athena
 from local.services.registry import SERVICES
-from setup.lib.arguments import number, output_file, whole_number
+from terminal.arguments import number, output_file, whole_number
 
 MAX_FAULT_RATE = 0.5
 MAX_PORT = 65535

@@ -14,7 +14,7 @@ from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.diagnostics import find_problems
 from local.services.iam import Iam
-from setup.lib.text import count, format_table
+from terminal.text import count, format_table
 
 PROJECT = Path(__file__).resolve().parent.parent
 VERIFY_RESULT = PROJECT / "build" / "verified.json"  # The dashboard reads it from there.

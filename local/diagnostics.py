@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from local.services.iam import Iam
-from setup.lib.text import count
+from terminal.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

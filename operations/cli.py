@@ -15,10 +15,10 @@ from botocore.exceptions import ClientError
 
 from analytics.athena import QueryFailed
 from analytics.atomic_write import write_atomically
-from setup.lib.arguments import number, output_file
 from setup.lib.cli import exit_status, make_stdout_total
 from setup.lib.errors import UserError
 from setup.names import CHANGES, DATABASE, DELIVERY, FUNCTION, PIPE, STREAM, TABLE, WORKGROUP
+from terminal.arguments import number, output_file
 from transform import BadRecord, canonical
 
 STDOUT = Path("-")

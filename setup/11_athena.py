@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 from setup.lib import views
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired, require
-from setup.lib.text import count
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_athena.client import AthenaClient

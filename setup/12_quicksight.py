@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
-from setup.lib.text import count
 from setup.lib.views import pending_views
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_quicksight.client import QuickSightClient

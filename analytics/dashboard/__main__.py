@@ -18,11 +18,11 @@ from analytics.dashboard.verification import (
     read_verify_result,
 )
 from analytics.run import explain_error, format_cost
-from setup.lib.arguments import output_file, whole_number
 from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.lib.cli import exit_status
 from setup.lib.lake_identity import LakeIdentity
 from setup.names import PIPELINE
+from terminal.arguments import output_file, whole_number
 
 DEFAULT_VERIFY_RESULT = Path("build/verified.json")
 MIN_WATCH_SECONDS = 2

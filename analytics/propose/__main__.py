@@ -26,11 +26,11 @@ from analytics.propose.view import (
 from analytics.run import explain_error, format_cost
 from setup import own_table
 from setup.columns import COLUMNS
-from setup.lib.arguments import whole_number
 from setup.lib.cli import argument_parser, exit_status, make_stdout_total
 from setup.lib.errors import UserError
-from setup.lib.text import count, format_table
 from setup.names import CHANGES, JSON_PATHS, TABLE, TABLE_IS_ADOPTED, VIEWS
+from terminal.arguments import whole_number
+from terminal.text import count, format_table
 from transform import parse_image
 from transform.columns import MAX_MAP_MEMBERS
 

@@ -18,7 +18,7 @@ from local.diagnostics import find_problems
 from local.nemesis.cloud import FaultyCloud
 from local.nemesis.poison import record_key
 from local.nemesis.retained_records import dead_letter_keys, error_store_records
-from setup.lib.text import count, format_table
+from terminal.text import count, format_table
 
 LEGEND = (
     "lost: in memory when a service was killed, re-read afterwards; "

@@ -32,9 +32,9 @@ from operations.kinesis_writer import (
     Sender,
 )
 from operations.table import Item, Page, Table
-from setup.lib.arguments import output_file
-from setup.lib.text import count
 from setup.names import PIPE, TABLE
+from terminal.arguments import output_file
+from terminal.text import count
 from transform import canonical
 from transform.snapshot import backfill_record
 

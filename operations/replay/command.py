@@ -47,8 +47,8 @@ from operations.replay.summary import ReplaySummary
 from operations.replay.text_set import SentKeys
 from operations.replay.verification import VERIFY_COMMAND, SentKeysResult, verify_sent_keys
 from operations.table import Table
-from setup.lib.arguments import number
 from setup.names import DEAD_LETTERS, STREAM, TABLE, bucket
+from terminal.arguments import number
 
 FAILED = 1
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from operations.replay.validation import Rejected
-from setup.lib.text import count
+from terminal.text import count
 
 MAX_LISTED = 20  # unrecoverable records in the text output; JSON lists all
 REPAIR_COMMAND = "python -m operations.verify --repair"

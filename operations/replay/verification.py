@@ -14,7 +14,7 @@ from operations.table import Table
 from operations.verify.compare import compare
 from operations.verify.diff import UNSETTLED, Difference
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
-from setup.lib.text import count
+from terminal.text import count
 
 BATCH_SIZE = 500  # keys whose items are in memory at once
 MAX_KEYS = 5000  # for more, which would take many queries, the whole table is compared

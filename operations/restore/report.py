@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 
 from operations.lake_objects import DamagedObject
-from setup.lib.text import count
+from terminal.text import count
 
 MAX_LISTED = 100  # objects in the text output; JSON lists all
 NEXT_STEPS = (

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from setup.lib.text import count
+from terminal.text import count
 
 
 class Status(IntEnum):

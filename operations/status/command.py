@@ -29,9 +29,9 @@ from operations.status.checks.table import describe_table
 from operations.status.configuration import check_configuration
 from operations.status.hops import Hop, count_hops, hop_table
 from operations.status.metrics import MetricHistory, fetch_history
-from setup.lib.arguments import whole_number
 from setup.lib.drift import SCRIPTS
 from setup.names import PIPELINE, location
+from terminal.arguments import whole_number
 
 MAX_HOURS = 24 * 60  # CloudWatch keeps five-minute data for 63 days
 

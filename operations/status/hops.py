@@ -21,7 +21,7 @@ from operations.status.metrics import (
     Metric,
     MetricHistory,
 )
-from setup.lib.text import count, format_table
+from terminal.text import count, format_table
 
 VERIFY = "python -m operations.verify tells which changes are missing"
 

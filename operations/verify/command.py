@@ -47,9 +47,9 @@ from operations.verify.gaps import GapReport, find_gaps
 from operations.verify.part import part
 from operations.verify.repair import Repairer
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
-from setup.lib.arguments import number, whole_number
 from setup.lib.lake_identity import LakeIdentity
 from setup.names import TABLE
+from terminal.arguments import number, whole_number
 
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all

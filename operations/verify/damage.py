@@ -17,8 +17,8 @@ from analytics.athena import QueryFailed
 from operations.lake_objects import DamagedObject, LakeVersions
 from setup.lib.aws_errors import error_message
 from setup.lib.errors import UserError
-from setup.lib.text import count
 from setup.names import bucket
+from terminal.text import count
 
 MAX_LISTED = 20  # objects in the text output; JSON lists all
 # Athena's errors for an object whose content is not rows.

@@ -26,8 +26,8 @@ from operations.replay.pipe_format import to_pipe_record
 from operations.replay.tempfiles import SpooledFiles, read_chunks
 from operations.replay.validation import Accepted, validate_record
 from setup.lib.errors import UserError
-from setup.lib.text import count
 from setup.names import DEAD_LETTERS, bucket
+from terminal.text import count
 
 
 class FailedChangesUnknown(UserError):

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 
 from analytics.athena import literal
 from operations.lake import complete_rows
-from setup.lib.text import count
 from setup.names import CHANGES
+from terminal.text import count
 from transform.gaps import GapKind
 from transform.state import BACKFILL_SEQUENCE
 

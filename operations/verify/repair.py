@@ -16,8 +16,8 @@ from operations.kinesis_writer import ITEM_TOO_LARGE, OutgoingRecord, Sender
 from operations.table import Table
 from operations.verify.diff import UNSETTLED
 from operations.verify.result import Finding
-from setup.lib.text import count
 from setup.names import CHANGES
+from terminal.text import count
 from transform import BadRecord, parse_change
 from transform.snapshot import repair_record
 from transform.state import rank, stream_rank

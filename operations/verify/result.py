@@ -10,7 +10,7 @@ from datetime import datetime
 from operations.lake import LakeRow
 from operations.verify.diff import KINDS, UNSETTLED, Difference
 from operations.verify.part import Part
-from setup.lib.text import count
+from terminal.text import count
 
 # Exit statuses.
 EQUAL = 0

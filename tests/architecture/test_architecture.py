@@ -19,19 +19,19 @@ OURS = {
     "operations",
     "sales",
     "setup",
+    "terminal",
     "transform",
 }
-# The rest of setup is a client of the laptop cloud, so local/ must not import it.
-PURE_HELPERS = ("setup.lib.arguments", "setup.lib.backoff", "setup.lib.errors", "setup.lib.text")
 MAY_IMPORT = {
+    "terminal": {"terminal"},
     "transform": {"transform"},
-    "local": {"local", *PURE_HELPERS},
+    "local": {"local", "terminal"},
     "lambda_function.py": {"transform"},
-    "data_generator.py": {"sales", "setup"},
+    "data_generator.py": {"sales", "setup", "terminal"},
     "sales": {"sales"},
-    "setup": {"setup", "transform"},
-    "analytics": {"analytics", "setup", "transform"},
-    "operations": {"operations", "analytics", "setup", "transform"},
+    "setup": {"setup", "terminal", "transform"},
+    "analytics": {"analytics", "setup", "terminal", "transform"},
+    "operations": {"operations", "analytics", "setup", "terminal", "transform"},
 }
 
 

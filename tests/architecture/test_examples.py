@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.paths import PROJECT
 
-CODE = ("analytics", "local", "operations", "sales", "setup", "transform")
+CODE = ("analytics", "local", "operations", "sales", "setup", "terminal", "transform")
 MODULES = [
     ".".join(path.relative_to(PROJECT).with_suffix("").parts)
     for folder in CODE

@@ -72,6 +72,7 @@ SOURCES = [
             "operations",
             "sales",
             "setup",
+            "terminal",
             "tests",
             "transform",
         )

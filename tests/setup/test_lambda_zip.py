@@ -48,7 +48,7 @@ def test_equal_sources_give_equal_bytes(tmp_path: Path) -> None:
 def test_the_build_environment_does_not_matter(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     ignored = shutil.ignore_patterns("__pycache__")
-    for folder in ("setup", "transform"):
+    for folder in ("setup", "terminal", "transform"):
         shutil.copytree(PROJECT / folder, copy / folder, ignore=ignored)
     shutil.copy(PROJECT / "lambda_function.py", copy)
     for source in copy.rglob("*.py"):

@@ -15,7 +15,15 @@ from local.core.server import Cloud
 from local.demo import IDLE_SECONDS
 from tests.support.paths import PROJECT
 
-PARTS = ("analytics", "docs", "operations", "setup", "transform", "lambda_function.py")
+PARTS = (
+    "analytics",
+    "docs",
+    "operations",
+    "setup",
+    "terminal",
+    "transform",
+    "lambda_function.py",
+)
 # Reads a command's arguments from each line of stdin, runs it, and answers with status and output.
 RUNNER = """
 import io, json, os, runpy, sys

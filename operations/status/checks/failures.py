@@ -10,8 +10,8 @@ import boto3
 
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
-from setup.lib.text import count
 from setup.names import DEAD_LETTERS, ERRORS, bucket
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_sqs.literals import QueueAttributeNameType

@@ -8,8 +8,8 @@ import boto3
 
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import FUNCTION_ERRORS, FUNCTION_THROTTLES, MetricHistory
-from setup.lib.text import count
 from setup.names import FUNCTION, FUNCTION_LOGS
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef

@@ -24,8 +24,8 @@ from operations.status.metrics import (
     TRANSFORM_FAILURES,
     MetricHistory,
 )
-from setup.lib.text import count
 from setup.names import CHANGES, DATABASE, FIRST_DAY, LAKE, bucket
+from terminal.text import count
 
 QUERIED_DAYS = 3
 VERIFY = "python -m operations.verify tells whether a change is missing"

@@ -11,8 +11,8 @@ from operations.lake_objects import FIREHOSE_NAME
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
 from setup.lib.resources import describe_or_none
-from setup.lib.text import count
 from setup.names import LAKE, bucket
+from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef, ObjectVersionTypeDef

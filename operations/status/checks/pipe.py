@@ -18,8 +18,8 @@ from operations.status.metrics import (
     PIPE_PARTIAL_FAILURES,
     MetricHistory,
 )
-from setup.lib.text import count
 from setup.names import PIPE, TABLE
+from terminal.text import count
 
 MINUTES = "the last 15 minutes"
 TARGET_REMEDY = "python setup/04_iam.py and python setup/02_kinesis.py"

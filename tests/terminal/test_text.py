@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from setup.lib.backoff import backoff
-from setup.lib.text import count, format_table
+from terminal.text import count, format_table
 
 CELLS = st.text("abc123", min_size=1, max_size=9)
 
