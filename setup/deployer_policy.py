@@ -11,7 +11,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import argument_parser, run_on_aws
-from setup.lib.iam_policies import Policy, allow, policy_document
+from setup.lib.iam_policies import (
+    DEFAULT_DATABASE,
+    DEFAULT_DATABASE_ACTIONS,
+    RESULT_ACTIONS,
+    Policy,
+    allow,
+    log_group_resources,
+    policy_document,
+)
 from setup.names import (
     ALARM_TOPIC,
     CHANGES,
@@ -92,11 +100,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "ListTagsForResource",
             "TagResource",
         ),
-        tuple(
-            f"log-group:{group}{end}"
-            for group in (FUNCTION_LOGS, DELIVERY_LOGS)
-            for end in ("", ":*")
-        ),
+        log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS),
     ),
     (
         "firehose",
@@ -179,8 +183,8 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         ("GetPartitions",),
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
     ),
-    # To create a view, Athena needs these to look up the default database, or all databases.
-    ("glue", ("GetDatabase",), ("catalog", "database/default")),
+    ("glue", DEFAULT_DATABASE_ACTIONS, DEFAULT_DATABASE),
+    # To create a view, Athena looks up all databases.
     ("glue", ("GetDatabases",), ("catalog", "database/*")),
     (
         "glue",
@@ -247,6 +251,7 @@ BUCKET_ACTIONS = (
     "DeleteBucket",
     "ListBucket",
     "ListBucketVersions",
+    "ListBucketMultipartUploads",
     "GetBucketLocation",
     "GetBucketTagging",
     "PutBucketTagging",
@@ -284,7 +289,7 @@ def build_policy(location: Location) -> Policy:
         allow("s3", ("DeleteObject", "DeleteObjectVersion"), objects),
         # Athena reads and writes with its caller's permissions. They widen nothing: the deployer
         # may set the bucket's policy anyway.
-        allow("s3", ("GetObject", "PutObject"), bucket, objects),
+        allow("s3", RESULT_ACTIONS, objects),
         allow("kinesis", ("StartStreamEncryption",), stream, location.arn("kms", "key/*")),
         # AWS supports no narrower resource for these, or does not document one.
         allow("logs", ("DescribeLogGroups",), "*"),

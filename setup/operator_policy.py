@@ -14,9 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import (
+    DEFAULT_DATABASE,
+    DEFAULT_DATABASE_ACTIONS,
+    RESULT_ACTIONS,
     Policy,
     allow,
     allow_kinesis_key,
+    log_group_resources,
     policy_document,
     role_policies,
 )
@@ -140,7 +144,7 @@ GRANTS = (
     Grant(
         "logs",
         ("DescribeLogStreams", "DescribeMetricFilters"),
-        tuple(f"log-group:{group}:*" for group in (FUNCTION_LOGS, DELIVERY_LOGS)),
+        log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS),
         ("status",),
     ),
     Grant("sns", ("GetTopicAttributes",), (ALARM_TOPIC,), ("status",)),
@@ -174,20 +178,21 @@ GRANTS = (
         (f"workgroup/{WORKGROUP}",),
         ("status",),
     ),
-    # Athena reads the catalog as its caller, and looks up the caller's default database first.
-    Grant(
-        "glue",
-        ("GetDatabase",),
-        ("catalog", "database/default", f"database/{DATABASE}"),
-        QUERYING,
-    ),
+    # Athena reads the catalog as its caller.
+    Grant("glue", DEFAULT_DATABASE_ACTIONS, DEFAULT_DATABASE, QUERYING),
+    Grant("glue", ("GetDatabase",), ("catalog", f"database/{DATABASE}"), QUERYING),
     Grant(
         "glue",
         ("GetTable",),
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
         QUERYING,
     ),
-    Grant("glue", ("GetTable",), tuple(f"table/{DATABASE}/{view}" for view in VIEWS), ("status",)),
+    Grant(
+        "glue",
+        ("GetTable",),
+        ("catalog", f"database/{DATABASE}", *(f"table/{DATABASE}/{view}" for view in VIEWS)),
+        ("status",),
+    ),
     Grant(
         "glue",
         ("GetPartitions",),
@@ -212,9 +217,9 @@ GRANTS = (
         ("",),
         ("status",),
     ),
-    Grant("s3", ("GetBucketLocation",), ("",), QUERYING),
+    Grant("s3", ("GetBucketLocation", "ListBucketMultipartUploads"), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
-    Grant("s3", ("GetObject", "PutObject", "AbortMultipartUpload"), (f"{QUERIES}*",), QUERYING),
+    Grant("s3", RESULT_ACTIONS, (f"{QUERIES}*",), QUERYING),
     Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay")),
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),

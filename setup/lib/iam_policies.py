@@ -21,6 +21,13 @@ from setup.names import (
 
 Policy = dict[str, Any]  # A policy or a statement: JSON of IAM's grammar.
 
+# Athena works with its caller's permissions. Its guide requires these of every caller: on the
+# catalog and the default database, which Athena creates if a region has none, and on the objects of
+# results, which may be written in parts.
+DEFAULT_DATABASE_ACTIONS = ("GetDatabase", "GetDatabases", "CreateDatabase")
+DEFAULT_DATABASE = ("catalog", "database/default")
+RESULT_ACTIONS = ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
+
 
 def pipe_policy(location: Location) -> Policy:
     """Return what the pipe may do: read the table's stream, write to Kinesis, send dead letters."""
@@ -151,6 +158,11 @@ def allow_kinesis_key(location: Location, action: str) -> Policy:
     statement = allow("kms", (action,), location.arn("kms", "key/*"))
     via_kinesis = {"kms:ViaService": location.service_host("kinesis")}
     return statement | {"Condition": {"StringEquals": via_kinesis}}
+
+
+def log_group_resources(*groups: str) -> tuple[str, ...]:
+    """Return log groups as IAM spells them: AWS judges some calls by the streams in a group."""
+    return tuple(f"log-group:{group}{end}" for group in groups for end in ("", ":*"))
 
 
 def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:

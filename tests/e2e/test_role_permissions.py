@@ -259,13 +259,17 @@ def operator(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 # Athena uses its caller's permissions on AWS; the laptop does not check these.
 ATHENA_ACTIONS = {
+    "glue:CreateDatabase",
     "glue:GetDatabase",
+    "glue:GetDatabases",
     "glue:GetTable",
     "glue:GetPartitions",
     "s3:GetBucketLocation",
     "s3:ListBucket",
     "s3:PutObject",
     "s3:AbortMultipartUpload",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
 }
 COMMANDS = tuple(operator_policy.COMMANDS)
 UNCHECKED_ACTIONS = {

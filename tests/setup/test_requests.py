@@ -11,6 +11,7 @@ import pytest
 from botocore import xform_name
 
 from setup import deployer_policy, names, operator_policy
+from setup.lib import iam_policies
 from setup.lib.iam_policies import Policy, trust_policies
 from setup.lib.run_crawler import run_crawler
 from setup.names import Location
@@ -146,8 +147,11 @@ ADDITIONAL_ACTIONS = {
     "pipes:TagResource",
     "quicksight:PassDataSource",
     "quicksight:TagResource",
+    "s3:AbortMultipartUpload",
     "s3:GetBucketLocation",
     "s3:GetObject",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListMultipartUploadParts",
     "s3:PutBucketOwnershipControls",
     "sns:TagResource",
     "sqs:TagQueue",
@@ -195,18 +199,28 @@ def test_every_call_in_the_sources_is_allowed() -> None:
     assert called_methods - allowed_methods <= {"get_caller_identity"}
 
 
-def test_the_deployer_may_read_athenas_databases() -> None:
-    def readable_databases(policy: Policy) -> set[str]:
-        return {
-            resource
-            for statement in policy["Statement"]
-            if "glue:GetDatabase" in statement["Action"]
-            for resource in statement["Resource"]
-        }
+@pytest.mark.parametrize("action", iam_policies.DEFAULT_DATABASE_ACTIONS)
+def test_a_caller_of_athena_has_the_default_database(action: str) -> None:
+    required = {HERE.arn("glue", resource) for resource in iam_policies.DEFAULT_DATABASE}
+    for policy in (DEPLOYER_POLICY, operator_policy.build_policy(HERE, ["gaps"])):
+        assert required <= allowed_resources(policy, f"glue:{action}")
 
-    of_operator = readable_databases(operator_policy.build_policy(HERE, ["gaps"]))
-    assert HERE.arn("glue", "database/default") in of_operator
-    assert of_operator <= readable_databases(DEPLOYER_POLICY)
+
+@pytest.mark.parametrize("action", iam_policies.RESULT_ACTIONS)
+def test_a_caller_of_athena_may_write_long_results(action: str) -> None:
+    for policy in (DEPLOYER_POLICY, operator_policy.build_policy(HERE, ["gaps"])):
+        objects = allowed_resources(policy, f"s3:{action}")
+        assert {HERE.bucket_arn("*"), HERE.bucket_arn("queries/*")} & objects
+        assert HERE.bucket_arn() in allowed_resources(policy, "s3:ListBucketMultipartUploads")
+
+
+def allowed_resources(policy: Policy, action: str) -> set[str]:
+    return {
+        resource
+        for statement in policy["Statement"]
+        if action in statement["Action"]
+        for resource in statement["Resource"]
+    }
 
 
 def test_roles_are_passed_to_their_services_only() -> None:
