@@ -1,4 +1,4 @@
-"""Create the pipe from the table's stream to Kinesis, stopped, and its dead-letter queue."""
+"""Create the pipe from the table's stream to Kinesis, stopped, its dead-letter queue and log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
+from setup.lib.log_groups import ensure_log_group
 from setup.lib.resources import (
     describe_or_none,
     matches_desired,
@@ -25,7 +26,7 @@ from setup.lib.waiters import (
     retry_until_accepted,
     wait_until,
 )
-from setup.names import DEAD_LETTERS, PIPE, STREAM, TABLE, TAGS, arn
+from setup.names import DEAD_LETTERS, PIPE, PIPE_LOGS, STREAM, TABLE, TAGS, arn
 from transform.state import stream_rank
 
 if TYPE_CHECKING:
@@ -63,15 +64,16 @@ def create() -> str:
     source = require_table_stream()
     role = require_role("pipe")
     target = require_stream()
+    ensure_log_group(PIPE_LOGS)
+    settings = {"RoleArn": role, "Target": target, "LogConfiguration": error_log()}
     reading = {**READING, "DeadLetterConfig": {"Arn": put_queue()}}
-    retry_until_accepted(lambda: create_stopped_pipe(pipes, source, role, target, reading))
+    retry_until_accepted(lambda: create_stopped_pipe(pipes, source, settings, reading))
     pipe = pipes.describe_pipe(Name=PIPE)
     if pipe["Source"] != source:
         raise SetupError(other_stream_message(pipe["Source"], source))
     desired: Params = {
         "Name": PIPE,
-        "RoleArn": role,
-        "Target": target,
+        **settings,
         **UNALTERED,
         "SourceParameters": {**UNFILTERED, "DynamoDBStreamParameters": reading},
     }
@@ -127,8 +129,14 @@ def put_queue() -> str:
     return arn("sqs", DEAD_LETTERS)
 
 
+def error_log() -> Params:
+    """Return the configuration by which the pipe logs why it failed, without the changes."""
+    group = arn("logs", f"log-group:{PIPE_LOGS}")
+    return {"Level": "ERROR", "CloudwatchLogsLogDestination": {"LogGroupArn": group}}
+
+
 def create_stopped_pipe(
-    pipes: EventBridgePipesClient, source: str, role: str, target: str, reading: Params
+    pipes: EventBridgePipesClient, source: str, settings: Params, reading: Params
 ) -> None:
     """Create the pipe, stopped, if it is missing, and return once its state is stable."""
     state = delete_if_creation_failed(LABEL, pipe_state, lambda: pipes.delete_pipe(Name=PIPE))
@@ -137,10 +145,9 @@ def create_stopped_pipe(
         target_parameters: Any = TARGET
         pipes.create_pipe(
             Name=PIPE,
-            RoleArn=role,
+            **settings,
             Source=source,
             SourceParameters=source_parameters,
-            Target=target,
             TargetParameters=target_parameters,
             DesiredState="STOPPED",
             Tags=TAGS,

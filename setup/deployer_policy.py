@@ -31,6 +31,7 @@ from setup.names import (
     FUNCTION,
     FUNCTION_LOGS,
     PIPE,
+    PIPE_LOGS,
     PIPELINE,
     STREAM,
     TABLE,
@@ -100,7 +101,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "ListTagsForResource",
             "TagResource",
         ),
-        log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS),
+        log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS),
     ),
     (
         "firehose",
@@ -267,6 +268,16 @@ BUCKET_ACTIONS = (
     "GetBucketPolicy",
     "PutBucketPolicy",
 )
+# Required of the caller whose pipe is to write a log; AWS makes these calls.
+LOG_DELIVERY_ACTIONS = (
+    "CreateLogDelivery",
+    "GetLogDelivery",
+    "UpdateLogDelivery",
+    "DeleteLogDelivery",
+    "ListLogDeliveries",
+    "PutResourcePolicy",
+    "DescribeResourcePolicies",
+)
 ROLE_SERVICES = ("firehose", "glue", "lambda", "pipes")
 
 
@@ -292,7 +303,7 @@ def build_policy(location: Location) -> Policy:
         allow("s3", RESULT_ACTIONS, objects),
         allow("kinesis", ("StartStreamEncryption",), stream, location.arn("kms", "key/*")),
         # AWS supports no narrower resource for these, or does not document one.
-        allow("logs", ("DescribeLogGroups",), "*"),
+        allow("logs", ("DescribeLogGroups", *LOG_DELIVERY_ACTIONS), "*"),
         allow("kinesis", ("UpdateStreamMode",), "*"),
         allow("glue", ("CreateCrawler",), "*"),
         allow("quicksight", ("CreateDataSource", "DescribeAccountSubscription"), "*"),

@@ -67,6 +67,7 @@ FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be old
 FLUSH_SECONDS = 60  # Firehose's buffer interval: the minimum with dynamic partitioning.
 FUNCTION_LOGS = f"/aws/lambda/{FUNCTION}"
 DELIVERY_LOGS = f"/aws/kinesisfirehose/{DELIVERY}"
+PIPE_LOGS = f"/aws/vendedlogs/pipes/{PIPE}"  # AWS lets its services write under this prefix.
 DELIVERY_LOG_STREAM = "delivery"
 FAILED_RECORDS = "FailedRecords"  # The metric, in the namespace PIPELINE.
 ALARM_TOPIC = f"{PIPELINE}-alarms"

@@ -159,7 +159,7 @@ def delete_alarms() -> Iterator[str]:
 
 
 def delete_pipe() -> Iterator[str]:
-    """Delete the pipe and its dead-letter queue."""
+    """Delete the pipe, its log group and its dead-letter queue."""
     pipes = boto3.client("pipes")
     label = f"pipe {names.PIPE}"
 
@@ -170,6 +170,7 @@ def delete_pipe() -> Iterator[str]:
     pipe = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
     if pipe is not None:
         yield remove_if_tagged(label, pipe.get("Tags", {}), delete)
+    yield from delete_log_group(names.PIPE_LOGS)
 
     sqs = boto3.client("sqs")
     queue = describe_or_none(sqs.get_queue_url, QueueName=names.DEAD_LETTERS)

@@ -153,11 +153,11 @@ requeue = PipePoller._requeue
 
 
 def requeue_whole_batches_only(
-    poller: PipePoller, batch: Batch, failed: tuple[Event, ...]
+    poller: PipePoller, batch: Batch, failed: tuple[Event, ...], reason: str
 ) -> list[Batch]:
     """Retry a batch that Kinesis rejected completely, but drop the rejected part of another."""
     is_partial_failure = len(failed) < len(batch.events)
-    return [] if is_partial_failure else requeue(poller, batch, failed)
+    return [] if is_partial_failure else requeue(poller, batch, failed, reason)
 
 
 def test_a_pipe_that_drops_records_is_detected(chain: CampaignChain) -> None:

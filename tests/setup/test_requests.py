@@ -144,6 +144,7 @@ ADDITIONAL_ACTIONS = {
     "iam:TagRole",
     "lambda:TagResource",
     "logs:TagResource",
+    *(f"logs:{action}" for action in deployer_policy.LOG_DELIVERY_ACTIONS),
     "pipes:TagResource",
     "quicksight:PassDataSource",
     "quicksight:TagResource",

@@ -287,7 +287,9 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ),
     ("sns", "GetTopicAttributes"): Permission("sns:GetTopicAttributes", _topic),
     **_permissions("logs", "logs", _log_stream, "CreateLogGroup CreateLogStream PutLogEvents"),
-    **_permissions("logs", "logs", _log_stream, "DescribeLogStreams DescribeMetricFilters"),
+    **_permissions(
+        "logs", "logs", _log_stream, "DescribeLogStreams GetLogEvents DescribeMetricFilters"
+    ),
     ("logs", "DescribeLogGroups"): Permission("logs:DescribeLogGroups", _every_resource),
     ("glue", "GetDatabase"): Permission("glue:GetDatabase", _database),
     **_permissions(

@@ -14,6 +14,7 @@ PIPE_NAME = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
 STREAM_ARN = re.compile(r"arn:[\w-]+:dynamodb:[\w-]+:\d{12}:table/[^/]+/stream/.+")
 TARGET_ARN = re.compile(r"arn:[\w-]+:kinesis:[\w-]+:\d{12}:stream/([\w.-]+)")
 QUEUE_ARN = re.compile(r"arn:[\w-]+:sqs:[\w-]+:\d{12}:([\w.-]+)")
+LOG_GROUP_ARN = re.compile(r"arn:[\w-]+:logs:[\w-]+:\d{12}:log-group:([^:*]+)(:\*)?")
 ROLE_ARN = re.compile(r"arn:[\w-]+:iam::\d{12}:role/.+")
 MAX_PUT_RECORDS = 500  # The limit of PutRecords.
 MAX_KEY_CHARACTERS = 256
@@ -61,6 +62,7 @@ class Settings:
     bisects_batches: bool
     dead_letter_queue_arn: str
     partition_key: str
+    log_group: str
 
 
 def with_defaults(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,6 +94,7 @@ def parse_settings(params: Mapping[str, Any]) -> Settings:
         bisects_batches="OnPartialBatchItemFailure" in stream,
         dead_letter_queue_arn=stream.get("DeadLetterConfig", {}).get("Arn", ""),
         partition_key=_partition_key(params),
+        log_group=_log_group(params.get("LogConfiguration", {})),
     )
 
 
@@ -106,8 +109,6 @@ def _check_members(params: Mapping[str, Any]) -> None:
 def _check_state(params: Mapping[str, Any]) -> None:
     if (state := params.get("DesiredState", "RUNNING")) not in ("RUNNING", "STOPPED"):
         raise validation_error(f"DesiredState: expected RUNNING or STOPPED, found {state!r}")
-    if (level := params.get("LogConfiguration", {}).get("Level", "OFF")) != "OFF":
-        raise validation_error(not_modelled_message(f"LogConfiguration.Level={level}"))
 
 
 def _check_arn(
@@ -147,6 +148,22 @@ def _partition_key(params: Mapping[str, Any]) -> str:
         feature = f"KinesisStreamParameters.PartitionKey={key!r}"
         raise validation_error(not_modelled_message(feature))
     return key
+
+
+def _log_group(logging: Mapping[str, Any]) -> str:
+    """Return the log group that errors are written to, or an empty string."""
+    level = logging.get("Level", "OFF")
+    if level == "OFF":
+        return ""
+    others = sorted(logging.keys() - {"Level", "CloudwatchLogsLogDestination"})
+    if level != "ERROR" or others:
+        feature = ", ".join([f"LogConfiguration.Level={level}", *others])
+        raise validation_error(not_modelled_message(feature))
+    arn = logging.get("CloudwatchLogsLogDestination", {}).get("LogGroupArn")
+    group = LOG_GROUP_ARN.fullmatch(arn or "")
+    if group is None:
+        raise validation_error(f"LogGroupArn: expected the ARN of a log group, found {arn!r}")
+    return group[1]
 
 
 def validation_error(message: str) -> AwsError:

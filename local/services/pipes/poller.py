@@ -30,6 +30,8 @@ With unlimited retries it blocks its shard until it is too old.
 where the batch lies in the stream. If the queue does not accept the message, sending is retried
 until the stream no longer has the records either. Without a queue the batch is discarded.
 
+**Error log.** With a log group, each execution that fails writes one record with its reason.
+
 **Checkpoints and restart.** A shard's checkpoint advances only when the fate of every event of a
 closed batch is decided: delivered, dead-lettered or discarded. A restart loses what is in memory
 and reads on after the checkpoint, so events may be delivered twice but are never lost.
@@ -45,7 +47,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.server import Cloud
 from local.services.pipes.config import PRINCIPAL, TARGET_ARN, Settings
-from local.services.pipes.dead_letters import DeadLetters
+from local.services.pipes.dead_letters import DeadLetters, error_message
+from local.services.pipes.error_log import ErrorLog
 from local.services.pipes.event import Event, event_from_record
 from local.services.pipes.stream_reader import ShardCursor, StreamReader
 
@@ -60,6 +63,7 @@ CONTENT_ERRORS = ("ValidationException", "InvalidArgumentException")
 THROTTLING_ERRORS = ("ProvisionedThroughputExceededException", "LimitExceededException")
 RECORD_TOO_OLD = "RecordAgeExceeded"
 RETRIES_EXHAUSTED = "RetryAttemptsExhausted"
+NO_PARTITION_KEY = "the partition key of a record is empty"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,7 @@ class PipePoller:
         )
         self._kinesis: KinesisClient = self._cloud.client("kinesis", role_arn, PRINCIPAL, pipe_arn)
         self._dead_letters = DeadLetters(self._cloud, pipe_arn, settings)
+        self._error_log = ErrorLog(self._cloud, pipe_arn, settings.log_group)
 
     def restart(self) -> None:
         """Drop what is in memory and continue from the checkpoints."""
@@ -231,20 +236,23 @@ class PipePoller:
         """Put a batch into Kinesis, and return the batches to be retried."""
         self.metrics["Invocations"] += 1
         if not all(event.partition_key for event in batch.events):
-            return self._bisect_or_give_up(batch)
+            return self._bisect_or_give_up(batch, NO_PARTITION_KEY)
+        reason = "some records were rejected"
         try:
             failed = self._put_records(batch.events)
         except ClientError as error:
+            reason = error_message(error)
             code = error.response["Error"]["Code"]
             if code in CONTENT_ERRORS:
-                return self._bisect_or_give_up(batch)
+                return self._bisect_or_give_up(batch, reason)
             self.metrics["ExecutionThrottled"] += code in THROTTLING_ERRORS
             failed = batch.events
-        except BotoCoreError:
+        except BotoCoreError as error:
+            reason = str(error)
             failed = batch.events
         self.metrics["EventCount"] += len(batch.events) - len(failed)
         self.delivered += len(batch.events) - len(failed)
-        return self._requeue(batch, failed) if failed else []
+        return self._requeue(batch, failed, reason) if failed else []
 
     def _put_records(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Put events into Kinesis, and return those that it rejected."""
@@ -256,9 +264,9 @@ class PipePoller:
         results = zip(events, response["Records"], strict=True)
         return tuple(event for event, result in results if result.get("ErrorCode"))
 
-    def _bisect_or_give_up(self, batch: Batch) -> list[Batch]:
+    def _bisect_or_give_up(self, batch: Batch, reason: str) -> list[Batch]:
         """Return what becomes of a batch whose content Kinesis rejects."""
-        self._count_failure("Failed")
+        self._record_failure("Failed", reason)
         if self._settings.bisects_batches and len(batch.events) > 1:
             middle = len(batch.events) // 2
             halves = (batch.events[:middle], batch.events[middle:])
@@ -268,10 +276,10 @@ class PipePoller:
         oldest_age = max(self._age(event) for event in batch.events)
         return [replace(batch, due_at=self._now() + self._max_age() - oldest_age + 1)]
 
-    def _requeue(self, batch: Batch, failed: tuple[Event, ...]) -> list[Batch]:
+    def _requeue(self, batch: Batch, failed: tuple[Event, ...], reason: str) -> list[Batch]:
         """Return the failed events of a batch, to be retried later or dead-lettered."""
         is_partial = len(failed) < len(batch.events)
-        self._count_failure("PartiallyFailed" if is_partial else "Failed")
+        self._record_failure("PartiallyFailed" if is_partial else "Failed", reason)
         attempts = batch.attempts + 1
         if 0 <= self._settings.max_retries < attempts:
             return [Batch(failed, attempts, condition=RETRIES_EXHAUSTED)]
@@ -290,7 +298,8 @@ class PipePoller:
         self.failed += len(batch.events)
         return []
 
-    def _count_failure(self, kind: str) -> None:
+    def _record_failure(self, kind: str, reason: str) -> None:
+        self._error_log.write(kind, reason)
         self.metrics[f"Execution{kind}"] += 1
         self.metrics[f"TargetStage{kind}"] += 1
 

@@ -7,6 +7,8 @@ returns no change.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import boto3
 
 from operations.status.check import CHECK_AGAIN, TRANSITIONAL_STATES, with_reason
@@ -18,6 +20,7 @@ from operations.status.metrics import (
     PIPE_PARTIAL_FAILURES,
     MetricHistory,
 )
+from operations.status.pipe_log import newest_failure
 from setup.names import PIPE, TABLE
 from terminal.text import count
 
@@ -43,7 +46,10 @@ def check(history: MetricHistory | None) -> CheckResult:
         message = f"reads {pipe['Source']}, which is no longer the table's stream"
         remedy = "python setup/07_pipe.py explains how to recreate it"
         return CheckResult("pipe", message, Status.PROBLEM, remedy)
-    return check_deliveries(history)
+    result = check_deliveries(history)
+    if result.status != Status.PROBLEM:
+        return result
+    return replace(result, message=f"{result.message}; {newest_failure()}")
 
 
 def check_deliveries(history: MetricHistory | None) -> CheckResult:

@@ -1,5 +1,6 @@
 """API of Pipes: create, update, start, stop, list, and what it rejects."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,9 @@ from tests.support.pipe_fixture import (
     new_environment,
 )
 
+LOG_GROUP = "/aws/vendedlogs/pipes/mover"
+LOG = {"LogGroupArn": f"arn:aws:logs:us-east-1:123456789012:log-group:{LOG_GROUP}"}
+ERROR_LOG = {"Level": "ERROR", "CloudwatchLogsLogDestination": LOG}
 # The target is not checked at creation.
 PERMISSIONS_CHECKED_AT_CREATION = [name for name in PERMISSIONS if not name.startswith("kinesis")]
 
@@ -63,6 +67,23 @@ def test_pipe_without_write_permission_still_runs(env: PipeEnvironment) -> None:
     env.allow_only(*PERMISSIONS)
     env.cloud.run_until_idle()
     assert env.delivered_keys() == ["0"]
+
+
+def test_a_failed_execution_is_logged(env: PipeEnvironment) -> None:
+    logs = env.cloud.client("logs")
+    logs.create_log_group(logGroupName=LOG_GROUP)
+    env.pipes.create_pipe(**env.pipe_params(), LogConfiguration=ERROR_LOG)
+    assert env.describe_pipe()["LogConfiguration"] == ERROR_LOG
+    env.put_items(1)
+    env.cloud.run_until_idle()
+    assert logs.describe_log_streams(logGroupName=LOG_GROUP)["logStreams"] == []
+    env.allow_only("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator")
+    env.put_items(2)
+    env.cloud.tick()
+    [event] = logs.filter_log_events(logGroupName=LOG_GROUP)["events"]
+    record = json.loads(event["message"])
+    assert record["messageType"] == "TARGET_INVOCATION_FAILED"
+    assert "not authorized to perform: kinesis:PutRecords" in record["error"]["message"]
 
 
 def test_lost_read_permission_is_the_state_reason(env: PipeEnvironment) -> None:
@@ -137,7 +158,13 @@ def test_invalid_parameters_are_rejected(env: PipeEnvironment, invalid: dict[str
 
 @pytest.mark.parametrize(
     "invalid",
-    [{"DesiredState": "PAUSED"}, {"LogConfiguration": {"Level": "ERROR"}}],
+    [
+        {"DesiredState": "PAUSED"},
+        {"LogConfiguration": {"Level": "ERROR"}},
+        {"LogConfiguration": ERROR_LOG | {"CloudwatchLogsLogDestination": {"LogGroupArn": "x"}}},
+        {"LogConfiguration": {"Level": "TRACE", "CloudwatchLogsLogDestination": LOG}},
+        {"LogConfiguration": ERROR_LOG | {"IncludeExecutionData": ["ALL"]}},
+    ],
 )
 def test_invalid_state_and_log_level_are_rejected(
     env: PipeEnvironment, invalid: dict[str, Any]

@@ -78,7 +78,10 @@ def test_records_not_read_by_firehose_are_missing(chain: StatusChain) -> None:
 def test_a_failing_pipe_is_named(chain: StatusChain) -> None:
     sabotage = lose_permission("pipe", "kinesis:PutRecords")
     faults = faults_after(chain, sabotage(chain.cloud))
-    assert any(text.startswith("pipe: RUNNING, but ") and "failed" in text for text in faults)
+    [fault] = [text for text in faults if text.startswith("pipe: RUNNING, but ")]
+    assert "failed in the last 15 minutes; at " in fault
+    assert "UTC: kinesis: User: arn:" in fault
+    assert "is not authorized to perform: kinesis:PutRecords on resource: " in fault
 
 
 def test_rows_that_s3_does_not_accept_are_missing(chain: StatusChain) -> None:
