@@ -45,10 +45,13 @@ START: Params = {"StartingPosition": "TRIM_HORIZON"}  # Reads orders older than 
 READING: Params = {
     "BatchSize": 500,  # Kinesis accepts no more records in one call.
     "MaximumBatchingWindowInSeconds": 1,
-    # With pauses that grow to a minute the retries outlast an hour of throttling. They end well
-    # before the record age, or the records behind a poison record would grow too old with it.
-    "MaximumRetryAttempts": 120,
-    "MaximumRecordAgeInSeconds": 6 * 3600,  # A dead letter points into the stream, kept for 24 h.
+    # A missing permission on Kinesis counts as a failed try of every change, too large a change as
+    # one of its shard. With pauses of a minute, which AWS does not document, the retries last for a
+    # working day; then the change becomes a dead letter. They end well before the record age, or
+    # the changes behind a poison record would grow too old with it.
+    "MaximumRetryAttempts": 480,
+    # A dead letter points into the stream, which keeps a change for 24 h: half a day to replay it.
+    "MaximumRecordAgeInSeconds": 12 * 3600,
     "OnPartialBatchItemFailure": "AUTOMATIC_BISECT",
 }
 # Every event has an id, whatever the table's key is; the rows hold the order of changes.

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 from hypothesis import example, given, settings
@@ -12,7 +13,7 @@ from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
 from local.services.iam.service import Iam
 from local.services.pipes.event import Event
-from local.services.pipes.poller import Batch, ShardState
+from local.services.pipes.poller import Batch, ShardState, backoff_seconds
 from local.services.pipes.service import Pipes
 from local.services.pipes.stream_reader import ShardCursor
 from tests.support.laptop_cloud import laptop
@@ -119,6 +120,27 @@ def test_retries_respect_maximum_attempts(
     env.cloud.run_until_idle()
     assert bool(env.delivered_keys()) == is_delivered
     assert bool(env.dead_letters()) != is_delivered
+
+
+def test_a_missing_permission_dead_letters(env: PipeEnvironment) -> None:
+    """AWS counts it as a failed try: the changes do not wait for the permission."""
+    env.create_pipe(MaximumRetryAttempts=3)
+    env.allow_only(*(name for name in PERMISSIONS if name != "kinesis:PutRecords"))
+    env.put_numbered_items(1)
+    env.cloud.run_until_idle()
+    assert env.dead_letter_keys() == ["0"]
+    env.allow_only(*PERMISSIONS)
+    env.cloud.run_until_idle()
+    assert env.delivered_keys() == []
+
+
+def test_the_tries_of_setup_last_for_a_working_day() -> None:
+    reading = import_module("setup.07_pipe").READING
+    tries = range(1, reading["MaximumRetryAttempts"] + 1)
+    hours = sum(map(backoff_seconds, tries)) / HOUR
+    max_age = reading["MaximumRecordAgeInSeconds"] / HOUR
+    assert 7.5 < hours < 8.5
+    assert hours + 2 < max_age <= 12  # A dead letter can be replayed for as long again.
 
 
 def test_oversized_record_is_dead_lettered_alone(env: PipeEnvironment) -> None:
