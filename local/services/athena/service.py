@@ -14,7 +14,9 @@ from local.core.service import Service
 from local.services.athena.api.executions import Execution, Executions, describe, new_id
 from local.services.athena.api.metadata import METADATA
 from local.services.athena.api.paging import paginate, parse_token
-from local.services.athena.api.results import MAX_PAGE_ROWS, read_page, result_set
+from local.services.athena.api.prepared_statements import PreparedStatements
+from local.services.athena.api.results import MAX_PAGE_ROWS, Page, read_page, result_set
+from local.services.athena.api.session import Statement
 from local.services.athena.api.statements import parse_statement
 from local.services.athena.api.workgroups import NamedQueries, Params, WorkGroups, invalid
 from local.services.athena.storage.glue_catalog import CATALOG, Catalog
@@ -22,6 +24,11 @@ from local.services.athena.storage.glue_catalog import CATALOG, Catalog
 _NO_LOCATION = (
     "No output location provided. An output location is required either through the Workgroup "
     "result configuration setting or as an API input."
+)
+_ENFORCED_LOCATION = (
+    "The Create Table As Select query failed because it was submitted with an 'external_location' "
+    "property to an Athena Workgroup that enforces a centralized output location for all queries. "
+    "Please remove the 'external_location' property and resubmit the query."
 )
 _MAX_QUERY_BYTES = 262_144
 
@@ -35,6 +42,7 @@ class Athena(Service):
         super().__init__(cloud)
         self._groups = WorkGroups(cloud.clock.now)
         self._named_queries = NamedQueries()
+        self._prepared_statements: dict[str, PreparedStatements] = {}
         self._folder = Path(tempfile.mkdtemp(prefix="athena-")).resolve()
         self._executions = Executions(cloud, self._folder)
 
@@ -76,6 +84,7 @@ class Athena(Service):
         )
         self._groups.delete(params, is_used)
         self._named_queries.delete_in_workgroup(name)
+        self._prepared_statements.pop(name, None)
         return {}
 
     def _list_work_groups(self, params: Params) -> Params:
@@ -119,6 +128,28 @@ class Athena(Service):
     def _delete_named_query(self, params: Params) -> Params:
         return self._named_queries.delete(params["NamedQueryId"])
 
+    def _prepared(self, params: Params) -> PreparedStatements:
+        """Return the prepared statements of a call's workgroup."""
+        name = params.get("WorkGroup", "primary")
+        self._groups.get(name)
+        new_statements = PreparedStatements(name, self.cloud.clock.now)
+        return self._prepared_statements.setdefault(name, new_statements)
+
+    def _create_prepared_statement(self, params: Params) -> Params:
+        return self._prepared(params).create(params)
+
+    def _update_prepared_statement(self, params: Params) -> Params:
+        return self._prepared(params).update(params)
+
+    def _get_prepared_statement(self, params: Params) -> Params:
+        return {"PreparedStatement": self._prepared(params).get(params["StatementName"])}
+
+    def _delete_prepared_statement(self, params: Params) -> Params:
+        return self._prepared(params).delete(params["StatementName"])
+
+    def _list_prepared_statements(self, params: Params) -> Params:
+        return paginate("PreparedStatements", self._prepared(params).summaries(), params)
+
     def _start_query_execution(self, params: Params) -> Params:
         return {"QueryExecutionId": self._executions.start(self._execution(params))}
 
@@ -130,26 +161,29 @@ class Athena(Service):
         parameters = tuple(params.get("ExecutionParameters", ()))
         statement = parse_statement(_validated_sql(params), parameters)
         execution_id = new_id()
-        location = self._output_location(params, group["Configuration"])
+        location = self._output_location(params, group["Configuration"], statement)
         return Execution(
             id=execution_id,
             sql=params["QueryString"],
             statement=statement,
             database=_database(params),
             workgroup=name,
-            output_location=f"{location}{execution_id}{statement.suffix}",
+            output_location=location + statement.result_name.format(execution_id),
             parameters=parameters,
+            prepared_statements=self._prepared(params),
             token=params.get("ClientRequestToken", ""),
             scan_limit=group["Configuration"].get("BytesScannedCutoffPerQuery"),
             submitted_at=self.cloud.clock.now(),
         )
 
-    def _output_location(self, params: Params, configuration: Params) -> str:
+    def _output_location(self, params: Params, configuration: Params, statement: Statement) -> str:
         """Return the location of the result: the workgroup's if enforced, else the request's."""
         workgroup_location = configuration["ResultConfiguration"].get("OutputLocation", "")
         requested_location = params.get("ResultConfiguration", {}).get("OutputLocation", "")
         is_enforced = configuration["EnforceWorkGroupConfiguration"]
         if is_enforced and workgroup_location:
+            if statement.external_location:
+                raise invalid(_ENFORCED_LOCATION)
             location = workgroup_location
         else:
             location = requested_location or workgroup_location
@@ -190,10 +224,13 @@ class Athena(Service):
         if not 1 <= max_rows <= MAX_PAGE_ROWS:
             raise invalid(f"MaxResults is more than maximum allowed length {MAX_PAGE_ROWS}.")
         start = parse_token(params.get("NextToken", "0"))
-        page = read_page(self._executions.result_file(execution), start, max_rows)
+        outcome = execution.outcome
+        page = Page((), None)
+        if not outcome.manifest:
+            page = read_page(self._executions.result_file(execution), start, max_rows)
         response: Params = {
-            "UpdateCount": 0,
-            "ResultSet": result_set(execution.outcome.columns, page.rows),
+            "UpdateCount": outcome.written_rows,
+            "ResultSet": result_set(outcome.columns, page.rows),
         }
         if page.next_start is not None:
             response["NextToken"] = str(page.next_start)
@@ -260,6 +297,11 @@ _OPERATIONS: dict[str, Callable[[Athena, Params], Params]] = {
     "ListNamedQueries": Athena._list_named_queries,
     "UpdateNamedQuery": Athena._update_named_query,
     "DeleteNamedQuery": Athena._delete_named_query,
+    "CreatePreparedStatement": Athena._create_prepared_statement,
+    "GetPreparedStatement": Athena._get_prepared_statement,
+    "UpdatePreparedStatement": Athena._update_prepared_statement,
+    "DeletePreparedStatement": Athena._delete_prepared_statement,
+    "ListPreparedStatements": Athena._list_prepared_statements,
     "StartQueryExecution": Athena._start_query_execution,
     "GetQueryExecution": Athena._get_query_execution,
     "BatchGetQueryExecution": Athena._batch_get_query_execution,

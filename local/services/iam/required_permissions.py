@@ -291,13 +291,13 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         "logs", "logs", _log_stream, "DescribeLogStreams GetLogEvents DescribeMetricFilters"
     ),
     ("logs", "DescribeLogGroups"): Permission("logs:DescribeLogGroups", _every_resource),
-    ("glue", "GetDatabase"): Permission("glue:GetDatabase", _database),
+    **_permissions("glue", "glue", _database, "GetDatabase GetTables DeleteDatabase"),
     **_permissions(
         "glue",
         "glue",
         _table,
-        "GetTable UpdateTable GetPartition GetPartitions BatchGetPartition CreatePartition "
-        "BatchCreatePartition UpdatePartition",
+        "GetTable CreateTable UpdateTable DeleteTable GetPartition GetPartitions "
+        "BatchGetPartition CreatePartition BatchCreatePartition UpdatePartition",
     ),
     # AWS checks the action of the single update for the batch, too.
     ("glue", "BatchUpdatePartition"): Permission("glue:UpdatePartition", _table),

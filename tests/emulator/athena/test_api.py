@@ -136,8 +136,8 @@ def test_columns_have_athena_types() -> None:
 
 
 def test_tables_are_described() -> None:
-    first_column = query_rows("DESCRIBE changes")[0]
-    assert [not_null(cell).strip() for cell in first_column] == ["id", "string", ""]
+    (first_column,) = query_rows("DESCRIBE changes")[0]
+    assert not_null(first_column).split("\t") == [f"{'id':20}", f"{'string':20}", " " * 20]
     assert query_rows("SHOW COLUMNS IN changes") == [["id"], ["total"], ["event"], ["dt"]]
     assert ["changes"] in query_rows("SHOW TABLES")
     assert query_rows("SHOW TABLES 'chang*'") == [["changes"]]
@@ -164,6 +164,9 @@ def test_query_over_scan_limit_is_cancelled() -> None:
     assert failure_reason("SELECT length(id) FROM heavy", "CANCELLED", WorkGroup="limited") == (
         "Bytes scanned limit was exceeded"
     )
+    create = "CREATE TABLE copied AS SELECT id FROM heavy"
+    assert failure_reason(create, "CANCELLED", WorkGroup="limited")
+    assert query_rows("SHOW TABLES LIKE 'copied'") == []
     assert execute("SELECT 1", WorkGroup="limited")["Status"]["State"] == "SUCCEEDED"
 
 

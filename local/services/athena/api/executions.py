@@ -14,8 +14,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.request import AwsError
+from local.services.athena.api.prepared_statements import PreparedStatements
 from local.services.athena.api.results import Outcome, metadata
-from local.services.athena.api.statements import Session, Statement
+from local.services.athena.api.session import Session, Statement
 from local.services.athena.api.workgroups import ENGINE, Params, invalid
 from local.services.athena.backend.duckdb_process import DuckDbPool, DuckDbProcess
 from local.services.athena.backend.engine import Engine
@@ -42,6 +43,7 @@ class Execution:
     workgroup: str
     output_location: str
     parameters: tuple[str, ...]
+    prepared_statements: PreparedStatements
     token: str
     scan_limit: int | None
     submitted_at: float
@@ -179,7 +181,7 @@ class Executions:
         return float(self._cloud.clock.now())
 
     def _result_path(self, execution: Execution) -> Path:
-        return self._folder / "results" / (execution.id + execution.statement.suffix)
+        return self._folder / "results" / Path(execution.output_location).name
 
     def _download_result(self, execution: Execution, file: Path) -> None:
         location = parse_location(execution.output_location)
@@ -238,9 +240,10 @@ class Executions:
         outcome = execution.statement.run(session)
         location = parse_location(execution.output_location)
         key = location.key_prefix.removesuffix("/")
-        s3 = self._cloud.client("s3")
-        s3.upload_file(str(file), location.bucket, key)
-        s3.put_object(Bucket=location.bucket, Key=key + ".metadata", Body=metadata(outcome.columns))
+        if not outcome.manifest:
+            session.s3.upload_file(str(file), location.bucket, key)
+        body = metadata(outcome.columns)
+        session.s3.put_object(Bucket=location.bucket, Key=key + ".metadata", Body=body)
         self._delete_old_results()
         return outcome
 
@@ -250,9 +253,12 @@ class Executions:
             engine=Engine(catalog, self._objects, process),
             catalog=catalog,
             objects=self._objects,
+            s3=self._cloud.client("s3"),
+            prepared_statements=execution.prepared_statements,
             database=execution.database,
             now=datetime.fromtimestamp(self._now(), UTC),
             file=file,
+            output_location=execution.output_location,
             scan_limit=execution.scan_limit,
         )
 
@@ -310,6 +316,8 @@ def _athena_error(failure: QueryFailed) -> Params:
 
 
 def _statistics(execution: Execution) -> Params:
+    manifest = execution.outcome.manifest if execution.outcome else ""
+
     def milliseconds(start: float, end: float) -> int:
         return max(0, round(1000 * (end - start))) if start and end else 0
 
@@ -322,6 +330,7 @@ def _statistics(execution: Execution) -> Params:
         ),
         "ServiceProcessingTimeInMillis": 0,
         "ResultReuseInformation": {"ReusedPreviousResult": False},
+        **({"DataManifestLocation": manifest} if manifest else {}),
     }
 
 

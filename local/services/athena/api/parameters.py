@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from local.core.request import AwsError
-from local.services.athena.frontend.parser import parse
+from local.services.athena.frontend.parser import Athena, parse
 from local.services.athena.frontend.query import Query
 
 _LITERAL_NODES = (
@@ -42,3 +42,8 @@ def _value(text: str) -> exp.Expr:
         if all(isinstance(node, _LITERAL_NODES) for node in value.walk()):
             return value
     raise AwsError("InvalidRequestException", f"The execution parameter {text} is not a literal")
+
+
+def parse_values(text: str) -> list[str]:
+    """Return the values of EXECUTE … USING, each as the text of one expression."""
+    return [node.sql(dialect=Athena) for node in parse(f"SELECT {text}").expressions]

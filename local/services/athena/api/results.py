@@ -20,11 +20,15 @@ Row = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of a statement: its columns, its file's suffix and the bytes it scanned."""
+    """The result of a statement: its columns, the bytes it scanned and the rows it wrote.
+
+    `manifest` is the location of the list of the files that it wrote; it has no rows then.
+    """
 
     columns: tuple[OutputColumn, ...]
-    suffix: str
     scanned_bytes: int = 0
+    written_rows: int = 0
+    manifest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Page:
 
 def read_page(file: Path, start: int, max_rows: int) -> Page:
     """Read rows from the byte offset `start`, which must be the start of a line."""
-    read_records, parse_fields = _FORMATS[file.suffix]
+    read_records, parse_fields = _FORMATS.get(file.suffix, _FORMATS[".txt"])
     with file.open("rb") as lines:
         lines.seek(max(0, start - 1))
         if start and lines.read(1) != b"\n":
@@ -71,13 +75,14 @@ def _fields(record: str) -> Row:
     return tuple(fields)
 
 
-def _columns(line: str) -> Row:
-    return tuple(line.split("\t"))
+def _one_field(line: str) -> Row:
+    """Return a line of SHOW or DESCRIBE: one value, though it may have more columns."""
+    return (line,)
 
 
 _FORMATS: dict[str, tuple[Callable[[Any], Iterator[bytes]], Callable[[str], Row]]] = {
     ".csv": (_records, _fields),
-    ".txt": (_lines, _columns),
+    ".txt": (_lines, _one_field),
 }
 """A result's suffix → the reader of its records and the parser of a record's fields."""
 

@@ -33,7 +33,8 @@ class WorkGroups:
         self._now = now
         self._groups: dict[str, Params] = {}
         self._tags: dict[str, dict[str, str]] = {}
-        self.create({"Name": "primary"})
+        configuration = {"EnforceWorkGroupConfiguration": False}
+        self.create({"Name": "primary", "Configuration": configuration})
 
     def get(self, name: str) -> Params:
         """Return a workgroup as GetWorkGroup does."""

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from local.services.athena.backend.duckdb_process import DuckDbProcess
 from local.services.athena.backend.error_mapping import mapped_errors
+from local.services.athena.backend.parquet import scanned_bytes
 from local.services.athena.backend.planner import Planner
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
+from local.services.athena.backend.scans import duckdb_type
 from local.services.athena.backend.value_formatting import format_value_sql
 from local.services.athena.frontend.query import Query
-from local.services.athena.storage.glue_catalog import Catalog, Name
-from local.services.athena.storage.object_cache import LakeObject, ObjectCache
+from local.services.athena.frontend.types import from_hive
+from local.services.athena.storage.glue_catalog import Catalog, Column, Name
+from local.services.athena.storage.object_cache import PARQUET_SUFFIX, LakeObject, ObjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,19 @@ class Plan:
     sql: str
     columns: tuple[OutputColumn, ...]
     objects: dict[str, LakeObject]
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetCopy:
+    """A file of Parquet to write, or a folder of them with one for each value of `keys`.
+
+    Columns beyond those of the query are NULL.
+    """
+
+    path: Path
+    columns: tuple[Column, ...]
+    keys: tuple[str, ...]
+    compression: str
 
 
 class Engine:
@@ -79,19 +95,54 @@ class Engine:
                 "(FORMAT csv, HEADER false, FORCE_QUOTE *, NULLSTR '')"
             )
         with file.open("wb") as out, rows_file.open("rb") as source:
-            out.write(header(column.name for column in plan.columns).encode())
+            out.write(csv_line(column.name for column in plan.columns).encode())
             shutil.copyfileobj(source, out, 1 << 20)
         rows_file.unlink()
         return self._scanned_bytes(plan)
 
+    def explain(self, plan: Plan) -> list[str]:
+        """Return the lines of DuckDB's plan."""
+        with mapped_errors(plan.objects):
+            rows = self._duckdb.execute(f"EXPLAIN {plan.sql}")
+        return [line for _, text in rows for line in text.splitlines()]
+
+    def write_parquet(self, plan: Plan, copy: ParquetCopy) -> tuple[int, int]:
+        """Run a plan into Parquet files; return its number of rows and the bytes it scanned."""
+        names = [f"c{number}" for number in range(len(plan.columns))]
+        values = [*names, *["NULL"] * (len(copy.columns) - len(names))]
+        casts = [_cast_sql(*pair) for pair in zip(values, copy.columns, strict=True)]
+        keys = ", ".join(map(quote_identifier, copy.keys))
+        partitioning = f", PARTITION_BY ({keys})" if keys else ""
+        with mapped_errors(plan.objects):
+            self._duckdb.execute("CALL truncate_duckdb_logs()")
+            ((count, *_),) = self._duckdb.execute(
+                f"COPY (SELECT {', '.join(casts)} FROM ({plan.sql}) AS q({', '.join(names)})) "
+                f"TO {quote_literal(str(copy.path))} "
+                f"(FORMAT parquet, COMPRESSION {quote_literal(copy.compression)}{partitioning})"
+            )
+        return count, self._scanned_bytes(plan)
+
     def _scanned_bytes(self, plan: Plan) -> int:
-        """Return the size of the objects that the last query opened, once for each scan."""
+        """Return the bytes that the last query scanned, of an object once for each scan.
+
+        Trino reads a text file whole, and of a Parquet file the columns that it needs.
+        """
         opened = self._duckdb.execute(
             "SELECT path, count(*) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'OPEN' "
-            "GROUP BY path"
+            "AND NOT suffix(path, ?) GROUP BY path",
+            [PARQUET_SUFFIX],
         )
-        return sum(
-            times * plan.objects[path].size for path, times in opened if path in plan.objects
+        parquet_reads = self._duckdb.execute(
+            "SELECT path, list([pos, bytes]) FROM duckdb_logs_parsed('FileSystem') "
+            "WHERE op = 'READ' AND suffix(path, ?) GROUP BY path",
+            [PARQUET_SUFFIX],
+        )
+        sizes = {path: lake_object.size for path, lake_object in plan.objects.items()}
+        texts: int = sum(times * sizes[path] for path, times in opened if path in sizes)
+        return texts + sum(
+            scanned_bytes(sizes[path], [(start, length) for start, length in reads])
+            for path, reads in parquet_reads
+            if path in sizes
         )
 
     def _drop_schemas(self) -> None:
@@ -103,6 +154,11 @@ class Engine:
             self._duckdb.execute(f"DROP SCHEMA {quote_identifier(name)} CASCADE")
 
 
-def header(names: Iterable[str]) -> str:
-    """Return the header line of a result."""
-    return ",".join('"' + name.replace('"', '""') + '"' for name in names) + "\n"
+def _cast_sql(value: str, column: Column) -> str:
+    target = duckdb_type(from_hive(column.type))
+    return f"CAST({value} AS {target}) AS {quote_identifier(column.name)}"
+
+
+def csv_line(texts: Iterable[str]) -> str:
+    """Return a line of a result, such as its header."""
+    return ",".join('"' + text.replace('"', '""') + '"' for text in texts) + "\n"

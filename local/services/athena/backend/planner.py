@@ -10,6 +10,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from local.services.athena.backend import information_schema
 from local.services.athena.backend.duckdb_process import DuckDbError, DuckDbProcess
+from local.services.athena.backend.parquet import ParquetScan, group_by_schema
 from local.services.athena.backend.quoting import (
     qualified_name,
     quote_identifier,
@@ -23,11 +24,19 @@ from local.services.athena.frontend.analyzer import analyze
 from local.services.athena.frontend.query import Query, parse_query
 from local.services.athena.frontend.type_checks import position
 from local.services.athena.frontend.types import from_duckdb
-from local.services.athena.storage.glue_catalog import CATALOG, Catalog, Name, Table
+from local.services.athena.storage.glue_catalog import (
+    CATALOG,
+    PARQUET_SERDE,
+    PATH,
+    Catalog,
+    Name,
+    Table,
+)
 from local.services.athena.storage.object_cache import ObjectCache
 from local.services.athena.storage.partitions import layout_of
 
 _JSON_SERDES = ("org.apache.hive.hcatalog.data.JsonSerDe", "org.openx.data.jsonserde.JsonSerDe")
+_PATH_REFERENCE = f'"{PATH}"'
 
 Columns = tuple[tuple[str, str], ...]
 """Each column's name and its DuckDB type."""
@@ -80,12 +89,14 @@ class Planner:
         self._objects = objects
         self._duckdb = process
         self._now = now
-        self._columns: dict[Name, Columns] = {}
+        self._columns: dict[tuple[Name, bool], Columns] = {}
+        self._has_paths = False
         self._open_views = [view_name] if view_name else []
         self.scans: list[Scan] = []
 
     def translate(self, query: Query, database: str) -> Translation:
         """Translate a query; unqualified table names belong to `database`."""
+        self._has_paths = self._has_paths or _PATH_REFERENCE in query.text.lower()
         sources = self._sources(query.tree, database)
         now = self._now if _uses_current_time(query) else None
         return _translated(query, database, sources, now)
@@ -95,19 +106,20 @@ class Planner:
         return tuple((name, self._columns_of(name, table)) for name, table in tables)
 
     def _columns_of(self, name: Name, node: exp.Table) -> Columns:
-        if name not in self._columns:
+        key = (name, self._has_paths)
+        if key not in self._columns:
             if name in self._open_views:
                 raise QueryFailed("VIEW_IS_RECURSIVE", f"{position(node)}: View is recursive")
             self._open_views.append(name)
-            self._columns[name] = self._create_view(name, node)
+            self._columns[key] = self._create_view(name, node)
             self._open_views.pop()
-        return self._columns[name]
+        return self._columns[key]
 
     def _create_view(self, name: Name, node: exp.Table) -> Columns:
         sql = self._relation_sql(name, node)
         schema = schema_name(name[0])
         self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
-        self._duckdb.execute(f"CREATE VIEW {qualified_name(*name)} AS {sql}")
+        self._duckdb.execute(f"CREATE OR REPLACE VIEW {qualified_name(*name)} AS {sql}")
         # DESCRIBE would plan the view a second time.
         columns_sql = (
             "SELECT column_name, data_type FROM duckdb_columns() "
@@ -144,13 +156,18 @@ class Planner:
         return translation.sql
 
     def _scan_sql(self, table: Table) -> str:
-        if table.serde not in _JSON_SERDES:
+        is_parquet = table.serde == PARQUET_SERDE
+        if not is_parquet and table.serde not in _JSON_SERDES:
             serde = f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
             raise not_modelled(serde)
-        objects = self._objects.list_objects(layout_of(table, self._catalog, self._now))
+        objects = tuple(self._objects.list_objects(layout_of(table, self._catalog, self._now)))
         key_names = [key.name for key in table.keys]
-        files = self._objects.fetch(key_names, objects, self._has_uppercase_keys)
-        scan = Scan(table, tuple(objects), tuple(files))
+        has_uppercase_keys = None if is_parquet else self._has_uppercase_keys
+        files = tuple(self._objects.fetch(key_names, list(objects), has_uppercase_keys))
+        scan = Scan(table, objects, files, self._has_paths)
+        if is_parquet:
+            groups = group_by_schema(self._duckdb, scan)
+            scan = ParquetScan(table, objects, files, self._has_paths, groups)
         self.scans.append(scan)
         return scan.relation_sql()
 

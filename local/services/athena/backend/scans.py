@@ -6,7 +6,7 @@ from pathlib import Path
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.frontend import types
 from local.services.athena.frontend.types import DType, Type, from_hive
-from local.services.athena.storage.glue_catalog import Column, Table
+from local.services.athena.storage.glue_catalog import PATH, Column, Table
 from local.services.athena.storage.object_cache import LakeObject
 
 MAX_ROW_BYTES = 64 << 20
@@ -23,30 +23,52 @@ _STRING_CHECKS = {
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One base table: its objects, and their files in the cache in the same order."""
+    """One base table: its objects, and their files in the cache in the same order.
+
+    `has_path` adds the hidden column "$path", the location of a row's object.
+    """
 
     table: Table
     objects: tuple[LakeObject, ...]
     files: tuple[Path, ...]
+    has_path: bool
 
     def relation_sql(self) -> str:
         """Return the SELECT of all rows: the declared columns, then the partition keys."""
-        columns = [_column_sql(column) for column in self.table.columns]
-        keys = [quote_identifier(key.name) for key in self.table.keys]
-        return f"SELECT {', '.join(columns + keys)} FROM {self._source_sql()}"
-
-    def _source_sql(self) -> str:
-        columns = {column.name: "VARCHAR" for column in self.table.columns}
-        keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
         if not self.files:
-            return _empty_source_sql({**columns, **keys})
+            return self._empty_sql()
+        columns = [_column_sql(column) for column in self.table.columns]
+        texts = {column.name: "VARCHAR" for column in self.table.columns}
         files = ", ".join(quote_literal(str(file)) for file in self.files)
-        partitioning = f", hive_partitioning = true, hive_types = {_struct(keys)}" if keys else ""
-        return (
-            f"read_json([{files}], columns = {_struct(columns)}, format = 'newline_delimited', "
+        source = (
+            f"read_json([{files}], columns = {_struct(texts)}, format = 'newline_delimited', "
             f"records = true, compression = 'uncompressed', maximum_object_size = {MAX_ROW_BYTES}"
-            f"{partitioning})"
+            f"{self._partitioning_sql()})"
         )
+        return f"SELECT {', '.join([*columns, *self._key_columns()])} FROM {source}"
+
+    def _key_columns(self) -> list[str]:
+        columns = [quote_identifier(key.name) for key in self.table.keys]
+        if self.has_path:
+            locations = [quote_literal(item.location) for item in self.objects]
+            files = [quote_literal(str(file)) for file in self.files]
+            paths = f"map([{', '.join(files)}], [{', '.join(locations)}])"
+            columns.append(f"{paths}[filename] AS {quote_identifier(PATH)}")
+        return columns
+
+    def _partitioning_sql(self) -> str:
+        keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
+        hive_types = f", hive_types = {_struct(keys)}" if keys else ""
+        return f", hive_partitioning = {bool(keys)}{hive_types}, filename = {self.has_path}"
+
+    def _empty_sql(self) -> str:
+        path = [Column(PATH, "string")] if self.has_path else []
+        columns = (*self.table.columns, *self.table.keys, *path)
+        items = [
+            f"NULL::{duckdb_type(from_hive(column.type))} AS {quote_identifier(column.name)}"
+            for column in columns
+        ]
+        return f"SELECT {', '.join(items)} WHERE false"
 
     def objects_by_file(self) -> dict[str, LakeObject]:
         """Return the S3 object that each file was fetched from."""
@@ -69,11 +91,6 @@ def _column_sql(column: Column) -> str:
         f"CAST(CASE WHEN {name} IS NULL OR {_STRING_CHECKS[data_type.this]}({name}) THEN {name} "
         f"ELSE {failure} END AS {duckdb_type(data_type)}) AS {name}"
     )
-
-
-def _empty_source_sql(columns: dict[str, str]) -> str:
-    items = [f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns.items()]
-    return f"(SELECT {', '.join(items)} WHERE false)"
 
 
 def duckdb_type(data_type: Type) -> str:

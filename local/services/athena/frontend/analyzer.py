@@ -18,6 +18,7 @@ from local.services.athena.frontend.type_checks import check_types, position, un
 from local.services.athena.frontend.type_inference import RULES
 from local.services.athena.frontend.types import DecimalType, DType, Type
 from local.services.athena.frontend.unsupported_syntax import SUPPORTED_TYPES
+from local.services.athena.storage.glue_catalog import PATH
 
 Columns = Mapping[str, Type]
 Schema = Mapping[tuple[str, str], Columns]
@@ -78,9 +79,11 @@ def _name_output_columns(tree: exp.Query) -> None:
 
 def _mapping_schema(schema: Schema) -> MappingSchema:
     databases: dict[str, dict[str, object]] = {}
+    visible: dict[str, dict[str, object]] = {}
     for (database, table), columns in schema.items():
         databases.setdefault(database, {})[table] = dict(columns)
-    return MappingSchema(dict(databases), dialect=Athena, normalize=False)
+        visible.setdefault(database, {})[table] = [name for name in columns if name != PATH]
+    return MappingSchema(dict(databases), dict(visible), dialect=Athena, normalize=False)
 
 
 def _qualify(tree: exp.Query, tables: MappingSchema, database: str) -> exp.Query:

@@ -19,13 +19,23 @@ class Query:
     tree: exp.Expr = field(compare=False, repr=False)
 
 
+def as_query(tree: exp.Expr) -> exp.Expr:
+    """Return VALUES as the SELECT of its rows, and any other query as it is."""
+    if not isinstance(tree, exp.Values) or not tree.expressions:
+        return tree
+    width = len(tree.expressions[0].expressions)
+    names = [exp.to_identifier(f"_col{number}") for number in range(width)]
+    alias = exp.TableAlias(this=exp.to_identifier("values"), columns=names)
+    return exp.select("*").from_(exp.Values(expressions=tree.expressions, alias=alias))
+
+
 def parse_query(text: str) -> Query:
     """Parse a query without parameters; raise Athena's InvalidRequestException otherwise."""
     if len(text) > _MAX_REMEMBERED_CHARACTERS:
-        return Query(text, (), parse(text))
+        return Query(text, (), as_query(parse(text)))
     return _remembered_query(text)
 
 
 @lru_cache(maxsize=64)
 def _remembered_query(text: str) -> Query:
-    return Query(text, (), parse(text))
+    return Query(text, (), as_query(parse(text)))

@@ -206,7 +206,12 @@ def to_athena(duckdb_type: str) -> tuple[str, int, int]:
 
 def to_hive(duckdb_type: str) -> str:
     """Return the type that Athena writes into Glue for a column of a view."""
-    data_type = _build_duckdb(duckdb_type)
-    if data_type.is_type("json", "varchar", "text"):
-        return "string"
-    return data_type.sql("hive").lower().replace(", ", ",")
+    return hive_name(from_duckdb(duckdb_type))
+
+
+def hive_name(data_type: Type) -> str:
+    """Return a type in Glue's spelling."""
+    for part in list(data_type.find_all(Type)):
+        if part.this in (DType.JSON, DType.VARCHAR) and not part.expressions:
+            part.set("this", DType.TEXT)
+    return re.sub("([,:]) ", r"\1", data_type.sql("hive").lower())

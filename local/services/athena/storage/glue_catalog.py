@@ -12,6 +12,19 @@ from botocore.exceptions import ClientError
 from local.services.athena.errors import QueryFailed
 
 CATALOG = "AwsDataCatalog"
+PATH = "$path"
+"""The hidden column of each table: the location of a row's object. `*` leaves it out."""
+_PARQUET = "org.apache.hadoop.hive.ql.io.parquet"
+PARQUET_SERDE = f"{_PARQUET}.serde.ParquetHiveSerDe"
+PARQUET_STORAGE: dict[str, Any] = {
+    "InputFormat": f"{_PARQUET}.MapredParquetInputFormat",
+    "OutputFormat": f"{_PARQUET}.MapredParquetOutputFormat",
+    "SerdeInfo": {
+        "SerializationLibrary": PARQUET_SERDE,
+        "Parameters": {"serialization.format": "1"},
+    },
+}
+"""The storage descriptor of a Parquet table, without columns and location."""
 Name = tuple[str, str]
 """A database and a table in it."""
 _VIEW_PREFIX = "/* Presto View: "
@@ -83,6 +96,16 @@ class Catalog:
         """Return whether a database exists."""
         return any(database["Name"] == name for database in self.list_databases())
 
+    def create_database(self, name: str, comment: str, location: str) -> None:
+        """Create a database; comment and location may be empty."""
+        optional = {"Description": comment, "LocationUri": location}
+        given = {key: value for key, value in optional.items() if value}
+        self._glue.create_database(DatabaseInput={"Name": name, **given})
+
+    def delete_database(self, name: str) -> None:
+        """Delete a database with its tables."""
+        self._glue.delete_database(Name=name)
+
     def list_tables(self, database: str) -> list[dict[str, Any]]:
         """Return the tables of a database as Glue returns them, sorted by name."""
         try:
@@ -144,6 +167,13 @@ class Catalog:
         except ClientError as error:
             raise _glue_failure(error, f"Schema {name[0]} not found") from None
 
+    def create_table(self, database: str, definition: dict[str, Any]) -> None:
+        """Create a table, given as Glue's TableInput."""
+        try:
+            self._glue.create_table(DatabaseName=database, TableInput=definition)
+        except ClientError as error:
+            raise _glue_failure(error, f"Schema {database} not found") from None
+
     def delete_table(self, database: str, name: str) -> None:
         """Delete a table or view."""
         self._glue.delete_table(DatabaseName=database, Name=name)
@@ -170,6 +200,21 @@ def _columns(glue_columns: list[dict[str, str]]) -> tuple[Column, ...]:
         Column(column["Name"].lower(), column.get("Type", "string"), column.get("Comment", ""))
         for column in glue_columns
     )
+
+
+def table_input(table: Table, storage: dict[str, Any]) -> dict[str, Any]:
+    """Return a table as Glue's TableInput; `storage` is how its rows are stored."""
+    columns, keys = (
+        [{"Name": column.name, "Type": column.type} for column in columns]
+        for columns in (table.columns, table.keys)
+    )
+    return {
+        "Name": table.name,
+        "TableType": table.kind,
+        "Parameters": table.parameters,
+        "PartitionKeys": keys,
+        "StorageDescriptor": {**storage, "Columns": columns, "Location": table.location},
+    }
 
 
 def _view_input(name: str, view: View, columns: list[Column]) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from botocore.exceptions import ClientError
 from local.services.athena.errors import QueryFailed
 from local.services.athena.storage.partitions import Layout, PartitionValues, S3Prefix
 
+PARQUET_SUFFIX = ".parquet"
+"""The suffix of each Parquet file in the cache, whatever its object is called."""
+
 
 @dataclass(frozen=True, slots=True)
 class LakeObject:
@@ -122,19 +125,21 @@ class ObjectCache:
         self,
         key_names: list[str],
         objects: list[LakeObject],
-        has_uppercase_keys: Callable[[Path], bool],
+        has_uppercase_keys: Callable[[Path], bool] | None,
     ) -> list[Path]:
         """Return the file of each object, fetched if it is not in the cache.
 
         The partition values are part of the path, from which DuckDB reads them to prune files.
+        Without `has_uppercase_keys` the objects are Parquet files, and not decompressed.
         """
-        files = [self._path(lake_object, key_names) for lake_object in objects]
+        name = "rows.json" if has_uppercase_keys else f"rows{PARQUET_SUFFIX}"
+        files = [self._path(lake_object, key_names) / name for lake_object in objects]
         for lake_object, file in zip(objects, files, strict=True):
             if not file.exists():
                 with self._fetch_lock:
                     if not file.exists():  # Another query may have fetched it.
-                        part = self._fetch_object(lake_object, file.with_suffix(".part"))
-                        if has_uppercase_keys(part):
+                        part = self._fetch_object(lake_object, file.with_name(f"{name}.part"))
+                        if has_uppercase_keys and has_uppercase_keys(part):
                             lowercase_keys(part)
                         part.replace(file)
         return files
@@ -142,7 +147,7 @@ class ObjectCache:
     def _path(self, lake_object: LakeObject, key_names: list[str]) -> Path:
         pairs = zip(key_names, lake_object.values, strict=True)
         folders = [f"{quote(name, '')}={_quote_value(value)}" for name, value in pairs]
-        return self._folder.joinpath(lake_object.digest, *folders, "rows.json")
+        return self._folder.joinpath(lake_object.digest, *folders)
 
     def _fetch_object(self, lake_object: LakeObject, part: Path) -> Path:
         bucket, key = lake_object.bucket, lake_object.key
@@ -150,7 +155,8 @@ class ObjectCache:
         try:
             body = self._s3_client().get_object(Bucket=bucket, Key=key)["Body"]
             with closing(body), part.open("wb") as out:
-                source = gzip.GzipFile(fileobj=body) if key.endswith(".gz") else body
+                is_compressed = key.endswith(".gz") and not part.match(f"*{PARQUET_SUFFIX}.part")
+                source = gzip.GzipFile(fileobj=body) if is_compressed else body
                 shutil.copyfileobj(source, out, 1 << 20)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise QueryFailed("HIVE_CURSOR_ERROR", f"s3://{bucket}/{key}: {error}") from None

@@ -16,6 +16,8 @@ ValueCheck = Callable[[str], bool]
 """Returns whether a partition projection includes a value."""
 Settings = dict[str, str]
 """The projection.COLUMN.* parameters of a column, without that prefix."""
+_ESCAPED = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
+"""What Hive escapes in the folder name of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,21 @@ def layout_of(table: Table, catalog: Catalog, now: datetime) -> Layout:
     if table.parameters.get("projection.enabled", "").lower() == "true":
         return _projected_layout(table, now)
     return _registered_layout(table, catalog)
+
+
+def partition_location(table: Table, values: PartitionValues) -> str:
+    """Return where a new partition's objects go: by the table's template, or below the table."""
+    names = [key.name for key in table.keys]
+    location = table.parameters.get("storage.location.template") or (
+        parse_location(table.location).location + "".join(f"{name}=${{{name}}}/" for name in names)
+    )
+    for name, value in zip(names, values, strict=True):
+        location = location.replace(f"${{{name}}}", _ESCAPED.sub(_escape, value))
+    return location
+
+
+def _escape(match: re.Match[str]) -> str:
+    return f"%{ord(match[0]):02X}"
 
 
 def _registered_layout(table: Table, catalog: Catalog) -> Layout:
