@@ -62,6 +62,7 @@ COMMANDS = {
 }
 QUERYING = ("verify", "gaps", "repair", "status", "replay")
 WRITING = ("repair", "backfill", "replay")
+VERSION_READING = ("verify", "gaps", "repair", "replay", "restore")
 
 ROLE_ACTIONS = ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
 
@@ -231,8 +232,8 @@ GRANTS = (
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{LAKE_ID}*", f"{BACKFILLS}*"), ("backfill",)),
-    Grant("s3", ("ListBucketVersions",), ("",), ("verify", "gaps", "repair", "restore")),
-    Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), ("verify", "gaps", "repair", "restore")),
+    Grant("s3", ("ListBucketVersions",), ("",), VERSION_READING),
+    Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), VERSION_READING),
     Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),
 )
 

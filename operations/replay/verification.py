@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 
+from analytics.athena import QueryFailed
 from operations.replay.text_set import SentKeys
 from operations.table import Table
 from operations.verify.compare import compare
+from operations.verify.damage import explain_failure
 from operations.verify.diff import UNSETTLED, Difference
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
 from terminal.text import count
@@ -79,11 +81,17 @@ class SentKeysResult:
 
 
 def verify_sent_keys(table: Table, sent_keys: SentKeys, wait: Callable[[], None]) -> SentKeysResult:
-    """Wait until what was sent is in the lake, then compare its keys with the table."""
+    """Wait until what was sent is in the lake, then compare its keys with the table.
+
+    An error of a query names the damaged object that it is due to.
+    """
     result = SentKeysResult(sent_keys.count)
     wait()
-    for keys in _batches(sent_keys):
-        result.add(compare(table, keys, limit=None, wait=lambda _: wait()), sent_keys)
+    try:
+        for keys in _batches(sent_keys):
+            result.add(compare(table, keys, limit=None, wait=lambda _: wait()), sent_keys)
+    except QueryFailed as error:
+        raise explain_failure(error) from error
     return result
 
 

@@ -16,6 +16,7 @@ from operations.replay.report import ReplayReport
 from operations.replay.text_set import SentKeys
 from operations.replay.verification import SentKeysResult
 from operations.verify import command as verify_command
+from operations.verify.damage import RESTORE
 from operations.verify.result import VerifyResult
 from setup import names
 from tests.support.commands import Document, cached_clients, run_json_command
@@ -148,6 +149,19 @@ def test_a_failed_verification_reports_the_replay(
     assert "replayed 1 of 1 record" in output.out
     assert "run python setup/01_dynamodb.py" in output.err
     chain.run_until_idle()
+
+
+def test_a_damaged_object_is_named(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    """Regression: the error of Athena's query was printed, without the object and the fix."""
+    put_order(chain, "damaged", 1)
+    [key] = object_keys(chain, names.LAKE)
+    chain.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=b"no rows")
+    fail_change(chain, "sent", 1)
+    assert command.main([]) == 1
+    output = capsys.readouterr()
+    assert "replayed 1 of 1 record" in output.out
+    assert f"Athena cannot read 1 object of the lake, such as {key} (" in output.err
+    assert output.err.endswith(f"): {RESTORE}\n")
 
 
 def test_a_dry_run_verifies_nothing(chain: Cloud) -> None:
