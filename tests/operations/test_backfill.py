@@ -34,7 +34,7 @@ from operations.kinesis_writer import DryRunSender, OutgoingRecord, PutRejected
 from operations.table import Item, Page, Table
 from operations.verify import command as verify
 from setup import names
-from tests.support.laptop_cloud import aws, laptop
+from tests.support.laptop_cloud import aws, create_table, laptop
 from tests.support.paths import PROJECT
 from tests.support.whole_chain import create_pipeline
 from transform import canonical
@@ -64,12 +64,7 @@ def chain() -> Iterator[Cloud]:
 
 def create_filled_table() -> None:
     """Create the table without a stream, and fill it."""
-    aws("dynamodb").create_table(
-        TableName=names.TABLE,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-    )
+    create_table(aws("dynamodb"), names.TABLE, {"order_id": "S"})
     for number in range(ITEM_COUNT):
         put_order(number, "placed")
 

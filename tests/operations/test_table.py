@@ -21,7 +21,7 @@ from operations.table import (
     Table,
     TableThrottled,
 )
-from tests.support.laptop_cloud import laptop
+from tests.support.laptop_cloud import create_table, laptop
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb.client import DynamoDBClient
@@ -187,18 +187,7 @@ def test_a_scan_of_no_segments_reads_nothing() -> None:
 def test_a_stream_may_be_missing(specification: Any, has_stream: bool) -> None:
     with laptop():
         dynamodb = boto3.client("dynamodb")
-        dynamodb.create_table(
-            TableName="orders",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": "customer", "KeyType": "HASH"},
-                {"AttributeName": "at", "KeyType": "RANGE"},
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": "at", "AttributeType": "N"},
-                {"AttributeName": "customer", "AttributeType": "S"},
-            ],
-        )
+        create_table(dynamodb, "orders", {"customer": "S", "at": "N"})
         if specification:
             dynamodb.update_table(TableName="orders", StreamSpecification=specification)
         table = Table.describe(dynamodb, "orders")

@@ -15,7 +15,7 @@ from local.core.server import Cloud
 from local.environment import client_environment
 from local.services.registry import SERVICES
 from tests.support.environments import UNREACHABLE_AWS
-from tests.support.laptop_cloud import empty_account
+from tests.support.laptop_cloud import create_table, empty_account
 from tests.support.paths import PROJECT
 from tests.support.setup_fixture import aws_client
 
@@ -140,18 +140,9 @@ def environment(cloud: Cloud) -> dict[str, str]:
 
 def create_own_table() -> None:
     dynamodb = aws_client("dynamodb")
-    dynamodb.create_table(
-        TableName="Mine",
-        AttributeDefinitions=[
-            {"AttributeName": "shop", "AttributeType": "N"},
-            {"AttributeName": "number", "AttributeType": "B"},
-        ],
-        KeySchema=[
-            {"AttributeName": "shop", "KeyType": "HASH"},
-            {"AttributeName": "number", "KeyType": "RANGE"},
-        ],
-        ProvisionedThroughput={"ReadCapacityUnits": 5, "WriteCapacityUnits": 5},
-    )
+    capacity = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    billing: dict[str, Any] = {"BillingMode": "PROVISIONED", "ProvisionedThroughput": capacity}
+    create_table(dynamodb, "Mine", {"shop": "N", "number": "B"}, **billing)
     ttl = {"Enabled": True, "AttributeName": "ends"}
     dynamodb.update_time_to_live(TableName="Mine", TimeToLiveSpecification=ttl)
 

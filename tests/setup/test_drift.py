@@ -18,6 +18,7 @@ from setup.lib import views
 from setup.lib.drift import READ_VERBS, describe_write
 from setup.lib.lake_identity import find_lake_id
 from setup.lib.run_crawler import run_crawler
+from tests.support.laptop_cloud import create_table
 from tests.support.paths import PROJECT
 from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
 
@@ -202,12 +203,7 @@ def test_an_adopted_table_without_a_stream_is_drift(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with setup_sandbox(tmp_path):
-        aws_client("dynamodb").create_table(
-            TableName="mine",
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        create_table(aws_client("dynamodb"), "mine", {"id": "S"})
         monkeypatch.setenv("TABLE_NAME", "mine")
         status, lines = run_check()
     assert (status, lines[0]) == (1, "table mine differs: run python setup/01_dynamodb.py")

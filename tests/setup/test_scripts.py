@@ -16,6 +16,7 @@ from setup import names
 from setup.lib.iam_policies import role_policies, tls_only_statement, trust_policies
 from setup.lib.resources import matches_desired
 from setup.lib.waiters import SetupError
+from tests.support.laptop_cloud import create_table
 from tests.support.profile import IS_THOROUGH
 from tests.support.setup_fixture import (
     SCRIPTS,
@@ -292,13 +293,9 @@ NEW_ZIP = zip_of("def lambda_handler(event, context): return event")
 
 
 def test_another_stream_view_type_is_rejected(sandbox: SetupSandbox) -> None:
-    aws_client("dynamodb").create_table(
-        TableName=names.TABLE,
-        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-        StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"},
-    )
+    keys_only = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
+    dynamodb = aws_client("dynamodb")
+    create_table(dynamodb, names.TABLE, {"order_id": "S"}, StreamSpecification=keys_only)
     with pytest.raises(
         SetupError, match="expected a stream of NEW_AND_OLD_IMAGES, found KEYS_ONLY"
     ):

@@ -11,6 +11,7 @@ import pytest
 from setup import names
 from setup.lib.resources import delivery_state, pipe_state
 from setup.lib.waiters import SetupError
+from tests.support.laptop_cloud import create_table
 from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
 
 
@@ -50,12 +51,7 @@ def test_consistency_errors_are_retried(sandbox: SetupSandbox) -> None:
 
 def test_an_unreported_new_stream_is_awaited(sandbox: SetupSandbox) -> None:
     dynamodb = aws_client("dynamodb")
-    dynamodb.create_table(
-        TableName=names.TABLE,
-        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(dynamodb, names.TABLE, {"order_id": "S"})
     former_arn = names.arn("dynamodb", f"table/{names.TABLE}/stream/former")
     table = dynamodb.describe_table(TableName=names.TABLE)["Table"]
     outdated = table | {"LatestStreamArn": former_arn}

@@ -17,6 +17,7 @@ from local.core.server import ACCOUNT
 from setup import names
 from setup.lib import drain
 from setup.lib.iam_policies import trust_policies
+from tests.support.laptop_cloud import create_table
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
@@ -108,12 +109,7 @@ def test_untagged_resources_are_kept(
     client("glue").create_database(DatabaseInput={"Name": names.DATABASE})
     client("athena").create_work_group(Name=names.WORKGROUP, Configuration=RESULTS)
     client("s3").create_bucket(Bucket=names.bucket())
-    client("dynamodb").create_table(
-        TableName=names.TABLE,
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    create_table(client("dynamodb"), names.TABLE, {"id": "S"})
     untagged = count_resources()
     tear_down(delete_data=True)
     assert count_resources() == untagged

@@ -69,6 +69,22 @@ def message_of(call: Callable[..., Any], *args: Any, **params: Any) -> str:
     return error_of(call, *args, **params)[1]
 
 
+def create_table(dynamodb: Any, name: str, key_types: dict[str, str], **params: Any) -> None:
+    """Create a table whose partition key, and perhaps sort key, have those types."""
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[
+            {"AttributeName": attribute, "KeyType": role}
+            for attribute, role in zip(key_types, ("HASH", "RANGE"), strict=False)
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": attribute, "AttributeType": tag}
+            for attribute, tag in key_types.items()
+        ],
+        **{"BillingMode": "PAY_PER_REQUEST", **params},
+    )
+
+
 def metric_sum(namespace: str, name: str, **dimensions: str) -> float:
     """Return the sum of a metric over the last hour."""
     now = time.time()

@@ -5,6 +5,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
+from tests.support.laptop_cloud import create_table
 
 HOUR = 3600
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
@@ -37,13 +38,7 @@ class Orders:
         self.table: Any = cloud.client("dynamodb")
         self.streams: Any = cloud.client("dynamodbstreams")
         self.name = name
-        self.table.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            StreamSpecification=stream,
-        )
+        create_table(self.table, name, {"id": "S"}, StreamSpecification=stream)
         self.arn = self.stream_arn()
 
     def stream_arn(self) -> str:

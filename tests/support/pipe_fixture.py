@@ -11,7 +11,7 @@ from local.services.iam.service import Iam
 from local.services.kinesis.service import Kinesis
 from local.services.pipes.service import NAMESPACE, Pipes
 from tests.support.iam_roles import allow, grant, make_role
-from tests.support.laptop_cloud import empty_account, metric_sum
+from tests.support.laptop_cloud import create_table, empty_account, metric_sum
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -80,13 +80,7 @@ class PipeEnvironment:
         self.streams = cloud.client("dynamodbstreams")
         self.kinesis = cloud.client("kinesis")
         self.sqs = cloud.client("sqs")
-        self.table.create_table(
-            TableName="orders",
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            StreamSpecification=STREAM_ENABLED,
-        )
+        create_table(self.table, "orders", {"id": "S"}, StreamSpecification=STREAM_ENABLED)
         self.kinesis.create_stream(StreamName="changes", ShardCount=1)
         self.sqs.create_queue(QueueName="dead")
         table = self.table.describe_table(TableName="orders")["Table"]

@@ -23,7 +23,7 @@ from operations.verify.result import VerifyResult
 from setup import names
 from setup.lib.lake_identity import ensure_lake_id
 from tests.support.commands import cached_clients
-from tests.support.laptop_cloud import laptop
+from tests.support.laptop_cloud import create_table, laptop
 from transform import state
 from transform.state import BACKFILL_SEQUENCE
 
@@ -121,28 +121,13 @@ class VerifyEnvironment:
         self.s3 = cloud.client("s3")
         self.s3.create_bucket(Bucket=names.bucket())
         ensure_lake_id()
-        self.create_table(names.TABLE, {"order_id": "S"})
+        create_table(self.dynamodb, names.TABLE, {"order_id": "S"})
         self.create_lake(cloud.client("glue"))
         configuration = {"OutputLocation": f"s3://{names.bucket()}/{names.QUERIES}"}
         cloud.client("athena").create_work_group(
             Name=names.WORKGROUP, Configuration={"ResultConfiguration": configuration}
         )
         self.table = Table.describe(self.dynamodb, names.TABLE)
-
-    def create_table(self, name: str, key_types: dict[str, str]) -> None:
-        """Create an empty table with those key attributes."""
-        self.dynamodb.create_table(
-            TableName=name,
-            BillingMode="PAY_PER_REQUEST",
-            KeySchema=[
-                {"AttributeName": attribute, "KeyType": role}
-                for attribute, role in zip(key_types, ("HASH", "RANGE"), strict=False)
-            ],
-            AttributeDefinitions=[
-                {"AttributeName": attribute, "AttributeType": tag}
-                for attribute, tag in key_types.items()
-            ],
-        )
 
     def create_lake(self, glue: Any) -> None:
         """Create the lake's table in the catalog."""
@@ -251,6 +236,18 @@ def verify_env() -> Iterator[VerifyEnvironment]:
     """Yield an environment on its own cloud, with one client per service."""
     with laptop(DynamoDb, Athena) as cloud, cached_clients():
         yield VerifyEnvironment(cloud)
+
+
+def create_delivery_stream(interval: int = 300) -> None:
+    """Create a Firehose stream, which delivers nothing; it buffers for an interval in seconds."""
+    boto3.client("firehose").create_delivery_stream(
+        DeliveryStreamName=names.DELIVERY,
+        ExtendedS3DestinationConfiguration={
+            "RoleARN": "arn:aws:iam::123456789012:role/r",
+            "BucketARN": f"arn:aws:s3:::{names.bucket()}",
+            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": interval},
+        },
+    )
 
 
 def keys_by_kind(result: VerifyResult) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from moto.dynamodb.models.dynamo_type import Item
 
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, empty_account, laptop
+from tests.support.laptop_cloud import code_of, create_table, empty_account, laptop
 from tests.support.orders_table import Orders, are_equal_items, items
 
 batch_lists = st.lists(
@@ -129,18 +129,7 @@ def test_item_size_limit_is_equal_in_batches(orders: Orders) -> None:
 
 def test_batch_uses_both_key_attributes(cloud: Cloud) -> None:
     table: Any = cloud.client("dynamodb")
-    table.create_table(
-        TableName="parts",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "id", "KeyType": "HASH"},
-            {"AttributeName": "n", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": "id", "AttributeType": "B"},
-            {"AttributeName": "n", "AttributeType": "N"},
-        ],
-    )
+    create_table(table, "parts", {"id": "B", "n": "N"})
     keys = [{"id": {"B": b"\0"}, "n": {"N": number}} for number in ("1", "2", "3")]
     puts = [{"PutRequest": {"Item": key}} for key in keys]
     table.batch_write_item(RequestItems={"parts": puts})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, empty_account, laptop, metric_sum
+from tests.support.laptop_cloud import code_of, create_table, empty_account, laptop, metric_sum
 from tests.support.orders_table import HOUR, Orders, are_equal_items, items
 from tests.support.threads import run_in_threads
 
@@ -372,12 +372,7 @@ def test_scan_pages_work_with_every_key_type(
 ) -> None:
     table: Any = cloud.client("dynamodb")
     name = f"typed-{time.monotonic_ns()}"
-    table.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": key_type}],
-    )
+    create_table(table, name, {"id": key_type})
     keys = [make_key(number) for number in range(20)]
     for key in keys:
         table.put_item(TableName=name, Item={"id": {key_type: key}})

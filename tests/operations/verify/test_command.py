@@ -8,19 +8,18 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import boto3
 import pytest
 
 from analytics import athena
 from operations.cli import run_command
 from operations.verify import command
 from operations.verify.diff import KINDS
-from setup import names
 from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
 from tests.support.verify_fixture import (
     PAID,
     VerifyEnvironment,
+    create_delivery_stream,
     history_rows,
     order_item,
     order_key,
@@ -136,14 +135,7 @@ def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
 def test_default_wait_covers_all_buffers(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    boto3.client("firehose").create_delivery_stream(
-        DeliveryStreamName=names.DELIVERY,
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/r",
-            "BucketARN": f"arn:aws:s3:::{names.bucket()}",
-            "BufferingHints": {"SizeInMBs": 64, "IntervalInSeconds": 60},
-        },
-    )
+    create_delivery_stream(interval=60)
     waits: list[float] = []
     monkeypatch.setattr(command, "sleep", waits.append)
     env.set_table_items(order_item(1, **PAID))

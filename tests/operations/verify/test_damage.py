@@ -20,6 +20,7 @@ from tests.support.verify_fixture import (
     PAID,
     SHIPPED,
     VerifyEnvironment,
+    create_delivery_stream,
     history_rows,
     order_item,
     order_key,
@@ -156,13 +157,7 @@ def test_other_errors_of_queries_are_kept() -> None:
 @pytest.fixture(scope="module")
 def delivery_stream(versioned_env: VerifyEnvironment) -> None:
     """A delivery stream, which delivers nothing."""
-    boto3.client("firehose").create_delivery_stream(
-        DeliveryStreamName=names.DELIVERY,
-        ExtendedS3DestinationConfiguration={
-            "RoleARN": "arn:aws:iam::123456789012:role/r",
-            "BucketARN": f"arn:aws:s3:::{names.bucket()}",
-        },
-    )
+    create_delivery_stream()
 
 
 @pytest.mark.usefixtures("delivery_stream")

@@ -15,7 +15,7 @@ from operations.table import Table
 from operations.verify import command
 from setup import names
 from tests.support.commands import cached_clients
-from tests.support.laptop_cloud import aws, laptop
+from tests.support.laptop_cloud import aws, create_table, laptop
 from tests.support.replay_fixture import delete_failed_records, deploy, redeploy
 from tests.support.sabotage import (
     SABOTAGES,
@@ -243,12 +243,7 @@ def test_repair_prints_both_results(
 def test_a_table_without_a_stream_is_not_repaired(
     chain: Cloud, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    aws("dynamodb").create_table(
-        TableName="streamless",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
-    )
+    create_table(aws("dynamodb"), "streamless", {"order_id": "S"})
     monkeypatch.setattr(command, "TABLE", "streamless")
     assert command.main(["--repair"]) == 2
     assert capsys.readouterr().err == (

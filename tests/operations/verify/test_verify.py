@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import transform
 from operations.table import Table
+from tests.support.laptop_cloud import create_table
 from tests.support.profile import IS_THOROUGH
 from tests.support.verify_fixture import (
     HISTORIES,
@@ -219,7 +220,7 @@ def test_verify_agrees_with_the_law_of_state(
 
 
 def test_keys_of_any_type_are_read(env: VerifyEnvironment) -> None:
-    env.create_table("readings", {"sensor": "B", "at": "N"})
+    create_table(env.dynamodb, "readings", {"sensor": "B", "at": "N"})
     items = [
         {"sensor": {"B": bytes([number])}, "at": {"N": f"{number}.50"}} for number in range(120)
     ]
