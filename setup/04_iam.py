@@ -12,8 +12,8 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.iam_policies import Policy, normalized, role_policies, trust_policies
-from setup.lib.resources import describe_or_none
+from setup.lib.iam_policies import Policy, normalized, trust_policies
+from setup.lib.resources import current_role_policies, describe_or_none
 from setup.names import PIPELINE, TAG_LIST, location
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def create() -> str:
     iam = boto3.client("iam")
     trusts = trust_policies(location())
     role_names = []
-    for service, policy in role_policies(location()).items():
+    for service, policy in current_role_policies().items():
         name = location().role_name(service)
         put_role(iam, name, trusts[service])
         put_policy(iam, name, policy)

@@ -29,22 +29,22 @@ DEFAULT_DATABASE = ("catalog", "database/default")
 RESULT_ACTIONS = ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 
 
-def pipe_policy(location: Location) -> Policy:
+def pipe_policy(location: Location, table: str, stream: str) -> Policy:
     """Return what the pipe may do: read the table's stream, write to Kinesis, send dead letters."""
     # A stream's ARN ends in its creation time, and a recreated stream must be readable too.
-    table_streams = location.arn("dynamodb", f"table/{TABLE}/stream/*")
+    table_streams = f"{table}/stream/*"
     read = ("DescribeStream", "GetRecords", "GetShardIterator")
     write = ("PutRecord", "PutRecords")
     return policy_document(
         allow("dynamodb", read, table_streams),
         allow("dynamodb", ("ListStreams",), "*"),  # AWS supports no narrower resource for it.
-        allow("kinesis", write, location.arn("kinesis", f"stream/{STREAM}")),
+        allow("kinesis", write, stream),
         allow_kinesis_key(location, "GenerateDataKey"),
         allow("sqs", ("SendMessage",), location.arn("sqs", DEAD_LETTERS)),
     )
 
 
-def firehose_policy(location: Location) -> Policy:
+def firehose_policy(location: Location, stream: str) -> Policy:
     """Return what Firehose may do: read Kinesis, call the function, write rows and failures."""
     read = ("DescribeStream", "GetShardIterator", "GetRecords", "ListShards")
     write = ("AbortMultipartUpload", "GetObject", "PutObject")
@@ -53,7 +53,7 @@ def firehose_policy(location: Location) -> Policy:
     prefixes = [location.bucket_arn(f"{LAKE}*"), location.bucket_arn(f"{ERRORS}*")]
     log_streams = location.arn("logs", f"log-group:{DELIVERY_LOGS}:log-stream:*")
     return policy_document(
-        allow("kinesis", read, location.arn("kinesis", f"stream/{STREAM}")),
+        allow("kinesis", read, stream),
         allow_kinesis_key(location, "Decrypt"),
         # Firehose calls the function by its qualified name, which the bare ARN does not match.
         allow("lambda", ("InvokeFunction", "GetFunctionConfiguration"), function, f"{function}:*"),
@@ -126,11 +126,19 @@ def trust_policies(location: Location) -> dict[str, Policy]:
     }
 
 
-def role_policies(location: Location) -> dict[str, Policy]:
-    """Return each role's permissions policy."""
+def role_policies(
+    location: Location, table: str | None = None, stream: str | None = None
+) -> dict[str, Policy]:
+    """Return each role's permissions policy.
+
+    `table` and `stream` are the ARNs that their servers report: a server other than AWS may name
+    another account. None stands for the ARN on AWS.
+    """
+    table = table or location.arn("dynamodb", f"table/{TABLE}")
+    stream = stream or location.arn("kinesis", f"stream/{STREAM}")
     return {
-        "pipe": pipe_policy(location),
-        "firehose": firehose_policy(location),
+        "pipe": pipe_policy(location, table, stream),
+        "firehose": firehose_policy(location, stream),
         "lambda": function_policy(location),
         "crawler": crawler_policy(location),
     }

@@ -6,8 +6,9 @@ from typing import Any, ParamSpec, TypeVar
 import boto3
 from botocore.exceptions import ClientError
 
+from setup.lib.iam_policies import Policy, role_policies
 from setup.lib.waiters import SetupError
-from setup.names import CRAWLER, DELIVERY, FUNCTION, LAKE, PIPE, STREAM, bucket, location
+from setup.names import CRAWLER, DELIVERY, FUNCTION, LAKE, PIPE, STREAM, TABLE, bucket, location
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -99,6 +100,24 @@ def require_stream() -> str:
     describe = boto3.client("kinesis").describe_stream_summary
     stream = require(f"stream {STREAM}", "02_kinesis", describe, StreamName=STREAM)
     return str(stream["StreamDescriptionSummary"]["StreamARN"])
+
+
+def table_arn() -> str | None:
+    """Return the ARN that the table's server reports, or None."""
+    response = describe_or_none(boto3.client("dynamodb").describe_table, TableName=TABLE)
+    return response["Table"].get("TableArn") if response else None
+
+
+def stream_arn() -> str | None:
+    """Return the ARN that the Kinesis stream's server reports, or None."""
+    describe = boto3.client("kinesis").describe_stream_summary
+    response = describe_or_none(describe, StreamName=STREAM)
+    return response["StreamDescriptionSummary"].get("StreamARN") if response else None
+
+
+def current_role_policies() -> dict[str, Policy]:
+    """Return each role's permissions policy, for the table and the stream as they are."""
+    return role_policies(location(), table_arn(), stream_arn())
 
 
 def require_bucket() -> str:

@@ -46,7 +46,7 @@ class KinesisSource:
     def __init__(self, kinesis: KinesisClient, stream_arn: str) -> None:
         return_raw_records(kinesis)
         self._kinesis = kinesis
-        self._stream_name = stream_arn.rpartition("/")[2]
+        self._stream_arn = stream_arn
         self._iterators: dict[str, str] = {}
         self._last_records: dict[str, SourceRecord] = {}
         self._start_times: dict[str, datetime] = {}  # By the clock of Kinesis, not the cloud's.
@@ -86,7 +86,7 @@ class KinesisSource:
                 return
 
     def _start_at_latest(self) -> None:
-        self._kinesis.describe_stream(StreamName=self._stream_name)
+        self._kinesis.describe_stream(StreamARN=self._stream_arn)
         for shard in self._list_shards():
             shard_id = shard["ShardId"]
             if _is_closed(shard):
@@ -121,7 +121,7 @@ class KinesisSource:
 
     def _get_iterator(self, shard_id: str, **position: Any) -> str:
         response = self._kinesis.get_shard_iterator(
-            StreamName=self._stream_name, ShardId=shard_id, **position
+            StreamARN=self._stream_arn, ShardId=shard_id, **position
         )
         return response["ShardIterator"]
 
@@ -150,8 +150,10 @@ class KinesisSource:
         return before != {shard_id: _is_closed(shard) for shard_id, shard in self._shards.items()}
 
     def _list_shards(self) -> Iterator[ShardTypeDef]:
-        paginator = self._kinesis.get_paginator("list_shards")
-        for page in paginator.paginate(StreamName=self._stream_name):
+        page = self._kinesis.list_shards(StreamARN=self._stream_arn)
+        yield from page["Shards"]
+        while next_token := page.get("NextToken"):
+            page = self._kinesis.list_shards(NextToken=next_token)  # AWS takes no other argument.
             yield from page["Shards"]
 
 

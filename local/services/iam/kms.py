@@ -38,15 +38,15 @@ class StreamKeys:
             read_at, key = self._cached[stream]
             if now - read_at <= CACHE_SECONDS:
                 return key
-        key = self._read_key(stream.rpartition("/")[2])
+        key = self._read_key(stream)
         self._cached[stream] = (now, key)
         return key
 
-    def _read_key(self, name: str) -> str | None:
+    def _read_key(self, stream: str) -> str | None:
         """Return the key of a stream; the call itself will fail if the stream does not exist."""
         kinesis = self._cloud.client("kinesis")
         try:
-            response = kinesis.describe_stream_summary(StreamName=name)
+            response = kinesis.describe_stream_summary(StreamARN=stream)
         except kinesis.exceptions.ResourceNotFoundException:
             return None
         summary = response["StreamDescriptionSummary"]

@@ -46,7 +46,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.server import Cloud
-from local.services.pipes.config import PRINCIPAL, TARGET_ARN, Settings
+from local.services.pipes.config import PRINCIPAL, Settings
 from local.services.pipes.dead_letters import DeadLetters, error_message
 from local.services.pipes.error_log import ErrorLog
 from local.services.pipes.event import Event, event_from_record
@@ -256,9 +256,8 @@ class PipePoller:
 
     def _put_records(self, events: tuple[Event, ...]) -> tuple[Event, ...]:
         """Put events into Kinesis, and return those that it rejected."""
-        stream = TARGET_ARN.fullmatch(self._settings.target_arn)
         response = self._kinesis.put_records(
-            StreamName=stream[1] if stream else "",
+            StreamARN=self._settings.target_arn,
             Records=[{"Data": event.data, "PartitionKey": event.partition_key} for event in events],
         )
         results = zip(events, response["Records"], strict=True)
