@@ -6,6 +6,7 @@ If TABLE_NAME is set, the script adopts that table and only adds a missing strea
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import describe_or_none, state_at
+from setup.lib.resources import describe_or_none, is_supported, state_at, unsupported_note
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until, wait_until_stable
 from setup.names import TABLE, TABLE_IS_ADOPTED, TAG_LIST, TTL_ATTRIBUTE
 
@@ -44,31 +45,53 @@ def create() -> str:
             DeletionProtectionEnabled=True,
             Tags=TAG_LIST,
         )
-    if not TABLE_IS_ADOPTED:
-        protect(dynamodb)
-        enable_ttl(dynamodb)
-    return f"table {TABLE} streams to {enable_stream(dynamodb)}"
+    unsupported = [] if TABLE_IS_ADOPTED else protect(dynamodb)
+    return f"table {TABLE} streams to {enable_stream(dynamodb)}{unsupported_note(unsupported)}"
 
 
-def protect(dynamodb: DynamoDBClient) -> None:
-    """Enable deletion protection, and point-in-time recovery of the last 35 days."""
-    if not active_table(dynamodb)["DeletionProtectionEnabled"]:
-        dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=True)
-    backups = dynamodb.describe_continuous_backups(TableName=TABLE)["ContinuousBackupsDescription"]
-    recovery = backups.get("PointInTimeRecoveryDescription", {})
-    if recovery.get("PointInTimeRecoveryStatus") != "ENABLED":
-        retry_until_accepted(
-            lambda: dynamodb.update_continuous_backups(
-                TableName=TABLE,
-                PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
-            )
-        )
+def protect(dynamodb: DynamoDBClient) -> list[str]:
+    """Enable protection and expiry, and return what the table's server does not support."""
+    features = {
+        "deletion protection": enable_deletion_protection,
+        "point-in-time recovery": enable_recovery,
+        "TTL": enable_ttl,
+    }
+    return [name for name, enable in features.items() if not enable(dynamodb)]
 
 
-def enable_ttl(dynamodb: DynamoDBClient) -> None:
-    """Let orders expire by their attribute; AWS accepts one such change per hour."""
-    ttl = dynamodb.describe_time_to_live(TableName=TABLE)["TimeToLiveDescription"]
-    status = ttl["TimeToLiveStatus"]
+def enable_deletion_protection(dynamodb: DynamoDBClient) -> bool:
+    """Protect the table from deletion, and return whether its server supports that."""
+    is_protected = active_table(dynamodb).get("DeletionProtectionEnabled")
+    if is_protected is None:  # AWS always reports it.
+        return False
+    return is_protected or is_supported(
+        lambda: dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=True)
+    )
+
+
+def enable_recovery(dynamodb: DynamoDBClient) -> bool:
+    """Keep backups of the last 35 days, and return whether the table's server supports that."""
+    response = describe_or_none(dynamodb.describe_continuous_backups, TableName=TABLE)
+    if response is None:
+        return False
+    recovery = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
+    if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
+        return True
+    update = partial(
+        dynamodb.update_continuous_backups,
+        TableName=TABLE,
+        PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True},
+    )
+    return is_supported(lambda: retry_until_accepted(update))
+
+
+def enable_ttl(dynamodb: DynamoDBClient) -> bool:
+    """Let orders expire by their attribute, and return whether the table's server supports that."""
+    response = describe_or_none(dynamodb.describe_time_to_live, TableName=TABLE)
+    if response is None:
+        return False
+    ttl = response["TimeToLiveDescription"]
+    status = ttl.get("TimeToLiveStatus", "DISABLED")
     attribute = ttl.get("AttributeName")
     if status == "DISABLED":
         dynamodb.update_time_to_live(
@@ -76,10 +99,11 @@ def enable_ttl(dynamodb: DynamoDBClient) -> None:
             TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
         )
     elif status == "DISABLING" or attribute != TTL_ATTRIBUTE:
-        raise SetupError(
+        raise SetupError(  # AWS accepts one change of it per hour.
             f"table {TABLE}: expected TTL attribute {TTL_ATTRIBUTE}, found {attribute} "
             f"({status}): disable TTL, and run this again an hour later"
         )
+    return True
 
 
 def enable_stream(dynamodb: DynamoDBClient) -> str:

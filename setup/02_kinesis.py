@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import has_lake_rows, stream_state
+from setup.lib.resources import has_lake_rows, is_supported, stream_state, unsupported_note
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import STREAM, TAG_LIST, TAGS
 
@@ -36,18 +37,30 @@ def create() -> str:
     if is_new:
         kinesis.create_stream(StreamName=STREAM, StreamModeDetails=ON_DEMAND, Tags=TAGS)
     stream = active_stream(kinesis)
+    unsupported = configure(kinesis, stream)
+    line = f"stream {STREAM} is active{unsupported_note(unsupported) or ' and encrypted'}"
+    return f"{line}; {CREATED_AGAIN}" if is_new and has_lake_rows() else line
+
+
+def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -> list[str]:
+    """Tag and encrypt the stream, and return what its server does not support."""
     if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
         kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
     if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active_stream(kinesis)
-    if stream.get("EncryptionType") != "KMS":
-        kinesis.start_stream_encryption(
-            StreamName=STREAM, EncryptionType="KMS", KeyId="alias/aws/kinesis"
-        )
-        active_stream(kinesis)
-    line = f"stream {STREAM} is active and encrypted"
-    return f"{line}; {CREATED_AGAIN}" if is_new and has_lake_rows() else line
+    if stream.get("EncryptionType") == "KMS":
+        return []
+    encrypt = partial(
+        kinesis.start_stream_encryption,
+        StreamName=STREAM,
+        EncryptionType="KMS",
+        KeyId="alias/aws/kinesis",
+    )
+    if not is_supported(encrypt):
+        return ["encryption"]
+    active_stream(kinesis)
+    return []
 
 
 def active_stream(kinesis: KinesisClient) -> StreamDescriptionSummaryTypeDef:

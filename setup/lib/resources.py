@@ -1,6 +1,6 @@
 """Resources on AWS: their states, what a script requires of the scripts before it, comparisons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import boto3
@@ -28,7 +28,7 @@ MISSING_CODES = {
     "ServerSideEncryptionConfigurationNotFoundError",
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
-    "UnknownOperationException",  # A cloud without QuickSight, such as the laptop.
+    "UnknownOperationException",  # A server without the operation, such as the laptop.
     "UnsupportedUserEditionException",  # A QuickSight edition without data sets.
 }
 
@@ -49,6 +49,42 @@ def describe_or_none(describe: Callable[P, T], *args: P.args, **kwargs: P.kwargs
         if is_missing(error):
             return None
         raise
+
+
+def is_supported(call: Callable[[], object]) -> bool:
+    """Make the call, and return whether the server knows it; a server other than AWS may not."""
+    try:
+        call()
+    except ClientError as error:
+        if _is_unknown(error):
+            return False
+        raise
+    return True
+
+
+def _is_unknown(error: ClientError) -> bool:
+    code = error.response["Error"]["Code"]
+    message = error.response["Error"].get("Message", "")
+    # A server that does not know the one parameter of an update finds no parameter at all.
+    is_empty_update = message.startswith(("Nothing to update", "At least one of"))
+    return code == "UnknownOperationException" or (
+        code == "ValidationException" and is_empty_update
+    )
+
+
+def unsupported_note(features: Sequence[str]) -> str:
+    """Return the end of a line that names what the resource's server does not support.
+
+    >>> unsupported_note(["TTL", "encryption"])
+    ', without TTL and encryption, which its server does not support'
+    >>> unsupported_note([])
+    ''
+    """
+    if not features:
+        return ""
+    *others, last = features
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return f", without {listed}, which its server does not support"
 
 
 # Both are descriptions of any shape.

@@ -312,8 +312,9 @@ def delete_table() -> Iterator[str]:
     if names.TABLE_IS_ADOPTED:
         yield f"kept {label} (an existing table, set by TABLE_NAME)"
     elif wait_until_stable(label, table_state) != "missing":
-        table_arn = arn("dynamodb", f"table/{names.TABLE}")
-        tags = dynamodb.list_tags_of_resource(ResourceArn=table_arn)["Tags"]
+        table_arn = describe()["Table"]["TableArn"]
+        response = describe_or_none(dynamodb.list_tags_of_resource, ResourceArn=table_arn)
+        tags = response["Tags"] if response else []
         yield remove_if_tagged(label, tags, delete)
 
 

@@ -8,7 +8,7 @@ not concern the pipeline: then that is not known.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from operations.status.check import is_not_found
 from operations.status.check_result import CheckResult, Status
 from operations.status.denials import Policy, concerns, denied_actions, denying_statements
 from operations.status.metrics import MetricHistory
-from setup.lib.iam_policies import role_policies
+from setup.lib.resources import current_role_policies, stream_arn
 from setup.names import DEAD_LETTERS, PIPELINE, STREAM, arn, bucket, location
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class Denial:
 
 def check(_: MetricHistory | None) -> CheckResult:
     """Check that no other policy denies what the pipeline's roles need."""
-    denials = [*_role_denials(), *_resource_denials()]
+    required = current_role_policies()
+    denials = [*_role_denials(required), *_resource_denials(required)]
     certain = [denial for denial in denials if not denial.is_conditional]
     if certain:
         return _result(certain, "denies", Status.PROBLEM)
     if denials:
         return _result(denials, "denies under a condition", Status.UNKNOWN)
-    bounded = _bounded_roles()
+    bounded = _bounded_roles(required)
     if bounded:
         message = f"role {bounded[0]} has a permissions boundary, which is not evaluated here"
         return CheckResult("policies", message, Status.UNKNOWN)
@@ -62,14 +63,14 @@ def _result(denials: list[Denial], verb: str, status: Status) -> CheckResult:
     return CheckResult("policies", message, status, "remove the statement from the policy")
 
 
-def _role_denials() -> Iterator[Denial]:
+def _role_denials(required: Mapping[str, Policy]) -> Iterator[Denial]:
     """Yield what the other policies of each role deny it."""
     iam = boto3.client("iam")
-    for service, required in role_policies(location()).items():
+    for service, required_policy in required.items():
         role = location().role_name(service)
         for name, policy in _other_policies(iam, role):
             for statement in denying_statements(policy):
-                for action in denied_actions(required, statement):
+                for action in denied_actions(required_policy, statement):
                     yield Denial(f"policy {name} of role {role}", action, "Condition" in statement)
 
 
@@ -88,23 +89,22 @@ def _other_policies(iam: IAMClient, role: str) -> Iterator[tuple[str, Policy]]:
             yield attached["PolicyName"], _document(document["PolicyVersion"]["Document"])
 
 
-def _bounded_roles() -> list[str]:
+def _bounded_roles(services: Iterable[str]) -> list[str]:
     iam = boto3.client("iam")
-    roles = [location().role_name(service) for service in role_policies(location())]
+    roles = [location().role_name(service) for service in services]
     return [role for role in roles if "PermissionsBoundary" in iam.get_role(RoleName=role)["Role"]]
 
 
-def _resource_denials() -> Iterator[Denial]:
+def _resource_denials(required: Mapping[str, Policy]) -> Iterator[Denial]:
     """Yield what the policies of bucket, stream and queue deny the roles."""
     required_by_role = {
-        location().role_arn(service): policy
-        for service, policy in role_policies(location()).items()
+        location().role_arn(service): policy for service, policy in required.items()
     }
     for name, policy in _resource_policies():
         for statement in denying_statements(policy):
-            for role, required in required_by_role.items():
+            for role, required_policy in required_by_role.items():
                 if concerns(statement, role):
-                    for action in denied_actions(required, statement):
+                    for action in denied_actions(required_policy, statement):
                         yield Denial(name, action, "Condition" in statement)
 
 
@@ -126,7 +126,7 @@ def _bucket_policy() -> str:
 
 
 def _stream_policy() -> str:
-    stream = arn("kinesis", f"stream/{STREAM}")
+    stream = stream_arn() or arn("kinesis", f"stream/{STREAM}")
     return boto3.client("kinesis").get_resource_policy(ResourceARN=stream)["Policy"]
 
 
