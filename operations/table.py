@@ -58,7 +58,7 @@ class Table:
     """A DynamoDB table.
 
     `key_types` maps its key attributes to their types. `stream` is the ARN of its stream, or None.
-    DynamoDB updates `item_count` every six hours.
+    DynamoDB updates `item_count` every six hours; another server may not report it.
     """
 
     dynamodb: DynamoDBClient
@@ -66,7 +66,7 @@ class Table:
     key_types: dict[str, str]
     arn: str
     stream: str | None
-    item_count: int
+    item_count: int | None
 
     @classmethod
     def describe(cls, dynamodb: DynamoDBClient, name: str) -> Table:
@@ -84,7 +84,7 @@ class Table:
             key_types={key_name: attribute_types[key_name] for key_name in key_names},
             arn=table["TableArn"],
             stream=table["LatestStreamArn"] if has_stream else None,
-            item_count=table["ItemCount"],
+            item_count=table.get("ItemCount"),
         )
 
     def require_stream(self) -> str:

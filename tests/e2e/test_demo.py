@@ -3,28 +3,16 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
-import boto3
 import pytest
 
 from local import __main__ as command
 from local import demo
-from local.core.server import HOST
-from local.services.registry import SERVICES
-from setup import names
-from tests.support import sharded_streams
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
-from tests.support.whole_chain import create_pipeline, run_verify, write_orders
 
 
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
@@ -107,56 +95,3 @@ def test_an_unknown_region_is_rejected(
     with pytest.raises(SystemExit, match="2"):
         command.main()
     assert "expected a region such as us-east-1, found 'us-east1'" in capsys.readouterr().err
-
-
-def test_table_and_stream_can_be_on_other_servers(
-    kinesis_endpoint: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with sharded_streams.serving() as dynamodb_endpoint:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", dynamodb_endpoint)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS", dynamodb_endpoint)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", kinesis_endpoint)
-        with laptop(*SERVICES) as cloud:
-            create_pipeline()
-            write_orders(cloud, orders=20, seed=1)
-            status, document = run_verify()
-        shards = sharded_streams.shards(dynamodb_endpoint, names.TABLE)
-    assert (status, document["table"], document["lake"]) == (0, 20, 20)
-    closed_shards = [
-        shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]
-    ]
-    assert len(closed_shards) > 5
-    kinesis = boto3.client(
-        "kinesis",
-        endpoint_url=kinesis_endpoint,
-        region_name="us-east-1",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
-    assert len(kinesis.list_shards(StreamName=names.STREAM)["Shards"]) == 4
-
-
-@pytest.fixture
-def kinesis_endpoint() -> Iterator[str]:
-    """The endpoint of another Kinesis server, moto in its own process."""
-    with socket.socket() as unused:
-        unused.bind((HOST, 0))
-        port = unused.getsockname()[1]
-    code = f"from moto.server import main; main(['--host', '{HOST}', '--port', '{port}'])"
-    server = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    endpoint = f"http://{HOST}:{port}"
-    wait_for(endpoint)
-    yield endpoint
-    server.terminate()
-    server.wait()
-
-
-def wait_for(endpoint: str) -> None:
-    """Wait until a server responds."""
-    for _ in range(100):
-        with suppress(URLError), urlopen(f"{endpoint}/moto-api/data.json"):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(endpoint)

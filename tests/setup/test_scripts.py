@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from botocore.exceptions import ClientError
 
 from setup import names
 from setup.lib.iam_policies import role_policies, tls_only_statement, trust_policies
@@ -270,6 +271,26 @@ def test_the_data_is_protected(sandbox: SetupSandbox) -> None:
     assert kinesis.list_tags_for_stream(StreamName=names.STREAM)["Tags"]
     versioning = aws_client("s3").get_bucket_versioning(Bucket=names.bucket())
     assert versioning["Status"] == "Enabled"
+
+
+@pytest.mark.parametrize(
+    ("message", "is_skipped"),
+    [("Nothing to update", True), ("At least one of A or B is required", True), ("no", False)],
+)
+def test_unsupported_protection_is_skipped(
+    sandbox: SetupSandbox, message: str, is_skipped: bool
+) -> None:
+    """DynamoDB Local answers so to the update of an attribute that it does not know."""
+    sandbox.run("01_dynamodb")
+    dynamodb = aws_client("dynamodb")
+    dynamodb.update_table(TableName=names.TABLE, DeletionProtectionEnabled=False)
+    sandbox.stub("UpdateTable", {"Error": {"Code": "ValidationException", "Message": message}})
+    if is_skipped:
+        [line] = sandbox.run("01_dynamodb")
+        assert line.endswith(", without deletion protection, which its server does not support")
+    else:
+        with pytest.raises(ClientError, match=message):
+            sandbox.run("01_dynamodb")
 
 
 def test_new_code_of_the_function_is_deployed(

@@ -200,6 +200,14 @@ def test_an_unprotected_table_is_only_deleted(
     assert ("dynamodb", "UpdateTable") not in sandbox.calls
 
 
+def test_a_table_without_tags_is_kept(sandbox: SetupSandbox) -> None:
+    sandbox.run("01_dynamodb")
+    unknown = {"Error": {"Code": "UnknownOperationException", "Message": ""}}
+    sandbox.stub("ListTagsOfResource", unknown)
+    tear_down(delete_data=True)
+    assert ("dynamodb", "DeleteTable") not in sandbox.calls
+
+
 def test_a_deleted_queue_with_a_url_is_skipped(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
     code = "AWS.SimpleQueueService.NonExistentQueue"

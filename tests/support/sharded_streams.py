@@ -1,15 +1,18 @@
-"""Server with moto's DynamoDB, and with DynamoDB Streams that has shards as on AWS.
+"""Another server: moto's DynamoDB and Kinesis, and DynamoDB Streams that has shards as on AWS.
 
 `python -m tests.support.sharded_streams` prints its endpoint and serves until its input ends. A
 shard contains the changes of a range of key hashes; it closes after SHARD_CAPACITY changes and has
 two children, each with half of the range. The server uses the API's freedom: it lists children
 before their parents, its pages are small, every EMPTY_PAGE_INTERVALth page is empty although the
-shard has more records, and every EXPIRY_INTERVALth iterator has expired.
+shard has more records, and every EXPIRY_INTERVALth iterator has expired. As other servers do, it
+has an account of its own, lacks UNKNOWN_OPERATIONS, and leaves out ABSENT_MEMBERS, which AWS always
+sends.
 """
 
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -31,7 +34,7 @@ from werkzeug.serving import make_server
 
 from tests.support.paths import PROJECT
 
-ACCOUNT = "123456789012"
+ACCOUNT = "000000000000"
 HOST = "127.0.0.1"
 TARGET_PREFIX = "DynamoDBStreams_20120810."
 HASH_COUNT = 2**128
@@ -40,6 +43,19 @@ SHARDS_PER_PAGE = 3
 RECORDS_PER_PAGE = 4
 EMPTY_PAGE_INTERVAL = 2
 EXPIRY_INTERVAL = 7
+UNKNOWN_OPERATIONS = {
+    "DescribeContinuousBackups",
+    "DescribeTimeToLive",
+    "ListTagsOfResource",
+    "StartStreamEncryption",
+}
+ABSENT_MEMBERS = {
+    "BillingModeSummary",
+    "DeletionProtectionEnabled",
+    "EncryptionType",
+    "ItemCount",
+    "StreamModeDetails",
+}
 
 # JSON of requests and responses.
 Params = Mapping[str, Any]
@@ -47,8 +63,8 @@ Response = dict[str, Any]
 Record = dict[str, Any]
 
 
-class StreamsError(Exception):
-    """An error of the Streams API; its text is the error code."""
+class ApiError(Exception):
+    """An error of the API; its text is the error code."""
 
 
 @dataclass(slots=True)
@@ -90,7 +106,7 @@ class Shard:
         if iterator_type == "AFTER_SEQUENCE_NUMBER":
             index += 1
         if index < self.trimmed_count:
-            raise StreamsError("TrimmedDataAccessException")
+            raise ApiError("TrimmedDataAccessException")
         return index
 
 
@@ -219,9 +235,9 @@ class StreamsApi:
         shard = self._stream(arn).shards[shard_id]
         read_number = next(self._read_numbers)
         if read_number % EXPIRY_INTERVAL == 0:
-            raise StreamsError("ExpiredIteratorException")
+            raise ApiError("ExpiredIteratorException")
         if index < shard.trimmed_count:
-            raise StreamsError("TrimmedDataAccessException")
+            raise ApiError("TrimmedDataAccessException")
         page_size = min(params.get("Limit", RECORDS_PER_PAGE), RECORDS_PER_PAGE)
         if read_number % EMPTY_PAGE_INTERVAL == 0:
             page_size = 0
@@ -238,7 +254,7 @@ class StreamsApi:
 
     def _stream(self, arn: str) -> Stream:
         if arn not in self._streams:
-            raise StreamsError("ResourceNotFoundException")
+            raise ApiError("ResourceNotFoundException")
         return self._streams[arn]
 
 
@@ -282,24 +298,44 @@ class Server:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Handle one request."""
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        if not target.startswith(TARGET_PREFIX):
-            moto_body: Iterable[bytes] = self._moto(environ, start_response)
-            return moto_body
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        params = json.loads(environ["wsgi.input"].read(length))
-        status = "200 OK"
         try:
-            response = self._streams.handle(target.removeprefix(TARGET_PREFIX), params)
-        except StreamsError as error:
+            status, response = self._respond(target, environ)
+        except ApiError as error:
             status = "400 Bad Request"
-            response = {"__type": str(error), "message": "An error that AWS may return."}
-        body = json.dumps(response).encode()
+            response = {"__type": str(error), "message": "An error that a server may return."}
+        body = json.dumps(response).encode() if response is not None else b""
         headers = [
             ("Content-Type", "application/x-amz-json-1.0"),
             ("Content-Length", str(len(body))),
         ]
         start_response(status, headers)
         return [body]
+
+    def _respond(self, target: str, environ: dict[str, Any]) -> tuple[str, Any]:
+        """Return the status and the JSON of the response, or None for an empty one."""
+        if target.rpartition(".")[2] in UNKNOWN_OPERATIONS:
+            raise ApiError("UnknownOperationException")
+        if target.startswith(TARGET_PREFIX):
+            length = int(environ.get("CONTENT_LENGTH") or 0)
+            params = json.loads(environ["wsgi.input"].read(length))
+            return "200 OK", self._streams.handle(target.removeprefix(TARGET_PREFIX), params)
+        heads: list[str] = []
+        body = b"".join(self._moto(environ, lambda status, *_: heads.append(status)))
+        return heads[0], without_members(json.loads(body)) if body else None
+
+
+# Any JSON.
+def without_members(value: Any) -> Any:
+    """Return a response without the members that other servers leave out."""
+    if isinstance(value, list):
+        return [without_members(member) for member in value]
+    if isinstance(value, dict):
+        return {
+            name: without_members(member)
+            for name, member in value.items()
+            if name not in ABSENT_MEMBERS
+        }
+    return value
 
 
 class QuietHandler(MotoRequestHandler):
@@ -317,6 +353,7 @@ def serving() -> Iterator[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=PROJECT,
+        env={**os.environ, "MOTO_ACCOUNT_ID": ACCOUNT},
         text=True,
     ) as server:
         assert server.stdout is not None

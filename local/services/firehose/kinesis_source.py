@@ -121,7 +121,10 @@ class KinesisSource:
 
     def _get_iterator(self, shard_id: str, **position: Any) -> str:
         response = self._kinesis.get_shard_iterator(
-            StreamARN=self._stream_arn, ShardId=shard_id, **position
+            StreamARN=self._stream_arn,
+            StreamName=self._stream_arn.rpartition("/")[2],  # AWS needs only one, moto the name.
+            ShardId=shard_id,
+            **position,
         )
         return response["ShardIterator"]
 

@@ -1,14 +1,15 @@
-"""Monkeypatches for moto's Kinesis: O(n²) reads, missing page limits and a memory leak."""
+"""Monkeypatches for moto's Kinesis: O(n²) reads, page limits, iterators by ARN, a memory leak."""
 
 from itertools import takewhile
 from typing import Any
 
-from moto.kinesis.models import Record, Shard
+from moto.kinesis.models import KinesisBackend, Record, Shard
 
 from local.core.patches import Patches
 
 PAGE_RECORDS = 10_000
 PAGE_BYTES = 10 * 1024 * 1024
+_get_shard_iterator = KinesisBackend.get_shard_iterator
 
 
 def newest_sequence_number(shard: Shard) -> int:
@@ -33,6 +34,14 @@ def read_page(
     return page, page[-1].sequence_number, int(behind * 1000)
 
 
+def get_shard_iterator(
+    backend: KinesisBackend, stream_arn: str | None, stream_name: str | None, *position: Any
+) -> str:
+    """Return an iterator of the stream, which moto's would only name if the caller does."""
+    name = backend.describe_stream(stream_arn, stream_name).stream_name
+    return _get_shard_iterator(backend, stream_arn, name, *position)
+
+
 def new_untracked(record_type: type, *_: Any, **__: Any) -> Any:
     """Create a record that moto does not track: it would keep every record ever made."""
     return object.__new__(record_type)
@@ -53,6 +62,7 @@ def _within_page_bytes(records: list[Record]) -> list[Record]:
 _PATCHES = Patches(
     (Shard, "get_max_sequence_number", newest_sequence_number),
     (Shard, "get_records", read_page),
+    (KinesisBackend, "get_shard_iterator", get_shard_iterator),
     (Record, "__new__", new_untracked),
 )
 apply = _PATCHES.apply

@@ -127,6 +127,17 @@ def test_iterator_types_start_at_their_position(kinesis: Any, stream: str) -> No
     assert read_texts(kinesis, latest) == ["3"]
 
 
+def test_a_stream_can_be_read_by_its_arn(kinesis: Any, stream: str) -> None:
+    put_texts(kinesis, stream, "0")
+    summary = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+    arn = summary["StreamARN"]
+    (shard,) = kinesis.list_shards(StreamARN=arn)["Shards"]
+    start = kinesis.get_shard_iterator(
+        StreamARN=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+    )
+    assert read_texts(kinesis, start["ShardIterator"]) == ["0"]
+
+
 def test_pages_cover_the_whole_shard(kinesis: Any, stream: str) -> None:
     put_texts(kinesis, stream, *map(str, range(7)))
     start = iterator(kinesis, stream)
