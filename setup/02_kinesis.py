@@ -49,7 +49,8 @@ def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -
     if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active_stream(kinesis)
-    if stream.get("EncryptionType") == "KMS":
+    encryption = stream.get("EncryptionType")
+    if encryption == "KMS":
         return []
     encrypt = partial(
         kinesis.start_stream_encryption,
@@ -57,7 +58,7 @@ def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -
         EncryptionType="KMS",
         KeyId="alias/aws/kinesis",
     )
-    if not is_supported(encrypt):
+    if encryption is None or not is_supported(encrypt):  # AWS always reports it.
         return ["encryption"]
     active_stream(kinesis)
     return []
