@@ -1,12 +1,15 @@
-"""Create the alarms on changes that are late or at risk of being lost.
+"""Create the alarms on changes that are late, lost or not read, and a dashboard of all hops.
 
-If ALARM_EMAIL is set, they notify that address, once its owner has confirmed the subscription.
+If ALARM_EMAIL is set, the alarms notify that address, once its owner has confirmed the
+subscription.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.dashboard import dashboard_body
 from setup.lib.resources import describe_or_none, matches_desired
-from setup.names import PIPELINE, arn
+from setup.names import PIPELINE, arn, location
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.client import CloudWatchClient
@@ -44,14 +48,46 @@ ALARMS = (
     ("function-failed", "AWS/Lambda", "Errors", FUNCTION, "Sum", 0),
     ("records-failed", PIPELINE, names.FAILED_RECORDS, None, "Sum", 0),
 )
+# Kinesis publishes the age with each read, also of an empty stream: without it nobody reads.
+HEARTBEATS = ("kinesis-late",)
+
+# Metrics of the records that pass each place. A service publishes none while nothing passes.
+WRITES = ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", ("TableName", names.TABLE))
+IN_KINESIS = ("AWS/Kinesis", "IncomingRecords", KINESIS)
+READ = ("AWS/Firehose", "DataReadFromKinesisStream.Records", FIREHOSE)
+DELIVERED = ("AWS/Firehose", "DeliveryToS3.Records", FIREHOSE)
+# Name, what came in, and what must have passed meanwhile.
+SILENCE_ALARMS = (
+    ("pipe-silent", WRITES, IN_KINESIS),
+    ("firehose-silent", IN_KINESIS, READ),
+    ("lake-silent", IN_KINESIS, DELIVERED),
+)
+SILENCE = "IF(FILL(came_in, 0) > 0 AND FILL(passed, 0) == 0, 1, 0)"
+# A record of one period has left the buffers before the end of the next, so two periods in a row
+# with input and without output are no delay, even at the longest FLUSH_SECONDS of 900.
+SILENCE_PERIOD = 1800
+ALARM_NAMES = [f"{PIPELINE}-{name}" for name, *_ in (*ALARMS, *SILENCE_ALARMS)]
 
 
 def create() -> str:
-    """Create or update the alarms, and return a line that says whom they notify."""
+    """Create or update the alarms and the dashboard, and return a line about them."""
     cloudwatch = boto3.client("cloudwatch")
     topic = ensure_topic(os.environ.get("ALARM_EMAIL"))
+    for desired in (*threshold_alarms(), *silence_alarms()):
+        put_alarm(cloudwatch, desired, topic)
+    put_dashboard(cloudwatch)
+    alarms = f"{len(ALARM_NAMES)} alarms"
+    dashboard = f"dashboard {location().dashboard()}"
+    if topic is None:
+        return f"{alarms} (no notifications; set ALARM_EMAIL), {dashboard}"
+    return f"{alarms} notify {topic}, {dashboard}"
+
+
+def threshold_alarms() -> Iterator[dict[str, Any]]:
+    """Yield the alarms on one metric each, as PutMetricAlarm takes them."""
     for name, namespace, metric, dimension, statistic, threshold in ALARMS:
-        desired = {
+        is_heartbeat = name in HEARTBEATS
+        yield {
             "AlarmName": f"{PIPELINE}-{name}",
             "Namespace": namespace,
             "MetricName": metric,
@@ -60,13 +96,43 @@ def create() -> str:
             "Threshold": threshold,
             "ComparisonOperator": "GreaterThanThreshold",
             "Period": 300,
-            "EvaluationPeriods": 1,  # One period of five minutes above the threshold is enough.
-            "TreatMissingData": "notBreaching",
+            # One period of five minutes is enough, but a heartbeat may be published late.
+            "EvaluationPeriods": 3 if is_heartbeat else 1,
+            "TreatMissingData": "breaching" if is_heartbeat else "notBreaching",
         }
-        put_alarm(cloudwatch, desired, topic)
-    if topic is None:
-        return f"{len(ALARMS)} alarms (no notifications; set ALARM_EMAIL)"
-    return f"{len(ALARMS)} alarms notify {topic}"
+
+
+def silence_alarms() -> Iterator[dict[str, Any]]:
+    """Yield the alarms on records that came in and did not pass, as PutMetricAlarm takes them."""
+    for name, came_in, passed in SILENCE_ALARMS:
+        yield {
+            "AlarmName": f"{PIPELINE}-{name}",
+            "Metrics": [
+                {"Id": "silence", "Expression": SILENCE, "ReturnData": True},
+                metric_query("came_in", *came_in),
+                metric_query("passed", *passed),
+            ],
+            "Threshold": 0,
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 2,
+            "TreatMissingData": "notBreaching",  # An idle table is no fault.
+        }
+
+
+def metric_query(
+    query_id: str, namespace: str, metric: str, dimension: tuple[str, str]
+) -> dict[str, Any]:
+    """Return the sum of a metric in each period, as an operand of an alarm's expression."""
+    dimensions = [{"Name": dimension[0], "Value": dimension[1]}]
+    return {
+        "Id": query_id,
+        "MetricStat": {
+            "Metric": {"Namespace": namespace, "MetricName": metric, "Dimensions": dimensions},
+            "Period": SILENCE_PERIOD,
+            "Stat": "Sum",
+        },
+        "ReturnData": False,
+    }
 
 
 def put_alarm(cloudwatch: CloudWatchClient, desired: dict[str, Any], topic: str | None) -> None:
@@ -77,6 +143,17 @@ def put_alarm(cloudwatch: CloudWatchClient, desired: dict[str, Any], topic: str 
     if not matches_desired(desired, current) or not is_notifying:
         actions = merged_actions(current, topic)
         cloudwatch.put_metric_alarm(**desired, **actions, Tags=names.TAG_LIST)
+
+
+def put_dashboard(cloudwatch: CloudWatchClient) -> None:
+    """Create the dashboard, or update it if its body differs."""
+    name = location().dashboard()
+    desired = dashboard_body(location(), ALARM_NAMES)
+    response = describe_or_none(cloudwatch.get_dashboard, DashboardName=name)
+    if response is None or json.loads(response["DashboardBody"]) != desired:
+        cloudwatch.put_dashboard(
+            DashboardName=name, DashboardBody=json.dumps(desired), Tags=names.TAG_LIST
+        )
 
 
 def merged_actions(current: MetricAlarmTypeDef, topic: str | None) -> dict[str, Any]:

@@ -234,6 +234,13 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
         (f"datasource/{PIPELINE}", f"dataset/{PIPELINE}-*"),
     ),
 )
+DASHBOARD_ACTIONS = (
+    "GetDashboard",
+    "PutDashboard",
+    "DeleteDashboards",
+    "ListTagsForResource",
+    "TagResource",
+)
 ROLE_ACTIONS = (
     "CreateRole",
     "DeleteRole",
@@ -294,6 +301,7 @@ def build_policy(location: Location) -> Policy:
     ]
     return policy_document(
         *grants,
+        allow("cloudwatch", DASHBOARD_ACTIONS, location.dashboard_arn()),
         allow("iam", ROLE_ACTIONS, *roles),
         allow("iam", ("PassRole",), *roles) | {"Condition": {"StringEquals": passed_to}},
         allow("s3", BUCKET_ACTIONS, bucket),

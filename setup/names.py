@@ -116,6 +116,14 @@ class Location:
         """Return the name of the lake's bucket, which is unique in all of AWS."""
         return f"{PIPELINE}-lake-{self.account}-{self.region}"
 
+    def dashboard(self) -> str:
+        """Return the name of the dashboard; it contains the region, since all regions share it."""
+        return f"{PIPELINE}-{self.region}"
+
+    def dashboard_arn(self) -> str:
+        """Return the ARN of the dashboard."""
+        return f"arn:{self.partition}:cloudwatch::{self.account}:dashboard/{self.dashboard()}"
+
     def bucket_arn(self, key: str = "") -> str:
         """Return the ARN of the lake's bucket, or of objects in it."""
         bucket = f"arn:{self.partition}:s3:::{self.bucket()}"

@@ -260,6 +260,7 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
     if is_needed_by(("status",)):
         roles = [location.role_arn(service) for service in role_policies(location)]
         statements.append(allow("iam", ROLE_ACTIONS, *roles))
+        statements.append(allow("cloudwatch", ("GetDashboard",), location.dashboard_arn()))
         # AWS supports no narrower resource for these.
         statements.append(allow("cloudwatch", ("GetMetricData",), "*"))
         statements.append(allow("logs", ("DescribeLogGroups",), "*"))

@@ -2,6 +2,7 @@
 
 from local.services.athena import Athena
 from local.services.aws_lambda import Lambda
+from local.services.cloudwatch import CloudWatch
 from local.services.dynamodb import DynamoDb
 from local.services.firehose import Firehose
 from local.services.glue import Glue
@@ -11,4 +12,4 @@ from local.services.pipes import Pipes
 from local.services.s3.service import S3
 
 # In the order in which a change meets them, so that one round of steps carries it far.
-SERVICES = (Iam, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)
+SERVICES = (Iam, CloudWatch, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)

@@ -23,6 +23,7 @@ MISSING_CODES = {
     "NoSuchTagSet",
     "NotFound",
     "NotFoundException",
+    "ResourceNotFound",  # A dashboard.
     "EntityNotFoundException",
     "ResourceNotFoundException",
     "ServerSideEncryptionConfigurationNotFoundError",

@@ -142,13 +142,20 @@ def delete_database() -> Iterator[str]:
 
 
 def delete_alarms() -> Iterator[str]:
-    """Delete the alarms and the topic that they notify."""
+    """Delete the alarms, the dashboard, and the topic that the alarms notify."""
     cloudwatch = boto3.client("cloudwatch")
-    alarm_names = [f"{PIPELINE}-{alarm[0]}" for alarm in import_module("setup.09_alarms").ALARMS]
+    alarm_names = import_module("setup.09_alarms").ALARM_NAMES
     for alarm in cloudwatch.describe_alarms(AlarmNames=alarm_names)["MetricAlarms"]:
         tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
         delete_alarm = partial(cloudwatch.delete_alarms, AlarmNames=[alarm["AlarmName"]])
         yield remove_if_tagged(f"alarm {alarm['AlarmName']}", tags, delete_alarm)
+
+    dashboard = location().dashboard()
+    if describe_or_none(cloudwatch.get_dashboard, DashboardName=dashboard) is not None:
+        dashboard_arn = location().dashboard_arn()
+        tags = cloudwatch.list_tags_for_resource(ResourceARN=dashboard_arn)["Tags"]
+        delete_dashboard = partial(cloudwatch.delete_dashboards, DashboardNames=[dashboard])
+        yield remove_if_tagged(f"dashboard {dashboard}", tags, delete_dashboard)
 
     sns = boto3.client("sns")
     topic = arn("sns", names.ALARM_TOPIC)

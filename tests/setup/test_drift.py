@@ -85,6 +85,8 @@ def change_services() -> None:
     client("sqs").set_queue_attributes(QueueUrl=queue, Attributes={"MessageRetentionPeriod": "60"})
     client("pipes").stop_pipe(Name=names.PIPE)
     client("cloudwatch").delete_alarms(AlarmNames=[f"{names.PIPELINE}-dead-letters"])
+    dashboard = names.location().dashboard()
+    client("cloudwatch").put_dashboard(DashboardName=dashboard, DashboardBody='{"widgets": []}')
 
 
 def change_catalog() -> str:
@@ -124,6 +126,7 @@ def change_by_hand() -> dict[str, str]:
         f"configuration of queue {names.DEAD_LETTERS} differs": "07_pipe",
         f"pipe {names.PIPE} is not started": "08_start_pipe",
         f"alarm {names.PIPELINE}-dead-letters differs": "09_alarms",
+        f"dashboard {names.location().dashboard()} differs": "09_alarms",
         f"table {names.CHANGES} differs": "10_glue",
         f"crawler {names.CRAWLER} differs": "10_glue",
         f"named query {query} is missing": "11_athena",

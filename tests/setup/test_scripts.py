@@ -372,7 +372,9 @@ def test_an_unpartitioned_firehose_is_rejected(
 def test_the_alarm_address_is_subscribed_once(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert sandbox.run("09_alarms") == ["8 alarms (no notifications; set ALARM_EMAIL)"]
+    dashboard = f"dashboard {names.PIPELINE}-us-east-1"
+    expected = f"11 alarms (no notifications; set ALARM_EMAIL), {dashboard}"
+    assert sandbox.run("09_alarms") == [expected]
     monkeypatch.setenv("ALARM_EMAIL", "orders@example.com")
     sandbox.run("09_alarms", "09_alarms")
     monkeypatch.delenv("ALARM_EMAIL")

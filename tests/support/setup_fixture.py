@@ -210,6 +210,7 @@ def count_resources() -> Counter[str]:
         pipes=len(client("pipes").list_pipes()["Pipes"]),
         queues=len(client("sqs").list_queues().get("QueueUrls", [])),
         alarms=len(client("cloudwatch").describe_alarms()["MetricAlarms"]),
+        dashboards=len(client("cloudwatch").list_dashboards()["DashboardEntries"]),
         topics=len(client("sns").list_topics()["Topics"]),
         databases=len(client("glue").get_databases()["DatabaseList"]),
         crawlers=len(client("glue").list_crawlers()["CrawlerNames"]),

@@ -202,6 +202,13 @@ def _alarms(params: Params, location: Location) -> tuple[str, ...]:
     return tuple(location.arn("cloudwatch", f"alarm:{name}") for name in alarm_names)
 
 
+def _dashboard(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the dashboard, which belongs to no region."""
+    name = params["DashboardName"]
+    prefix = f"arn:{location.partition}:cloudwatch::{location.account}"
+    return (f"{prefix}:dashboard/{name}",)
+
+
 def _log_stream(params: Params, location: Location) -> tuple[str, ...]:
     """Return the log stream; AWS spells a log group as its stream without a name."""
     stream = params.get("logStreamName", "")
@@ -308,6 +315,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         _named_by("firehose", "deliverystream/{}", "DeliveryStreamName"),
     ),
     ("cloudwatch", "GetMetricData"): Permission("cloudwatch:GetMetricData", _every_resource),
+    ("cloudwatch", "GetDashboard"): Permission("cloudwatch:GetDashboard", _dashboard),
     ("cloudwatch", "DescribeAlarms"): Permission("cloudwatch:DescribeAlarms", _alarms),
     ("athena", "GetWorkGroup"): Permission("athena:GetWorkGroup", _workgroup),
     **_permissions("athena", "athena", _workgroup, "ListNamedQueries GetNamedQuery"),

@@ -9,10 +9,13 @@ import boto3
 
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
-from setup.names import ALARM_TOPIC, PIPELINE, arn
+from setup.names import ALARM_TOPIC, arn
 
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
+
+
+ALARM_NAMES = import_module("setup.09_alarms").ALARM_NAMES
 
 
 def check(_: MetricHistory | None) -> CheckResult:
@@ -23,7 +26,7 @@ def check(_: MetricHistory | None) -> CheckResult:
     firing = [alarm for alarm in alarms if alarm["StateValue"] == "ALARM"]
     if firing:
         message = "; ".join(map(_reason, firing))
-        remedy = "fix the causes; alarms clear within five minutes"
+        remedy = "fix the causes; alarms clear within five minutes, those on silence within an hour"
         return CheckResult("alarms", message, Status.PROBLEM, remedy)
     silent = [alarm["AlarmName"] for alarm in alarms if not alarm["ActionsEnabled"]]
     if silent:
@@ -57,6 +60,4 @@ def _reason(alarm: MetricAlarmTypeDef) -> str:
 
 def _alarms() -> list[MetricAlarmTypeDef]:
     """Return the alarms of setup that exist; a prefix would need permission for every alarm."""
-    definitions = import_module("setup.09_alarms").ALARMS
-    alarm_names = [f"{PIPELINE}-{name}" for name, *_ in definitions]
-    return boto3.client("cloudwatch").describe_alarms(AlarmNames=alarm_names)["MetricAlarms"]
+    return boto3.client("cloudwatch").describe_alarms(AlarmNames=ALARM_NAMES)["MetricAlarms"]
