@@ -43,6 +43,11 @@ def run_replay(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, 
     return status, json.loads(capsys.readouterr().out)
 
 
+def reasons(document: Document) -> list[str]:
+    """Return why records remain."""
+    return [reason["reason"] for reason in document["reasons"]]
+
+
 def object_keys(cloud: Cloud, prefix: str) -> list[str]:
     """Return the keys of the objects under a prefix."""
     pages = cloud.client("s3").get_paginator("list_objects_v2")

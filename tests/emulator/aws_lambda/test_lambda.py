@@ -1,15 +1,11 @@
 """Lambda on the laptop: runs the deployed zip in isolation, and fails as on AWS."""
 
-import base64
-import json
 import os
 import subprocess
 import sys
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -20,66 +16,22 @@ from hypothesis import strategies as st
 
 from local.core.server import Cloud
 from local.services.aws_lambda.bootstrap import FileAccess
-from local.services.aws_lambda.logs import pattern_test
 from local.services.aws_lambda.service import Lambda, Target, parse_target
-from local.services.iam.service import Iam
-from tests.support.iam_roles import allow, make_role
-from tests.support.laptop_cloud import aws, error_of, laptop, metric_sum, zip_code
-
-LOGS = "logs:CreateLogGroup logs:CreateLogStream logs:PutLogEvents"
-HANDLER = """
-import logging, os, sys, time
-
-def handler(event, context):
-    print("got", event)
-    exec(event.get("code", ""))
-    return eval(event.get("result", "event"))
-"""
+from tests.support.lambda_fixture import (
+    HANDLER,
+    deploy,
+    invocation_error,
+    invoke,
+    lambda_cloud,
+    log_lines,
+)
+from tests.support.laptop_cloud import aws, error_of, zip_code
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    """A laptop cloud with Lambda, and two roles: `fn` may write logs, `mute` may do nothing."""
-    with laptop(Iam, Lambda) as cloud:
-        make_role("fn", "lambda", allow(LOGS, "*"))
-        make_role("mute", "lambda", allow("sqs:SendMessage", "*"))
-        make_role("other", "glue", allow(LOGS, "*"))
-        deploy("echo")
+    with lambda_cloud() as cloud:
         yield cloud
-
-
-def deploy(name: str, code: str = HANDLER, **settings: Any) -> dict[str, Any]:
-    """Create a function from its source, or from the zip archive in `Code`."""
-    params = {
-        "Runtime": "python3.13",
-        "Role": f"arn:aws:iam::123456789012:role/{settings.pop('role', 'fn')}",
-        "Handler": "main.handler",
-        "Code": {"ZipFile": zip_code(code)},
-        "Timeout": 30,
-        **settings,
-    }
-    response: dict[str, Any] = aws("lambda").create_function(FunctionName=name, **params)
-    return response
-
-
-def invoke(name: str, event: Any = None, **settings: Any) -> tuple[Any, str | None]:
-    """Invoke a function, and return its decoded payload and its error kind, if any."""
-    payload = json.dumps(event or {})
-    response = aws("lambda").invoke(FunctionName=name, Payload=payload, **settings)
-    return json.loads(response["Payload"].read()), response.get("FunctionError")
-
-
-def invocation_error(name: str, event: Any = None) -> tuple[str, str]:
-    """Invoke a function, and return the type and message of its error."""
-    payload, kind = invoke(name, event)
-    assert kind == "Unhandled"
-    message = payload["errorMessage"]
-    return payload["errorType"], message.partition("Error: ")[2] or message
-
-
-def log_lines(group: str) -> list[str]:
-    events = aws("logs").filter_log_events(logGroupName=group)["events"]
-    return [event["message"] for event in events]
 
 
 def test_function_returns_its_handlers_result(cloud: Cloud) -> None:
@@ -265,180 +217,9 @@ def test_zip_cannot_write_outside_its_directory(cloud: Cloud, tmp_path: Any) -> 
     assert not Path(folder, "..", "..", "slipped.py").exists()
 
 
-def test_log_has_start_output_end_and_report(cloud: Cloud) -> None:
-    deploy("logged", LoggingConfig={"LogGroup": "/own/group"})
-    invoke("logged", {"code": "logging.error('%s!', 'careful')"})
-    start, output, message, end, report = log_lines("/own/group")
-    assert start.startswith("START RequestId: ")
-    assert start.endswith(" Version: $LATEST")
-    assert output.startswith("got {")
-    assert message.startswith("[ERROR]\t")
-    assert message.endswith("\tcareful!")
-    assert end.startswith("END RequestId: ")
-    assert report.startswith("REPORT RequestId: ")
-
-
-def test_platform_lines_of_a_json_log_are_json(cloud: Cloud) -> None:
-    deploy("json-log", LoggingConfig={"LogFormat": "JSON"})
-    invoke("json-log", {"code": "logging.getLogger('x').info('careful')"})
-    start, _, message, report = log_lines("/aws/lambda/json-log")
-    assert json.loads(start)["type"] == "platform.start"
-    assert json.loads(message)["message"] == "careful"
-    assert json.loads(report)["record"]["status"] == "success"
-
-
-def test_only_newlines_end_a_log_line(cloud: Cloud) -> None:
-    deploy("lines", LoggingConfig={"LogGroup": "/lines"})
-    text = "one\u2028\x85\x0bline"
-    invoke("lines", {"code": f"print({text!r})"})
-    assert log_lines("/lines")[2] == text
-
-
-def test_role_without_log_permissions_still_runs(cloud: Cloud) -> None:
-    deploy("silent", role="mute")
-    assert invoke("silent", {"a": 1}) == ({"a": 1}, None)
-    groups = aws("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/silent")
-    assert groups["logGroups"] == []
-
-
-def test_log_type_tail_returns_the_end_of_the_log(cloud: Cloud) -> None:
-    call = partial(aws("lambda").invoke, FunctionName="echo", Payload=b"{}")
-    tail = base64.b64decode(call(LogType="Tail")["LogResult"]).decode()
-    assert "got {}" in tail
-    assert "LogResult" not in call()
-
-
 def test_dry_run_runs_nothing(cloud: Cloud) -> None:
     response = aws("lambda").invoke(FunctionName="echo", InvocationType="DryRun")
     assert response["StatusCode"] == 204
-
-
-def test_metric_filters_sum_values_of_log_lines(cloud: Cloud) -> None:
-    logs = aws("logs")
-    logs.create_log_group(logGroupName="/aws/lambda/filtered")
-    logs.put_metric_filter(
-        logGroupName="/aws/lambda/filtered",
-        filterName="failed",
-        filterPattern="{ $.failed > 0 }",
-        metricTransformations=[
-            {"metricName": "Failed", "metricNamespace": "Own", "metricValue": "$.failed"}
-        ],
-    )
-    deploy("filtered")
-    lines = [{"failed": 3}, {"failed": 0}, {"ok": 1}, {"failed": 4}]
-    invoke("filtered", {"code": "\n".join(f"print({json.dumps(line)!r})" for line in lines)})
-    assert metric_sum("Own", "Failed") == 7
-    assert metric_sum("AWS/Lambda", "Invocations", FunctionName="filtered") == 1
-
-
-@given(st.integers(-9, 9), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-9, 9))
-def test_filter_patterns_compare_like_python(value: int, symbol: str, literal: int) -> None:
-    expected = eval(f"{value} {'==' if symbol == '=' else symbol} {literal}")  # noqa: S307 - of two numbers.
-    assert pattern_test(f"{{ $.a.b {symbol} {literal} }}")({"a": {"b": value}}) == expected
-
-
-def test_filter_patterns_need_the_member(cloud: Cloud) -> None:
-    assert pattern_test('{ $.level = "ERROR" }')({"level": "ERROR"})
-    assert not pattern_test('{ $.level != "ERROR" }')({"message": "x"})
-    assert not pattern_test("{ $.level > 0 }")({"level": "ERROR"})
-    assert not pattern_test("ERROR")({"level": "ERROR"})
-
-
-def zip_with_wrong_headers(offset: int, value: int) -> bytes:
-    """Return a zip archive with a wrong byte in both headers of its file."""
-    archive = bytearray(zip_code(HANDLER))
-    for header in (0, archive.index(b"PK\1\2") + 2):
-        archive[header + offset] = value
-    return bytes(archive)
-
-
-FLAGS = 6
-METHOD = 8
-INVALID_ZIPS = [
-    b"no zip",
-    zip_with_wrong_headers(FLAGS, 1),  # encrypted
-    zip_with_wrong_headers(METHOD, zipfile.ZIP_DEFLATED),
-    zip_with_wrong_headers(METHOD, 99),  # an unknown method
-]
-REJECTIONS = [
-    (
-        {"Runtime": "python3.9"},
-        "InvalidParameterValueException",
-        "python3.9 is no longer supported",
-    ),
-    ({"Runtime": "python4.0"}, "InvalidParameterValueException", "Value python4.0 at 'runtime'"),
-    ({"Timeout": 901}, "ValidationException", "Value '901' at 'timeout' failed"),
-    ({"MemorySize": 10241}, "ValidationException", "must have value less than or equal to 10240"),
-    ({"Handler": "a b"}, "ValidationException", "at 'handler' failed to satisfy constraint"),
-    (
-        {"Environment": {"Variables": {"AWS_REGION": "x", "A1": "x"}}},
-        "InvalidParameterValueException",
-        "Reserved keys used in this request: AWS_REGION",
-    ),
-    (
-        {"Environment": {"Variables": {"BIG": "x" * 4096}}},
-        "InvalidParameterValueException",
-        "exceeded the 4KB limit",
-    ),
-    ({"Environment": {"Variables": {"1A": "x"}}}, "ValidationException", "Environment"),
-    ({"role": "other"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
-    ({"role": "absent"}, "InvalidParameterValueException", "cannot be assumed by Lambda."),
-    (
-        {"Layers": ["arn:x"]},
-        "InvalidParameterValueException",
-        "Layers is not modelled",
-    ),
-]
-
-
-@pytest.mark.parametrize(("settings", "code", "text"), REJECTIONS)
-def test_invalid_functions_are_rejected(
-    cloud: Cloud, settings: dict[str, Any], code: str, text: str
-) -> None:
-    error_code, message = error_of(deploy, name="rejected", **settings)
-    assert error_code == code
-    assert text.lower() in message.lower()
-
-
-@pytest.mark.parametrize("code", INVALID_ZIPS)
-def test_invalid_zips_are_rejected(cloud: Cloud, code: bytes) -> None:
-    error_code, message = error_of(deploy, name="rejected", Code={"ZipFile": code})
-    assert error_code == "InvalidParameterValueException"
-    assert "Could not unzip uploaded file" in message
-
-
-def test_updates_are_validated_like_creations(cloud: Cloud) -> None:
-    functions = aws("lambda")
-    update = functions.update_function_configuration
-    assert error_of(update, FunctionName="echo", Timeout=901)[0] == "ValidationException"
-    code, _ = error_of(functions.update_function_code, FunctionName="echo", ZipFile=b"no zip")
-    assert code == "InvalidParameterValueException"
-    assert invoke("echo", {"a": 1}) == ({"a": 1}, None)
-
-
-def test_absent_function_is_not_found(cloud: Cloud) -> None:
-    functions = aws("lambda")
-    for name in ("absent", "echo:7"):
-        code, message = error_of(functions.invoke, FunctionName=name, Payload=b"{}")
-        assert code == "ResourceNotFoundException"
-        assert name in message
-
-
-def test_events_are_json_of_at_most_6_mb(cloud: Cloud) -> None:
-    functions = aws("lambda")
-    code, _ = error_of(functions.invoke, FunctionName="echo", Payload=b"{")
-    assert code == "InvalidRequestContentException"
-    large = json.dumps("x" * 6_291_455)
-    code, _ = error_of(functions.invoke, FunctionName="echo", Payload=large)
-    assert code == "RequestTooLargeException"
-
-
-def test_logging_configuration_is_kept_and_merged(cloud: Cloud) -> None:
-    functions = aws("lambda")
-    deploy("kept", LoggingConfig={"LogGroup": "/kept"})
-    functions.update_function_configuration(FunctionName="kept", Timeout=7)
-    current = functions.get_function_configuration(FunctionName="kept")
-    assert (current["Timeout"], current["LoggingConfig"]["LogGroup"]) == (7, "/kept")
 
 
 def test_deleting_a_function_stops_its_process(cloud: Cloud) -> None:

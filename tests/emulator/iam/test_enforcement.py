@@ -1,25 +1,28 @@
 """Permission checks of the laptop cloud: what a role may do, and who may assume it."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
 from local.services.iam.policy_evaluation import NotModelled
-from local.services.iam.required_permissions import TokenRegistry
-from local.services.iam.roles import is_assumable
 from local.services.iam.service import Iam
-from tests.support.iam_roles import allow, grant, policy, trust
-from tests.support.laptop_cloud import aws, code_of, empty_account, laptop
+from tests.support.iam_client import (
+    ACCOUNT,
+    REGION,
+    Connect,
+    create_role,
+    denial,
+    guarded_client,
+    put_permissions,
+)
+from tests.support.iam_roles import allow, policy
+from tests.support.laptop_cloud import aws, empty_account, laptop
 
-ACCOUNT = "123456789012"
-REGION = "us-east-1"
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
 
 
@@ -36,45 +39,10 @@ def cloud(shared_cloud: Cloud) -> Cloud:
     return shared_cloud
 
 
-Connect = Callable[..., Any]
-
-
 @pytest.fixture
 def connect(cloud: Cloud) -> Connect:
     """A function that returns a guarded client of a service."""
     return partial(guarded_client, cloud)
-
-
-def guarded_client(
-    cloud: Cloud, service: str, role: str, principal: str = "pipes", **context: str
-) -> Any:
-    client: Any = boto3.client(service)  # type: ignore[call-overload]  # any service
-    cloud.service(Iam).guard_client(client, role, f"{principal}.amazonaws.com", context)
-    return client
-
-
-def create_role(*permissions: dict[str, Any], trust_policy: str = "") -> str:
-    """Create the role `mover` with one inline policy, and return its ARN."""
-    document = trust_policy or trust("pipes")
-    response = aws("iam").create_role(RoleName="mover", AssumeRolePolicyDocument=document)
-    put_permissions(*permissions)
-    return str(response["Role"]["Arn"])
-
-
-def put_permissions(*permissions: dict[str, Any]) -> None:
-    """Replace the permissions of the role `mover`."""
-    unrelated = allow("ec2:RunInstances", "*")  # AWS rejects a policy without statements.
-    grant("mover", unrelated, *permissions)
-
-
-def denial(client: Any, operation: str, **params: Any) -> str:
-    """Return the AccessDenied message of a call; "" if it was allowed."""
-    try:
-        getattr(client, operation)(**params)
-    except ClientError as error:
-        details = error.response["Error"]
-        return details["Message"] if details["Code"].startswith("AccessDenied") else ""
-    return ""
 
 
 class Chain:
@@ -184,32 +152,6 @@ def test_removed_statement_denies_only_its_calls(connect: Connect) -> None:
         assert chain.denied_operations(role) == {name: operations_by_statement[name]}
 
 
-def test_iterator_is_checked_against_its_stream(connect: Connect) -> None:
-    kinesis = aws("kinesis")
-    for name in ("changes", "secrets"):
-        kinesis.create_stream(StreamName=name, ShardCount=1)
-    any_stream = allow("kinesis:GetShardIterator", "*")
-    client = connect("kinesis", create_role(any_stream, allow("kinesis:GetRecords", STREAM)))
-    denials = {}
-    for name in ("changes", "secrets"):
-        shard = {"StreamName": name, "ShardId": "shardId-000000000000"}
-        iterator = client.get_shard_iterator(**shard, ShardIteratorType="LATEST")["ShardIterator"]
-        denials[name] = denial(client, "get_records", ShardIterator=iterator)
-    assert denials["changes"] == ""
-    assert f"{ACCOUNT}:stream/secrets" in denials["secrets"]
-
-
-def test_later_iterators_keep_their_stream(connect: Connect) -> None:
-    aws("kinesis").create_stream(StreamName="changes", ShardCount=1)
-    client = connect("kinesis", create_role(allow("kinesis:Get*", STREAM)))
-    shard = {"StreamName": "changes", "ShardId": "shardId-000000000000"}
-    iterator = client.get_shard_iterator(**shard, ShardIteratorType="LATEST")["ShardIterator"]
-    for _ in range(3):
-        iterator = client.get_records(ShardIterator=iterator)["NextShardIterator"]
-    put_permissions(allow("kinesis:GetShardIterator", STREAM))
-    assert STREAM in denial(client, "get_records", ShardIterator=iterator)
-
-
 def test_denial_messages_match_aws(connect: Connect) -> None:
     role = create_role(
         {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::lake/secret"}
@@ -294,109 +236,9 @@ def test_unmodelled_policy_denies_only_its_role(cloud: Cloud, connect: Connect) 
     assert denial(client, "list_objects_v2", Bucket="lake") == ""
 
 
-def test_page_is_checked_by_its_query_id() -> None:
-    tokens = TokenRegistry()
-    for query in ("own", "foreign"):
-        for token in (query, "1000"):
-            tokens.remember(token, (query,))
-    assert tokens.resources({"QueryExecutionId": "own", "NextToken": "1000"}) == ("own",)
-
-
 def test_call_without_known_permission_raises(connect: Connect) -> None:
     with pytest.raises(NotModelled, match="s3:DeleteBucket"):
         connect("s3", create_role(allow("*", "*"))).delete_bucket(Bucket="lake")
-
-
-def test_unknown_iterator_raises(connect: Connect) -> None:
-    with pytest.raises(NotModelled, match="token"):
-        connect("kinesis", create_role(allow("*", "*"))).get_records(ShardIterator="unknown")
-
-
-EXTERNAL = {"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}
-FROM_PIPE = {
-    "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/p"}}
-}
-
-
-@pytest.mark.parametrize(
-    ("trusted_service", "condition", "principal", "source", "is_allowed"),
-    [
-        ("pipes", {}, "pipes", "", True),
-        ("pipes", {}, "firehose", "", False),
-        ("firehose", EXTERNAL, "firehose", "", True),
-        ("pipes", EXTERNAL, "pipes", "", False),
-        ("pipes", FROM_PIPE, "pipes", f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/p", True),
-        ("pipes", FROM_PIPE, "pipes", f"arn:aws:pipes:{REGION}:{ACCOUNT}:pipe/other", False),
-        ("pipes", FROM_PIPE, "pipes", "", False),
-    ],
-)
-def test_only_trusted_service_assumes_the_role(
-    connect: Connect,
-    trusted_service: str,
-    condition: Any,
-    principal: str,
-    source: str,
-    is_allowed: bool,
-) -> None:
-    role = create_role(allow("s3:*", "*"), trust_policy=trust(trusted_service, **condition))
-    context = {"aws:SourceArn": source} if source else {}
-    client = connect("s3", role, principal, **context)
-    aws("s3").create_bucket(Bucket="lake")
-    message = denial(client, "list_objects_v2", Bucket="lake")
-    if is_allowed:
-        assert message == ""
-    else:
-        assert "sts:AssumeRole" in message
-
-
-@pytest.mark.parametrize("role", ["mover", f"arn:aws:iam::{ACCOUNT}:role/mover"])
-def test_missing_role_cannot_be_assumed(cloud: Cloud, role: str) -> None:
-    iam = aws("iam")
-    service = "pipes.amazonaws.com"
-    assert not is_assumable(iam, role, service, {})
-    create_role()
-    assert is_assumable(iam, role, service, {})
-    assert not is_assumable(iam, f"arn:aws:iam::{ACCOUNT}:role/path/mover", service, {})
-    assert not is_assumable(iam, role, "glue.amazonaws.com", {})
-
-
-def test_deleted_role_denies_its_service_at_once(connect: Connect) -> None:
-    aws("s3").create_bucket(Bucket="lake")
-    client = connect("s3", create_role(allow("s3:*", "*")))
-    iam = aws("iam")
-    assert denial(client, "list_objects_v2", Bucket="lake") == ""
-    iam.delete_role_policy(RoleName="mover", PolicyName="p")
-    iam.delete_role(RoleName="mover")
-    assert "sts:AssumeRole" in denial(client, "list_objects_v2", Bucket="lake")
-
-
-def test_unchanged_role_is_read_once(
-    cloud: Cloud, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 0.0)
-    aws("s3").create_bucket(Bucket="lake")
-    role = create_role(allow("s3:*", "*"))
-    client = connect("s3", role)
-    iam = cloud.client("iam")
-    operations: list[str] = []
-    iam.meta.events.register("before-call", lambda model, **_: operations.append(model.name))
-    for _ in range(5):
-        client.list_objects_v2(Bucket="lake")
-    assert sorted(operations) == sorted(set(operations))
-
-
-def test_cached_role_of_foreign_iam_expires(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 60.0)
-    with laptop(Iam) as cloud, closing(Cloud(())) as foreign_iam:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_IAM", foreign_iam.endpoint)
-        boto3.client("s3").create_bucket(Bucket="lake")
-        client = guarded_client(cloud, "s3", create_role(allow("s3:*", "*")))
-        iam = boto3.client("iam")
-        assert denial(client, "list_objects_v2", Bucket="lake") == ""
-        iam.delete_role_policy(RoleName="mover", PolicyName="p")
-        assert denial(client, "list_objects_v2", Bucket="lake") == ""
-        monkeypatch.setattr("local.services.iam.roles.CACHE_SECONDS", 0.0)
-        assert "s3:ListBucket" in denial(client, "list_objects_v2", Bucket="lake")
 
 
 @pytest.mark.parametrize(
@@ -449,31 +291,6 @@ def test_denials_are_kept_until_iam_changes(cloud: Cloud, connect: Connect) -> N
     assert message.startswith("role mover lacks sqs:SendMessage: User: arn:aws:sts::")
     put_permissions(allow("sqs:SendMessage", "*"))
     assert iam.denials() == []
-
-
-@pytest.mark.parametrize("region", [REGION, "cn-north-1", "us-gov-west-1"])
-def test_roles_and_policies_have_aws_limits(cloud: Cloud, region: str) -> None:
-    iam = boto3.client("iam", region_name=region)
-    create = partial(iam.create_role, AssumeRolePolicyDocument=trust("pipes"))
-    assert code_of(create, RoleName="r" * 65) == "ValidationError"
-    create(RoleName="mover")
-    assert code_of(create, RoleName="Mover") == "EntityAlreadyExists"
-    resources = [f"arn:aws:s3:::{number:0500}" for number in range(19)]
-    long_policy = policy(allow("s3:GetObject", *resources))
-    put = partial(iam.put_role_policy, RoleName="mover", PolicyDocument=long_policy)
-    put(PolicyName="p")
-    assert code_of(put, PolicyName="q") == "LimitExceeded"
-
-
-def test_full_registry_keeps_tokens_in_use() -> None:
-    refreshed_tokens = TokenRegistry(capacity=2)
-    for token in ("iterator", "page", "iterator", "another page"):
-        refreshed_tokens.remember(token, ("stream",))
-    assert refreshed_tokens.resources({"NextToken": "iterator"}) == ("stream",)
-    tokens = TokenRegistry(capacity=2)
-    for token in ("iterator", "page", "another page"):
-        tokens.remember(token, ("stream",))
-        assert tokens.resources({"NextToken": "iterator"}) == ("stream",)
 
 
 @pytest.mark.parametrize("action", ["GetObject", "GetObjectVersion"])
