@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import boto3
+from botocore.exceptions import ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
@@ -94,16 +95,29 @@ def enable_ttl(dynamodb: DynamoDBClient) -> bool:
     status = ttl.get("TimeToLiveStatus", "DISABLED")
     attribute = ttl.get("AttributeName")
     if status == "DISABLED":
+        change_ttl(dynamodb)
+    elif status == "DISABLING" or attribute != TTL_ATTRIBUTE:
+        raise SetupError(
+            f"table {TABLE}: expected TTL attribute {TTL_ATTRIBUTE}, found {attribute} "
+            f"({status}): disable TTL, and run this again half an hour later"
+        )
+    return True
+
+
+def change_ttl(dynamodb: DynamoDBClient) -> None:
+    """Enable TTL; AWS takes no second change of it for about half an hour, and shows no sign."""
+    try:
         dynamodb.update_time_to_live(
             TableName=TABLE,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": TTL_ATTRIBUTE},
         )
-    elif status == "DISABLING" or attribute != TTL_ATTRIBUTE:
-        raise SetupError(  # AWS accepts one change of it per hour.
-            f"table {TABLE}: expected TTL attribute {TTL_ATTRIBUTE}, found {attribute} "
-            f"({status}): disable TTL, and run this again an hour later"
-        )
-    return True
+    except ClientError as error:
+        if "modified multiple times" not in str(error):
+            raise
+        raise SetupError(
+            f"table {TABLE}: TTL was changed a short time ago, and AWS accepts no other change "
+            f"for half an hour: run this again later"
+        ) from None
 
 
 def enable_stream(dynamodb: DynamoDBClient) -> str:

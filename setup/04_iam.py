@@ -12,7 +12,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.iam_policies import Policy, normalized, trust_policies
+from setup.lib.iam_policies import Policy, normalized, trust_policies, unconditional_trust
 from setup.lib.resources import current_role_policies, describe_or_none
 from setup.names import PIPELINE, TAG_LIST, location
 
@@ -27,14 +27,14 @@ def create() -> str:
     role_names = []
     for service, policy in current_role_policies().items():
         name = location().role_name(service)
-        put_role(iam, name, trusts[service])
+        put_role(iam, name, trusts[service], unconditional_trust(service))
         put_policy(iam, name, policy)
         role_names.append(name)
     return f"roles {', '.join(role_names)}"
 
 
-def put_role(iam: IAMClient, name: str, trust: Policy) -> None:
-    """Create the role, or update its trust policy."""
+def put_role(iam: IAMClient, name: str, trust: Policy, other_trust: Policy | None) -> None:
+    """Create the role, or update its trust policy, unless it is the other one that it may have."""
     response = describe_or_none(iam.get_role, RoleName=name)
     if response is None:
         iam.create_role(
@@ -43,7 +43,11 @@ def put_role(iam: IAMClient, name: str, trust: Policy) -> None:
             Description=f"Made by setup/04_iam.py for {PIPELINE}.",
             Tags=TAG_LIST,
         )
-    elif not is_equivalent(response["Role"]["AssumeRolePolicyDocument"], trust):
+        return
+    current = response["Role"]["AssumeRolePolicyDocument"]
+    if other_trust is not None and is_equivalent(current, other_trust):
+        return
+    if not is_equivalent(current, trust):
         iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(trust))
 
 

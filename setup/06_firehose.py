@@ -154,11 +154,13 @@ def update(
     if not matches_desired(desired, s3_destination):
         # The same members, for which the API has a second type.
         destination_update: Any = desired
-        firehose.update_destination(
-            DeliveryStreamName=DELIVERY,
-            CurrentDeliveryStreamVersionId=stream["VersionId"],
-            DestinationId=current["DestinationId"],
-            ExtendedS3DestinationUpdate=destination_update,
+        retry_until_accepted(
+            lambda: firehose.update_destination(
+                DeliveryStreamName=DELIVERY,
+                CurrentDeliveryStreamVersionId=stream["VersionId"],
+                DestinationId=current["DestinationId"],
+                ExtendedS3DestinationUpdate=destination_update,
+            )
         )
 
 

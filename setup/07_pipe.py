@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,16 @@ from setup.lib.waiters import (
     retry_until_accepted,
     wait_until,
 )
-from setup.names import DEAD_LETTERS, PIPE, PIPE_LOGS, STREAM, TABLE, TAGS, arn
+from setup.names import (
+    DEAD_LETTERS,
+    PIPE,
+    PIPE_LOGS,
+    STREAM,
+    TABLE,
+    TABLE_IS_ADOPTED,
+    TAGS,
+    arn,
+)
 from transform.state import stream_rank
 
 if TYPE_CHECKING:
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from types_boto3_sqs.literals import QueueAttributeNameType
 
 LABEL = f"pipe {PIPE}"
+MAX_READERS = 2  # Of a shard of a table's stream, at the same time.
 # The parts of a pipe's parameters are shared by its creation, update and description, for each of
 # which the stubs have a type of its own.
 Params = dict[str, Any]
@@ -85,7 +96,34 @@ def create() -> str:
     # A pipe that failed to start or stop is left to 08_start_pipe.
     targets = ("STOPPED", "RUNNING", "START_FAILED", "STOP_FAILED")
     state = wait_until(LABEL, pipe_state, *targets)
-    return f"{LABEL} from {TABLE} to {STREAM} is {state}"
+    line = f"{LABEL} from {TABLE} to {STREAM} is {state}"
+    readers = find_other_readers(pipes, source) if TABLE_IS_ADOPTED else []
+    return f"{line}; {readers_note(readers)}" if len(readers) >= MAX_READERS else line
+
+
+def find_other_readers(pipes: EventBridgePipesClient, source: str) -> list[str]:
+    """Return the functions and the other pipes that read the table's stream."""
+    mappings = boto3.client("lambda").get_paginator("list_event_source_mappings")
+    functions = [
+        f"function {mapping['FunctionArn'].partition(':function:')[2]}"
+        for page in mappings.paginate(EventSourceArn=source)
+        for mapping in page["EventSourceMappings"]
+    ]
+    other_pipes = [
+        f"pipe {pipe['Name']}"
+        for page in pipes.get_paginator("list_pipes").paginate(SourcePrefix=source)
+        for pipe in page["Pipes"]
+        if pipe["Name"] != PIPE
+    ]
+    return [*functions, *other_pipes]
+
+
+def readers_note(readers: Sequence[str]) -> str:
+    """Return the warning that a stream has too many readers."""
+    return (
+        f"the stream is also read by {' and '.join(readers)}, and AWS throttles the readers of a "
+        f"stream beyond {MAX_READERS}: remove one"
+    )
 
 
 def require_table_stream() -> str:

@@ -8,7 +8,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import delivery_state, has_lake_rows, pipe_state
+from setup.lib.resources import delivery_state, has_lake_rows, is_stream_enabled, pipe_state
 from setup.lib.waiters import SetupError, wait_until, wait_until_stable
 from setup.names import DELIVERY, PIPE
 
@@ -30,9 +30,16 @@ def create() -> str:
     pipe = wait_until_stable(f"pipe {PIPE}", pipe_state)
     if pipe == "missing" or pipe.startswith("CREATE_FAILED"):
         raise SetupError(f"pipe {PIPE} is {pipe}: run python setup/07_pipe.py")
+    pipes = boto3.client("pipes")
+    source = pipes.describe_pipe(Name=PIPE)["Source"]
+    if not is_stream_enabled(source):  # AWS goes on to report the pipe as RUNNING.
+        raise SetupError(
+            f"pipe {PIPE} reads {source}, which is disabled or deleted: run "
+            f"python setup/01_dynamodb.py, then python setup/07_pipe.py"
+        )
     is_running = pipe == "RUNNING"
     if not is_running:
-        boto3.client("pipes").start_pipe(Name=PIPE)
+        pipes.start_pipe(Name=PIPE)
     wait_until(f"pipe {PIPE}", pipe_state, "RUNNING")
     line = f"pipe {PIPE} is running"
     return line if is_running or not has_lake_rows() else f"{line}; {STARTED_AGAIN}"

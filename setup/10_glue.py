@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+from botocore.exceptions import ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
@@ -20,6 +21,7 @@ from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.column_limit import is_inside_json_path
 from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
+from setup.lib.iam_policies import unconditional_trust
 from setup.lib.resources import (
     crawler_state,
     describe_or_none,
@@ -40,6 +42,10 @@ DESCRIPTION = (
     "Every change of the table's items, one row each; rows may repeat and come in any order. Of "
     "the rows with the same cdc_key, the one of greatest rank is the item's state (docs/row.md)."
 )
+RELAXED_TRUST = (
+    "its role now trusts Glue without the condition aws:SourceAccount, under which Glue could not "
+    "assume it"
+)
 # AWS writes this JSON in another order and spacing, so it is compared after parsing.
 CRAWLER_CONFIGURATION = {
     "Version": 1.0,
@@ -59,8 +65,9 @@ def create() -> str:
     if describe_or_none(glue.get_database, Name=DATABASE) is None:
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
     column_count = put_table(glue)
-    put_crawler(glue)
-    return f"table {DATABASE}.{CHANGES} has {column_count} columns, crawler {CRAWLER} is ready"
+    has_relaxed_trust = put_crawler(glue)
+    line = f"table {DATABASE}.{CHANGES} has {column_count} columns, crawler {CRAWLER} is ready"
+    return f"{line}; {RELAXED_TRUST}" if has_relaxed_trust else line
 
 
 def put_table(glue: GlueClient) -> int:
@@ -143,8 +150,8 @@ def partition_projection(path: str) -> dict[str, str]:
     }
 
 
-def put_crawler(glue: GlueClient) -> None:
-    """Create the crawler, or update it once it is not running."""
+def put_crawler(glue: GlueClient) -> bool:
+    """Create the crawler, or update it once it is not running; return as call_with_role does."""
     # Passed by name to create and to update the crawler.
     settings: dict[str, Any] = {
         "Name": CRAWLER,
@@ -156,16 +163,40 @@ def put_crawler(glue: GlueClient) -> None:
     configuration = json.dumps(CRAWLER_CONFIGURATION)
     response = describe_or_none(glue.get_crawler, Name=CRAWLER)
     if response is None:
-        retry_until_accepted(
+        return call_with_role(
             lambda: glue.create_crawler(**settings, Configuration=configuration, Tags=TAGS)
         )
-        return
     current = response["Crawler"]
     current_configuration = json.loads(current.get("Configuration") or "{}")
     is_configured = matches_desired(CRAWLER_CONFIGURATION, current_configuration)
     if not (is_configured and matches_desired(settings, current)):
         wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
-        retry_until_accepted(lambda: glue.update_crawler(**settings, Configuration=configuration))
+        return call_with_role(lambda: glue.update_crawler(**settings, Configuration=configuration))
+    return False
+
+
+def call_with_role(call: Callable[[], object]) -> bool:
+    """Make a call that has Glue assume the crawler's role.
+
+    If Glue cannot, drop the condition of the role's trust policy, try again, and return True.
+    """
+    try:
+        retry_until_accepted(call)
+    except ClientError as error:
+        if not is_role_unassumable(error):
+            raise
+        trust = json.dumps(unconditional_trust("crawler"))
+        role = location().role_name("crawler")
+        boto3.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=trust)
+        retry_until_accepted(call)
+        return True
+    return False
+
+
+def is_role_unassumable(error: ClientError) -> bool:
+    """Return whether Glue says that it cannot assume the crawler's role."""
+    message = str(error).lower()
+    return "unable to assume" in message or "trustpolicy" in message
 
 
 if __name__ == "__main__":

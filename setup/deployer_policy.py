@@ -314,6 +314,9 @@ def build_policy(location: Location) -> Policy:
         allow("logs", ("DescribeLogGroups", *LOG_DELIVERY_ACTIONS), "*"),
         allow("kinesis", ("UpdateStreamMode",), "*"),
         allow("glue", ("CreateCrawler",), "*"),
+        # Who else reads the stream of an adopted table.
+        allow("lambda", ("ListEventSourceMappings",), "*"),
+        allow("pipes", ("ListPipes",), "*"),
         allow("quicksight", ("CreateDataSource", "DescribeAccountSubscription"), "*"),
     )
 

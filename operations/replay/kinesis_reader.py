@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from setup.lib.backoff import backoff
+from setup.lib.shards import list_shard_ids
 
 if TYPE_CHECKING:
     from types_boto3_kinesis.client import KinesisClient
@@ -51,15 +52,8 @@ class KinesisReader:
         """Yield pages of records that arrived since a time, and before the first call."""
         response = self._kinesis.list_shards(StreamName=self._stream)
         until = _response_time(response) + CLOCK_MARGIN
-        for shard in self._list_shards(response):
+        for shard in list_shard_ids(self._kinesis, response):
             yield from self._read_shard(shard, since, until)
-
-    def _list_shards(self, response: ListShardsOutputTypeDef) -> Iterator[str]:
-        """Yield the ids of all shards, closed ones too, given the first page of them."""
-        yield from (shard["ShardId"] for shard in response["Shards"])
-        while token := response.get("NextToken"):
-            response = self._kinesis.list_shards(NextToken=token)
-            yield from (shard["ShardId"] for shard in response["Shards"])
 
     def _read_shard(
         self, shard: str, since: datetime, until: datetime

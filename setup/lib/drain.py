@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 
 from setup.lib.resources import stream_state
+from setup.lib.shards import list_shard_ids
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import FLUSH_SECONDS, STREAM
 
@@ -35,8 +36,7 @@ def wait_until_drained() -> Iterator[str]:
 def has_recent_records(kinesis: KinesisClient) -> bool:
     """Return whether any shard has received a record within the quiet period."""
     since = datetime.now(UTC) - QUIET_PERIOD
-    pages = kinesis.get_paginator("list_shards").paginate(StreamName=STREAM)
-    shard_ids = [shard["ShardId"] for page in pages for shard in page["Shards"]]
+    shard_ids = list_shard_ids(kinesis, kinesis.list_shards(StreamName=STREAM))
     return any(_has_record_since(kinesis, shard_id, since) for shard_id in shard_ids)
 
 

@@ -126,6 +126,14 @@ def trust_policies(location: Location) -> dict[str, Policy]:
     }
 
 
+def unconditional_trust(service: str) -> Policy | None:
+    """Return the trust policy without its condition that a role may have too; None for most.
+
+    AWS does not document whether Glue presents aws:SourceAccount when it assumes a crawler's role.
+    """
+    return trust_policy("glue") if service == "crawler" else None
+
+
 def role_policies(
     location: Location, table: str | None = None, stream: str | None = None
 ) -> dict[str, Policy]:

@@ -229,6 +229,13 @@ def function_state() -> str:
     return update
 
 
+def is_stream_enabled(arn: str) -> bool:
+    """Return whether a table's stream exists and records changes."""
+    describe = boto3.client("dynamodbstreams").describe_stream
+    state = state_at(("StreamDescription", "StreamStatus"), describe, StreamArn=arn)
+    return state in ("ENABLING", "ENABLED")
+
+
 def crawler_state() -> str:
     """Return the crawler's `READY`, `RUNNING` or `STOPPING`, or `missing`."""
     return state_at(("Crawler", "State"), boto3.client("glue").get_crawler, Name=CRAWLER)

@@ -24,7 +24,7 @@ from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, WORKGROUP, 
 
 if TYPE_CHECKING:
     from types_boto3_glue.client import GlueClient
-    from types_boto3_glue.type_defs import TableTypeDef
+    from types_boto3_glue.type_defs import LastCrawlInfoTypeDef, TableTypeDef
 
 # The parameter of the table with the time of the newest object whose images were read.
 READ_UNTIL_PARAMETER = "images.read_until"
@@ -63,12 +63,25 @@ def crawl() -> None:
     """Run the crawler to its end; raise SetupError if it fails."""
     glue = boto3.client("glue")
     wait_until(f"crawler {CRAWLER}", crawler_state, "READY")
+    previous_crawl = get_last_crawl(glue).get("StartTime")
+
+    def crawl_state() -> str:
+        state = crawler_state()
+        # Glue may report the crawler as ready, and the crawl before, for a moment.
+        has_ended = state == "READY" and get_last_crawl(glue).get("StartTime") != previous_crawl
+        return "ended" if has_ended else f"in progress (crawler {state})"
+
     glue.start_crawler(Name=CRAWLER)
-    wait_until(f"crawler {CRAWLER}", crawler_state, "READY", limit=3600)
-    last_crawl = glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
+    wait_until(f"crawl of {CRAWLER}", crawl_state, "ended", limit=3600)
+    last_crawl = get_last_crawl(glue)
     if last_crawl.get("Status") != "SUCCEEDED":
         reason = last_crawl.get("ErrorMessage", "no reason given")
         raise SetupError(f"crawl {last_crawl.get('Status')}: {reason}")
+
+
+def get_last_crawl(glue: GlueClient) -> LastCrawlInfoTypeDef:
+    """Return how the crawler's newest crawl ended, or an empty description before the first."""
+    return glue.get_crawler(Name=CRAWLER)["Crawler"].get("LastCrawl", {})
 
 
 def read_until(table: Entry) -> datetime | None:

@@ -18,6 +18,7 @@ from setup.lib.resources import (
     crawler_state,
     delivery_state,
     describe_or_none,
+    is_stream_enabled,
     pipe_state,
     state_at,
     stream_state,
@@ -60,13 +61,6 @@ def stop_pipe() -> Iterator[str]:
         pipes.stop_pipe(Name=names.PIPE)
         wait_until(label, pipe_state, "STOPPED")
         yield f"stopped {label}"
-
-
-def is_stream_enabled(stream_arn: str) -> bool:
-    """Return whether a table's stream records changes."""
-    describe = boto3.client("dynamodbstreams").describe_stream
-    state = state_at(("StreamDescription", "StreamStatus"), describe, StreamArn=stream_arn)
-    return state in ("ENABLING", "ENABLED")
 
 
 def delete_quicksight() -> Iterator[str]:

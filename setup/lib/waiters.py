@@ -28,6 +28,7 @@ ReadState = Callable[[], str]
 CONSISTENCY_ERRORS = (
     "cannot be assumed by lambda",
     "unable to assume",
+    "trustpolicy",  # Glue's other text for a role that it cannot assume yet.
     "is not authorized to",
     "verify that the iam role has access",
     "security token included in the request is invalid",

@@ -52,6 +52,19 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     assert table["Parameters"]["UPDATED_BY_CRAWLER"] == names.CRAWLER
 
 
+def test_the_crawl_before_is_not_taken_for_it(sandbox: SetupSandbox) -> None:
+    """Glue may say for a moment after the start that the crawler is ready."""
+    sandbox.run(*CATALOG_SCRIPTS)
+    run_crawler.crawl()
+    glue = aws_client("glue")
+    before = glue.get_crawler(Name=names.CRAWLER)
+    sandbox.stub("GetCrawler", *[before] * 4)
+    run_crawler.crawl()
+    after = glue.get_crawler(Name=names.CRAWLER)["Crawler"]
+    assert after["State"] == "READY"
+    assert after["LastCrawl"]["StartTime"] > before["Crawler"]["LastCrawl"]["StartTime"]
+
+
 def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
     assert run_crawler.run_crawler() == (

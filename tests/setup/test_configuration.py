@@ -15,6 +15,7 @@ from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
     aws_client,
+    aws_error,
     setup_sandbox,
 )
 
@@ -47,8 +48,10 @@ def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
     changed = configuration()
     assert all(changed[name] != original[name] for name in original)
     sandbox.stub("GetCrawler", *[{"Crawler": {"State": "RUNNING"}}] * 3)
+    unassumable = "Firehose is unable to assume role x. Please check the role provided."
+    sandbox.stub("UpdateDestination", aws_error("InvalidArgumentException", unassumable))
     sandbox.run("05_lambda", "06_firehose", "07_pipe", "10_glue")
-    assert sandbox.stubs == {"GetCrawler": []}  # A running crawler cannot be changed.
+    assert not sandbox.has_unused_stubs()  # A running crawler cannot be changed.
     assert configuration() == original
 
 

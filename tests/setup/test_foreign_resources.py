@@ -1,11 +1,17 @@
-"""Resources that exist with other settings: the setup scripts reject what they cannot change."""
+"""Resources that exist with other settings: the setup scripts reject what they cannot change.
 
+And answers of AWS that no document promises: the scripts cope with them, or explain them.
+"""
+
+import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
+from local.core.request import AwsError
+from local.services.glue import crawler_api
 from setup import names
 from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import create_table
@@ -13,6 +19,7 @@ from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
     aws_client,
+    aws_error,
     setup_sandbox,
 )
 
@@ -36,10 +43,12 @@ def test_another_stream_view_type_is_rejected(sandbox: SetupSandbox) -> None:
 def test_a_pipe_on_a_former_stream_is_rejected(
     sandbox: SetupSandbox,
 ) -> None:
-    sandbox.run(*SCRIPTS[:7])
+    sandbox.run(*SCRIPTS[:8])
     dynamodb = aws_client("dynamodb")
     disabled = {"StreamEnabled": False}
     dynamodb.update_table(TableName=names.TABLE, StreamSpecification=disabled)
+    with pytest.raises(SetupError, match="is disabled or deleted"):
+        sandbox.run("08_start_pipe")
     sandbox.run("01_dynamodb")
     with pytest.raises(SetupError, match="aws pipes delete-pipe"):
         sandbox.run("07_pipe")
@@ -56,6 +65,52 @@ def test_older_stream_is_not_adopted(current: str, advice: str) -> None:
         "arn:aws:dynamodb:us-east-1:1:table/c/stream/2026-01-01T12:00:00.000",
     )
     assert advice in message
+
+
+@pytest.mark.parametrize(
+    "message", ["Service is unable to assume provided role", "Please verify the role's TrustPolicy"]
+)
+def test_glue_may_not_present_the_account(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    monkeypatch.setattr(crawler_api, "assume_role_context", lambda *_: {})
+    error = AwsError("InvalidInputException", message, 400)
+    monkeypatch.setattr(crawler_api, "invalid_input", lambda _: error)
+    sandbox.run("03_s3", "04_iam")
+    [line] = sandbox.run("10_glue")
+    assert line.endswith(import_module("setup.10_glue").RELAXED_TRUST)
+    sandbox.calls.clear()
+    sandbox.run("04_iam", "10_glue")
+    assert sandbox.writes() == []
+    role = names.location().role_name("crawler")
+    trust = aws_client("iam").get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"]
+    assert "Condition" not in json.dumps(trust)
+
+
+def test_ttl_cannot_be_changed_at_once(sandbox: SetupSandbox) -> None:
+    message = "Time to live has been modified multiple times within a fixed interval"
+    sandbox.stub("UpdateTimeToLive", aws_error("ValidationException", message))
+    with pytest.raises(SetupError, match="half an hour: run this again later"):
+        sandbox.run("01_dynamodb")
+
+
+def test_other_readers_of_the_stream_are_named(
+    sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS throttles a third reader of a shard."""
+    sandbox.run(*SCRIPTS[:7])
+    monkeypatch.setattr(import_module("setup.07_pipe"), "TABLE_IS_ADOPTED", True)
+    pipes = aws_client("pipes")
+    pipe = pipes.describe_pipe(Name=names.PIPE)
+    members = ("Source", "SourceParameters", "Target", "TargetParameters", "RoleArn")
+    other = {member: pipe[member] for member in members}
+    pipes.create_pipe(Name="audit", DesiredState="STOPPED", **other)
+    [line] = sandbox.run("07_pipe")
+    assert "audit" not in line
+    function = {"FunctionArn": names.arn("lambda", "function:search")}
+    sandbox.stub("ListEventSourceMappings", {"EventSourceMappings": [function]})
+    [line] = sandbox.run("07_pipe")
+    assert "; the stream is also read by function search and pipe audit, and AWS" in line
 
 
 def test_an_unpartitioned_firehose_is_rejected(

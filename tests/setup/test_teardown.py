@@ -57,6 +57,22 @@ def test_the_data_is_kept_by_default(sandbox: SetupSandbox) -> None:
     sandbox.run("01_dynamodb", "03_s3")  # The pipeline can be set up again on top of them.
 
 
+def test_every_page_of_shards_is_drained(sandbox: SetupSandbox) -> None:
+    """AWS lists 1,000 shards on a page, and takes the next page's token only alone."""
+    sandbox.run("02_kinesis")
+    kinesis = aws_client("kinesis")
+    *_, last_shard = kinesis.list_shards(StreamName=names.STREAM)["Shards"]
+    first_page = kinesis.list_shards(StreamName=names.STREAM, MaxResults=2)
+    kinesis.put_record(
+        StreamName=names.STREAM,
+        Data=b"{}",
+        PartitionKey="k",
+        ExplicitHashKey=last_shard["HashKeyRange"]["StartingHashKey"],
+    )
+    sandbox.stub("ListShards", first_page)
+    assert drain.has_recent_records(kinesis)
+
+
 def test_firehose_buffers_are_written_first(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ TEMPORARY_ERRORS = [
     ("InvalidArgumentException", FIREHOSE),
     ("InvalidArgumentException", "Role r is not authorized to perform: kinesis:DescribeStream"),
     ("InvalidInputException", "Service is unable to assume provided role. Please verify …"),
+    ("InvalidInputException", "Please verify the role's TrustPolicy"),
     ("ContinuousBackupsUnavailableException", "t has none yet."),
     ("OperationAborted", "A conflicting conditional operation is currently in progress"),
     ("QueueDeletedRecently", "You must wait 60 seconds after deleting a queue before …"),

@@ -125,6 +125,11 @@ class SetupSandbox:
         return writes_among(self.calls)
 
 
+def aws_error(code: str, message: str) -> Response:
+    """Return an error as AWS's response, for a stub."""
+    return {"Error": {"Code": code, "Message": message}}
+
+
 def aws_client(service: str) -> Any:
     """Return a client whose requests and responses are plain dictionaries to the type checker."""
     return boto3.client(service)  # type: ignore[call-overload]  # Any service.

@@ -27,11 +27,13 @@ def check(_: MetricHistory | None) -> CheckResult:
         return CheckResult("backfill", "the table has no stream", Status.UNKNOWN)
     if stream_time(label) - table["CreationDateTime"] <= CREATION_MARGIN:
         return CheckResult("backfill", "not needed: the stream is as old as the table")
-    if table.get("ItemCount") == 0:  # A server other than AWS may not report it.
+    item_count = table.get("ItemCount")  # A server other than AWS may not report it.
+    if item_count == 0:
         return CheckResult("backfill", "not needed: the table was empty")
     if is_completed(table["LatestStreamArn"]):
         return CheckResult("backfill", "done: it sent every item")
-    message = f"none was completed, but {TABLE} is older than its stream and may have items"
+    items = "has items" if item_count else "may have items"
+    message = f"none was completed, but {TABLE} {items} and is older than its stream"
     return CheckResult("backfill", message, Status.UNKNOWN, BACKFILL)
 
 
