@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.core.server import Cloud
+from local.core.service import Service
 from local.services.athena import Athena
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.service_model import violations
@@ -25,9 +26,9 @@ TIMEOUT_SECONDS = 60
 
 
 @contextmanager
-def athena_cloud() -> Iterator[Cloud]:
-    """Yield a cloud whose Athena has a lake of three days."""
-    with laptop(Athena) as cloud:
+def athena_cloud(*others: type[Service]) -> Iterator[Cloud]:
+    """Yield a cloud whose Athena has a lake of three days, beside other services."""
+    with laptop(Athena, *others) as cloud:
         create_lake()
         yield cloud
     assert not Path(cloud.service(Athena)._folder).exists()

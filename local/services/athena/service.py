@@ -260,7 +260,7 @@ def _database(params: Params) -> str:
     catalog = context.get("Catalog", CATALOG)
     if catalog.lower() != CATALOG.lower():
         raise invalid(not_modelled_message(f"The catalog {catalog}"))
-    return str(context.get("Database", "default")).lower()
+    return str(context.get("Database", "default")).strip("`").lower()
 
 
 _NOT_FOUND = {"ErrorCode": "INVALID_INPUT", "ErrorMessage": "The ID was not found"}

@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.core.errors import not_modelled_message
+from local.core.model_limits import check_limits
 from local.core.request import ApiRequest, ApiResponse, json_response
 from local.core.server import Cloud
 from local.core.service import Service
@@ -16,6 +17,7 @@ from local.services.glue.catalog_updates import Changes, CrawlFailed, Log
 from local.services.glue.crawl import crawl_tables
 from local.services.glue.crawler_api import PRINCIPAL, CrawlerApi
 from local.services.glue.crawler_state import LOG_GROUP, Crawl, Crawler
+from local.services.glue.table_search import search_tables
 from local.services.glue.validation import crawl_behavior, invalid_input, target_tables
 
 FAILURES = (ClientError, BotoCoreError, CrawlFailed)
@@ -39,12 +41,15 @@ class Glue(Service):
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return our response to a crawler operation, and moto's to a catalog operation."""
+        check_limits("glue", request.operation, request.params)
         operation = self._crawler_api.operations.get(request.operation)
         if operation is not None:
             return json_response(operation(request.params))
         if "Crawl" in request.operation:
             raise invalid_input(not_modelled_message(request.operation))
         params = fold_names(request.operation, request.params)
+        if request.operation == "SearchTables":
+            return json_response(search_tables(self.cloud.client("glue"), params))
         if params == request.params:
             return None
         return self.cloud.forward_to_moto(request, json.dumps(params).encode())

@@ -15,6 +15,12 @@ from local.services.athena.api.session import (
     split_name,
     write_rows,
 )
+from local.services.athena.api.table_changes import (
+    add_columns,
+    add_partitions,
+    drop_partitions,
+    set_properties,
+)
 from local.services.athena.api.table_definitions import (
     TableDefinition,
     create_table_lines,
@@ -98,6 +104,8 @@ def _show_create_view(match: re.Match[str], session: Session) -> Outcome:
 
 def _show_create_table(match: re.Match[str], session: Session) -> Outcome:
     table = require_table(session, match["name"])
+    if table.is_view:
+        raise QueryFailed("NOT_SUPPORTED", f"{table.database}.{table.name} is not a table")
     definition = session.catalog.get_table(table.database, table.name) or {}
     lines = create_table_lines(table, definition)
     return write_rows(session, ["createtab_stmt"], [(line,) for line in lines])
@@ -255,5 +263,31 @@ FORMS = (
     ),
     Form(form(rf"SHOW PARTITIONS {NAME}"), "UTILITY", "SHOW_PARTITIONS", _show_partitions),
     Form(form(rf"(?:DESCRIBE|DESC) {NAME}"), "UTILITY", "DESCRIBE_TABLE", _describe),
+    Form(
+        form(rf"ALTER TABLE {NAME} SET TBLPROPERTIES\s*\((?P<properties>.+)\)"),
+        "DDL",
+        "ALTER_TABLE_SET_TBLPROPERTIES",
+        set_properties,
+    ),
+    Form(
+        form(rf"ALTER TABLE {NAME} ADD COLUMNS\s*\((?P<columns>.+)\)"),
+        "DDL",
+        "ALTER_TABLE_ADD_COLUMNS",
+        add_columns,
+    ),
+    Form(
+        form(
+            rf"ALTER TABLE {NAME} ADD(?P<if_not_exists> IF NOT EXISTS)? (?P<partitions>PARTITION.+)"
+        ),
+        "DDL",
+        "ALTER_TABLE_ADD_PARTITION",
+        add_partitions,
+    ),
+    Form(
+        form(rf"ALTER TABLE {NAME} DROP(?P<if_exists> IF EXISTS)? (?P<partitions>PARTITION.+)"),
+        "DDL",
+        "ALTER_TABLE_DROP_PARTITION",
+        drop_partitions,
+    ),
     Form(form(rf"MSCK REPAIR TABLE {NAME}"), "DDL", "MSCK_REPAIR", _repair),
 )

@@ -1,6 +1,7 @@
 """Athena's view of the catalog: the data catalog, its databases and tables."""
 
 import re
+import uuid
 from collections.abc import Callable
 
 from local.core.request import AwsError
@@ -33,7 +34,7 @@ def _get_database(catalog: Catalog, params: Params) -> Params:
     for database in catalog.list_databases():
         if database["Name"] == params["DatabaseName"].lower():
             return {"Database": _database(database)}
-    raise AwsError("MetadataException", f"Database {params['DatabaseName']} not found.")
+    raise _not_found(f"Database {params['DatabaseName']} not found.")
 
 
 def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
@@ -41,8 +42,8 @@ def _list_table_metadata(catalog: Catalog, params: Params) -> Params:
     pattern = _pattern(params.get("Expression") or ".*")
     try:
         tables = catalog.list_tables(params["DatabaseName"].lower())
-    except QueryFailed as error:
-        raise AwsError("MetadataException", error.message) from None
+    except QueryFailed:
+        raise _not_found(f"Database {params['DatabaseName']} not found.") from None
     matches = [_table(table) for table in tables if pattern.fullmatch(table["Name"])]
     return paginate("TableMetadataList", matches, params)
 
@@ -59,8 +60,15 @@ def _get_table_metadata(catalog: Catalog, params: Params) -> Params:
     name = params["TableName"].lower()
     table = catalog.get_table(params["DatabaseName"].lower(), name)
     if table is None:
-        raise AwsError("MetadataException", f"Entity Not Found: Table {name} not found.")
+        raise _not_found(f"Table {name} not found.")
     return {"TableMetadata": _table(table)}
+
+
+def _not_found(what: str) -> AwsError:
+    """Return Athena's error with Glue's in it: clients read its error code from the message."""
+    origin = "Service: AmazonDataCatalog; Status Code: 400; Error Code: EntityNotFoundException"
+    message = f"Entity Not Found: {what} ({origin}; Request ID: {uuid.uuid4()}; Proxy: null)"
+    return AwsError("MetadataException", message)
 
 
 def _require_glue(name: str) -> None:

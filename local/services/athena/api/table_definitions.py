@@ -59,6 +59,13 @@ def parse_table(sql: str) -> TableDefinition:
     return TableDefinition(name.db.lower(), bool(create.args.get("exists")), definition)
 
 
+def parse_columns(text: str) -> list[dict[str, str]]:
+    """Parse the columns of ALTER TABLE ADD COLUMNS into Glue's form."""
+    table = parse_table(f"CREATE EXTERNAL TABLE t ({text}\n) LOCATION 's3://b/t/'")
+    columns: list[dict[str, str]] = table.table_input["StorageDescriptor"]["Columns"]
+    return columns
+
+
 def _add_clause(definition: dict[str, Any], clause: exp.Expr) -> None:
     """Add a clause after the columns to a TableInput."""
     storage = definition["StorageDescriptor"]

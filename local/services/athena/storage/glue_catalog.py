@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,19 @@ PARQUET_STORAGE: dict[str, Any] = {
 """The storage descriptor of a Parquet table, without columns and location."""
 Name = tuple[str, str]
 """A database and a table in it."""
+TableChange = Callable[[dict[str, Any]], None]
+"""Changes a table's definition, given as Glue's TableInput."""
+_INPUT_MEMBERS = (
+    "Name",
+    "Description",
+    "Owner",
+    "Retention",
+    "StorageDescriptor",
+    "PartitionKeys",
+    "TableType",
+    "Parameters",
+)
+"""What a TableInput may have of a table; a view has more."""
 _VIEW_PREFIX = "/* Presto View: "
 _VIEW_SUFFIX = " */"
 _MAX_BATCH_PARTITIONS = 100
@@ -155,6 +168,20 @@ class Catalog:
                 TableName=table.name,
                 PartitionInputList=inputs[start : start + _MAX_BATCH_PARTITIONS],
             )
+
+    def delete_partitions(self, table: Table, partitions: list[tuple[str, ...]]) -> None:
+        """Delete partitions, given as tuples of values, from the catalog."""
+        for values in partitions:
+            self._glue.delete_partition(
+                DatabaseName=table.database, TableName=table.name, PartitionValues=list(values)
+            )
+
+    def update_table(self, table: Table, change: TableChange) -> None:
+        """Change the definition of a table."""
+        glue_table = self.get_table(table.database, table.name) or {}
+        definition = {name: glue_table[name] for name in _INPUT_MEMBERS if name in glue_table}
+        change(definition)
+        self._glue.update_table(DatabaseName=table.database, TableInput=definition)
 
     def put_view(self, name: Name, view: View, columns: list[Column], replace: bool) -> None:
         """Create or replace a view in the form that Athena stores it in."""
