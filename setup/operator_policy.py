@@ -59,6 +59,7 @@ COMMANDS = {
     "backfill": "backfill",
     "replay": "replay, also with --dry-run",
     "restore": "restore, also with --dry-run",
+    "plan": "plan --from-metrics",
 }
 QUERYING = ("verify", "gaps", "repair", "status", "replay")
 WRITING = ("repair", "backfill", "replay")
@@ -85,7 +86,7 @@ GRANTS = (
         "dynamodb",
         ("DescribeTable",),
         (f"table/{TABLE}",),
-        ("verify", "repair", "status", "backfill", "replay"),
+        ("verify", "repair", "status", "backfill", "replay", "plan"),
     ),
     Grant("dynamodb", ("Scan",), (f"table/{TABLE}",), ("verify", "repair", "backfill", "replay")),
     Grant("dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair", "replay")),
@@ -261,9 +262,9 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
         roles = [location.role_arn(service) for service in role_policies(location)]
         statements.append(allow("iam", ROLE_ACTIONS, *roles))
         statements.append(allow("cloudwatch", ("GetDashboard",), location.dashboard_arn()))
-        # AWS supports no narrower resource for these.
-        statements.append(allow("cloudwatch", ("GetMetricData",), "*"))
-        statements.append(allow("logs", ("DescribeLogGroups",), "*"))
+        statements.append(allow("logs", ("DescribeLogGroups",), "*"))  # Not to be limited.
+    if is_needed_by(("status", "plan")):
+        statements.append(allow("cloudwatch", ("GetMetricData",), "*"))  # Not to be limited.
     return policy_document(*statements)
 
 

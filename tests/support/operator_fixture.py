@@ -18,6 +18,7 @@ from local.environment import REGION
 from local.services.athena import Athena
 from local.services.iam import Iam
 from operations.backfill import command as backfill
+from operations.plan import command as plan
 from operations.replay import command as replay
 from operations.replay import dead_letters, kinesis_reader
 from operations.restore import command as restore
@@ -68,6 +69,7 @@ class Operator:
             "backfill": lambda: self._backfill(checkpoint),
             "replay": self._replay,
             "restore": self._restore,
+            "plan": lambda: plan.main(["--from-metrics"]),
             "interrupted gaps": self._interrupt_gaps,
         }
         self._put_order("small", "\1")

@@ -167,6 +167,7 @@ def test_replay_sends_what_the_pipe_would_send(
     with suppress(UnicodeEncodeError):  # DynamoDB's JSON, in UTF-8, has no lone surrogates.
         event = event_from_record(record, STREAM, "$.eventID")
         assert json.loads(pipe_record) == json.loads(event.data)
+        assert len(pipe_record) == len(event.data)  # The limit of a record is one of bytes.
 
 
 def boto3_record(record: Item) -> Item:

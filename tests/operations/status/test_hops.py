@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,12 @@ def test_old_records_are_delivered_failed_or_missing(
     assert hop.overdue == max(0, old - delivered - failed)
     assert hop.overdue <= hop.open
     assert (hop.check(3).status == Status.OK) == (hop.overdue == 0)
+
+
+@pytest.mark.parametrize(("minutes", "overdue"), [(10, 5), (9, 0)])
+def test_records_are_due_when_their_period_settles(minutes: int, overdue: int) -> None:
+    metrics = history((FIREHOSE_READS, timedelta(minutes=minutes), 5))
+    assert count_hops(metrics)[2].overdue == overdue
 
 
 @pytest.mark.parametrize(
@@ -143,7 +150,8 @@ def test_a_loss_is_unknown_if_failures_explain_it(
     [
         ([], Status.UNKNOWN),
         ([(STREAM.calls, JUST_NOW, 9.0)], Status.OK),
-        ([(STREAM.calls, timedelta(minutes=40), 9.0)], Status.UNKNOWN),
+        ([(STREAM.calls, timedelta(minutes=19), 9.0)], Status.OK),  # its period ended recently
+        ([(STREAM.calls, timedelta(minutes=20), 9.0)], Status.UNKNOWN),
         ([(PIPE_INVOCATIONS, JUST_NOW, 1.0)], Status.OK),
         ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, JUST_NOW, 1.0)], Status.PROBLEM),
         ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, LONG_AGO, 1.0)], Status.OK),
@@ -176,6 +184,13 @@ def test_the_lake_must_have_the_newest_change(
     assert compare_with_stream(row, history(*reads)).status == status
 
 
+def test_the_newest_change_is_named() -> None:
+    row = NewestRow("2026-11-29", 1, NOW)
+    assert compare_with_stream(row, history()).message == "newest change 2026-11-29 12:02 UTC"
+    old_row = NewestRow("2026-11-29", 1, None)
+    assert compare_with_stream(old_row, history()).message == "newest change older than 2026-11-29"
+
+
 def test_older_reads_are_compared_by_the_hour() -> None:
     read_at = NOW - timedelta(days=2)
     metrics = history(old_reads=(Point(read_at, 1.0), Point(NOW - timedelta(days=1), 0.0)))
@@ -196,6 +211,13 @@ def test_older_reads_are_compared_by_the_hour() -> None:
 def test_what_setup_could_not_compare_is_unknown(lines: list[str], status: Status) -> None:
     [result] = drift_results(ScriptDrift("02_kinesis", lines))
     assert (result.part, result.status) == ("02_kinesis", status)
+
+
+def test_a_call_that_setup_may_not_make_is_unknown() -> None:
+    error = ClientError({"Error": {"Code": "AccessDenied", "Message": "x"}}, "DescribeStream")
+    problem, unknown = drift_results(ScriptDrift("02_kinesis", ["tag of x differs"], error))
+    assert (problem.status, unknown.status) == (Status.PROBLEM, Status.UNKNOWN)
+    assert "DescribeStream: AccessDenied" in unknown.message
 
 
 def test_without_metrics_nothing_is_known() -> None:

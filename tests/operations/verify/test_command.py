@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -233,6 +234,14 @@ def test_a_closed_stdout_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", None)
     assert run_command(print_line, failure_status=2) == 0
     sys.stdout.close()
+
+
+def test_a_reader_that_has_gone_is_a_failure() -> None:
+    def fail() -> int:
+        raise BrokenPipeError
+
+    with patch("setup.lib.cli._discard_stdout"):
+        assert run_command(fail, failure_status=2) == 2
 
 
 def test_verbs_are_listed_with_their_purpose() -> None:
