@@ -24,7 +24,13 @@ LOG_COMMAND = f"see its log for the cause: aws logs tail {DELIVERY_LOGS} --since
 def check(history: MetricHistory | None) -> CheckResult:
     """Check that Firehose is active, reads Kinesis without a lag, and delivers in time."""
     response = boto3.client("firehose").describe_delivery_stream(DeliveryStreamName=DELIVERY)
-    stream = response["DeliveryStreamDescription"]
+    return check_description(response["DeliveryStreamDescription"], history)
+
+
+def check_description(
+    stream: DeliveryStreamDescriptionTypeDef, history: MetricHistory | None
+) -> CheckResult:
+    """Return the result for a stream as Firehose describes it."""
     state = stream["DeliveryStreamStatus"]
     if state != "ACTIVE":
         message = with_reason(state, stream.get("FailureDescription", {}).get("Details", ""))

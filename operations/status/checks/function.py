@@ -24,6 +24,16 @@ def check(history: MetricHistory | None) -> CheckResult:
     """Check that the function can be invoked, and that its last invocations succeeded."""
     functions = boto3.client("lambda")
     function = functions.get_function_configuration(FunctionName=FUNCTION)
+    concurrency = functions.get_function_concurrency(FunctionName=FUNCTION)
+    return check_description(function, concurrency.get("ReservedConcurrentExecutions"), history)
+
+
+def check_description(
+    function: FunctionConfigurationResponseTypeDef,
+    reserved_concurrency: int | None,
+    history: MetricHistory | None,
+) -> CheckResult:
+    """Return the result for a function as Lambda describes it."""
     state = function.get("State", "Active")
     if "Failed" in (state, function.get("LastUpdateStatus")):
         reason = (
@@ -32,8 +42,7 @@ def check(history: MetricHistory | None) -> CheckResult:
             or "no reason given"
         )
         return CheckResult("function", f"failed: {reason}", Status.PROBLEM, DEPLOY_COMMAND)
-    concurrency = functions.get_function_concurrency(FunctionName=FUNCTION)
-    if concurrency.get("ReservedConcurrentExecutions") == 0:
+    if reserved_concurrency == 0:
         message = "its reserved concurrency is 0: every invocation is throttled"
         remedy = f"aws lambda delete-function-concurrency --function-name {FUNCTION}"
         return CheckResult("function", message, Status.PROBLEM, remedy)

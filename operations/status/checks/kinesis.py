@@ -5,6 +5,8 @@ A read from an hour back would raise the iterator age, which the alarm `kinesis-
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import boto3
 
 from operations.status.check import CHECK_AGAIN
@@ -12,13 +14,20 @@ from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
 from setup.names import STREAM
 
+if TYPE_CHECKING:
+    from types_boto3_kinesis.type_defs import StreamDescriptionSummaryTypeDef
+
 AWS_KEY = "alias/aws/kinesis"  # AWS manages it: nobody can disable it.
 
 
 def check(_: MetricHistory | None) -> CheckResult:
     """Check that the stream is active and that its key is enabled."""
     response = boto3.client("kinesis").describe_stream_summary(StreamName=STREAM)
-    stream = response["StreamDescriptionSummary"]
+    return check_description(response["StreamDescriptionSummary"])
+
+
+def check_description(stream: StreamDescriptionSummaryTypeDef) -> CheckResult:
+    """Return the result for a stream as Kinesis describes it."""
     state = stream["StreamStatus"]
     if state not in ("ACTIVE", "UPDATING"):
         return CheckResult("Kinesis", state, Status.UNKNOWN, CHECK_AGAIN)

@@ -22,7 +22,11 @@ def describe_table() -> TableDescriptionTypeDef:
 
 def check(_: MetricHistory | None) -> CheckResult:
     """Check that the table is usable and has a stream."""
-    table = describe_table()
+    return check_description(describe_table())
+
+
+def check_description(table: TableDescriptionTypeDef) -> CheckResult:
+    """Return the result for a table as DynamoDB describes it."""
     if not table.get("StreamSpecification", {}).get("StreamEnabled"):
         message = f"{TABLE} has no stream"
         return CheckResult("table", message, Status.PROBLEM, "python setup/01_dynamodb.py")

@@ -92,16 +92,21 @@ def test_a_stopped_pipe_is_a_problem(
 
 
 def test_error_objects_are_a_problem(
-    chain: StatusChain, capsys: pytest.CaptureFixture[str]
+    chain: StatusChain, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3 = chain.cloud.client("s3")
-    key = f"{names.ERRORS}processing-failed/x"
-    s3.put_object(Bucket=names.bucket(), Key=key, Body=b"{}")
+    keys = [f"{names.ERRORS}processing-failed/{name}" for name in ("empty", "x", "y")]
+    for key in keys:
+        body = b"" if key.endswith("empty") else b"{}"
+        s3.put_object(Bucket=names.bucket(), Key=key, Body=body)
     status, lines = run_status(capsys)
-    s3.delete_object(Bucket=names.bucket(), Key=key)
+    monkeypatch.setattr(failures, "MAX_ERROR_OBJECTS", 1)
+    assert failures.check_error_objects(None).message.startswith("1 or more; ")
+    for key in keys:
+        s3.delete_object(Bucket=names.bucket(), Key=key)
     assert status == 1
     assert only_remedy(lines).startswith("python -m operations.replay --dry-run")
-    assert "error objects         1; the oldest is from 20" in lines[1]
+    assert "error objects         2; the oldest is from 20" in lines[1]
     assert run_status(capsys)[0] == 0
 
 

@@ -1,6 +1,6 @@
 """Hops and series: what was received in time is delivered, failed or missing; the rest is open."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -23,38 +23,15 @@ from operations.status.metrics import (
     PIPE_FAILURES,
     PIPE_INVOCATIONS,
     PIPE_PARTIAL_FAILURES,
-    PIPELINE_METRICS,
     TRANSFORM_FAILURES,
     TRANSFORMED_ROWS,
     Metric,
-    MetricHistory,
     Point,
-    stream_metrics,
 )
 from setup.lib.drift import ScriptDrift
+from tests.support.metric_history import JUST_NOW, LONG_AGO, NOW, STREAM, history
 
-NOW = datetime(2026, 11, 29, 12, 2, tzinfo=UTC)
-STREAM = stream_metrics("2026-11-29T08:00:00.000")
 COUNTS = st.integers(0, 1000)
-LONG_AGO = timedelta(minutes=30)
-JUST_NOW = timedelta(minutes=2)
-
-
-def history(
-    *points: tuple[Metric, timedelta, float], old_reads: tuple[Point, ...] = ()
-) -> MetricHistory:
-    """Return metrics with values published some time ago; all others have none."""
-    series: dict[Metric, list[Point]] = {metric: [] for metric in (*PIPELINE_METRICS, *STREAM)}
-    for metric, age, value in points:
-        series[metric].append(Point(NOW - age, value))
-    return MetricHistory(
-        now=NOW,
-        started_at=NOW - timedelta(hours=3),
-        settled_at=NOW - timedelta(minutes=5),
-        series=series,
-        old_reads=list(old_reads),
-        stream=STREAM,
-    )
 
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
