@@ -63,7 +63,7 @@ def check(history: MetricHistory | None) -> CheckResult:
         remedy = f"check the clock of the source; partitions begin on {FIRST_DAY}, end tomorrow"
         return CheckResult("lake", message, Status.PROBLEM, remedy)
     if not folders:
-        return _check_empty_lake(history)
+        return check_empty_lake(history)
     row = _newest_row(folders, history)
     if not row.row_count:
         message = f"Athena reads no row of {DATABASE}.{CHANGES} since {row.day}, but objects exist"
@@ -105,7 +105,8 @@ def _compare_with_pipe(message: str, row: NewestRow, history: MetricHistory) -> 
     return CheckResult("lake", f"{text} that the pipe delivered", Status.UNKNOWN, VERIFY)
 
 
-def _check_empty_lake(history: MetricHistory | None) -> CheckResult:
+def check_empty_lake(history: MetricHistory | None) -> CheckResult:
+    """Return whether changes should have reached a lake that has no objects."""
     read_at = history.newest_read() if history else None
     if read_at:
         message = f"empty, but the pipe read changes after {_time_text(read_at)}"

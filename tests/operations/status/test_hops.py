@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations.status.check_result import Status
-from operations.status.checks.lake import NewestRow, compare_with_stream
+from operations.status.checks.lake import NewestRow, check_empty_lake, compare_with_stream
 from operations.status.checks.pipe import check_deliveries
 from operations.status.configuration import drift_results
 from operations.status.hops import HOPS, Hop, count_hops, hop_table
@@ -161,6 +161,37 @@ def test_the_lake_must_have_the_newest_change(
     assert compare_with_stream(row, history(*reads)).status == status
 
 
+@pytest.mark.parametrize(
+    ("row_count", "failures", "status"),
+    [
+        (5, [], Status.OK),
+        (4, [], Status.UNKNOWN),
+        (4, [TRANSFORM_FAILURES], Status.OK),  # which has no row
+        (3, [TRANSFORM_FAILURES], Status.UNKNOWN),
+        (0, [PIPE_FAILURES], Status.OK),  # AWS counts what the pipe retries again
+        (0, [PIPE_PARTIAL_FAILURES], Status.OK),
+    ],
+)
+def test_each_delivered_change_must_have_a_row(
+    row_count: int, failures: list[Metric], status: Status
+) -> None:
+    points = [(metric, LONG_AGO, 1.0) for metric in failures]
+    metrics = history((PIPE_EVENTS, LONG_AGO, 5.0), (PIPE_EVENTS, JUST_NOW, 9.0), *points)
+    row = NewestRow("2026-11-29", row_count, NOW, row_count)
+    assert compare_with_stream(row, metrics).status == status
+
+
+@pytest.mark.parametrize(
+    ("points", "status"),
+    [([], Status.UNKNOWN), ([(STREAM.records, LONG_AGO, 1.0)], Status.PROBLEM)],
+)
+def test_an_empty_lake_is_never_well(
+    points: list[tuple[Metric, timedelta, float]], status: Status
+) -> None:
+    assert check_empty_lake(history(*points)).status == status
+    assert check_empty_lake(None).status == Status.UNKNOWN
+
+
 def test_the_newest_change_is_named() -> None:
     row = NewestRow("2026-11-29", 1, NOW)
     assert compare_with_stream(row, history()).message == "newest change 2026-11-29 12:02 UTC"
@@ -191,6 +222,7 @@ def test_what_setup_could_not_compare_is_unknown(lines: list[str], status: Statu
 
 
 def test_a_call_that_setup_may_not_make_is_unknown() -> None:
+    assert list(drift_results(ScriptDrift("02_kinesis", []))) == []
     error = ClientError({"Error": {"Code": "AccessDenied", "Message": "x"}}, "DescribeStream")
     problem, unknown = drift_results(ScriptDrift("02_kinesis", ["tag of x differs"], error))
     assert (problem.status, unknown.status) == (Status.PROBLEM, Status.UNKNOWN)
