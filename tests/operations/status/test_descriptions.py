@@ -6,7 +6,6 @@ import pytest
 
 from operations.status.check_result import Status
 from operations.status.checks import firehose, function, kinesis, table
-from operations.status.checks.function import FUNCTION_LOGS
 from operations.status.metrics import (
     FIREHOSE_LAG,
     FRESHNESS,
@@ -14,6 +13,7 @@ from operations.status.metrics import (
     FUNCTION_THROTTLES,
     Metric,
 )
+from setup.names import FUNCTION_LOGS, TABLE
 from tests.support.metric_history import JUST_NOW, LONG_AGO, history
 
 # A resource as AWS describes it; the checks need some of its members.
@@ -40,7 +40,7 @@ def test_a_table_is_usable_and_has_a_stream(
     description: Description, status: Status, message: str
 ) -> None:
     result = table.check_description(description)
-    assert (result.status, result.message) == (status, f"{table.TABLE} {message}".strip())
+    assert (result.status, result.message) == (status, f"{TABLE} {message}".strip())
 
 
 @pytest.mark.parametrize(
