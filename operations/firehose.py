@@ -13,6 +13,7 @@ from setup.names import DELIVERY
 if TYPE_CHECKING:
     from types_boto3_firehose.type_defs import (
         DeliveryStreamDescriptionTypeDef,
+        ExtendedS3DestinationDescriptionTypeDef,
         ProcessorOutputTypeDef,
     )
 
@@ -38,7 +39,11 @@ def require_active() -> None:
 
 def max_delay_seconds() -> float:
     """Return the longest time that Firehose buffers a change: for the function, then for S3."""
-    destination = _describe()["Destinations"][0]["ExtendedS3DestinationDescription"]
+    return buffer_seconds(_describe()["Destinations"][0]["ExtendedS3DestinationDescription"])
+
+
+def buffer_seconds(destination: ExtendedS3DestinationDescriptionTypeDef) -> float:
+    """Return for how long at most a destination buffers a change."""
     processing = destination.get("ProcessingConfiguration", {})
     lambda_interval = 0
     if processing.get("Enabled"):

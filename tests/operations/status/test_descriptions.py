@@ -109,7 +109,7 @@ def test_firehose_is_late_beyond_its_alarms(lag: int, delivery_time: int, status
     assert (result.status, result.message) == (status, message + delivery)
 
 
-def test_a_firehose_that_is_not_seen_to_read_is_unknown() -> None:
+def test_a_firehose_not_seen_to_read_is_unknown() -> None:
     assert firehose.check_lag(None).status == Status.UNKNOWN
     assert firehose.check_lag(history((FIREHOSE_LAG, LONG_AGO, 0))).status == Status.UNKNOWN
 

@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from analytics import athena
+from operations import in_flight
 from operations.cli import run_command
 from operations.verify import command
 from operations.verify.diff import KINDS
@@ -143,6 +146,17 @@ def test_default_wait_covers_all_buffers(
     env.set_lake_objects([])
     assert command.main([]) == 1
     assert waits == [90, 90]
+
+
+def test_a_denied_pipe_is_not_a_missing_one(env: VerifyEnvironment) -> None:
+    def deny(**_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException"}}, "DescribePipe")
+
+    events = boto3.client("pipes").meta.events
+    events.register("before-call.pipes", deny)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        in_flight.max_delay_seconds()
+    events.unregister("before-call.pipes", deny)
 
 
 def test_missing_table_names_its_script(
