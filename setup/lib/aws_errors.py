@@ -64,6 +64,14 @@ def error_message(error: Exception) -> str:
     return str(error)
 
 
+def concerns_one_service(error: Exception) -> bool:
+    """Return whether the other services may answer, unlike after invalid credentials."""
+    if isinstance(error, errors.ClientError):
+        code = error.response["Error"]["Code"]
+        return code not in INVALID_CREDENTIALS_CODES + SIGNATURE_CODES
+    return isinstance(error, UserError | errors.EndpointConnectionError | errors.HTTPClientError)
+
+
 def _aws_error_message(error: errors.ClientError) -> str:
     code = error.response["Error"]["Code"]
     message = " ".join(error.response["Error"].get("Message", "").split()).rstrip(".")

@@ -136,7 +136,7 @@ def delete_database() -> Iterator[str]:
 
 
 def delete_alarms() -> Iterator[str]:
-    """Delete the alarms, the dashboard, and the topic that the alarms notify."""
+    """Delete the alarms."""
     cloudwatch = boto3.client("cloudwatch")
     alarm_names = import_module("setup.09_alarms").ALARM_NAMES
     for alarm in cloudwatch.describe_alarms(AlarmNames=alarm_names)["MetricAlarms"]:
@@ -144,23 +144,30 @@ def delete_alarms() -> Iterator[str]:
         delete_alarm = partial(cloudwatch.delete_alarms, AlarmNames=[alarm["AlarmName"]])
         yield remove_if_tagged(f"alarm {alarm['AlarmName']}", tags, delete_alarm)
 
+
+def delete_dashboard() -> Iterator[str]:
+    """Delete the dashboard."""
+    cloudwatch = boto3.client("cloudwatch")
     dashboard = location().dashboard()
     if describe_or_none(cloudwatch.get_dashboard, DashboardName=dashboard) is not None:
         dashboard_arn = location().dashboard_arn()
         tags = cloudwatch.list_tags_for_resource(ResourceARN=dashboard_arn)["Tags"]
-        delete_dashboard = partial(cloudwatch.delete_dashboards, DashboardNames=[dashboard])
-        yield remove_if_tagged(f"dashboard {dashboard}", tags, delete_dashboard)
+        delete = partial(cloudwatch.delete_dashboards, DashboardNames=[dashboard])
+        yield remove_if_tagged(f"dashboard {dashboard}", tags, delete)
 
+
+def delete_topic() -> Iterator[str]:
+    """Delete the topic that the alarms notify."""
     sns = boto3.client("sns")
     topic = arn("sns", names.ALARM_TOPIC)
     if describe_or_none(sns.get_topic_attributes, TopicArn=topic) is not None:
         topic_tags = sns.list_tags_for_resource(ResourceArn=topic)["Tags"]
-        delete_topic = partial(sns.delete_topic, TopicArn=topic)
-        yield remove_if_tagged(f"topic {names.ALARM_TOPIC}", topic_tags, delete_topic)
+        delete = partial(sns.delete_topic, TopicArn=topic)
+        yield remove_if_tagged(f"topic {names.ALARM_TOPIC}", topic_tags, delete)
 
 
 def delete_pipe() -> Iterator[str]:
-    """Delete the pipe, its log group and its dead-letter queue."""
+    """Delete the pipe."""
     pipes = boto3.client("pipes")
     label = f"pipe {names.PIPE}"
 
@@ -171,8 +178,10 @@ def delete_pipe() -> Iterator[str]:
     pipe = describe_or_none(pipes.describe_pipe, Name=names.PIPE)
     if pipe is not None:
         yield remove_if_tagged(label, pipe.get("Tags", {}), delete)
-    yield from delete_log_group(names.PIPE_LOGS)
 
+
+def delete_queue() -> Iterator[str]:
+    """Delete the dead-letter queue."""
     sqs = boto3.client("sqs")
     queue = describe_or_none(sqs.get_queue_url, QueueName=names.DEAD_LETTERS)
     if queue is not None:
@@ -180,13 +189,13 @@ def delete_pipe() -> Iterator[str]:
         # AWS may still return the URL of a queue that was deleted less than a minute ago.
         response = describe_or_none(sqs.list_queue_tags, QueueUrl=url)
         if response is not None:
-            delete_queue = partial(sqs.delete_queue, QueueUrl=url)
+            delete = partial(sqs.delete_queue, QueueUrl=url)
             tags = response.get("Tags", {})
-            yield remove_if_tagged(f"queue {names.DEAD_LETTERS}", tags, delete_queue)
+            yield remove_if_tagged(f"queue {names.DEAD_LETTERS}", tags, delete)
 
 
 def delete_firehose() -> Iterator[str]:
-    """Delete the Firehose stream, which discards its buffers, and its log group."""
+    """Delete the Firehose stream, which discards its buffers."""
     firehose = boto3.client("firehose")
     label = f"Firehose stream {names.DELIVERY}"
     describe = partial(firehose.describe_delivery_stream, DeliveryStreamName=names.DELIVERY)
@@ -198,11 +207,10 @@ def delete_firehose() -> Iterator[str]:
     if wait_until_stable(label, delivery_state) != "missing":
         response = firehose.list_tags_for_delivery_stream(DeliveryStreamName=names.DELIVERY)
         yield remove_if_tagged(label, response["Tags"], delete)
-    yield from delete_log_group(names.DELIVERY_LOGS)
 
 
 def delete_function() -> Iterator[str]:
-    """Delete the function and its log group."""
+    """Delete the function."""
     functions = boto3.client("lambda")
     config = describe_or_none(functions.get_function_configuration, FunctionName=names.FUNCTION)
     if config is not None:
@@ -210,7 +218,6 @@ def delete_function() -> Iterator[str]:
         tags = functions.list_tags(Resource=config["FunctionArn"])["Tags"]
         delete = partial(functions.delete_function, FunctionName=names.FUNCTION)
         yield remove_if_tagged(f"function {names.FUNCTION}", tags, delete)
-    yield from delete_log_group(names.FUNCTION_LOGS)
 
 
 def delete_log_group(group: str) -> Iterator[str]:
@@ -230,18 +237,17 @@ def delete_log_group(group: str) -> Iterator[str]:
         yield remove_if_tagged(f"log group {group}", tags, delete)
 
 
-def delete_roles() -> Iterator[str]:
-    """Delete the roles with all their policies."""
+def delete_role(service: str) -> Iterator[str]:
+    """Delete a service's role with all its policies."""
     iam = boto3.client("iam")
-    for service in ("pipe", "firehose", "lambda", "crawler"):
-        name = location().role_name(service)
-        response = describe_or_none(iam.get_role, RoleName=name)
-        if response is not None:
-            tags = response["Role"].get("Tags", [])
-            yield remove_if_tagged(f"role {name}", tags, partial(delete_role, name))
+    name = location().role_name(service)
+    response = describe_or_none(iam.get_role, RoleName=name)
+    if response is not None:
+        tags = response["Role"].get("Tags", [])
+        yield remove_if_tagged(f"role {name}", tags, partial(delete_role_with_policies, name))
 
 
-def delete_role(name: str) -> None:
+def delete_role_with_policies(name: str) -> None:
     """Delete a role with its inline policies, after detaching its managed ones."""
     iam = boto3.client("iam")
     for policy_name in iam.list_role_policies(RoleName=name)["PolicyNames"]:

@@ -10,18 +10,23 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import settings
 from moto.s3.models import s3_backends
 
 from local.core.server import ACCOUNT
-from setup import names
+from operations.plan import costs, prices
+from setup import names, teardown
 from setup.lib import drain
 from setup.lib.iam_policies import trust_policies
+from setup.lib.teardown_steps import delete_stream
+from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import create_table
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
     aws_client,
+    aws_error,
     count_resources,
     setup_sandbox,
     tear_down,
@@ -108,6 +113,51 @@ def test_a_lake_of_many_versions_is_deleted(sandbox: SetupSandbox) -> None:
         delete(Bucket=bucket.name, Key=f"lake/{number}")
     tear_down(delete_data=True)
     assert count_resources() == before
+
+
+def test_teardown_goes_on_after_an_error(
+    sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What costs money would stay after the first unforeseen answer of any service."""
+    before = count_resources()
+    sandbox.run(*SCRIPTS[:11])
+    operations = ("StopPipe", "ListTagsForResource", "DeleteQueue", "DeleteRole", "DeleteStream")
+    for operation in operations:
+        sandbox.stub(operation, aws_error("AccessDeniedException", "you may not"))
+    with pytest.raises(SetupError) as raised:
+        tear_down(delete_data=True)
+    assert not sandbox.has_unused_stubs()
+    remaining = count_resources() - before
+    assert remaining == Counter(workgroups=1, queues=1, roles=1, streams=1)
+    for name in (names.WORKGROUP, names.DEAD_LETTERS, "role of pipe", f"{names.STREAM} (29 USD)"):
+        assert name in str(raised.value)
+    assert capsys.readouterr().err.count("access denied") == len(operations)
+    tear_down(delete_data=True)
+    assert count_resources() == before
+
+
+@pytest.mark.parametrize("operation", ["StopPipe", "ListShards"])
+def test_undelivered_changes_are_not_deleted(sandbox: SetupSandbox, operation: str) -> None:
+    before = count_resources()
+    sandbox.run(*SCRIPTS[:9])
+    sandbox.stub(operation, aws_error("InternalException", "something else"))
+    with pytest.raises(SetupError, match="monthly cost: pipe "):
+        tear_down(delete_data=False)
+    remaining = count_resources() - before
+    assert remaining["pipes"] == remaining["deliveries"] == remaining["streams"] == 1
+    assert (remaining["roles"], remaining["functions"], remaining["alarms"]) == (4, 1, 0)
+
+
+def test_teardown_ends_without_credentials(sandbox: SetupSandbox) -> None:
+    sandbox.run("01_dynamodb")
+    sandbox.stub("DescribePipe", aws_error("ExpiredTokenException", "it has expired"))
+    with pytest.raises(ClientError, match="it has expired"):
+        tear_down(delete_data=True)
+
+
+def test_the_cost_of_what_remains_is_the_plans() -> None:
+    [stream] = [step for step in teardown.DELIVERY_STEPS if step.run is delete_stream]
+    assert stream.monthly_cost == f"{prices.KINESIS_HOURS.cost(costs.HOURS):.0f} USD"
 
 
 def test_untagged_resources_are_kept(
