@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, is_supported, state_at, unsupported_note
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until, wait_until_stable
 from setup.names import TABLE, TABLE_IS_ADOPTED, TAG_LIST, TTL_ATTRIBUTE
 
@@ -51,13 +52,19 @@ def create() -> str:
 
 
 def protect(dynamodb: DynamoDBClient) -> list[str]:
-    """Enable protection and expiry, and return what the table's server does not support."""
+    """Tag and protect the table, and return what its server does not support."""
     features = {
+        "the tags of PIPELINE_TAGS": lambda client: is_supported(partial(tag_table, client)),
         "deletion protection": enable_deletion_protection,
         "point-in-time recovery": enable_recovery,
         "TTL": enable_ttl,
     }
     return [name for name, enable in features.items() if not enable(dynamodb)]
+
+
+def tag_table(dynamodb: DynamoDBClient) -> None:
+    """Add the user's tags."""
+    ensure_tags("dynamodb", active_table(dynamodb)["TableArn"])
 
 
 def enable_deletion_protection(dynamodb: DynamoDBClient) -> bool:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import run_script
 from setup.lib.resources import has_lake_rows, is_supported, stream_state, unsupported_note
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import wait_until, wait_until_stable
 from setup.names import STREAM, TAG_LIST, TAGS
 
@@ -46,6 +47,7 @@ def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -
     """Tag and encrypt the stream, and return what its server does not support."""
     if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
         kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
+    ensure_tags("kinesis", STREAM)
     if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active_stream(kinesis)

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import run_script
 from setup.lib.iam_policies import (
     normalized,
@@ -22,8 +23,9 @@ from setup.lib.iam_policies import (
 )
 from setup.lib.lake_identity import ensure_lake_id
 from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.tags import tag_list, tag_mapping
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until
-from setup.names import QUERIES, TAG_LIST, bucket, location, region
+from setup.names import PIPELINE_TAG, QUERIES, bucket, location, region
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -158,13 +160,13 @@ def set_lifecycle_rules(s3: S3Client, name: str) -> None:
 
 
 def set_tag(s3: S3Client, name: str) -> None:
-    """Add the pipeline's tag, and keep the user's tags, which the API would replace."""
+    """Add the pipeline's tags, and keep all others, which the API would replace."""
     response = describe_or_none(s3.get_bucket_tagging, Bucket=name)
     current: Sequence[TagTypeDef] = response["TagSet"] if response else []
-    if TAG_LIST[0] not in current:
-        others = [tag for tag in current if tag["Key"] != TAG_LIST[0]["Key"]]
+    tags = {**tag_mapping(current), **PIPELINE_TAG, **names.USER_TAGS}
+    if tags != tag_mapping(current):
         retry_until_accepted(
-            lambda: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": others + TAG_LIST})
+            lambda: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(tags)})
         )
 
 

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 from setup.lib.cli import run_script
 from setup.lib.iam_policies import Policy, normalized, trust_policies, unconditional_trust
 from setup.lib.resources import current_role_policies, describe_or_none
+from setup.lib.tags import ensure_tags
 from setup.names import PIPELINE, TAG_LIST, location
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def create() -> str:
         name = location().role_name(service)
         put_role(iam, name, trusts[service], unconditional_trust(service))
         put_policy(iam, name, policy)
+        ensure_tags("iam", name)
         role_names.append(name)
     return f"roles {', '.join(role_names)}"
 

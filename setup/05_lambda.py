@@ -20,6 +20,7 @@ from setup.lib.cli import argument_parser, run_and_print, run_on_aws
 from setup.lib.lambda_zip import build_zip, write_zip
 from setup.lib.log_groups import ensure_log_group
 from setup.lib.resources import describe_or_none, function_state, matches_desired, require_role
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     delete_if_creation_failed,
     has_failed,
@@ -53,6 +54,7 @@ def create() -> str:
     if code_hash(functions) != b64encode(sha256(code).digest()).decode():
         functions.update_function_code(FunctionName=FUNCTION, ZipFile=code)
         wait_until(LABEL, function_state, "Successful")
+    ensure_tags("lambda", get_config(functions)["FunctionArn"])
     return f"{LABEL} runs code {code_hash(functions)}"
 
 

@@ -22,6 +22,7 @@ from setup.lib.resources import (
     require_role,
     require_stream,
 )
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     SetupError,
     delete_if_creation_failed,
@@ -61,6 +62,7 @@ def create() -> str:
     is_new = delivery_state() == "missing"
     retry_until_accepted(lambda: create_active_stream(firehose, source, desired))
     update(firehose, source, desired)
+    ensure_tags("firehose", DELIVERY)
     line = f"{LABEL} delivers to s3://{names.bucket()}/{names.LAKE}"
     return f"{line}; {CREATED_AGAIN}" if is_new and has_lake_rows() else line
 

@@ -21,6 +21,7 @@ from setup.lib.resources import (
     require_role,
     require_stream,
 )
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     SetupError,
     delete_if_creation_failed,
@@ -96,6 +97,7 @@ def create() -> str:
     # A pipe that failed to start or stop is left to 08_start_pipe.
     targets = ("STOPPED", "RUNNING", "START_FAILED", "STOP_FAILED")
     state = wait_until(LABEL, pipe_state, *targets)
+    ensure_tags("pipes", pipe["Arn"])
     line = f"{LABEL} from {TABLE} to {STREAM} is {state}"
     readers = find_other_readers(pipes, source) if TABLE_IS_ADOPTED else []
     return f"{line}; {readers_note(readers)}" if len(readers) >= MAX_READERS else line
@@ -165,8 +167,10 @@ def put_queue() -> str:
         retry_until_accepted(
             lambda: sqs.create_queue(QueueName=DEAD_LETTERS, Attributes=QUEUE, tags=TAGS)
         )
-    elif not matches_desired(QUEUE, response["Attributes"]):
+        return arn("sqs", DEAD_LETTERS)
+    if not matches_desired(QUEUE, response["Attributes"]):
         sqs.set_queue_attributes(QueueUrl=url, Attributes=QUEUE)
+    ensure_tags("sqs", url)
     return arn("sqs", DEAD_LETTERS)
 
 

@@ -21,6 +21,7 @@ from setup import names
 from setup.lib.cli import run_script
 from setup.lib.dashboard import dashboard_body
 from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.tags import ensure_tags
 from setup.names import PIPELINE, arn, location
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ def put_alarm(cloudwatch: CloudWatchClient, desired: dict[str, Any], topic: str 
     if not matches_desired(desired, current) or not is_notifying:
         actions = merged_actions(current, topic)
         cloudwatch.put_metric_alarm(**desired, **actions, Tags=names.TAG_LIST)
+    ensure_tags("cloudwatch", arn("cloudwatch", f"alarm:{desired['AlarmName']}"))
 
 
 def put_dashboard(cloudwatch: CloudWatchClient) -> None:
@@ -154,6 +156,7 @@ def put_dashboard(cloudwatch: CloudWatchClient) -> None:
         cloudwatch.put_dashboard(
             DashboardName=name, DashboardBody=json.dumps(desired), Tags=names.TAG_LIST
         )
+    ensure_tags("cloudwatch", location().dashboard_arn())
 
 
 def merged_actions(current: MetricAlarmTypeDef, topic: str | None) -> dict[str, Any]:
@@ -174,6 +177,7 @@ def ensure_topic(email: str | None) -> str | None:
         if not email:
             return None
         sns.create_topic(Name=names.ALARM_TOPIC, Tags=names.TAG_LIST)
+    ensure_tags("sns", topic)
     if email and email not in subscribed_addresses(sns, topic):
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=email)
     return topic

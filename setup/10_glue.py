@@ -30,8 +30,9 @@ from setup.lib.resources import (
     require_role,
 )
 from setup.lib.run_crawler import run_crawler
+from setup.lib.tags import ensure_tags
 from setup.lib.waiters import retry_until_accepted, wait_until
-from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, bucket, location
+from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, TAGS, arn, bucket, location
 
 if TYPE_CHECKING:
     from types_boto3_glue.client import GlueClient
@@ -64,8 +65,10 @@ def create() -> str:
     require_bucket()
     if describe_or_none(glue.get_database, Name=DATABASE) is None:
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
+    ensure_tags("glue", arn("glue", f"database/{DATABASE}"))
     column_count = put_table(glue)
     has_relaxed_trust = put_crawler(glue)
+    ensure_tags("glue", arn("glue", f"crawler/{CRAWLER}"))
     line = f"table {DATABASE}.{CHANGES} has {column_count} columns, crawler {CRAWLER} is ready"
     return f"{line}; {RELAXED_TRUST}" if has_relaxed_trust else line
 

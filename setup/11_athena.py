@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 from setup.lib import views
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired, require
-from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, bucket
+from setup.lib.tags import ensure_tags
+from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, arn, bucket
 from terminal.text import count
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def put_workgroup(athena: AthenaClient) -> None:
     elif not matches_desired(desired, response["WorkGroup"]["Configuration"]):
         updates: Any = {**settings, "ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
+    ensure_tags("athena", arn("athena", f"workgroup/{WORKGROUP}"))
 
 
 def put_named_queries(athena: AthenaClient, sql_by_name: dict[str, str]) -> None:

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
+from setup.lib.tags import ensure_tags
 from setup.lib.views import pending_views
 from setup.lib.waiters import has_failed, wait_until
 from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
@@ -131,6 +132,7 @@ def put_data_source(quicksight: QuickSightClient, owner: str) -> None:
 
     targets = ("CREATION_SUCCESSFUL", "UPDATE_SUCCESSFUL")
     wait_until(f"data source {PIPELINE}", data_source_state, *targets)
+    ensure_tags("quicksight", arn("quicksight", f"datasource/{PIPELINE}"))
 
 
 def put_data_set(quicksight: QuickSightClient, owner: str, view: str) -> None:
@@ -165,6 +167,7 @@ def put_data_set(quicksight: QuickSightClient, owner: str, view: str) -> None:
         )
     elif not matches_desired(settings, response["DataSet"]):
         quicksight.update_data_set(AwsAccountId=account(), DataSetId=data_set_id, **settings)
+    ensure_tags("quicksight", arn("quicksight", f"dataset/{data_set_id}"))
 
 
 def input_columns(view: str) -> list[dict[str, str]]:

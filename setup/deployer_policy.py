@@ -124,6 +124,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "UpdatePipe",
             "StartPipe",
             "StopPipe",
+            "ListTagsForResource",
             "TagResource",
         ),
         (f"pipe/{PIPE}",),
@@ -252,6 +253,7 @@ ROLE_ACTIONS = (
     "ListRolePolicies",
     "ListAttachedRolePolicies",
     "DetachRolePolicy",
+    "ListRoleTags",
     "TagRole",
 )
 BUCKET_ACTIONS = (

@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, NoRegionError
 
 from setup import own_table
+from setup.user_tags import parse_tags
 
 
 def _exit_with_usage_error(message: str) -> NoReturn:
@@ -71,9 +72,14 @@ PIPE_LOGS = f"/aws/vendedlogs/pipes/{PIPE}"  # AWS lets its services write under
 DELIVERY_LOG_STREAM = "delivery"
 FAILED_RECORDS = "FailedRecords"  # The metric, in the namespace PIPELINE.
 ALARM_TOPIC = f"{PIPELINE}-alarms"
-TAGS = {"pipeline": PIPELINE}
+try:
+    USER_TAGS = parse_tags(os.environ.get("PIPELINE_TAGS", ""))
+except ValueError as error:
+    _exit_with_usage_error(f"PIPELINE_TAGS: {error}")
+PIPELINE_TAG = {"pipeline": PIPELINE}  # Teardown deletes only what has it.
+TAGS = {**PIPELINE_TAG, **USER_TAGS}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.
-TAG_LIST: list[Any] = [{"Key": "pipeline", "Value": PIPELINE}]
+TAG_LIST: list[Any] = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 
 JSON_PATHS = own_table.JSON_PATHS
 

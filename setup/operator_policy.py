@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import (
     DEFAULT_DATABASE,
@@ -237,6 +238,20 @@ GRANTS = (
     Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), VERSION_READING),
     Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),
 )
+# With PIPELINE_TAGS status compares the tags of every resource, too.
+LOG_GROUPS = log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS)
+TAG_GRANTS = (
+    Grant("athena", ("ListTagsForResource",), (f"workgroup/{WORKGROUP}",), ("status",)),
+    Grant("cloudwatch", ("ListTagsForResource",), (f"alarm:{PIPELINE}-*",), ("status",)),
+    Grant("dynamodb", ("ListTagsOfResource",), (f"table/{TABLE}",), ("status",)),
+    Grant("firehose", ("ListTagsForDeliveryStream",), (f"deliverystream/{DELIVERY}",), ("status",)),
+    Grant("glue", ("GetTags",), (f"database/{DATABASE}", f"crawler/{CRAWLER}"), ("status",)),
+    Grant("lambda", ("ListTags",), (f"function:{FUNCTION}",), ("status",)),
+    Grant("logs", ("ListTagsForResource",), LOG_GROUPS, ("status",)),
+    Grant("pipes", ("ListTagsForResource",), (f"pipe/{PIPE}",), ("status",)),
+    Grant("sns", ("ListTagsForResource",), (ALARM_TOPIC,), ("status",)),
+    Grant("sqs", ("ListQueueTags",), (DEAD_LETTERS,), ("status",)),
+)
 
 
 def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)) -> Policy:
@@ -251,7 +266,7 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
             grant.actions,
             *(resource_arn(location, grant.service, resource) for resource in grant.resources),
         )
-        for grant in GRANTS
+        for grant in (*GRANTS, *(TAG_GRANTS if names.USER_TAGS else ()))
         if is_needed_by(grant.commands)
     ]
     if is_needed_by(WRITING):
@@ -262,6 +277,10 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
         roles = [location.role_arn(service) for service in role_policies(location)]
         statements.append(allow("iam", ROLE_ACTIONS, *roles))
         statements.append(allow("cloudwatch", ("GetDashboard",), location.dashboard_arn()))
+        if names.USER_TAGS:
+            dashboard_tags = ("ListTagsForResource",)
+            statements.append(allow("cloudwatch", dashboard_tags, location.dashboard_arn()))
+            statements.append(allow("iam", ("ListRoleTags",), *roles))
         statements.append(allow("logs", ("DescribeLogGroups",), "*"))  # Not to be limited.
     if is_needed_by(("status", "plan")):
         statements.append(allow("cloudwatch", ("GetMetricData",), "*"))  # Not to be limited.

@@ -46,6 +46,7 @@ RESOURCE_NAMES = {
     "continuous backups": "backup configuration of table",
     "time to live": "TTL of table",
     "metric alarm": "alarm",
+    "resource": "tags of",  # TagResource
 }
 # Parameters of any operation: each has a shape of its own.
 Params = Mapping[str, Any]

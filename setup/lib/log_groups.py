@@ -3,7 +3,8 @@
 import boto3
 
 from setup.lib.resources import describe_or_none
-from setup.names import TAGS
+from setup.lib.tags import ensure_tags
+from setup.names import TAGS, arn
 
 
 def ensure_log_group(group: str, retention_days: int = 30) -> None:
@@ -15,6 +16,7 @@ def ensure_log_group(group: str, retention_days: int = 30) -> None:
         logs.create_log_group(logGroupName=group, tags=TAGS)
     if retentions.get(group) != retention_days:
         logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
+    ensure_tags("logs", arn("logs", f"log-group:{group}"))
 
 
 def ensure_log_stream(group: str, stream: str) -> None:

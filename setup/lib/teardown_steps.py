@@ -6,10 +6,10 @@ refuses to delete what it is still creating, changing or deleting, so a step wai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import boto3
 
@@ -23,15 +23,13 @@ from setup.lib.resources import (
     state_at,
     stream_state,
 )
+from setup.lib.tags import Tags, tag_mapping
 from setup.lib.waiters import SetupError, wait_until, wait_until_stable
-from setup.names import PIPELINE, TAGS, arn, location
+from setup.names import PIPELINE, PIPELINE_TAG, arn, location
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import DeleteTypeDef, ObjectIdentifierTypeDef
-
-# Some APIs return tags as a mapping, others as a list of Key/Value pairs of a type of their own.
-Tags = Mapping[str, str] | Sequence[Any]
 
 
 def remove_if_tagged(label: str, tags: Tags, delete: Callable[[], object]) -> str:
@@ -44,9 +42,7 @@ def remove_if_tagged(label: str, tags: Tags, delete: Callable[[], object]) -> st
 
 def has_pipeline_tag(tags: Tags) -> bool:
     """Return whether the pipeline's tag is one of the tags."""
-    if not isinstance(tags, Mapping):
-        tags = {tag["Key"]: tag["Value"] for tag in tags}
-    return TAGS.items() <= tags.items()
+    return PIPELINE_TAG.items() <= tag_mapping(tags).items()
 
 
 def stop_pipe() -> Iterator[str]:

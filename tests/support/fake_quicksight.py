@@ -27,7 +27,10 @@ class QuickSight(Service):
         """Return QuickSight's response."""
         kind, *name = unquote(request.path).split("/", 3)[1:]
         if kind == "resources":
-            return json_response({"Tags": self.tags["/".join(name).removesuffix("/tags")]})
+            tags = self.tags["/".join(name).removesuffix("/tags")]
+            if request.method == "POST":
+                tags += request.params["Tags"]
+            return json_response({"Tags": tags})
         if kind == "account":
             return self._describe_subscription()
         return self._handle_resource(request, *request.path.split("/")[3:])
