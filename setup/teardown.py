@@ -54,7 +54,7 @@ QUERY_STEPS = (
     Step(f"crawler {names.CRAWLER}", steps.delete_crawler),
     Step(f"database {names.DATABASE}", steps.delete_database),
     Step("alarms", steps.delete_alarms, "0.10 USD each"),
-    Step("dashboard", steps.delete_dashboard, "3 USD"),
+    Step("dashboard", steps.delete_alarm_dashboard, "3 USD"),
     Step(f"topic {names.ALARM_TOPIC}", steps.delete_topic),
 )
 DELIVERY_STEPS = (

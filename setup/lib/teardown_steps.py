@@ -141,7 +141,7 @@ def delete_alarms() -> Iterator[str]:
         yield remove_if_tagged(f"alarm {alarm['AlarmName']}", tags, delete_alarm)
 
 
-def delete_dashboard() -> Iterator[str]:
+def delete_alarm_dashboard() -> Iterator[str]:
     """Delete the dashboard."""
     cloudwatch = boto3.client("cloudwatch")
     dashboard = location().dashboard()
