@@ -10,6 +10,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from urllib3 import HTTPResponse
 from werkzeug.datastructures import Headers
+from werkzeug.http import http_date
 from werkzeug.test import create_environ, run_wsgi_app
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class InProcessSender:
             data=_content(request.body),
         )
         body, status, headers = run_wsgi_app(self._app, environ)
-        response_headers = HTTPHeaders.from_pairs(headers.items())
+        response_headers = HTTPHeaders.from_pairs([("Date", http_date()), *headers.items()])
         stream = HTTPResponse(io.BytesIO(b"".join(body)), preload_content=False)
         return AWSResponse(request.url, int(status.split()[0]), response_headers, stream)
 

@@ -76,7 +76,7 @@ class Cloud:
             HOST, port, self._respond, threaded=True, request_handler=QuietHandler
         )
         self.endpoint = f"http://{HOST}:{self._server.server_port}"
-        self._send_in_process = InProcessSender(self._respond, self.endpoint)
+        self.send_in_process = InProcessSender(self._respond, self.endpoint)
         self.services = tuple(service_type(self) for service_type in service_types)
         self._server_thread = threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
@@ -97,7 +97,7 @@ class Cloud:
 
     def _create_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
         client = boto3.client(service_name, config=NO_RETRIES)  # type: ignore[call-overload]  # any
-        client.meta.events.register("before-send", self._send_in_process)
+        client.meta.events.register("before-send", self.send_in_process)
         if role:
             context = {"aws:SourceArn": source} if source else {}
             for service in self.services:

@@ -102,7 +102,7 @@ def test_orders_of_any_time_arrive(sandbox: SetupSandbox) -> None:
     put_order("during")
     sandbox.run("08_start_pipe")
     put_order("after")
-    sandbox.run_until_idle()
+    sandbox.cloud.run_until_idle()
     assert {"before", "during", "after"} == order_ids_in_lake()
 
 
@@ -126,11 +126,11 @@ def test_what_is_created_again_names_what_is_missing(sandbox: SetupSandbox) -> N
     """On first setup nothing is missing; later the fix is named, but only by what is new."""
     assert not any("operations." in line for line in sandbox.run(*SCRIPTS[:8]))
     put_order("before")
-    sandbox.run_until_idle()
+    sandbox.cloud.run_until_idle()
     assert not any("operations." in line for line in sandbox.run(*SCRIPTS[:8]))
     aws_client("firehose").delete_delivery_stream(DeliveryStreamName=names.DELIVERY)
     aws_client("pipes").stop_pipe(Name=names.PIPE)
-    sandbox.run_until_idle()
+    sandbox.cloud.run_until_idle()
     [firehose_line, pipe_line] = sandbox.run("06_firehose", "08_start_pipe")
     assert "python -m operations.replay --from-kinesis 24h" in firehose_line
     assert "did not run for more than 24 hours" in pipe_line

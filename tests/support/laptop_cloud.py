@@ -5,14 +5,16 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from functools import cache
 from typing import Any
 from unittest.mock import patch
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 from moto.moto_api._internal.models import moto_api_backend
 
 from local.core.server import Cloud
@@ -29,16 +31,34 @@ def laptop(
     *services: type[Service],
     region: str = REGION,
     create_cloud: Callable[[tuple[type[Service], ...]], Cloud] = Cloud,
+    has_connections: bool = False,
 ) -> Iterator[Any]:
-    """Open an empty cloud of these services for every client of this process."""
+    """Open an empty cloud of these services for every client of this process.
+
+    These call it without a connection, which would take most of a call's time; other processes
+    connect to it.
+    """
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
         _reset()
         try:
             with closing(create_cloud(services)) as cloud:
                 use_cloud(cloud.endpoint)
-                yield cloud
+                with nullcontext() if has_connections else without_connections(cloud):
+                    yield cloud
         finally:
             _reset()
+
+
+@contextmanager
+def without_connections(cloud: Cloud) -> Iterator[None]:
+    """Let the clients of this process call `cloud` as its own clients do."""
+    connect_and_send = URLLib3Session.send
+
+    def send(session: URLLib3Session, request: AWSPreparedRequest) -> AWSResponse:
+        return cloud.send_in_process(request) or connect_and_send(session, request)
+
+    with patch.object(URLLib3Session, "send", send):
+        yield
 
 
 def _reset() -> None:

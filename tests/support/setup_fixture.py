@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ from setup import names, teardown
 from setup.lib import views, waiters
 from setup.lib.drift import READ_VERBS
 from setup.lib.waiters import SetupError
-from tests.support.laptop_cloud import empty_account
+from tests.support.laptop_cloud import empty_account, without_connections
 from tests.support.paths import PROJECT
 from tests.support.service_model import violations
 
@@ -55,21 +54,22 @@ class SetupSandbox:
     calls: list[Call] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     seconds_waited: float = 0.0
-    is_cloud_ticking: bool = False
     clients: dict[str, Any] = field(default_factory=dict)
     stubs: dict[str, list[Response]] = field(default_factory=dict)
 
     def client(self, service: str, **options: Any) -> Any:
         """Return a client; those of the scripts are cached, since each takes long to create."""
-        if self.is_cloud_calling():
+        if options:  # The cloud's own clients have options, those of the scripts have none.
             return SESSION.client(service, **options)
         if service not in self.clients:
-            self.clients[service] = SESSION.client(service)
+            self.clients[service] = self._create_client(service)
         return self.clients[service]
 
-    def is_cloud_calling(self) -> bool:
-        """Return whether a call comes from the cloud itself, and not from a script."""
-        return self.is_cloud_ticking or threading.current_thread() is not threading.main_thread()
+    def _create_client(self, service: str) -> Any:
+        client = SESSION.client(service)
+        client.meta.events.register("before-parameter-build", self.record)
+        client.meta.events.register("before-call", self.next_stubbed_response)
+        return client
 
     def monotonic(self) -> float:
         """Return a time that advances only while a script waits."""
@@ -79,20 +79,10 @@ class SetupSandbox:
         """Advance the cloud's clock and let it work, instead of waiting."""
         self.seconds_waited += seconds
         self.cloud.clock.advance(seconds)
-        self.is_cloud_ticking = True
         self.cloud.tick()
-        self.is_cloud_ticking = False
-
-    def run_until_idle(self) -> None:
-        """Let the cloud work until it is idle."""
-        self.is_cloud_ticking = True
-        self.cloud.run_until_idle()
-        self.is_cloud_ticking = False
 
     def record(self, params: dict[str, Any], model: OperationModel, **_: object) -> None:
         """Record a call of a script, and check its parameters against the service's model."""
-        if self.is_cloud_calling():
-            return
         service = model.service_model.service_name
         self.calls.append((service, model.name))
         if model.input_shape:
@@ -107,7 +97,7 @@ class SetupSandbox:
         self, model: OperationModel, **_: object
     ) -> tuple[AWSResponse, Response] | None:
         """Return the next stubbed response, or None to let the cloud answer."""
-        if self.is_cloud_calling() or not self.stubs.get(model.name):
+        if not self.stubs.get(model.name):
             return None
         response = self.stubs[model.name].pop(0)
         return AWSResponse("", 400 if "Error" in response else 200, HTTPHeaders(), None), response
@@ -155,16 +145,13 @@ def setup_sandbox(
         patch.setattr(boto3, "DEFAULT_SESSION", SESSION)
         clear_location()
         sandbox = SetupSandbox(cloud)
-        SESSION.events.register("before-parameter-build", sandbox.record)
-        SESSION.events.register("before-call", sandbox.next_stubbed_response)
         patch.setattr(boto3, "client", sandbox.client)
         patch.setattr(waiters, "time", sandbox)
         patch.setattr(views, "ANALYTICS", write_small_queries(folder))
         try:
-            yield sandbox
+            with without_connections(cloud):
+                yield sandbox
         finally:
-            SESSION.events.unregister("before-parameter-build", sandbox.record)
-            SESSION.events.unregister("before-call", sandbox.next_stubbed_response)
             cloud.close()
             clear_location()
         assert sandbox.violations == []  # In every test, every request obeys the whole model.

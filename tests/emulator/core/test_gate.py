@@ -107,7 +107,7 @@ def test_motos_own_api_is_closed(path: str) -> None:
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
     """A whole cloud with one object and one queue."""
-    with laptop(*SERVICES) as cloud:
+    with laptop(*SERVICES, has_connections=True) as cloud:
         aws("s3").create_bucket(Bucket="lake")
         page = b"<title>ran</title><script>document.title = 'script'</script>"
         aws("s3").put_object(Bucket="lake", Key="secret", Body=page, ContentType="text/html")

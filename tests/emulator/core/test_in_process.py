@@ -21,19 +21,19 @@ KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[Cloud]:
-    with laptop() as cloud:
+    with laptop(has_connections=True) as cloud:
         cloud.client("s3").create_bucket(Bucket="objects")
         yield cloud
 
 
-def without_connections() -> Any:
+def forbidden_connections() -> Any:
     return patch.object(URLLib3Session, "send", side_effect=AssertionError("a connection"))
 
 
 @given(key=KEYS, body=st.binary(max_size=50), value=st.text("aZ09-_.", min_size=1, max_size=9))
 def test_objects_are_those_of_a_user(cloud: Cloud, key: str, body: bytes, value: str) -> None:
     own, user = cloud.client("s3"), boto3.client("s3")
-    with without_connections():
+    with forbidden_connections():
         own.put_object(Bucket="objects", Key=key, Body=body, Metadata={"name": value})
     for client in (own, user):
         response = client.get_object(Bucket="objects", Key=key)
@@ -53,12 +53,21 @@ def test_errors_are_those_of_a_user(cloud: Cloud) -> None:
     assert errors[0]["Code"] == "ResourceNotFoundException"
 
 
+def test_headers_are_those_of_a_user(cloud: Cloud) -> None:
+    own, user = (
+        set(client.list_buckets()["ResponseMetadata"]["HTTPHeaders"])
+        for client in (cloud.client("s3"), boto3.client("s3"))
+    )
+    assert user - own == {"connection"}
+    assert "date" in own
+
+
 def test_another_endpoint_gets_its_calls(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     other = Cloud(())
     try:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", other.endpoint)
         client = cloud._create_client("sqs", "", "", "")
-        with without_connections(), pytest.raises(AssertionError, match="a connection"):
+        with forbidden_connections(), pytest.raises(AssertionError, match="a connection"):
             client.list_queues()
         assert "QueueUrls" not in client.list_queues()
     finally:

@@ -108,6 +108,7 @@ def shared_cloud() -> Iterator[Cloud]:
         FirstTimedService,
         SecondTimedService,
         region="eu-west-1",
+        has_connections=True,
     ) as cloud:
         yield cloud
 
@@ -432,14 +433,14 @@ class StuckService(PollingService):
 
 
 def test_due_poll_without_work_ends_the_wait() -> None:
-    with laptop(PollingService) as cloud:
+    with laptop(PollingService, has_connections=True) as cloud:
         cloud.run_until_idle()
         assert not cloud.service(PollingService).is_due
 
 
 def test_due_work_without_progress_raises() -> None:
     with (
-        laptop(StuckService) as cloud,
+        laptop(StuckService, has_connections=True) as cloud,
         pytest.raises(RuntimeError, match="work due but makes no progress"),
     ):
         cloud.run_until_idle()
