@@ -1,18 +1,19 @@
 """Drift detection: `python setup --check` names each difference and its fix, and writes nothing."""
 
+import io
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from importlib import import_module
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.core.server import Cloud
+import setup.__main__ as command
 from setup import names
 from setup.lib import views
 from setup.lib.drift import READ_VERBS, describe_write
@@ -20,6 +21,7 @@ from setup.lib.lake_identity import find_lake_id
 from setup.lib.run_crawler import run_crawler
 from tests.support.laptop_cloud import create_table
 from tests.support.paths import PROJECT
+from tests.support.recorded_requests import recorded_operations
 from tests.support.setup_fixture import SCRIPTS, SetupSandbox, aws_client, setup_sandbox
 
 Table = dict[str, Any]  # A table of the catalog.
@@ -28,24 +30,40 @@ Table = dict[str, Any]  # A table of the catalog.
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SetupSandbox]:
     """A whole pipeline with the project's own views, which are what --check compares with."""
-    with setup_sandbox(tmp_path_factory.mktemp("analytics")) as sandbox:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(views, "ANALYTICS", PROJECT / "analytics")
-            sandbox.run()
-            run_crawler()
+    with (
+        setup_sandbox(tmp_path_factory.mktemp("analytics")) as sandbox,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(views, "ANALYTICS", PROJECT / "analytics")
+        sandbox.run()
+        run_crawler()
         yield sandbox
 
 
 def run_check() -> tuple[int, list[str]]:
-    """Run --check, and return its exit status and lines."""
-    command = [sys.executable, "setup", "--check"]
-    process = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)
+    """Run --check in this process, and return its exit status and lines."""
+    output = io.StringIO()
+    status = 0
+    with redirect_stdout(output):
+        try:
+            print(command.check())
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+    return status, output.getvalue().splitlines()
+
+
+def run_check_script() -> tuple[int, list[str]]:
+    """Run --check as a user does, and return its exit status and lines."""
+    check = [sys.executable, "setup", "--check"]
+    process = subprocess.run(check, capture_output=True, text=True, cwd=PROJECT, check=False)
     assert process.stderr == ""
     return process.returncode, process.stdout.splitlines()
 
 
 def test_there_is_no_drift_after_setup_and_a_crawl(pipeline: SetupSandbox) -> None:
-    assert run_check() == (0, [f"no drift: pipeline {names.PIPELINE} matches the scripts"])
+    expected = (0, [f"no drift: pipeline {names.PIPELINE} matches the scripts"])
+    assert run_check_script() == expected
+    assert run_check() == expected
 
 
 # A client of boto3, which has no types of its own.
@@ -134,42 +152,19 @@ def change_by_hand() -> dict[str, str]:
     }
 
 
-def test_drift_is_reported_and_can_be_fixed(
-    pipeline: SetupSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_drift_is_reported_and_can_be_fixed(pipeline: SetupSandbox) -> None:
     expected = [
         f"{line}: run python setup/{script}.py" for line, script in change_by_hand().items()
     ]
-    recorder = RequestRecorder(pipeline.cloud)
-    pipeline.cloud._server.app = recorder
-    status, lines = run_check()
-    pipeline.cloud._server.app = pipeline.cloud._respond
+    with recorded_operations(pipeline.cloud) as operations:
+        status, lines = run_check()
     assert sorted(lines) == sorted(expected)
     assert status == 1
-    assert len(recorder.operations) > 80
-    assert [name for name in recorder.operations if not name.startswith(READ_VERBS)] == []
-    monkeypatch.setattr(views, "ANALYTICS", PROJECT / "analytics")
+    assert len(operations) > 80
+    assert [name for name in operations if not name.startswith(READ_VERBS)] == []
     for script in dict.fromkeys(re.findall(r"setup/(\w+)\.py", "".join(lines))):
         pipeline.run(script)
     assert run_check()[0] == 0
-
-
-class RequestRecorder:
-    """A WSGI application in front of the cloud that records each request's operation."""
-
-    def __init__(self, cloud: Cloud) -> None:
-        self.cloud = cloud
-        self.operations: list[str] = []
-
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = BytesIO(body)
-        target = environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2]
-        action = re.search(r"Action=(\w+)", body.decode(errors="replace"))
-        path = environ["PATH_INFO"].rpartition("/operation/")
-        method = environ["REQUEST_METHOD"].capitalize()
-        self.operations.append(target or (action[1] if action else path[2] if path[1] else method))
-        return self.cloud._respond(environ, start_response)
 
 
 def test_missing_resources_and_a_new_stream_are_drift(tmp_path: Path) -> None:
@@ -208,7 +203,7 @@ def test_an_adopted_table_without_a_stream_is_drift(
     with setup_sandbox(tmp_path):
         create_table(aws_client("dynamodb"), "mine", {"id": "S"})
         monkeypatch.setenv("TABLE_NAME", "mine")
-        status, lines = run_check()
+        status, lines = run_check_script()
     assert (status, lines[0]) == (1, "table mine differs: run python setup/01_dynamodb.py")
 
 

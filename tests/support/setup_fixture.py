@@ -61,6 +61,8 @@ class SetupSandbox:
         """Return a client; those of the scripts are cached, since each takes long to create."""
         if options:  # The cloud's own clients have options, those of the scripts have none.
             return SESSION.client(service, **options)
+        if boto3.DEFAULT_SESSION not in (None, SESSION):  # A dry run has a session of its own.
+            return boto3.DEFAULT_SESSION.client(service)  # type: ignore[call-overload]  # any
         if service not in self.clients:
             self.clients[service] = self._create_client(service)
         return self.clients[service]

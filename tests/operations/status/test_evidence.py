@@ -4,17 +4,16 @@ Each test breaks a part, writes orders, and lets the time pass in which they sho
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
 
-from local.core.server import Cloud
 from operations.status import command
 from setup.lib.lambda_zip import build_zip
 from tests.support.laptop_cloud import zip_code
+from tests.support.recorded_requests import recorded_operations
 from tests.support.status_fixture import StatusChain, status_chain
 from tests.support.status_sabotage import (
     deploy,
@@ -161,20 +160,7 @@ def test_an_unseen_firehose_is_unknown(chain: StatusChain) -> None:
 
 def test_status_reads_no_stream(chain: StatusChain) -> None:
     """It would raise the iterator age, which an alarm watches."""
-    operations = recorded_operations(chain.cloud)
-    chain.run_status()
+    with recorded_operations(chain.cloud) as operations:
+        chain.run_status()
     assert "DescribeStreamSummary" in operations
     assert {"GetRecords", "GetShardIterator"} & set(operations) == set()
-
-
-def recorded_operations(cloud: Cloud) -> list[str]:
-    """Return a list to which each JSON operation that the cloud receives is added."""
-    operations: list[str] = []
-    respond = cloud._respond
-
-    def record(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        operations.append(environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2])
-        return respond(environ, start_response)
-
-    cloud._server.app = record
-    return operations
