@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ from botocore.compat import HTTPHeaders
 
 from local.core.server import ACCOUNT, Cloud
 from local.environment import client_environment
+from local.services.athena import Athena
 from local.services.registry import SERVICES
 from setup import names, teardown
 from setup.lib import views, waiters
@@ -40,6 +42,7 @@ SCRIPTS = tuple(sorted(path.stem for path in SETUP.glob("[0-9][0-9]_*.py")))
 # Shared by all tests, since loading the service models takes long. It is Any because the stubs know
 # neither a client whose service is a variable nor an event handler that returns a response.
 SESSION: Any = boto3.Session()
+POLL_SECONDS = 0.002
 QUERY = "-- How many changes there are.\nSELECT count(*) FROM order_changes\n"
 
 Call = tuple[str, str]  # A service and one of its operations.
@@ -79,9 +82,15 @@ class SetupSandbox:
 
     def sleep(self, seconds: float) -> None:
         """Advance the cloud's clock and let it work, instead of waiting."""
+        self._wait_for_queries()  # They take real time.
         self.seconds_waited += seconds
         self.cloud.clock.advance(seconds)
         self.cloud.tick()
+
+    def _wait_for_queries(self) -> None:
+        executions = self.cloud.service(Athena)._executions._executions
+        while not all(execution.ended_at for execution in executions.values()):
+            time.sleep(POLL_SECONDS)
 
     def record(self, params: dict[str, Any], model: OperationModel, **_: object) -> None:
         """Record a call of a script, and check its parameters against the service's model."""
