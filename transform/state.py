@@ -16,7 +16,7 @@ duplicates: that is the whole proof. If the latest row has no new image it is a 
 does not exist.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -91,11 +91,7 @@ def content(row: Row) -> tuple[str, str, str, str]:
 
 def latest_rows(rows: Iterable[Row]) -> dict[str, Row]:
     """Return the row of greatest rank of each key, tombstones included."""
-    latest: dict[str, Row] = {}
-    for row in rows:
-        if row.key not in latest or precedence(row) > precedence(latest[row.key]):
-            latest[row.key] = row
-    return latest
+    return {row.key: row for row in _greatest(rows, lambda row: row.key)}
 
 
 def precedence(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -106,6 +102,35 @@ def precedence(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def current_rows(rows: Iterable[Row]) -> dict[str, Row]:
     """Return the latest row of each key whose item exists."""
     return {key: row for key, row in latest_rows(rows).items() if row.new_image is not None}
+
+
+def keep(rows: Iterable[Row]) -> set[Row]:
+    """Return the latest row of each key with an image, and the latest without one.
+
+    They give the same state and the same last images as all rows: if only a repair found that an
+    item was removed, its latest row has no image. Maxima may be taken in parts, in any order and
+    again: keep(keep(a) | b) = keep(a | b). So a copy of the lake may lie in parts side by side.
+    """
+    return _greatest(rows, lambda row: (row.key, has_image(row)))
+
+
+def once(rows: Iterable[Row]) -> set[Row]:
+    """Return each change of each day once, in its fullest copy; parts add up as those of `keep`."""
+    return _greatest(rows, lambda row: (row.changed_at[:10], *identity(row)))
+
+
+def has_image(row: Row) -> bool:
+    """Return whether a row has the item as it was before or after the change."""
+    return row.new_image is not None or row.old_image is not None
+
+
+def _greatest(rows: Iterable[Row], group: Callable[[Row], Hashable]) -> set[Row]:
+    greatest: dict[Hashable, Row] = {}
+    for row in rows:
+        name = group(row)
+        if name not in greatest or precedence(row) > precedence(greatest[name]):
+            greatest[name] = row
+    return set(greatest.values())
 
 
 def state_as_of(rows: Iterable[Row], timestamp: str) -> dict[str, Row]:
