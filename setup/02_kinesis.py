@@ -11,6 +11,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import run_script
 from setup.lib.resources import has_lake_rows, is_supported, stream_state, unsupported_note
 from setup.lib.tags import ensure_tags
@@ -52,13 +53,13 @@ def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active_stream(kinesis)
     encryption = stream.get("EncryptionType")
-    if encryption == "KMS":
+    if encryption == "KMS" and names.KMS_KEY in ("", stream.get("KeyId")):
         return []
     encrypt = partial(
         kinesis.start_stream_encryption,
         StreamName=STREAM,
         EncryptionType="KMS",
-        KeyId="alias/aws/kinesis",
+        KeyId=names.KMS_KEY or "alias/aws/kinesis",
     )
     if encryption is None or not is_supported(encrypt):  # AWS always reports it.
         return ["encryption"]

@@ -43,9 +43,6 @@ PRIVATE: PublicAccessBlockConfigurationTypeDef = {
     "BlockPublicPolicy": True,
     "RestrictPublicBuckets": True,
 }
-ENCRYPTED: ServerSideEncryptionConfigurationTypeDef = {
-    "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
-}
 VERSIONED: VersioningConfigurationTypeDef = {"Status": "Enabled"}
 # The ids are not to be changed: by them a rule is found again in a bucket that already has it.
 LIFECYCLE_RULES: list[LifecycleRuleUnionTypeDef] = [
@@ -123,17 +120,34 @@ def protect(s3: S3Client, name: str) -> None:
             lambda: s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=PRIVATE)
         )
     encryption = describe_or_none(s3.get_bucket_encryption, Bucket=name)
-    if not matches_desired({"ServerSideEncryptionConfiguration": ENCRYPTED}, encryption):
+    desired = default_encryption()
+    if not matches_desired({"ServerSideEncryptionConfiguration": desired}, encryption):
         retry_until_accepted(
-            lambda: s3.put_bucket_encryption(
-                Bucket=name, ServerSideEncryptionConfiguration=ENCRYPTED
-            )
+            lambda: s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration=desired)
         )
     if not matches_desired(VERSIONED, s3.get_bucket_versioning(Bucket=name)):
         retry_until_accepted(
             lambda: s3.put_bucket_versioning(Bucket=name, VersioningConfiguration=VERSIONED)
         )
     require_tls(s3, name)
+
+
+def default_encryption() -> ServerSideEncryptionConfigurationTypeDef:
+    """Return how S3 encrypts new objects: with its own keys, or with the user's."""
+    if not names.KMS_KEY:
+        return {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    # A key for the whole bucket, or each object would be a request to KMS.
+    return {
+        "Rules": [
+            {
+                "ApplyServerSideEncryptionByDefault": {
+                    "SSEAlgorithm": "aws:kms",
+                    "KMSMasterKeyID": names.KMS_KEY,
+                },
+                "BucketKeyEnabled": True,
+            }
+        ]
+    }
 
 
 def require_tls(s3: S3Client, name: str) -> None:

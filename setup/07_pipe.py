@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import run_script
 from setup.lib.log_groups import ensure_log_group
 from setup.lib.resources import (
@@ -49,10 +50,8 @@ MAX_READERS = 2  # Of a shard of a table's stream, at the same time.
 # The parts of a pipe's parameters are shared by its creation, update and description, for each of
 # which the stubs have a type of its own.
 Params = dict[str, Any]
-QUEUE: dict[QueueAttributeNameType, str] = {
-    "MessageRetentionPeriod": "1209600",  # 14 days
-    "SqsManagedSseEnabled": "true",
-}
+QueueAttributes = dict["QueueAttributeNameType", str]
+RETENTION: QueueAttributes = {"MessageRetentionPeriod": "1209600"}  # 14 days
 START: Params = {"StartingPosition": "TRIM_HORIZON"}  # Reads orders older than the pipe too.
 READING: Params = {
     "BatchSize": 500,  # Kinesis accepts no more records in one call.
@@ -165,13 +164,25 @@ def put_queue() -> str:
         response = describe_or_none(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["All"])
     if response is None:
         retry_until_accepted(
-            lambda: sqs.create_queue(QueueName=DEAD_LETTERS, Attributes=QUEUE, tags=TAGS)
+            lambda: sqs.create_queue(
+                QueueName=DEAD_LETTERS, Attributes=queue_attributes({}), tags=TAGS
+            )
         )
         return arn("sqs", DEAD_LETTERS)
-    if not matches_desired(QUEUE, response["Attributes"]):
-        sqs.set_queue_attributes(QueueUrl=url, Attributes=QUEUE)
+    desired = queue_attributes(response["Attributes"])
+    if not matches_desired(desired, response["Attributes"]):
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=desired)
     ensure_tags("sqs", url)
     return arn("sqs", DEAD_LETTERS)
+
+
+def queue_attributes(current: Mapping[QueueAttributeNameType, str]) -> QueueAttributes:
+    """Return the queue's attributes; a key that a user gave it stays."""
+    if names.KMS_KEY:
+        return {**RETENTION, "KmsMasterKeyId": names.KMS_KEY}
+    if current.get("KmsMasterKeyId"):
+        return RETENTION
+    return {**RETENTION, "SqsManagedSseEnabled": "true"}
 
 
 def error_log() -> Params:

@@ -177,10 +177,20 @@ def ensure_topic(email: str | None) -> str | None:
         if not email:
             return None
         sns.create_topic(Name=names.ALARM_TOPIC, Tags=names.TAG_LIST)
+    encrypt_topic(sns, topic)
     ensure_tags("sns", topic)
     if email and email not in subscribed_addresses(sns, topic):
         sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=email)
     return topic
+
+
+def encrypt_topic(sns: SNSClient, topic: str) -> None:
+    """Encrypt the topic with the user's key, if there is one."""
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    if names.KMS_KEY and attributes.get("KmsMasterKeyId") != names.KMS_KEY:
+        sns.set_topic_attributes(
+            TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=names.KMS_KEY
+        )
 
 
 def subscribed_addresses(sns: SNSClient, topic: str) -> list[str]:

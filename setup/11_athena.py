@@ -10,6 +10,7 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib import views
 from setup.lib.cli import run_script
 from setup.lib.resources import describe_or_none, matches_desired, require
@@ -19,7 +20,10 @@ from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_athena.client import AthenaClient
-    from types_boto3_athena.type_defs import ResultConfigurationTypeDef
+    from types_boto3_athena.type_defs import (
+        EncryptionConfigurationTypeDef,
+        ResultConfigurationTypeDef,
+    )
 
 
 def create() -> str:
@@ -42,7 +46,7 @@ def put_workgroup(athena: AthenaClient) -> None:
     """Create or update the workgroup: where results go, and how much a query may read."""
     results: ResultConfigurationTypeDef = {
         "OutputLocation": f"s3://{bucket()}/{QUERIES}",
-        "EncryptionConfiguration": {"EncryptionOption": "SSE_S3"},
+        "EncryptionConfiguration": result_encryption(),
     }
     # The API has one type to create a configuration and another to update it.
     settings: Any = {
@@ -59,6 +63,13 @@ def put_workgroup(athena: AthenaClient) -> None:
         updates: Any = {**settings, "ResultConfigurationUpdates": results}
         athena.update_work_group(WorkGroup=WORKGROUP, ConfigurationUpdates=updates)
     ensure_tags("athena", arn("athena", f"workgroup/{WORKGROUP}"))
+
+
+def result_encryption() -> EncryptionConfigurationTypeDef:
+    """Return how Athena encrypts results: as the bucket does."""
+    if names.KMS_KEY:
+        return {"EncryptionOption": "SSE_KMS", "KmsKey": names.KMS_KEY}
+    return {"EncryptionOption": "SSE_S3"}
 
 
 def put_named_queries(athena: AthenaClient, sql_by_name: dict[str, str]) -> None:

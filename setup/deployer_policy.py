@@ -17,7 +17,9 @@ from setup.lib.iam_policies import (
     RESULT_ACTIONS,
     Policy,
     allow,
+    allow_own_key,
     log_group_resources,
+    merged,
     policy_document,
 )
 from setup.names import (
@@ -93,6 +95,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "CreateLogGroup",
             "DeleteLogGroup",
             "PutRetentionPolicy",
+            "AssociateKmsKey",
             "CreateLogStream",
             "DescribeLogStreams",
             "PutMetricFilter",
@@ -153,6 +156,7 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "CreateTopic",
             "DeleteTopic",
             "GetTopicAttributes",
+            "SetTopicAttributes",
             "Subscribe",
             "ListSubscriptionsByTopic",
             "ListTagsForResource",
@@ -301,7 +305,7 @@ def build_policy(location: Location) -> Policy:
         allow(service, actions, *(location.arn(service, resource) for resource in resources))
         for service, actions, resources in GRANTS
     ]
-    return policy_document(
+    statements = [
         *grants,
         allow("cloudwatch", DASHBOARD_ACTIONS, location.dashboard_arn()),
         allow("iam", ROLE_ACTIONS, *roles),
@@ -312,6 +316,7 @@ def build_policy(location: Location) -> Policy:
         # may set the bucket's policy anyway.
         allow("s3", RESULT_ACTIONS, objects),
         allow("kinesis", ("StartStreamEncryption",), stream, location.arn("kms", "key/*")),
+        *allow_own_key("DescribeKey", "GenerateDataKey", "Decrypt"),
         # AWS supports no narrower resource for these, or does not document one.
         allow("logs", ("DescribeLogGroups", *LOG_DELIVERY_ACTIONS), "*"),
         allow("kinesis", ("UpdateStreamMode",), "*"),
@@ -320,7 +325,8 @@ def build_policy(location: Location) -> Policy:
         allow("lambda", ("ListEventSourceMappings",), "*"),
         allow("pipes", ("ListPipes",), "*"),
         allow("quicksight", ("CreateDataSource", "DescribeAccountSubscription"), "*"),
-    )
+    ]
+    return policy_document(*merged(statements))
 
 
 if __name__ == "__main__":

@@ -76,6 +76,13 @@ try:
     USER_TAGS = parse_tags(os.environ.get("PIPELINE_TAGS", ""))
 except ValueError as error:
     _exit_with_usage_error(f"PIPELINE_TAGS: {error}")
+# The user's key for bucket, stream, logs, queue, topic and query results; empty without one.
+KMS_KEY = os.environ.get("KMS_KEY_ARN", "")
+if KMS_KEY and not re.fullmatch(r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+", KMS_KEY):
+    _exit_with_usage_error(
+        f"KMS_KEY_ARN: expected the ARN of a key, as in arn:aws:kms:us-east-1:123456789012:key/…, "
+        f"found {KMS_KEY!r}"
+    )
 PIPELINE_TAG = {"pipeline": PIPELINE}  # Teardown deletes only what has it.
 TAGS = {**PIPELINE_TAG, **USER_TAGS}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.

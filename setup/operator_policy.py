@@ -21,7 +21,9 @@ from setup.lib.iam_policies import (
     Policy,
     allow,
     allow_kinesis_key,
+    allow_own_key,
     log_group_resources,
+    merged,
     policy_document,
     role_policies,
 )
@@ -284,7 +286,8 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
         statements.append(allow("logs", ("DescribeLogGroups",), "*"))  # Not to be limited.
     if is_needed_by(("status", "plan")):
         statements.append(allow("cloudwatch", ("GetMetricData",), "*"))  # Not to be limited.
-    return policy_document(*statements)
+    statements += allow_own_key("DescribeKey", "GenerateDataKey", "Decrypt")
+    return policy_document(*merged(statements))
 
 
 def resource_arn(location: Location, service: str, resource: str) -> str:

@@ -1,9 +1,10 @@
 """IAM policies: what each service may do, as pure functions of names and location."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from setup import names
 from setup.names import (
     CHANGES,
     DATABASE,
@@ -41,6 +42,7 @@ def pipe_policy(location: Location, table: str, stream: str) -> Policy:
         allow("kinesis", write, stream),
         allow_kinesis_key(location, "GenerateDataKey"),
         allow("sqs", ("SendMessage",), location.arn("sqs", DEAD_LETTERS)),
+        *allow_own_key("GenerateDataKey", "Decrypt"),  # To send to an encrypted queue.
     )
 
 
@@ -60,6 +62,7 @@ def firehose_policy(location: Location, stream: str) -> Policy:
         allow("s3", write, *prefixes),
         allow("s3", list_bucket, location.bucket_arn()),
         allow("logs", ("PutLogEvents",), log_streams),
+        *allow_own_key("GenerateDataKey", "Decrypt"),  # To write to an encrypted bucket, in parts.
     )
 
 
@@ -98,6 +101,7 @@ def crawler_policy(location: Location) -> Policy:
         allow("s3", ("GetBucketLocation", "ListBucket"), location.bucket_arn()),
         # All crawlers of an account share one log group.
         allow("logs", log, location.arn("logs", "log-group:/aws-glue/crawlers*")),
+        *allow_own_key("Decrypt"),
     )
 
 
@@ -164,14 +168,19 @@ def tls_only_statement(location: Location) -> Policy:
     }
 
 
+def allow_own_key(*actions: str) -> list[Policy]:
+    """Return the statement that allows use of the user's key, if setup uses one."""
+    return [allow("kms", actions, names.KMS_KEY)] if names.KMS_KEY else []
+
+
 def allow_kinesis_key(location: Location, action: str) -> Policy:
-    """Allow use of the AWS-managed Kinesis key, whose id is unknown, only through Kinesis.
+    """Allow use of the stream's key, only through Kinesis. The id of AWS's own key is unknown.
 
     Kinesis's guide says that its default key needs no such permission, but Firehose's guide
     requires it of the role that reads an encrypted stream. It gives access to no more streams than
     the role may read and write anyway.
     """
-    statement = allow("kms", (action,), location.arn("kms", "key/*"))
+    statement = allow("kms", (action,), names.KMS_KEY or location.arn("kms", "key/*"))
     via_kinesis = {"kms:ViaService": location.service_host("kinesis")}
     return statement | {"Condition": {"StringEquals": via_kinesis}}
 
@@ -193,6 +202,22 @@ def allow(service: str, actions: tuple[str, ...], *resources: str) -> Policy:
 def policy_document(*statements: Policy) -> Policy:
     """Return a policy of the statements."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def merged(statements: Iterable[Policy]) -> list[Policy]:
+    """Return the statements, those about the same resources as one; a policy's size is limited."""
+    actions: dict[tuple[str, ...], list[str]] = {}
+    conditional = []
+    for statement in statements:
+        if "Condition" in statement:
+            conditional.append(statement)
+        else:
+            actions.setdefault(tuple(statement["Resource"]), []).extend(statement["Action"])
+    unconditional = [
+        {"Effect": "Allow", "Action": list(dict.fromkeys(allowed)), "Resource": list(resources)}
+        for resources, allowed in actions.items()
+    ]
+    return [*unconditional, *conditional]
 
 
 def with_statement(policy: Policy, statement: Policy) -> Policy:

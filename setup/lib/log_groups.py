@@ -1,20 +1,26 @@
 """Log groups: created before their services write to them, so that their events expire."""
 
+from typing import Any
+
 import boto3
 
+from setup import names
 from setup.lib.resources import describe_or_none
 from setup.lib.tags import ensure_tags
 from setup.names import TAGS, arn
 
 
 def ensure_log_group(group: str, retention_days: int = 30) -> None:
-    """Create the log group if it is missing, and set its retention."""
+    """Create the log group if it is missing, and set its retention, key and tags."""
     logs = boto3.client("logs")
     matches = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
-    retentions = {match["logGroupName"]: match.get("retentionInDays") for match in matches}
-    if group not in retentions:
-        logs.create_log_group(logGroupName=group, tags=TAGS)
-    if retentions.get(group) != retention_days:
+    current: Any = {match["logGroupName"]: match for match in matches}.get(group)
+    if current is None:
+        key: Any = {"kmsKeyId": names.KMS_KEY} if names.KMS_KEY else {}
+        logs.create_log_group(logGroupName=group, tags=TAGS, **key)
+    elif names.KMS_KEY and current.get("kmsKeyId") != names.KMS_KEY:
+        logs.associate_kms_key(logGroupName=group, kmsKeyId=names.KMS_KEY)
+    if current is None or current.get("retentionInDays") != retention_days:
         logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
     ensure_tags("logs", arn("logs", f"log-group:{group}"))
 

@@ -74,6 +74,7 @@ ENDLESS_COMMANDS = {"python -m analytics.dashboard --open --watch 30"}
 # Commands that other tests run, or whose parts they check.
 TEST_SELECTIONS = [command for command in commands(CONTRIBUTING) if command.startswith("pytest ")]
 TEST_BY_COMMAND = {
+    "python setup/key_policy.py": "setup/test_own_key.py::test_the_keys_policy_names_its_services",
     "python -m operations.plan --changes-per-day 33000 --item-bytes 600 --items 1000000 "
     "--questions-per-day 10": "operations/test_plan.py::test_the_command_prints_the_plan",
     **dict.fromkeys(

@@ -12,6 +12,7 @@ import boto3
 from operations.status.check import CHECK_AGAIN
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
+from setup import names
 from setup.names import STREAM
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def check_description(stream: StreamDescriptionSummaryTypeDef) -> CheckResult:
             message = f"{state}, but its key {key} is {metadata['KeyState']}"
             remedy = f"aws kms enable-key --key-id {key}"
             return CheckResult("Kinesis", message, Status.PROBLEM, remedy)
+        if key == names.KMS_KEY:  # The policies of the roles, which status compares, allow it.
+            return CheckResult("Kinesis", f"{state}, with your key")
         message = f"{state}; whether the roles may use its key {key} is not known"
-        remedy = f"setup uses {AWS_KEY}, whose use AWS allows"
+        remedy = f"setup uses {AWS_KEY}, or the key that KMS_KEY_ARN names"
         return CheckResult("Kinesis", message, Status.UNKNOWN, remedy)
     return CheckResult("Kinesis", state)
