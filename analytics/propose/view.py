@@ -31,7 +31,14 @@ TYPE_WORDS = {
     "NS": "JSON list of a set of numbers",
     "BS": "JSON list of a set of binaries",
 }
-TIME_SQL = "CAST(TRY(from_iso8601_timestamp({})) AT TIME ZONE 'UTC' AS timestamp)"
+# The texts that every engine reads alike; any other is null. The views' files have the same ones.
+TIME_PATTERN = r"^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z"
+AMOUNT_PATTERN = r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z"
+WHOLE_PATTERN = r"^[-+]?[0-9]+\z"
+TIME_SQL = """CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    {}, '{}'
+  ))) AT TIME ZONE 'UTC' AS timestamp)"""
+NUMBER_SQL = "TRY_CAST(regexp_extract({}, '{}') AS {})"
 CAST_SQL = "TRY_CAST({} AS {})"
 VIEW_SQL = """{header}
 CREATE OR REPLACE VIEW {view} AS
@@ -89,7 +96,11 @@ def column_sql(attribute: Attribute, alias: str) -> str:
     column = f'"{attribute.column}"'
     athena_type = value_type(attribute)
     if athena_type == "timestamp":
-        value = TIME_SQL.format(column)
+        value = TIME_SQL.format(column, TIME_PATTERN)
+    elif athena_type == "bigint":
+        value = NUMBER_SQL.format(column, WHOLE_PATTERN, athena_type)
+    elif athena_type.startswith("decimal"):
+        value = NUMBER_SQL.format(column, AMOUNT_PATTERN, athena_type)
     elif athena_type != "varchar":
         value = CAST_SQL.format(column, athena_type)
     else:

@@ -18,10 +18,15 @@ SELECT
   region,
   element_at(ARRAY['placed', 'paid', 'shipped', 'delivered'], step) AS from_status,
   element_at(ARRAY['paid', 'shipped', 'delivered', 'returned'], step) AS to_status,
-  count(*) AS orders,
-  CAST(CAST(approx_percentile(seconds, 0.5) AS double) / 3600 AS decimal(18, 2)) AS median_hours,
-  CAST(CAST(approx_percentile(seconds, 0.9) AS double) / 3600 AS decimal(18, 2)) AS p90_hours
-FROM steps
-WHERE seconds IS NOT NULL
-GROUP BY region, step
+  orders,
+  CAST(CAST(sorted_seconds[(5 * orders + 9) / 10] AS double) / 3600 AS decimal(18, 2))
+    AS median_hours,
+  CAST(CAST(sorted_seconds[(9 * orders + 9) / 10] AS double) / 3600 AS decimal(18, 2)) AS p90_hours
+FROM (
+  -- Of ten values, the fifth is the median, the ninth the percentile: exact on every engine.
+  SELECT region, step, count(*) AS orders, array_sort(array_agg(seconds)) AS sorted_seconds
+  FROM steps
+  WHERE seconds IS NOT NULL
+  GROUP BY region, step
+)
 ORDER BY region, step

@@ -46,7 +46,9 @@ WHERE NOT CASE kind
   WHEN 'quantity' THEN regexp_like(value, '^-?[0-9]{1,9}(\.[0-9]{1,3})?\z')
   WHEN 'whole number' THEN regexp_like(value, '^-?[0-9]{1,18}\z')
   WHEN 'seconds' THEN regexp_like(value, '^-?[0-9]{1,12}\z')
-  WHEN 'time' THEN TRY(from_iso8601_timestamp(value)) IS NOT NULL
+  WHEN 'time' THEN TRY(from_iso8601_timestamp(regexp_extract(
+    value, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) IS NOT NULL
   WHEN 'boolean' THEN value IN ('true', 'false')
   WHEN 'row' THEN false
   WHEN 'list' THEN TRY(CAST(json_parse(value) AS ARRAY(JSON))) IS NOT NULL

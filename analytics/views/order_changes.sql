@@ -1,5 +1,7 @@
 -- Every change of every order, with typed columns and without duplicates, which share their day,
 -- key, stream, sequence number and event ID. A condition on dt prunes the lake's partitions.
+-- A time is a whole ISO 8601 date, alone or with a time of day and perhaps a zone, else UTC; an
+-- amount is a number in ASCII digits. Every engine reads these alike; any other text is null.
 --
 -- operation: INSERT, MODIFY or REMOVE; SNAPSHOT if a backfill or a repair read the order
 -- changed_at: When the order changed, in whole seconds, UTC
@@ -28,15 +30,30 @@ SELECT
   cdc_changed AS changed_attributes,
   order_id,
   status,
-  CAST(TRY(from_iso8601_timestamp(placed_at)) AT TIME ZONE 'UTC' AS timestamp) AS placed_at,
-  CAST(TRY(from_iso8601_timestamp(paid_at)) AT TIME ZONE 'UTC' AS timestamp) AS paid_at,
-  CAST(TRY(from_iso8601_timestamp(payment_failed_at)) AT TIME ZONE 'UTC' AS timestamp)
-    AS payment_failed_at,
-  CAST(TRY(from_iso8601_timestamp(shipped_at)) AT TIME ZONE 'UTC' AS timestamp) AS shipped_at,
-  CAST(TRY(from_iso8601_timestamp(delivered_at)) AT TIME ZONE 'UTC' AS timestamp) AS delivered_at,
-  CAST(TRY(from_iso8601_timestamp(cancelled_at)) AT TIME ZONE 'UTC' AS timestamp) AS cancelled_at,
-  CAST(TRY(from_iso8601_timestamp(returned_at)) AT TIME ZONE 'UTC' AS timestamp) AS returned_at,
-  CAST(TRY(from_iso8601_timestamp(updated_at)) AT TIME ZONE 'UTC' AS timestamp) AS updated_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    placed_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS placed_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    paid_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS paid_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    payment_failed_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS payment_failed_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    shipped_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS shipped_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    delivered_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS delivered_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    cancelled_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS cancelled_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    returned_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS returned_at,
+  CAST(TRY(from_iso8601_timestamp(regexp_extract(
+    updated_at, '^[1-9][-0-9]{9}(T[0-9:.]{5,18}(Z|[-+][0-9:]{5})?)?\z'
+  ))) AT TIME ZONE 'UTC' AS timestamp) AS updated_at,
   customer__id AS customer_id,
   customer__name AS customer_name,
   customer__email AS customer_email,
@@ -47,20 +64,21 @@ SELECT
   region,
   channel,
   currency,
-  TRY_CAST(subtotal AS decimal(18, 4)) AS subtotal,
-  TRY_CAST(discount AS decimal(18, 4)) AS discount,
-  TRY_CAST(shipping_fee AS decimal(18, 4)) AS shipping_fee,
-  TRY_CAST(tax AS decimal(18, 4)) AS tax,
-  TRY_CAST(total AS decimal(18, 4)) AS total,
+  TRY_CAST(regexp_extract(subtotal, '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z') AS decimal(18, 4)) AS subtotal,
+  TRY_CAST(regexp_extract(discount, '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z') AS decimal(18, 4)) AS discount,
+  TRY_CAST(regexp_extract(shipping_fee, '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z') AS decimal(18, 4)) AS shipping_fee,
+  TRY_CAST(regexp_extract(tax, '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z') AS decimal(18, 4)) AS tax,
+  TRY_CAST(regexp_extract(total, '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z') AS decimal(18, 4)) AS total,
   coupon,
   payment__method AS payment_method,
-  TRY_CAST(payment__attempts AS bigint) AS payment_attempts,
+  TRY_CAST(regexp_extract(payment__attempts, '^[-+]?[0-9]+\z') AS bigint) AS payment_attempts,
   carrier,
   tracking_number,
   TRY_CAST(test_order AS boolean) AS test_order,
   -- from_unixtime fails on more than 12 digits, and TRY does not catch that.
-  CAST(from_unixtime(TRY_CAST(expires_at AS decimal(12, 0))) AT TIME ZONE 'UTC' AS timestamp)
-    AS expires_at,
+  CAST(from_unixtime(
+    CAST(regexp_extract(expires_at, '^[0-9]{1,12}\z') AS decimal(12, 0))
+  ) AT TIME ZONE 'UTC' AS timestamp) AS expires_at,
   items,
   cdc_old_image AS old_image,
   cdc_new_image AS new_image,

@@ -16,8 +16,14 @@ FROM (
     json_extract_scalar(line, '$.sku') AS sku,
     json_extract_scalar(line, '$.name') AS product,
     json_extract_scalar(line, '$.category') AS category,
-    TRY_CAST(json_extract_scalar(line, '$.quantity') AS decimal(12, 3)) AS quantity,
-    TRY_CAST(json_extract_scalar(line, '$.unit_price') AS decimal(18, 4)) AS unit_price,
+    TRY_CAST(regexp_extract(
+      json_extract_scalar(line, '$.quantity'),
+      '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z'
+    ) AS decimal(12, 3)) AS quantity,
+    TRY_CAST(regexp_extract(
+      json_extract_scalar(line, '$.unit_price'),
+      '^[-+]?[0-9.]+([eE][-+]?[0-9]+)?\z'
+    ) AS decimal(18, 4)) AS unit_price,
     currency,
     region,
     channel,
