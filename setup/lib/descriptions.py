@@ -27,15 +27,18 @@ def with_description(entry: Entry, member: str, text: str | None) -> dict[str, A
     >>> with_description({"Name": "total", "Comment": "a user's"}, "Comment", "Amount to pay")
     {'Name': 'total', 'Comment': "a user's"}
     """
-    parameter = DIGEST_PARAMETER.format(member.lower())
-    parameters = entry.get("Parameters", {})
-    current = entry.get(member)
-    is_from_user = current and parameters.get(parameter) != _digest(current)
-    if not text or is_from_user:
+    if not text or is_from_user(entry, member):
         return dict(entry)
     description = text[: MAX_LENGTHS[member]]
-    digest = {parameter: _digest(description)}
-    return {**entry, member: description, "Parameters": {**parameters, **digest}}
+    digest = {DIGEST_PARAMETER.format(member.lower()): _digest(description)}
+    return {**entry, member: description, "Parameters": {**entry.get("Parameters", {}), **digest}}
+
+
+def is_from_user(entry: Entry, member: str) -> bool:
+    """Return whether a table or column has a description that setup did not write."""
+    current = entry.get(member)
+    digest = entry.get("Parameters", {}).get(DIGEST_PARAMETER.format(member.lower()))
+    return bool(current) and digest != _digest(str(current))
 
 
 def with_comments(columns: Sequence[Entry], comments: Mapping[str, str]) -> list[dict[str, Any]]:

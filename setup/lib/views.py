@@ -19,7 +19,7 @@ import boto3
 
 from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.athena import run_statement
-from setup.lib.descriptions import Entry, columns_of, parse_header, with_comments, with_description
+from setup.lib.descriptions import Entry, columns_of, is_from_user, parse_header, with_comments
 from setup.lib.resources import describe_or_none, matches_desired
 from setup.lib.waiters import SetupError
 from setup.names import CHANGES, DATABASE, VIEWS
@@ -31,6 +31,10 @@ ANALYTICS = Path(__file__).resolve().parents[2] / "analytics"
 DIGEST_PARAMETER = "statements.sha256"
 TEXT_DIGEST_PARAMETER = "view.sha256"
 PENDING_PARAMETER = "pending.{}"
+# Athena gives a view no owner, and Trino reads no view without one: it runs as its owner.
+OWNER = "hadoop"
+# Trino does not see a view whose description is not Athena's own: this parameter has ours.
+DESCRIPTION = "description"
 SOURCE = re.compile(r"\b(?:FROM|JOIN)\s+(\w+)")
 MISSING_COLUMN = re.compile(r"Column '(?:[^']*\.)?([^'.]+)' cannot be resolved")
 MISSING_TABLE = re.compile(r"TABLE_NOT_FOUND: .*\.([^'.]+)' does not exist")
@@ -167,16 +171,25 @@ def described_view(view: View, current: Entry, previous: Entry) -> Entry:
     """Return a view with its descriptions and digests, and with what users had written before.
 
     Athena rewrites a view's text, so the digests of the source and of that text are kept as
-    parameters. It also drops comments and parameters of a view that it replaces.
+    parameters. It also drops comments, parameters and the owner of a view that it replaces.
     """
-    digests = view_digests(current, view.digest)["Parameters"]
-    parameters = {**previous.get("Parameters", {}), **current.get("Parameters", {}), **digests}
+    own = {**view_digests(current, view.digest)["Parameters"], DESCRIPTION: view.description}
+    parameters = {**previous.get("Parameters", {}), **current.get("Parameters", {}), **own}
     old_columns = {column["Name"]: column for column in columns_of(previous)}
     columns = [{**old_columns.get(column["Name"], {}), **column} for column in columns_of(current)]
-    storage = {**current["StorageDescriptor"], "Columns": with_comments(columns, view.comments)}
-    description = previous.get("Description", "")
-    table = {**current, "Parameters": parameters, "StorageDescriptor": storage}
-    return with_description({"Description": description, **table}, "Description", view.description)
+    table = {
+        **current,
+        "Owner": previous.get("Owner") or current.get("Owner") or OWNER,
+        "Parameters": parameters,
+        "StorageDescriptor": {
+            **current["StorageDescriptor"],
+            "Columns": with_comments(columns, view.comments),
+        },
+    }
+    table.pop("Description", None)
+    if is_from_user(previous, "Description"):
+        table["Description"] = previous["Description"]
+    return table
 
 
 def lacking_column(reason: str, pending: list[PendingView]) -> str | None:

@@ -303,11 +303,30 @@ def test_users_descriptions_survive(sandbox: SetupSandbox) -> None:
     assert find_drift(["10_glue", "11_athena"]) == []
 
 
+def test_trino_can_read_the_views(sandbox: SetupSandbox) -> None:
+    """It needs an owner, and Athena's own comment where a description would be."""
+    sandbox.run(*CATALOG_SCRIPTS)
+    tables: list[Any] = [views.describe_table(name) for name in names.VIEWS]
+    assert {table.get("Owner") for table in tables} == {views.OWNER}
+    assert {table["Parameters"]["comment"] for table in tables} == {"Presto View"}
+    assert not any(table.get("Description") for table in tables)
+
+
+def test_users_owner_of_a_view_survives(sandbox: SetupSandbox) -> None:
+    sandbox.run(*CATALOG_SCRIPTS)
+    views.update_table({**views.describe_table("orders"), "Owner": "ann"})
+    path = views.ANALYTICS / "views" / "orders.sql"
+    path.write_text(path.read_text() + "\n")
+    sandbox.run("11_athena")
+    assert views.describe_table("orders").get("Owner") == "ann"
+
+
 def descriptions(name: str) -> tuple[str, list[str]]:
     """Return the catalog's description of a table or view, and the comments of its columns."""
     table: Any = views.describe_table(name)
     columns = table["StorageDescriptor"]["Columns"]
-    return table["Description"], [column["Comment"] for column in columns]
+    description = table.get("Description") or table["Parameters"]["description"]
+    return description, [column["Comment"] for column in columns]
 
 
 def test_a_changed_or_replaced_view_is_recreated(sandbox: SetupSandbox) -> None:

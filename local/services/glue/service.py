@@ -13,6 +13,7 @@ from local.core.model_limits import check_limits
 from local.core.request import ApiRequest, ApiResponse, json_response
 from local.core.server import Cloud
 from local.core.service import Service
+from local.services.glue import column_statistics
 from local.services.glue.catalog_updates import Changes, CrawlFailed, Log
 from local.services.glue.crawl import crawl_tables
 from local.services.glue.crawler_api import PRINCIPAL, CrawlerApi
@@ -45,6 +46,10 @@ class Glue(Service):
         operation = self._crawler_api.operations.get(request.operation)
         if operation is not None:
             return json_response(operation(request.params))
+        if request.operation in column_statistics.OPERATIONS:
+            return json_response(
+                column_statistics.get_column_statistics(self.cloud, request.params)
+            )
         if "Crawl" in request.operation:
             raise invalid_input(not_modelled_message(request.operation))
         params = fold_names(request.operation, request.params)
