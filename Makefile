@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test trino lint clean
 
 demo: $(READY)
 	@$(VENV)/bin/python -m local
 
 test: $(READY)
 	@$(VENV)/bin/python -m pytest
+
+# Compares with a real Trino, which Maven fetches; it needs a Java of 24 or newer.
+trino: $(READY)
+	@$(VENV)/bin/python -m tests.trino $(if $(RECORD),--record)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/codespell

@@ -9,6 +9,7 @@ from tests.support.paths import PROJECT
 
 README = PROJECT / "README.md"
 CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
+ENGINES = PROJECT / "docs" / "engines.md"
 OWN_TABLE = PROJECT / "docs" / "own-table.md"
 DOCUMENTS = tuple(
     sorted(
@@ -35,6 +36,11 @@ def blocks(document: Path) -> Iterator[Block]:
         prose = BLOCK.sub("", text[: match.start()])
         headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
         yield Block(heading=headings[-1], language=match[1], text=match[2])
+
+
+def documented_block(document: Path, language: str) -> str:
+    """Return the text of a document's first block in a language."""
+    return next(block.text for block in blocks(document) if block.language == language)
 
 
 def commands(document: Path) -> list[str]:

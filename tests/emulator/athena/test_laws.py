@@ -91,7 +91,7 @@ def test_decimals_divide_as_in_trino(
     with localcontext() as context:
         context.prec = 100
         assert [read_decimal(row[0]) for row in rows] == [half_up(a / b, 4) for a, b in pairs]
-    assert rows[0][1] == "decimal(17, 4)"
+    assert rows[0][1] == "decimal(17,4)"
 
 
 @FEW

@@ -27,15 +27,15 @@ from tests.support.athena_engine import (
 CASES = [
     ("7 / 2", "3"),
     ("typeof(sum(1))", "bigint"),
-    ("typeof(1.5 * 2.25)", "decimal(5, 3)"),
-    ("typeof(avg(CAST(1 AS decimal(18,4))))", "decimal(18, 4)"),
+    ("typeof(1.5 * 2.25)", "decimal(5,3)"),
+    ("typeof(avg(CAST(1 AS decimal(18,4))))", "decimal(18,4)"),
     ("avg(3)", "3.0"),
     ("DECIMAL '1.50' / DECIMAL '0.7'", "2.14"),
     ("DECIMAL '-12' - DECIMAL '-.5'", "-11.5"),
-    ("typeof(DECIMAL '-1.50')", "decimal(3, 2)"),
+    ("typeof(DECIMAL '-1.50')", "decimal(3,2)"),
     ("CAST('1.5' AS decimal)", "2"),
     ("TRY_CAST('1.5 ' AS decimal)", None),
-    ("typeof(CAST(1 AS decimal))", "decimal(38, 0)"),
+    ("typeof(CAST(1 AS decimal))", "decimal(38,0)"),
     ("CAST(1.5 AS decimal(10))", "2"),
     ("extract(year_of_week FROM DATE '2027-01-01')", "2026"),
     ("extract(dow FROM DATE '2026-11-22')", "7"),
@@ -45,7 +45,7 @@ CASES = [
     ("1e0 / 0", "Infinity"),
     ("true", "true"),
     ("CAST(1.5 AS decimal(10,4))", "1.5000"),
-    ("TRY_CAST(' 1 ' AS integer)", None),
+    ("TRY_CAST(' 1 ' AS integer)", "1"),
     ("TRY_CAST('1_000' AS bigint)", None),
     ("TRY_CAST('2.5' AS integer)", None),
     ("TRY(1 / 0)", None),
@@ -174,7 +174,7 @@ def test_query_matches_trino(run_query: RunQuery, sql: str, expected: str) -> No
 
 
 FAILURES = [
-    ("SELECT CAST(' 1 ' AS integer)", "INVALID_CAST_ARGUMENT: Cannot cast ' 1 ' to integer"),
+    ("SELECT CAST('1 0' AS integer)", "INVALID_CAST_ARGUMENT: Cannot cast '1 0' to integer"),
     ("SELECT 1 / x FROM (VALUES 0) AS t(x)", "DIVISION_BY_ZERO: Division by zero"),
     ("SELECT 1.5 / x FROM (VALUES 0) AS t(x)", "DIVISION_BY_ZERO: Division by zero"),
     ("SELECT x[3] FROM (VALUES ARRAY[1]) AS t(x)", "INVALID_FUNCTION_ARGUMENT: Array subscript"),
@@ -256,7 +256,9 @@ def test_duckdb_only_functions_are_rejected(engine: Engine) -> None:
     names = engine._duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()")
     for (name,) in names:
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
-            with pytest.raises((QueryFailed, AwsError), match=r"not registered|mismatched input"):
+            with pytest.raises(
+                (QueryFailed, AwsError), match=r"not registered|mismatched input|not modelled"
+            ):
                 engine.plan(parse_query(f"SELECT {name}('/etc/passwd')"), "default", NOW)
 
 

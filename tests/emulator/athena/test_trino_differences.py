@@ -78,7 +78,7 @@ VALUES = [
     ("to_utf8('ab')", "61 62"),
     ("CAST(37.7e0 AS varchar)", "3.77E1"),
     ("CAST(-0.05e0 AS varchar)", "-5.0E-2"),
-    ("CAST(0e0 AS varchar)", "0.0E0"),
+    ("CAST(0e0 AS varchar)", "0E0"),
     ("CAST(1e0 / 0 AS varchar)", "Infinity"),
 ]
 FUNCTIONS = [

@@ -3,6 +3,7 @@
 from sqlglot import exp
 
 from local.services.athena.backend.ast_builders import call, cast, literal
+from local.services.athena.errors import not_modelled
 from local.services.athena.frontend import types
 from local.services.athena.frontend.types import (
     DecimalType,
@@ -24,8 +25,11 @@ def translate_div(node: exp.Div) -> exp.Expr:
         return exp.Paren(this=exp.IntDiv(this=node.left, expression=divisor))
     if dtype_of(node) == DType.DECIMAL:
         return _decimal_quotient(node)
-    dividend = cast(node.left, types.DOUBLE)
-    return exp.Paren(this=exp.Div(this=dividend, expression=node.right, typed=True, safe=False))
+    if dtype_of(node) == DType.INTERVAL:
+        raise not_modelled("the division of an interval")
+    result = types.REAL if dtype_of(node) == DType.FLOAT else types.DOUBLE
+    operands = {"this": cast(node.left, result), "expression": cast(node.right, result)}
+    return exp.Paren(this=exp.Div(**operands, typed=True, safe=False))
 
 
 def _decimal_quotient(node: exp.Div) -> exp.Expr:

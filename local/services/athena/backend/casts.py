@@ -3,8 +3,9 @@
 from sqlglot import exp
 
 from local.services.athena.backend.ast_builders import call, cast, literal
+from local.services.athena.errors import not_modelled
 from local.services.athena.frontend import types
-from local.services.athena.frontend.types import DType, Type, display_name, dtype_of
+from local.services.athena.frontend.types import DType, Type, display_name, dtype_of, type_of
 
 _STRING_CHECKS = {
     **dict.fromkeys(types.INTEGER_TYPES, "trino.is_whole"),
@@ -25,6 +26,8 @@ _TO_VARCHAR = {
     DType.TIMESTAMP: "trino.timestamp_text",
     DType.TIMESTAMPTZ: "trino.timestamptz_text",
     DType.INTERVAL: "trino.interval_text",
+    DType.DATE: "trino.date_text",
+    DType.DECIMAL: "trino.decimal_varchar",
     **dict.fromkeys(types.FLOAT_TYPES, "trino.double_varchar"),
 }
 """A type → the macro that casts it to varchar; other types use DuckDB's cast."""
@@ -33,10 +36,10 @@ _TO_VARCHAR = {
 def translate_cast(node: exp.Cast) -> exp.Expr:
     """Translate a CAST or TRY_CAST."""
     source, target = node.this, node.to
-    if dtype_of(source) == DType.JSON:
+    if dtype_of(source) == DType.JSON and target.this != DType.JSON:
         return _from_json(node)
     if target.this == DType.JSON:
-        return call("to_json", source)
+        return _to_json(source, type_of(source))
     if target.this in types.STRING_TYPES:
         return _to_varchar(node)
     if dtype_of(source) in types.STRING_TYPES and target.this in _STRING_CHECKS:
@@ -71,6 +74,37 @@ def _from_json(node: exp.Cast) -> exp.Expr:
     return type(node)(this=node.this, to=node.to)
 
 
+_JSON_TEXTS = {
+    DType.DECIMAL: "trino.decimal_varchar",
+    **dict.fromkeys(types.FLOAT_TYPES, "trino.double_json_text"),
+}
+"""A type of numbers → the macro that writes one with the digits that it has in Trino's JSON."""
+
+
+def _to_json(value: exp.Expr, data_type: Type) -> exp.Expr:
+    """Return a value as JSON; DuckDB would write every number that is not whole as a double."""
+    if data_type.this == DType.JSON:
+        return value
+    if data_type.this in _JSON_TEXTS:
+        return cast(call(_JSON_TEXTS[data_type.this], value), types.JSON)
+    if data_type.this == DType.ARRAY and _has_fractions(data_type):
+        element = exp.to_identifier("cdc_element")
+        text = cast(_to_json(element, types.element_type(data_type)), types.VARCHAR)
+        body = exp.Lambda(this=text, expressions=[element.copy()])
+        return cast(call("trino.json_array_text", call("list_transform", value, body)), types.JSON)
+    if data_type.this == DType.STRUCT and not _has_named_fields(data_type):
+        raise not_modelled("a row without names as JSON")
+    return call("to_json", value)
+
+
+def _has_fractions(data_type: Type) -> bool:
+    return any(part.this in _JSON_TEXTS for part in data_type.find_all(exp.DataType))
+
+
+def _has_named_fields(data_type: Type) -> bool:
+    return all(isinstance(field, exp.ColumnDef) for field in data_type.expressions)
+
+
 def _json_structure(data_type: Type) -> str:
     """Return a type in the JSON spelling of json_transform."""
     inner = data_type.expressions
@@ -94,4 +128,8 @@ def _to_varchar(node: exp.Cast) -> exp.Expr:
     macro = _TO_VARCHAR.get(dtype_of(node.this))
     text = call(macro, node.this) if macro else cast(node.this, types.VARCHAR)
     length = node.to.expressions[0].name if node.to.expressions else ""
-    return call("left", text, literal(int(length))) if length.isdigit() else text
+    if not length.isdigit():
+        return text
+    if dtype_of(node.this) in (*types.STRING_TYPES, DType.UNKNOWN):
+        return call("left", text, literal(int(length)))
+    return call("trino.require_length", text, literal(int(length)))

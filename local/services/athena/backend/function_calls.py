@@ -1,7 +1,7 @@
 """Translation of function calls: by name where DuckDB agrees, by a rule where it differs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -56,6 +56,8 @@ def _avg(node: exp.Anonymous) -> exp.Expr:
     argument = argument_type(node.expressions[0])
     if argument.this == DType.DECIMAL:
         average.meta[WRAP_LATER] = _exact_mean_wrapper(argument)
+    if argument.this == DType.FLOAT:
+        average.meta[WRAP_LATER] = _cast_wrapper(argument)
     return average
 
 
@@ -80,6 +82,12 @@ def _with_aggregate(node: exp.Expr, name: str) -> exp.Expr:
     return copy
 
 
+def _sum(node: exp.Anonymous) -> exp.Expr:
+    if argument_type(node.expressions[0]).this == DType.INTERVAL:
+        raise not_modelled("the sum of intervals")
+    return _call_target(node)
+
+
 def _count(node: exp.Anonymous) -> exp.Expr:
     return call("count", *(node.expressions or [exp.Star()]))
 
@@ -95,12 +103,25 @@ def _typeof(node: exp.Anonymous) -> exp.Expr:
 def _concat(node: exp.Anonymous) -> exp.Expr:
     result, *others = node.expressions
     for other in others:
-        result = exp.DPipe(this=result, expression=other)
+        result = translate_pipe(exp.DPipe(this=result, expression=other))
     return exp.Paren(this=result)
 
 
-def _greatest_or_least(node: exp.Anonymous) -> exp.Expr:
-    """Translate greatest or least: NULL if any argument is, where DuckDB ignores NULLs."""
+def translate_pipe(node: exp.DPipe) -> exp.Expr:
+    """Translate `||`: an array takes a single element at either end."""
+    operands = [node.left, node.right]
+    if DType.ARRAY not in map(dtype_of, operands):
+        return node
+    arrays = [_as_array(operand) for operand in operands]
+    return exp.Paren(this=exp.DPipe(this=arrays[0], expression=arrays[1]))
+
+
+def _as_array(operand: exp.Expr) -> exp.Expr:
+    return operand if dtype_of(operand) == DType.ARRAY else call("list_value", operand)
+
+
+def _null_if_any_is(node: exp.Anonymous) -> exp.Expr:
+    """Translate a call whose result is NULL if any argument is, where DuckDB ignores NULLs."""
     arguments = node.expressions
     has_null = exp.or_(*(exp.Is(this=arg.copy(), expression=exp.Null()) for arg in arguments))
     result = call(node.name.lower(), *arguments)
@@ -177,6 +198,8 @@ def _cardinality(node: exp.Anonymous) -> exp.Expr:
 
 
 def _reverse(node: exp.Anonymous) -> exp.Expr:
+    if dtype_of(node.expressions[0]) == DType.VARBINARY:
+        raise not_modelled("the reverse of binary data")
     is_array = dtype_of(node.expressions[0]) == DType.ARRAY
     return call("list_reverse", *node.expressions) if is_array else _call_target(node)
 
@@ -202,21 +225,143 @@ def _reduce(node: exp.Anonymous) -> exp.Expr:
 
 
 def _any_match(node: exp.Anonymous) -> exp.Expr:
-    return exp.Paren(this=exp.GT(this=_count_matches(node), expression=literal(0)))
-
-
-def _all_match(node: exp.Anonymous) -> exp.Expr:
-    length = call("len", node.expressions[0].copy())
-    return exp.Paren(this=exp.EQ(this=_count_matches(node), expression=length))
+    return call("trino.any_true", call("list_transform", *node.expressions))
 
 
 def _none_match(node: exp.Anonymous) -> exp.Expr:
-    return exp.Paren(this=exp.EQ(this=_count_matches(node), expression=literal(0)))
+    return exp.Paren(this=exp.Not(this=_any_match(node)))
 
 
-def _count_matches(node: exp.Anonymous) -> exp.Expr:
-    array, condition = node.expressions
-    return call("len", call("list_filter", array, condition))
+def _all_match(node: exp.Anonymous) -> exp.Expr:
+    condition = node.expressions[1]
+    condition.set("this", exp.Not(this=exp.Paren(this=condition.this.copy())))
+    return _none_match(node)
+
+
+def _lambda_of_entry(node: exp.Lambda, fields: Sequence[str | int]) -> exp.Lambda:
+    """Return a lambda of one struct, for a lambda of several parameters, which are its fields."""
+    entry = exp.to_identifier("cdc_" + "_".join(part.name for part in node.expressions))
+    by_name = dict(zip((part.name for part in node.expressions), fields, strict=True))
+    body = exp.Paren(this=node.this.copy())
+    for name in list(body.find_all(exp.Identifier)):
+        is_field = isinstance(name.parent, exp.Dot) and name.arg_key == "expression"
+        if name.name in by_name and not is_field:
+            name.replace(call("struct_extract", entry.copy(), literal(by_name[name.name])))
+    return exp.Lambda(this=body, expressions=[entry])
+
+
+def _zip_with(node: exp.Anonymous) -> exp.Expr:
+    left, right, combine = node.expressions
+    pairs = call("trino.zip", left, right)
+    return call("list_transform", pairs, _lambda_of_entry(combine, (1, 2)))
+
+
+def _map_filter(node: exp.Anonymous) -> exp.Expr:
+    entries, condition = _entries_and_lambda(node)
+    return call("map_from_entries", call("list_filter", entries, condition))
+
+
+def _transform_values(node: exp.Anonymous) -> exp.Expr:
+    entries, value = _entries_and_lambda(node)
+    keys = call("map_keys", node.expressions[0].copy())
+    return call("map", keys, call("list_transform", entries, value))
+
+
+def _transform_keys(node: exp.Anonymous) -> exp.Expr:
+    entries, key = _entries_and_lambda(node)
+    values = call("map_values", node.expressions[0].copy())
+    return call("trino.map", call("list_transform", entries, key), values)
+
+
+def _entries_and_lambda(node: exp.Anonymous) -> tuple[exp.Expr, exp.Lambda]:
+    collection, function = node.expressions
+    return call("map_entries", collection), _lambda_of_entry(function, ("key", "value"))
+
+
+def _map_aggregate(node: exp.Anonymous) -> exp.Expr:
+    """Translate an aggregate of entries: they are gathered in a list, then made into a map."""
+    name = node.name.lower()
+    row = call("struct_pack", *map(_named_argument, ("key", "value"), node.expressions))
+    entries = call("list", node.expressions[0] if name == "map_union" else row)
+    entries.meta[WRAP_LATER] = _call_wrapper(f"trino.{name}")
+    return entries
+
+
+def _named_argument(name: str, value: exp.Expr) -> exp.Expr:
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=value)
+
+
+def _call_wrapper(name: str) -> Wrapper:
+    def wrap(node: exp.Expr) -> exp.Expr:
+        return call(name, node)
+
+    return wrap
+
+
+def _geometric_mean(node: exp.Anonymous) -> exp.Expr:
+    """Translate a geometric mean: DuckDB's own is a macro, which takes no FILTER."""
+    mean = call("avg", call("trino.ln", cast(node.expressions[0], types.DOUBLE)))
+    result = type_of(node)
+    mean.meta[WRAP_LATER] = lambda mean: cast(call("exp", mean), result)
+    return mean
+
+
+def _skewness(node: exp.Anonymous) -> exp.Expr:
+    """Translate a skewness: that of the population, where DuckDB's is that of a sample."""
+    skewness = call("skewness", *node.expressions)
+    skewness.meta[WRAP_LATER] = _population_skewness
+    return skewness
+
+
+def _population_skewness(skewness: exp.Expr) -> exp.Expr:
+    return call("trino.skewness", skewness, _with_aggregate(skewness, "count"))
+
+
+def _integral(node: exp.Anonymous) -> exp.Expr:
+    """Translate ceil, floor or truncate: DuckDB's own make a double of a whole number."""
+    is_whole = dtype_of(node.expressions[0]) in types.INTEGER_TYPES
+    return node.expressions[0] if is_whole else _call_target(node)
+
+
+def _format(node: exp.Anonymous) -> exp.Expr:
+    """Translate a format: `%s`, `%d` and `%.2f`, with a width perhaps, for what they are made."""
+    pattern, *arguments = node.expressions
+    text = string_constant(pattern)
+    specifiers = re.findall(r"%(?:%|[^%a-zA-Z]*[a-zA-Z]?)", text or "")
+    converting = [specifier for specifier in specifiers if specifier != "%%"]
+    if text is None or len(converting) > len(arguments):
+        raise not_modelled("a format that is not a literal with an argument for each specifier")
+    pairs = zip(converting, arguments, strict=False)
+    return call("printf", pattern, *(_format_argument(*pair) for pair in pairs))
+
+
+def _format_argument(specifier: str, value: exp.Expr) -> exp.Expr:
+    dtype = dtype_of(value)
+    if specifier == "%s" and dtype in _PLAIN_TYPES:
+        return call("coalesce", cast(value, types.VARCHAR), literal("null"))
+    if specifier == "%s" and dtype in (DType.DOUBLE, DType.DECIMAL):
+        macro = "double_result_text" if dtype == DType.DOUBLE else "decimal_varchar"
+        return call("coalesce", call(f"trino.{macro}", value), literal("null"))
+    if re.fullmatch(r"%0?\d*d", specifier) and dtype in types.INTEGER_TYPES:
+        return cast(value, types.BIGINT)
+    if re.fullmatch(r"%0?\d*\.\d+f", specifier) and dtype in (DType.DOUBLE, DType.DECIMAL):
+        return cast(value, types.DOUBLE)
+    raise not_modelled(f"the format {specifier} for {display_name(type_of(value))}")
+
+
+_PLAIN_TYPES = (DType.NULL, *types.STRING_TYPES, *types.INTEGER_TYPES, DType.BOOLEAN, DType.DATE)
+"""The types that `%s` writes as a cast does."""
+
+
+def _count_if(node: exp.Anonymous) -> exp.Expr:
+    """Translate count_if: 0 where DuckDB's is NULL, since no row has a condition."""
+    count = _call_target(node)
+    count.meta[WRAP_LATER] = _zero_if_null
+    return count
+
+
+def _zero_if_null(count: exp.Expr) -> exp.Expr:
+    return cast(call("coalesce", count, literal(0)), types.BIGINT)
 
 
 def _sequence(node: exp.Anonymous) -> exp.Expr:
@@ -326,13 +471,62 @@ _DOLLAR = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
 """A `$`, or an escape or a character class, in which a `$` would be literal."""
 
 
+_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\((?!\?)|\(\?P?<(?![=!]))", re.DOTALL)
+"""A group that captures, or an escape or a character class, in which a `(` would be literal."""
+_REPLACEMENT_PART = re.compile(r"\\.|\$(\d*)", re.DOTALL)
+
+
 def _regexp_like(node: exp.Anonymous) -> exp.Expr:
     r"""Translate a match: `$` is also true before a final \n, as in Java's regular expressions."""
     text, pattern = node.expressions
     if string_constant(pattern) is not None and "(?m" not in pattern.name:
         java_pattern = _DOLLAR.sub(lambda match: match[1] or r"(?:\n?\z)", pattern.name)
         pattern = literal(java_pattern)
-    return call("regexp_matches", text, pattern)
+    return call("regexp_matches", text, _re2_pattern(pattern))
+
+
+def _regexp(node: exp.Anonymous) -> exp.Expr:
+    """Translate a function of a regular expression: the groups that it names must exist."""
+    text, pattern, *others = node.expressions
+    if string_constant(pattern) is not None:
+        groups = sum(bool(match[1]) for match in _GROUP.finditer(pattern.name))
+        for other in others:
+            _check_groups(other, groups)
+        _refuse_empty_matches(node.name.lower(), pattern.name, others)
+    return call(require_function(node).target, text, _re2_pattern(pattern), *others)
+
+
+def _re2_pattern(pattern: exp.Expr) -> exp.Expr:
+    """Return a pattern in which DuckDB's RE2 knows Java's named groups."""
+    is_literal = string_constant(pattern) is not None
+    return literal(re.sub(r"\(\?<(?![=!])", "(?P<", pattern.name)) if is_literal else pattern
+
+
+def _check_groups(argument: exp.Expr, groups: int) -> None:
+    """Check the number of a group, or each number in a replacement."""
+    numbers = [argument.name]
+    if string_constant(argument) is not None:
+        numbers = [match[1] for match in _REPLACEMENT_PART.finditer(argument.name)]
+        if "" in numbers:
+            message = "Illegal replacement sequence: a $ needs the number of a group"
+            raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
+    for number in numbers:
+        if number is not None and number.isdigit() and int(number) > groups:
+            message = f"Pattern has {groups} groups. Cannot access group {number}"
+            raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
+
+
+def _refuse_empty_matches(name: str, pattern: str, others: list[exp.Expr]) -> None:
+    """Refuse what Java does after a match with another, empty match at its end."""
+    inserts_text = name == "regexp_replace" and bool(others) and others[0].name != ""
+    if not inserts_text and name != "regexp_split":
+        return
+    try:
+        matches_empty = re.match(pattern, "") is not None
+    except re.error:
+        return
+    if matches_empty and not pattern.startswith("^"):
+        raise not_modelled(f"{name} with a pattern that matches the empty text ({pattern})")
 
 
 _JSON_PATH_STEP = re.compile(
@@ -342,6 +536,8 @@ _JSON_PATH_STEP = re.compile(
 
 def _with_json_path(node: exp.Anonymous) -> exp.Expr:
     value, path = node.expressions
+    if isinstance(path, exp.Null):
+        return path
     trino_path = string_constant(path)
     if trino_path is None:
         raise not_modelled("a JSON path that is not a literal")
@@ -373,6 +569,7 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "cardinality": _cardinality,
     "concat": _concat,
     "count": _count,
+    "count_if": _count_if,
     "date": _date,
     "date_add": _date_add,
     "date_diff": _with_unit,
@@ -381,18 +578,38 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "date_trunc": _with_unit,
     "element_at": _element_at,
     "from_iso8601_timestamp": _from_iso8601_timestamp,
-    "greatest": _greatest_or_least,
+    "greatest": _null_if_any_is,
     "if": _if,
     "json_extract": _with_json_path,
     "json_extract_scalar": _with_json_path,
     "json_size": _with_json_path,
-    "least": _greatest_or_least,
+    "least": _null_if_any_is,
     "mod": _mod,
     "none_match": _none_match,
+    "ceil": _integral,
+    "ceiling": _integral,
+    "floor": _integral,
+    "format": _format,
+    "geometric_mean": _geometric_mean,
+    "map_agg": _map_aggregate,
+    "map_concat": _null_if_any_is,
+    "map_filter": _map_filter,
+    "map_union": _map_aggregate,
+    "multimap_agg": _map_aggregate,
     "reduce": _reduce,
+    "regexp_count": _regexp,
+    "regexp_extract": _regexp,
+    "regexp_extract_all": _regexp,
+    "regexp_replace": _regexp,
+    "regexp_split": _regexp,
+    "skewness": _skewness,
+    "transform_keys": _transform_keys,
+    "transform_values": _transform_values,
+    "zip_with": _zip_with,
     "regexp_like": _regexp_like,
     "reverse": _reverse,
     "sequence": _sequence,
+    "sum": _sum,
     "try": _try,
     "typeof": _typeof,
 }

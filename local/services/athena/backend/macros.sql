@@ -7,16 +7,16 @@ CREATE SCHEMA trino;
 CREATE MACRO trino.fail(message, x) AS
     CASE WHEN CAST(message || left(CAST(x AS VARCHAR), 0) AS BOOLEAN) THEN NULL END;
 
--- Casts of strings: Trino rejects spaces around a number and underscores in it.
-CREATE MACRO trino.is_whole(x) AS regexp_full_match(x, '[+-]?[0-9]+');
+-- Casts of strings: Trino rejects underscores in a number, and spaces around a decimal.
+CREATE MACRO trino.is_whole(x) AS regexp_full_match(x, '\s*[+-]?[0-9]+\s*');
 CREATE MACRO trino.is_number(x) AS
     regexp_full_match(x, '[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?');
 CREATE MACRO trino.is_float(x) AS
     trino.is_number(trim(x)) OR regexp_full_match(x, 'NaN|[+-]?Infinity');
 CREATE MACRO trino.is_boolean(x) AS regexp_full_match(x, '(?i)true|t|1|false|f|0');
-CREATE MACRO trino.is_date(x) AS regexp_full_match(x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}');
+CREATE MACRO trino.is_date(x) AS regexp_full_match(x, '[0-9]{4,5}-[0-9]{1,2}-[0-9]{1,2}');
 CREATE MACRO trino.is_timestamp(x) AS regexp_full_match(
-    x, '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}'
+    x, '[0-9]{4,5}-[0-9]{1,2}-[0-9]{1,2}'
         || '( ([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
 CREATE MACRO trino.is_timestamptz(x) AS CASE
     WHEN regexp_matches(x, ':.*([+-]1[0-9]:?[0-9]{2}|[+-]0[1-9]:?[0-9]{2}|[+-]00:?[0-9]*[1-9])$')
@@ -26,6 +26,10 @@ CREATE MACRO trino.is_timestamptz(x) AS CASE
 CREATE MACRO trino.require_castable(x, is_castable, type_name) AS CASE
     WHEN x IS NULL OR is_castable THEN x
     ELSE trino.fail('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || type_name, x) END;
+CREATE MACRO trino.require_length(x, n) AS CASE
+    WHEN length(x) > n THEN trino.fail(
+        'INVALID_CAST_ARGUMENT: Value ' || x || ' cannot be represented as varchar(' || n || ')', x)
+    ELSE x END;
 CREATE MACRO trino.round_to_millis(x) AS CAST(CAST(x AS TIMESTAMP_MS) AS TIMESTAMP);
 CREATE MACRO trino.round_zoned_to_millis(x) AS
     CAST(trino.round_to_millis(x AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' AS TIMESTAMPTZ);
@@ -33,14 +37,41 @@ CREATE MACRO trino.round_zoned_to_millis(x) AS
 -- Numbers. Decimals are divided as integers of their unscaled digits.
 CREATE MACRO trino.nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO trino.infinity() AS CAST('Infinity' AS DOUBLE);
+CREATE MACRO trino.has_nan(x, y) AS x IS NOT NULL AND y IS NOT NULL AND (isnan(x) OR isnan(y));
 CREATE MACRO trino.sqrt(x) AS CASE WHEN x < 0 THEN trino.nan() ELSE sqrt(x) END;
 CREATE MACRO trino.log_result(x, log) AS CASE
     WHEN x = 0 THEN -trino.infinity() WHEN x < 0 THEN trino.nan() ELSE log END;
 CREATE MACRO trino.ln(x) AS trino.log_result(x, ln(CASE WHEN x > 0 THEN x END));
 CREATE MACRO trino.log2(x) AS trino.log_result(x, log2(CASE WHEN x > 0 THEN x END));
 CREATE MACRO trino.log10(x) AS trino.log_result(x, log10(CASE WHEN x > 0 THEN x END));
+CREATE MACRO trino.sign(x) AS
+    CASE WHEN isnan(CAST(x AS DOUBLE)) THEN CAST(x AS DOUBLE) ELSE sign(x) END;
+CREATE MACRO trino.e() AS exp(1);
+CREATE MACRO trino.asin(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) > 1 THEN trino.nan() ELSE asin(x) END;
+CREATE MACRO trino.acos(x) AS CASE WHEN abs(CAST(x AS DOUBLE)) > 1 THEN trino.nan() ELSE acos(x) END;
+CREATE MACRO trino.skewness(sample_skewness, n) AS
+    CASE WHEN n > 2 THEN sample_skewness * (n - 2) / sqrt(CAST(n AS DOUBLE) * (n - 1)) END;
+CREATE MACRO trino.bitwise_and(x, y) AS CAST(x AS BIGINT) & CAST(y AS BIGINT);
+CREATE MACRO trino.bitwise_or(x, y) AS CAST(x AS BIGINT) | CAST(y AS BIGINT);
+CREATE MACRO trino.bitwise_xor(x, y) AS xor(CAST(x AS BIGINT), CAST(y AS BIGINT));
+CREATE MACRO trino.bitwise_not(x) AS ~CAST(x AS BIGINT);
+CREATE MACRO trino.require_radix(n) AS CASE WHEN n < 2 OR n > 36 THEN trino.fail(
+    'INVALID_FUNCTION_ARGUMENT: Radix must be between 2 and 36', n) ELSE CAST(n AS INTEGER) END;
+CREATE MACRO trino.to_base(x, n) AS CASE WHEN x < 0 THEN '-' ELSE '' END
+    || lower(to_base(abs(CAST(x AS BIGINT)), trino.require_radix(n)));
+CREATE MACRO trino.digit_values(x) AS list_transform(string_split(lower(x), ''),
+    lambda digit: strpos('0123456789abcdefghijklmnopqrstuvwxyz', digit) - 1);
+CREATE MACRO trino.from_base(x, n) AS CASE
+    WHEN NOT regexp_full_match(x, '-?[0-9A-Za-z]+')
+        OR list_max(trino.digit_values(ltrim(x, '-'))) >= trino.require_radix(n)
+    THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Not a valid base-' || n || ' number: ' || x, x)
+    ELSE CAST(CASE WHEN x LIKE '-%' THEN -1 ELSE 1 END * list_reduce(
+        list_transform(trino.digit_values(ltrim(x, '-')), lambda digit: CAST(digit AS HUGEINT)),
+        lambda number, digit: number * n + digit) AS BIGINT) END;
 CREATE MACRO trino.random() AS random(), (n) AS CAST(floor(random() * n) AS BIGINT);
 CREATE MACRO trino.width_bucket(x, low, high, n) AS CAST(CASE
+    WHEN isnan(CAST(x AS DOUBLE)) THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: operand must not be NaN', x)
     WHEN x < low THEN 0 WHEN x >= high THEN n + 1
     ELSE floor(n * (x - low) / CAST(high - low AS DOUBLE)) + 1 END AS BIGINT);
 CREATE MACRO trino.require_nonzero(x) AS CASE
@@ -66,19 +97,39 @@ CREATE MACRO trino.replace(x, old) AS replace(x, old, ''), (x, old, new) AS CASE
     WHEN old = '' THEN new || array_to_string(
         list_transform(string_split(x, ''), lambda element: element || new), '')
     ELSE replace(x, old, new) END;
+CREATE MACRO trino.whitespace() AS ' ' || array_to_string(list_transform(
+    [9, 10, 11, 12, 13, 28, 29, 30, 31, 5760, 8192, 8193, 8194, 8195, 8196, 8197, 8198, 8200, 8201,
+     8202, 8232, 8233, 8287, 12288], lambda codepoint: chr(codepoint)), '');
+CREATE MACRO trino.trim(x) AS trim(x, trino.whitespace()), (x, characters) AS trim(x, characters);
+CREATE MACRO trino.ltrim(x) AS ltrim(x, trino.whitespace()), (x, characters) AS
+    ltrim(x, characters);
+CREATE MACRO trino.rtrim(x) AS rtrim(x, trino.whitespace()), (x, characters) AS
+    rtrim(x, characters);
+CREATE MACRO trino.codepoint(x) AS CASE WHEN length(x) <> 1 THEN trino.fail(
+    'INVALID_FUNCTION_ARGUMENT: Input string must be a single character string', x)
+    ELSE unicode(x) END;
 CREATE MACRO trino.substr(x, start) AS CASE
         WHEN start = 0 OR -start > length(x) THEN '' ELSE substr(x, start) END,
     (x, start, n) AS CASE
+        WHEN start IS NULL THEN NULL
         WHEN start = 0 OR n <= 0 OR -start > length(x) THEN '' ELSE substr(x, start, n) END;
-CREATE MACRO trino.reverse(x) AS CASE WHEN x IS NULL THEN NULL ELSE reverse(x) END;
-CREATE MACRO trino.lpad(x, n, fill) AS lpad(x, CAST(n AS INTEGER), fill);
-CREATE MACRO trino.rpad(x, n, fill) AS rpad(x, CAST(n AS INTEGER), fill);
+-- By code points, where DuckDB keeps a letter and its combining marks together.
+CREATE MACRO trino.reverse(x) AS array_to_string(
+    list_reverse(list_transform(range(1, length(x) + 1), lambda i: substring(x, i, 1))), '');
+CREATE MACRO trino.require_padding(n, fill) AS CASE
+    WHEN n < 0 OR n > 2147483647 THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: Target length must be in the range [0..2147483647]', n)
+    WHEN fill = '' THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: Padding string must not be empty', fill)
+    ELSE CAST(n AS INTEGER) END;
+CREATE MACRO trino.lpad(x, n, fill) AS lpad(x, trino.require_padding(n, fill), fill);
+CREATE MACRO trino.rpad(x, n, fill) AS rpad(x, trino.require_padding(n, fill), fill);
 CREATE MACRO trino.split(x, separator) AS CASE
     WHEN separator = '' THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: The delimiter may not be the empty string', separator)
-    ELSE string_split(x, separator) END;
+    WHEN separator IS NULL THEN NULL ELSE string_split(x, separator) END;
 CREATE MACRO trino.split_part(x, separator, n) AS CASE
-    WHEN n <= 0 THEN trino.fail(
+    WHEN x IS NULL THEN NULL WHEN n <= 0 THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Index must be greater than zero', n) ELSE
     list_extract(string_split(x, separator), CAST(n AS BIGINT)) END;
 CREATE MACRO trino.regexp_extract(x, pattern) AS
@@ -89,6 +140,41 @@ CREATE MACRO trino.regexp_replace(x, pattern) AS regexp_replace(x, pattern, '', 
     (x, pattern, new) AS
         regexp_replace(x, pattern, regexp_replace(new, '\$([0-9])', '\\\1', 'g'), 'g');
 CREATE MACRO trino.regexp_count(x, pattern) AS len(regexp_extract_all(x, pattern));
+CREATE MACRO trino.regexp_split(x, pattern) AS
+    CASE WHEN pattern IS NOT NULL THEN string_split_regex(x, pattern) END;
+CREATE MACRO trino.url_encode(x) AS
+    replace(replace(replace(url_encode(x), '%20', '+'), '%2A', '*'), '~', '%7E');
+CREATE MACRO trino.url_decode(x) AS CASE
+    WHEN regexp_full_match(x, '(?s)(?:[^%]|%[0-9A-Fa-f]{2})*')
+    THEN url_decode(replace(x, '+', ' '))
+    ELSE trino.fail('INVALID_FUNCTION_ARGUMENT: Illegal hex characters in escape (%) pattern', x)
+    END;
+CREATE MACRO trino.from_hex(x) AS CASE WHEN length(x) % 2 = 1 THEN trino.fail(
+    'INVALID_FUNCTION_ARGUMENT: string is required to have even length', x) ELSE unhex(x) END;
+CREATE MACRO trino.from_base64(x) AS
+    from_base64(rpad(x, CAST(4 * ceil(length(x) / 4) AS INTEGER), '='));
+-- A URL as RFC 3986 splits it; what is no URI has no parts.
+CREATE MACRO trino.url_parts(x) AS regexp_extract(x,
+    '^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://(?:[^/?#@\s]*@)?([^/?#:\s]*)(?::([0-9]*))?)?'
+    || '([^?#\s]*)(?:\?([^#\s]*))?(?:#(\S*))?$',
+    ['protocol', 'host', 'port', 'path', 'query', 'fragment']);
+CREATE MACRO trino.is_url(x) AS x IS NOT NULL AND NOT regexp_matches(x, '\s');
+CREATE MACRO trino.url_extract_fragment(x) AS
+    CASE WHEN trino.is_url(x) THEN url_decode(trino.url_parts(x).fragment) END;
+CREATE MACRO trino.url_extract_host(x) AS
+    CASE WHEN trino.is_url(x) THEN trino.url_parts(x).host END;
+CREATE MACRO trino.url_extract_path(x) AS
+    CASE WHEN trino.is_url(x) THEN url_decode(trino.url_parts(x).path) END;
+CREATE MACRO trino.url_extract_port(x) AS CASE WHEN trino.is_url(x)
+    THEN CAST(nullif(trino.url_parts(x).port, '') AS BIGINT) END;
+CREATE MACRO trino.url_extract_protocol(x) AS
+    CASE WHEN trino.is_url(x) THEN trino.url_parts(x).protocol END;
+CREATE MACRO trino.url_extract_query(x) AS
+    CASE WHEN trino.is_url(x) THEN url_decode(trino.url_parts(x).query) END;
+CREATE MACRO trino.url_extract_parameter(x, name) AS CASE WHEN trino.is_url(x) THEN
+    url_decode(replace(list_filter(string_split(trino.url_parts(x).query, '&'),
+        lambda part: starts_with(part, name || '='))[1][length(name) + 2:], '+', ' ')) END;
+CREATE MACRO trino.sha1(x) AS unhex(sha1(x));
 CREATE MACRO trino.md5(x) AS unhex(md5(x));
 CREATE MACRO trino.sha256(x) AS unhex(sha256(x));
 
@@ -160,13 +246,15 @@ CREATE MACRO trino.require_utc(zone) AS CASE
 CREATE MACRO trino.at_timezone(x, zone) AS
     CASE WHEN trino.require_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
 CREATE MACRO trino.require_timestamp_range(x) AS CASE
-    WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248 THEN trino.fail(
+    WHEN isnan(CAST(x AS DOUBLE)) THEN true WHEN abs(CAST(x AS DOUBLE)) >= 2251799813685.248 THEN trino.fail(
         'GENERIC_INTERNAL_ERROR: Millis overflow: ' || CAST(CAST(x AS DOUBLE) * 1000 AS HUGEINT), x)
     ELSE true END;
+CREATE MACRO trino.zero_if_nan(x) AS
+    CASE WHEN isnan(CAST(x AS DOUBLE)) THEN 0 ELSE CAST(x AS DOUBLE) END;
 CREATE MACRO trino.from_unixtime(x) AS CASE WHEN trino.require_timestamp_range(x)
-        THEN trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))) END,
+        THEN trino.round_zoned_to_millis(to_timestamp(trino.zero_if_nan(x))) END,
     (x, zone) AS CASE WHEN trino.require_timestamp_range(x) THEN trino.at_timezone(
-        trino.round_zoned_to_millis(to_timestamp(CAST(x AS DOUBLE))), zone) END;
+        trino.round_zoned_to_millis(to_timestamp(trino.zero_if_nan(x))), zone) END;
 CREATE MACRO trino.require_whole_day(x) AS CASE
     WHEN x <> date_trunc('day', x) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date', x)
@@ -190,6 +278,7 @@ CREATE MACRO trino.quote_json_numbers(x) AS CASE WHEN regexp_matches(x, '[0-9][.
     ELSE x END;
 CREATE MACRO trino.json_text(x) AS CASE WHEN json_type(x) IN ('OBJECT', 'ARRAY')
     THEN trino.fail('INVALID_CAST_ARGUMENT: Cannot cast to varchar: ' || x, x)
+    WHEN json_type(x) = 'DOUBLE' THEN trino.double_varchar(CAST(x AS DOUBLE))
     ELSE json_extract_string(x, '$') END;
 CREATE MACRO trino.json_format(x) AS CAST(x AS VARCHAR);
 CREATE MACRO trino.is_json(x) AS typeof(x) = 'JSON' OR json_valid(x);
@@ -212,11 +301,12 @@ CREATE MACRO trino.is_json_scalar(x) AS json_type(x) NOT IN ('OBJECT', 'ARRAY');
 -- Arrays and maps.
 CREATE MACRO trino.cardinality(x) AS CAST(len(x) AS BIGINT);
 CREATE MACRO trino.has_null(x) AS len(list_filter(x, lambda element: element IS NULL)) > 0;
+-- A result is NULL if an argument is: DuckDB's functions of lists often ignore a NULL.
 CREATE MACRO trino.contains(x, y) AS CASE
     WHEN list_contains(x, y) THEN true WHEN y IS NULL OR trino.has_null(x) THEN NULL
     ELSE list_contains(x, y) END;
 CREATE MACRO trino.arrays_overlap(x, y) AS CASE
-    WHEN list_has_any(x, y) THEN true WHEN trino.has_null(x) OR trino.has_null(y) THEN NULL
+    WHEN list_has_any(x, y) THEN true WHEN len(x) = 0 OR len(y) = 0 THEN false WHEN trino.has_null(x) OR trino.has_null(y) THEN NULL
     ELSE list_has_any(x, y) END;
 CREATE MACRO trino.array_max(x) AS CASE WHEN NOT trino.has_null(x) THEN list_max(x) END;
 CREATE MACRO trino.array_min(x) AS CASE WHEN NOT trino.has_null(x) THEN list_min(x) END;
@@ -226,6 +316,41 @@ CREATE MACRO trino.array_distinct(x) AS list_filter(x, lambda element, idx:
 CREATE MACRO trino.array_element(x, n) AS CASE
     WHEN n = 0 THEN trino.fail('INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', n)
     ELSE list_extract(x, n) END;
+CREATE MACRO trino.map() AS map([], []), (keys, values) AS CASE
+    WHEN keys IS NULL OR values IS NULL THEN NULL
+    WHEN trino.has_null(keys) THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: map key cannot be null', len(keys))
+    ELSE map(keys, values) END;
+CREATE MACRO trino.zip(x, y) AS CASE WHEN x IS NOT NULL AND y IS NOT NULL
+    THEN list_zip(x, y) END;
+CREATE MACRO trino.map_from_entries(entries) AS map_from_entries(entries);
+-- Of the entries that an aggregate has gathered, the first one of a key counts.
+CREATE MACRO trino.with_key(entries) AS
+    list_filter(entries, lambda entry: entry.key IS NOT NULL);
+CREATE MACRO trino.first_of_each_key(entries) AS list_filter(entries, lambda entry, i:
+    list_position(list_transform(entries, lambda other: other.key), entry.key) = i);
+CREATE MACRO trino.map_agg(entries) AS CASE WHEN len(trino.with_key(entries)) > 0
+    THEN map_from_entries(trino.first_of_each_key(trino.with_key(entries))) END;
+CREATE MACRO trino.map_union(maps) AS map_from_entries(trino.first_of_each_key(
+    flatten(list_transform(maps, lambda one: map_entries(one)))));
+CREATE MACRO trino.multimap_agg(entries) AS CASE WHEN len(trino.with_key(entries)) > 0
+    THEN map_from_entries(list_transform(
+        trino.first_of_each_key(trino.with_key(entries)), lambda one: struct_pack(key := one.key,
+            value := list_transform(list_filter(entries, lambda other: other.key = one.key),
+                lambda other: other.value)))) END;
+CREATE MACRO trino.map_entries(x) AS
+    list_transform(map_entries(x), lambda entry: row(entry.key, entry.value));
+CREATE MACRO trino.split_to_map(x, entry_separator, key_separator) AS CASE
+    WHEN x = '' THEN map([], [])
+    WHEN entry_separator = '' OR key_separator = '' OR entry_separator = key_separator
+        OR len(list_filter(string_split(x, entry_separator),
+            lambda part: strpos(part, key_separator) = 0)) > 0
+    THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Key-value delimiter must appear exactly once in '
+        || 'each entry. Bad input: ' || x, x)
+    ELSE map(list_transform(string_split(x, entry_separator),
+            lambda part: split_part(part, key_separator, 1)),
+        list_transform(string_split(x, entry_separator),
+            lambda part: part[strpos(part, key_separator) + length(key_separator):])) END;
 CREATE MACRO trino.map_subscript(x, key) AS CASE
     WHEN NOT map_contains(x, key) THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: Key not present in map: ' || key, key)
@@ -237,21 +362,34 @@ CREATE MACRO trino.array_subscript(x, n) AS CASE
         || n || ' > ' || len(x), n)
     ELSE x[n] END;
 CREATE MACRO trino.array_sort(x) AS list_sort(x, 'ASC', 'NULLS LAST');
-CREATE MACRO trino.array_position(x, y) AS CAST(coalesce(list_position(x, y), 0) AS BIGINT);
-CREATE MACRO trino.array_join(x, separator) AS array_to_string(x, separator),
-    (x, separator, null_text) AS array_to_string(
-        list_transform(x, lambda element: coalesce(CAST(element AS VARCHAR), null_text)),
-        separator);
-CREATE MACRO trino.array_remove(x, y) AS
-    list_filter(x, lambda element: element IS NULL OR element <> y);
+CREATE MACRO trino.array_position(x, y) AS CASE
+    WHEN x IS NOT NULL AND y IS NOT NULL
+    THEN CAST(coalesce(list_position(x, y), 0) AS BIGINT) END;
+CREATE MACRO trino.array_join(x, separator) AS CASE
+        WHEN x IS NOT NULL AND separator IS NOT NULL
+        THEN coalesce(array_to_string(x, separator), '') END,
+    (x, separator, null_text) AS CASE
+        WHEN x IS NOT NULL AND separator IS NOT NULL AND null_text IS NOT NULL
+        THEN coalesce(array_to_string(
+            list_transform(x, lambda element: coalesce(CAST(element AS VARCHAR), null_text)),
+            separator), '') END;
+CREATE MACRO trino.array_remove(x, y) AS CASE WHEN y IS NOT NULL
+    THEN list_filter(x, lambda element: element IS NULL OR element <> y) END;
 CREATE MACRO trino.is_member(x, element) AS
     CASE WHEN element IS NULL THEN trino.has_null(x) ELSE list_contains(x, element) END;
-CREATE MACRO trino.array_except(x, y) AS
-    trino.array_distinct(list_filter(x, lambda element: NOT trino.is_member(y, element)));
-CREATE MACRO trino.array_intersect(x, y) AS
-    trino.array_distinct(list_filter(x, lambda element: trino.is_member(y, element)));
-CREATE MACRO trino.array_union(x, y) AS trino.array_distinct(list_concat(x, y));
+CREATE MACRO trino.array_except(x, y) AS CASE WHEN y IS NOT NULL
+    THEN trino.array_distinct(list_filter(x, lambda element: NOT trino.is_member(y, element))) END;
+CREATE MACRO trino.array_intersect(x, y) AS CASE WHEN y IS NOT NULL
+    THEN trino.array_distinct(list_filter(x, lambda element: trino.is_member(y, element))) END;
+CREATE MACRO trino.array_union(x, y) AS CASE WHEN x IS NOT NULL AND y IS NOT NULL
+    THEN trino.array_distinct(list_concat(x, y)) END;
+-- The values of a condition for the elements of an array: NULL if it is neither true nor false.
+CREATE MACRO trino.any_true(values) AS CASE
+    WHEN list_contains(values, true) THEN true WHEN trino.has_null(values) THEN NULL
+    WHEN values IS NOT NULL THEN false END;
 CREATE MACRO trino.slice(x, start, n) AS CASE
+    WHEN n < 0 THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: length must be greater than or equal to 0', n)
     WHEN start = 0 THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1', start)
     WHEN start < 0 THEN list_slice(x, len(x) + start + 1, len(x) + start + n)
@@ -270,9 +408,18 @@ CREATE MACRO trino.sequence(x, y) AS
 CREATE MACRO trino.datetime_sequence(x, y) AS
         trino.limit_length(generate_series(x, y, to_days(CASE WHEN x <= y THEN 1 ELSE -1 END))),
     (x, y, step) AS trino.limit_length(generate_series(x, y, step));
-CREATE MACRO trino.repeat(x, n) AS list_transform(range(n), lambda i: x);
+CREATE MACRO trino.repeat(x, n) AS CASE
+    WHEN n < 0 THEN trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: count argument of repeat function must be greater than or equal'
+        || ' to 0', n)
+    ELSE list_transform(range(n), lambda i: x) END;
 
 -- Casts to varchar.
+CREATE MACRO trino.date_text(x) AS
+    CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || CAST(x AS VARCHAR);
+CREATE MACRO trino.decimal_varchar(x) AS CASE
+    WHEN abs(x) < 1 THEN regexp_replace(CAST(x AS VARCHAR), '^(-?)\.', '\10.')
+    ELSE CAST(x AS VARCHAR) END;
 CREATE MACRO trino.timestamp_text(x) AS
     CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || strftime(x, '%Y-%m-%d %H:%M:%S.%g');
 CREATE MACRO trino.timestamptz_text(x) AS trino.timestamp_text(x) || ' UTC';
@@ -307,8 +454,13 @@ CREATE MACRO trino.double_result_text(x) AS CASE
     ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
 CREATE MACRO trino.double_varchar(x) AS CASE
     WHEN isnan(x) OR isinf(x) THEN trino.double_result_text(x)
-    WHEN x = 0 THEN CAST(x AS VARCHAR) || 'E0'
+    WHEN x = 0 THEN replace(CAST(x AS VARCHAR), '.0', '') || 'E0'
     ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
+CREATE MACRO trino.double_json_text(x) AS CASE
+    WHEN isnan(x) OR isinf(x) THEN '"' || trino.double_result_text(x) || '"'
+    ELSE trino.double_result_text(x) END;
+CREATE MACRO trino.json_array_text(texts) AS '[' || coalesce(array_to_string(
+    list_transform(texts, lambda text: coalesce(text, 'null')), ','), '') || ']';
 CREATE MACRO trino.doubles_to_varchar(x) AS
     list_transform(x, lambda element: trino.double_varchar(element));
 CREATE MACRO trino.timestamps_to_varchar(x) AS

@@ -49,6 +49,7 @@ from local.services.athena.backend.function_calls import (
     WRAP_LATER,
     element_or_null,
     translate_call,
+    translate_pipe,
 )
 from local.services.athena.backend.unnest import translate_unnest
 from local.services.athena.errors import QueryFailed
@@ -138,18 +139,39 @@ def _at_time_zone(node: exp.AtTimeZone) -> exp.Expr:
     return call("trino.at_timezone", node.this, node.args["zone"])
 
 
+def _hex_string(node: exp.HexString) -> exp.Expr:
+    return call("unhex", literal(str(node.this)))
+
+
+def _json_literal(node: exp.ParseJSON) -> exp.Expr:
+    return call("trino.json_parse", node.this)
+
+
+def _compare(node: exp.Binary) -> exp.Expr:
+    """Translate a comparison: NaN is neither less nor greater than anything."""
+    operands = [node.left, node.right]
+    if not any(dtype_of(operand) in types.FLOAT_TYPES for operand in operands):
+        return node
+    operands = [cast(operand.copy(), types.DOUBLE) for operand in operands]
+    return exp.Case(
+        ifs=[exp.If(this=call("trino.has_nan", *operands), true=exp.false())], default=node.copy()
+    )
+
+
 def _subscript(node: exp.Bracket) -> exp.Expr:
     collection, key = node.this, node.expressions[0]
     if dtype_of(collection) == DType.MAP:
         return call("trino.map_subscript", collection, key)
     if dtype_of(collection) == DType.ARRAY:
         return call("trino.array_subscript", collection, key)
+    if dtype_of(collection) == DType.STRUCT:
+        return call("struct_extract", collection, key)
     return element_or_null(collection, key)
 
 
 def _trim(node: exp.Trim) -> exp.Expr:
     side = str(node.args.get("position"))
-    function = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side, "trim")
+    function = {"LEADING": "trino.ltrim", "TRAILING": "trino.rtrim"}.get(side, "trino.trim")
     characters = [node.expression] if node.expression else []
     return call(function, node.this, *characters)
 
@@ -171,6 +193,7 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {  # Any: each 
     exp.Anonymous: translate_call,
     exp.Div: translate_div,
     exp.Mod: translate_mod,
+    exp.DPipe: translate_pipe,
     exp.Add: translate_add,
     exp.Sub: translate_add,
     exp.Mul: translate_mul,
@@ -179,6 +202,9 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {  # Any: each 
     exp.Extract: _extract,
     exp.AtTimeZone: _at_time_zone,
     exp.Bracket: _subscript,
+    exp.HexString: _hex_string,
+    exp.ParseJSON: _json_literal,
+    **dict.fromkeys((exp.LT, exp.LTE, exp.GT, exp.GTE), _compare),
     exp.Trim: _trim,
     exp.CTE: _inline_cte,
     exp.Unnest: translate_unnest,

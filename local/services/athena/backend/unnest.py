@@ -31,12 +31,14 @@ def _columns(collection: exp.Expr) -> list[exp.Expr]:
         return [call("unnest", keys), call("unnest", values)]
     inner = type_of(collection).expressions
     if inner and inner[0].this == DType.STRUCT:
-        return [_field(collection, column.name) for column in inner[0].expressions]
+        fields = enumerate(inner[0].expressions, start=1)
+        return [_field(collection, field, index) for index, field in fields]
     return [call("unnest", collection.copy())]
 
 
-def _field(array: exp.Expr, name: str) -> exp.Expr:
-    return call("struct_extract", call("unnest", array.copy()), literal(name))
+def _field(array: exp.Expr, field: exp.Expr, index: int) -> exp.Expr:
+    selector = field.name if isinstance(field, exp.ColumnDef) else index
+    return call("struct_extract", call("unnest", array.copy()), literal(selector))
 
 
 def _ordinality(collections: list[exp.Expr]) -> exp.Expr:

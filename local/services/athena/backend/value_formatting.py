@@ -2,9 +2,11 @@
 
 from sqlglot import exp
 
-from local.services.athena.frontend.types import UNKNOWN, DType, Type, from_duckdb
+from local.services.athena.frontend.types import DType, Type, field_type, from_duckdb
 
 _TEMPLATES = {
+    DType.DATE: "trino.date_text({})",
+    DType.DECIMAL: "trino.decimal_varchar({})",
     DType.TIMESTAMP: "trino.timestamp_text({})",
     DType.TIMESTAMPTZ: "trino.timestamptz_text({})",
     DType.INTERVAL: "trino.interval_text({})",
@@ -63,14 +65,8 @@ def _format_row(data_type: Type, value: str, depth: int) -> str:
 
 
 def _format_field(field: exp.Expr, index: int, row: str, depth: int) -> str:
-    """Return the SQL of `name=value`; Trino calls a field without a name by its index."""
-    if isinstance(field, exp.ColumnDef):
-        name, field_type = field.name, field.kind or UNKNOWN
-        selector = exp.Literal.string(name).sql()
-    else:
-        name, field_type = f"field{index}", from_duckdb(field.name)
-        selector = str(index + 1)
+    """Return the SQL of `name=value`."""
     separator = ", " if index else ""
-    label = exp.Literal.string(f"{separator}{name}=").sql()
-    text = _format_or_null(field_type, f"struct_extract({row}, {selector})", depth)
-    return f"{label} || {text}"
+    label = exp.Literal.string(f"{separator}{field.name}=").sql()
+    value = f"struct_extract_at({row}, {index + 1})"
+    return f"{label} || {_format_or_null(field_type(field), value, depth)}"

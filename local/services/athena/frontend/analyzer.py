@@ -5,17 +5,16 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, SqlglotError
-from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 from sqlglot.schema import MappingSchema
 
 from local.services.athena.errors import QueryFailed, not_modelled
-from local.services.athena.frontend.functions import find_function
+from local.services.athena.frontend.functions import UNMODELLED_FUNCTIONS, find_function
 from local.services.athena.frontend.modelled_nodes import MODELLED_NODES
 from local.services.athena.frontend.parser import Athena
 from local.services.athena.frontend.type_checks import check_types, position, unknown_type_error
-from local.services.athena.frontend.type_inference import RULES
+from local.services.athena.frontend.type_inference import infer_types
 from local.services.athena.frontend.types import DecimalType, DType, Type
 from local.services.athena.frontend.unsupported_syntax import SUPPORTED_TYPES
 from local.services.athena.storage.glue_catalog import PATH
@@ -36,7 +35,7 @@ def analyze(tree: exp.Query, schema: Schema, database: str) -> exp.Query:
     tables = _mapping_schema(schema)
     query = _qualify(tree, tables, database)
     _reject_ambiguous_columns(query)
-    query = annotate_types(query, schema=tables, dialect=Athena, expression_metadata=RULES)
+    query = infer_types(query, tables)
     check_types(query)
     return query
 
@@ -44,14 +43,18 @@ def analyze(tree: exp.Query, schema: Schema, database: str) -> exp.Query:
 def _reject_unmodelled(tree: exp.Query) -> None:
     for node in tree.walk():
         if isinstance(node, exp.Anonymous) and find_function(node) is None:
-            raise QueryFailed(
-                "FUNCTION_NOT_FOUND",
-                f"{position(node)}: Function '{node.name.lower()}' not registered",
-            )
+            raise _unknown_function(node)
         if isinstance(node, exp.DataType) and node.this not in SUPPORTED_TYPES:
             raise unknown_type_error(node)
         if type(node) not in MODELLED_NODES:
             raise not_modelled(f"{position(node)}: {type(node).__name__} in a query")
+
+
+def _unknown_function(node: exp.Anonymous) -> QueryFailed:
+    name = node.name.lower()
+    if name in UNMODELLED_FUNCTIONS:
+        return not_modelled(f"{position(node)}: the function {name}")
+    return QueryFailed("FUNCTION_NOT_FOUND", f"{position(node)}: Function '{name}' not registered")
 
 
 def _set_type_sizes(tree: exp.Query) -> None:

@@ -10,6 +10,7 @@ from local.services.athena.frontend import types
 from local.services.athena.frontend.types import DType, Type
 
 _TABLE = Path(__file__).with_name("functions.txt")
+_UNMODELLED = Path(__file__).with_name("unmodelled_functions.txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Function:
         if word is None:
             return False
         accepted_types = _ACCEPTED_TYPES.get(word)
+        if word == "time_of_day" and argument == types.YEAR_MONTH:
+            return False
         return (
             accepted_types is None or types.is_unknown(argument) or argument.this in accepted_types
         )
@@ -58,11 +61,13 @@ class Function:
 
 _ACCEPTED_TYPES = {
     "number": types.NUMERIC_TYPES,
+    "number_or_interval": (*types.NUMERIC_TYPES, DType.INTERVAL),
     "integer": types.INTEGER_TYPES,
     "varchar": types.STRING_TYPES,
     "boolean": (DType.BOOLEAN,),
     "datetime": types.DATETIME_TYPES,
-    "timestamp_or_interval": (DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.INTERVAL),
+    "time_of_day": (DType.TIMESTAMP, DType.TIMESTAMPTZ, DType.INTERVAL),
+    "varchar_or_datetime": (*types.STRING_TYPES, *types.DATETIME_TYPES),
     "json": (DType.JSON,),
     "varchar_or_json": (*types.STRING_TYPES, DType.JSON),
     "array": (DType.ARRAY,),
@@ -95,7 +100,13 @@ def _sum(arguments: list[Type]) -> Type:
 
 def _avg(arguments: list[Type]) -> Type:
     argument = _argument(arguments)
-    return argument if argument.this in (DType.DECIMAL, DType.FLOAT) else types.DOUBLE
+    is_kept = argument.this in (DType.DECIMAL, DType.FLOAT, DType.INTERVAL)
+    return argument if is_kept else types.DOUBLE
+
+
+def _sign(arguments: list[Type]) -> Type:
+    argument = _argument(arguments)
+    return types.DecimalType(1, 0).data_type if argument.this == DType.DECIMAL else argument
 
 
 def _integral(arguments: list[Type]) -> Type:
@@ -115,6 +126,38 @@ def _rounded(arguments: list[Type]) -> Type:
     return types.DecimalType(decimal.precision + 1, decimal.scale).data_type
 
 
+def _truncated(arguments: list[Type]) -> Type:
+    return _argument(arguments) if len(arguments) > 1 else _integral(arguments)
+
+
+def _real_or_double(arguments: list[Type]) -> Type:
+    """Trino coerces to REAL what is no DOUBLE, even integers, where it has a function of both."""
+    has_double = any(argument.this == DType.DOUBLE for argument in arguments)
+    return types.DOUBLE if has_double else types.REAL
+
+
+def _geometric_mean(arguments: list[Type]) -> Type:
+    is_whole = _argument(arguments).this in types.INTEGER_TYPES
+    return types.DOUBLE if is_whole else _real_or_double(arguments)
+
+
+def _parts(collection: Type) -> list[Type]:
+    """Return the types of a map's keys and values, or of the fields of an array's rows."""
+    inner = collection.expressions
+    if collection.this == DType.ARRAY and inner and inner[0].this == DType.STRUCT:
+        inner = [types.field_type(field) for field in inner[0].expressions]
+    return [part for part in inner if isinstance(part, Type)] or [types.UNKNOWN, types.UNKNOWN]
+
+
+def _entries(arguments: list[Type]) -> Type:
+    return _nested(DType.ARRAY, _nested(DType.STRUCT, *_parts(_argument(arguments))))
+
+
+def _zip(arguments: list[Type]) -> Type:
+    elements = [types.element_type(argument) for argument in arguments]
+    return _nested(DType.ARRAY, _nested(DType.STRUCT, *elements))
+
+
 def _element(arguments: list[Type]) -> Type:
     return types.element_type(_argument(arguments))
 
@@ -132,11 +175,13 @@ def _array_of(index: int) -> Callable[[list[Type]], Type]:
 
 def _sequence(arguments: list[Type]) -> Type:
     start = _argument(arguments)
-    return _nested(DType.ARRAY, types.BIGINT if start.this in types.INTEGER_TYPES else start)
+    is_moment = start.this in types.DATETIME_TYPES
+    return _nested(DType.ARRAY, start if is_moment else types.BIGINT)
 
 
 def _map(arguments: list[Type]) -> Type:
-    return _nested(DType.MAP, *(types.element_type(argument) for argument in arguments))
+    keys, values = _argument(arguments), _argument(arguments, 1)
+    return _nested(DType.MAP, types.element_type(keys), types.element_type(values))
 
 
 def _array_of_map_part(index: int) -> Callable[[list[Type]], Type]:
@@ -162,21 +207,45 @@ _RESULT_RULES: dict[str, Callable[[list[Type]], Type]] = {
     "common": _common,
     "sum": _sum,
     "avg": _avg,
+    "sign": _sign,
     "integral": _integral,
     "rounded": _rounded,
+    "truncated": _truncated,
+    "real_or_double": _real_or_double,
+    "geometric_mean": _geometric_mean,
+    "entries": _entries,
+    "map_of_entries": lambda arguments: _nested(DType.MAP, *_parts(_argument(arguments))),
+    "map_of_args": lambda arguments: _nested(DType.MAP, *arguments),
+    "multimap": lambda arguments: _nested(DType.MAP, arguments[0], _array_of(1)(arguments)),
+    "map_of_arg2": lambda arguments: _nested(DType.MAP, arguments[1], _parts(arguments[0])[1]),
+    "map_to_arg2": lambda arguments: _nested(DType.MAP, _parts(arguments[0])[0], arguments[1]),
+    "zip": _zip,
     "element": _element,
     "sequence": _sequence,
     "array_of_arg1": _array_of(0),
     "array_of_arg2": _array_of(1),
+    "array_of_arg3": _array_of(2),
     "array_of_keys": _array_of_map_part(0),
     "array_of_values": _array_of_map_part(1),
     "map": _map,
     "histogram": lambda arguments: _nested(DType.MAP, _argument(arguments), types.BIGINT),
     "percentile": _percentile,
     "random": lambda arguments: _argument(arguments) if arguments else types.DOUBLE,
+    "row": lambda arguments: _nested(DType.STRUCT, *arguments),
     "unknown": lambda _: types.UNKNOWN,
 }
 """A result's word in functions.txt → its type by those of the arguments; others name a type."""
+
+
+def lambda_parameters(name: str, arguments: list[Type]) -> list[Type]:
+    """Return the types of a lambda's parameters by those of the call's other arguments."""
+    first = _argument(arguments)
+    if name == "reduce":  # Its last lambda takes only the first of them.
+        return [_argument(arguments, 1), types.element_type(first)]
+    if first.this == DType.MAP:
+        return [part for part in first.expressions if isinstance(part, Type)]
+    elements = [types.element_type(argument) for argument in arguments]
+    return elements if len(elements) > 1 else elements * 2
 
 
 def _parse_row(line: str) -> Function:
@@ -198,6 +267,8 @@ def _read_table() -> dict[str, Function]:
 
 
 FUNCTIONS = _read_table()
+UNMODELLED_FUNCTIONS = frozenset(_UNMODELLED.read_text(encoding="utf-8").partition("\n")[2].split())
+"""Functions that Trino has and the laptop cloud lacks."""
 
 
 def find_function(node: exp.Anonymous) -> Function | None:

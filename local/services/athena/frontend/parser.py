@@ -32,6 +32,13 @@ def _parse_decimal_literal(parser: Any, text: exp.Expr, _: exp.DataType) -> exp.
     return exp.Neg(this=number) if literal["sign"] == "-" else number
 
 
+def _parse_substring(parser: Any) -> exp.Expr:
+    """Return the call that SUBSTRING(x FROM 2 FOR 3) stands for."""
+    node = parser._parse_substring()
+    arguments = [node.this, node.args.get("start"), node.args.get("length")]
+    return exp.Anonymous(this="substring", expressions=[part for part in arguments if part])
+
+
 class Athena(Trino):
     """Trino's dialect, with every function kept under the name that the query calls it by."""
 
@@ -54,7 +61,8 @@ class Athena(Trino):
             name: Trino.Parser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE")
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
-            name: Trino.Parser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX
+            "SUBSTRING": _parse_substring,
+            **{name: Trino.Parser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX},
         }
         TYPE_LITERAL_PARSERS: ClassVar[dict[Any, Any]] = {
             **Trino.Parser.TYPE_LITERAL_PARSERS,

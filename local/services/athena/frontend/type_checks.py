@@ -1,11 +1,12 @@
 """Trino's type checks: a query with mismatched types fails, where DuckDB would cast silently."""
 
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from typing import Any
 
 from sqlglot import exp
 
-from local.services.athena.errors import QueryFailed
+from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend import types
 from local.services.athena.frontend.functions import find_function, is_aggregate
 from local.services.athena.frontend.type_inference import (
@@ -16,7 +17,6 @@ from local.services.athena.frontend.type_inference import (
 from local.services.athena.frontend.types import DType, Type, display_name, type_of
 
 _NON_ARITHMETIC_TYPES = (*types.STRING_TYPES, DType.BOOLEAN, DType.JSON)
-_CONCATENABLE_TYPES = (*types.STRING_TYPES, DType.ARRAY, DType.VARBINARY)
 
 
 def position(node: exp.Expr | None) -> str:
@@ -66,25 +66,45 @@ def _check_call(node: exp.Anonymous) -> None:
         return
     arguments = [argument_type(argument) for argument in node.expressions]
     has_star = any(isinstance(argument, exp.Star) for argument in node.expressions)
+    if len(arguments) > len(function.parameters) and function.name in _WITH_MORE_ARGUMENTS:
+        raise not_modelled(f"{position(node)}: {function.name} with {len(arguments)} arguments")
     if not has_star and not function.accepts(arguments):
         raise _unexpected_parameters(node, function.name, arguments)
-    if function.name in _SAME_TYPE_ARGUMENTS:
-        first, description = _SAME_TYPE_ARGUMENTS[function.name]
+    check = _CALL_CHECKS.get(function.name)
+    if check:
+        check(node, arguments)
+
+
+def _check_listagg(node: exp.Anonymous, _: Sequence[Type]) -> None:
+    if not isinstance(node.parent, exp.WithinGroup | exp.Filter):
+        raise QueryFailed("SYNTAX_ERROR", f"{position(node)}: listagg requires WITHIN GROUP")
+
+
+def _check_truncate(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    if len(arguments) > 1 and not types.as_decimal(arguments[0]):
+        raise _unexpected_parameters(node, "truncate", arguments)
+
+
+def _check_condition_lambda(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    if arguments[-1].this != DType.BOOLEAN:
+        raise _unexpected_parameters(node, node.name.lower(), arguments)
+
+
+def _same_type_check(first: int, description: str) -> Callable[[exp.Anonymous, Any], None]:
+    """Return the check that the arguments from one on have a common type."""
+
+    def check(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
         _check_same_type(node, description, arguments[first:])
 
+    return check
 
-_SAME_TYPE_ARGUMENTS = {
-    "coalesce": (0, "COALESCE operands"),
-    "nullif": (0, "NULLIF operands"),
-    "greatest": (0, "arguments of greatest"),
-    "least": (0, "arguments of least"),
-    "if": (1, "IF results"),
-}
-"""A function → from which argument on the types must agree, and Trino's word for those."""
+
+_WITH_MORE_ARGUMENTS = ("array_sort", "max", "max_by", "min", "min_by")
+"""Functions that take a number of values in Trino, or a lambda that compares."""
 
 
 def _check_same_type(node: exp.Expr, description: str, arguments: Sequence[Type]) -> None:
-    if not all(types.is_comparable(arguments[0], argument) for argument in arguments):
+    if not all(types.is_comparable(left, right) for left, right in combinations(arguments, 2)):
         raise _type_mismatch(
             node,
             f"All {description} must be the same type or coercible to a common type: "
@@ -92,10 +112,22 @@ def _check_same_type(node: exp.Expr, description: str, arguments: Sequence[Type]
         )
 
 
+_UNORDERED = {DType.JSON, DType.MAP}
+
+
 def _check_comparison(node: exp.Binary) -> None:
+    is_ordered = not isinstance(node, exp.EQ | exp.NEQ)
+    if is_ordered and {type_of(node.left).this, type_of(node.right).this} & _UNORDERED:
+        raise _operator_mismatch(node)
     has_subquery = isinstance(node.right, exp.Any | exp.All | exp.Query)
     if not has_subquery and not types.is_comparable(type_of(node.left), type_of(node.right)):
         raise _operator_mismatch(node)
+
+
+def _check_distinct_from(node: exp.NullSafeEQ | exp.NullSafeNEQ) -> None:
+    if not types.is_comparable(type_of(node.left), type_of(node.right)):
+        names = _display_names([type_of(node.left), type_of(node.right)])
+        raise _type_mismatch(node, f"Cannot apply operator IS DISTINCT FROM to {names}")
 
 
 def _operator_mismatch(node: exp.Binary) -> QueryFailed:
@@ -124,6 +156,8 @@ def _check_arithmetic(node: exp.Binary) -> None:
         raise _operator_mismatch(node)
     if not _is_valid_with_datetimes(node, *operands):
         raise _operator_mismatch(node)
+    if not _is_valid_with_intervals(node, *operands):
+        raise _operator_mismatch(node)
 
 
 def _is_valid_with_datetimes(node: exp.Binary, left: Type, right: Type) -> bool:
@@ -137,6 +171,15 @@ def _is_valid_with_datetimes(node: exp.Binary, left: Type, right: Type) -> bool:
     if right_is_datetime:
         return isinstance(node, exp.Add) and _may_be_interval(left)
     return True
+
+
+def _is_valid_with_intervals(node: exp.Binary, left: Type, right: Type) -> bool:
+    """Return whether intervals are added to those of their kind, and only scaled by numbers."""
+    is_sum = isinstance(node, exp.Add | exp.Sub)
+    if not is_sum or DType.INTERVAL not in (left.this, right.this):
+        return True
+    moves_datetime = any(operand.this in types.DATETIME_TYPES for operand in (left, right))
+    return moves_datetime or types.is_comparable(left, right)
 
 
 def _may_be_interval(operand: Type) -> bool:
@@ -168,11 +211,71 @@ def _check_in(node: exp.In) -> None:
             )
 
 
-def _check_concatenation(node: exp.DPipe) -> None:
-    operands = [type_of(node.left), type_of(node.right)]
-    for operand in operands:
-        if not types.is_unknown(operand) and operand.this not in _CONCATENABLE_TYPES:
-            raise _unexpected_parameters(node, "concat", operands)
+def _check_pipe(node: exp.DPipe) -> None:
+    _check_concatenation(node, [type_of(node.left), type_of(node.right)])
+
+
+def _check_concatenation(node: exp.Expr, operands: Sequence[Type]) -> None:
+    """Check that all operands are strings or binary, or arrays and perhaps one more element."""
+    known = [operand for operand in operands if not types.is_unknown(operand)]
+    families = (types.STRING_TYPES, (DType.VARBINARY,))
+    is_plain = any(all(operand.this in family for operand in known) for family in families)
+    arrays = [operand for operand in known if operand.this == DType.ARRAY]
+    is_array = len(arrays) >= len(known) - 1 and bool(arrays)
+    if not is_plain and not is_array:
+        raise _unexpected_parameters(node, "concat", operands)
+
+
+_SCALARS = (*types.NUMERIC_TYPES, DType.BOOLEAN)
+_NESTED = (DType.ARRAY, DType.MAP, DType.STRUCT)
+_CASTS = {
+    **dict.fromkeys(_SCALARS, (*_SCALARS, *types.STRING_TYPES, DType.JSON)),
+    **dict.fromkeys(
+        types.STRING_TYPES,
+        (*_SCALARS, *types.STRING_TYPES, *types.DATETIME_TYPES, DType.TIME, DType.JSON, DType.UUID),
+    ),
+    DType.DATE: (*types.DATETIME_TYPES, *types.STRING_TYPES, DType.JSON),
+    DType.TIMESTAMP: (*types.DATETIME_TYPES, DType.TIME, *types.STRING_TYPES, DType.JSON),
+    DType.TIMESTAMPTZ: (*types.DATETIME_TYPES, DType.TIME, *types.STRING_TYPES),
+    DType.INTERVAL: (DType.INTERVAL, *types.STRING_TYPES),
+    DType.VARBINARY: (DType.VARBINARY,),
+    DType.JSON: (*_SCALARS, *types.STRING_TYPES, *_NESTED, DType.JSON),
+    DType.ARRAY: (DType.ARRAY, DType.JSON),
+    DType.MAP: (DType.MAP, DType.JSON),
+    DType.STRUCT: (DType.STRUCT, DType.JSON),
+}
+"""A type → the types that Trino casts it to; types that are not listed are not checked."""
+
+
+def _check_cast(node: exp.Cast) -> None:
+    source, target = type_of(node.this), node.to
+    if not _may_cast(source, target):
+        message = f"Cannot cast {display_name(source)} to {display_name(target)}"
+        raise _type_mismatch(node, message)
+
+
+def _may_cast(source: Type, target: Type) -> bool:
+    if source.this == target.this == DType.ARRAY:
+        return _may_cast(types.element_type(source), types.element_type(target))
+    return source.this not in _CASTS or target.this in _CASTS[source.this]
+
+
+def _check_at_time_zone(node: exp.AtTimeZone) -> None:
+    value = type_of(node.this)
+    if not types.is_unknown(value) and value.this not in (DType.TIMESTAMP, DType.TIMESTAMPTZ):
+        message = "Type of value must be a time or timestamp with or without time zone"
+        raise _type_mismatch(node, f"{message} (actual {display_name(value)})")
+
+
+def _check_window(node: exp.Window) -> None:
+    """Check that only aggregates and values of a frame have a frame."""
+    function = find_function(node.this) if isinstance(node.this, exp.Anonymous) else None
+    has_frame = node.args.get("spec") is not None
+    if function and function.kind == "window" and has_frame and "_value" not in function.name:
+        raise QueryFailed(
+            "INVALID_WINDOW_FRAME",
+            f"{position(node)}: Cannot specify window frame for {function.name} function",
+        )
 
 
 def _check_boolean(node: exp.Expr, description: str) -> None:
@@ -249,13 +352,31 @@ def _check_no_aggregates(node: exp.Where) -> None:
             )
 
 
+_CALL_CHECKS: dict[str, Callable[[exp.Anonymous, Sequence[Type]], None]] = {
+    "coalesce": _same_type_check(0, "COALESCE operands"),
+    "nullif": _same_type_check(0, "NULLIF operands"),
+    "greatest": _same_type_check(0, "arguments of greatest"),
+    "least": _same_type_check(0, "arguments of least"),
+    "if": _same_type_check(1, "IF results"),
+    "concat": _check_concatenation,
+    "listagg": _check_listagg,
+    "truncate": _check_truncate,
+    **dict.fromkeys(
+        ("filter", "any_match", "all_match", "none_match", "map_filter"), _check_condition_lambda
+    ),
+}
+"""A function → the check of its arguments' types that its parameters do not make."""
 _CHECKS: tuple[tuple[Any, Callable[[Any], None]], ...] = (  # Any: each takes its own node.
     (exp.Anonymous, _check_call),
     ((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE), _check_comparison),
     (tuple(DECIMAL_RESULTS), _check_arithmetic),
     (exp.Between, _check_between),
     (exp.In, _check_in),
-    (exp.DPipe, _check_concatenation),
+    (exp.DPipe, _check_pipe),
+    ((exp.NullSafeEQ, exp.NullSafeNEQ), _check_distinct_from),
+    (exp.Cast, _check_cast),
+    (exp.AtTimeZone, _check_at_time_zone),
+    (exp.Window, _check_window),
     (exp.Case, _check_case),
     ((exp.Not, exp.And, exp.Or), _check_logical),
     (exp.SetOperation, _check_set_operation),

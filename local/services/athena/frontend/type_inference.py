@@ -5,9 +5,11 @@ from typing import Any
 
 from sqlglot import exp
 from sqlglot.optimizer.annotate_types import TypeAnnotator
+from sqlglot.optimizer.scope import Scope
+from sqlglot.schema import Schema
 
 from local.services.athena.frontend import types
-from local.services.athena.frontend.functions import find_function
+from local.services.athena.frontend.functions import find_function, lambda_parameters
 from local.services.athena.frontend.parser import Athena
 from local.services.athena.frontend.types import DecimalType, DType, Type, type_of
 
@@ -46,11 +48,12 @@ def _arithmetic_type(node: exp.Binary) -> Type:
     left, right = type_of(node.left), type_of(node.right)
     datetimes = [operand for operand in (left, right) if operand.this in types.DATETIME_TYPES]
     if len(datetimes) == 2:
-        return types.INTERVAL
+        return types.DAY_TIME
     if datetimes:
         return datetimes[0]
-    if DType.INTERVAL in (left.this, right.this):
-        return types.INTERVAL
+    for operand in (left, right):
+        if operand.this == DType.INTERVAL:
+            return operand
     left_decimal, right_decimal = types.as_decimal(left), types.as_decimal(right)
     if left_decimal and right_decimal and DType.DECIMAL in (left.this, right.this):
         return DECIMAL_RESULTS[type(node)](left_decimal, right_decimal).data_type
@@ -90,6 +93,15 @@ DECIMAL_RESULTS: dict[type[exp.Expr], Callable[[DecimalType, DecimalType], Decim
 """An arithmetic operator → the type of its result for two decimals."""
 
 
+def _interval_type(node: exp.Interval) -> Type:
+    unit = node.args["unit"].name.upper() if node.args.get("unit") else ""
+    return types.YEAR_MONTH if unit in {"YEAR", "MONTH"} else types.DAY_TIME
+
+
+def _negation_type(node: exp.Neg) -> Type:
+    return type_of(node.this)
+
+
 def _case_type(node: exp.Case) -> Type:
     result = types.NULL
     for value in case_results(node):
@@ -105,7 +117,11 @@ def case_results(node: exp.Case) -> list[exp.Expr]:
 
 
 def _subscript_type(node: exp.Bracket) -> Type:
-    return types.element_type(type_of(node.this))
+    collection, index = type_of(node.this), node.expressions[0]
+    if collection.this == DType.STRUCT and index.name.isdigit():
+        fields = collection.expressions
+        return types.field_type(*fields[int(index.name) - 1 : int(index.name)])
+    return types.element_type(collection)
 
 
 def _unnest_type(node: exp.Unnest) -> Type:
@@ -127,12 +143,12 @@ def _unnested_types(collection: Type) -> list[Type]:
     if collection.this == DType.MAP:
         return list(inner)
     if inner and inner[0].this == DType.STRUCT:
-        return [column.kind for column in inner[0].expressions]
+        return [types.field_type(field) for field in inner[0].expressions]
     return [inner[0] if inner else types.UNKNOWN]
 
 
 def _concatenation_type(node: exp.DPipe) -> Type:
-    return type_of(node.left)
+    return types.concatenation([type_of(node.left), type_of(node.right)])
 
 
 def _rule(infer: Callable[[Any], Type]) -> dict[str, Any]:  # Any: each takes its own node.
@@ -155,6 +171,10 @@ RULES: dict[Any, Any] = {
     **{operator: _rule(_arithmetic_type) for operator in DECIMAL_RESULTS},
     exp.Case: _rule(_case_type),
     exp.Bracket: _rule(_subscript_type),
+    exp.Interval: _rule(_interval_type),
+    exp.Neg: _rule(_negation_type),
+    exp.ParseJSON: _constant_rule(types.JSON),
+    exp.HexString: _constant_rule(types.VARBINARY),
     exp.DPipe: _rule(_concatenation_type),
     exp.Unnest: _rule(_unnest_type),
     exp.Extract: _constant_rule(types.BIGINT),
@@ -164,3 +184,37 @@ RULES: dict[Any, Any] = {
     exp.Star: _constant_rule(types.UNKNOWN),
 }
 """The rules for sqlglot's type annotator, by class of node."""
+
+
+class TypeInference(TypeAnnotator):
+    """sqlglot's annotator with Trino's coercions, and with types for the names of lambdas."""
+
+    def _maybe_coerce(self, type1: Any, type2: Any) -> Any:
+        """Return the type of a column of VALUES or of a set operation by two of its cells."""
+        return types.common_type(Type.build(type1), Type.build(type2))
+
+    def annotate_expression(self, expression: exp.Expr, scope: Scope | None = None) -> None:
+        """Annotate an expression, but first each lambda in it, from the outside to the inside."""
+        for node in expression.find_all(exp.Lambda):
+            call = node.parent
+            if id(node) not in self._visited and isinstance(call, exp.Anonymous):
+                self._annotate_lambda(node, call, scope)
+        super().annotate_expression(expression, scope)
+
+    def _annotate_lambda(self, node: exp.Lambda, call: exp.Anonymous, scope: Scope | None) -> None:
+        others = [argument for argument in call.expressions if not isinstance(argument, exp.Lambda)]
+        for argument in others:
+            self.annotate_expression(argument, scope)
+        names = [parameter.name for parameter in node.expressions]
+        parameter_types = lambda_parameters(call.name.lower(), [type_of(other) for other in others])
+        by_name = dict(zip(names, parameter_types, strict=False))
+        for name in node.this.find_all(exp.Identifier):
+            is_field = isinstance(name.parent, exp.Dot) and name.arg_key == "expression"
+            if name.name in by_name and not is_field:
+                self._set_type(name, by_name[name.name].copy())
+        self.annotate_expression(node.this, scope)
+
+
+def infer_types(query: exp.Query, schema: Schema) -> exp.Query:
+    """Infer the type of each expression of a query."""
+    return TypeInference(schema, RULES).annotate(query)

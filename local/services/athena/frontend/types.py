@@ -1,6 +1,7 @@
 """Trino's types: their spelling in Hive, Athena and DuckDB, and which of them are comparable."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -28,11 +29,15 @@ BOOLEAN = from_trino("boolean")
 INTEGER = from_trino("integer")
 BIGINT = from_trino("bigint")
 DOUBLE = from_trino("double")
+REAL = from_trino("real")
 VARCHAR = from_trino("varchar")
+VARBINARY = from_trino("varbinary")
+JSON = from_trino("json")
 DATE = from_trino("date")
 TIMESTAMP = from_trino("timestamp")
 TIMESTAMPTZ = from_trino("timestamp with time zone")
-INTERVAL = Type(this=DType.INTERVAL)
+DAY_TIME = Type(this=DType.INTERVAL, expressions=[exp.var("day to second")])
+YEAR_MONTH = Type(this=DType.INTERVAL, expressions=[exp.var("year to month")])
 NULL = Type(this=DType.NULL)
 
 
@@ -62,15 +67,24 @@ _TRINO_BY_DUCKDB = {
 """sqlglot's name of a DuckDB type → its name of the same type in Trino."""
 
 
-_TUPLE_OR_QUOTED = re.compile(r'"(?:[^"]|"")*"|\bTUPLE\(')
+_TYPE_PART = re.compile(r'"(?:[^"]|"")*"|TUPLE\(|[(),]|[^"(),]+')
 
 
 def _build_duckdb(text: str) -> Type:
-    """Parse DuckDB's name of a type; sqlglot does not know its TUPLE, a struct without names."""
-    structs = _TUPLE_OR_QUOTED.sub(
-        lambda match: "STRUCT(" if match[0] == "TUPLE(" else match[0], text
-    )
-    return Type.build(structs, dialect="duckdb")
+    """Parse DuckDB's name of a type; the fields of a TUPLE are named field0, field1 as in Trino."""
+    words: list[str] = []
+    numbers: list[int | None] = []  # Of the next field of each open bracket, if it is a TUPLE's.
+    for part in _TYPE_PART.findall(text):
+        word = {"TUPLE(": "STRUCT(field0 ", '"NULL"': "INTEGER"}.get(part, part)
+        if part.endswith("("):
+            numbers.append(1 if part == "TUPLE(" else None)
+        elif part == ")":
+            numbers.pop()
+        elif part == "," and numbers[-1] is not None:
+            word = f", field{numbers[-1]} "
+            numbers[-1] += 1
+        words.append(word)
+    return Type.build("".join(words), dialect="duckdb")
 
 
 def from_duckdb(text: str) -> Type:
@@ -106,6 +120,13 @@ def element_type(data_type: Type) -> Type:
     return inner if isinstance(inner, Type) else UNKNOWN
 
 
+def field_type(field: exp.Expr | None = None) -> Type:
+    """Return the type of a row's field, which may have a name."""
+    if isinstance(field, exp.ColumnDef):
+        return field.kind or UNKNOWN
+    return field if isinstance(field, Type) else UNKNOWN
+
+
 def as_decimal(data_type: Type) -> DecimalType | None:
     """Return the decimal that a decimal or integer type counts as in arithmetic, else None."""
     if data_type.this in _INTEGER_DIGITS:
@@ -126,9 +147,15 @@ def require_decimal(data_type: Type) -> DecimalType:
     return decimal
 
 
+_DECIMAL_SIZES = re.compile(r"decimal\((\d+), (\d+)\)")
+
+
 def display_name(data_type: Type) -> str:
-    """Return the name of a type in Trino's error messages."""
-    return data_type.sql("trino").lower()
+    """Return the name of a type as Trino shows it."""
+    if data_type.this == DType.INTERVAL:
+        return " ".join(["interval", *(part.name for part in data_type.expressions)])
+    name = _DECIMAL_SIZES.sub(r"decimal(\1,\2)", data_type.sql("trino").lower())
+    return name.replace("timestamp", "timestamp(3)")
 
 
 def _family(data_type: Type) -> object:
@@ -136,6 +163,8 @@ def _family(data_type: Type) -> object:
     for members in (NUMERIC_TYPES, STRING_TYPES, DATETIME_TYPES):
         if data_type.this in members:
             return members
+    if data_type.this == DType.INTERVAL:
+        return display_name(data_type)
     return data_type.this
 
 
@@ -160,6 +189,12 @@ def common_type(left: Type, right: Type) -> Type:
         if left.this in order and right.this in order:
             return max(left, right, key=lambda data_type: order.index(data_type.this))
     return left
+
+
+def concatenation(operands: Sequence[Type]) -> Type:
+    """Return the type of a concatenation: an array's, if one of the operands is an array."""
+    arrays = [operand for operand in operands if operand.this == DType.ARRAY]
+    return next(iter(arrays), operands[0])
 
 
 def _common_decimal(left: DecimalType, right: DecimalType) -> DecimalType:

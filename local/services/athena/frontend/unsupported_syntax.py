@@ -7,6 +7,17 @@ from sqlglot import exp
 
 MULTI_CHARACTER_OPERATORS = frozenset(("||", "<>", "!=", "<=", ">=", "->", "=>"))
 """Trino's operators of more than one character."""
+_RESERVED_WORDS = (
+    "ALTER AND AS BETWEEN BY CASE CAST CONSTRAINT CREATE CROSS CUBE CURRENT_CATALOG "
+    "CURRENT_DATE CURRENT_PATH CURRENT_ROLE CURRENT_SCHEMA CURRENT_TIME CURRENT_TIMESTAMP "
+    "CURRENT_USER DEALLOCATE DELETE DESCRIBE DISTINCT DROP ELSE END ESCAPE EXCEPT EXISTS "
+    "EXTRACT FALSE FOR FROM FULL GROUP GROUPING HAVING IN INNER INSERT INTERSECT INTO IS JOIN "
+    "LEFT LIKE LISTAGG LOCALTIME LOCALTIMESTAMP NATURAL NORMALIZE NOT NULL ON OR ORDER OUTER "
+    "PREPARE RECURSIVE RIGHT ROLLUP SELECT SKIP TABLE THEN TRIM TRUE UESCAPE UNION UNNEST "
+    "USING VALUES WHEN WHERE WITH "
+)
+RESERVED_WORDS = frozenset(_RESERVED_WORDS.split())
+"""Words that are no names unless they are quoted."""
 SUPPORTED_TYPES = frozenset(
     {
         exp.DType.BOOLEAN,
@@ -73,6 +84,11 @@ def _in_is(node: exp.Is) -> str | None:
     return None if isinstance(operand, exp.Null) else f"IS {operand.sql()}"
 
 
+def _in_identifier(node: exp.Identifier) -> str | None:
+    is_reserved = not node.quoted and node.name.upper() in RESERVED_WORDS
+    return node.name if is_reserved else None
+
+
 _JOIN_WORDS = ("", "INNER", "OUTER", "CROSS")
 _FINDERS: dict[type[exp.Expr], Callable[[Any], str | None]] = {  # Any: each takes its own node.
     exp.Star: _in_star,
@@ -80,4 +96,5 @@ _FINDERS: dict[type[exp.Expr], Callable[[Any], str | None]] = {  # Any: each tak
     exp.Group: _in_group,
     exp.Join: _in_join,
     exp.Is: _in_is,
+    exp.Identifier: _in_identifier,
 }
