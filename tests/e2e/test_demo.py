@@ -11,8 +11,11 @@ import pytest
 
 from local import __main__ as command
 from local import demo
+from local.core.server import Cloud
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
+from tests.support.status_sabotage import deploy
+from tests.support.whole_chain import create_pipeline, raising_function
 
 
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
@@ -41,14 +44,18 @@ def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
 def test_the_demo_reports_problems_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    copy = tmp_path / "copy"
+    run_script = demo.run_script
+
+    def run_with_raising_function(cloud: Cloud, *script: str) -> None:
+        if script == ("setup",):
+            create_pipeline()
+            deploy(raising_function())
+        elif script[0] == "data_generator.py":
+            run_script(cloud, *script)
+
     summary = tmp_path / "summary.json"
-    shutil.copytree(PROJECT, copy, ignore=shutil.ignore_patterns(".*", "tests"))
-    code = "def lambda_handler(event, context):\n    raise ValueError\n"
-    (copy / "lambda_function.py").write_text(code)
-    monkeypatch.setattr(demo, "PROJECT", copy)
-    monkeypatch.setattr(demo, "VERIFY_RESULT", copy / "verified.json")
-    monkeypatch.setattr(demo, "QUERIES", ())
+    monkeypatch.setattr(demo, "run_script", run_with_raising_function)
+    monkeypatch.setattr(demo, "VERIFY_RESULT", tmp_path / "verified.json")
     monkeypatch.setattr(sys, "argv", ["local", "--orders", "5", "--summary", str(summary)])
     with laptop():
         assert command.main() == 1
