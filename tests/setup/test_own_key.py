@@ -61,7 +61,7 @@ def test_the_key_encrypts_what_setup_creates(sandbox: SetupSandbox) -> None:
     assert sandbox.writes() == []
     item = {"order_id": {"S": "SO-1"}}
     aws_client("dynamodb").put_item(TableName=names.TABLE, Item=item)
-    sandbox.run_until_idle()
+    sandbox.cloud.run_until_idle()
     listing = aws_client("s3").list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE)
     assert listing["KeyCount"] == 1
     assert sandbox.cloud.service(Iam).denials() == []  # The roles may use the stream's key.
