@@ -69,20 +69,24 @@ def json_response(payload: Mapping[str, Any], status: int = 200) -> ApiResponse:
 
 
 class AwsError(Exception):
-    """An error response of AWS: code, message and HTTP status."""
+    """An error response of AWS: code, message, HTTP status, and members that some errors add."""
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(
+        self, code: str, message: str, status: int = 400, members: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
         self.status = status
+        self.members = members or {}
 
 
 def error_response(error: AwsError, service: str = "", content_type: str = "") -> ApiResponse:
     """Return an error response in the protocol of the request: AWS's XML or JSON protocols."""
     if service == "s3" or content_type.startswith("application/x-www-form-urlencoded"):
         return _xml_error_response(error, is_s3=service == "s3")
-    body = json.dumps({"__type": error.code, "message": error.message, "Message": error.message})
+    texts = {"__type": error.code, "message": error.message, "Message": error.message}
+    body = json.dumps({**texts, **error.members})
     headers = (("Content-Type", "application/x-amz-json-1.1"), ("x-amzn-errortype", error.code))
     return ApiResponse(body.encode(), error.status, headers)
 

@@ -14,6 +14,7 @@ from tests.support.paths import PROJECT
 OURS = {
     "analytics",
     "data_generator",
+    "dynamodb_language",
     "lambda_function",
     "local",
     "operations",
@@ -25,7 +26,8 @@ OURS = {
 MAY_IMPORT = {
     "terminal": {"terminal"},
     "transform": {"transform"},
-    "local": {"local", "terminal"},
+    "dynamodb_language": {"dynamodb_language"},
+    "local": {"dynamodb_language", "local", "terminal"},
     "lambda_function.py": {"transform"},
     "data_generator.py": {"sales", "setup", "terminal"},
     "sales": {"sales"},

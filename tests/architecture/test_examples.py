@@ -8,7 +8,16 @@ import pytest
 
 from tests.support.paths import PROJECT
 
-CODE = ("analytics", "local", "operations", "sales", "setup", "terminal", "transform")
+CODE = (
+    "analytics",
+    "dynamodb_language",
+    "local",
+    "operations",
+    "sales",
+    "setup",
+    "terminal",
+    "transform",
+)
 MODULES = [
     ".".join(path.relative_to(PROJECT).with_suffix("").parts)
     for folder in CODE

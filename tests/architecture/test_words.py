@@ -68,6 +68,7 @@ SOURCES = [
         for folder in (
             "analytics",
             "benchmarks",
+            "dynamodb_language",
             "local",
             "operations",
             "sales",

@@ -212,7 +212,7 @@ class ThrottledDynamoDb(Service):
             raise AwsError("ProvisionedThroughputExceededException", "too fast")
         ((table, requests),) = request.params["RequestItems"].items()
         writes = {"RequestItems": {table: requests[:1]}}
-        self.cloud.forward_to_moto(request, json_response(writes).body)
+        self.cloud.service(DynamoDb).handle(replace(request, body=json_response(writes).body))
         unprocessed = {table: requests[1:]} if requests[1:] else {}
         return json_response({"UnprocessedItems": unprocessed})
 

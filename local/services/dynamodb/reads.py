@@ -1,141 +1,285 @@
-"""Scan and BatchGetItem of whole items, answered directly from moto's tables.
+"""GetItem, Query and Scan: the items of a table or index, page by page.
 
-moto sorts the whole table for each page of a scan and takes 4 ms to serialize one item.
+Items are scanned in the order of a hash of their key, as in DynamoDB.
 """
 
 import hashlib
-from base64 import b64decode
+import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from local.services.dynamodb.item_image import Image, image_size, item_image
-from local.services.dynamodb.key_schema import KEY_MISMATCH, Tables, matches_schema
-from local.services.dynamodb.numbers import validation_error
-
-SCAN_BYTES = 1024 * 1024
-BATCH_BYTES = 16 * 1024 * 1024
-BATCH_KEYS = 100
-HASH_SPACE = 2**128  # Items are ordered by a hash of their key, as in DynamoDB.
-SCAN_PARAMS = frozenset(
-    (
-        "TableName",
-        "ConsistentRead",
-        "Limit",
-        "ExclusiveStartKey",
-        "Segment",
-        "TotalSegments",
-        "Select",
-    )
+from dynamodb_language.conditions import holds
+from dynamodb_language.errors import INVALID, Rejected
+from dynamodb_language.expressions import Call, Path
+from dynamodb_language.index import Index
+from dynamodb_language.key_conditions import parse_key_conditions
+from dynamodb_language.projections import project
+from dynamodb_language.request_expressions import RequestExpressions
+from dynamodb_language.values import Image, image_size, sort_key, type_of
+from local.services.dynamodb.capacity import capacity_member, read_capacity
+from local.services.dynamodb.item_image import item_image, to_moto
+from local.services.dynamodb.item_writes import read_image
+from local.services.dynamodb.keys import (
+    KEY_MISMATCH,
+    Tables,
+    check_key,
+    find_index,
+    find_table,
+    key_types,
+    moto_key,
 )
-BATCH_GET_PARAMS = frozenset(("Keys", "ConsistentRead"))
+
+PAGE_BYTES = 1024 * 1024
+HASH_SPACE = 2**128
+Params = Mapping[str, Any]
 
 
-def scan(tables: Tables, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return one page of a table's whole items; None leaves the scan to moto."""
-    table = tables.get(params.get("TableName", ""))
-    select = params.get("Select", "ALL_ATTRIBUTES")
-    if table is None or params.keys() - SCAN_PARAMS:
-        return None
-    if select not in ("ALL_ATTRIBUTES", "COUNT") or not _has_valid_range(params):
-        return None
-    page, has_more = _take_page(_items_to_scan(table, params), params.get("Limit"))
-    response: dict[str, Any] = {"Count": len(page), "ScannedCount": len(page)}
-    if select == "ALL_ATTRIBUTES":
-        response["Items"] = page
-    if has_more:
-        response["LastEvaluatedKey"] = {name: page[-1][name] for name in table.table_key_attrs}
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What Query and Scan read, and what they return of it."""
+
+    table: Table
+    index: Index
+    filter: Call | None
+    paths: list[Path] | None
+    params: Params
+
+
+def get_item(tables: Tables, params: Params) -> dict[str, Any]:
+    """Return the response to GetItem."""
+    expressions = RequestExpressions(params)
+    paths = expressions.projection()
+    expressions.check_used()
+    table = find_table(tables, params["TableName"])
+    check_key(table, params["Key"])
+    image = read_image(table, moto_key(table, params["Key"]))
+    is_consistent = bool(params.get("ConsistentRead"))
+    capacity = read_capacity(table.name, image_size(image or {}), is_consistent=is_consistent)
+    response = capacity_member(params, capacity)
+    if image is not None:
+        response["Item"] = image if paths is None else project(image, paths)
     return response
 
 
-def batch_get(tables: Tables, params: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return whole items by their keys; None leaves the request, and its errors, to moto."""
-    requests = params.get("RequestItems", {})
-    keys = [(name, key) for name, request in requests.items() for key in request.get("Keys", ())]
-    if params.keys() != {"RequestItems"} or not _is_plain_batch(tables, requests, keys):
-        return None
-    responses: dict[str, list[Image]] = {name: [] for name in requests}
-    unprocessed: dict[str, Any] = {}
-    size = 0
-    for name, key in keys:
-        image = item_image(_get_item(tables[name], key))
-        size += image_size(image or {})
-        if size > BATCH_BYTES:
-            remaining = unprocessed.setdefault(name, {**requests[name], "Keys": []})
-            remaining["Keys"].append(key)
-        elif image is not None:
-            responses[name].append(image)
-    return {"Responses": responses, "UnprocessedKeys": unprocessed}
+def scan(tables: Tables, params: Params) -> dict[str, Any]:
+    """Return the response to Scan."""
+    _check_segments(params)
+    expressions = RequestExpressions(params)
+    condition = expressions.condition("FilterExpression", "ScanFilter")
+    selection = _selection(tables, params, expressions, condition)
+    return respond(selection, scan_images(selection))
 
 
-def _has_valid_range(params: Mapping[str, Any]) -> bool:
-    segment: int = params.get("Segment", 0)
-    total_segments: int = params.get("TotalSegments", 1)
-    limit: int = params.get("Limit", 1)
-    return 0 <= segment < total_segments and limit > 0
-
-
-def _items_to_scan(table: Table, params: Mapping[str, Any]) -> list[Item]:
-    """Return the items of a scan's segment after its start key, in hash order."""
-    segment = params.get("Segment", 0)
-    total_segments = params.get("TotalSegments", 1)
-    segment_start = -(-segment * HASH_SPACE // total_segments)
-    segment_end = -(-(segment + 1) * HASH_SPACE // total_segments)
-    start = max(segment_start, _start_position(table, params))
-    positioned = ((_item_position(item), item) for item in all_items(table))
-    selected = [
-        (position, item) for position, item in positioned if start <= position < segment_end
+def scan_images(selection: Selection) -> Iterator[Image]:
+    """Yield the items of a segment of an index, in the order of their hash."""
+    start = selection.params.get("ExclusiveStartKey")
+    if start is not None:
+        _check_start_key(selection, start)
+    start_position = -1 if start is None else _position_of(selection.table, start)
+    candidates = [
+        (position, item)
+        for item in all_items(selection.table)
+        if (position := item_position(item)) > start_position
+        and _is_in_segment(position, selection.params)
     ]
-    return [item for _, item in sorted(selected, key=lambda pair: pair[0])]
+    candidates.sort(key=lambda pair: pair[0])
+    images = (selection.index.view(item_image(item)) for _, item in candidates)
+    return (image for image in images if image is not None)
 
 
-def _start_position(table: Table, params: Mapping[str, Any]) -> int:
-    """Return the first position after the scan's ExclusiveStartKey."""
-    start_key = params.get("ExclusiveStartKey")
-    if not start_key:
-        return 0
-    if not matches_schema(table, start_key):
-        raise validation_error(f"The provided starting key is invalid: {KEY_MISMATCH}")
-    return _position(*(str(_decode_key(start_key[name])) for name in table.table_key_attrs)) + 1
+def query(tables: Tables, params: Params) -> dict[str, Any]:
+    """Return the response to Query."""
+    expressions = RequestExpressions(params)
+    conditions = parse_key_conditions(expressions, params)
+    condition = expressions.condition("FilterExpression", "QueryFilter")
+    selection = _selection(tables, params, expressions, condition)
+    conditions.check(selection.index, key_types(selection.table))
+    _check_filter(condition, selection.index)
+    return respond(selection, query_images(selection, conditions.calls))
 
 
-def _take_page(items: Iterable[Item], limit: int | None) -> tuple[list[Image], bool]:
-    """Return the images of the items that fit into one page, and whether more items follow."""
+def query_images(selection: Selection, conditions: Sequence[Call]) -> Iterator[Image]:
+    """Yield the items of an index that satisfy key conditions, in the order of its range key."""
+    params = selection.params
+    images = (selection.index.view(item_image(item)) for item in _partition(selection, conditions))
+    matching = [
+        image
+        for image in images
+        if image is not None and all(holds(condition, image) for condition in conditions)
+    ]
+    is_forward = params.get("ScanIndexForward") is not False
+    matching.sort(key=lambda image: _order_of(selection, image), reverse=not is_forward)
+    start = params.get("ExclusiveStartKey")
+    if start is None:
+        return iter(matching)
+    _check_start_key(selection, start)
+    if not all(holds(condition, start) for condition in conditions):
+        raise Rejected(
+            "The provided starting key is outside query boundaries based on provided conditions"
+        )
+    position = _order_of(selection, start)
+    is_after = operator.gt if is_forward else operator.lt
+    return (image for image in matching if is_after(_order_of(selection, image), position))
+
+
+def _partition(selection: Selection, conditions: Sequence[Call]) -> Iterator[Item]:
+    """Yield the items with a query's hash key; those of an index are among all items."""
+    table, index = selection.table, selection.index
+    if index.name:
+        yield from all_items(table)
+        return
+    calls = {call.attribute_names()[0]: call for call in conditions}
+    (hash_value,) = calls[index.hash_name].literals()
+    items: dict[Any, Any] = table.items
+    partition = items.get(to_moto(hash_value))
+    if index.range_name is not None:
+        yield from (partition or {}).values()
+    elif partition is not None:
+        yield partition
+
+
+def _order_of(selection: Selection, image: Image) -> tuple[Any, int]:
+    range_name = selection.index.range_name
+    range_order = sort_key(image[range_name]) if range_name is not None else 0
+    return range_order, _position_of(selection.table, image)
+
+
+def _selection(
+    tables: Tables, params: Params, expressions: RequestExpressions, condition: Call | None
+) -> Selection:
+    paths = expressions.projection()
+    _check_select(params)
+    expressions.check_used()
+    table = find_table(tables, params["TableName"])
+    index = select_index(table, params.get("IndexName"), params)
+    if params.get("Select") == "ALL_ATTRIBUTES" and index.projected is not None:
+        index = _whole_items(index)
+    return Selection(table, index, condition, paths, params)
+
+
+def select_index(table: Table, name: str | None, params: Params) -> Index:
+    """Return the index to read, which must not be global for a consistent read."""
+    index = find_index(table, name)
+    if index.is_global and params.get("ConsistentRead"):
+        raise Rejected("Consistent reads are not supported on global secondary indexes")
+    return index
+
+
+def _whole_items(index: Index) -> Index:
+    """Return a local index that reads whole items from the table; a global one cannot."""
+    if index.is_global:
+        raise Rejected(
+            f"{INVALID}Select type ALL_ATTRIBUTES is not supported for global secondary index "
+            f"{index.name} because its projection type is not ALL"
+        )
+    return Index(index.name, index.hash_name, index.range_name, index.table_names)
+
+
+def _check_select(params: Params) -> None:
+    select = params.get("Select")
+    named = [name for name in ("AttributesToGet", "ProjectionExpression") if name in params]
+    if select is None or (select == "SPECIFIC_ATTRIBUTES" and named):
+        return
+    if select == "SPECIFIC_ATTRIBUTES":
+        problem = (
+            "Must specify the AttributesToGet or ProjectionExpression when choosing to get "
+            "SPECIFIC_ATTRIBUTES"
+        )
+    elif named:
+        chosen = "only the Count" if select == "COUNT" else select
+        problem = f"Cannot specify the {named[0]} when choosing to get {chosen}"
+    elif select == "ALL_PROJECTED_ATTRIBUTES" and "IndexName" not in params:
+        problem = "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
+    else:
+        return
+    raise Rejected(f"1 validation error detected: {problem}")
+
+
+def _check_filter(condition: Call | None, index: Index) -> None:
+    for name in condition.attribute_names() if condition is not None else ():
+        if name in index.key_names:
+            raise Rejected(
+                "Filter Expression can only contain non-primary key attributes: "
+                f"Primary key attribute: {name}"
+            )
+
+
+def _check_segments(params: Params) -> None:
+    given = [name for name in ("Segment", "TotalSegments") if name in params]
+    if len(given) == 1:
+        (missing,) = {"Segment", "TotalSegments"} - set(given)
+        when = f"{given[0]} parameter is present"
+        if given[0] == "TotalSegments":
+            when = "parameter TotalSegments is present"
+        raise Rejected(
+            f"The {missing} parameter is required but was not present in the request when {when}"
+        )
+    if given and params["Segment"] >= params["TotalSegments"]:
+        raise Rejected(
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
+            f"Segment: {params['Segment']} is not less than "
+            f"TotalSegments: {params['TotalSegments']}"
+        )
+
+
+def _check_start_key(selection: Selection, start: Image) -> None:
+    types = key_types(selection.table)
+    expected = {name: types[name] for name in selection.index.start_names}
+    if {name: type_of(value) for name, value in start.items()} != expected:
+        is_query = "KeyConditionExpression" in selection.params
+        detail = "" if is_query else f": {KEY_MISMATCH}"
+        raise Rejected(f"The provided starting key is invalid{detail}")
+
+
+def respond(selection: Selection, candidates: Iterable[Image]) -> dict[str, Any]:
+    """Return the response to Query or Scan on these items."""
+    params = selection.params
+    page, size, has_more = take_page(candidates, params.get("Limit"))
+    chosen = [image for image in page if selection.filter is None or holds(selection.filter, image)]
+    response: dict[str, Any] = {"Count": len(chosen), "ScannedCount": len(page)}
+    if params.get("Select") != "COUNT":
+        paths = selection.paths
+        response["Items"] = chosen if paths is None else [project(image, paths) for image in chosen]
+    if has_more:
+        names = selection.index.start_names
+        response["LastEvaluatedKey"] = {name: page[-1][name] for name in names}
+    is_consistent = bool(params.get("ConsistentRead"))
+    capacity = read_capacity(
+        selection.table.name, size, is_consistent=is_consistent, index=selection.index
+    )
+    return {**response, **capacity_member(params, capacity)}
+
+
+def take_page(candidates: Iterable[Image], limit: int | None) -> tuple[list[Image], int, bool]:
+    """Return the items that fit into one page, their size, and whether a next page exists.
+
+    A page that ends at the limit has a next page, although that may be empty.
+    """
     page: list[Image] = []
     size = 0
-    for item in items:
-        if size >= SCAN_BYTES or len(page) == limit:
-            return page, True
-        page.append(item_image(item) or {})
-        size += image_size(page[-1])
-    return page, False
+    for image in candidates:
+        page.append(image)
+        size += image_size(image)
+        if size >= PAGE_BYTES or len(page) == limit:
+            return page, size, True
+    return page, size, False
 
 
-def _is_plain_batch(tables: Tables, requests: Mapping[str, Any], keys: Sequence[Any]) -> bool:
-    requests_are_plain = all(
-        name in tables and request.keys() <= BATCH_GET_PARAMS for name, request in requests.items()
-    )
-    return requests_are_plain and 0 < len(keys) <= BATCH_KEYS
-
-
-def _get_item(table: Table, key: Mapping[str, Any]) -> Item | None:
-    # moto annotates these parameters as lists, but passes values itself.
-    values: list[Any] = [DynamoType(_decode_key(key[name])) for name in table.table_key_attrs]
-    return table.get_item(*values)
-
-
-def _decode_key(value: Mapping[str, str]) -> dict[str, Any]:
-    """Return a key attribute's value as moto stores it: binary as bytes."""
-    return {"B": b64decode(value["B"])} if "B" in value else dict(value)
+def _is_in_segment(position: int, params: Params) -> bool:
+    segment = params.get("Segment", 0)
+    total_segments = params.get("TotalSegments", 1)
+    return bool(position * total_segments // HASH_SPACE == segment)
 
 
 def all_items(table: Table) -> Iterator[Item]:
     """Yield every item of a table."""
     # With a range key, moto maps each hash key to a dictionary of items.
-    items: dict[DynamoType, Any] = table.items
+    items: dict[Any, Any] = table.items
     for item in items.values():
         if table.range_key_attr is None:
             yield item
@@ -143,8 +287,14 @@ def all_items(table: Table) -> Iterator[Item]:
             yield from item.values()
 
 
-def _item_position(item: Item) -> int:
+def item_position(item: Item) -> int:
+    """Return the hash of an item's key, which orders the items of a table."""
     keys = [item.hash_key] if item.range_key is None else [item.hash_key, item.range_key]
+    return _position(*(str({key.type: key.value}) for key in keys))
+
+
+def _position_of(table: Table, image: Mapping[str, Any]) -> int:
+    keys = [key for key in moto_key(table, image) if key is not None]
     return _position(*(str({key.type: key.value}) for key in keys))
 
 

@@ -1,35 +1,57 @@
 """DynamoDB where moto differs from AWS: numbers, streams, TTL and atomic calls."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as moto_table
 from moto.dynamodb.models.table import Table
 
+from dynamodb_language.errors import Rejected
+from dynamodb_language.request_model import check_encoding, check_request
+from local.core.errors import not_modelled_message
 from local.core.hop_counts import HopCount
 from local.core.metrics import put_metrics
 from local.core.patches import Patches
-from local.core.request import ApiRequest, ApiResponse, AwsError, error_response, json_response
+from local.core.request import ApiRequest, ApiResponse, AwsError, json_response
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
-from local.services.dynamodb import moto_patches
-from local.services.dynamodb.key_schema import Tables, check_keys
-from local.services.dynamodb.numbers import validation_error
-from local.services.dynamodb.reads import batch_get, scan
+from local.services.dynamodb.batches import batch_get_item, batch_write_item
+from local.services.dynamodb.item_writes import delete_item, put_item, update_item
+from local.services.dynamodb.keys import Tables
+from local.services.dynamodb.reads import get_item, query, scan
+from local.services.dynamodb.statements import (
+    batch_execute_statement,
+    execute_statement,
+    execute_transaction,
+)
 from local.services.dynamodb.stream import ChangeStream
 from local.services.dynamodb.streams_api import STREAM_OPERATIONS, StreamsApi
+from local.services.dynamodb.table_checks import check_table_call
+from local.services.dynamodb.transactions import (
+    Transactions,
+    transact_get_items,
+    transact_write_operations,
+)
 from local.services.dynamodb.ttl import expired_items
-from local.services.dynamodb.validation import encode_request, parse_request
-from local.services.dynamodb.writes import batch_write, undo_writes
 
 TTL_INTERVAL = 10  # Seconds; AWS takes up to days.
 PUBLICATION_INTERVAL = 60  # Seconds, as on AWS.
-BATCH_WRITES = 25
-FAST_PATHS = {"Scan": scan, "BatchGetItem": batch_get, "BatchWriteItem": batch_write}
-ITEM_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
-NOT_ATOMIC_IN_MOTO = ("BatchWriteItem", "UpdateItem")  # moto leaves a failed call half done.
+ITEM_OPERATIONS: Mapping[str, Callable[[Tables, Mapping[str, Any]], dict[str, Any]]] = {
+    "GetItem": get_item,
+    "PutItem": put_item,
+    "UpdateItem": update_item,
+    "DeleteItem": delete_item,
+    "Query": query,
+    "Scan": scan,
+    "BatchGetItem": batch_get_item,
+    "BatchWriteItem": batch_write_item,
+    "TransactGetItems": transact_get_items,
+    "ExecuteStatement": execute_statement,
+    "BatchExecuteStatement": batch_execute_statement,
+}
 
 
 class DynamoDb(Service):
@@ -49,14 +71,17 @@ class DynamoDb(Service):
         # moto creates a StreamShard when a table enables a stream.
         self._stream_patch = Patches((moto_table, "StreamShard", self._streams.open_stream))
         self._stream_patch.apply()
-        moto_patches.apply()
+        self._transactions = Transactions(cloud.clock)
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the response to a call of DynamoDB or DynamoDB Streams."""
         with self._lock:
             if request.operation in STREAM_OPERATIONS:
                 return self._streams.handle(request)
-            return self._handle_table_call(request)
+            try:
+                return self._handle_table_call(request)
+            except Rejected as error:
+                raise AwsError(error.code, error.message) from None
 
     def tick(self) -> bool:
         """Delete the items whose time to live is over, and return whether there were any."""
@@ -94,38 +119,38 @@ class DynamoDb(Service):
         return [HopCount("DynamoDB stream", records, records, 0)] if records else []
 
     def close(self) -> None:
-        """Restore moto's own streams, items, sizes and sums."""
+        """Restore moto's own streams."""
         self._stream_patch.undo()
-        moto_patches.undo()
 
     def _handle_table_call(self, request: ApiRequest) -> ApiResponse:
-        params = parse_request(request.body)
-        if request.operation == "BatchWriteItem":
-            _check_batch_size(params)
-        if request.operation == "UpdateTable":
-            _prepare_stream_change(request)
+        params = {name: member for name, member in request.params.items() if member is not None}
+        check_encoding(request.body)
+        check_request(request.operation, params)
         tables = _tables_in(request.region)
-        check_keys(tables, params)
-        response = _fast_path(request, tables, params)
-        if response is None:
-            response = self._forward_to_moto(request, tables, params)
+        if request.operation in ITEM_OPERATIONS:
+            response = json_response(ITEM_OPERATIONS[request.operation](tables, params))
+        elif request.operation == "TransactWriteItems":
+            operations = partial(transact_write_operations, tables, params)
+            response = json_response(self._transactions.write(params, operations))
+        elif request.operation == "ExecuteTransaction":
+            response = json_response(execute_transaction(self._transactions, tables, params))
+        else:
+            check_table_call(request.operation, params, tables)
+            response = self._forward_to_moto(request)
         self._streams.commit()
-        if response.status == 200 and request.operation in ("DeleteTable", "UpdateTable"):
-            self._close_old_streams(request)
         return response
 
-    def _forward_to_moto(
-        self, request: ApiRequest, tables: Tables, params: Mapping[str, Any]
-    ) -> ApiResponse:
-        """Return moto's response; a rejected call is rolled back completely."""
-        undo = undo_writes(tables, params) if request.operation in NOT_ATOMIC_IN_MOTO else []
-        response = self.cloud.forward_to_moto(request, encode_request(params))
-        if response.status == 200 and any(write.exceeds_item_limit() for write in undo):
-            response = error_response(validation_error(ITEM_TOO_LARGE))
-        if response.status != 200:
-            for write in undo:
-                write.apply()
-            self._streams.discard()
+    def _forward_to_moto(self, request: ApiRequest) -> ApiResponse:
+        """Return moto's response to a call that is not about items."""
+        if request.operation == "UpdateTable":
+            _prepare_stream_change(request)
+        try:
+            response = self.cloud.forward_to_moto(request)
+        except KeyError as error:  # moto requires members that AWS does not.
+            message = not_modelled_message(f"{request.operation} without {error.args[0]}")
+            raise Rejected(message) from None
+        if response.status == 200 and request.operation in ("DeleteTable", "UpdateTable"):
+            self._close_old_streams(request)
         return response
 
     def _close_old_streams(self, request: ApiRequest) -> None:
@@ -145,21 +170,6 @@ def _tables() -> Iterator[Table]:
         yield from list(backend.tables.values())
 
 
-def _fast_path(
-    request: ApiRequest, tables: Tables, params: Mapping[str, Any]
-) -> ApiResponse | None:
-    """Return the response to a plain call on many items; None leaves it to moto."""
-    if request.operation not in FAST_PATHS:
-        return None
-    response = FAST_PATHS[request.operation](tables, params)
-    return None if response is None else json_response(response)
-
-
-def _check_batch_size(params: Mapping[str, Any]) -> None:
-    if sum(map(len, params.get("RequestItems", {}).values())) > BATCH_WRITES:
-        raise validation_error("Too many items requested for the BatchWriteItem call")
-
-
 def _prepare_stream_change(request: ApiRequest) -> None:
     """Reject enabling an enabled or disabling a disabled stream; let moto enable one again."""
     specification = request.params.get("StreamSpecification")
@@ -172,7 +182,7 @@ def _prepare_stream_change(request: ApiRequest) -> None:
         message = f"Table already has an enabled stream: TableName: {name}"
         raise AwsError("ResourceInUseException", message)
     if not enable and not _has_stream(table):
-        raise validation_error(f"Table has no stream to disable: TableName: {name}")
+        raise Rejected(f"Table has no stream to disable: TableName: {name}")
     if enable:
         table.latest_stream_label = None  # moto enables a stream only if there never was one.
 

@@ -68,7 +68,7 @@ def change_of(record: dict[str, Any]) -> tuple[Any, ...]:
 def test_batch_is_limited_to_25_items(orders: Orders) -> None:
     puts: list[tuple[str, dict[str, Any]]] = [(str(number), {}) for number in range(26)]
     orders.write_batch(*puts[:25])
-    with pytest.raises(ClientError, match="Too many items requested"):
+    with pytest.raises(ClientError, match="less than or equal to 25"):
         orders.write_batch(*puts)
 
 

@@ -3,7 +3,7 @@
 import re
 from decimal import Context, Decimal, InvalidOperation
 
-from local.core.request import AwsError
+from dynamodb_language.errors import Rejected
 
 MAX_DIGITS = 38
 MAX_MAGNITUDE = 125  # The power of ten of a number's first digit.
@@ -32,12 +32,27 @@ def normalize_number(text: str) -> str:
         return text
     if not _NUMBER.fullmatch(text):
         suffix = f": {text}" if text else ""
-        raise validation_error(f"The parameter cannot be converted to a numeric value{suffix}")
+        raise Rejected(f"The parameter cannot be converted to a numeric value{suffix}")
     try:
         sign, digits, exponent = Decimal(text).as_tuple()
     except InvalidOperation:  # The exponent exceeds even Decimal's range.
-        raise validation_error(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
+        raise Rejected(TOO_SMALL if "e-" in text.lower() else TOO_LARGE) from None
     return _format_plain(sign, "".join(map(str, digits)).lstrip("0"), int(exponent))
+
+
+def number_size(text: str) -> int:
+    """Return the bytes of a normalized number: one for each pair of decimal digits, and one more.
+
+    >>> number_size("0"), number_size("-42"), number_size("1010"), number_size("0.0000001")
+    (1, 3, 3, 2)
+    """
+    whole, _, fraction = text.lstrip("-").partition(".")
+    digits = "0" * (len(whole) % 2) + whole + fraction + "0" * (len(fraction) % 2)
+    pairs = [digits[start : start + 2] != "00" for start in range(0, len(digits), 2)]
+    if not any(pairs):
+        return 1
+    significant = len(pairs) - pairs.index(True) - pairs[::-1].index(True)
+    return significant + 1 + text.startswith("-")
 
 
 def add_numbers(left: str, right: str) -> str:
@@ -57,14 +72,9 @@ def _format_plain(sign: int, digits: str, exponent: int) -> str:
     exponent += len(digits) - len(significant)
     magnitude = len(significant) + exponent - 1
     if magnitude > MAX_MAGNITUDE:
-        raise validation_error(TOO_LARGE)
+        raise Rejected(TOO_LARGE)
     if magnitude < MIN_MAGNITUDE:
-        raise validation_error(TOO_SMALL)
+        raise Rejected(TOO_SMALL)
     if len(significant) > MAX_DIGITS:
-        raise validation_error(TOO_PRECISE)
+        raise Rejected(TOO_PRECISE)
     return format(Decimal((sign, tuple(map(int, significant)), exponent)), "f")
-
-
-def validation_error(message: str) -> AwsError:
-    """Return the error with which DynamoDB rejects a value."""
-    return AwsError("ValidationException", message)

@@ -1,0 +1,157 @@
+"""The expressions of one request, in today's parameters or in the legacy ones."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from dynamodb_language.errors import INVALID, Rejected
+from dynamodb_language.expressions import (
+    Attribute,
+    Call,
+    InvalidExpression,
+    Literal,
+    Parser,
+    Path,
+    Placeholders,
+    parse_expression,
+)
+from dynamodb_language.projections import parse_projection
+from dynamodb_language.updates import Action, check_set_change, parse_update
+from dynamodb_language.values import Value
+
+EXPRESSIONS = (
+    "ProjectionExpression",
+    "FilterExpression",
+    "UpdateExpression",
+    "ConditionExpression",
+    "KeyConditionExpression",
+)
+LEGACY = (
+    "AttributesToGet",
+    "AttributeUpdates",
+    "QueryFilter",
+    "ScanFilter",
+    "Expected",
+    "ConditionalOperator",
+    "KeyConditions",
+)
+LEGACY_OPERATORS = {
+    "EQ": "=",
+    "NE": "<>",
+    "LT": "<",
+    "LE": "<=",
+    "GT": ">",
+    "GE": ">=",
+    "BETWEEN": "BETWEEN",
+    "IN": "IN",
+    "BEGINS_WITH": "begins_with",
+    "CONTAINS": "contains",
+    "NOT_CONTAINS": "contains",
+    "NOT_NULL": "attribute_exists",
+    "NULL": "attribute_not_exists",
+}
+OPERAND_COUNTS = {"NULL": (0,), "NOT_NULL": (0,), "BETWEEN": (2,), "IN": range(1, 101)}
+UPDATE_ACTIONS = {"PUT": "SET", "ADD": "ADD", "DELETE": "DELETE"}
+Parsed = TypeVar("Parsed")
+
+
+class RequestExpressions:
+    """The expressions of a request, or of one of its members such as a transaction's Put."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = {name: value for name, value in params.items() if value is not None}
+        names = params.get("ExpressionAttributeNames")
+        values = params.get("ExpressionAttributeValues")
+        self._check_members(names, values)
+        self._placeholders = Placeholders(names or {}, values or {})
+
+    def _check_members(self, names: Any, values: Any) -> None:
+        expressions = [name for name in EXPRESSIONS if name in self._params]
+        legacy = [name for name in LEGACY if name in self._params]
+        if expressions and legacy:
+            raise Rejected(
+                "Can not use both expression and non-expression parameters in the same request: "
+                f"Non-expression parameters: {{{', '.join(legacy)}}} "
+                f"Expression parameters: {{{', '.join(expressions)}}}"
+            )
+        for member, sign, defined in (("Names", "#", names), ("Values", ":", values)):
+            if defined is None:
+                continue
+            if not expressions:
+                raise Rejected(
+                    f"ExpressionAttribute{member} can only be specified when using expressions"
+                )
+            if not defined:
+                raise Rejected(f"ExpressionAttribute{member} must not be empty")
+            for key in defined:
+                if not key.startswith(sign):
+                    raise Rejected(
+                        f"ExpressionAttribute{member} contains invalid key: "
+                        f'Syntax error; key: "{key}"'
+                    )
+
+    def parse(self, kind: str, parse: Callable[[Parser], Parsed]) -> Parsed | None:
+        """Return one expression; None if the request does not have it."""
+        if kind not in self._params:
+            return None
+        return parse_expression(kind, self._params[kind], parse, self._placeholders)
+
+    def condition(self, kind: str, legacy_kind: str) -> Call | None:
+        """Return a condition on an item, such as a ConditionExpression."""
+        legacy = self._params.get(legacy_kind)
+        if not legacy:
+            return self.parse(kind, Parser.condition)
+        conditions = [legacy_condition(name, test) for name, test in legacy.items()]
+        return Call(self._params.get("ConditionalOperator", "AND"), tuple(conditions))
+
+    def update(self) -> list[Action]:
+        """Return the actions of an update."""
+        legacy = self._params.get("AttributeUpdates")
+        if legacy is None:
+            return self.parse("UpdateExpression", parse_update) or []
+        return [_legacy_action(name, update) for name, update in legacy.items()]
+
+    def projection(self) -> list[Path] | None:
+        """Return the paths to which a response is reduced; None for whole items."""
+        legacy = self._params.get("AttributesToGet")
+        if legacy is None:
+            return self.parse("ProjectionExpression", parse_projection)
+        for name in legacy:
+            if legacy.count(name) > 1:
+                raise Rejected(f"{INVALID}Duplicate value in attribute name: {name}")
+        return [(name,) for name in legacy]
+
+    def check_used(self) -> None:
+        """Raise AWS's error for placeholders that no expression uses."""
+        self._placeholders.check_used()
+
+
+def legacy_condition(name: str, test: Mapping[str, Any]) -> Call:
+    """Return one condition of a legacy parameter such as Expected."""
+    operands = test.get("AttributeValueList", [test["Value"]] if "Value" in test else [])
+    operator = test.get("ComparisonOperator")
+    if operator is None:
+        operator = "EQ" if test.get("Exists", True) else "NULL"
+    if len(operands) not in OPERAND_COUNTS.get(operator, (1,)):
+        raise Rejected(
+            f"{INVALID}Invalid number of argument(s) for the {operator} ComparisonOperator"
+        )
+    literals = [Literal(value) for value in operands]
+    condition = Call(LEGACY_OPERATORS[operator], (Attribute((name,)), *literals))
+    return Call("NOT", (condition,)) if operator == "NOT_CONTAINS" else condition
+
+
+def _legacy_action(name: str, update: Mapping[str, Any]) -> Action:
+    action = update.get("Action", "PUT")
+    value: Value | None = update.get("Value")
+    if value is None:
+        if action != "DELETE":
+            raise Rejected(
+                f"{INVALID}Only DELETE action is allowed when no attribute value is specified"
+            )
+        return Action("REMOVE", (name,))
+    if action != "PUT":
+        try:
+            check_set_change(action, value)
+        except InvalidExpression as error:
+            raise Rejected(f"{INVALID}{error}") from None
+    return Action(UPDATE_ACTIONS[action], (name,), Literal(value))

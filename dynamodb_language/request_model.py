@@ -1,0 +1,146 @@
+"""Checks of requests against AWS's own model of the API: members, types, lengths, enums."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from botocore.model import ServiceModel, Shape
+from botocore.session import get_session
+
+from dynamodb_language.attribute_values import normalize_value
+from dynamodb_language.errors import Rejected
+
+JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "structure": dict,
+    "map": dict,
+    "list": list,
+    "string": str,
+    "boolean": bool,
+    "integer": (int, float),
+    "long": (int, float),
+    "timestamp": (int, float),
+}
+FAILED = "failed to satisfy constraint:"
+TABLE_OPERATIONS = ("CreateTable", "DeleteTable", "DescribeTable", "UpdateTable")
+# The model accepts an ARN wherever a table is named; these are the limits of a name.
+TABLE_NAME = {"min": 3, "max": 255, "pattern": "[a-zA-Z0-9_.-]+"}
+LIMITS: Mapping[str, Mapping[str, Any]] = {
+    "TableArn": TABLE_NAME,
+    "KeySchema": {"min": 1, "max": 2},
+}
+# DynamoDB lists the members of an enum in an order of its own.
+ENUMS = {
+    "Select": ["SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"],
+    "ScalarAttributeType": ["B", "N", "S"],
+    "ReturnValue": ["ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW"],
+}
+
+
+def check_request(operation: str, params: Mapping[str, Any]) -> None:
+    """Raise AWS's error for a request that does not fit the API's model.
+
+    Attribute values, however deep, are changed to what DynamoDB stores.
+    """
+    if operation not in _model().operation_names:
+        raise Rejected(f"{operation} is not an operation", "UnknownOperationException")
+    if operation in TABLE_OPERATIONS and params.get("TableName") is None:
+        message = "The parameter 'TableName' is required but was not present in the request"
+        raise Rejected(message)
+    shape = _model().operation_model(operation).input_shape
+    violations = list(_violations(shape, params, "")) if shape is not None else []
+    if violations:
+        errors = "error" if len(violations) == 1 else "errors"
+        raise Rejected(f"{len(violations)} validation {errors} detected: {'; '.join(violations)}")
+
+
+def check_encoding(body: bytes) -> None:
+    """Raise AWS's error for text that UTF-8 cannot encode: a surrogate without its pair."""
+    if b"\\ud" in body.lower():
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            message = "The text is not valid UTF-8"
+            raise Rejected(message, "SerializationException") from None
+
+
+@cache
+def _model() -> ServiceModel:
+    return get_session().get_service_model("dynamodb")
+
+
+def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
+    """Yield the constraints that a value and its members violate, in AWS's words."""
+    _check_type(shape, value, path)
+    for constraint in _broken_constraints(shape, value):
+        yield f"{_subject(shape, value, path)} {FAILED} {constraint}"
+    if shape.name == "AttributeValue":
+        normalize_value(value)
+    elif shape.type_name == "structure":
+        yield from _structure_violations(shape, value, path)
+    elif shape.type_name == "list":
+        for index, element in enumerate(value, start=1):
+            yield from _violations(shape.member, element, f"{path}.{index}.member")
+    elif shape.type_name == "map":
+        for name, member in value.items():
+            yield from _violations(shape.value, member, f"{path}.{name}.member")
+
+
+def _check_type(shape: Shape, value: Any, path: str) -> None:
+    expected = JSON_TYPES.get(shape.type_name)
+    if expected is not None and not isinstance(value, expected):
+        raise Rejected(f"{path} must be a {shape.type_name}", "SerializationException")
+
+
+def _structure_violations(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
+    for name, member in shape.members.items():
+        member_path = f"{path}.{_lower_first(name)}".lstrip(".")
+        if value.get(name) is not None:
+            yield from _violations(member, value[name], member_path)
+        elif name in shape.required_members:
+            yield f"Value null at '{member_path}' {FAILED} Member must not be null"
+
+
+def _broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
+    limits = shape.metadata if value == "" else LIMITS.get(shape.name, shape.metadata)
+    if shape.name == "TableArn" and value.startswith("arn:"):
+        return
+    is_number = isinstance(value, int | float)
+    measure = "value" if is_number else "length"
+    size = value if is_number else len(value)
+    enum = ENUMS.get(shape.name, shape.metadata.get("enum"))
+    if enum and value not in enum:
+        yield f"Member must satisfy enum value set: [{', '.join(enum)}]"
+    if size < limits.get("min", size):
+        yield f"Member must have {measure} greater than or equal to {limits['min']}"
+    elif size > limits.get("max", size):
+        yield f"Member must have {measure} less than or equal to {limits['max']}"
+    elif "pattern" in limits and not re.fullmatch(limits["pattern"], value):
+        yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
+
+
+def _subject(shape: Shape, value: Any, path: str) -> str:
+    """Return how AWS names a value and its place: some values it does not repeat."""
+    is_top_level = "." not in path
+    if is_top_level and (value == "" or isinstance(value, int | dict)):
+        return f"Value at '{path[:1].upper()}{path[1:]}'"
+    return f"Value '{_java_text(shape, value)}' at '{path}'"
+
+
+def _java_text(shape: Any, value: Any) -> str:
+    """Return a value as AWS's messages print it, like a Java object."""
+    if shape.type_name == "list":
+        return f"[{', '.join(_java_text(shape.member, element) for element in value)}]"
+    if shape.type_name == "structure":
+        members = [
+            f"{_lower_first(name)}={_java_text(member, value[name])}"
+            for name, member in shape.members.items()
+            if name in value
+        ]
+        return f"{shape.name}({', '.join(members)})"
+    return str(value)
+
+
+def _lower_first(name: str) -> str:
+    return name[:1].lower() + name[1:]

@@ -1,0 +1,208 @@
+"""PartiQL: ExecuteStatement, BatchExecuteStatement and ExecuteTransaction."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from moto.dynamodb.models.table import Table
+
+from dynamodb_language.errors import Rejected
+from dynamodb_language.expressions import Attribute, Call, Literal
+from dynamodb_language.partiql import Statement, column_name, equalities, parse_statement
+from dynamodb_language.values import Image, value_at
+from local.core.request import AwsError
+from local.services.dynamodb.capacity import capacity_member
+from local.services.dynamodb.item_writes import (
+    Write,
+    check_condition,
+    check_new_item,
+    read_image,
+    returned_image,
+    update_write,
+)
+from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
+from local.services.dynamodb.reads import (
+    Selection,
+    query_images,
+    respond,
+    scan_images,
+    select_index,
+)
+from local.services.dynamodb.transactions import Operation, Transactions, read_all, target_of
+
+Params = Mapping[str, Any]
+MISSING_KEY = "Where clause does not contain a mandatory equality on all key attributes"
+ERROR_CODES = {
+    "ConditionalCheckFailedException": "ConditionalCheckFailed",
+    "DuplicateItemException": "DuplicateItem",
+    "ResourceNotFoundException": "ResourceNotFound",
+    "ValidationException": "ValidationError",
+}
+
+
+def execute_statement(tables: Tables, params: Params) -> dict[str, Any]:
+    """Return the response to ExecuteStatement."""
+    statement = _parse(params)
+    if statement.kind == "SELECT":
+        return _select(tables, statement, params)
+    write = _prepare(tables, statement, params)
+    write.apply()
+    image = _returned(statement, write)
+    return {"Items": [image] if image else [], **capacity_member(params, write.capacity)}
+
+
+def _parse(params: Params) -> Statement:
+    return parse_statement(params["Statement"], params.get("Parameters") or ())
+
+
+def _select(tables: Tables, statement: Statement, params: Params) -> dict[str, Any]:
+    table = find_table(tables, statement.table)
+    index = select_index(table, statement.index, params)
+    required = equalities(statement.where)
+    start = params.get("NextToken")
+    order = {"ScanIndexForward": statement.order is None or statement.order[1]}
+    page = {"ExclusiveStartKey": json.loads(b64decode(start))} if start else {}
+    selection = Selection(table, index, statement.where, None, {**params, **order, **page})
+    if index.hash_name in required:
+        hash_value = Literal(required[index.hash_name])
+        key_condition = Call("=", (Attribute((index.hash_name,)), hash_value))
+        response = respond(selection, query_images(selection, [key_condition]))
+    else:
+        response = respond(selection, scan_images(selection))
+    items = [_columns(statement, image) for image in response["Items"]]
+    members = {name: response[name] for name in ("ConsumedCapacity",) if name in response}
+    if "LastEvaluatedKey" in response:
+        token = json.dumps(response["LastEvaluatedKey"])
+        members["NextToken"] = b64encode(token.encode()).decode()
+    return {"Items": items, **members}
+
+
+def _columns(statement: Statement, image: Image) -> Image:
+    if statement.paths is None:
+        return image
+    values = {column_name(path): value_at(image, path) for path in statement.paths}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _prepare(tables: Tables, statement: Statement, params: Params) -> Write:
+    """Return the write of an INSERT, UPDATE or DELETE."""
+    table = find_table(tables, statement.table)
+    if statement.index is not None:
+        raise Rejected("This operation is not supported on an index")
+    key_image = _key_image(table, statement)
+    if statement.item is not None:
+        check_new_item(table, statement.item)
+        key = moto_key(table, statement.item)
+        if read_image(table, key) is not None:
+            raise AwsError("DuplicateItemException", "Duplicate primary key exists in table")
+        return Write(table, key, None, statement.item)
+    check_key(table, key_image)
+    if statement.kind == "UPDATE":
+        return update_write(table, key_image, list(statement.actions), statement.where, params)
+    key = moto_key(table, key_image)
+    old = read_image(table, key)
+    if old is not None:
+        check_condition(statement.where, old, params)
+    return Write(table, key, old, None)
+
+
+def _key_image(table: Table, statement: Statement) -> Image:
+    """Return the key that a statement names; a WHERE clause must require all of it."""
+    required = equalities(statement.where) if statement.item is None else statement.item
+    names = table_index(table).key_names
+    if statement.item is None and any(name not in required for name in names):
+        raise Rejected(MISSING_KEY)
+    return {name: required[name] for name in names if name in required}
+
+
+def _returned(statement: Statement, write: Write) -> Image | None:
+    return returned_image(statement.returning, write, list(statement.actions))
+
+
+def batch_execute_statement(tables: Tables, params: Params) -> dict[str, Any]:
+    """Return the response to BatchExecuteStatement: each statement succeeds or fails alone."""
+    return {"Responses": [_batch_result(tables, member) for member in params["Statements"]]}
+
+
+def _batch_result(tables: Tables, params: Params) -> dict[str, Any]:
+    named: dict[str, str] = {}
+    try:
+        statement = _parse(params)
+        named["TableName"] = statement.table
+        image = _execute_one(tables, statement, params)
+    except (AwsError, Rejected) as error:
+        code = ERROR_CODES[error.code]
+        if code == "ValidationError":
+            named = {}
+        return {"Error": {"Code": code, "Message": error.message}, **named}
+    return {**named, **({"Item": image} if image else {})}
+
+
+def _execute_one(tables: Tables, statement: Statement, params: Params) -> Image | None:
+    if statement.kind != "SELECT":
+        write = _prepare(tables, statement, params)
+        write.apply()
+        return _returned(statement, write)
+    table, key = _read_key(tables, statement, "BatchExecuteStatement")
+    check_key(table, key)
+    items = _select(tables, statement, params)["Items"]
+    return items[0] if items else None
+
+
+def _read_key(tables: Tables, statement: Statement, operation: str) -> tuple[Table, Image]:
+    table = find_table(tables, statement.table)
+    required = equalities(statement.where)
+    names = table_index(table).key_names
+    if statement.index is not None or any(name not in required for name in names):
+        raise Rejected(
+            f"Select statements within {operation} must specify the primary key in the where "
+            "clause."
+        )
+    return table, {name: required[name] for name in names}
+
+
+def execute_transaction(
+    transactions: Transactions, tables: Tables, params: Params
+) -> dict[str, Any]:
+    """Return the response to ExecuteTransaction: only reads, or only writes."""
+    members = params["TransactStatements"]
+    statements = [_parse(member) for member in members]
+    for position, statement in enumerate(statements):
+        _check_transaction_statement(position, statement)
+    kinds = {statement.kind == "SELECT" for statement in statements}
+    if len(kinds) > 1:
+        raise Rejected(
+            "ExecuteTransaction API does not support both read and write operations in the same "
+            "request."
+        )
+    if kinds == {True}:
+        keys = [_read_key(tables, statement, "ExecuteTransaction") for statement in statements]
+        images = zip(statements, read_all(keys), strict=True)
+        return {
+            "Responses": [
+                {"Item": _columns(statement, image)} if image else {} for statement, image in images
+            ]
+        }
+    return {"Responses": [], **transactions.write(params, lambda: _operations(tables, params))}
+
+
+def _check_transaction_statement(position: int, statement: Statement) -> None:
+    problem = ""
+    if statement.returning != "NONE":
+        problem = "RETURNING clause is not supported in ExecuteTransaction."
+    elif statement.index is not None:
+        problem = "Reads on indices are not supported within transactions."
+    if problem:
+        raise Rejected(f"Validation failed in TransactStatements[{position}]: {problem}")
+
+
+def _operations(tables: Tables, params: Params) -> list[Operation]:
+    operations = []
+    for member in params["TransactStatements"]:
+        statement = _parse(member)
+        table = find_table(tables, statement.table)
+        target = target_of(table, _key_image(table, statement))
+        operations.append(Operation(target, partial(_prepare, tables, statement, member)))
+    return operations
