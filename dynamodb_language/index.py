@@ -1,5 +1,6 @@
 """A table's key and its secondary indexes, as reads and capacity need them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dynamodb_language.values import Image
@@ -25,6 +26,12 @@ class Index:
     def start_names(self) -> list[str]:
         """The names of the attributes that say where a page starts."""
         return list(dict.fromkeys([*self.key_names, *self.table_names]))
+
+    def lacks(self, names: Iterable[str]) -> list[str]:
+        """Return those of some attributes that the index does not have."""
+        if self.projected is None:
+            return []
+        return [name for name in dict.fromkeys(names) if name not in self.projected]
 
     def view(self, image: Image | None) -> Image | None:
         """Return the part of an item that the index has; None if it does not have the item."""

@@ -157,6 +157,7 @@ def _selection(
     expressions.check_used()
     table = find_table(tables, params["TableName"])
     index = select_index(table, params.get("IndexName"), params)
+    index = covering_index(index, paths or [])
     if params.get("Select") == "ALL_ATTRIBUTES" and index.projected is not None:
         index = _whole_items(index)
     return Selection(table, index, condition, paths, params)
@@ -168,6 +169,18 @@ def select_index(table: Table, name: str | None, params: Params) -> Index:
     if index.is_global and params.get("ConsistentRead"):
         raise Rejected("Consistent reads are not supported on global secondary indexes")
     return index
+
+
+def covering_index(index: Index, paths: Sequence[Path]) -> Index:
+    """Return an index that has what these paths name; a local one reads it from the table."""
+    missing = index.lacks(str(path[0]) for path in paths)
+    if not missing:
+        return index
+    if index.is_global:
+        raise Rejected(
+            f"{INVALID}Global secondary index {index.name} does not project [{', '.join(missing)}]"
+        )
+    return _whole_items(index)
 
 
 def _whole_items(index: Index) -> Index:

@@ -8,8 +8,9 @@ from typing import Any
 
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.errors import Rejected
+from dynamodb_language.errors import INVALID, Rejected
 from dynamodb_language.expressions import Attribute, Call, Literal
+from dynamodb_language.index import Index
 from dynamodb_language.partiql import Statement, column_name, equalities, parse_statement
 from dynamodb_language.values import Image, value_at
 from local.core.request import AwsError
@@ -25,6 +26,7 @@ from local.services.dynamodb.item_writes import (
 from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
 from local.services.dynamodb.reads import (
     Selection,
+    covering_index,
     query_images,
     respond,
     scan_images,
@@ -61,6 +63,9 @@ def _select(tables: Tables, statement: Statement, params: Params) -> dict[str, A
     table = find_table(tables, statement.table)
     index = select_index(table, statement.index, params)
     required = equalities(statement.where)
+    if index.hash_name in required and statement.where is not None:
+        _check_filter(index, statement.where)
+    index = covering_index(index, statement.paths or [])
     start = params.get("NextToken")
     order = {"ScanIndexForward": statement.order is None or statement.order[1]}
     page = {"ExclusiveStartKey": json.loads(b64decode(start))} if start else {}
@@ -77,6 +82,15 @@ def _select(tables: Tables, statement: Statement, params: Params) -> dict[str, A
         token = json.dumps(response["LastEvaluatedKey"])
         members["NextToken"] = b64encode(token.encode()).decode()
     return {"Items": items, **members}
+
+
+def _check_filter(index: Index, where: Call) -> None:
+    missing = index.lacks(where.attribute_names())
+    if missing:
+        raise Rejected(
+            f"{INVALID}Secondary index {index.name} does not project one or more filter "
+            f"attributes: [{', '.join(missing)}]"
+        )
 
 
 def _columns(statement: Statement, image: Image) -> Image:

@@ -134,7 +134,7 @@ MEMBERS = [
     st.sampled_from(sorted(ITEM_OPERATIONS)),
     st.dictionaries(st.sampled_from(MEMBERS), anything, max_size=4),
 )
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_no_request_is_an_internal_failure(
     cloud: Cloud, operation: str, params: dict[str, Any]
 ) -> None:
@@ -255,6 +255,11 @@ def test_index_has_its_keys_and_projection(dynamodb: Any) -> None:
 @pytest.mark.parametrize(
     ("operation", "params", "message"),
     [
+        (
+            "Scan",
+            {"IndexName": "global", "ProjectionExpression": "n, zz"},
+            r"Global secondary index global does not project \[zz\]",
+        ),
         ("Query", {}, "Either the KeyConditions or KeyConditionExpression parameter"),
         ("Query", {"KeyConditionExpression": "sk = :v"}, "missed key schema element: pk"),
         ("Query", {"KeyConditionExpression": "pk > :v"}, "Query key condition not supported"),
@@ -331,3 +336,15 @@ def test_what_is_not_modelled_is_named(
     assert f"{name} not modelled by the laptop cloud" in message_of(
         call, dynamodb, operation, **params
     )
+
+
+def test_statement_reads_what_its_index_has(dynamodb: Any) -> None:
+    item = {"pk": {"S": "q"}, "sk": {"S": "1"}, "gk": {"S": "only"}, "n": {"N": "1"}}
+    dynamodb.put_item(TableName="indexed", Item={**item, "zz": {"N": "2"}})
+    where = "FROM indexed.global WHERE gk = 'only'"
+    assert dynamodb.execute_statement(Statement=f"SELECT * {where}")["Items"] == [item]
+    for statement, message in (
+        (f"SELECT zz {where}", "Global secondary index global does not project [zz]"),
+        (f"SELECT * {where} AND zz = 2", "project one or more filter attributes: [zz]"),
+    ):
+        assert message in message_of(dynamodb.execute_statement, Statement=statement)
