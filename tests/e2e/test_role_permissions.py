@@ -298,6 +298,7 @@ def test_a_command_runs_under_its_own_policy(operator: Operator, command: str) -
     operator.allow_only(policy_statements(command))
     assert operator.runs[command]() in (0, 1)  # 1: a change that is too large remains.
     assert operator.denials() == []
+    assert operator.violations == []  # Every request obeys its service's model.
 
 
 @pytest.mark.parametrize("action", OTHER_ACTIONS)

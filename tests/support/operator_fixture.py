@@ -27,8 +27,10 @@ from operations.verify import command as verify
 from setup import names, operator_policy
 from setup.lib import drift
 from tests.support.iam_roles import Statement, grant, make_role
+from tests.support.service_model import violations
 
 if TYPE_CHECKING:
+    from botocore.model import OperationModel
     from types_boto3_sqs.type_defs import MessageTypeDef
 
 HERE = names.Location("aws", REGION, ACCOUNT)
@@ -60,6 +62,7 @@ class Operator:
 
     def __init__(self, cloud: Cloud, checkpoint: Path) -> None:
         self.cloud = cloud
+        self.violations: list[str] = []
         self._numbers = count(1)
         self.runs: dict[str, Callable[[], int]] = {
             "verify": lambda: verify.main(["--wait", "0"]),
@@ -76,6 +79,12 @@ class Operator:
         self._put_order("large", "\1" * 200_000)
         cloud.run_until_idle()
         self._letter = self._receive_letters()[0]["Body"]
+
+    def check_request(self, params: dict[str, Any], model: "OperationModel", **_: object) -> None:
+        """Record where a call's parameters violate its service's model."""
+        if model.input_shape:
+            problems = violations(params, model.input_shape)
+            self.violations += [f"{model.name}{problem}" for problem in problems]
 
     def allow_only(self, statements: Sequence[Statement]) -> None:
         """Replace the operator's policy."""
@@ -213,6 +222,7 @@ def operator_session(cloud: Cloud, checkpoint: Path) -> Iterator[Operator]:
         client = create_client(service)
         if service != "sts":  # Everyone may call GetCallerIdentity.
             iam.guard_client(client, role, "ec2.amazonaws.com", {})
+        client.meta.events.register("before-parameter-build", operator.check_request)
         return client
 
     def client(service: str, **options: Any) -> Any:
