@@ -118,6 +118,17 @@ def _load(args: argparse.Namespace) -> Load:
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argument_parser("plan", __doc__)
+    _add_load_options(parser)
+    parser.add_argument(
+        "--from-metrics",
+        action="store_true",
+        help="take changes and items from the running pipeline",
+    )
+    add_json_option(parser)
+    return parser.parse_args(argv)
+
+
+def _add_load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--changes-per-day",
         type=number(0, LARGEST),
@@ -153,10 +164,3 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="N",
         help="hours of a day in which the changes come (default: 24)",
     )
-    parser.add_argument(
-        "--from-metrics",
-        action="store_true",
-        help="take changes and items from the running pipeline",
-    )
-    add_json_option(parser)
-    return parser.parse_args(argv)
