@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
+from setup.lib.comparison import Difference, differs, matches_desired, note
 from setup.lib.resources import describe_or_none, is_supported, state_at, unsupported_note
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until, wait_until_stable
@@ -72,7 +73,7 @@ def enable_deletion_protection(dynamodb: DynamoDBClient) -> bool:
     is_protected = active_table(dynamodb).get("DeletionProtectionEnabled")
     if is_protected is None:  # AWS always reports it.
         return False
-    return is_protected or is_supported(
+    return not differs("DeletionProtectionEnabled", True, is_protected) or is_supported(
         lambda: dynamodb.update_table(TableName=TABLE, DeletionProtectionEnabled=True)
     )
 
@@ -83,7 +84,7 @@ def enable_recovery(dynamodb: DynamoDBClient) -> bool:
     if response is None:
         return False
     recovery = response["ContinuousBackupsDescription"].get("PointInTimeRecoveryDescription", {})
-    if recovery.get("PointInTimeRecoveryStatus") == "ENABLED":
+    if matches_desired({"PointInTimeRecoveryStatus": "ENABLED"}, recovery):
         return True
     update = partial(
         dynamodb.update_continuous_backups,
@@ -102,6 +103,7 @@ def enable_ttl(dynamodb: DynamoDBClient) -> bool:
     status = ttl.get("TimeToLiveStatus", "DISABLED")
     attribute = ttl.get("AttributeName")
     if status == "DISABLED":
+        note([Difference("TimeToLiveStatus", "ENABLED", status)])
         change_ttl(dynamodb)
     elif status == "DISABLING" or attribute != TTL_ATTRIBUTE:
         raise SetupError(
@@ -131,6 +133,7 @@ def enable_stream(dynamodb: DynamoDBClient) -> str:
     """Enable the table's stream if it is not, and return its ARN once it is readable."""
     stream = active_table(dynamodb).get("StreamSpecification")
     if stream is None or not stream.get("StreamEnabled"):
+        note([Difference("StreamSpecification", STREAM, stream)])
         dynamodb.update_table(TableName=TABLE, StreamSpecification=STREAM)
     elif stream != STREAM:  # AWS cannot change a stream's view type.
         raise SetupError(

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.comparison import matches_desired
 from setup.lib.resources import has_lake_rows, is_supported, stream_state, unsupported_note
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import wait_until, wait_until_stable
@@ -46,14 +47,16 @@ def create() -> str:
 
 def configure(kinesis: KinesisClient, stream: StreamDescriptionSummaryTypeDef) -> list[str]:
     """Tag and encrypt the stream, and return what its server does not support."""
-    if TAG_LIST[0] not in kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]:
+    tags = kinesis.list_tags_for_stream(StreamName=STREAM)["Tags"]
+    if not matches_desired(TAG_LIST[:1], tags):
         kinesis.add_tags_to_stream(StreamName=STREAM, Tags=TAGS)
     ensure_tags("kinesis", STREAM)
-    if stream.get("StreamModeDetails", ON_DEMAND) != ON_DEMAND:
+    if not matches_desired(ON_DEMAND, stream.get("StreamModeDetails", ON_DEMAND)):
         kinesis.update_stream_mode(StreamARN=stream["StreamARN"], StreamModeDetails=ON_DEMAND)
         active_stream(kinesis)
     encryption = stream.get("EncryptionType")
-    if encryption == "KMS" and names.KMS_KEY in ("", stream.get("KeyId")):
+    desired = {"EncryptionType": "KMS"} | ({"KeyId": names.KMS_KEY} if names.KMS_KEY else {})
+    if matches_desired(desired, stream):
         return []
     encrypt = partial(
         kinesis.start_stream_encryption,

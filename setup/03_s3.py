@@ -15,14 +15,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.comparison import matches_desired, note
 from setup.lib.iam_policies import (
-    normalized,
+    policy_differences,
     policy_document,
     tls_only_statement,
     with_statement,
 )
 from setup.lib.lake_identity import ensure_lake_id
-from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.resources import describe_or_none
 from setup.lib.tags import tag_list, tag_mapping
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until
 from setup.names import PIPELINE_TAG, QUERIES, bucket, location, region
@@ -155,7 +156,7 @@ def require_tls(s3: S3Client, name: str) -> None:
     response = describe_or_none(s3.get_bucket_policy, Bucket=name)
     current = json.loads(response["Policy"]) if response else policy_document()
     desired = with_statement(current, tls_only_statement(location()))
-    if normalized(desired) != normalized(current):
+    if note(policy_differences(desired, current)):
         retry_until_accepted(lambda: s3.put_bucket_policy(Bucket=name, Policy=json.dumps(desired)))
 
 
@@ -178,7 +179,7 @@ def set_tag(s3: S3Client, name: str) -> None:
     response = describe_or_none(s3.get_bucket_tagging, Bucket=name)
     current: Sequence[TagTypeDef] = response["TagSet"] if response else []
     tags = {**tag_mapping(current), **PIPELINE_TAG, **names.USER_TAGS}
-    if tags != tag_mapping(current):
+    if not matches_desired(tags, tag_mapping(current)):
         retry_until_accepted(
             lambda: s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": tag_list(tags)})
         )

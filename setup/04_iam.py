@@ -12,7 +12,8 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.iam_policies import Policy, normalized, trust_policies, unconditional_trust
+from setup.lib.comparison import note
+from setup.lib.iam_policies import Policy, policy_differences, trust_policies, unconditional_trust
 from setup.lib.resources import current_role_policies, describe_or_none
 from setup.lib.tags import ensure_tags
 from setup.names import PIPELINE, TAG_LIST, location
@@ -65,7 +66,7 @@ def put_policy(iam: IAMClient, role_name: str, policy: Policy) -> None:
 # botocore decodes a policy document, though its stubs also allow text.
 def is_equivalent(actual: Any, desired: Policy) -> bool:
     """Return whether AWS's policy document means the desired one."""
-    return normalized(actual) == normalized(desired)
+    return not note(policy_differences(desired, actual))
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import argument_parser, run_and_print, run_on_aws
+from setup.lib.comparison import differs, matches_desired
 from setup.lib.lambda_zip import build_zip, write_zip
 from setup.lib.log_groups import ensure_log_group
-from setup.lib.resources import describe_or_none, function_state, matches_desired, require_role
+from setup.lib.resources import describe_or_none, function_state, require_role
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     delete_if_creation_failed,
@@ -51,7 +52,7 @@ def create() -> str:
     ensure_log_group(FUNCTION_LOGS)
     put_failure_metric()
     put_function(functions, settings, code)
-    if code_hash(functions) != b64encode(sha256(code).digest()).decode():
+    if differs("CodeSha256", b64encode(sha256(code).digest()).decode(), code_hash(functions)):
         functions.update_function_code(FunctionName=FUNCTION, ZipFile=code)
         wait_until(LABEL, function_state, "Successful")
     ensure_tags("lambda", get_config(functions)["FunctionArn"])

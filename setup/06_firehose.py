@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.comparison import matches_desired
 from setup.lib.log_groups import ensure_log_group, ensure_log_stream
 from setup.lib.resources import (
     delivery_state,
     has_lake_rows,
-    matches_desired,
     require,
     require_bucket,
     require_role,

@@ -13,15 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.comparison import matches_desired
 from setup.lib.log_groups import ensure_log_group
-from setup.lib.resources import (
-    describe_or_none,
-    matches_desired,
-    pipe_state,
-    require,
-    require_role,
-    require_stream,
-)
+from setup.lib.resources import describe_or_none, pipe_state, require, require_role, require_stream
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     SetupError,

@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
+from setup.lib.comparison import matches_desired
 from setup.lib.dashboard import dashboard_body
-from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.resources import describe_or_none
 from setup.lib.tags import ensure_tags
 from setup.names import PIPELINE, arn, location
 

@@ -20,15 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.column_limit import is_inside_json_path
+from setup.lib.comparison import matches_desired
 from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
 from setup.lib.iam_policies import unconditional_trust
-from setup.lib.resources import (
-    crawler_state,
-    describe_or_none,
-    matches_desired,
-    require_bucket,
-    require_role,
-)
+from setup.lib.resources import crawler_state, describe_or_none, require_bucket, require_role
 from setup.lib.run_crawler import run_crawler
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import retry_until_accepted, wait_until

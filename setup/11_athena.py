@@ -13,7 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 from setup import names
 from setup.lib import views
 from setup.lib.cli import run_script
-from setup.lib.resources import describe_or_none, matches_desired, require
+from setup.lib.comparison import matches_desired
+from setup.lib.resources import describe_or_none, require
 from setup.lib.tags import ensure_tags
 from setup.names import CHANGES, DATABASE, QUERIES, TAG_LIST, VIEWS, WORKGROUP, arn, bucket
 from terminal.text import count

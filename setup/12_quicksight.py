@@ -18,7 +18,8 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup.lib.cli import run_script
-from setup.lib.resources import describe_or_none, is_missing, matches_desired, require, state_at
+from setup.lib.comparison import matches_desired
+from setup.lib.resources import describe_or_none, is_missing, require, state_at
 from setup.lib.tags import ensure_tags
 from setup.lib.views import pending_views
 from setup.lib.waiters import has_failed, wait_until

@@ -6,7 +6,8 @@ wants, while two hooks of boto3's event system stand between it and AWS:
 
 - before-parameter-build keeps the parameters of a call, which are no longer readable later;
 - before-call lets operations that read (Describe, Get, List, Head) pass. Any other operation is
-  noted as drift and answered with an empty response, without reaching AWS.
+  noted as drift, with what the script found to differ right before, and answered with an empty
+  response, without reaching AWS.
 
 After a blocked write the script goes on with what really exists, so its next error may be only a
 consequence: a resource that is still missing, or a wait that cannot succeed, is not reported after
@@ -28,6 +29,7 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 
+from setup.lib.comparison import take_noted
 from setup.lib.resources import is_missing
 from setup.lib.waiters import SetupError, WaitTimeout, max_wait
 
@@ -70,8 +72,12 @@ class DryRunRecorder:
         if model.name.startswith(READ_VERBS):
             return None
         problem = describe_write(model.name, context["params"])
+        differences = take_noted()
+        is_view = model.name == "StartQueryExecution"  # What differs of a view is its digest.
+        if differences and problem.endswith("differs") and not is_view:
+            problem = f"{problem} ({differences})"
         line = f"{problem}: run python setup/{self.script}.py"
-        if model.name == "StartQueryExecution":
+        if is_view:
             raise SetupError(line)
         self.lines.append(line)
         return AWSResponse("", 200, HTTPHeaders(), None), {}
@@ -134,6 +140,7 @@ def inspect_scripts(scripts: Iterable[str]) -> list[ScriptDrift]:
 def _inspect_script(script: str, recorder: DryRunRecorder) -> ScriptDrift:
     recorder.script = script
     recorder.lines = []
+    take_noted()  # A script before may have ended between a comparison and its write.
     try:
         failures = failure_lines(script, recorder)
     except ClientError as error:

@@ -1,10 +1,11 @@
 """IAM policies: what each service may do, as pure functions of names and location."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from setup import names
+from setup.lib.comparison import Difference
 from setup.names import (
     CHANGES,
     DATABASE,
@@ -241,6 +242,23 @@ def normalized(policy: Mapping[str, Any]) -> dict[str, list[str]]:
     False
     """
     return {name: _normalized_members(value) for name, value in policy.items()}
+
+
+def policy_differences(desired: Policy, actual: Policy) -> Iterator[Difference]:
+    """Yield the members in which two policies differ in their meaning."""
+    for name in sorted(desired.keys() | actual.keys()):
+        expected, found = _by_meaning(desired, name), _by_meaning(actual, name)
+        missing = [expected[meaning] for meaning in expected if meaning not in found]
+        surplus = [found[meaning] for meaning in found if meaning not in expected]
+        if missing or surplus:
+            yield Difference(name, missing or None, surplus or None)
+
+
+def _by_meaning(policy: Policy, name: str) -> dict[str, Any]:
+    """Return what a policy has under a name, such as its statements, each by its normal form."""
+    value = policy.get(name, [])
+    members = value if isinstance(value, list) else [value]
+    return {_normalized_members(member)[0]: member for member in members}
 
 
 # Members are texts or, as conditions and statements, mappings.

@@ -5,6 +5,7 @@ from typing import Any
 import boto3
 
 from setup import names
+from setup.lib.comparison import differs
 from setup.lib.resources import describe_or_none
 from setup.lib.tags import ensure_tags
 from setup.names import TAGS, arn
@@ -18,9 +19,10 @@ def ensure_log_group(group: str, retention_days: int = 30) -> None:
     if current is None:
         key: Any = {"kmsKeyId": names.KMS_KEY} if names.KMS_KEY else {}
         logs.create_log_group(logGroupName=group, tags=TAGS, **key)
-    elif names.KMS_KEY and current.get("kmsKeyId") != names.KMS_KEY:
+        current = {}
+    elif names.KMS_KEY and differs("kmsKeyId", names.KMS_KEY, current.get("kmsKeyId")):
         logs.associate_kms_key(logGroupName=group, kmsKeyId=names.KMS_KEY)
-    if current is None or current.get("retentionInDays") != retention_days:
+    if differs("retentionInDays", retention_days, current.get("retentionInDays")):
         logs.put_retention_policy(logGroupName=group, retentionInDays=retention_days)
     ensure_tags("logs", arn("logs", f"log-group:{group}"))
 

@@ -1,6 +1,6 @@
 """Resources on AWS: their states, what a script requires of the scripts before it, comparisons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import boto3
@@ -86,33 +86,6 @@ def unsupported_note(features: Sequence[str]) -> str:
     *others, last = features
     listed = f"{', '.join(others)} and {last}" if others else last
     return f", without {listed}, which its server does not support"
-
-
-# Both are descriptions of any shape.
-def matches_desired(desired: Any, actual: Any) -> bool:
-    """Return whether AWS's description contains the desired one.
-
-    AWS may describe more than was set, lists things in its own order, and omits empty values.
-
-    >>> matches_desired({"Tags": [{"Key": "a"}]}, {"Tags": [{"Key": "a", "Value": "b"}], "Size": 3})
-    True
-    >>> matches_desired({"Filter": {"Rules": []}}, {})
-    True
-    >>> matches_desired({"Rules": []}, {"Rules": ["a rule"]})
-    False
-    """
-    if isinstance(desired, Mapping):
-        actual = {} if actual is None else actual
-        return isinstance(actual, Mapping) and all(
-            matches_desired(value, actual.get(key)) for key, value in desired.items()
-        )
-    if desired in (None, "", []):
-        return not actual
-    if isinstance(desired, list | tuple):
-        return isinstance(actual, list | tuple) and all(
-            any(matches_desired(member, other) for other in actual) for member in desired
-        )
-    return bool(desired == actual)
 
 
 def require(

@@ -15,9 +15,10 @@ from setup.lib.column_limit import (
     limit_advice,
     limit_warnings,
 )
+from setup.lib.comparison import matches_desired
 from setup.lib.descriptions import Entry, columns_of
 from setup.lib.image_columns import days_added_since, image_columns
-from setup.lib.resources import crawler_state, matches_desired, require
+from setup.lib.resources import crawler_state, require
 from setup.lib.views import PendingView, pending_views, put_views
 from setup.lib.waiters import SetupError, wait_until
 from setup.names import CHANGES, CRAWLER, DATABASE, FIRST_DAY, LAKE, WORKGROUP, bucket

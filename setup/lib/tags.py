@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 
 from setup import names
+from setup.lib.comparison import matches_desired
+from setup.lib.resources import describe_or_none
 
 # Some APIs have tags as a mapping, others as a list of Key/Value pairs of a type of their own.
 Tags = Mapping[str, str] | Sequence[Any]
@@ -60,10 +62,12 @@ def ensure_tags(service: str, resource: str) -> None:
     api = TAG_APIS[service]
     create_client: Any = boto3.client  # One overload for each service.
     client = create_client(service)
-    response = getattr(client, api.list_call)(**{api.resource: resource})
+    response = describe_or_none(getattr(client, api.list_call), **{api.resource: resource})
+    if response is None:  # A server without tags, or a resource that --check found missing.
+        return
     current = tag_mapping(response.get(api.listed, {}))
     missing = dict(names.USER_TAGS.items() - current.items())
-    if missing:
+    if not matches_desired(names.USER_TAGS, current):
         tags: Tags = tag_list(missing) if api.is_list else missing
         getattr(client, api.tag_call)(**{api.resource: resource, api.added: tags})
 

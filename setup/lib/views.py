@@ -19,8 +19,9 @@ import boto3
 
 from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.athena import run_statement
+from setup.lib.comparison import matches_desired
 from setup.lib.descriptions import Entry, columns_of, is_from_user, parse_header, with_comments
-from setup.lib.resources import describe_or_none, matches_desired
+from setup.lib.resources import describe_or_none
 from setup.lib.waiters import SetupError
 from setup.names import CHANGES, DATABASE, VIEWS
 

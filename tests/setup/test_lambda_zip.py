@@ -19,8 +19,8 @@ import pytest
 from botocore import xform_name
 
 from setup import names
+from setup.lib.comparison import matches_desired
 from setup.lib.lambda_zip import build_zip, write_zip
-from setup.lib.resources import matches_desired
 from setup.lib.waiters import SetupError
 from tests.support.paths import PROJECT
 from tests.support.setup_fixture import setup_sandbox

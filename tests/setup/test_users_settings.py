@@ -9,8 +9,8 @@ from urllib.parse import quote
 import pytest
 
 from setup import names
+from setup.lib.comparison import matches_desired
 from setup.lib.iam_policies import role_policies, tls_only_statement, trust_policies
-from setup.lib.resources import matches_desired
 from tests.support.setup_fixture import (
     SetupSandbox,
     aws_client,
