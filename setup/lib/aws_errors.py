@@ -6,16 +6,17 @@ import botocore.exceptions as errors
 
 from setup.lib.errors import UserError
 
+SIGN_IN = "run aws sso login (with version 2 of the AWS CLI)"
 # botocore's messages state the fact, these the fix; the first class that matches is used.
 ADVICE: dict[type[Exception], str] = {
     errors.NoRegionError: "run export AWS_DEFAULT_REGION=us-east-1 (or your region)",
     errors.NoCredentialsError: "run aws configure, or set AWS_PROFILE",
     errors.PartialCredentialsError: "run aws configure",
-    errors.ProfileNotFound: "run aws configure list-profiles",
+    errors.ProfileNotFound: "set AWS_PROFILE to a profile of ~/.aws/config",
     errors.ConfigParseError: "fix that file, or set AWS_CONFIG_FILE",
-    errors.UnauthorizedSSOTokenError: "run aws sso login",
-    errors.SSOError: "run aws sso login",
-    errors.TokenRetrievalError: "run aws sso login",
+    errors.UnauthorizedSSOTokenError: SIGN_IN,
+    errors.SSOError: SIGN_IN,
+    errors.TokenRetrievalError: SIGN_IN,
     errors.CredentialRetrievalError: "sign in again, or run aws configure",
     errors.UnknownRegionError: "check the spelling of AWS_DEFAULT_REGION",
     errors.InvalidRegionError: "check the spelling of AWS_DEFAULT_REGION",

@@ -36,7 +36,7 @@ BROKEN_ENVIRONMENTS = {
     "no region": ({"AWS_DEFAULT_REGION": ""}, "run export AWS_DEFAULT_REGION=us-east-1"),
     "no network": ({}, "check the network, the region, and the endpoint in your environment"),
     "no URL": ({"AWS_ENDPOINT_URL": "nowhere"}, "expected a URL such as http://127.0.0.1"),
-    "no profile": ({"AWS_PROFILE": "absent"}, "run aws configure list-profiles"),
+    "no profile": ({"AWS_PROFILE": "absent"}, "set AWS_PROFILE to a profile of"),
 }
 BASE_ENVIRONMENT = {**UNREACHABLE_AWS, "PATH": os.environ["PATH"]}
 # Each command runs in one of the environments, in turn.

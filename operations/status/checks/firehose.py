@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 # The thresholds of the alarms in setup/09_alarms.py.
 MAX_LAG = timedelta(minutes=5)
 MAX_DELIVERY_TIME = timedelta(minutes=15)
-LOG_COMMAND = f"see its log for the cause: aws logs tail {DELIVERY_LOGS} --since 1h"
+LOG_COMMAND = (
+    f"see its log for the cause: aws logs filter-log-events --log-group-name {DELIVERY_LOGS}"
+)
 
 
 def check(history: MetricHistory | None) -> CheckResult:

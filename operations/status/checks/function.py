@@ -14,7 +14,9 @@ from terminal.text import count
 if TYPE_CHECKING:
     from types_boto3_lambda.type_defs import FunctionConfigurationResponseTypeDef
 
-LOG_COMMAND = f"see its log for the cause: aws logs tail {FUNCTION_LOGS} --since 1h"
+LOG_COMMAND = (
+    f"see its log for the cause: aws logs filter-log-events --log-group-name {FUNCTION_LOGS}"
+)
 UPDATE_COMMAND = f"aws lambda update-function-configuration --function-name {FUNCTION}"
 DEPLOY_COMMAND = "python setup/05_lambda.py"
 OWN_VARIABLE = "JSON_PATHS"  # setup/05_lambda.py sets it.
