@@ -27,7 +27,7 @@ class Difference:
 
     path: str
     expected: Value
-    found: Value
+    actual: Value
 
     def __str__(self) -> str:
         """Return the difference in words.
@@ -35,7 +35,7 @@ class Difference:
         >>> str(Difference("BatchSize", 500, 7))
         'BatchSize: expected 500, found 7'
         """
-        values = f"expected {shorten(self.expected)}, found {shorten(self.found)}"
+        values = f"expected {shorten(self.expected)}, found {shorten(self.actual)}"
         return f"{self.path}: {values}" if self.path else values
 
 
@@ -57,9 +57,9 @@ def matches_desired(desired: Value, actual: Value) -> bool:
     return not note(find_differences(desired, actual))
 
 
-def differs(name: str, expected: Value, found: Value) -> bool:
+def differs(name: str, expected: Value, actual: Value) -> bool:
     """Return whether two values differ, and note it if they do."""
-    return bool(note([Difference(name, expected, found)] if expected != found else []))
+    return bool(note([Difference(name, expected, actual)] if expected != actual else []))
 
 
 def note(differences: Iterable[Difference]) -> tuple[Difference, ...]:
@@ -73,9 +73,9 @@ def take_noted() -> str:
     """Return the differences noted last in words, and forget them; empty if there are none."""
     noted = _noted.get()
     _noted.set(())
-    shown = "; ".join(map(str, noted[:MAX_SHOWN]))
+    text = "; ".join(map(str, noted[:MAX_SHOWN]))
     rest = len(noted) - MAX_SHOWN
-    return f"{shown}; and {rest} more" if rest > 0 else shown
+    return f"{text}; and {rest} more" if rest > 0 else text
 
 
 def find_differences(desired: Value, actual: Value, path: str = "") -> Iterator[Difference]:

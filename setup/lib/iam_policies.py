@@ -247,9 +247,10 @@ def normalized(policy: Mapping[str, Any]) -> dict[str, list[str]]:
 def policy_differences(desired: Policy, actual: Policy) -> Iterator[Difference]:
     """Yield the members in which two policies differ in their meaning."""
     for name in sorted(desired.keys() | actual.keys()):
-        expected, found = _by_meaning(desired, name), _by_meaning(actual, name)
-        missing = [expected[meaning] for meaning in expected if meaning not in found]
-        surplus = [found[meaning] for meaning in found if meaning not in expected]
+        expected = _by_meaning(desired, name)
+        current = _by_meaning(actual, name)
+        missing = [expected[meaning] for meaning in expected if meaning not in current]
+        surplus = [current[meaning] for meaning in current if meaning not in expected]
         if missing or surplus:
             yield Difference(name, missing or None, surplus or None)
 

@@ -34,15 +34,15 @@ def texts() -> Iterator[Path]:
 
 def aws_commands() -> list[tuple[str, str, tuple[str, ...], str]]:
     """Return each command: its service, its operation, its options, and the text around it."""
-    found = []
+    commands = []
     for path in texts():
         # Adjacent literals of Python are one text.
         text = re.sub(r'"\s*\n\s*f?"', "", path.read_text("utf-8"))
         for match in COMMAND.finditer(text):
             options = tuple(re.findall(r"--([a-z-]+)", match[3]))
             around = text[match.start() : match.end() + 50]
-            found.append((match[1], match[2], options, around))
-    return found
+            commands.append((match[1], match[2], options, around))
+    return commands
 
 
 @cache

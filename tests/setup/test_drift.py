@@ -172,7 +172,7 @@ def test_drift_is_reported_and_can_be_fixed(pipeline: SetupSandbox) -> None:
         status, lines = run_check()
     for line in expected:
         pattern = ".*".join(map(re.escape, line.split("…")))
-        assert [found for found in lines if re.fullmatch(pattern, found)], line
+        assert any(re.fullmatch(pattern, actual) for actual in lines), line
     assert (status, len(lines)) == (1, len(expected))
     assert len(operations) > 80
     assert [name for name in operations if not name.startswith(READ_VERBS)] == []
