@@ -7,7 +7,9 @@ from fractions import Fraction
 
 import pytest
 
+from analytics.athena import literal
 from analytics.named_queries import load_named_queries
+from analytics.propose.view import AMOUNT_PATTERN, NUMBER_SQL, TIME_PATTERN, TIME_SQL
 from local.core.server import Cloud
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from setup.names import VIEWS
@@ -19,6 +21,7 @@ from tests.support.lake_fixture import (
     replace_lake,
     run_named_query,
 )
+from tests.support.paths import PROJECT
 
 TYPED_COLUMNS = (
     "placed_at",
@@ -89,3 +92,46 @@ def test_valid_values_are_kept(lake: Cloud) -> None:
     unfit_totals = sum(total is None for _, _, total in rows)
     expected = [unfit_column(index) for index in range(300)]
     assert (unfit_times, unfit_totals) == (expected.count("placed_at"), expected.count("total"))
+
+
+FIT_TIMES = (
+    "2026-11-22",
+    "2026-11-22T10:00Z",
+    "2026-11-22T10:00:00.5+01:00",
+    "2026-11-22T10:00:00",
+)
+UNFIT_TIMES = (
+    "2026",
+    "5.",
+    "-1",
+    "2026-W48-1",
+    "2026-11-22 10:00",
+    "\uff12026-11-22",
+    "2026-02-30",
+)
+FIT_AMOUNTS = ("19.99", "-5", "+.5", "5.", "1e3", "1E-2")
+UNFIT_AMOUNTS = ("\uff12\uff10", "\u0661", " 1", "1_0", ".", "1.2.3", "0x1", "1e", "NaN")
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern", "fit", "unfit"),
+    [
+        (TIME_SQL, TIME_PATTERN, FIT_TIMES, UNFIT_TIMES),
+        (NUMBER_SQL, AMOUNT_PATTERN, FIT_AMOUNTS, UNFIT_AMOUNTS),
+    ],
+)
+def test_only_fit_texts_have_values(
+    lake: Cloud, form: str, pattern: str, fit: tuple[str, ...], unfit: tuple[str, ...]
+) -> None:
+    texts = ", ".join(map(literal, (*fit, *unfit)))
+    value = form.format("x", pattern, "decimal(18, 4)")
+    rows = query_rows(f"SELECT x FROM (VALUES {texts}) AS t(x) WHERE {value} IS NOT NULL")
+    assert sorted(row[0] or "" for row in rows) == sorted(fit)
+
+
+def test_views_and_proposals_share_patterns() -> None:
+    views = (PROJECT / "analytics" / "views" / "order_changes.sql").read_text("utf-8")
+    query = load_named_queries()["unfit_values"].sql
+    assert TIME_PATTERN in views
+    assert AMOUNT_PATTERN in views
+    assert TIME_PATTERN in query

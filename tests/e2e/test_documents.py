@@ -23,7 +23,15 @@ from local.demo import IDLE_SECONDS, call_script
 from local.services.registry import SERVICES
 from setup import names
 from tests.emulator.test_readme import defined_tests
-from tests.support.documents import CONTRIBUTING, DOCUMENTS, OWN_TABLE, README, blocks, commands
+from tests.support.documents import (
+    CONTRIBUTING,
+    DBT_EXAMPLE,
+    DOCUMENTS,
+    OWN_TABLE,
+    README,
+    blocks,
+    commands,
+)
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.paths import PROJECT
 
@@ -100,6 +108,9 @@ TEST_BY_COMMAND = {
     ),
     "python -m local --nemesis 7": (
         "emulator/nemesis/test_nemesis.py::test_only_poisoned_and_inflated_items_differ"
+    ),
+    **dict.fromkeys(
+        commands(DBT_EXAMPLE), "emulator/athena/test_dbt.py::test_dbt_builds_the_example"
     ),
     "python setup/teardown.py": "setup/test_teardown.py::test_the_data_is_kept_by_default",
 }

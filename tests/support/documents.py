@@ -11,10 +11,11 @@ README = PROJECT / "README.md"
 CONTRIBUTING = PROJECT / "CONTRIBUTING.md"
 ENGINES = PROJECT / "docs" / "engines.md"
 OWN_TABLE = PROJECT / "docs" / "own-table.md"
+DBT_EXAMPLE = PROJECT / "examples" / "dbt" / "README.md"
 DOCUMENTS = tuple(
     sorted(
         path
-        for folder in (".", "docs", "local", "analytics")
+        for folder in (".", "docs", "local", "analytics", "examples/dbt")
         for path in (PROJECT / folder).glob("*.md")
     )
 )

@@ -25,6 +25,8 @@ from tests.trino.corpus import expressions
 from tests.trino.recording import Answer, Ask, Recording, ask, read_recording, write_recording
 from tests.trino.server import VERSION, MissingTool, trino_server
 
+SAMPLE_INTERVAL = 5
+
 
 def main() -> int:
     """Record or compare, print what differs, and return the exit status."""
@@ -60,11 +62,12 @@ def compare(trino: Client) -> Iterator[str]:
 
 
 def changed_answers(trino: Client) -> Iterator[str]:
-    """Yield each expression with a value that Trino no longer gives; failures are not asked for."""
+    """Yield each expression whose value Trino no longer gives; a part of those is asked for."""
     recorded = read_recording().answers
-    known = [text for text in expressions() if isinstance(recorded.get(text), list)]
-    changed = [text for text, answer in ask(known, asker(trino)) if answer != recorded[text]]
-    print(f"{len(known) - len(changed)} of {len(known)} recorded values are Trino's", flush=True)
+    values = [text for text, answer in recorded.items() if not isinstance(answer, str)]
+    sample = values[::SAMPLE_INTERVAL]
+    changed = [text for text, answer in ask(sample, asker(trino)) if answer != recorded[text]]
+    print(f"{len(sample) - len(changed)} of {len(sample)} recorded values are Trino's", flush=True)
     for text in changed:
         yield f"{text}: not {recorded[text]} any more"
 

@@ -4,8 +4,9 @@ Each line has an expression and its answer: rows of text, or the name of Trino's
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 FILE = Path(__file__).with_name("answers.jsonl")
@@ -22,25 +23,37 @@ Entry = tuple[str, Answer]
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Trino's answers, its version and the day on which it gave them."""
+    """Trino's answers, its version, the day on which it gave them, and the digest of their lines."""
 
     version: str
     date: str
     answers: Mapping[str, Answer]
+    digest: str = ""
 
 
 def read_recording() -> Recording:
     """Return the recording in the file."""
-    lines = FILE.read_text("utf-8").splitlines()
-    header = json.loads(lines[0])
-    return Recording(header["trino"], header["date"], dict(map(json.loads, lines[1:])))
+    header, *lines = FILE.read_text("utf-8").split("\n")
+    details = json.loads(header)
+    answers = dict(json.loads(line) for line in lines if line)
+    return Recording(details["trino"], details["date"], answers, details["sha256"])
 
 
 def write_recording(recording: Recording) -> None:
     """Write the recording to the file."""
-    lines = [json.dumps({"trino": recording.version, "date": recording.date})]
-    lines += [json.dumps(answer, ensure_ascii=False) for answer in recording.answers.items()]
-    FILE.write_text("\n".join(lines) + "\n", "utf-8")
+    lines = answer_lines(recording.answers)
+    header = {"trino": recording.version, "date": recording.date, "sha256": digest_of(lines)}
+    FILE.write_text("\n".join([json.dumps(header), *lines]) + "\n", "utf-8")
+
+
+def answer_lines(answers: Mapping[str, Answer]) -> list[str]:
+    """Return the line of each answer."""
+    return [json.dumps(answer, ensure_ascii=False) for answer in answers.items()]
+
+
+def digest_of(lines: Iterable[str]) -> str:
+    """Return the digest of the lines, by which a change by hand is noticed."""
+    return sha256("\n".join(lines).encode()).hexdigest()
 
 
 def is_query(expression: str) -> bool:

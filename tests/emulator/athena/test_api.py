@@ -420,7 +420,7 @@ def test_catalog_metadata_is_listed() -> None:
     assert response["TableMetadata"]["PartitionKeys"] == [{"Name": "dt", "Type": "string"}]
     response = client.list_table_metadata(**catalog, DatabaseName="sales", Expression="chang.*")
     assert [table["Name"] for table in response["TableMetadataList"]] == ["changes"]
-    with pytest.raises(ClientError, match="MetadataException"):
+    with pytest.raises(ClientError, match=r"MetadataException.*Code: EntityNotFoundException;"):
         client.get_table_metadata(**catalog, DatabaseName="sales", TableName="absent")
     with pytest.raises(ClientError, match=r"InvalidRequestException.*not a regular expression"):
         client.list_table_metadata(**catalog, DatabaseName="sales", Expression="*")

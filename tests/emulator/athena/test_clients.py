@@ -1,8 +1,10 @@
 """Clients of Athena against the laptop cloud, unmodified; each test needs its client installed."""
 
+import subprocess
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
+from shutil import which
 from typing import Any
 
 import pytest
@@ -11,12 +13,12 @@ from local.core.server import Cloud
 from local.environment import REGION
 from local.services.glue import Glue
 from tests.support.athena_fixture import athena_cloud, query_rows
+from tests.support.profile import IS_THOROUGH
 
+HAS_CLIENT = IS_THOROUGH or any(map(find_spec, ("awswrangler", "pyathena")))
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Those of the clients are theirs.
-    pytest.mark.skipif(
-        not any(map(find_spec, ("awswrangler", "pyathena"))), reason="no client is installed"
-    ),
+    pytest.mark.skipif(not HAS_CLIENT, reason="no client is installed"),
 ]
 
 RESULTS = "s3://lake/client/"
@@ -137,3 +139,11 @@ def test_pandas_writes_a_table() -> None:
         util.to_sql(frame, "made_by_pandas", connection, "s3://lake/pandas/", schema="sales")
         rows = connection.cursor().execute("SELECT * FROM made_by_pandas").fetchall()
     assert sorted(rows) == [(1, "x"), (2, "y")]
+
+
+@pytest.mark.skipif(not IS_THOROUGH or which("aws") is None, reason="starts the aws CLI")
+def test_cli_needs_the_address_of_queues(laptop_cloud: Cloud) -> None:
+    """Version 1 of the CLI has a fixed address for SQS, unless a command names another."""
+    address = ("--endpoint-url", laptop_cloud.endpoint)
+    for arguments in (("sqs", "list-queues", *address), ("glue", "search-tables")):
+        assert subprocess.run(["aws", *arguments], capture_output=True, check=False).returncode == 0

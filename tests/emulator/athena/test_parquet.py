@@ -103,7 +103,8 @@ def test_partition_values_are_written_and_read_back() -> None:
 def test_path_is_a_hidden_column() -> None:
     paths = "SELECT DISTINCT \"$path\" FROM changes WHERE dt = '2026-01-02'"
     assert query_rows(paths)[1:] == [["s3://lake/lake/dt=2026-01-02/rows.gz"]]
-    assert query_rows("SELECT * FROM changes LIMIT 1")[0] == ["id", "total", "event", "dt"]
+    star = query_rows('SELECT "$path" AS path, * FROM changes LIMIT 1')[0]
+    assert star == ["path", "id", "total", "event", "dt"]
     path = query_rows("SELECT c.\"$path\" FROM changes c WHERE c.id = '25'")[1][0]
     assert path == "s3://lake/lake/dt=2026-01-03/rows.gz"
     count = f"SELECT count(*) FROM changes WHERE \"$path\" = '{path}'"

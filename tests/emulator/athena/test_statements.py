@@ -132,6 +132,8 @@ def test_quoted_names_may_have_a_database() -> None:
         query_rows(f"MSCK REPAIR TABLE {name}")
         assert ["dt=2026-01-01"] in query_rows(f"SHOW PARTITIONS {name}")
     assert query_rows("SHOW TABLES IN `sales` 'chan*'") == [["changes"]]
+    database = {"Database": "`sales`"}  # As awswrangler sends it.
+    assert query_rows("SHOW TABLES 'chan*'", QueryExecutionContext=database) == [["changes"]]
 
 
 def test_view_and_table_are_shown_as_what_they_are() -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
@@ -205,89 +204,62 @@ def form(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """One form of statement other than a query."""
-
-    pattern: re.Pattern[str]
-    kind: str
-    name: str
-    run: Callable[[re.Match[str], Session], Outcome]
-
-
-FORMS = (
-    Form(
-        form(
-            rf"CREATE (?:DATABASE|SCHEMA)(?P<if_not_exists> IF NOT EXISTS)? {_DATABASE}"
-            r"(?: COMMENT '(?P<comment>[^']*)')?(?: LOCATION '(?P<location>[^']*)')?"
-        ),
-        "DDL",
-        "CREATE_DATABASE",
+_PARTITIONS = "(?P<partitions>PARTITION.+)"
+_FORMS: dict[str, tuple[str, Callable[[re.Match[str], Session], Outcome]]] = {
+    "CREATE_DATABASE": (
+        rf"CREATE (?:DATABASE|SCHEMA)(?P<if_not_exists> IF NOT EXISTS)? {_DATABASE}"
+        r"(?: COMMENT '(?P<comment>[^']*)')?(?: LOCATION '(?P<location>[^']*)')?",
         _create_database,
     ),
-    Form(
-        form(
-            rf"DROP (?:DATABASE|SCHEMA)(?P<if_exists> IF EXISTS)? {_DATABASE}"
-            "(?: (?P<cascade>CASCADE|RESTRICT))?"
-        ),
-        "DDL",
-        "DROP_DATABASE",
+    "DROP_DATABASE": (
+        rf"DROP (?:DATABASE|SCHEMA)(?P<if_exists> IF EXISTS)? {_DATABASE}"
+        "(?: (?P<cascade>CASCADE|RESTRICT))?",
         _drop_database,
     ),
-    Form(
-        form(rf"DROP (?P<kind>VIEW|TABLE)(?P<if_exists> IF EXISTS)? {NAME}"),
-        "DDL",
-        "DROP",
-        _drop,
-    ),
-    Form(
-        form(rf"SHOW (?P<kind>TABLES|VIEWS)(?: (?:IN|FROM) {_DATABASE})?{_LIKE}"),
-        "UTILITY",
-        "SHOW_TABLES",
-        _show_tables,
-    ),
-    Form(form("SHOW (?:DATABASES|SCHEMAS)"), "UTILITY", "SHOW_DATABASES", _show_databases),
-    Form(
-        form(rf"SHOW COLUMNS (?:IN|FROM) {NAME}(?: (?:IN|FROM) {_DATABASE})?"),
-        "UTILITY",
-        "SHOW_COLUMNS",
+    "DROP_TABLE": (rf"DROP (?P<kind>TABLE)(?P<if_exists> IF EXISTS)? {NAME}", _drop),
+    "DROP_VIEW": (rf"DROP (?P<kind>VIEW)(?P<if_exists> IF EXISTS)? {NAME}", _drop),
+    "SHOW_TABLES": (rf"SHOW (?P<kind>TABLES)(?: (?:IN|FROM) {_DATABASE})?{_LIKE}", _show_tables),
+    "SHOW_VIEWS": (rf"SHOW (?P<kind>VIEWS)(?: (?:IN|FROM) {_DATABASE})?{_LIKE}", _show_tables),
+    "SHOW_DATABASES": ("SHOW (?:DATABASES|SCHEMAS)", _show_databases),
+    "SHOW_COLUMNS": (
+        rf"SHOW COLUMNS (?:IN|FROM) {NAME}(?: (?:IN|FROM) {_DATABASE})?",
         _show_columns,
     ),
-    Form(form(rf"SHOW CREATE VIEW {NAME}"), "UTILITY", "SHOW_CREATE_VIEW", _show_create_view),
-    Form(form(rf"SHOW CREATE TABLE {NAME}"), "UTILITY", "SHOW_CREATE_TABLE", _show_create_table),
-    Form(
-        form(rf"SHOW TBLPROPERTIES {NAME}(?:\s*\('(?P<key>[^']*)'\))?"),
-        "UTILITY",
-        "SHOW_TBLPROPERTIES",
+    "SHOW_CREATE_VIEW": (rf"SHOW CREATE VIEW {NAME}", _show_create_view),
+    "SHOW_CREATE_TABLE": (rf"SHOW CREATE TABLE {NAME}", _show_create_table),
+    "SHOW_TBLPROPERTIES": (
+        rf"SHOW TBLPROPERTIES {NAME}(?:\s*\('(?P<key>[^']*)'\))?",
         _show_properties,
     ),
-    Form(form(rf"SHOW PARTITIONS {NAME}"), "UTILITY", "SHOW_PARTITIONS", _show_partitions),
-    Form(form(rf"(?:DESCRIBE|DESC) {NAME}"), "UTILITY", "DESCRIBE_TABLE", _describe),
-    Form(
-        form(rf"ALTER TABLE {NAME} SET TBLPROPERTIES\s*\((?P<properties>.+)\)"),
-        "DDL",
-        "ALTER_TABLE_SET_TBLPROPERTIES",
+    "SHOW_PARTITIONS": (rf"SHOW PARTITIONS {NAME}", _show_partitions),
+    "DESCRIBE_TABLE": (rf"(?:DESCRIBE|DESC) {NAME}", _describe),
+    "ALTER_TABLE_SET_TBLPROPERTIES": (
+        rf"ALTER TABLE {NAME} SET TBLPROPERTIES\s*\((?P<properties>.+)\)",
         set_properties,
     ),
-    Form(
-        form(rf"ALTER TABLE {NAME} ADD COLUMNS\s*\((?P<columns>.+)\)"),
-        "DDL",
-        "ALTER_TABLE_ADD_COLUMNS",
+    "ALTER_TABLE_ADD_COLUMNS": (
+        rf"ALTER TABLE {NAME} ADD COLUMNS\s*\((?P<columns>.+)\)",
         add_columns,
     ),
-    Form(
-        form(
-            rf"ALTER TABLE {NAME} ADD(?P<if_not_exists> IF NOT EXISTS)? (?P<partitions>PARTITION.+)"
-        ),
-        "DDL",
-        "ALTER_TABLE_ADD_PARTITION",
+    "ALTER_TABLE_ADD_PARTITION": (
+        rf"ALTER TABLE {NAME} ADD(?P<if_not_exists> IF NOT EXISTS)? {_PARTITIONS}",
         add_partitions,
     ),
-    Form(
-        form(rf"ALTER TABLE {NAME} DROP(?P<if_exists> IF EXISTS)? (?P<partitions>PARTITION.+)"),
-        "DDL",
-        "ALTER_TABLE_DROP_PARTITION",
+    "ALTER_TABLE_DROP_PARTITION": (
+        rf"ALTER TABLE {NAME} DROP(?P<if_exists> IF EXISTS)? {_PARTITIONS}",
         drop_partitions,
     ),
-    Form(form(rf"MSCK REPAIR TABLE {NAME}"), "DDL", "MSCK_REPAIR", _repair),
-)
+    "MSCK_REPAIR": (rf"MSCK REPAIR TABLE {NAME}", _repair),
+}
+"""A statement's SubstatementType → its form, and the function that runs it."""
+_PATTERNS = {name: form(pattern) for name, (pattern, _) in _FORMS.items()}
+
+
+def parse_catalog_statement(text: str) -> Statement | None:
+    """Parse a statement of the catalog; return None if the text is of another kind."""
+    for name, pattern in _PATTERNS.items():
+        match = pattern.fullmatch(text)
+        if match:
+            kind = "UTILITY" if name.startswith(("SHOW", "DESCRIBE")) else "DDL"
+            return Statement(kind, name, partial(_FORMS[name][1], match))
+    return None

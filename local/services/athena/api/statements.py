@@ -6,7 +6,12 @@ from functools import partial
 
 from local.core.errors import not_modelled_message
 from local.core.request import AwsError
-from local.services.athena.api.catalog_statements import FORMS, NAME, form, parse_create_table
+from local.services.athena.api.catalog_statements import (
+    NAME,
+    form,
+    parse_catalog_statement,
+    parse_create_table,
+)
 from local.services.athena.api.parameters import parse_values, with_parameters
 from local.services.athena.api.results import Outcome
 from local.services.athena.api.session import (
@@ -31,11 +36,9 @@ from local.services.athena.storage.glue_catalog import View
 def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
     """Parse a statement, or raise Athena's InvalidRequestException."""
     text = _strip_comments(sql)
-    for catalog_form in FORMS:
-        match = catalog_form.pattern.fullmatch(text)
-        if match:
-            run = partial(catalog_form.run, match)
-            return Statement(catalog_form.kind, catalog_form.name, run)
+    catalog_statement = parse_catalog_statement(text)
+    if catalog_statement is not None:
+        return catalog_statement
     for pattern, parse_form in _QUERY_FORMS:
         match = pattern.fullmatch(text)
         if match:

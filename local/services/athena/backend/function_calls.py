@@ -146,20 +146,23 @@ def _date(node: exp.Anonymous) -> exp.Expr:
 
 _ZONE_INSENSITIVE = (exp.Predicate, exp.AtTimeZone)
 """Parents for which the zone of a timestamp does not matter, only its instant."""
+_PASSING_ON = (exp.Paren, exp.Case, exp.If)
+"""Parents whose value is that of one of their operands."""
 
 
 def _from_iso8601_timestamp(node: exp.Anonymous) -> exp.Expr:
     """Translate the parsing of a timestamp: its zone must be UTC where the zone matters."""
     parent = node.parent
-    while parent is not None and (isinstance(parent, exp.Paren) or _is_try(parent)):
+    while isinstance(parent, _PASSING_ON) or (parent is not None and _is_passing_on(parent)):
         parent = parent.parent
     if isinstance(parent, _ZONE_INSENSITIVE):
         return call("trino.iso_instant", *node.expressions)
     return _call_target(node)
 
 
-def _is_try(node: exp.Expr) -> bool:
-    return isinstance(node, exp.Anonymous) and node.name.lower() == "try"
+def _is_passing_on(node: exp.Expr) -> bool:
+    is_call = isinstance(node, exp.Anonymous)
+    return is_call and node.name.lower() in {"try", "coalesce", "if", "nullif"}
 
 
 _NOT_CAUGHT_BY_TRY = {

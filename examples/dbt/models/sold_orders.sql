@@ -1,0 +1,5 @@
+{{ config(materialized='view') }}
+
+SELECT order_id, currency, total, placed_at, customer_id
+FROM {{ source('sales_cdc', 'orders') }}
+WHERE sold
