@@ -14,7 +14,6 @@ from tests.support.paths import PROJECT
 OURS = {
     "analytics",
     "data_generator",
-    "dynamodb_language",
     "lambda_function",
     "local",
     "operations",
@@ -26,8 +25,8 @@ OURS = {
 MAY_IMPORT = {
     "terminal": {"terminal"},
     "transform": {"transform"},
-    "dynamodb_language": {"dynamodb_language"},
-    "local": {"dynamodb_language", "local", "terminal"},
+    "local": {"local", "terminal"},
+    "local/services/dynamodb/language": {"local.services.dynamodb.language"},
     "lambda_function.py": {"transform"},
     "data_generator.py": {"sales", "setup", "terminal"},
     "sales": {"sales"},

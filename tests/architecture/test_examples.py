@@ -10,7 +10,6 @@ from tests.support.paths import PROJECT
 
 CODE = (
     "analytics",
-    "dynamodb_language",
     "local",
     "operations",
     "sales",

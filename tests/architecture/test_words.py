@@ -68,7 +68,6 @@ SOURCES = [
         for folder in (
             "analytics",
             "benchmarks",
-            "dynamodb_language",
             "local",
             "operations",
             "sales",

@@ -4,11 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dynamodb_language.errors import Rejected
-from dynamodb_language.expressions import Path
-from dynamodb_language.projections import project
-from dynamodb_language.request_expressions import RequestExpressions
-from dynamodb_language.values import Image, image_size
 from local.services.dynamodb.capacity import Capacity, capacity_members, read_capacity
 from local.services.dynamodb.item_writes import (
     Write,
@@ -16,6 +11,11 @@ from local.services.dynamodb.item_writes import (
     read_image,
 )
 from local.services.dynamodb.keys import DUPLICATE_KEYS, Tables, check_key, find_table, moto_key
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.expressions import Path
+from local.services.dynamodb.language.projections import project
+from local.services.dynamodb.language.request_expressions import RequestExpressions
+from local.services.dynamodb.language.values import Image, image_size
 
 Params = Mapping[str, Any]
 BATCH_BYTES = 16 * 1024 * 1024

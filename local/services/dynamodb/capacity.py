@@ -7,9 +7,9 @@ from typing import Any
 
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.index import Index
-from dynamodb_language.values import Image, image_size
 from local.services.dynamodb.keys import indexes_of
+from local.services.dynamodb.language.index import Index
+from local.services.dynamodb.language.values import Image, image_size
 
 READ_UNIT = 4096
 WRITE_UNIT = 1024

@@ -5,7 +5,7 @@ from typing import Any
 
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 
-from dynamodb_language.values import SETS, Image, Value
+from local.services.dynamodb.language.values import SETS, Image, Value
 
 
 def item_image(item: Item | None) -> Image | None:

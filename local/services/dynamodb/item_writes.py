@@ -11,13 +11,6 @@ from typing import Any
 from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.conditions import holds
-from dynamodb_language.errors import Rejected, RejectedItem
-from dynamodb_language.expressions import Call
-from dynamodb_language.projections import project
-from dynamodb_language.request_expressions import RequestExpressions
-from dynamodb_language.updates import Action, apply_update, check_key_is_kept
-from dynamodb_language.values import ITEM_BYTES, Image, Value, image_size
 from local.core.request import AwsError
 from local.services.dynamodb.capacity import Capacity, capacity_member, write_capacity
 from local.services.dynamodb.item_image import from_moto, item_image, to_moto
@@ -31,6 +24,13 @@ from local.services.dynamodb.keys import (
     moto_key,
     table_index,
 )
+from local.services.dynamodb.language.conditions import holds
+from local.services.dynamodb.language.errors import Rejected, RejectedItem
+from local.services.dynamodb.language.expressions import Call
+from local.services.dynamodb.language.projections import project
+from local.services.dynamodb.language.request_expressions import RequestExpressions
+from local.services.dynamodb.language.updates import Action, apply_update, check_key_is_kept
+from local.services.dynamodb.language.values import ITEM_BYTES, Image, Value, image_size
 
 Params = Mapping[str, Any]
 CONDITION_FAILED = "The conditional request failed"

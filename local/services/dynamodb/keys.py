@@ -6,11 +6,11 @@ from typing import Any
 from moto.dynamodb.models.dynamo_type import DynamoType
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.errors import INVALID, Rejected, RejectedItem
-from dynamodb_language.index import Index
-from dynamodb_language.values import Image, Value, image_size, type_of
 from local.core.request import AwsError
 from local.services.dynamodb.item_image import to_moto
+from local.services.dynamodb.language.errors import INVALID, Rejected, RejectedItem
+from local.services.dynamodb.language.index import Index
+from local.services.dynamodb.language.values import Image, Value, image_size, type_of
 
 Tables = Mapping[str, Table]
 MotoKey = tuple[DynamoType, DynamoType | None]

@@ -13,14 +13,6 @@ from typing import Any
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.conditions import holds
-from dynamodb_language.errors import INVALID, Rejected
-from dynamodb_language.expressions import Call, Path
-from dynamodb_language.index import Index
-from dynamodb_language.key_conditions import parse_key_conditions
-from dynamodb_language.projections import project
-from dynamodb_language.request_expressions import RequestExpressions
-from dynamodb_language.values import Image, image_size, sort_key, type_of
 from local.services.dynamodb.capacity import capacity_member, read_capacity
 from local.services.dynamodb.item_image import item_image, to_moto
 from local.services.dynamodb.item_writes import read_image
@@ -33,6 +25,14 @@ from local.services.dynamodb.keys import (
     key_types,
     moto_key,
 )
+from local.services.dynamodb.language.conditions import holds
+from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.expressions import Call, Path
+from local.services.dynamodb.language.index import Index
+from local.services.dynamodb.language.key_conditions import parse_key_conditions
+from local.services.dynamodb.language.projections import project
+from local.services.dynamodb.language.request_expressions import RequestExpressions
+from local.services.dynamodb.language.values import Image, image_size, sort_key, type_of
 
 PAGE_BYTES = 1024 * 1024
 HASH_SPACE = 2**128

@@ -9,8 +9,6 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as moto_table
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.errors import Rejected
-from dynamodb_language.request_model import check_encoding, check_request
 from local.core.errors import not_modelled_message
 from local.core.hop_counts import HopCount
 from local.core.metrics import put_metrics
@@ -21,6 +19,8 @@ from local.core.service import Service
 from local.services.dynamodb.batches import batch_get_item, batch_write_item
 from local.services.dynamodb.item_writes import delete_item, put_item, update_item
 from local.services.dynamodb.keys import Tables
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.request_model import check_encoding, check_request
 from local.services.dynamodb.reads import get_item, query, scan
 from local.services.dynamodb.statements import (
     batch_execute_statement,

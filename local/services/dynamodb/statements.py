@@ -8,11 +8,6 @@ from typing import Any
 
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.errors import INVALID, Rejected
-from dynamodb_language.expressions import Attribute, Call, Literal
-from dynamodb_language.index import Index
-from dynamodb_language.partiql import Statement, column_name, equalities, parse_statement
-from dynamodb_language.values import Image, value_at
 from local.core.request import AwsError
 from local.services.dynamodb.capacity import capacity_member
 from local.services.dynamodb.item_writes import (
@@ -24,6 +19,16 @@ from local.services.dynamodb.item_writes import (
     update_write,
 )
 from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
+from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.expressions import Attribute, Call, Literal
+from local.services.dynamodb.language.index import Index
+from local.services.dynamodb.language.partiql import (
+    Statement,
+    column_name,
+    equalities,
+    parse_statement,
+)
+from local.services.dynamodb.language.values import Image, value_at
 from local.services.dynamodb.reads import (
     Selection,
     covering_index,

@@ -11,8 +11,8 @@ from typing import Any
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.values import Image, image_size
 from local.services.dynamodb.item_image import item_image
+from local.services.dynamodb.language.values import Image, image_size
 
 RETENTION = 24 * 3600
 SHARD_LIFETIME = 4 * 3600  # AWS closes a shard after about that time and opens a child shard.

@@ -7,10 +7,10 @@ from botocore import xform_name
 from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 
-from dynamodb_language.errors import INVALID, Rejected
 from local.core.errors import not_modelled_message
 from local.core.request import AwsError
 from local.services.dynamodb.keys import Tables, find_table, indexes_of
+from local.services.dynamodb.language.errors import INVALID, Rejected
 
 Params = Mapping[str, Any]
 NOT_MODELLED = (

@@ -9,9 +9,6 @@ from typing import Any
 
 from moto.dynamodb.models.table import Table
 
-from dynamodb_language.errors import Rejected, RejectedItem
-from dynamodb_language.projections import project
-from dynamodb_language.values import Image, image_size
 from local.core.clock import Clock
 from local.core.request import AwsError
 from local.services.dynamodb.batches import parse_projection_of
@@ -25,6 +22,9 @@ from local.services.dynamodb.item_writes import (
     read_image,
 )
 from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
+from local.services.dynamodb.language.errors import Rejected, RejectedItem
+from local.services.dynamodb.language.projections import project
+from local.services.dynamodb.language.values import Image, image_size
 
 Params = Mapping[str, Any]
 TRANSACTION_BYTES = 4 * 1024 * 1024

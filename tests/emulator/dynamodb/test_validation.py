@@ -11,10 +11,10 @@ from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from dynamodb_language.errors import Rejected
-from dynamodb_language.numbers import add_numbers, normalize_number
-from dynamodb_language.request_model import check_encoding
 from local.core.server import Cloud
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.numbers import add_numbers, normalize_number
+from local.services.dynamodb.language.request_model import check_encoding
 from local.services.dynamodb.service import DynamoDb
 from tests.support.laptop_cloud import code_of, empty_account, laptop
 from tests.support.orders_table import Orders

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dynamodb_language.errors import INVALID, Rejected
-from dynamodb_language.expressions import Attribute, Call, Literal, Parser
-from dynamodb_language.index import Index
-from dynamodb_language.partiql import conjuncts
-from dynamodb_language.request_expressions import RequestExpressions, legacy_condition
-from dynamodb_language.values import type_of
+from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.expressions import Attribute, Call, Literal, Parser
+from local.services.dynamodb.language.index import Index
+from local.services.dynamodb.language.partiql import conjuncts
+from local.services.dynamodb.language.request_expressions import (
+    RequestExpressions,
+    legacy_condition,
+)
+from local.services.dynamodb.language.values import type_of
 
 KIND = "KeyConditionExpression"
 RANGE_OPERATORS = ("=", "<", "<=", ">", ">=", "BETWEEN", "begins_with")

@@ -3,8 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from dynamodb_language.expressions import InvalidExpression, Parser, Path, format_path
-from dynamodb_language.values import Image, Value
+from local.services.dynamodb.language.expressions import (
+    InvalidExpression,
+    Parser,
+    Path,
+    format_path,
+)
+from local.services.dynamodb.language.values import Image, Value
 
 
 def parse_projection(parser: Parser) -> list[Path]:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dynamodb_language.conditions import holds
-from dynamodb_language.errors import Rejected
-from dynamodb_language.request_expressions import RequestExpressions
-from dynamodb_language.values import Image
+from local.services.dynamodb.language.conditions import holds
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.request_expressions import RequestExpressions
+from local.services.dynamodb.language.values import Image
 from tests.support.orders_table import items, values
 
 ITEM: Image = {

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from dynamodb_language.errors import Rejected
-from dynamodb_language.request_expressions import RequestExpressions
-from dynamodb_language.updates import apply_update
-from dynamodb_language.values import Image
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.request_expressions import RequestExpressions
+from local.services.dynamodb.language.updates import apply_update
+from local.services.dynamodb.language.values import Image
 from tests.support.orders_table import items, values
 
 

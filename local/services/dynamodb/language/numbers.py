@@ -3,7 +3,7 @@
 import re
 from decimal import Context, Decimal, InvalidOperation
 
-from dynamodb_language.errors import Rejected
+from local.services.dynamodb.language.errors import Rejected
 
 MAX_DIGITS = 38
 MAX_MAGNITUDE = 125  # The power of ten of a number's first digit.

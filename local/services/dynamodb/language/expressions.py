@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
-from dynamodb_language.errors import Rejected
-from dynamodb_language.values import ORDERED_TYPES, Value, is_in_order, type_of
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.values import ORDERED_TYPES, Value, is_in_order, type_of
 
 EXPRESSION_BYTES = 4096
 MAX_OPERANDS = 100

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from dynamodb_language.numbers import number_size
+from local.services.dynamodb.language.numbers import number_size
 
 Value = dict[str, Any]  # One member: the type and the content.
 Image = dict[str, Value]  # An item's attributes.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dynamodb_language.values import Image
+from local.services.dynamodb.language.values import Image
 
 
 @dataclass(frozen=True, slots=True)

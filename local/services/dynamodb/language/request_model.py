@@ -9,8 +9,8 @@ from typing import Any
 from botocore.model import ServiceModel, Shape
 from botocore.session import get_session
 
-from dynamodb_language.attribute_values import normalize_value
-from dynamodb_language.errors import Rejected
+from local.services.dynamodb.language.attribute_values import normalize_value
+from local.services.dynamodb.language.errors import Rejected
 
 JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "structure": dict,

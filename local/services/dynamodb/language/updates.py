@@ -10,8 +10,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from dynamodb_language.errors import Rejected, RejectedItem
-from dynamodb_language.expressions import (
+from local.services.dynamodb.language.errors import Rejected, RejectedItem
+from local.services.dynamodb.language.expressions import (
     Attribute,
     Call,
     InvalidExpression,
@@ -20,9 +20,9 @@ from dynamodb_language.expressions import (
     Parser,
     Path,
 )
-from dynamodb_language.numbers import add_numbers, subtract_numbers
-from dynamodb_language.projections import check_overlaps
-from dynamodb_language.values import SETS, Image, Value, type_of, value_at
+from local.services.dynamodb.language.numbers import add_numbers, subtract_numbers
+from local.services.dynamodb.language.projections import check_overlaps
+from local.services.dynamodb.language.values import SETS, Image, Value, type_of, value_at
 
 CLAUSES = ("SET", "REMOVE", "ADD", "DELETE")
 FUNCTIONS = ("if_not_exists", "list_append")

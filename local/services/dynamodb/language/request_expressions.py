@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from dynamodb_language.errors import INVALID, Rejected
-from dynamodb_language.expressions import (
+from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.expressions import (
     Attribute,
     Call,
     InvalidExpression,
@@ -14,9 +14,9 @@ from dynamodb_language.expressions import (
     Placeholders,
     parse_expression,
 )
-from dynamodb_language.projections import parse_projection
-from dynamodb_language.updates import Action, check_set_change, parse_update
-from dynamodb_language.values import Value
+from local.services.dynamodb.language.projections import parse_projection
+from local.services.dynamodb.language.updates import Action, check_set_change, parse_update
+from local.services.dynamodb.language.values import Value
 
 EXPRESSIONS = (
     "ProjectionExpression",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dynamodb_language.attribute_values import normalize_value
-from dynamodb_language.errors import Rejected
-from dynamodb_language.expressions import (
+from local.services.dynamodb.language.attribute_values import normalize_value
+from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.expressions import (
     Attribute,
     Call,
     InvalidExpression,
@@ -17,9 +17,9 @@ from dynamodb_language.expressions import (
     Path,
     Placeholders,
 )
-from dynamodb_language.projections import check_overlaps
-from dynamodb_language.updates import Action, parse_set_operand
-from dynamodb_language.values import Image, Value
+from local.services.dynamodb.language.projections import check_overlaps
+from local.services.dynamodb.language.updates import Action, parse_set_operand
+from local.services.dynamodb.language.values import Image, Value
 
 _TOKEN = re.compile(
     r"""'(?:[^']|'')*'|"(?:[^"]|"")*"|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+|[A-Za-z_]\w*"""

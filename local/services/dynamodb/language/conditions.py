@@ -3,8 +3,8 @@
 import operator
 from base64 import b64decode
 
-from dynamodb_language.expressions import Attribute, Call, Literal, Operand
-from dynamodb_language.values import (
+from local.services.dynamodb.language.expressions import Attribute, Call, Literal, Operand
+from local.services.dynamodb.language.values import (
     ORDERED_TYPES,
     SETS,
     Image,

@@ -5,8 +5,8 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dynamodb_language.errors import INVALID, Rejected
-from dynamodb_language.numbers import normalize_number
+from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.numbers import normalize_number
 
 CONTENT_TYPES: Mapping[str, type] = {
     "S": str,
