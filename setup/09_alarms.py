@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` im
 
 from setup import names
 from setup.lib.cli import run_script
-from setup.lib.comparison import matches_desired
+from setup.lib.comparison import find_differences, matches_desired, note
 from setup.lib.dashboard import dashboard_body
 from setup.lib.resources import describe_or_none
 from setup.lib.tags import ensure_tags
@@ -153,7 +153,9 @@ def put_dashboard(cloudwatch: CloudWatchClient) -> None:
     name = location().dashboard()
     desired = dashboard_body(location(), ALARM_NAMES)
     response = describe_or_none(cloudwatch.get_dashboard, DashboardName=name)
-    if response is None or json.loads(response["DashboardBody"]) != desired:
+    current = json.loads(response["DashboardBody"]) if response else None
+    if current != desired:
+        note(find_differences(desired, current))
         cloudwatch.put_dashboard(
             DashboardName=name, DashboardBody=json.dumps(desired), Tags=names.TAG_LIST
         )

@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 MAX_SHOWN = 3
 MAX_CHARACTERS = 120
+CHARACTERS_BEFORE = 9  # That two long texts share before their first difference.
 
 # Descriptions are of any shape.
 Value = Any
@@ -35,7 +36,8 @@ class Difference:
         >>> str(Difference("BatchSize", 500, 7))
         'BatchSize: expected 500, found 7'
         """
-        values = f"expected {shorten(self.expected)}, found {shorten(self.actual)}"
+        expected, actual = without_common_start(self.expected, self.actual)
+        values = f"expected {shorten(expected)}, found {shorten(actual)}"
         return f"{self.path}: {values}" if self.path else values
 
 
@@ -131,6 +133,21 @@ def _differences_of_member(
         yield from find_differences(member, closest, path)
     else:
         yield Difference(path, member, actual)
+
+
+def without_common_start(expected: Value, actual: Value) -> tuple[Value, Value]:
+    """Return two long texts from shortly before their first difference; other values unchanged.
+
+    >>> without_common_start("SELECT 1" + " " * 200 + "-- a", "SELECT 1" + " " * 200 + "-- b")
+    ('…      -- a', '…      -- b')
+    """
+    if not (isinstance(expected, str) and isinstance(actual, str)):
+        return expected, actual
+    common = takewhile(lambda pair: pair[0] == pair[1], zip(expected, actual, strict=False))
+    start = sum(1 for _ in common) - CHARACTERS_BEFORE
+    if start <= 0 or max(len(expected), len(actual)) <= MAX_CHARACTERS:
+        return expected, actual
+    return f"…{expected[start:]}", f"…{actual[start:]}"
 
 
 def shorten(value: Value) -> str:

@@ -55,6 +55,12 @@ def test_only_the_last_comparison_counts() -> None:
     assert take_noted() == ""
 
 
+def test_the_difference_of_long_texts_is_shown() -> None:
+    query = "SELECT order_id\n" * 100
+    (difference,) = find_differences({"Sql": f"{query}LIMIT 1"}, {"Sql": f"{query}LIMIT 2"})
+    assert str(difference) == 'Sql: expected "…id\\nLIMIT 1", found "…id\\nLIMIT 2"'
+
+
 def test_many_differences_are_counted() -> None:
     assert not matches_desired(dict.fromkeys("ABCDE", 1), {"A": 2, "B": 2})
     assert take_noted().endswith("; C: expected 1, found nothing; and 2 more")

@@ -156,7 +156,7 @@ def change_by_hand() -> dict[str, str]:
         f'{queue} (MessageRetentionPeriod: expected "1209600", found "60")': "07_pipe",
         f"pipe {names.PIPE} is not started": "08_start_pipe",
         f"alarm {names.PIPELINE}-dead-letters differs (expected …, found nothing)": "09_alarms",
-        f"dashboard {names.location().dashboard()} differs": "09_alarms",
+        f"dashboard {names.location().dashboard()} differs (…widgets: expected …)": "09_alarms",
         f'{changes} (…projection.enabled: expected "true", found "no")': "10_glue",
         f'{crawler}: expected "UPDATE_IN_DATABASE", found "LOG")': "10_glue",
         f"named query {query} is missing": "11_athena",
