@@ -8,6 +8,11 @@ from sqlglot import exp
 from local.services.athena.backend.arithmetic import translate_mod
 from local.services.athena.backend.ast_builders import call, cast, literal, string_constant
 from local.services.athena.backend.casts import translate_cast
+from local.services.athena.backend.json_paths import translate_json_call
+from local.services.athena.backend.regular_expressions import (
+    translate_regexp,
+    translate_regexp_like,
+)
 from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend import types
 from local.services.athena.frontend.functions import Function, find_function, require_function
@@ -470,99 +475,6 @@ def _duckdb_specifier(match: re.Match[str]) -> str:
     return _DATE_SPECIFIERS[match[1]]
 
 
-_DOLLAR = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|\$", re.DOTALL)
-"""A `$`, or an escape or a character class, in which a `$` would be literal."""
-
-
-_GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|(\((?!\?)|\(\?P?<(?![=!]))", re.DOTALL)
-"""A group that captures, or an escape or a character class, in which a `(` would be literal."""
-_REPLACEMENT_PART = re.compile(r"\\.|\$(\d*)", re.DOTALL)
-
-
-def _regexp_like(node: exp.Anonymous) -> exp.Expr:
-    r"""Translate a match: `$` is also true before a final \n, as in Java's regular expressions."""
-    text, pattern = node.expressions
-    if string_constant(pattern) is not None and "(?m" not in pattern.name:
-        java_pattern = _DOLLAR.sub(lambda match: match[1] or r"(?:\n?\z)", pattern.name)
-        pattern = literal(java_pattern)
-    return call("regexp_matches", text, _re2_pattern(pattern))
-
-
-def _regexp(node: exp.Anonymous) -> exp.Expr:
-    """Translate a function of a regular expression: the groups that it names must exist."""
-    text, pattern, *others = node.expressions
-    if string_constant(pattern) is not None:
-        groups = sum(bool(match[1]) for match in _GROUP.finditer(pattern.name))
-        for other in others:
-            _check_groups(other, groups)
-        _refuse_empty_matches(node.name.lower(), pattern.name, others)
-    return call(require_function(node).target, text, _re2_pattern(pattern), *others)
-
-
-def _re2_pattern(pattern: exp.Expr) -> exp.Expr:
-    """Return a pattern in which DuckDB's RE2 knows Java's named groups."""
-    is_literal = string_constant(pattern) is not None
-    return literal(re.sub(r"\(\?<(?![=!])", "(?P<", pattern.name)) if is_literal else pattern
-
-
-def _check_groups(argument: exp.Expr, groups: int) -> None:
-    """Check the number of a group, or each number in a replacement."""
-    numbers = [argument.name]
-    if string_constant(argument) is not None:
-        numbers = [match[1] for match in _REPLACEMENT_PART.finditer(argument.name)]
-        if "" in numbers:
-            message = "Illegal replacement sequence: a $ needs the number of a group"
-            raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
-    for number in numbers:
-        if number is not None and number.isdigit() and int(number) > groups:
-            message = f"Pattern has {groups} groups. Cannot access group {number}"
-            raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
-
-
-def _refuse_empty_matches(name: str, pattern: str, others: list[exp.Expr]) -> None:
-    """Refuse what Java does after a match with another, empty match at its end."""
-    inserts_text = name == "regexp_replace" and bool(others) and others[0].name != ""
-    if not inserts_text and name != "regexp_split":
-        return
-    try:
-        matches_empty = re.match(pattern, "") is not None
-    except re.error:
-        return
-    if matches_empty and not pattern.startswith("^"):
-        raise not_modelled(f"{name} with a pattern that matches the empty text ({pattern})")
-
-
-_JSON_PATH_STEP = re.compile(
-    r"""\.([A-Za-z_][A-Za-z0-9_-]*)|\[(\d+)\]|\[(?:"([^"\\]+)"|'([^'\\]+)')\]"""
-)
-
-
-def _with_json_path(node: exp.Anonymous) -> exp.Expr:
-    value, path = node.expressions
-    if isinstance(path, exp.Null):
-        return path
-    trino_path = string_constant(path)
-    if trino_path is None:
-        raise not_modelled("a JSON path that is not a literal")
-    if node.name.lower() == "json_extract_scalar" and dtype_of(value) in types.STRING_TYPES:
-        value = call("trino.quote_json_numbers", value)
-    return call(require_function(node).target, value, literal(_duckdb_json_path(trino_path)))
-
-
-def _duckdb_json_path(path: str) -> str:
-    """Translate a JSON path; only paths of names and indexes are modelled."""
-    steps = path.removeprefix("$")
-    if not path.startswith("$") or _JSON_PATH_STEP.sub("", steps):
-        raise not_modelled(f"the JSON path {path}")
-    return "$" + _JSON_PATH_STEP.sub(_duckdb_json_step, steps)
-
-
-def _duckdb_json_step(match: re.Match[str]) -> str:
-    if match[2]:
-        return f"[{match[2]}]"
-    return f'."{match[1] or match[3] or match[4]}"'
-
-
 _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "all_match": _all_match,
     "any_match": _any_match,
@@ -583,9 +495,9 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "from_iso8601_timestamp": _from_iso8601_timestamp,
     "greatest": _null_if_any_is,
     "if": _if,
-    "json_extract": _with_json_path,
-    "json_extract_scalar": _with_json_path,
-    "json_size": _with_json_path,
+    "json_extract": translate_json_call,
+    "json_extract_scalar": translate_json_call,
+    "json_size": translate_json_call,
     "least": _null_if_any_is,
     "mod": _mod,
     "none_match": _none_match,
@@ -600,16 +512,16 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "map_union": _map_aggregate,
     "multimap_agg": _map_aggregate,
     "reduce": _reduce,
-    "regexp_count": _regexp,
-    "regexp_extract": _regexp,
-    "regexp_extract_all": _regexp,
-    "regexp_replace": _regexp,
-    "regexp_split": _regexp,
+    "regexp_count": translate_regexp,
+    "regexp_extract": translate_regexp,
+    "regexp_extract_all": translate_regexp,
+    "regexp_replace": translate_regexp,
+    "regexp_split": translate_regexp,
     "skewness": _skewness,
     "transform_keys": _transform_keys,
     "transform_values": _transform_values,
     "zip_with": _zip_with,
-    "regexp_like": _regexp_like,
+    "regexp_like": translate_regexp_like,
     "reverse": _reverse,
     "sequence": _sequence,
     "sum": _sum,
