@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,32 +17,12 @@ from tests.support.iam_client import (
     Connect,
     create_role,
     denial,
-    guarded_client,
     put_permissions,
 )
 from tests.support.iam_roles import allow, policy
-from tests.support.laptop_cloud import aws, empty_account, laptop
+from tests.support.laptop_cloud import aws
 
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(Iam) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    """An empty account."""
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def connect(cloud: Cloud) -> Connect:
-    """A function that returns a guarded client of a service."""
-    return partial(guarded_client, cloud)
 
 
 class Chain:

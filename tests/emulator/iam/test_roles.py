@@ -1,6 +1,5 @@
 """Roles on the laptop: who may assume them, how long they are cached, and their limits."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 from typing import Any
@@ -20,27 +19,7 @@ from tests.support.iam_client import (
     guarded_client,
 )
 from tests.support.iam_roles import allow, policy, trust
-from tests.support.laptop_cloud import aws, code_of, empty_account, laptop
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(Iam) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    """An empty account."""
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def connect(cloud: Cloud) -> Connect:
-    """A function that returns a guarded client of a service."""
-    return partial(guarded_client, cloud)
-
+from tests.support.laptop_cloud import aws, code_of, laptop
 
 EXTERNAL = {"Condition": {"StringEquals": {"sts:ExternalId": ACCOUNT}}}
 

@@ -1,46 +1,21 @@
 """Iterators and page tokens: a call with one is checked against the resource that it came from."""
 
-from collections.abc import Iterator
-from functools import partial
-
 import pytest
 
-from local.core.server import Cloud
 from local.services.iam.policy_evaluation import NotModelled
 from local.services.iam.required_permissions import TokenRegistry
-from local.services.iam.service import Iam
 from tests.support.iam_client import (
     ACCOUNT,
     REGION,
     Connect,
     create_role,
     denial,
-    guarded_client,
     put_permissions,
 )
 from tests.support.iam_roles import allow
-from tests.support.laptop_cloud import aws, empty_account, laptop
+from tests.support.laptop_cloud import aws
 
 STREAM = f"arn:aws:kinesis:{REGION}:{ACCOUNT}:stream/changes"
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(Iam) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    """An empty account."""
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def connect(cloud: Cloud) -> Connect:
-    """A function that returns a guarded client of a service."""
-    return partial(guarded_client, cloud)
 
 
 def test_iterator_is_checked_against_its_stream(connect: Connect) -> None:
