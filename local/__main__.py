@@ -17,12 +17,14 @@ from local.nemesis import FaultyCloud, Nemesis, run_chaos_demo
 from local.services.athena import Athena
 from local.services.registry import SERVICES
 from terminal.arguments import number, output_file, whole_number
+from terminal.interrupts import half_built_files_unreported
 
 MAX_FAULT_RATE = 0.5
 MAX_PORT = 65535
 AWS_QUERY_SECONDS = 1800
 
 
+@half_built_files_unreported()
 def main() -> int:
     """Run the demo, keep serving if asked to, and return the exit status."""
     args = _parse_args()

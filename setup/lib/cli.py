@@ -8,6 +8,7 @@ from io import TextIOWrapper
 
 from setup.lib.aws_errors import EXPECTED_ERRORS, error_message
 from setup.names import region
+from terminal.interrupts import half_built_files_unreported
 
 INTERRUPTED = 130  # The status that shells report for Ctrl-C.
 
@@ -36,6 +37,7 @@ def run_on_aws(step: Callable[[], str], name: str) -> None:
     run_and_print(step_in_region, name)
 
 
+@half_built_files_unreported()
 def run_and_print(step: Callable[[], str], name: str) -> None:
     """Run the step and print its line; exit with a status and a message if it fails."""
     try:
@@ -51,6 +53,7 @@ def run_and_print(step: Callable[[], str], name: str) -> None:
     raise SystemExit(status)
 
 
+@half_built_files_unreported()
 def exit_status(
     command: Callable[[], int], *, failed: int = 1, broken_pipe: int = 1, name: str = ""
 ) -> int:
