@@ -144,10 +144,27 @@ def enable_stream(dynamodb: DynamoDBClient) -> str:
         )
     wait_until(f"table {TABLE}", lambda: stream_creation_state(dynamodb), "ACTIVE")
     arn = dynamodb.describe_table(TableName=TABLE)["Table"]["LatestStreamArn"]
-    describe = boto3.client("dynamodbstreams").describe_stream
-    path = ("StreamDescription", "StreamStatus")
-    wait_until(f"stream {arn}", lambda: state_at(path, describe, StreamArn=arn), "ENABLED")
+    wait_until(f"stream {arn}", lambda: table_stream_state(dynamodb, arn), "ENABLED")
     return arn
+
+
+def table_stream_state(dynamodb: DynamoDBClient, arn: str) -> str:
+    """Return the stream's `ENABLED`, `ENABLING` and so on, or `missing`.
+
+    Raise SetupError where it is missing because the clients call two servers.
+    """
+    streams = boto3.client("dynamodbstreams")
+    path = ("StreamDescription", "StreamStatus")
+    state = state_at(path, streams.describe_stream, StreamArn=arn)
+    endpoints = {dynamodb.meta.endpoint_url, streams.meta.endpoint_url}
+    is_aws = all(".amazonaws.com" in endpoint for endpoint in endpoints)
+    if state == "missing" and len(endpoints) == 2 and not is_aws:
+        raise SetupError(
+            f"stream {arn}: {dynamodb.meta.endpoint_url} has the table, and "
+            f"{streams.meta.endpoint_url} does not have its stream: set "
+            f"AWS_ENDPOINT_URL_DYNAMODB and AWS_ENDPOINT_URL_DYNAMODB_STREAMS to one server"
+        )
+    return state
 
 
 def stream_creation_state(dynamodb: DynamoDBClient) -> str:

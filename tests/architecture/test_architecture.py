@@ -85,7 +85,9 @@ def test_scripts_name_no_region_or_credentials() -> None:
     for package in ("setup", "operations", "analytics", "data_generator.py", "lambda_function.py"):
         for source in sources(package):
             match = re.search(
-                r"endpoint_url|aws_access_key_id|region_name\s*=", source.read_text(), re.IGNORECASE
+                r"endpoint_url\s*=|aws_access_key_id|region_name\s*=",
+                source.read_text(),
+                re.IGNORECASE,
             )
             assert match is None, f"{source.relative_to(PROJECT)}: {match[0]}"
 

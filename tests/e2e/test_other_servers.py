@@ -20,6 +20,7 @@ from local.services.registry import SERVICES
 from setup import names
 from setup.lib.drift import SCRIPTS, find_drift
 from setup.lib.teardown_steps import delete_table
+from setup.lib.waiters import SetupError
 from tests.support import sharded_streams
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.setup_fixture import tear_down
@@ -56,6 +57,15 @@ def test_table_and_stream_can_be_elsewhere(other_server: str) -> None:
         shard for shard in shards if "EndingSequenceNumber" in shard["SequenceNumberRange"]
     ]
     assert len(closed_shards) > 5
+
+
+def test_a_stream_elsewhere_than_its_table(
+    other_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL_DYNAMODB_STREAMS")
+    with laptop(*SERVICES) as cloud, pytest.raises(SetupError) as raised:
+        import_module("setup.01_dynamodb").create()
+    assert f"{other_server} has the table, and {cloud.endpoint} does not" in str(raised.value)
 
 
 @pytest.mark.skipif(not shutil.which("ministack"), reason="needs ministack (PyPI)")
