@@ -27,6 +27,8 @@ def test_only_what_does_not_exist_is_not_found(code: str, message: str, expected
 def test_a_failed_call_is_named_in_one_line() -> None:
     error = client_error("AccessDenied", "not\nauthorized")
     assert failed_call(error) == "check failed: GetWorkGroup: AccessDenied: not authorized"
+    error = client_error("AccessDenied", "x" * 201)
+    assert failed_call(error) == f"check failed: GetWorkGroup: AccessDenied: {'x' * 200}"
 
 
 def test_a_state_comes_with_its_reason_if_any() -> None:

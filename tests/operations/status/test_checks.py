@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -27,6 +28,7 @@ from operations.status.checks import (
     table,
 )
 from setup import names
+from setup.lib import drift
 from tests.support.operator_fixture import HERE
 from tests.support.status_fixture import StatusChain, status_chain
 from tests.support.whole_chain import run_setup
@@ -65,10 +67,12 @@ def test_a_healthy_chain_is_reported_as_healthy(
     assert not any(line.startswith(("!", "?")) for line in lines)
     assert len([line for line in lines if " RUNNING" in line or " ACTIVE" in line]) == 3
     assert any(line.startswith("  lake   ") and "newest change 20" in line for line in lines)
+    scripts = f"pipeline {names.PIPELINE} matches the {len(drift.SCRIPTS)} scripts of setup"
+    assert f"  configuration         {scripts}" in lines
 
 
 def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixture[str]) -> None:
-    status, lines = run_status(capsys, "--json", "--hours", "2")
+    status, lines = run_status(capsys, "--json", "--hours", "1440")
     document = json.loads("\n".join(lines))
     change_count = chain.cloud.service(Pipes).counts()[0].received
     assert change_count > 10
@@ -77,7 +81,7 @@ def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixtur
         assert (hop["open"], hop["failed"]) == (0, 0)
     assert len(document["hops"]) == 4
     assert (status, document["status"]) == (0, 0)
-    assert (document["headline"], document["hours"]) == ("healthy", 2)
+    assert (document["headline"], document["hours"]) == ("healthy", 1440)
 
 
 def test_a_stopped_pipe_is_a_problem(
@@ -210,20 +214,37 @@ def test_a_missing_part_names_its_script(
     assert check.run(None) == CheckResult(check.part, "missing", Status.PROBLEM, remedy)
 
 
+@contextmanager
+def denied(service: str, operation: str) -> Iterator[None]:
+    """Deny an operation within the block."""
+
+    def deny(**_: Any) -> None:
+        error: Any = {"Code": "AccessDenied", "Message": "not\nauthorized"}
+        raise ClientError({"Error": error}, operation)
+
+    events = boto3.client(service).meta.events
+    event = f"before-call.{service}.{operation}"
+    events.register(event, deny)
+    yield
+    events.unregister(event, deny)
+
+
 def test_access_denied_makes_a_part_unknown(
     chain: StatusChain, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def deny(**_: Any) -> None:
-        raise ClientError(
-            {"Error": {"Code": "AccessDenied", "Message": "not\nauthorized"}}, "GetQueueUrl"
-        )
-
-    events = boto3.client("sqs").meta.events
-    events.register("before-call.sqs", deny)
-    status, lines = run_status(capsys)
-    events.unregister("before-call.sqs", deny)
+    with denied("sqs", "GetQueueUrl"):
+        status, lines = run_status(capsys)
     assert (status, summary(lines)) == (2, "unknown: dead letters, policies")
     assert "AccessDenied" in lines[1]
+
+
+def test_denied_metrics_are_not_zeros(
+    chain: StatusChain, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with denied("cloudwatch", "GetMetricData"):
+        status, lines = run_status(capsys)
+    assert (status, summary(lines)) == (2, "unknown: metrics, pipe, Firehose, function, lake")
+    assert not any("nothing received" in line for line in lines)
 
 
 def test_an_unreachable_cloud_is_reported_in_one_line(
@@ -282,7 +303,7 @@ def test_the_headline_lists_problems_and_unknowns(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--hours", "0"], ["--hours", "x"], ["--hours", "9999"], ["x"]]
+    "arguments", [["--hours", "0"], ["--hours", "x"], ["--hours", "1441"], ["x"]]
 )
 def test_invalid_arguments_exit_with_2(arguments: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -203,6 +203,8 @@ def test_older_reads_are_compared_by_the_hour() -> None:
     read_at = NOW - timedelta(days=2)
     metrics = history(old_reads=(Point(read_at, 1.0), Point(NOW - timedelta(days=1), 0.0)))
     assert metrics.newest_read() == read_at
+    since_then = history(old_reads=(Point(NOW - timedelta(hours=3), 1.0),))
+    assert since_then.newest_read() is None  # The finer metrics tell.
     row = NewestRow("2026-11-27", 1, read_at - 2 * PERIOD)
     assert compare_with_stream(row, metrics).status == Status.UNKNOWN
 

@@ -29,16 +29,18 @@ def publish(metric: Metric, time: datetime, value: float) -> None:
 def test_counts_are_of_hours_and_reads_of_days() -> None:
     with laptop():
         publish(STREAM.records, NOW - timedelta(days=20), 1)
-        publish(STREAM.records, NOW - timedelta(days=14), 2)
+        publish(STREAM.records, NOW - timedelta(days=14, hours=1), 2)
         publish(PIPE_EVENTS, NOW - timedelta(hours=4), 3)
+        publish(PIPE_EVENTS, NOW - timedelta(hours=3), 8)
         publish(PIPE_EVENTS, NOW - timedelta(hours=2), 4)
         publish(PIPE_EVENTS, NOW - timedelta(minutes=9), 5)  # settles at 11:55
         publish(PIPE_EVENTS, NOW, 6)
         publish(KINESIS_RECORDS, NOW, 7)
         delay = timedelta(minutes=1)
         history = fetch_history(boto3.client("cloudwatch"), LABEL, 3, delay, NOW)
-    assert (history.total(PIPE_EVENTS), history.settled_total(PIPE_EVENTS)) == (15, 9)
+    assert (history.total(PIPE_EVENTS), history.settled_total(PIPE_EVENTS)) == (23, 17)
     assert history.recent(PIPE_EVENTS) == [5, 6]
     assert history.total(KINESIS_RECORDS) == 7
-    assert history.newest_read() == (NOW - timedelta(days=14)).replace(minute=0)
+    assert history.newest_read() == (NOW - timedelta(days=14, hours=1)).replace(minute=0)
     assert (history.now, history.started_at) == (NOW, NOW - timedelta(hours=3))
+    assert history.settled_at == NOW - delay - timedelta(minutes=6)

@@ -16,12 +16,17 @@ from tests.support.verify_fixture import (
     history_rows,
     order_item,
     order_key,
+    run_verify,
     snapshot_row,
     verify_env,
 )
 from transform.gaps import GapKind
 
 KEY = order_key(1)
+ROWS_AFTER_GAPS = [
+    history_rows(order_item(number, **PAID), order_item(number, **SHIPPED))[1]
+    for number in range(3)
+]
 OPEN_GAP = Gap(GapKind.OPEN, KEY, STREAM, "1", STREAM, "3")
 
 
@@ -35,11 +40,7 @@ def env() -> Iterator[VerifyEnvironment]:
 def test_a_truncated_list_of_gaps_is_noticed(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch, row_count: int
 ) -> None:
-    rows = [
-        history_rows(order_item(number, **PAID), order_item(number, **SHIPPED))[1]
-        for number in range(3)
-    ]
-    env.set_lake_objects(rows)
+    env.set_lake_objects(ROWS_AFTER_GAPS)
     stream_rows = athena._stream_rows
     monkeypatch.setattr(
         athena, "_stream_rows", lambda uri: itertools.islice(stream_rows(uri), row_count)
@@ -49,6 +50,16 @@ def test_a_truncated_list_of_gaps_is_noticed(
             list(find_gaps())
     else:
         assert [gap.key for gap in find_gaps()] == [order_key(number) for number in range(3)]
+
+
+def test_an_option_limits_the_gaps(
+    env: VerifyEnvironment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.set_lake_objects(ROWS_AFTER_GAPS)
+    assert run_verify("--gaps", "--limit", "2") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["open", "open"]
+    assert lines[2] == "… and 1 more: use --limit to list them"
 
 
 def test_of_equal_repairs_the_latest_event_counts(env: VerifyEnvironment) -> None:
