@@ -222,7 +222,8 @@ def denied(service: str, operation: str) -> Iterator[None]:
         error: Any = {"Code": "AccessDenied", "Message": "not\nauthorized"}
         raise ClientError({"Error": error}, operation)
 
-    events = boto3.client(service).meta.events
+    create_client: Callable[..., Any] = boto3.client
+    events = create_client(service).meta.events
     event = f"before-call.{service}.{operation}"
     events.register(event, deny)
     yield
