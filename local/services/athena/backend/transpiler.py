@@ -42,11 +42,15 @@ from local.services.athena.backend.arithmetic import (
     translate_mod,
     translate_mul,
 )
-from local.services.athena.backend.ast_builders import call, cast, literal
-from local.services.athena.backend.casts import translate_cast
-from local.services.athena.backend.function_calls import (
+from local.services.athena.backend.ast_builders import (
     CALL_SUFFIXES,
     WRAP_LATER,
+    call,
+    cast,
+    literal,
+)
+from local.services.athena.backend.casts import translate_cast
+from local.services.athena.backend.function_calls import (
     element_or_null,
     translate_call,
     translate_pipe,
