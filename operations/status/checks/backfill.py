@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from operations.backfill.command import DEFAULT_CHECKPOINT
 from operations.backfill.completion import is_completed
@@ -10,6 +11,9 @@ from operations.status.check_result import CheckResult, Status
 from operations.status.checks.table import describe_table
 from operations.status.metrics import MetricHistory
 from setup.names import TABLE
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb.type_defs import TableDescriptionTypeDef
 
 BACKFILL = "python -m operations.backfill"
 # AWS creates the stream of a new table a little later than the table.
@@ -21,7 +25,11 @@ def check(_: MetricHistory | None) -> CheckResult:
     if DEFAULT_CHECKPOINT.exists():
         message = f"unfinished: {DEFAULT_CHECKPOINT} says how far it got"
         return CheckResult("backfill", message, Status.PROBLEM, f"{BACKFILL} resumes it")
-    table = describe_table()
+    return check_description(describe_table())
+
+
+def check_description(table: TableDescriptionTypeDef) -> CheckResult:
+    """Return the result for a table as DynamoDB describes it."""
     label = table.get("LatestStreamLabel")
     if label is None:
         return CheckResult("backfill", "the table has no stream", Status.UNKNOWN)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.services.pipes import Pipes
+from operations import in_flight
 from operations.status import command
 from operations.status.check import Check
 from operations.status.check_result import CheckResult, Status, headline, overall_status
@@ -27,6 +29,7 @@ from operations.status.checks import (
     policies,
     table,
 )
+from operations.status.metrics import PUBLISHING_DELAY
 from setup import names
 from setup.lib import drift
 from tests.support.operator_fixture import HERE
@@ -69,6 +72,7 @@ def test_a_healthy_chain_is_reported_as_healthy(
     assert any(line.startswith("  lake   ") and "newest change 20" in line for line in lines)
     scripts = f"pipeline {names.PIPELINE} matches the {len(drift.SCRIPTS)} scripts of setup"
     assert f"  configuration         {scripts}" in lines
+    assert "last 3 h, from CloudWatch (one or two minutes behind)" in lines
 
 
 def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,6 +86,13 @@ def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixtur
     assert len(document["hops"]) == 4
     assert (status, document["status"]) == (0, 0)
     assert (document["headline"], document["hours"]) == ("healthy", 1440)
+
+
+def test_a_change_in_flight_is_not_due(chain: StatusChain) -> None:
+    history = command._fetch_history(3)
+    delay = timedelta(seconds=in_flight.max_delay_seconds())
+    assert delay > timedelta(minutes=1)
+    assert history.settled_at == history.now - delay - PUBLISHING_DELAY
 
 
 def test_a_stopped_pipe_is_a_problem(

@@ -1,11 +1,12 @@
 """Resources as AWS describes them: each state that is not sound is a problem, or not known."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from operations.status.check_result import Status
-from operations.status.checks import firehose, function, kinesis, table
+from operations.status.checks import backfill, firehose, function, kinesis, table
 from operations.status.metrics import (
     FIREHOSE_LAG,
     FRESHNESS,
@@ -41,6 +42,41 @@ def test_a_table_is_usable_and_has_a_stream(
 ) -> None:
     result = table.check_description(description)
     assert (result.status, result.message) == (status, f"{TABLE} {message}".strip())
+
+
+CREATED_AT = datetime(2026, 11, 29, 10, tzinfo=UTC)
+WITH_STREAM = {"CreationDateTime": CREATED_AT, "LatestStreamArn": "arn"}
+SAME_TIME = {**WITH_STREAM, "LatestStreamLabel": "2026-11-29T10:01:00.000"}
+LATER_STREAM = {**WITH_STREAM, "LatestStreamLabel": "2026-11-29T10:01:00.001"}
+
+
+@pytest.mark.parametrize(
+    ("description", "is_completed", "status", "message"),
+    [
+        ({"CreationDateTime": CREATED_AT}, False, Status.UNKNOWN, "the table has no stream"),
+        ({**SAME_TIME, "ItemCount": 5}, False, Status.OK, "not needed: the stream is as old as "),
+        ({**LATER_STREAM, "ItemCount": 0}, False, Status.OK, "not needed: the table was empty"),
+        ({**LATER_STREAM, "ItemCount": 1}, True, Status.OK, "done: it sent every item"),
+        (
+            {**LATER_STREAM, "ItemCount": 1},
+            False,
+            Status.UNKNOWN,
+            f"none was completed, but {TABLE} has items and is older than its stream",
+        ),
+        (LATER_STREAM, False, Status.UNKNOWN, f"none was completed, but {TABLE} may have items"),
+    ],
+)
+def test_an_older_table_needs_a_backfill(
+    monkeypatch: pytest.MonkeyPatch,
+    description: Description,
+    is_completed: bool,
+    status: Status,
+    message: str,
+) -> None:
+    monkeypatch.setattr(backfill, "is_completed", lambda stream: is_completed and stream == "arn")
+    result = backfill.check_description(description)
+    assert (result.part, result.status) == ("backfill", status)
+    assert result.message.startswith(message)
 
 
 @pytest.mark.parametrize(

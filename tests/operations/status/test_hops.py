@@ -1,6 +1,6 @@
 """Hops and series: what was received in time is delivered, failed or missing; the rest is open."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from operations.status.check_result import Status
+from operations.status.checks import lake
 from operations.status.checks.lake import NewestRow, check_empty_lake, compare_with_stream
 from operations.status.checks.pipe import check_deliveries
 from operations.status.configuration import drift_results
@@ -29,9 +30,12 @@ from operations.status.metrics import (
     Point,
 )
 from setup.lib.drift import ScriptDrift
+from setup.names import FIRST_DAY
 from tests.support.metric_history import JUST_NOW, LONG_AGO, NOW, STREAM, history
 
 COUNTS = st.integers(0, 1000)
+NO_READ = "but no read of the table's stream was seen in the last 15 minutes"
+WELL = "and reads the table's stream"
 
 
 @given(COUNTS, COUNTS, COUNTS, COUNTS)
@@ -83,6 +87,7 @@ def test_open_records_are_neither_delivered_nor_failed(
 def test_a_hop_says_what_became_of_its_records(hop: Hop, message: str) -> None:
     result = hop.check(3)
     assert (result.part, result.message) == ("hop", message)
+    assert result.status == (Status.PROBLEM if hop.overdue else Status.OK)
 
 
 def test_the_table_of_hops_has_all_counts() -> None:
@@ -123,23 +128,39 @@ def test_a_loss_is_unknown_if_failures_explain_it(
 
 
 @pytest.mark.parametrize(
-    ("points", "status"),
+    ("points", "status", "message"),
     [
-        ([], Status.UNKNOWN),
-        ([(STREAM.calls, JUST_NOW, 9.0)], Status.OK),
-        ([(STREAM.calls, timedelta(minutes=19), 9.0)], Status.OK),  # its period ended recently
-        ([(STREAM.calls, timedelta(minutes=20), 9.0)], Status.UNKNOWN),
-        ([(PIPE_INVOCATIONS, JUST_NOW, 1.0)], Status.OK),
-        ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, JUST_NOW, 1.0)], Status.PROBLEM),
-        ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, LONG_AGO, 1.0)], Status.OK),
-        ([(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, LONG_AGO, 5.0)], Status.PROBLEM),
-        ([(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, JUST_NOW, 5.0)], Status.OK),
+        ([], Status.UNKNOWN, NO_READ),
+        ([(STREAM.calls, JUST_NOW, 9.0)], Status.OK, WELL),
+        # Its period ended recently.
+        ([(STREAM.calls, timedelta(minutes=19), 9.0)], Status.OK, WELL),
+        ([(STREAM.calls, timedelta(minutes=20), 9.0)], Status.UNKNOWN, NO_READ),
+        ([(PIPE_INVOCATIONS, JUST_NOW, 1.0)], Status.OK, WELL),
+        (
+            [(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, JUST_NOW, 1.0)],
+            Status.PROBLEM,
+            "but 1 of 3 executions failed in the last 15 minutes",
+        ),
+        (
+            [(PIPE_PARTIAL_FAILURES, JUST_NOW, 1.0)],
+            Status.PROBLEM,
+            "but 1 of 1 execution failed in the last 15 minutes",
+        ),
+        ([(PIPE_INVOCATIONS, JUST_NOW, 3.0), (PIPE_FAILURES, LONG_AGO, 1.0)], Status.OK, WELL),
+        (
+            [(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, LONG_AGO, 5.0)],
+            Status.PROBLEM,
+            "but of 5 changes read it delivered none",
+        ),
+        ([(STREAM.calls, JUST_NOW, 9.0), (STREAM.records, JUST_NOW, 5.0)], Status.OK, WELL),
     ],
 )
 def test_a_running_pipe_must_be_seen_to_deliver(
-    points: list[tuple[Metric, timedelta, float]], status: Status
+    points: list[tuple[Metric, timedelta, float]], status: Status, message: str
 ) -> None:
-    assert check_deliveries(history(*points)).status == status
+    result = check_deliveries(history(*points))
+    assert (result.part, result.status) == ("pipe", status)
+    assert result.message == f"RUNNING, {message}"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +180,21 @@ def test_the_lake_must_have_the_newest_change(
     reads = [(STREAM.records, read_age, 1.0)] if read_age else []
     row = NewestRow("2026-11-29", 1, NOW - row_age if row_age else None)
     assert compare_with_stream(row, history(*reads)).status == status
+
+
+@pytest.mark.parametrize(
+    ("day", "is_read"),
+    [
+        (date.fromisoformat(FIRST_DAY) - timedelta(days=1), False),
+        (date.fromisoformat(FIRST_DAY), True),
+        (datetime.now(UTC).date() + timedelta(days=1), True),
+        (datetime.now(UTC).date() + timedelta(days=3), False),
+    ],
+)
+def test_athena_reads_the_days_of_the_projection(day: date, is_read: bool) -> None:
+    assert lake._is_projected(f"dt={day}/") == is_read
+    assert not lake._is_projected(f"{day}/")
+    assert not lake._is_projected(f"dt={day}x/")
 
 
 @pytest.mark.parametrize(
