@@ -395,7 +395,7 @@ def unfit_values(history: LakeHistory) -> Rows:
     return []  # Generated orders fit; tests/analytics/test_views.py has examples that do not.
 
 
-MODELS: dict[str, Callable[[LakeHistory], Rows]] = {
+QUERY_MODELS: dict[str, Callable[[LakeHistory], Rows]] = {
     model.__name__: model
     for model in (
         average_order_value,

@@ -1,0 +1,44 @@
+-- Products whose revenue changed most against the days before: ten of each currency, sold orders
+-- params: days=28, day_to=2999-12-31, region=%
+--
+-- The last `days` days end with the last day up to day_to that sold anything; the days before are
+-- as many.
+SELECT currency, place, sku, product, pieces_before, pieces, revenue_before, revenue, change
+FROM (
+  SELECT
+    *,
+    row_number() OVER (PARTITION BY currency ORDER BY abs(change) DESC, sku) AS place
+  FROM (
+    SELECT
+      currency,
+      sku,
+      max(product) AS product,
+      sum(CASE WHEN is_before THEN quantity ELSE 0 END) AS pieces_before,
+      sum(CASE WHEN is_before THEN 0 ELSE quantity END) AS pieces,
+      CAST(sum(CASE WHEN is_before THEN amount ELSE 0 END) AS decimal(38, 2)) AS revenue_before,
+      CAST(sum(CASE WHEN is_before THEN 0 ELSE amount END) AS decimal(38, 2)) AS revenue,
+      CAST(sum(CASE WHEN is_before THEN -amount ELSE amount END) AS decimal(38, 2)) AS change
+    FROM (
+      SELECT
+        *,
+        days_ago >= days AS is_before
+      FROM (
+        SELECT
+          currency,
+          region,
+          sku,
+          product,
+          quantity,
+          amount,
+          CAST(? AS bigint) AS days,
+          date_diff('day', CAST(paid_at AS date), max(CAST(paid_at AS date)) OVER ()) AS days_ago
+        FROM order_lines
+        WHERE sold AND CAST(paid_at AS date) <= CAST(? AS date)
+      )
+      WHERE days_ago < 2 * days AND coalesce(region, '') LIKE ?
+    )
+    GROUP BY currency, sku
+  )
+)
+WHERE place <= 10
+ORDER BY currency, place
