@@ -66,15 +66,13 @@ class Engine:
         """
         planner = Planner(self._catalog, self._objects, self._duckdb, now, view_name)
         with mapped_errors():
-            self._drop_schemas()
             translation = planner.translate(query, database)
-            rows = self._duckdb.execute(f"DESCRIBE {translation.sql}")
-        duckdb_types = [row[1] for row in rows]
+            duckdb_types = [kind for _, kind in planner.describe(translation)]
         columns = tuple(map(OutputColumn, translation.names, duckdb_types))
         objects: dict[str, LakeObject] = {}
         for scan in planner.scans:
             objects |= scan.objects_by_file()
-        return Plan(translation.sql, columns, objects)
+        return Plan(planner.complete_sql(translation), columns, objects)
 
     def write(self, plan: Plan, file: Path) -> int:
         """Run a plan, and return the size in S3 of the objects that it read.
@@ -144,14 +142,6 @@ class Engine:
             for path, reads in parquet_reads
             if path in sizes
         )
-
-    def _drop_schemas(self) -> None:
-        """Drop the views of the previous query."""
-        schemas = self._duckdb.execute(
-            "SELECT schema_name FROM duckdb_schemas() WHERE starts_with(schema_name, 'glue ')"
-        )
-        for (name,) in schemas:
-            self._duckdb.execute(f"DROP SCHEMA {quote_identifier(name)} CASCADE")
 
 
 def _cast_sql(value: str, column: Column) -> str:

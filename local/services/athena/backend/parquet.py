@@ -44,7 +44,7 @@ class ParquetScan(Scan):
 
     def relation_sql(self) -> str:
         """Return the SELECT of all rows: the declared columns, then the partition keys."""
-        return " UNION ALL ".join(map(self._group_sql, self.groups)) or self._empty_sql()
+        return " UNION ALL ".join(map(self._group_sql, self.groups)) or self.empty_sql()
 
     def _group_sql(self, group: ParquetGroup) -> str:
         columns = [self._parquet_column_sql(column, group) for column in self.table.columns]

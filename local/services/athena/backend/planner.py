@@ -1,5 +1,11 @@
-"""Planner of queries: creates a DuckDB view for each table and view that a query names."""
+"""Planner of queries: puts a subquery in the place of each table and view that a query names.
 
+So DuckDB needs no views: it would plan each when it is created, and again with each view of it.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -9,14 +15,10 @@ from sqlglot import exp
 from sqlglot.optimizer.scope import traverse_scope
 
 from local.services.athena.backend import information_schema
+from local.services.athena.backend.column_types import Columns, ColumnTypes
 from local.services.athena.backend.duckdb_process import DuckDbError, DuckDbProcess
 from local.services.athena.backend.parquet import ParquetScan, group_by_schema
-from local.services.athena.backend.quoting import (
-    qualified_name,
-    quote_identifier,
-    quote_literal,
-    schema_name,
-)
+from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.backend.scans import MAX_ROW_BYTES, Scan
 from local.services.athena.backend.transpiler import ANY_TIME, transpile, uses_current_time
 from local.services.athena.errors import QueryFailed, not_modelled
@@ -38,18 +40,22 @@ from local.services.athena.storage.partitions import layout_of
 _JSON_SERDES = ("org.apache.hive.hcatalog.data.JsonSerDe", "org.openx.data.jsonserde.JsonSerDe")
 _PATH_REFERENCE = f'"{PATH}"'
 
-Columns = tuple[tuple[str, str], ...]
-"""Each column's name and its DuckDB type."""
 Sources = tuple[tuple[Name, Columns], ...]
 """Each table or view that a query names, with its columns."""
 
 
+_column_types = ColumnTypes()
+_MARK = f"relation {uuid.uuid4()} "  # No text of a query can have it.
+_PLACEHOLDER = re.compile(f'"{_MARK}([0-9]+)"')
+
+
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A query in DuckDB's SQL and the names of its columns."""
+    """A query in DuckDB's SQL, with placeholders for its sources, and the names of its columns."""
 
     sql: str
     names: tuple[str, ...]
+    sources: Sources
 
 
 @lru_cache(maxsize=64)
@@ -70,8 +76,8 @@ def _translate(tree: exp.Expr, database: str, sources: Sources, now: datetime) -
     }
     query = analyze(tree, schema, database)
     names = tuple(column.alias_or_name for column in query.selects)
-    _use_duckdb_schemas(query)
-    return Translation(transpile(query, now), names)
+    _set_placeholders(query, [name for name, _ in sources])
+    return Translation(transpile(query, now), names, sources)
 
 
 class Planner:
@@ -90,6 +96,7 @@ class Planner:
         self._duckdb = process
         self._now = now
         self._columns: dict[tuple[Name, bool], Columns] = {}
+        self._relations: dict[Name, str] = {}
         self._has_paths = False
         self._open_views = [view_name] if view_name else []
         self.scans: list[Scan] = []
@@ -101,6 +108,19 @@ class Planner:
         now = self._now if _uses_current_time(query) else None
         return _translated(query, database, sources, now)
 
+    def complete_sql(self, translation: Translation) -> str:
+        """Return the SQL of the translated query with all that it reads."""
+        relations = [self._relations[name] for name, _ in translation.sources]
+        return _fill_placeholders(translation.sql, relations)
+
+    def describe(self, translation: Translation) -> Columns:
+        """Return the columns of a translated query: they follow from those of its sources."""
+        relations = [_empty_relation_sql(columns) for _, columns in translation.sources]
+        return self._describe(_fill_placeholders(translation.sql, relations))
+
+    def _describe(self, sql: str) -> Columns:
+        return _column_types.describe(self._duckdb, sql)
+
     def _sources(self, tree: exp.Expr, database: str) -> Sources:
         tables = [(_name(table, database), table) for table in _base_tables(tree)]
         return tuple((name, self._columns_of(name, table)) for name, table in tables)
@@ -111,29 +131,21 @@ class Planner:
             if name in self._open_views:
                 raise QueryFailed("VIEW_IS_RECURSIVE", f"{position(node)}: View is recursive")
             self._open_views.append(name)
-            self._columns[key] = self._create_view(name, node)
+            self._columns[key] = self._add_relation(name, node)
             self._open_views.pop()
         return self._columns[key]
 
-    def _create_view(self, name: Name, node: exp.Table) -> Columns:
-        sql = self._relation_sql(name, node)
-        schema = schema_name(name[0])
-        self._duckdb.execute(f"CREATE SCHEMA IF NOT EXISTS {quote_identifier(schema)}")
-        self._duckdb.execute(f"CREATE OR REPLACE VIEW {qualified_name(*name)} AS {sql}")
-        # DESCRIBE would plan the view a second time.
-        columns_sql = (
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
-        )
-        return tuple(self._duckdb.execute(columns_sql, [schema, name[1]]))
-
-    def _relation_sql(self, name: Name, node: exp.Table) -> str:
+    def _add_relation(self, name: Name, node: exp.Table) -> Columns:
         if name[0] == "information_schema":
-            return information_schema.relation_sql(self._catalog, name[1])
-        table = self._catalog.table(*name)
-        if table is None:
-            raise self._not_found(name, node)
-        return self._view_sql(table) if table.is_view else self._scan_sql(table)
+            sql = information_schema.relation_sql(self._catalog, name[1])
+            columns = self._describe(sql)
+        else:
+            table = self._catalog.table(*name)
+            if table is None:
+                raise self._not_found(name, node)
+            sql, columns = self._view(table) if table.is_view else self._scan(table)
+        self._relations[name] = sql
+        return columns
 
     def _not_found(self, name: Name, node: exp.Table) -> QueryFailed:
         line = position(node)
@@ -142,7 +154,7 @@ class Planner:
         full_name = f"{CATALOG.lower()}.{name[0]}.{name[1]}"
         return QueryFailed("TABLE_NOT_FOUND", f"{line}: Table '{full_name}' does not exist")
 
-    def _view_sql(self, table: Table) -> str:
+    def _view(self, table: Table) -> tuple[str, Columns]:
         view = table.definition
         translation = self.translate(parse_query(view.sql), view.database)
         stored_names = tuple(column.name for column in table.columns)
@@ -153,9 +165,9 @@ class Planner:
                 f"state: expected columns {', '.join(stored_names)}, "
                 f"found {', '.join(translation.names)}",
             )
-        return translation.sql
+        return self.complete_sql(translation), self.describe(translation)
 
-    def _scan_sql(self, table: Table) -> str:
+    def _scan(self, table: Table) -> tuple[str, Columns]:
         is_parquet = table.serde == PARQUET_SERDE
         if not is_parquet and table.serde not in _JSON_SERDES:
             serde = f"the SerDe {table.serde}" if table.serde else "a table without a SerDe"
@@ -169,7 +181,7 @@ class Planner:
             groups = group_by_schema(self._duckdb, scan)
             scan = ParquetScan(table, objects, files, self._has_paths, groups)
         self.scans.append(scan)
-        return scan.relation_sql()
+        return scan.relation_sql(), self._describe(scan.empty_sql())
 
     def _has_uppercase_keys(self, file: Path) -> bool:
         """Return whether a row of a file has a key in upper case: Hive's reader ignores case."""
@@ -207,9 +219,20 @@ def _name(table: exp.Table, database: str) -> Name:
     return (table.db or database).lower(), table.name.lower()
 
 
-def _use_duckdb_schemas(tree: exp.Expr) -> None:
-    """Point the tables of an analyzed query at the DuckDB views that stand for them."""
+def _set_placeholders(tree: exp.Expr, names: Sequence[Name]) -> None:
+    """Replace the tables of an analyzed query with placeholders, numbered as in `names`."""
     for table in tree.find_all(exp.Table):
         if table.db:
-            table.set("db", exp.to_identifier(schema_name(table.db), quoted=True))
+            number = names.index((table.db.lower(), table.name.lower()))
+            table.set("this", exp.to_identifier(f"{_MARK}{number}", quoted=True))
+            table.set("db", None)
             table.set("catalog", None)
+
+
+def _fill_placeholders(sql: str, relations: Sequence[str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: f"({relations[int(match[1])]})", sql)
+
+
+def _empty_relation_sql(columns: Columns) -> str:
+    nulls = ", ".join(f"NULL::{kind} AS {quote_identifier(name)}" for name, kind in columns)
+    return f"SELECT {nulls} WHERE false"

@@ -36,7 +36,7 @@ class Scan:
     def relation_sql(self) -> str:
         """Return the SELECT of all rows: the declared columns, then the partition keys."""
         if not self.files:
-            return self._empty_sql()
+            return self.empty_sql()
         columns = [_column_sql(column) for column in self.table.columns]
         texts = {column.name: "VARCHAR" for column in self.table.columns}
         files = ", ".join(quote_literal(str(file)) for file in self.files)
@@ -61,7 +61,8 @@ class Scan:
         hive_types = f", hive_types = {_struct(keys)}" if keys else ""
         return f", hive_partitioning = {bool(keys)}{hive_types}, filename = {self.has_path}"
 
-    def _empty_sql(self) -> str:
+    def empty_sql(self) -> str:
+        """Return a SELECT of the same columns without a row, which reads no file."""
         path = [Column(PATH, "string")] if self.has_path else []
         columns = (*self.table.columns, *self.table.keys, *path)
         items = [
