@@ -11,6 +11,7 @@ from local.services.athena.api.results import Row, read_page
 from local.services.athena.api.statements import parse_statement
 from local.services.athena.backend.duckdb_process import DuckDbError
 from local.services.athena.backend.engine import Engine
+from local.services.athena.backend.macros import macros, used_macros
 from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend.functions import FUNCTIONS
 from local.services.athena.frontend.query import parse_query
@@ -253,13 +254,22 @@ def test_non_queries_are_rejected(sql: str, message: str) -> None:
 
 
 def test_duckdb_only_functions_are_rejected(engine: Engine) -> None:
-    names = engine._duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()")
-    for (name,) in names:
+    rows = engine._duckdb.execute("SELECT DISTINCT function_name FROM duckdb_functions()")
+    for name in {name for (name,) in rows} | macros().keys():
         if re.fullmatch(r"[a-z]\w*", name) and name not in FUNCTIONS | SYNTAX:
             with pytest.raises(
                 (QueryFailed, AwsError), match=r"not registered|mismatched input|not modelled"
             ):
                 engine.plan(parse_query(f"SELECT {name}('/etc/passwd')"), "default", NOW)
+
+
+def test_macros_are_created_with_those_they_use(engine: Engine) -> None:
+    engine._duckdb.execute(f"SELECT '{' '.join(f'trino.{name}' for name in macros())}'")
+    rows = engine._duckdb.execute(
+        "SELECT function_name FROM duckdb_functions() WHERE schema_name = 'trino'"
+    )
+    assert {name for (name,) in rows} == macros().keys()
+    assert used_macros("SELECT TRINO.IS_FLOAT(x)") == {"is_float", "is_number"}
 
 
 SYNTAX = dict.fromkeys(("cast", "try_cast", "extract", "position", "trim", "row", "any", "case"))

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from local.services.athena.backend.macros import macros, used_macros
 from local.services.athena.backend.quoting import quote_literal
 from local.services.athena.errors import QueryFailed
 
 _WORKER = Path(__file__).with_name("duckdb_worker.py")
-_MACROS = Path(__file__).with_name("macros.sql")
 # DuckDB counts what it buffers, the system whatever the process has: long strings, for one.
 _BUFFER_LIMIT = "1GB"
 _PROCESS_BYTES = 3 << 30
@@ -45,6 +45,7 @@ class DuckDbProcess:
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C must not reach it: the cloud stops it.
         )
+        self._macros: set[str] = set()
         for statement in _settings(folder, self._spill_folder):
             self.execute(statement)
 
@@ -60,6 +61,13 @@ class DuckDbProcess:
 
     def execute(self, sql: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         """Run a statement, and return its rows."""
+        missing = used_macros(sql) - self._macros
+        if missing:
+            self._run("".join(text for name, text in macros().items() if name in missing))
+            self._macros |= missing
+        return self._run(sql, parameters)
+
+    def _run(self, sql: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         request = json.dumps({"sql": sql, "parameters": list(parameters)})
         line = self._exchange(request.encode() + b"\n")
         if not line.endswith(b"\n"):
@@ -118,7 +126,7 @@ def _settings(folder: Path, spill_folder: Path) -> list[str]:
     return [
         "CALL enable_logging('FileSystem')",  # It tells which files a query opens.
         *(f"SET {name} = {value}" for name, value in settings.items()),
-        _MACROS.read_text(encoding="utf-8"),
+        "CREATE SCHEMA trino",
         "SET lock_configuration = true",
     ]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from local.services.athena.backend import parquet
 from local.services.athena.backend.duckdb_process import DuckDbProcess
 from local.services.athena.backend.error_mapping import mapped_errors
-from local.services.athena.backend.parquet import scanned_bytes
 from local.services.athena.backend.planner import Planner
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
 from local.services.athena.backend.scans import duckdb_type
@@ -125,23 +125,25 @@ class Engine:
 
         Trino reads a text file whole, and of a Parquet file the columns that it needs.
         """
-        opened = self._duckdb.execute(
-            "SELECT path, count(*) FROM duckdb_logs_parsed('FileSystem') WHERE op = 'OPEN' "
-            "AND NOT suffix(path, ?) GROUP BY path",
+        if not plan.objects:
+            return 0
+        accesses = self._duckdb.execute(
+            "SELECT path, count(*) FILTER (op = 'OPEN'), "
+            "list([pos, bytes]) FILTER (op = 'READ' AND suffix(path, ?)) "
+            "FROM duckdb_logs_parsed('FileSystem') WHERE op IN ('OPEN', 'READ') GROUP BY path",
             [PARQUET_SUFFIX],
         )
-        parquet_reads = self._duckdb.execute(
-            "SELECT path, list([pos, bytes]) FROM duckdb_logs_parsed('FileSystem') "
-            "WHERE op = 'READ' AND suffix(path, ?) GROUP BY path",
-            [PARQUET_SUFFIX],
+        return sum(
+            _scanned_bytes(plan.objects[path], path, times, reads or [])
+            for path, times, reads in accesses
+            if path in plan.objects
         )
-        sizes = {path: lake_object.size for path, lake_object in plan.objects.items()}
-        texts: int = sum(times * sizes[path] for path, times in opened if path in sizes)
-        return texts + sum(
-            scanned_bytes(sizes[path], [(start, length) for start, length in reads])
-            for path, reads in parquet_reads
-            if path in sizes
-        )
+
+
+def _scanned_bytes(lake_object: LakeObject, path: str, times: int, reads: list[list[int]]) -> int:
+    if path.endswith(PARQUET_SUFFIX):
+        return parquet.scanned_bytes(lake_object.size, [(start, size) for start, size in reads])
+    return times * lake_object.size
 
 
 def _cast_sql(value: str, column: Column) -> str:
