@@ -5,12 +5,13 @@ import math
 import os
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.plan import command, tables
+from operations.plan import command, measured_load, tables
 from operations.plan.costs import (
     DEFAULTS,
     Settings,
@@ -29,6 +30,7 @@ from tests.support.laptop_cloud import create_table, laptop
 from tests.support.paths import PROJECT
 
 DOCUMENT = PROJECT / "docs" / "aws.md"
+RECORDED = Path(__file__).with_name("plan.txt")
 loads = st.builds(
     Load,
     changes_per_day=st.floats(0, 1e9),
@@ -137,7 +139,25 @@ def test_the_command_prints_the_plan(capsys: pytest.CaptureFixture[str]) -> None
     assert command.main(["--changes-per-day", "0"]) == 0
 
 
-def test_a_running_pipeline_gives_its_load(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_plan_of_a_load_is_as_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    """After a change on purpose: UPDATE_PLAN=1 pytest -n 0 tests/operations/test_plan.py."""
+    load = "--changes-per-day 33000 --item-bytes 340000 --items 1000 --questions-per-day 3"
+    arguments = [*load.split(), "--active-hours", "0.1"]
+    assert command.main(arguments) == 0
+    text = capsys.readouterr().out
+    assert command.main([*arguments, "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    text += "".join(f"{meter['meter']}: {meter['price']}\n" for meter in document["meters"])
+    for limit in document["limits"]:
+        text += f"{limit['part']}: {limit['changes_per_second']:.3f} changes a second\n"
+    if os.environ.get("UPDATE_PLAN"):
+        RECORDED.write_text(text, "utf-8")
+    assert text == RECORDED.read_text("utf-8")
+
+
+def test_a_running_pipeline_gives_its_load(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     with laptop() as cloud:
         create_table(cloud.client("dynamodb"), names.TABLE, {"order_id": "S"})
         cloud.client("kinesis").create_stream(StreamName=names.STREAM, ShardCount=1)
@@ -147,7 +167,13 @@ def test_a_running_pipeline_gives_its_load(capsys: pytest.CaptureFixture[str]) -
             cloud.client("kinesis").put_record(
                 StreamName=names.STREAM, Data=b"x" * 2000, PartitionKey="k"
             )
+        with monkeypatch.context() as patch:
+            description = {"ItemCount": 4, "TableSizeBytes": 10}
+            patch.setattr(measured_load, "describe_table", lambda: description)
+            load = measured_load.fetch_load(questions_per_day=5)
         assert command.main(["--from-metrics", "--json"]) == 0
+    assert (load.items, load.item_bytes, load.questions_per_day) == (4, 2.5, 5)
+    assert (load.changes_per_day, load.active_hours) == (1, 1)
     document = json.loads(capsys.readouterr().out)
     assert document["changes_per_day"] == 1
     assert document["change_bytes"] == pytest.approx(2000, rel=0.4)  # moto counts it as base64.

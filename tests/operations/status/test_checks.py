@@ -76,7 +76,7 @@ def test_a_healthy_chain_is_reported_as_healthy(
 
 
 def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixture[str]) -> None:
-    status, lines = run_status(capsys, "--json", "--hours", "1440")
+    status, lines = run_status(capsys, "--json", "--hours", "2")
     document = json.loads("\n".join(lines))
     change_count = chain.cloud.service(Pipes).counts()[0].received
     assert change_count > 10
@@ -85,7 +85,7 @@ def test_hops_count_the_changes(chain: StatusChain, capsys: pytest.CaptureFixtur
         assert (hop["open"], hop["failed"]) == (0, 0)
     assert len(document["hops"]) == 4
     assert (status, document["status"]) == (0, 0)
-    assert (document["headline"], document["hours"]) == ("healthy", 1440)
+    assert (document["headline"], document["hours"]) == ("healthy", 2)
 
 
 def test_a_change_in_flight_is_not_due(chain: StatusChain) -> None:
