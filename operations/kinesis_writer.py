@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from operations.rate_limit import RateLimit
 from setup.lib.backoff import backoff
 from setup.lib.errors import UserError
 from setup.names import STREAM
@@ -67,8 +68,7 @@ class Sender:
         self.sent_count = 0
         self._kinesis = kinesis
         self._stream = stream
-        self._rate = rate
-        self._next_send_at = 0.0
+        self._rate = RateLimit(rate)
 
     def send(self, records: Iterable[OutgoingRecord]) -> list[str]:
         """Send all records that Kinesis can accept, and return the names of the oversized ones.
@@ -77,23 +77,14 @@ class Sender:
         """
         oversized: list[str] = []
         for batch in split_into_batches(_without_oversized(records, oversized), self.batch_size):
-            self._wait_for_rate(len(batch))
+            self._rate.wait(len(batch))
             self._put_until_accepted(batch)
         return oversized
 
     @property
     def batch_size(self) -> int:
         """Records per call: at most one second's worth, so that they flow evenly."""
-        if self._rate is None:
-            return MAX_BATCH_RECORDS
-        return max(1, min(MAX_BATCH_RECORDS, int(self._rate)))
-
-    def _wait_for_rate(self, record_count: int) -> None:
-        if self._rate is None:
-            return
-        now = time.monotonic()
-        time.sleep(max(0.0, self._next_send_at - now))
-        self._next_send_at = max(now, self._next_send_at) + record_count / self._rate
+        return self._rate.batch_size(MAX_BATCH_RECORDS)
 
     def _put_until_accepted(self, batch: Sequence[OutgoingRecord]) -> None:
         """Put a batch, then the rejected part of it again, until Kinesis has accepted all."""

@@ -134,7 +134,7 @@ def fetch_digests(
         item_digest=DIGEST_SQL.format(f"concat(cdc_image_digest, {columns_digest})"),
         columns_digest=columns.digest_sql(),
         details="",
-        condition=_condition(keys),
+        condition=key_condition(keys),
     )
     return cast("Iterator[tuple[str, str]]", complete_rows(sql))  # Neither column can be NULL.
 
@@ -168,11 +168,11 @@ def _latest_rows_sql(
         output=output,
         columns_digest=columns.digest_sql(),
         details=f", {', '.join(details)}",
-        condition=_condition(keys),
+        condition=key_condition(keys),
     )
 
 
-def _condition(keys: Collection[str]) -> str:
+def key_condition(keys: Collection[str]) -> str:
     """Return the condition; it names keys by their digests, so no key's text becomes SQL."""
     digests = ", ".join(f"'{digest(key)}'" for key in keys)
     return f"{DIGEST_SQL.format(KEY_SQL)} IN ({digests})" if keys else "true"

@@ -168,7 +168,7 @@ class Table:
         types = {name: next(iter(value)) for name, value in parsed.items()}
         if types != self.key_types:
             return None
-        decoded = {name: _decode_binary(value) for name, value in parsed.items()}
+        decoded = {name: with_bytes(value) for name, value in parsed.items()}
         sizes = [_byte_length(*decoded[name].values()) for name in self.key_types]
         limits = zip(sizes, MAX_KEY_BYTES, strict=False)
         return decoded if all(0 < size <= limit for size, limit in limits) else None
@@ -219,6 +219,15 @@ def _byte_length(content: str | bytes) -> int:
         return 0
 
 
-def _decode_binary(value: dict[str, str]) -> dict[str, Any]:
-    """Return one value of a key with base64 decoded to bytes, as boto3 expects it."""
-    return {"B": base64.b64decode(value["B"])} if "B" in value else value
+def with_bytes(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a typed value with base64 decoded to bytes, as boto3 expects it."""
+    [(tag, content)] = value.items()
+    if tag == "B":
+        return {tag: base64.b64decode(content)}
+    if tag == "BS":
+        return {tag: [base64.b64decode(text) for text in content]}
+    if tag == "L":
+        return {tag: [with_bytes(element) for element in content]}
+    if tag == "M":
+        return {tag: {name: with_bytes(member) for name, member in content.items()}}
+    return {tag: content}

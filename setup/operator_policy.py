@@ -62,9 +62,12 @@ COMMANDS = {
     "backfill": "backfill",
     "replay": "replay, also with --dry-run",
     "restore": "restore, also with --dry-run",
+    "restore-table": f"restore --as-of, into a table whose name begins with {TABLE}-",
+    "restore-items": "restore --as-of --key, into the table itself",
     "plan": "plan --from-metrics",
 }
-QUERYING = ("verify", "gaps", "repair", "status", "replay")
+RESTORING = ("restore-table", "restore-items")
+QUERYING = ("verify", "gaps", "repair", "status", "replay", *RESTORING)
 WRITING = ("repair", "backfill", "replay")
 VERSION_READING = ("verify", "gaps", "repair", "replay", "restore")
 
@@ -97,13 +100,25 @@ GRANTS = (
         "dynamodb",
         ("GetShardIterator", "GetRecords"),
         (f"table/{TABLE}/stream/*",),
-        ("repair", "replay"),
+        ("repair", "replay", *RESTORING),
+    ),
+    Grant(
+        "dynamodb",
+        ("DescribeTable", "Scan", "BatchWriteItem"),
+        (f"table/{TABLE}-*",),
+        ("restore-table",),
+    ),
+    Grant(
+        "dynamodb",
+        ("DescribeTable", "BatchGetItem", "BatchWriteItem"),
+        (f"table/{TABLE}",),
+        ("restore-items",),
     ),
     Grant(
         "pipes",
         ("DescribePipe",),
         (f"pipe/{PIPE}",),
-        ("verify", "repair", "status", "backfill", "replay"),
+        ("verify", "repair", "status", "backfill", "replay", *RESTORING),
     ),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
     Grant(
@@ -136,7 +151,7 @@ GRANTS = (
         "firehose",
         ("DescribeDeliveryStream",),
         (f"deliverystream/{DELIVERY}",),
-        ("verify", "repair", "status", "backfill", "replay"),
+        ("verify", "repair", "status", "backfill", "replay", *RESTORING),
     ),
     Grant(
         "lambda",
@@ -164,13 +179,13 @@ GRANTS = (
         "sqs",
         ("GetQueueUrl", "GetQueueAttributes"),
         (DEAD_LETTERS,),
-        ("repair", "status", "replay"),
+        ("repair", "status", "replay", *RESTORING),
     ),
     Grant(
         "sqs",
         ("ReceiveMessage", "ChangeMessageVisibility"),
         (DEAD_LETTERS,),
-        ("repair", "replay"),
+        ("repair", "replay", *RESTORING),
     ),
     Grant(
         "sqs",
@@ -232,7 +247,7 @@ GRANTS = (
     Grant("s3", ("GetBucketLocation", "ListBucketMultipartUploads"), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", RESULT_ACTIONS, (f"{QUERIES}*",), QUERYING),
-    Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay")),
+    Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay", *RESTORING)),
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{LAKE_ID}*", f"{BACKFILLS}*"), ("backfill",)),

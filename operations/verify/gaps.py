@@ -29,7 +29,7 @@ WITH change AS (
         ORDER BY cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC
       ) AS cdc_copy
     FROM {CHANGES}
-    WHERE cdc_operation <> 'SNAPSHOT'
+    WHERE cdc_operation <> 'SNAPSHOT' AND {{condition}}
   )
   WHERE cdc_copy = 1
 ),
@@ -54,7 +54,7 @@ snapshot AS (
         cdc_snapshot_at DESC, cdc_event_id DESC, cdc_new_image DESC
     ) AS cdc_recency
   FROM {CHANGES}
-  WHERE cdc_operation = 'SNAPSHOT'
+  WHERE cdc_operation = 'SNAPSHOT' AND {{condition}}
 ),
 -- Snapshots with an image that a change of their stream left, or that its first change replaced.
 confirmed_snapshot AS (
@@ -155,9 +155,10 @@ class Gap:
         return f"between {self.sequence_before}{stream} and {self.sequence}"
 
 
-def find_gaps() -> Iterator[Gap]:
-    """Return every gap in the lake, ordered by key."""
-    return (Gap(GapKind(str(kind)), *row) for kind, *row in complete_rows(GAPS_SQL))
+def find_gaps(condition: str = "true") -> Iterator[Gap]:
+    """Return every gap in the rows that meet a condition of SQL, ordered by key."""
+    rows = complete_rows(GAPS_SQL.format(condition=condition))
+    return (Gap(GapKind(str(kind)), *row) for kind, *row in rows)
 
 
 class GapReport:

@@ -285,7 +285,17 @@ UNCHECKED_ACTIONS["status"] = ATHENA_ACTIONS - {
 # Each action with a command that uses it, the last of these, which uses it earliest.
 COMMAND_BY_ACTION = {
     action: command
-    for command in ("repair", "replay", "restore", "status", "verify", "gaps", "backfill")
+    for command in (
+        "restore-items",
+        "restore-table",
+        "repair",
+        "replay",
+        "restore",
+        "status",
+        "verify",
+        "gaps",
+        "backfill",
+    )
     for action in sorted(policy_actions(command) - UNCHECKED_ACTIONS[command])
 }
 INTERRUPTED_RUNS = {"athena:StopQueryExecution": "interrupted gaps"}

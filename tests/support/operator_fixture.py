@@ -27,6 +27,7 @@ from operations.verify import command as verify
 from setup import names, operator_policy
 from setup.lib import drift
 from tests.support.iam_roles import Statement, grant, make_role
+from tests.support.laptop_cloud import create_table
 from tests.support.service_model import violations
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ class Operator:
             "backfill": lambda: self._backfill(checkpoint),
             "replay": self._replay,
             "restore": self._restore,
+            "restore-table": self._restore_table,
+            "restore-items": self._restore_items,
             "plan": lambda: plan.main(["--from-metrics"]),
             "interrupted gaps": self._interrupt_gaps,
         }
@@ -106,10 +109,7 @@ class Operator:
             "cdc_changed_at": "2026-11-29 10:00:00.000",
             "cdc_old_image": '{"order_id":{"S":"gap"}}',
         }
-        key = f"{names.LAKE}dt=2026-11-29/gap.json"
-        self.cloud.client("s3").put_object(
-            Bucket=names.bucket(), Key=key, Body=f"{json.dumps(row)}\n".encode()
-        )
+        self._put_row("2026-11-29", row)
         return verify.main(["--gaps"])
 
     def _repair(self) -> int:
@@ -151,6 +151,40 @@ class Operator:
         s3.put_object(Bucket=names.bucket(), Key=key, Body=b"{}\n")
         s3.delete_object(Bucket=names.bucket(), Key=key)
         return restore.main([])
+
+    def _restore_table(self) -> int:
+        """Restore an item into another table, once a moment ago may be in flight."""
+        table = f"{names.TABLE}-restored-{next(self._numbers)}"
+        create_table(self.cloud.client("dynamodb"), table, {"order_id": "S"})
+        return self._restore_as_of("--table", table)
+
+    def _restore_items(self) -> int:
+        """Restore an item into the table itself."""
+        return self._restore_as_of("--table", names.TABLE, "--yes")
+
+    def _restore_as_of(self, *arguments: str) -> int:
+        self._put_failed_changes()
+        change = json.loads(change_record())
+        key = f'{{"order_id":{{"S":"old-{next(self._numbers)}"}}}}'
+        row = {
+            "cdc_operation": "INSERT",
+            "cdc_key": key,
+            "cdc_source": change["eventSourceARN"],
+            "cdc_sequence": change["dynamodb"]["SequenceNumber"],
+            "cdc_event_id": change["eventID"],
+            "cdc_changed_at": "2026-11-28 10:00:00.000",
+            "cdc_new_image": key,
+        }
+        self._put_row("2026-11-28", row)
+        options = [*arguments, "--key", key]
+        recent_status = restore.main(["--as-of", "1m", *options])  # It may be in flight.
+        return max(recent_status, restore.main(["--as-of", "2026-11-28T12:00", *options]))
+
+    def _put_row(self, day: str, row: dict[str, str]) -> None:
+        key = f"{names.LAKE}dt={day}/row-{next(self._numbers)}.json"
+        self.cloud.client("s3").put_object(
+            Bucket=names.bucket(), Key=key, Body=f"{json.dumps(row)}\n".encode()
+        )
 
     def _put_error_object(self, key: str, *records: bytes) -> None:
         body = b"\n".join(map(error_document, records))

@@ -22,14 +22,15 @@ def recorded_operations(cloud: Cloud) -> Iterator[list[str]]:
     send = cloud.send_in_process
 
     def record(request: AWSPreparedRequest, **options: Any) -> Any:
-        operations.append(_operation(request))
+        operations.append(operation_name(request))
         return send(request, **options)
 
     with patch.object(cloud, "send_in_process", record):
         yield operations
 
 
-def _operation(request: AWSPreparedRequest) -> str:
+def operation_name(request: AWSPreparedRequest) -> str:
+    """Return the operation of a request; for S3, which sends none, its method, such as Get."""
     if target := request.headers.get("X-Amz-Target"):
         name = target.decode() if isinstance(target, bytes) else target
         return name.rpartition(".")[2]

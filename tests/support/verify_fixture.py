@@ -117,6 +117,7 @@ class VerifyEnvironment:
     """A table and a lake on the laptop cloud, filled independently of each other."""
 
     def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
         self.dynamodb = cloud.client("dynamodb")
         self.s3 = cloud.client("s3")
         self.s3.create_bucket(Bucket=names.bucket())

@@ -258,6 +258,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         "DescribeTable DescribeContinuousBackups DescribeTimeToLive Scan",
     ),
     ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
+    ("dynamodb", "BatchWriteItem"): Permission("dynamodb:BatchWriteItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
     ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
     **_permissions(
