@@ -1,10 +1,12 @@
-"""Firehose's buffers: how long a change waits in them at most."""
+"""Firehose: whether it is active, and how long a change waits in its buffers at most."""
 
 from typing import Any
 
 import pytest
 
-from operations.firehose import buffer_seconds
+from operations import firehose
+from operations.firehose import PipelineNotReady, buffer_seconds, require_active
+from setup.names import DELIVERY
 
 
 def processor(kind: str, interval: int | None = None) -> dict[str, Any]:
@@ -38,3 +40,13 @@ def test_buffers_are_waited_for_one_after_the_other(
         "ProcessingConfiguration": {"Enabled": is_enabled, "Processors": processors},
     }
     assert buffer_seconds(destination) == expected
+
+
+@pytest.mark.parametrize("state", ["CREATING", "DELETING", "CREATING_FAILED"])
+def test_only_an_active_stream_is_sent_to(monkeypatch: pytest.MonkeyPatch, state: str) -> None:
+    monkeypatch.setattr(firehose, "_describe", lambda: {"DeliveryStreamStatus": "ACTIVE"})
+    require_active()
+    monkeypatch.setattr(firehose, "_describe", lambda: {"DeliveryStreamStatus": state})
+    message = f"delivery stream {DELIVERY} is {state}: run python setup/06_firehose.py"
+    with pytest.raises(PipelineNotReady, match=message):
+        require_active()

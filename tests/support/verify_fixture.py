@@ -202,7 +202,10 @@ class VerifyEnvironment:
         self.s3.put_object(Bucket=names.bucket(), Key=path, Body=body)
 
     def compare(
-        self, during_wait: Callable[[], None] | None = None, scope: Collection[str] | Part = ()
+        self,
+        during_wait: Callable[[], None] | None = None,
+        scope: Collection[str] | Part = (),
+        limit: int | None = None,
     ) -> VerifyResult:
         """Compare table and lake; `during_wait` is called before each further look."""
 
@@ -210,7 +213,7 @@ class VerifyEnvironment:
             if during_wait:
                 during_wait()
 
-        return compare(self.table, scope, limit=None, wait=wait)
+        return compare(self.table, scope, limit=limit, wait=wait)
 
 
 def declare_columns(attributes: dict[str, str]) -> None:

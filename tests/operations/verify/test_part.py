@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from operations.table import Table
 from operations.verify import command
 from operations.verify.coverage import Coverage, PartResult, read_coverage
 from operations.verify.part import Part
@@ -93,6 +94,28 @@ def test_copies_that_differ_are_looked_at_in_a_part(env: VerifyEnvironment) -> N
         result = env.compare(scope=Part(number, 2))
         is_seen = result.table_items + result.lake_items > 0
         assert keys_by_kind(result) == ({"different": [order_key(1)]} if is_seen else {})
+
+
+def test_only_a_part_may_read_an_older_item(
+    env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first pass reads the bucket at half the price, and looks again at what differs."""
+    consistency: list[bool] = []
+    get_items = Table.get_items
+
+    def record(table: Table, keys: list[str], *, is_consistent: bool = True) -> dict[str, str]:
+        consistency.append(is_consistent)
+        return get_items(table, keys, is_consistent=is_consistent)
+
+    monkeypatch.setattr(Table, "get_items", record)
+    items = [order_item(number, **PAID) for number in range(8)]
+    env.set_table_items(*items)
+    env.set_lake_objects([row for item in items for row in history_rows(item)])
+    for number in (1, 2):
+        assert env.compare(scope=Part(number, 2)).status == 0
+    assert set(consistency) == {False}
+    assert env.compare(scope=[order_key(1)]).status == 0
+    assert consistency[-1]
 
 
 def test_a_file_collects_the_parts(

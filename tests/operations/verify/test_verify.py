@@ -126,6 +126,16 @@ def test_each_difference_is_listed_with_its_key(env: VerifyEnvironment) -> None:
     assert str(result.differences[order_key(2)]) == difference
 
 
+@pytest.mark.parametrize("limit", [0, 1])
+def test_only_listed_keys_are_described(env: VerifyEnvironment, limit: int) -> None:
+    env.set_table_items(*(order_item(number, **PAID) for number in range(2)))
+    env.set_lake_objects(*(history_rows(order_item(number, **SHIPPED)) for number in range(2)))
+    result = env.compare(limit=limit)
+    assert result.counts == {"different": 2}
+    assert sorted(result.differences) == result.keys["different"]
+    assert len(result.differences) == limit
+
+
 def test_changes_that_arrive_during_the_wait_are_equal(env: VerifyEnvironment) -> None:
     env.set_table_items(order_item(1, **SHIPPED), order_item(2, **PAID))
     env.set_lake_objects(history_rows(order_item(1, **PAID)), history_rows(order_item(3, **PAID)))
