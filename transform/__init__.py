@@ -10,6 +10,7 @@ A record passes through the modules in this order:
     images         canonical JSON (equal items, equal texts), and the attributes as columns
     values         typed and plain JSON of a value
     digits         numbers in plain digits
+    masking        values that the lake must not hold
     columns        the names of the columns
     cache          what names and numbers become, bounded in bytes
     row            the line in the lake
@@ -29,12 +30,15 @@ from transform.columns import column_name
 from transform.errors import BadRecord
 from transform.firehose import BatchResult, transform_batch
 from transform.images import canonical, canonical_and_flattened, flattened, parse_image
+from transform.masking import NO_MASKING, Masking
 from transform.row_to_record import record_from_row
 
 __all__ = [
+    "NO_MASKING",
     "BadRecord",
     "BatchResult",
     "Change",
+    "Masking",
     "canonical",
     "canonical_and_flattened",
     "column_name",

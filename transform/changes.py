@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from transform.columns import NO_JSON_PATHS, JsonPaths
 from transform.errors import BadRecord, kind
 from transform.images import Image, build_image, canonical_text, image_reusing
+from transform.masking import NO_MASKING, Masking
 from transform.parsing import members, parse_json
 from transform.timestamps import parse_timestamp
 
@@ -63,25 +64,28 @@ class Change(NamedTuple):
 
 
 def parse_change(
-    record: bytes, arrived_at: object = None, json_paths: JsonPaths = NO_JSON_PATHS
+    record: bytes,
+    arrived_at: object = None,
+    json_paths: JsonPaths = NO_JSON_PATHS,
+    masking: Masking = NO_MASKING,
 ) -> Change:
     """Return the change in a record; `arrived_at` is its time if the record has none."""
     try:
-        return _change_from_members(members(parse_json(record)), arrived_at, json_paths)
+        return _change_from_members(members(parse_json(record)), arrived_at, json_paths, masking)
     except RecursionError:
         raise BadRecord("at most 32 levels", "more") from None
 
 
 def _change_from_members(
-    record: dict[str, Any], arrived_at: object, json_paths: JsonPaths
+    record: dict[str, Any], arrived_at: object, json_paths: JsonPaths, masking: Masking
 ) -> Change:
     dynamodb = _read("dynamodb", members, record.get("dynamodb"))
     operation = _choice("eventName", record.get("eventName"), IMAGES_BY_OPERATION)
     view = _choice("StreamViewType", dynamodb.get("StreamViewType", FULL_VIEW), IMAGES_BY_VIEW_TYPE)
-    encode: Callable[[object], Image] = partial(build_image, json_paths=json_paths)
+    encode: Callable[[object], Image] = partial(build_image, json_paths=json_paths, masking=masking)
     new_image = _image(NEW_IMAGE, dynamodb, operation, view, encode)
     if new_image is not None:
-        encode = partial(image_reusing, similar=new_image, json_paths=json_paths)
+        encode = partial(image_reusing, similar=new_image, json_paths=json_paths, masking=masking)
     timestamp = _timestamp(record, dynamodb, operation, arrived_at)
     change = Change(
         operation,

@@ -27,6 +27,13 @@ class BadRecord(ValueError):
         return BadRecord(self.expected, self.actual, location)
 
 
+def as_bad_record(error: Exception) -> BadRecord:
+    """Return the error of an encoder as a BadRecord; others than that say no more than this."""
+    if isinstance(error, BadRecord):
+        return error
+    return BadRecord("a value of one of DynamoDB's types", "another value")
+
+
 KINDS = {
     str: "another string",
     bool: "true or false",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from transform.changes import FULL_VIEW, Change, parse_change
 from transform.columns import JsonPaths
 from transform.errors import BadRecord, kind
+from transform.masking import NO_MASKING, Masking
 from transform.parsing import decode_base64
 from transform.partition import date_partition
 from transform.row import encode_row
@@ -40,17 +41,20 @@ class BatchResult:
         return dumps({**counts, "reason": self.reason})
 
 
-def transform_batch(event: Mapping[str, Any], json_paths: Collection[str] = ()) -> BatchResult:
+def transform_batch(
+    event: Mapping[str, Any], json_paths: Collection[str] = (), masking: Masking = NO_MASKING
+) -> BatchResult:
     """Return the results of a batch; only an event without a list of records raises BadRecord.
 
-    `json_paths` names the columns of maps that stay one column of JSON.
+    `json_paths` names the columns of maps that stay one column of JSON; `masking` says which
+    values no row may hold.
     """
     records = _members(event).get("records")
     if not isinstance(records, list):
         raise BadRecord("a list", kind(records), "records")
     records = [_members(record) for record in records]
     paths = frozenset(json_paths)
-    outcomes = [_transform_record(record, paths) for record in records]
+    outcomes = [_transform_record(record, paths, masking) for record in records]
     results = [outcome.result for outcome in outcomes]
     reasons = [outcome.reason for outcome in outcomes if outcome.reason is not None]
     if sum(map(_size, results)) > MAX_RESPONSE_BYTES:
@@ -71,9 +75,12 @@ def _members(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _transform_record(record: Mapping[str, Any], json_paths: JsonPaths) -> _Outcome:
+def _transform_record(
+    record: Mapping[str, Any], json_paths: JsonPaths, masking: Masking
+) -> _Outcome:
     try:
-        change = parse_change(decode_base64(record.get("data")), _arrived_at(record), json_paths)
+        data = decode_base64(record.get("data"))
+        change = parse_change(data, _arrived_at(record), json_paths, masking)
     except BadRecord as error:
         return _Outcome(_failed_result(record), str(error))
     result = _ok_result(record, encode_row(change), change.changed_at)

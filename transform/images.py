@@ -22,7 +22,8 @@ from transform.columns import (
     disambiguated,
     is_split,
 )
-from transform.errors import BadRecord
+from transform.errors import as_bad_record
+from transform.masking import NO_MASKING, Masking
 from transform.parsing import as_pairs, members
 from transform.values import TEXT_ENCODERS, quote_json, typed_and_plain
 
@@ -70,19 +71,21 @@ def flattened(image: Mapping[str, Any], json_paths: Collection[str] = ()) -> dic
 
 
 def canonical_and_flattened(
-    image: Mapping[str, Any], json_paths: Collection[str] = ()
+    image: Mapping[str, Any], json_paths: Collection[str] = (), masking: Masking = NO_MASKING
 ) -> tuple[str, dict[str, str | None]]:
-    """Return the canonical text and the columns of an image, of one walk."""
-    built = build_image(as_pairs(image), frozenset(json_paths))
+    """Return the canonical text and the columns of an image, masked, of one walk."""
+    built = build_image(as_pairs(image), frozenset(json_paths), masking)
     columns: dict[str, str | None] = json.loads(
         f"{{{''.join(built.columns)[1:]}}}", parse_float=Decimal
     )
     return built.text, columns
 
 
-def build_image(value: object, json_paths: JsonPaths = NO_JSON_PATHS) -> Image:
-    """Return the image of a parsed map of typed values."""
-    attributes = members(value)
+def build_image(
+    value: object, json_paths: JsonPaths = NO_JSON_PATHS, masking: Masking = NO_MASKING
+) -> Image:
+    """Return the image of a parsed map of typed values, masked."""
+    attributes = masking.apply(members(value))
     columns: list[str] = []
     encoded = _encode(attributes, (), json_paths, columns)
     labels = columns[::2]
@@ -96,9 +99,14 @@ def canonical_text(value: object) -> str:
     return _join(_encode(members(value), (), NO_JSON_PATHS, []))
 
 
-def image_reusing(value: object, similar: Image, json_paths: JsonPaths = NO_JSON_PATHS) -> Image:
+def image_reusing(
+    value: object,
+    similar: Image,
+    json_paths: JsonPaths = NO_JSON_PATHS,
+    masking: Masking = NO_MASKING,
+) -> Image:
     """Return an image without columns, encoding only what differs from a similar image."""
-    attributes = members(value)
+    attributes = masking.apply(members(value))
     known = similar.attributes
     changed = {
         name: value for name, value in attributes.items() if known.get(name, _MISSING) != value
@@ -138,7 +146,7 @@ def _encode(
                 columns += column, plain if plain == "null" else quote_json(plain)
         except (TypeError, ValueError) as error:
             # An attribute's name helps; a name inside a map may be personal data.
-            raise _bad_record(error).with_prefix("" if path else name) from None
+            raise as_bad_record(error).with_prefix("" if path else name) from None
     return encoded
 
 
@@ -151,9 +159,3 @@ def _paths(attributes: Mapping[str, Any], path: Path, json_paths: JsonPaths) -> 
             yield from _paths(dict(content), member_path, json_paths)
         else:
             yield member_path
-
-
-def _bad_record(error: Exception) -> BadRecord:
-    if isinstance(error, BadRecord):
-        return error
-    return BadRecord("a value of one of DynamoDB's types", "another value")

@@ -22,6 +22,7 @@ ALLOWED = {
     "enum",
     "functools",
     "hashlib",
+    "hmac",
     "json",
     "numbers",
     "re",
