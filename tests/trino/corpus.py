@@ -102,6 +102,8 @@ def _aggregates(function: Function) -> Iterator[str]:
     for rows in tables:
         yield f"(SELECT {call} FROM (VALUES {rows}) AS t({names}))"
     rows = tables[0]
+    if function.parameters[-1] == "integer?":
+        yield from _aggregates_of_several_values(call, tables, names)
     yield f"(SELECT {call} FROM (VALUES {rows}) AS t({names}) WHERE false)"
     filtered = call.replace(f"({names})", f"({names}) FILTER (WHERE x IS NULL)")
     yield f"(SELECT {filtered} FROM (VALUES {rows}) AS t({names}))"
@@ -112,6 +114,12 @@ def _aggregates(function: Function) -> Iterator[str]:
                 f"(SELECT array_agg(w ORDER BY x, w) FROM (SELECT x, {over} AS w "
                 f"FROM (VALUES {rows}) AS t(x)))"
             )
+
+
+def _aggregates_of_several_values(call: str, tables: Sequence[str], names: str) -> Iterator[str]:
+    cases = [*((rows, 2) for rows in tables), *((tables[0], count) for count in (0, 9, 10001))]
+    for rows, count in cases:
+        yield f"(SELECT {call[:-1]}, {count}) FROM (VALUES {rows}) AS t({names}))"
 
 
 def _windows(function: Function) -> Iterator[str]:

@@ -174,12 +174,18 @@ QUERIES = (
     "SELECT * FROM (VALUES (1, 2)) AS t(a, b) WHERE (a, b) IN (VALUES (1, 2))",
     "SELECT * FROM (VALUES (1, 2)) AS t(a, b) WHERE (a, b) = (1, 2)",
     "SELECT x FROM (VALUES 1, 2, 3) AS t(x) WHERE x > SOME (VALUES 1, 2) ORDER BY x",
+    "SELECT x FROM (VALUES 1, 2, 3) AS t(x) WHERE x = ANY (VALUES 1, 2) ORDER BY x",
+    "SELECT x FROM (VALUES 1, 2, 3) AS t(x) WHERE x >= ALL (VALUES 1, 2) ORDER BY x",
+    "SELECT x FROM (VALUES 1, 2, 3) AS t(x) WHERE x = SOME (SELECT 2) ORDER BY x",
+    "SELECT 1 WHERE 1 = ANY (ARRAY[1])",
     "SELECT 1 WHERE 1 IS NOT DISTINCT FROM 1",
     "SELECT sum(CAST(x AS decimal(10, 2))) FROM (VALUES '1.005', '2.5') AS t(x)",
     "SELECT sum(x) FROM (VALUES DECIMAL '99999999999999999999999999999999999999', "
     "DECIMAL '1') AS t(x)",
     "SELECT array_join(array_sort(array_agg(x)), ',') FROM (VALUES 3, 1, NULL) AS t(x)",
     "SELECT array_sort(ARRAY[3, 1, 2], (x, y) -> IF(x < y, 1, IF(x = y, 0, -1)))",
+    "SELECT n, array_sort(a, (x, y) -> IF(x % n < y % n, -1, IF(x % n = y % n, 0, 1))) "
+    "FROM (VALUES (2, ARRAY[1, 2, 3, 4]), (3, ARRAY[1, 2, 3, 4])) AS t(n, a) ORDER BY n",
     "SELECT approx_percentile(x, 0.5) FROM (VALUES 1, 2, 3) AS t(x)",
     "SELECT approx_percentile(x, ARRAY[0.0, 1.0]) FROM (VALUES 1, 2, 3) AS t(x)",
     "SELECT min(x), max(x) FROM (VALUES nan(), 1e0, infinity()) AS t(x)",

@@ -75,6 +75,8 @@ URLS = (
 )
 SHORT_INTEGERS = ("2", "1", "0", "-1", "3", "5", "NULL")
 BITS = ("5", "0", "-1", "7", "BIGINT '9223372036854775807'", "NULL")
+SHIFTED = (*BITS, "TINYINT '127'", "SMALLINT '-32768'")
+SHIFTS = ("2", "0", "1", "-1", "7", "31", "32", "63", "64", "NULL")
 BASES = ("10", "2", "16", "36", "1", "37", "NULL")
 ISO_TEXTS = tuple(
     f"'{text}'"
@@ -136,6 +138,15 @@ NUMBER_ARRAYS = (
     "ARRAY[CAST(NULL AS integer)]",
     "CAST(NULL AS ARRAY(integer))",
 )
+COMPARATORS = (
+    "(x, y) -> CASE WHEN x IS NULL THEN IF(y IS NULL, 0, -1) WHEN y IS NULL THEN 1 "
+    "WHEN x > y THEN -1 WHEN x = y THEN 0 ELSE 1 END",
+    "(x, y) -> 0",
+    "(x, y) -> 2",
+    "(x, y) -> NULL",
+    "(x, y) -> BIGINT '1'",
+    "x -> 1",
+)
 ELEMENTS = ("1", "2", "NULL", "0", "DECIMAL '1.0'", "'a'")
 TRIMMED = ("'xxabcx'", "'abc'", "' a '", "''", "chr(9) || 'a' || chr(10)", "NULL")
 ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -154,6 +165,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "map_filter": (values.MAPS, ENTRY_LAMBDAS),
     "transform_values": (values.MAPS, ("(k, v) -> v", "(k, v) -> NULL", "(k, v) -> k")),
     "transform_keys": (values.MAPS, ("(k, v) -> k", "(k, v) -> NULL", "(k, v) -> 'x'")),
+    "array_sort": ((*NUMBER_ARRAYS, "ARRAY['b', 'a', 'b']", "ARRAY[]"), COMPARATORS),
     "array_position": (NUMBER_ARRAYS, ELEMENTS),
     "array_remove": (NUMBER_ARRAYS, ELEMENTS),
     "contains": (NUMBER_ARRAYS, ELEMENTS),
@@ -226,8 +238,9 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "bitwise_and": (BITS, BITS),
     "bitwise_or": (BITS, BITS),
     "bitwise_xor": (BITS, BITS),
-    "bitwise_left_shift": (BITS, SHORT_INTEGERS),
-    "bitwise_right_shift": (BITS, SHORT_INTEGERS),
+    "bitwise_left_shift": (SHIFTED, SHIFTS),
+    "bitwise_right_shift": (SHIFTED, SHIFTS),
+    "bitwise_right_shift_arithmetic": (SHIFTED, SHIFTS),
     "bit_count": (BITS, ("64", "8", "32", "1")),
     "chr": (("65", "0", "8364", "128512", "-1", "1114112", "NULL"),),
     "codepoint": (("'a'", "'€'", "'🎉'", "''", "'ab'", "NULL"),),
@@ -251,6 +264,9 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "hamming_distance": (values.TEXTS, ("'abd'", "''", "'日本'", "NULL")),
     "normalize": (("'e\u0301'", "'ﬁ'", "'２０'", "NULL"),),
     "format": (("'%s'", "'%s %s'", "'%d'", "'%.2f'", "'%05d'", "'%'", "NULL"), values.ANYTHING),
+    "format_number": (
+        ("1000", "999999", "1005", "1125", "12250", "100500", "-123456", "1e15", *values.NUMBERS),
+    ),
     "round": (values.NUMBERS, ("1", "0", "2", "-1", "10", "-5", "NULL")),
     "truncate": (values.NUMBERS, ("1", "0", "2", "-1", "10", "NULL")),
     "width_bucket": (("3.5e0", "0e0", "10e0", "-1e0", "nan()", "NULL"), ("0e0",), ("5e0",), ("4",)),

@@ -16,8 +16,9 @@ from local.services.athena.backend.ast_builders import (
 )
 from local.services.athena.errors import not_modelled
 from local.services.athena.frontend import types
+from local.services.athena.frontend.functions import require_function
 from local.services.athena.frontend.type_inference import argument_type
-from local.services.athena.frontend.types import DType, Type, type_of
+from local.services.athena.frontend.types import DType, Type, dtype_of, type_of
 
 
 def _avg(node: exp.Anonymous) -> exp.Expr:
@@ -64,6 +65,30 @@ def _count(node: exp.Anonymous) -> exp.Expr:
 
 def _approx_distinct(node: exp.Anonymous) -> exp.Expr:
     return call("count", exp.Distinct(expressions=[node.expressions[0]]))
+
+
+def _extreme(node: exp.Anonymous) -> exp.Expr:
+    """Translate max or min, perhaps of several values: NaN is the greatest in DuckDB only."""
+    value, *counts = node.expressions
+    value = value.expressions[0] if isinstance(value, exp.Distinct) else value
+    counts = [call("trino.require_count", count) for count in counts]
+    if node.name.lower() == "max" and dtype_of(value) in types.FLOAT_TYPES:
+        return call("arg_max", value, call("trino.nan_as_least", value.copy()), *counts)
+    return call(require_function(node).target, value, *counts)
+
+
+def _extreme_by(node: exp.Anonymous) -> exp.Expr:
+    """Translate max_by or min_by; of several values, NULL is one too."""
+    value, key, *counts = node.expressions
+    target = require_function(node).target
+    if target == "arg_max" and dtype_of(key) in types.FLOAT_TYPES:
+        key = call("trino.nan_as_least", key)
+    if not counts:
+        return call(f"{target}_null", value, key)
+    count = call("trino.require_count", counts[0])
+    entries = call(target, call("struct_pack", _named_argument("value", value)), key, count)
+    entries.meta[WRAP_LATER] = _call_wrapper("trino.values_of")
+    return entries
 
 
 def _map_aggregate(node: exp.Anonymous) -> exp.Expr:
@@ -123,6 +148,10 @@ AGGREGATE_FUNCTIONS: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "count_if": _count_if,
     "geometric_mean": _geometric_mean,
     "map_agg": _map_aggregate,
+    "max": _extreme,
+    "max_by": _extreme_by,
+    "min": _extreme,
+    "min_by": _extreme_by,
     "map_union": _map_aggregate,
     "multimap_agg": _map_aggregate,
     "skewness": _skewness,

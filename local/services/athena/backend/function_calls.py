@@ -169,6 +169,36 @@ def _lambda_of_entry(node: exp.Lambda, fields: Sequence[str | int]) -> exp.Lambd
     return exp.Lambda(this=body, expressions=[entry])
 
 
+def _array_sort(node: exp.Anonymous) -> exp.Expr:
+    """Translate a sort, perhaps by a lambda that compares two elements."""
+    array, *comparators = node.expressions
+    if not comparators:
+        return call_target(node)
+    comparison = comparators[0].this
+    left, right = comparators[0].expressions
+    indexes = [exp.to_identifier("cdc_left"), exp.to_identifier("cdc_right")]
+    precedes = call("trino.precedes", comparison, *indexes)
+    is_before = exp.Lambda(this=precedes, expressions=[left, indexes[0].copy()])
+    rank = call("len", call("list_filter", array.copy(), is_before))
+    rank_of = exp.Lambda(this=rank, expressions=[right, indexes[1].copy()])
+    return call("trino.sort_by_rank", array, call("list_transform", array.copy(), rank_of))
+
+
+def _array_max(node: exp.Anonymous) -> exp.Expr:
+    array = node.expressions[0]
+    is_float = types.element_type(type_of(array)).this in types.FLOAT_TYPES
+    return call("trino.double_array_max", array) if is_float else call_target(node)
+
+
+_BITS = {DType.TINYINT: 8, DType.SMALLINT: 16, DType.INT: 32}
+
+
+def _bitwise_shift(node: exp.Anonymous) -> exp.Expr:
+    shift = call_target(node)
+    shift.append("expressions", literal(_BITS.get(dtype_of(node.expressions[0]), 64)))
+    return shift
+
+
 def _zip_with(node: exp.Anonymous) -> exp.Expr:
     left, right, combine = node.expressions
     pairs = call("trino.zip", left, right)
@@ -239,6 +269,11 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "all_match": _all_match,
     "any_match": _any_match,
     "array_join": _array_join,
+    "array_max": _array_max,
+    "array_sort": _array_sort,
+    "bitwise_left_shift": _bitwise_shift,
+    "bitwise_right_shift": _bitwise_shift,
+    "bitwise_right_shift_arithmetic": _bitwise_shift,
     "cardinality": _cardinality,
     "concat": _concat,
     "element_at": _element_at,

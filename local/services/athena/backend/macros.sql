@@ -55,6 +55,18 @@ CREATE MACRO trino.bitwise_and(x, y) AS CAST(x AS BIGINT) & CAST(y AS BIGINT);
 CREATE MACRO trino.bitwise_or(x, y) AS CAST(x AS BIGINT) | CAST(y AS BIGINT);
 CREATE MACRO trino.bitwise_xor(x, y) AS xor(CAST(x AS BIGINT), CAST(y AS BIGINT));
 CREATE MACRO trino.bitwise_not(x) AS ~CAST(x AS BIGINT);
+CREATE MACRO trino.power_of_two(n) AS CAST(pow(2, n) AS HUGEINT);
+CREATE MACRO trino.low_bits(x, bits) AS
+    (x % trino.power_of_two(bits) + trino.power_of_two(bits)) % trino.power_of_two(bits);
+CREATE MACRO trino.signed(x, bits) AS
+    CASE WHEN x >= trino.power_of_two(bits - 1) THEN x - trino.power_of_two(bits) ELSE x END;
+-- As in Java, the distance of a shift is its lowest six bits.
+CREATE MACRO trino.bitwise_left_shift(x, n, bits) AS CASE WHEN n >= bits THEN 0 ELSE trino.signed(
+    trino.low_bits(CAST(x AS HUGEINT) * trino.power_of_two(n & 63), bits), bits) END;
+CREATE MACRO trino.bitwise_right_shift(x, n, bits) AS CASE WHEN n >= bits THEN 0 ELSE trino.signed(
+    trino.low_bits(x, bits) // trino.power_of_two(n & 63), bits) END;
+CREATE MACRO trino.bitwise_right_shift_arithmetic(x, n, bits) AS
+    CAST(x AS BIGINT) >> (CASE WHEN n >= bits THEN 63 ELSE n & 63 END);
 CREATE MACRO trino.require_radix(n) AS CASE WHEN n < 2 OR n > 36 THEN trino.fail(
     'INVALID_FUNCTION_ARGUMENT: Radix must be between 2 and 36', n) ELSE CAST(n AS INTEGER) END;
 CREATE MACRO trino.to_base(x, n) AS CASE WHEN x < 0 THEN '-' ELSE '' END
@@ -68,6 +80,25 @@ CREATE MACRO trino.from_base(x, n) AS CASE
     ELSE CAST(CASE WHEN x LIKE '-%' THEN -1 ELSE 1 END * list_reduce(
         list_transform(trino.digit_values(ltrim(x, '-')), lambda digit: CAST(digit AS HUGEINT)),
         lambda number, digit: number * n + digit) AS BIGINT) END;
+-- Java rounds half up what the double has exactly: eighths are the only halves of a digit.
+CREATE MACRO trino.rounded_text(x, scale) AS rtrim(rtrim(printf('%.' || scale || 'f',
+    CASE WHEN x * 8 = floor(x * 8) THEN x + sign(x) * 1e-4 ELSE x END), '0'), '.');
+CREATE MACRO trino.short_number(x) AS CASE WHEN x < 10 THEN trino.rounded_text(x, 2)
+    WHEN x < 100 THEN trino.rounded_text(x, 1)
+    ELSE printf('%.0f', CASE WHEN x * 8 = floor(x * 8) THEN x + 1e-4 ELSE x END) END;
+CREATE MACRO trino.format_number(x) AS list_transform([CASE WHEN isnan(CAST(x AS DOUBLE)) THEN 0
+        WHEN x IS NOT NULL THEN greatest(least(trunc(CAST(x AS DOUBLE)), 9223372036854775807), -9223372036854775808)
+        END],
+    lambda n: CASE WHEN abs(n) >= 1e15 THEN trino.short_number(n / 1e3 / 1e3 / 1e3 / 1e3 / 1e3) || 'Q'
+        WHEN abs(n) >= 1e12 THEN trino.short_number(n / 1e3 / 1e3 / 1e3 / 1e3) || 'T'
+        WHEN abs(n) >= 1e9 THEN trino.short_number(n / 1e3 / 1e3 / 1e3) || 'B'
+        WHEN abs(n) >= 1e6 THEN trino.short_number(n / 1e3 / 1e3) || 'M'
+        WHEN abs(n) >= 1e3 THEN trino.short_number(n / 1e3) || 'K'
+        ELSE trino.short_number(n) END)[1];
+CREATE MACRO trino.nan_as_least(x) AS
+    CASE WHEN isnan(x) THEN CAST('-Infinity' AS DOUBLE) ELSE x END;
+CREATE MACRO trino.require_count(n) AS CASE WHEN n < 1 OR n > 10000 THEN trino.fail(
+    'INVALID_FUNCTION_ARGUMENT: the number of values must be from 1 to 10000', n) ELSE n END;
 CREATE MACRO trino.random() AS random(), (n) AS CAST(floor(random() * n) AS BIGINT);
 CREATE MACRO trino.width_bucket(x, low, high, n) AS CAST(CASE
     WHEN isnan(CAST(x AS DOUBLE)) THEN trino.fail(
@@ -309,6 +340,8 @@ CREATE MACRO trino.arrays_overlap(x, y) AS CASE
     WHEN list_has_any(x, y) THEN true WHEN len(x) = 0 OR len(y) = 0 THEN false WHEN trino.has_null(x) OR trino.has_null(y) THEN NULL
     ELSE list_has_any(x, y) END;
 CREATE MACRO trino.array_max(x) AS CASE WHEN NOT trino.has_null(x) THEN list_max(x) END;
+CREATE MACRO trino.double_array_max(x) AS CASE WHEN NOT trino.has_null(x)
+    THEN coalesce(list_max(list_filter(x, lambda element: NOT isnan(element))), list_max(x)) END;
 CREATE MACRO trino.array_min(x) AS CASE WHEN NOT trino.has_null(x) THEN list_min(x) END;
 CREATE MACRO trino.array_distinct(x) AS list_filter(x, lambda element, idx:
     element IS NOT NULL AND list_position(x, element) = idx
@@ -362,6 +395,14 @@ CREATE MACRO trino.array_subscript(x, n) AS CASE
         || n || ' > ' || len(x), n)
     ELSE x[n] END;
 CREATE MACRO trino.array_sort(x) AS list_sort(x, 'ASC', 'NULLS LAST');
+-- Sorts by a comparison: an element's rank is the number of those that precede it.
+CREATE MACRO trino.precedes(comparison, i, j) AS CASE WHEN i = j THEN false ELSE CASE comparison
+    WHEN -1 THEN true WHEN 0 THEN i < j WHEN 1 THEN false ELSE trino.fail(
+        'INVALID_FUNCTION_ARGUMENT: Lambda comparator must return either -1, 0, or 1', comparison)
+    END END;
+CREATE MACRO trino.sort_by_rank(x, ranks) AS CASE WHEN x IS NOT NULL THEN list_transform(
+    list_sort(list_zip(ranks, range(len(x)), x)), lambda entry: struct_extract(entry, 3)) END;
+CREATE MACRO trino.values_of(entries) AS list_transform(entries, lambda entry: entry.value);
 CREATE MACRO trino.array_position(x, y) AS CASE
     WHEN x IS NOT NULL AND y IS NOT NULL
     THEN CAST(coalesce(list_position(x, y), 0) AS BIGINT) END;

@@ -173,6 +173,11 @@ def _subscript(node: exp.Bracket) -> exp.Expr:
     return element_or_null(collection, key)
 
 
+def _any(node: exp.Any) -> exp.Expr:
+    """Translate ANY or SOME: sqlglot writes no parentheses around its VALUES."""
+    return exp.Any(this=exp.Paren(this=node.this)) if isinstance(node.this, exp.Values) else node
+
+
 def _trim(node: exp.Trim) -> exp.Expr:
     side = str(node.args.get("position"))
     function = {"LEADING": "trino.ltrim", "TRAILING": "trino.rtrim"}.get(side, "trino.trim")
@@ -209,6 +214,7 @@ _TRANSLATIONS: dict[type[exp.Expr], Callable[[Any], exp.Expr]] = {  # Any: each 
     exp.HexString: _hex_string,
     exp.ParseJSON: _json_literal,
     **dict.fromkeys((exp.LT, exp.LTE, exp.GT, exp.GTE), _compare),
+    exp.Any: _any,
     exp.Trim: _trim,
     exp.CTE: _inline_cte,
     exp.Unnest: translate_unnest,

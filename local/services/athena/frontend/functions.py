@@ -193,10 +193,12 @@ def _array_of_map_part(index: int) -> Callable[[list[Type]], Type]:
     return result_type
 
 
+def _array_if(is_array: bool, data_type: Type) -> Type:
+    return _nested(DType.ARRAY, data_type) if is_array else data_type
+
+
 def _percentile(arguments: list[Type]) -> Type:
-    value = _argument(arguments)
-    percentage = _argument(arguments, 1)
-    return _nested(DType.ARRAY, value) if percentage.this == DType.ARRAY else value
+    return _array_if(_argument(arguments, 1).this == DType.ARRAY, _argument(arguments))
 
 
 _RESULT_RULES: dict[str, Callable[[list[Type]], Type]] = {
@@ -222,6 +224,8 @@ _RESULT_RULES: dict[str, Callable[[list[Type]], Type]] = {
     "zip": _zip,
     "element": _element,
     "sequence": _sequence,
+    "extreme": lambda arguments: _array_if(len(arguments) > 1, _argument(arguments)),
+    "extreme_by": lambda arguments: _array_if(len(arguments) > 2, _argument(arguments)),
     "array_of_arg1": _array_of(0),
     "array_of_arg2": _array_of(1),
     "array_of_arg3": _array_of(2),

@@ -58,7 +58,11 @@ class Athena(Trino):
 
         FUNCTIONS: ClassVar[dict[str, Any]] = {}
         NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
-            name: Trino.Parser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE")
+            "CASE": Trino.Parser.NO_PAREN_FUNCTION_PARSERS["CASE"]
+        }
+        SUBQUERY_TOKENS: ClassVar[set[TokenType]] = {
+            *Trino.Parser.SUBQUERY_TOKENS,
+            TokenType.VALUES,
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             "SUBSTRING": _parse_substring,

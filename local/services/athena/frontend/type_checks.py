@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.services.athena.errors import QueryFailed, not_modelled
+from local.services.athena.errors import QueryFailed
 from local.services.athena.frontend import types
 from local.services.athena.frontend.functions import find_function, is_aggregate
 from local.services.athena.frontend.type_inference import (
@@ -66,8 +66,6 @@ def _check_call(node: exp.Anonymous) -> None:
         return
     arguments = [argument_type(argument) for argument in node.expressions]
     has_star = any(isinstance(argument, exp.Star) for argument in node.expressions)
-    if len(arguments) > len(function.parameters) and function.name in _WITH_MORE_ARGUMENTS:
-        raise not_modelled(f"{position(node)}: {function.name} with {len(arguments)} arguments")
     if not has_star and not function.accepts(arguments):
         raise _unexpected_parameters(node, function.name, arguments)
     check = _CALL_CHECKS.get(function.name)
@@ -90,6 +88,12 @@ def _check_condition_lambda(node: exp.Anonymous, arguments: Sequence[Type]) -> N
         raise _unexpected_parameters(node, node.name.lower(), arguments)
 
 
+def _check_comparator(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    has_two_parameters = len(node.expressions[-1].expressions) == 2
+    if len(arguments) > 1 and not (has_two_parameters and arguments[1].this == DType.INT):
+        raise _unexpected_parameters(node, "array_sort", arguments)
+
+
 def _same_type_check(first: int, description: str) -> Callable[[exp.Anonymous, Any], None]:
     """Return the check that the arguments from one on have a common type."""
 
@@ -97,10 +101,6 @@ def _same_type_check(first: int, description: str) -> Callable[[exp.Anonymous, A
         _check_same_type(node, description, arguments[first:])
 
     return check
-
-
-_WITH_MORE_ARGUMENTS = ("array_sort", "max", "max_by", "min", "min_by")
-"""Functions that take a number of values in Trino, or a lambda that compares."""
 
 
 def _check_same_type(node: exp.Expr, description: str, arguments: Sequence[Type]) -> None:
@@ -358,6 +358,7 @@ _CALL_CHECKS: dict[str, Callable[[exp.Anonymous, Sequence[Type]], None]] = {
     "greatest": _same_type_check(0, "arguments of greatest"),
     "least": _same_type_check(0, "arguments of least"),
     "if": _same_type_check(1, "IF results"),
+    "array_sort": _check_comparator,
     "concat": _check_concatenation,
     "listagg": _check_listagg,
     "truncate": _check_truncate,
