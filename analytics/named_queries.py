@@ -44,9 +44,9 @@ def parse_named_query(name: str, sql: str) -> NamedQuery:
     return NamedQuery(name, description.removeprefix("-- "), parameters, sql)
 
 
-def load_named_queries() -> dict[str, NamedQuery]:
-    """Return all named queries by name."""
-    paths = sorted(QUERY_FOLDER.glob("*.sql"))
+def load_named_queries(folder: Path = QUERY_FOLDER) -> dict[str, NamedQuery]:
+    """Return all named queries of a folder by name."""
+    paths = sorted(folder.glob("*.sql"))
     return {path.stem: parse_named_query(path.stem, path.read_text("utf-8")) for path in paths}
 
 

@@ -49,6 +49,7 @@ ALARMS = (
     ("firehose-days", "AWS/Firehose", "PartitionCountExceeded", FIREHOSE, "Maximum", 0),
     ("function-failed", "AWS/Lambda", "Errors", FUNCTION, "Sum", 0),
     ("records-failed", PIPELINE, names.FAILED_RECORDS, None, "Sum", 0),
+    ("expectations-unmet", PIPELINE, names.UNMET_EXPECTATIONS, None, "Sum", 0),
 )
 # Kinesis publishes the age with each read, also of an empty stream: without it nobody reads.
 HEARTBEATS = ("kinesis-late",)

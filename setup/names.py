@@ -71,6 +71,7 @@ DELIVERY_LOGS = f"/aws/kinesisfirehose/{DELIVERY}"
 PIPE_LOGS = f"/aws/vendedlogs/pipes/{PIPE}"  # AWS lets its services write under this prefix.
 DELIVERY_LOG_STREAM = "delivery"
 FAILED_RECORDS = "FailedRecords"  # The metric, in the namespace PIPELINE.
+UNMET_EXPECTATIONS = "UnmetExpectations"  # Likewise; `analytics.check --publish` sends it.
 ALARM_TOPIC = f"{PIPELINE}-alarms"
 try:
     USER_TAGS = parse_tags(os.environ.get("PIPELINE_TAGS", ""))

@@ -32,7 +32,8 @@ FROM (
     paid_at,
     customer_id,
     sold,
-    removed
+    removed,
+    changed_at
   FROM orders
   CROSS JOIN UNNEST(TRY(CAST(json_parse(items) AS ARRAY(JSON)))) WITH ORDINALITY
     AS t(line, line_number)

@@ -52,6 +52,7 @@ GRAPHS = (
             ("AWS/Lambda", "Errors", *FUNCTION),
             ("AWS/Lambda", "Throttles", *FUNCTION),
             (names.PIPELINE, names.FAILED_RECORDS),
+            (names.PIPELINE, names.UNMET_EXPECTATIONS),
             ("AWS/Firehose", "PartitionCountExceeded", *FIREHOSE),
         ),
     ),

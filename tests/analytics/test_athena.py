@@ -98,6 +98,8 @@ def test_a_long_result_keeps_its_order(athena: Cloud) -> None:
         ("SELEC 1", "line 1"),
         ("SELECT CAST('x' AS bigint)", "INVALID_CAST_ARGUMENT"),
         ("SELECT ?", "parameters"),
+        ("-- A comment.\n/* b */\nSELECT 1,\n  x FROM (SELECT 1 AS y);", "line 4:3: Column 'x'"),
+        ("-- A comment.\nSELECT * FROM\nnowhere", "line 3:1: Schema"),
     ],
 )
 def test_a_failure_has_athenas_reason(athena: Cloud, sql: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from analytics import run
 from analytics.athena import Column, Progress, QueryFailed, QueryResult, Row, parse_csv
+from analytics.check import EXPECTATION_FOLDER
 from analytics.formatters import MAX_TABLE_ROWS, csv_lines, json_lines, table_lines
 from analytics.named_queries import (
     InvalidParameter,
@@ -31,7 +32,10 @@ def result_of(*rows: Row) -> QueryResult:
     return QueryResult(COLUMNS, iter(rows), 0)
 
 
-@pytest.mark.parametrize("query", load_named_queries().values(), ids=lambda query: query.name)
+QUERIES = [*load_named_queries().values(), *load_named_queries(EXPECTATION_FOLDER).values()]
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 def test_every_query_names_its_parameters(query: NamedQuery) -> None:
     first, second, *_ = query.sql.splitlines()
     assert re.fullmatch(r"-- [A-Z].{20,96}", first)

@@ -27,6 +27,7 @@ MODULES = [
     "local",
     *sorted(f"operations.{path.parent.name}" for path in PROJECT.glob("operations/*/__main__.py")),
     "analytics.run",
+    "analytics.check",
     "analytics.dashboard",
     "analytics.propose",
     "tests.campaign",

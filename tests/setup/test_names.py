@@ -41,6 +41,7 @@ MEMBERS = {
     "FUNCTION_LOGS": ("logs", "CreateLogGroup", "logGroupName"),
     "DELIVERY_LOGS": ("logs", "CreateLogGroup", "logGroupName"),
     "FAILED_RECORDS": ("cloudwatch", "PutMetricAlarm", "MetricName"),
+    "UNMET_EXPECTATIONS": ("cloudwatch", "PutMetricAlarm", "MetricName"),
     "PIPELINE": ("cloudwatch", "PutMetricAlarm", "Namespace"),
 }
 
@@ -86,7 +87,7 @@ def test_an_accepted_pipeline_has_valid_names(
     names = load_names(PIPELINE_NAME=pipeline)
     for name, shape in SHAPES.items():
         assert not list(violations(getattr(names, name), shape, name))
-        assert pipeline in getattr(names, name) or name == "FAILED_RECORDS"
+        assert pipeline in getattr(names, name) or name in ("FAILED_RECORDS", "UNMET_EXPECTATIONS")
     location = names.Location(*partition_and_region, "123456789012")
     assert re.fullmatch(
         r"(?!xn--|sthree-|amzn-s3-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", location.bucket()

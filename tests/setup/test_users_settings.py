@@ -28,7 +28,7 @@ def test_the_alarm_address_is_subscribed_once(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dashboard = f"dashboard {names.PIPELINE}-us-east-1"
-    expected = f"11 alarms (no notifications; set ALARM_EMAIL), {dashboard}"
+    expected = f"12 alarms (no notifications; set ALARM_EMAIL), {dashboard}"
     assert sandbox.run("09_alarms") == [expected]
     monkeypatch.setenv("ALARM_EMAIL", "orders@example.com")
     sandbox.run("09_alarms", "09_alarms")

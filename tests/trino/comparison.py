@@ -8,6 +8,7 @@ from datetime import date
 from fractions import Fraction
 
 from analytics.athena import literal, run_query
+from analytics.check import EXPECTATION_FOLDER
 from analytics.dashboard.facts import fact_queries
 from analytics.named_queries import load_named_queries
 from operations.verify.gaps import GAPS_SQL
@@ -65,6 +66,8 @@ def compared_queries() -> Iterator[Query]:
         yield Query(name, query.sql, values)
     for name, sql in fact_queries().items():
         yield Query(f"fact {name}", sql)
+    for name, query in load_named_queries(EXPECTATION_FOLDER).items():
+        yield Query(f"expectation {name}", query.sql, query.parameter_values({}))
     yield Query("gaps", GAPS_SQL)
 
 

@@ -45,7 +45,8 @@ def parse_statement(sql: str, parameters: Sequence[str]) -> Statement:
             return parse_form(match, parameters)
     if not _QUERY.match(text):
         raise _unsupported(text)
-    query = with_parameters(parse_query(text), parameters)
+    # With its comments, for the lines of the errors.
+    query = with_parameters(parse_query(_strip_end(sql)), parameters)
     return Statement("DML", "SELECT", partial(_select, query), "{}.csv")
 
 
@@ -54,7 +55,12 @@ def _strip_comments(sql: str) -> str:
     text = sql.strip()
     while comment := re.match(r"--[^\n]*(\n|$)|/\*.*?\*/", text, re.DOTALL):
         text = text[comment.end() :].strip()
-    return re.sub(r"[;\s]+$", "", text)
+    return _strip_end(text)
+
+
+def _strip_end(sql: str) -> str:
+    """Remove the semicolon after a statement."""
+    return re.sub(r"[;\s]+$", "", sql)
 
 
 def _unsupported(text: str) -> AwsError:
