@@ -68,6 +68,12 @@ QUERIES = (
     "ORDER BY 1",
     f"SELECT truncate(total, 1) FROM {ORDERS} ORDER BY id",
     f"SELECT format('%s: %.2f', id, total) FROM {ORDERS} WHERE total IS NOT NULL ORDER BY id",
+    "SELECT format('%.2f|%10.2f|%-10.1f|%,.0f|%010.2f', x, x, x, x, x), format('%.1f', CAST(x AS double)) "
+    "FROM (VALUES DECIMAL '1.005', DECIMAL '-1234567.895', DECIMAL '0.250', NULL) AS t(x) ORDER BY x",
+    "SELECT format('%.2f', x), format('%,.1f', x), format('%.0f', x), format('%08.3f', x) "
+    "FROM (VALUES 1.005e0, -2.5e0, nan(), -infinity(), 1e20, -0.001e0, NULL) AS t(x) ORDER BY x",
+    "SELECT format('%,d', x), format('%,010d', x), format('%-10d|', x), format('%d', x) "
+    "FROM (VALUES 1234567, -1234567, 123, BIGINT '-9223372036854775807' - 1, NULL) AS t(x) ORDER BY x",
     f"SELECT o.id, p.id FROM {ORDERS} JOIN (VALUES ('o1'), ('o3')) AS p(id) ON o.id = p.id "
     "ORDER BY 1",
     f"SELECT o.id, p.x FROM {ORDERS} LEFT JOIN (VALUES ('o1', 1)) AS p(id, x) ON o.id = p.id "

@@ -74,6 +74,10 @@ URLS = (
     "CAST(NULL AS varchar)",
 )
 SHORT_INTEGERS = ("2", "1", "0", "-1", "3", "5", "NULL")
+FORMATS = tuple(
+    f"'{text}'"
+    for text in ("%s", "%s %s", "%d", "%.2f", "%05d", "%", "%,d", "%-8.1f|", "%6s|", "%.2s", "%-d")
+)
 BITS = ("5", "0", "-1", "7", "BIGINT '9223372036854775807'", "NULL")
 SHIFTED = (*BITS, "TINYINT '127'", "SMALLINT '-32768'")
 SHIFTS = ("2", "0", "1", "-1", "7", "31", "32", "63", "64", "NULL")
@@ -263,7 +267,7 @@ ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "levenshtein_distance": (values.TEXTS, ("'abd'", "''", "'日本'", "NULL")),
     "hamming_distance": (values.TEXTS, ("'abd'", "''", "'日本'", "NULL")),
     "normalize": (("'e\u0301'", "'ﬁ'", "'２０'", "NULL"),),
-    "format": (("'%s'", "'%s %s'", "'%d'", "'%.2f'", "'%05d'", "'%'", "NULL"), values.ANYTHING),
+    "format": (FORMATS, values.ANYTHING),
     "format_number": (
         ("1000", "999999", "1005", "1125", "12250", "100500", "-123456", "1e15", *values.NUMBERS),
     ),

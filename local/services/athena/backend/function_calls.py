@@ -1,6 +1,5 @@
 """Translation of function calls: by name where DuckDB agrees, by a rule where it differs."""
 
-import re
 from collections.abc import Callable, Sequence
 
 from sqlglot import exp
@@ -10,11 +9,10 @@ from local.services.athena.backend.arithmetic import translate_mod
 from local.services.athena.backend.ast_builders import (
     call,
     call_target,
-    cast,
     literal,
-    string_constant,
 )
 from local.services.athena.backend.date_functions import DATE_FUNCTIONS
+from local.services.athena.backend.format_strings import translate_format
 from local.services.athena.backend.json_paths import translate_json_call
 from local.services.athena.backend.regular_expressions import (
     translate_regexp,
@@ -233,36 +231,6 @@ def _integral(node: exp.Anonymous) -> exp.Expr:
     return node.expressions[0] if is_whole else call_target(node)
 
 
-def _format(node: exp.Anonymous) -> exp.Expr:
-    """Translate a format: `%s`, `%d` and `%.2f`, with a width perhaps, for what they are made."""
-    pattern, *arguments = node.expressions
-    text = string_constant(pattern)
-    specifiers = re.findall(r"%(?:%|[^%a-zA-Z]*[a-zA-Z]?)", text or "")
-    converting = [specifier for specifier in specifiers if specifier != "%%"]
-    if text is None or len(converting) > len(arguments):
-        raise not_modelled("a format that is not a literal with an argument for each specifier")
-    pairs = zip(converting, arguments, strict=False)
-    return call("printf", pattern, *(_format_argument(*pair) for pair in pairs))
-
-
-def _format_argument(specifier: str, value: exp.Expr) -> exp.Expr:
-    dtype = dtype_of(value)
-    if specifier == "%s" and dtype in _PLAIN_TYPES:
-        return call("coalesce", cast(value, types.VARCHAR), literal("null"))
-    if specifier == "%s" and dtype in (DType.DOUBLE, DType.DECIMAL):
-        macro = "double_result_text" if dtype == DType.DOUBLE else "decimal_varchar"
-        return call("coalesce", call(f"trino.{macro}", value), literal("null"))
-    if re.fullmatch(r"%0?\d*d", specifier) and dtype in types.INTEGER_TYPES:
-        return cast(value, types.BIGINT)
-    if re.fullmatch(r"%0?\d*\.\d+f", specifier) and dtype in (DType.DOUBLE, DType.DECIMAL):
-        return cast(value, types.DOUBLE)
-    raise not_modelled(f"the format {specifier} for {display_name(type_of(value))}")
-
-
-_PLAIN_TYPES = (DType.NULL, *types.STRING_TYPES, *types.INTEGER_TYPES, DType.BOOLEAN, DType.DATE)
-"""The types that `%s` writes as a cast does."""
-
-
 _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     **AGGREGATE_FUNCTIONS,
     **DATE_FUNCTIONS,
@@ -288,7 +256,7 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "ceil": _integral,
     "ceiling": _integral,
     "floor": _integral,
-    "format": _format,
+    "format": translate_format,
     "map_concat": _null_if_any_is,
     "map_filter": _map_filter,
     "reduce": _reduce,

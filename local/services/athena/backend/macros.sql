@@ -493,6 +493,20 @@ CREATE MACRO trino.double_result_text(x) AS CASE
         CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' WHEN x < 0 THEN '-Infinity' END
     WHEN x = 0 OR (abs(x) >= 0.001 AND abs(x) < 1e7) THEN CAST(x AS VARCHAR)
     ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
+CREATE MACRO trino.pad_left(x, width, fill) AS
+    lpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
+CREATE MACRO trino.pad_right(x, width, fill) AS
+    rpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
+CREATE MACRO trino.grouped(digits) AS
+    reverse(rtrim(regexp_replace(reverse(split_part(digits, '.', 1)), '(...)', '\1,', 'g'), ','))
+    || regexp_extract(digits, '\..*');
+CREATE MACRO trino.signed_text(x, digits, width) AS CASE
+    WHEN isnan(CAST(x AS DOUBLE)) OR isinf(CAST(x AS DOUBLE))
+    THEN trino.double_result_text(CAST(x AS DOUBLE))
+    WHEN digits IS NULL THEN trino.fail('NOT_SUPPORTED: a format with more than'
+        || ' 38 digits is not modelled by the laptop cloud', x)
+    ELSE trino.minus_sign(x)
+        || trino.pad_left(digits, width - length(trino.minus_sign(x)), '0') END;
 CREATE MACRO trino.double_varchar(x) AS CASE
     WHEN isnan(x) OR isinf(x) THEN trino.double_result_text(x)
     WHEN x = 0 THEN replace(CAST(x AS VARCHAR), '.0', '') || 'E0'
