@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,6 +22,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tqdm import tqdm
 
 from analytics.athena import run_query
 from local.core.server import Cloud
@@ -252,7 +254,16 @@ class FailingSender(DryRunSender):
         return []
 
 
-def test_the_checkpoint_has_what_was_acknowledged(chain: Cloud, tmp_path: Path) -> None:
+def test_the_checkpoint_has_what_was_acknowledged(
+    chain: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: list[tqdm[Any]] = []
+
+    def show(**options: Any) -> "tqdm[Any]":
+        bars.append(tqdm(**options | {"disable": False, "file": StringIO()}))
+        return bars[-1]
+
+    monkeypatch.setattr(command, "tqdm", show)
     table = describe_table()
     scope = describe_scope(table)
     path = tmp_path / "new-folder" / "checkpoint.json"
@@ -270,6 +281,9 @@ def test_the_checkpoint_has_what_was_acknowledged(chain: Cloud, tmp_path: Path) 
     assert set(end.segments) == {END}
     assert len(acknowledged) == len(set(acknowledged))
     assert set(acknowledged) == table_keys()
+    [*_, bar] = bars
+    assert (bar.initial, bar.n) == (len(acknowledged) - len(sender.names), len(acknowledged))
+    assert bar.total == table.item_count
 
 
 @pytest.mark.parametrize(
@@ -315,12 +329,19 @@ def test_ctrl_c_says_how_to_resume(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
+    page_sizes: list[int] = []
+
+    def interrupt(*_: object, page_size: int) -> None:
+        page_sizes.append(page_size)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Table, "scan_pages", interrupt)
-    assert run_backfill("--checkpoint", str(tmp_path / "checkpoint.json")) == 130
+    options = ["--checkpoint", str(tmp_path / "checkpoint.json"), "--rate", "7"]
+    assert run_backfill(*options) == 130
     assert capsys.readouterr().err == "interrupted; run again to resume\n"
+    assert run_backfill("--dry-run", *options) == 130
+    assert capsys.readouterr().err == ""
+    assert page_sizes == [7, 7]
 
 
 @pytest.mark.parametrize(

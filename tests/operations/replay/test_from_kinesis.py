@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations.cli import past_time
+from operations.kinesis_writer import Sender
 from operations.replay import command, kinesis_reader
 from operations.verify import command as verify_command
 from setup import names
@@ -16,6 +18,9 @@ from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys
 from tests.support.whole_chain import create_pipeline, empty_chain, run_setup
+
+if TYPE_CHECKING:
+    from types_boto3_kinesis.client import KinesisClient
 
 POISON = b"never a change"
 
@@ -128,12 +133,22 @@ def test_a_stream_made_again_is_reported(cloud: Cloud, capsys: pytest.CaptureFix
     assert error.endswith("run python -m operations.verify --gaps to find what is missing\n")
 
 
-def test_an_empty_stream_says_so(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_stream_says_so(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    senders: list[Sender] = []
+
+    def create(kinesis: "KinesisClient", rate: float) -> Sender:
+        senders.append(Sender(kinesis, rate=rate))
+        return senders[-1]
+
+    monkeypatch.setattr(command, "Sender", create)
     capsys.readouterr()
     since = datetime.now(UTC).isoformat()
-    assert command.main(["--from-kinesis", since]) == 0
+    assert command.main(["--from-kinesis", since, "--rate", "7"]) == 0
     expected = f"nothing to replay: no records in stream {names.STREAM} since then\n"
     assert capsys.readouterr() == (expected, "")
+    assert [sender.batch_size for sender in senders] == [7]
 
 
 def test_a_missing_stream_names_its_script(

@@ -18,6 +18,7 @@ from operations import in_flight
 from operations.cli import run_command
 from operations.verify import command
 from operations.verify.diff import KINDS
+from tests.support.commands import run_json_command
 from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
 from tests.support.verify_fixture import (
@@ -92,6 +93,21 @@ def test_other_keys_do_not_count_with_a_key(
     env.set_lake_objects(*(history_rows(order) for order in orders))
     assert run_verify("--key", order_key(0)) == 0
     assert capsys.readouterr().out == "lake equals table: 1 item\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "scope", "is_equal"),
+    [([], "table", False), (["--key", order_key(0)], order_key(0), True)],
+)
+def test_json_says_what_is_proven_through_when(
+    env: VerifyEnvironment, options: list[str], scope: str, is_equal: bool
+) -> None:
+    env.set_table_items(order_item(0, **PAID), order_item(1, **PAID))
+    env.set_lake_objects(history_rows(order_item(0, **PAID)))
+    status, document = run_json_command(command.main, "--wait", "0", *options)
+    assert (status, document["scope"], document["equal"]) == (int(not is_equal), scope, is_equal)
+    through = document["verified_through"]
+    assert (through is not None and through <= document["at"]) == is_equal
 
 
 @pytest.mark.parametrize(
