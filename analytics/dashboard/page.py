@@ -10,7 +10,16 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGE_FOLDER = HERE / "page"
 ECHARTS = HERE / "vendor" / "echarts.simple.min.js"
-SCRIPTS = ("exact", "formats", "elements", "figures", "charts", "tiles", "page")  # In load order.
+SCRIPTS = (  # In load order.
+    "exact",
+    "formats",
+    "elements",
+    "figures",
+    "comparison",
+    "charts",
+    "tiles",
+    "page",
+)
 # Characters that could end the script element or open a comment; JSON has them only in strings.
 ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 

@@ -1,24 +1,34 @@
 """Page in a real browser: under every filter it shows what the model computes."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
-from tests.support.chromium import Tab, find_chromium, open_tab
+from sales.order_lifecycle import Order, OrderChange, generate_changes
+from tests.support.chromium import Tab, find_chromium
 from tests.support.dashboard_model import STATUSES, image_of, is_sold, last_images
-from tests.support.dashboard_page import VERIFY_RESULT, WATCH_HOURLY, refresh, write_page
+from tests.support.dashboard_page import (
+    PLAN,
+    SET_VALUE,
+    TABLE_CELLS,
+    VERIFY_RESULT,
+    WATCH_HOURLY,
+    choose,
+    dollars,
+    passes,
+    refresh,
+    text_of,
+    write_page,
+)
 from tests.support.hostile_orders import HOSTILE_NAMES, HUGE_TOTAL, hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
-PLAN = Plan(150, 3, Fraction(1, 10), date(2026, 11, 23))
 FILTERS = {
     "dates": {"from": "2026-11-05", "to": "2026-11-16"},
     "region": {"region": "JP"},
@@ -30,8 +40,6 @@ TILE_TEXTS = """Object.fromEntries([...document.querySelectorAll("main .tile:not
     tile.innerText + (tile.querySelector(".scroll")?.textContent ?? ""),
   ],
 ))"""
-TABLE_CELLS = """[...document.querySelectorAll('[data-chart="%s"] tbody tr')].map((row) =>
-  [...row.cells].map((cell) => cell.textContent))"""
 COUNT_FORMATTED_NUMBERS = """(() => {
   let calls = 0;
   const format = numberFormat.format;
@@ -39,8 +47,6 @@ COUNT_FORMATTED_NUMBERS = """(() => {
   perHourTile(figures);
   return calls;
 })()"""
-SET_VALUE = """{ const input = document.getElementById("%s");
-  input.value = %s; input.dispatchEvent(new Event("change")); }"""
 CATEGORY_BARS = """(() => {
   const containers = [...charts.keys()];
   const container = containers.find((node) => node.closest("[data-chart=by-category]"));
@@ -48,40 +54,6 @@ CATEGORY_BARS = """(() => {
   return [data.length, label.formatter({ dataIndex: 0 })];
 })()"""
 NOTICE = "document.getElementById('notice')"
-
-
-@pytest.fixture(scope="module")
-def tab() -> Iterator[Tab]:
-    """A browser tab with a desktop screen."""
-    with open_tab() as tab:
-        tab.resize(1280, 900)
-        yield tab
-
-
-@pytest.fixture(scope="module")
-def history() -> list[OrderChange]:
-    """The changes that the page shows."""
-    return generate_changes(PLAN)
-
-
-@pytest.fixture(scope="module")
-def page(history: list[OrderChange], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A page of generated orders."""
-    return write_page(tmp_path_factory.mktemp("page") / "page.html", history)
-
-
-def choose(tab: Tab, **filters: str) -> None:
-    """Set filters as a reader does."""
-    for name, text in filters.items():
-        is_indexed = name in ("region", "category")
-        value = f"String(choices.{name}.indexOf({text!r}))" if is_indexed else repr(text)
-        tab.evaluate(SET_VALUE % (name, value))
-
-
-def text_of(tab: Tab, element_id: str) -> str:
-    """Return the text of an element."""
-    text: str = tab.evaluate(f"document.getElementById('{element_id}').textContent")
-    return text
 
 
 def assert_self_contained(tab: Tab, path: Path) -> None:
@@ -131,23 +103,6 @@ def test_unknown_filters_are_ignored(tab: Tab, page: Path, address: str) -> None
     tab.load(page, address)
     assert text_of(tab, "revenue").startswith("$")
     assert tab.evaluate("document.getElementById('reset').ariaDisabled") == "true"
-
-
-def passes(order: Order, day: str, filters: dict[str, str]) -> bool:
-    """Return whether an order passes the filters, by one of its dates."""
-    categories = {line["category"] for line in order["items"]}
-    return (
-        filters.get("from", "") <= order[day][:10] <= filters.get("to", "9")
-        and filters.get("region") in (None, order["region"])
-        and (filters.get("category") is None or filters["category"] in categories)
-    )
-
-
-def dollars(amount: Decimal | Fraction) -> str:
-    """Return an amount as the page shows it to an American."""
-    numerator, denominator = Fraction(amount).as_integer_ratio()
-    exact = Decimal(numerator) / Decimal(denominator)
-    return f"${exact.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
 
 
 @pytest.mark.parametrize(
@@ -291,7 +246,16 @@ def test_tab_visits_the_filters_in_order(tab: Tab, page: Path) -> None:
             tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", windowsVirtualKeyCode=9)
         focused.append(tab.evaluate("document.activeElement.id || document.activeElement.tagName"))
     distinct = list(dict.fromkeys(focused))
-    assert distinct[:7] == ["A", "theme", "from", "to", "region", "category", "currency"]
+    assert distinct[:8] == [
+        "A",
+        "theme",
+        "period",
+        "from",
+        "to",
+        "region",
+        "category",
+        "currency",
+    ]
 
 
 def test_an_empty_selection_is_explained(tab: Tab, page: Path) -> None:

@@ -1,10 +1,13 @@
 """Dashboard pages for tests: written from a history, reloaded in a browser."""
 
+from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from analytics.dashboard.page import render_page
-from sales.order_lifecycle import OrderChange
+from sales.order_lifecycle import Order, OrderChange, Plan
 from tests.support.chromium import Tab
 from tests.support.dashboard_model import (
     ChangeRow,
@@ -22,6 +25,11 @@ VERIFY_RESULT = {
     "table_items": 135,
     "lake_items": 135,
 }
+PLAN = Plan(150, 3, Fraction(1, 10), date(2026, 11, 23))
+SET_VALUE = """{ const input = document.getElementById("%s");
+  input.value = %s; input.dispatchEvent(new Event("change")); }"""
+TABLE_CELLS = """[...document.querySelectorAll('[data-chart="%s"] tbody tr')].map((row) =>
+  [...row.cells].map((cell) => cell.textContent))"""
 WATCH_HOURLY = 3600  # Seconds between refreshes; longer than any test.
 
 
@@ -48,3 +56,34 @@ def refresh(tab: Tab) -> None:
     tab.events.clear()
     tab.evaluate("refresh()")
     tab.wait_for("Page.loadEventFired")
+
+
+def choose(tab: Tab, **filters: str) -> None:
+    """Set filters as a reader does."""
+    for name, text in filters.items():
+        is_indexed = name in ("region", "category")
+        value = f"String(choices.{name}.indexOf({text!r}))" if is_indexed else repr(text)
+        tab.evaluate(SET_VALUE % (name, value))
+
+
+def text_of(tab: Tab, element_id: str) -> str:
+    """Return the text of an element."""
+    text: str = tab.evaluate(f"document.getElementById('{element_id}').textContent")
+    return text
+
+
+def passes(order: Order, day: str, filters: dict[str, str]) -> bool:
+    """Return whether an order passes the filters, by one of its dates."""
+    categories = {line["category"] for line in order["items"]}
+    return (
+        filters.get("from", "") <= order[day][:10] <= filters.get("to", "9")
+        and filters.get("region") in (None, order["region"])
+        and (filters.get("category") is None or filters["category"] in categories)
+    )
+
+
+def dollars(amount: Decimal | Fraction) -> str:
+    """Return an amount as the page shows it to an American."""
+    numerator, denominator = Fraction(amount).as_integer_ratio()
+    exact = Decimal(numerator) / Decimal(denominator)
+    return f"${exact.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"

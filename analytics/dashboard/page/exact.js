@@ -1,6 +1,7 @@
 // Exact amounts as BigInt ten-millionths: enough decimal places for a price times a quantity.
 
 const DECIMAL_PLACES = 7;
+const ONE = 10n ** BigInt(DECIMAL_PLACES);
 
 /** Return the ten-millionths of a decimal number's text. */
 function parseAmount(text) {

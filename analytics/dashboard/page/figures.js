@@ -45,6 +45,19 @@ function isWithinDays(day, { from, to }) {
   return day !== null && (from === null || from <= day) && (to === null || day <= to);
 }
 
+function isRealOrder({ test, day }) {
+  return test === "false" && day !== null;
+}
+
+/** Return the first and the last day until today on which an order was placed or paid: null without orders. */
+function dataDays({ placedOrders, soldOrders }, today) {
+  const days = [...placedOrders, ...soldOrders].map(({ day }) => day).filter((day) => day !== null && day <= today);
+  return {
+    first: days.reduce((a, b) => (a < b ? a : b), days[0] ?? null),
+    last: days.reduce((a, b) => (a > b ? a : b), days[0] ?? null),
+  };
+}
+
 /** Group rows by a property. */
 function groupBy(rows, property) {
   const groups = new Map();
@@ -55,18 +68,19 @@ function groupBy(rows, property) {
   return groups;
 }
 
-/** Return the figures of every tile under these filters. */
-function computeFigures(rows, filters, today) {
+/** Return the figures of every tile under these filters; the data begins on `firstDay`. */
+function computeFigures(rows, filters, today, firstDay) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
   const products = filterRows(rows.products, filters, true).filter((row) => row.currency === currency);
   const placedOrders = filterRows(rows.placedOrders, filters);
-  const realOrders = placedOrders.filter((row) => row.test === "false" && row.day !== null);
+  const realOrders = placedOrders.filter(isRealOrder);
   const changes = filterRows(rows.changes, filters);
   return {
     currency,
     currencies,
+    comparison: comparePeriods(rows, filters, currency, firstDay),
     inTable: sumOf(placedOrders, "in_table"),
     orders: sumOf(realOrders, "placed"),
     cancelled: sumOf(realOrders, "cancelled"),

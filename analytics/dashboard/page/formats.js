@@ -3,11 +3,15 @@
 const numberFormat = new Intl.NumberFormat();
 const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact" });
 const percentFormat = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
+const growthFormat = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1, signDisplay: "exceptZero" });
+const signedFormat = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
 const ageFormat = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 const dayFormat = utcFormat({ day: "numeric", month: "short", year: "numeric" });
 const shortDayFormat = utcFormat({ day: "numeric", month: "short" });
 const hourFormat = utcFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const clockFormat = utcFormat({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const HOUR_MS = 3600e3;
+const DAY_MS = 24 * HOUR_MS;
 const moneyFormats = new Map();
 
 function utcFormat(parts) {
@@ -17,6 +21,21 @@ function utcFormat(parts) {
 /** Return the milliseconds of a date or a UTC timestamp. */
 function parseTime(text) {
   return Date.parse(text.length > 10 ? text.replace(" ", "T").replace(/Z?$/, "Z") : text + "T00:00:00Z");
+}
+
+/** Return the date that is some days later, or earlier. */
+function addDays(day, count) {
+  return formatDay(parseTime(day) + count * DAY_MS);
+}
+
+/** Return how many days a period has, its first and last included. */
+function countDays(from, to) {
+  return (parseTime(to) - parseTime(from)) / DAY_MS + 1;
+}
+
+/** Return the date of a time in milliseconds, as the facts have it. */
+function formatDay(time) {
+  return new Date(time).toISOString().slice(0, 10);
 }
 
 /** Format a date or a timestamp; text outside JavaScript's calendar stays as it is. */

@@ -4,8 +4,18 @@ const pageData = JSON.parse(document.getElementById("facts").textContent);
 const rows = decodeFacts(pageData.facts);
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
 const CHOOSING_MS = 20e3; // A reader who touched a filter this recently is still choosing.
-const FILTER_NAMES = ["from", "to", "region", "category", "currency"];
+const FILTER_NAMES = ["period", "from", "to", "region", "category", "currency"];
+const PRESETS = {
+  "7-days": (day) => addDays(day, -6),
+  "28-days": (day) => addDays(day, -27),
+  "90-days": (day) => addDays(day, -89),
+  month: (day) => `${day.slice(0, 7)}-01`,
+  year: (day) => `${day.slice(0, 4)}-01-01`,
+};
+const madeOn = pageData.made_at.slice(0, 10);
+const { first: firstDay, last: lastDay } = dataDays(rows, madeOn);
 const choices = {
+  period: Object.keys(PRESETS),
   region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
   category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
   currency: distinctValues(rows.soldOrders, "currency"),
@@ -25,7 +35,15 @@ function readFilters() {
   const parameters = new URLSearchParams(location.hash.slice(1));
   const isValid = (name, value) => choices[name]?.includes(value) ?? isDay(value);
   const entries = FILTER_NAMES.map((name) => [name, parameters.get(name)]);
-  return Object.fromEntries(entries.map(([name, value]) => [name, isValid(name, value) ? value : null]));
+  const valid = Object.fromEntries(entries.map(([name, value]) => [name, isValid(name, value) ? value : null]));
+  return valid.period === null ? valid : { ...valid, ...presetDays(valid.period) };
+}
+
+/** Return the days of a preset: they end on the last day of the data, so a link to it moves along. */
+function presetDays(period) {
+  if (period === null) return { from: null, to: null };
+  const to = lastDay ?? madeOn;
+  return { from: PRESETS[period](to), to };
 }
 
 /** Return whether a text is a date of the calendar. */
@@ -39,19 +57,36 @@ function toggleFilter(name, value) {
   setFilter(name, filters[name] === value ? null : value);
 }
 
-/** Set a filter (null clears it), and update the address and the page. */
+/** Set a filter (null clears it). */
 function setFilter(name, value) {
-  filters = { ...filters, [name]: value };
-  const entries = Object.entries(filters).filter(([, text]) => text !== null);
-  const address = String(new URLSearchParams(entries));
-  history.replaceState(null, "", address ? `#${address}` : location.pathname + location.search);
+  setFilters({ ...filters, ...relatedFilters(name, value), [name]: value });
+}
+
+/** Return what else a filter sets: a preset its days, and a day that it is no preset. */
+function relatedFilters(name, value) {
+  if (name === "period") return presetDays(value);
+  return ["from", "to"].includes(name) ? { period: null } : {};
+}
+
+/** Set all filters, as a new entry of the browser's history, and update the page. */
+function setFilters(newFilters) {
+  filters = newFilters;
+  const address = addressOf(filters);
+  if (address !== location.hash) history.pushState(null, "", address || location.pathname + location.search);
   render();
   announce(figures);
 }
 
+/** Return the part of the address that holds the filters; the days of a preset follow from it. */
+function addressOf({ from, to, ...others }) {
+  const entries = Object.entries(others.period === null ? { from, to, ...others } : others);
+  const address = String(new URLSearchParams(entries.filter(([, text]) => text !== null)));
+  return address && `#${address}`;
+}
+
 /** Render everything under the current filters. */
 function render() {
-  figures = computeFigures(rows, filters, pageData.made_at.slice(0, 10));
+  figures = computeFigures(rows, filters, madeOn, firstDay);
   showFilters(figures);
   showNumbers(figures, filters);
   for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
@@ -64,6 +99,7 @@ function showFilters({ currency }) {
   for (const name of ["region", "category"]) {
     document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
   }
+  document.getElementById("period").value = filters.period ?? (filters.from || filters.to ? "chosen" : "");
   document.getElementById("currency").value = String(choices.currency.indexOf(currency));
   const isUnfiltered = FILTER_NAMES.every((name) => filters[name] === null);
   // A button that is really disabled would lose the focus.
@@ -123,7 +159,7 @@ function showNotice({ orders, changesPerHour }) {
 /** Announce the effect of a filter to screen readers. */
 function announce({ orders }) {
   const notice = document.getElementById("notice");
-  const revenue = ["revenue", "revenue-note"].map((id) => document.getElementById(id).textContent).join(", ");
+  const revenue = ["revenue", "revenue-note", "revenue-before"].map((id) => document.getElementById(id).textContent).filter(Boolean).join(", ");
   setText("announcement", notice.hidden ? `${orderCount(orders)} placed, revenue ${revenue}` : notice.textContent);
 }
 
@@ -143,12 +179,13 @@ function buildCharts() {
 }
 
 function buildFilters() {
-  const days = rows.placedOrders.map(({ day }) => day).filter((day) => day !== null);
   for (const name of ["from", "to"]) {
     const input = document.getElementById(name);
-    input.min = days.reduce((a, b) => (a < b ? a : b), days[0] ?? "");
+    input.min = firstDay ?? "";
     input.addEventListener("change", () => setFilter(name, input.value || null));
   }
+  const period = document.getElementById("period");
+  period.addEventListener("change", () => setFilter("period", period.value || null));
   for (const name of ["region", "category", "currency"]) {
     const select = document.getElementById(name);
     const all = name === "currency" ? [] : [createElement("option", { value: "" }, "all")];
@@ -160,8 +197,7 @@ function buildFilters() {
 
 function resetFilters(event) {
   event.preventDefault();
-  filters = Object.fromEntries(FILTER_NAMES.map((name) => [name, null]));
-  setFilter("from", null);
+  setFilters(Object.fromEntries(FILTER_NAMES.map((name) => [name, null])));
 }
 
 /** Skip to the main content without changing the address, which holds the filters. */
@@ -273,7 +309,7 @@ function addListeners() {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => applyTheme(loadSetting("theme")));
   addEventListener("beforeprint", () => applyTheme("light")); // Paper is white.
   addEventListener("afterprint", () => applyTheme(loadSetting("theme")));
-  addEventListener("hashchange", () => {
+  addEventListener("popstate", () => {
     filters = readFilters();
     render();
     announce(figures);

@@ -3,8 +3,6 @@
 const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
 const MAX_LISTED_BARS = 20; // Horizontal bars below each other.
 const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
-const HOUR_MS = 3600e3;
-const DAY_MS = 24 * HOUR_MS;
 const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
 const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
 const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
@@ -13,6 +11,7 @@ const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: 
 function showNumbers(figures, { category }) {
   showRevenue(figures, category);
   showOrders(figures);
+  showComparison(figures);
   setValue("changes", numberFormat.format(figures.changesToday));
   showFreshness(figures);
   showVerification(figures);
