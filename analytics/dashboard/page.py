@@ -17,6 +17,7 @@ SCRIPTS = (  # In load order.
     "figures",
     "comparison",
     "charts",
+    "export",
     "tiles",
     "page",
 )

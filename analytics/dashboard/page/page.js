@@ -113,6 +113,7 @@ function showChart(name, tile) {
   if (tile.rule) section.querySelector(".rule").textContent = tile.rule;
   const isEmpty = !tile.summary;
   section.querySelector(".chart").hidden = isEmpty;
+  section.querySelector(".exports").hidden = isEmpty;
   section.querySelector("details").hidden = isEmpty;
   section.querySelector(".empty").hidden = !isEmpty;
   if (isEmpty) return section.querySelector(".scroll").replaceChildren();
@@ -122,6 +123,7 @@ function showChart(name, tile) {
   const isLimited = tile.labels.length < tile.rows.length;
   section.querySelector("summary").textContent = isLimited ? `Table of all ${numberFormat.format(tile.rows.length)}` : "Table";
   section.querySelector(".legend").replaceChildren(...legendItems(tile));
+  nameExports(section, title);
   drawBars(section.querySelector(".chart"), tile);
 }
 
@@ -145,6 +147,13 @@ function showUnreadableTotals({ unreadableCount, unreadableTotals }) {
     nameOrNone(row.total),
   ]);
   document.getElementById("unreadable-table").replaceChildren(createTable(title, headers, lines));
+  nameExports(document.getElementById("unreadable"), title);
+}
+
+/** Save the orders without a readable total. */
+function saveUnreadableTotals() {
+  const lines = figures.unreadableTotals.map((row) => [row.order_id, row.day ?? "", row.region, row.total]);
+  saveCsv("Excluded from revenue", [["Order", "Payment date", "Region", "Stored total"], ...lines]);
 }
 
 /** Explain an empty page. */
@@ -170,12 +179,23 @@ function buildCharts() {
     const titleId = section.querySelector("h2").id;
     const scroll = createElement("div", { id: `rows-${chart}`, class: "scroll", tabindex: "0", role: "region", "aria-labelledby": titleId });
     section.append(
+      createElement("div", { class: "exports" }, ...chartExports(chart)),
       createElement("div", { class: "chart", role: "img" }),
       createElement("p", { class: "empty" }, "no data in this selection"),
       createElement("ul", { class: "legend", "aria-hidden": "true" }),
       createElement("details", { id: `table-${chart}` }, createElement("summary", { id: `open-${chart}` }, "Table"), scroll),
     );
   }
+}
+
+/** Return the buttons that save a chart and its table. */
+function chartExports(name) {
+  const section = document.querySelector(`[data-chart="${name}"]`);
+  const title = () => section.querySelector("h2").textContent;
+  return [
+    exportButton("CSV", () => saveCsv(title(), chartTiles(figures)[name].csv())),
+    exportButton("PNG", () => savePng(title(), section.querySelector(".chart"))),
+  ];
 }
 
 function buildFilters() {
@@ -318,6 +338,7 @@ function addListeners() {
 
 function start() {
   buildCharts();
+  document.querySelector("#unreadable .exports").append(exportButton("CSV", saveUnreadableTotals));
   buildFilters();
   rememberOpenTables();
   applyTheme(loadSetting("theme"));

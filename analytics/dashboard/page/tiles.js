@@ -106,6 +106,7 @@ function byDayTile({ revenueByDay, currency }) {
   const labelFormat = rows.length > DAYS_PER_YEAR ? dayFormat : shortDayFormat;
   return {
     summary: best && `${countOf(rows.length, "day")}, highest on ${formatTime(dayFormat, best.day)}: ${formatMoney(best.revenue, currency)}`,
+    csv: () => [["Day", "Orders", inUnit("Revenue", currency)], ...rows.map((row) => [row.day, row.orders, row.revenue])],
     headers: ["Day", "Orders", "Revenue"],
     rows: rows.map((row, index) => [formatTime(dayFormat, row.day), numberFormat.format(row.orders), texts[index]]),
     labels: rows.map((row) => formatTime(labelFormat, row.day)),
@@ -118,6 +119,10 @@ function byCategoryTile({ revenueByCategory: rows, currency }) {
   const texts = rows.map((row) => formatMoney(row.revenue, currency));
   return {
     summary: rows.length && `${countOf(rows.length, "category", "categories")}, highest ${nameOrNone(rows[0].key)}: ${texts[0]}`,
+    csv: () => [
+      ["Category", "Quantity", inUnit("Revenue", currency)],
+      ...rows.map((row) => [row.key, row.quantity, row.revenue]),
+    ],
     headers: ["Category", "Quantity", "Revenue"],
     rows: rows.map((row, index) => [nameOrNone(row.key), formatQuantity(row.quantity), texts[index]]),
     labels: rows.map(({ key }) => nameOrNone(key)),
@@ -131,6 +136,10 @@ function funnelTile({ funnel, orders }) {
   const texts = funnel.map(([, count]) => [numberFormat.format(count), percentFormat.format(count / orders)]);
   return {
     summary: orders && funnel.map(([status, count]) => `${status} ${numberFormat.format(count)}`).join(", "),
+    csv: () => [
+      ["Status", "Orders", inUnit("Share of placed", "%")],
+      ...funnel.map(([status, count]) => [status, count, formatDecimal(BigInt(count) * 100n * ONE, 1, orders)]),
+    ],
     headers: ["Status", "Orders", "Share of placed"],
     rows: funnel.map(([status], index) => [status, ...texts[index]]),
     labels: funnel.map(([status]) => status),
@@ -144,6 +153,10 @@ function stepsTile({ steps }) {
   const tooltipLines = (index) => [`median ${texts[index][0]}`, `90th percentile ${texts[index][1]}`];
   return {
     summary: steps.length && steps.map(({ name }, index) => `${name} ${tooltipLines(index).join(", ")}`).join("; "),
+    csv: () => [
+      ["From → to", "Orders", ...["Median", "90th percentile"].map((name) => inUnit(name, "minutes"))],
+      ...steps.map((row) => [row.name, row.orders, row.median, row.percentile90]),
+    ],
     headers: ["From → to", "Orders", "Median", "90th percentile"],
     rows: steps.map((row, index) => [row.name, numberFormat.format(row.orders), ...texts[index]]),
     labels: steps.map(({ name }) => name),
@@ -166,6 +179,7 @@ function regionsTile({ regions: rows }) {
   );
   return {
     summary: rows.length && rows.map(({ region }, index) => `${nameOrNone(region)} ${tooltipLines(index).join(", ")}`).join("; "),
+    csv: () => regionLines(rows),
     headers: ["Region", "Orders", "Revenue"],
     rows: rows.map((row, index) => [nameOrNone(row.region), counts[index], sums[index].length ? sums[index] : "–"]),
     labels: rows.map(({ region }) => nameOrNone(region)),
@@ -176,10 +190,24 @@ function regionsTile({ regions: rows }) {
   };
 }
 
+/** Return the lines of the regions' CSV: a column for each currency. */
+function regionLines(rows) {
+  const currencies = [...new Set(rows.flatMap(({ revenues }) => revenues.map(({ currency }) => currency)))].sort(compare);
+  const amountIn = ({ revenues }, name) => revenues.find(({ currency }) => currency === name)?.revenue ?? 0n;
+  return [
+    ["Region", "Orders", ...currencies.map((name) => inUnit("Revenue", name))],
+    ...rows.map((row) => [row.region, row.orders, ...currencies.map((name) => amountIn(row, name))]),
+  ];
+}
+
 function productsTile({ topProducts: rows, currency }) {
   const texts = rows.map((row) => formatMoney(row.revenue, currency));
   return {
     summary: rows.length && `highest ${nameOrNone(rows[0].product)}: ${texts[0]}`,
+    csv: () => [
+      ["Product", "SKU", "Category", "Quantity", inUnit("Revenue", currency)],
+      ...rows.map((row) => [row.product ?? "", row.key, row.category, row.quantity, row.revenue]),
+    ],
     headers: ["Product", "SKU", "Category", "Quantity", "Revenue"],
     rows: rows.map((row, index) => [
       nameOrNone(row.product),
@@ -209,6 +237,10 @@ function perHourTile({ changesPerHour, changesPerDay }) {
     title: `Changes per ${unit}`,
     rule: `changes to the table, by UTC ${unit}`,
     summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
+    csv: () => [
+      [isLong ? "Day" : "Hour (UTC)", ...operations],
+      ...rows.map(({ time, counts }) => [time.slice(0, 19), ...operations.map((name) => counts[name] ?? 0)]),
+    ],
     headers: [isLong ? "Day" : "Hour (UTC)", ...operations],
     rows: labels.map((label, row) => [label, ...texts.map((column) => column[row])]),
     labels,
@@ -244,6 +276,11 @@ function fillGaps(rows, property, step, createRow) {
   const times = Array.from({ length: count + 1 }, (_, index) => first + index * step);
   const textLength = step === HOUR_MS ? 19 : 10;
   return times.map((time) => rowByTime.get(time) ?? createRow(new Date(time).toISOString().slice(0, textLength)));
+}
+
+/** Return the header of a column in CSV, whose numbers have no unit of their own. */
+function inUnit(name, unit) {
+  return unit === "" ? name : `${name} (${unit})`;
 }
 
 /** Return the length of an amount's bar: only the picture uses floating point. */
