@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(args: argparse.Namespace) -> int:
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     require_pipeline(table)
-    start = Checkpoint.read(args.checkpoint, describe_scope(table, args.dry_run))
+    start = Checkpoint.read(args.checkpoint, describe_scope(table, is_dry_run=args.dry_run))
     if start.sent:
         items = count(start.sent, "item")
         print(f"resuming from {args.checkpoint}: {items} already sent", flush=True)

@@ -42,7 +42,7 @@ class Scope:
                 yield f"its {label} is {ours}, but this one's is {theirs}"
 
 
-def describe_scope(table: Table, is_dry_run: bool = False) -> Scope:
+def describe_scope(table: Table, *, is_dry_run: bool) -> Scope:
     """Return the scope of a backfill now; unless it is a dry run, the lake gets its id."""
     lake_id = find_lake_id() if is_dry_run else ensure_lake_id()
     return Scope(

@@ -194,7 +194,7 @@ def test_a_dry_run_counts_and_sends_nothing(
     before = count_snapshots()
     path = tmp_path / "checkpoint.json"
     assert run_backfill("--dry-run", "--checkpoint", str(path)) == 0
-    assert capsys.readouterr().out == f"would send {len(table_keys())} items\n"
+    assert capsys.readouterr() == (f"would send {len(table_keys())} items\n", "")
     chain.run_until_idle()
     assert count_snapshots() == before
     assert not path.exists()
@@ -265,7 +265,7 @@ def test_the_checkpoint_has_what_was_acknowledged(
 
     monkeypatch.setattr(command, "tqdm", show)
     table = describe_table()
-    scope = describe_scope(table)
+    scope = describe_scope(table, is_dry_run=False)
     path = tmp_path / "new-folder" / "checkpoint.json"
     acknowledged: list[str] = []
     for accepted_calls in (0, 1, 3):
@@ -283,7 +283,7 @@ def test_the_checkpoint_has_what_was_acknowledged(
     assert set(acknowledged) == table_keys()
     [*_, bar] = bars
     assert (bar.initial, bar.n) == (len(acknowledged) - len(sender.names), len(acknowledged))
-    assert bar.total == table.item_count
+    assert (bar.desc, bar.unit, bar.total) == ("backfill", " items", table.item_count)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations.backfill import command
 from operations.backfill.checkpoint import Checkpoint
+from operations.backfill.completion import is_completed
 from operations.backfill.scope import Scope, describe_scope
 from operations.table import Table
 from setup import names
@@ -33,9 +34,13 @@ def chain() -> Iterator[Cloud]:
         yield cloud
 
 
+def describe_table() -> Table:
+    return Table.describe(aws("dynamodb"), names.TABLE)
+
+
 def current_scope() -> Scope:
     """Return the scope of a backfill that starts now."""
-    return describe_scope(Table.describe(aws("dynamodb"), names.TABLE))
+    return describe_scope(describe_table(), is_dry_run=False)
 
 
 def differing_members(scope: Scope, other: Scope) -> set[str]:
@@ -87,6 +92,8 @@ def test_a_dry_run_gives_the_lake_no_id(chain: Cloud) -> None:
         aws("s3").delete_object(Bucket=names.bucket(), Key=key)
     assert command.main(["--dry-run"]) == 0
     assert find_lake_id() is None
+    current_scope()
+    assert find_lake_id() is not None
 
 
 def test_a_backfill_does_not_resume_into_a_new_lake(
@@ -102,3 +109,7 @@ def test_a_backfill_does_not_resume_into_a_new_lake(
     path.unlink()
     assert command.main(["--checkpoint", str(path)]) == 0
     assert "sent 60 items" in capsys.readouterr().out
+    assert not path.exists()
+    stream = describe_table().require_stream()
+    assert is_completed(stream)
+    assert not is_completed(stream[:-1])
