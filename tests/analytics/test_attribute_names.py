@@ -133,7 +133,7 @@ def shipped_sql() -> dict[str, str]:
     }
     columns = DeclaredColumns(("order_id", "status"))
     operations = {
-        "gaps": GAPS_SQL,
+        "gaps": GAPS_SQL.format(condition="true"),
         "digests": lake_queries.DIGESTS_SQL.format(
             item_digest="cdc_image_digest",
             columns_digest=columns.digest_sql(),

@@ -199,6 +199,29 @@ def test_iso_8601_is_parsed_as_by_joda(
     )
 
 
+LOCAL_TIMES = [  # As Trino 476 casts them, around the changes of summer time.
+    ("2026-03-08 06:59:59", "America/New_York", "2026-03-08 01:59:59.000"),
+    ("2026-03-08 07:00:00", "America/New_York", "2026-03-08 03:00:00.000"),
+    ("2026-10-25 00:30:00", "Europe/Berlin", "2026-10-25 02:30:00.000"),
+    ("2026-10-25 01:30:00", "Europe/Berlin", "2026-10-25 02:30:00.000"),
+    ("2026-03-28 23:30:00.123", "Europe/Berlin", "2026-03-29 00:30:00.123"),
+    ("2026-07-01 00:00:00", "Asia/Kolkata", "2026-07-01 05:30:00.000"),
+    ("1900-01-01 00:00:00", "Europe/Berlin", "1900-01-01 01:00:00.000"),
+    ("2026-07-01 00:00:00", "UTC", "2026-07-01 00:00:00.000"),
+]
+
+
+@pytest.mark.parametrize(("time", "zone", "expected"), LOCAL_TIMES)
+def test_a_zone_decides_the_local_time(
+    run_query: RunQuery, time: str, zone: str, expected: str
+) -> None:
+    zoned = f"at_timezone(with_timezone(TIMESTAMP '{time}', 'UTC'), '{zone}')"
+    assert evaluate(run_query, f"CAST({zoned} AS timestamp)") == expected
+    assert evaluate(run_query, f"TRY(CAST({zoned} AS date))") == expected[:10]
+    local = f"CAST((TIMESTAMP '{time} UTC' AT TIME ZONE '{zone}') AS timestamp)"
+    assert evaluate(run_query, local) == expected
+
+
 ERRORS_OUTSIDE_TRY = [
     (
         "TRY(from_unixtime(TRY_CAST('1764115200000000' AS bigint)))",
@@ -208,6 +231,12 @@ ERRORS_OUTSIDE_TRY = [
     ("from_iso8601_timestamp('2026-11-23T10:15:30+01:00')", "NOT_SUPPORTED: time zones other than"),
     ("TRY(date(from_iso8601_timestamp('2026-11-23T10+01')))", "NOT_SUPPORTED: time zones other"),
     ("TRY(at_timezone(now(), 'Europe/Berlin'))", "NOT_SUPPORTED: time zones other than UTC"),
+    (
+        "CAST(now() AT TIME ZONE 'Nowhere/City' AS date)",
+        "INVALID_FUNCTION_ARGUMENT: 'Nowhere/City'",
+    ),
+    ("TRY(CAST(at_timezone(now(), '+02:00') AS date))", "NOT_SUPPORTED: time zones without a name"),
+    ("CAST(at_timezone(now(), 'europe/berlin') AS date)", "NOT_SUPPORTED: time zones without a"),
     ("CAST('2026-11-23 10:15:30' AS timestamp(6))", "NOT_SUPPORTED: line 1:"),
     ("TIMESTAMP '2026-11-23 10:15:30.123456'", "NOT_SUPPORTED: line 1:"),
 ]

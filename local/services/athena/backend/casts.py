@@ -17,6 +17,8 @@ _STRING_CHECKS = {
     DType.TIMESTAMPTZ: "trino.is_timestamptz",
 }
 """A type → the macro that checks whether Trino casts a string to it."""
+_LOCAL_TYPES = (DType.DATE, DType.TIMESTAMP)
+"""The types whose value depends on the zone of the timestamp that is cast to them."""
 _MILLISECOND_ROUNDING = {
     DType.TIMESTAMP: (types.TIMESTAMP, "trino.round_to_millis"),
     DType.TIMESTAMPTZ: (types.TIMESTAMPTZ, "trino.round_zoned_to_millis"),
@@ -36,6 +38,8 @@ _TO_VARCHAR = {
 def translate_cast(node: exp.Cast) -> exp.Expr:
     """Translate a CAST or TRY_CAST."""
     source, target = node.this, node.to
+    if target.this in _LOCAL_TYPES and _is_at_timezone(source):
+        return _round_to_millis(type(node)(this=_local_time(source), to=target))
     if dtype_of(source) == DType.JSON and target.this != DType.JSON:
         return _from_json(node)
     if target.this == DType.JSON:
@@ -50,6 +54,16 @@ def translate_cast(node: exp.Cast) -> exp.Expr:
         # Trino rounds the shortest decimal digits of a double half up, not its binary value.
         source = cast(source, types.VARCHAR)
     return _round_to_millis(type(node)(this=source, to=target))
+
+
+def _is_at_timezone(node: exp.Expr) -> bool:
+    node = node.unnest()
+    return isinstance(node, exp.Anonymous) and node.name == "trino.at_timezone"
+
+
+def _local_time(node: exp.Expr) -> exp.Expr:
+    """Return the wall-clock time in a zone: the one use of zones other than UTC."""
+    return call("trino.local_time", *node.unnest().expressions)
 
 
 def _from_varchar(node: exp.Cast) -> exp.Expr:

@@ -61,6 +61,10 @@ def _not_aggregated(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryF
     )
 
 
+def _unknown_zone(match: re.Match[str], _: Mapping[str, LakeObject]) -> QueryFailed:
+    return QueryFailed("INVALID_FUNCTION_ARGUMENT", f"'{match[1]}' is not a valid time zone")
+
+
 def _too_large(_: re.Match[str], __: Mapping[str, LakeObject]) -> QueryFailed:
     return QueryFailed("EXCEEDED_SPILL_LIMIT", "Query exceeded the laptop cloud's limit of a file")
 
@@ -77,6 +81,7 @@ _PATTERNS: tuple[
         _malformed_row,
     ),
     (re.compile("File too large"), _too_large),
+    (re.compile("Unknown TimeZone '(.*)'!"), _unknown_zone),
     (re.compile(r'column "?([^" ]+)"? must appear in the GROUP BY'), _not_aggregated),
 )
 """A pattern of DuckDB's messages → the failure that it stands for."""

@@ -83,6 +83,7 @@ _NOT_CAUGHT_BY_TRY = {
     "trino.from_iso8601_timestamp": ("trino.require_utc_text", 0),
     "trino.from_unixtime": ("trino.require_timestamp_range", 0),
     "trino.at_timezone": ("trino.require_utc", 1),
+    "trino.local_time": ("trino.require_zone_name", 1),
 }
 """Function → (check that must stay outside TRY, index of its argument)."""
 

@@ -274,6 +274,13 @@ CREATE MACRO trino.require_utc(zone) AS CASE
     ELSE trino.fail(
         'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: '
         || zone, zone) END;
+CREATE MACRO trino.require_zone_name(zone) AS CASE
+    WHEN zone IN ('UTC', 'GMT') OR regexp_full_match(zone, '[A-Z][A-Za-z]+/[A-Z].*')
+    THEN zone IS NOT NULL ELSE trino.fail(
+        'NOT_SUPPORTED: time zones without a name such as Europe/Berlin are not modelled by the laptop '
+        || 'cloud: ' || zone, zone) END;
+CREATE MACRO trino.local_time(x, zone) AS
+    CASE WHEN trino.require_zone_name(zone) THEN timezone(zone, CAST(x AS TIMESTAMPTZ)) END;
 CREATE MACRO trino.at_timezone(x, zone) AS
     CASE WHEN trino.require_utc(zone) THEN CAST(x AS TIMESTAMPTZ) END;
 CREATE MACRO trino.require_timestamp_range(x) AS CASE
