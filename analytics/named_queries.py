@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from setup import names
 from setup.lib.errors import UserError
 
 QUERY_FOLDER = Path(__file__).with_name("queries")
 PARAMETERS = "-- params: "
+BUSINESS_TIME = {
+    "zone": names.BUSINESS_TIME_ZONE,
+    "week_start": names.WEEK_START,
+    "fiscal_year_start": names.FISCAL_YEAR_START,
+}
+"""Defaults that replace those in the files."""
 
 
 class InvalidParameter(UserError):
@@ -16,7 +23,11 @@ class InvalidParameter(UserError):
 
 @dataclass(frozen=True, slots=True)
 class NamedQuery:
-    """A named query; `parameters` follow its question marks, and None marks a required one."""
+    """A named query; `parameters` follow its question marks, and None marks a required one.
+
+    A parameter that is declared as `period=month|day` takes one of these values; the first is the
+    default.
+    """
 
     name: str
     description: str
@@ -30,11 +41,19 @@ class NamedQuery:
             raise InvalidParameter(
                 f"{self.name} has no parameter {name}. Available parameters: {known}"
             )
-        values = {**self.parameters, **given}
-        for name, value in values.items():
-            if value is None:
-                raise InvalidParameter(f"{self.name} requires --param {name}=VALUE")
-        return [value for value in values.values() if value is not None]
+        return [self._value(name, given.get(name)) for name in self.parameters]
+
+    def _value(self, name: str, given: str | None) -> str:
+        default, *others = (self.parameters[name] or "").split("|")
+        value = default if given is None and self.parameters[name] is not None else given
+        if value is None:
+            raise InvalidParameter(f"{self.name} requires --param {name}=VALUE")
+        if others and value not in (default, *others):
+            choices = ", ".join((default, *others))
+            raise InvalidParameter(
+                f"{self.name} --param {name}: expected {choices}, found {value!r}"
+            )
+        return value
 
 
 def parse_named_query(name: str, sql: str) -> NamedQuery:
@@ -52,4 +71,5 @@ def load_named_queries(folder: Path = QUERY_FOLDER) -> dict[str, NamedQuery]:
 
 def _parse_parameters(declaration: str) -> dict[str, str | None]:
     parts = [part.partition("=") for part in declaration.removeprefix(PARAMETERS).split(", ")]
-    return {name: default if equals else None for name, equals, default in parts}
+    defaults = {name: default if equals else None for name, equals, default in parts}
+    return {name: BUSINESS_TIME.get(name, default) for name, default in defaults.items()}

@@ -77,6 +77,21 @@ try:
     USER_TAGS = parse_tags(os.environ.get("PIPELINE_TAGS", ""))
 except ValueError as error:
     _exit_with_usage_error(f"PIPELINE_TAGS: {error}")
+# How the shop divides time into days, weeks and years. The lake's partitions are days in UTC.
+BUSINESS_TIME_ZONE = os.environ.get("BUSINESS_TIME_ZONE") or "UTC"
+if not re.fullmatch(r"UTC|[A-Z][A-Za-z]+(/[A-Z][A-Za-z_+-]*)+", BUSINESS_TIME_ZONE):
+    _exit_with_usage_error(
+        f"BUSINESS_TIME_ZONE: expected UTC or a name such as Europe/Berlin, found "
+        f"{BUSINESS_TIME_ZONE!r}"
+    )
+WEEK_START = os.environ.get("WEEK_START") or "1"  # 1 for Monday to 7 for Sunday.
+FISCAL_YEAR_START = os.environ.get("FISCAL_YEAR_START") or "1"  # A month: 1 to 12.
+if not re.fullmatch("[1-7]", WEEK_START):
+    _exit_with_usage_error(f"WEEK_START: expected a number from 1 to 7, found {WEEK_START!r}")
+if not re.fullmatch("[1-9]|1[0-2]", FISCAL_YEAR_START):
+    _exit_with_usage_error(
+        f"FISCAL_YEAR_START: expected a number from 1 to 12, found {FISCAL_YEAR_START!r}"
+    )
 # The user's key for bucket, stream, logs, queue, topic and query results; empty without one.
 KMS_KEY = os.environ.get("KMS_KEY_ARN", "")
 if KMS_KEY and not re.fullmatch(r"arn:aws[\w-]*:kms:[\w-]+:\d{12}:key/[\w-]+", KMS_KEY):

@@ -1,5 +1,5 @@
 -- Average order value by region, channel and currency: mean total of sold orders, to the cent
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   channel,
@@ -8,9 +8,12 @@ SELECT
   CAST(avg(CAST(total AS decimal(38, 12))) AS decimal(38, 2)) AS average,
   CAST(min(total) AS decimal(38, 2)) AS smallest,
   CAST(max(total) AS decimal(38, 2)) AS largest
-FROM orders
+FROM (
+  SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+  FROM orders
+)
 WHERE sold
-  AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
   AND coalesce(region, '') LIKE ?
 GROUP BY region, channel, currency
 ORDER BY region, channel, currency

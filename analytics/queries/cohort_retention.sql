@@ -1,5 +1,5 @@
 -- Customers by the month of their first sold order, and how many bought again in later months
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   cohort,
   months_later,
@@ -17,20 +17,23 @@ FROM (
     SELECT
       customer_id,
       first_region,
-      CAST(date_trunc('month', first_paid_at) AS date) AS cohort,
-      date_diff('month', date_trunc('month', first_paid_at), date_trunc('month', paid_at))
+      date_trunc('month', first_day) AS cohort,
+      date_diff('month', date_trunc('month', first_day), date_trunc('month', paid_day))
         AS months_later
     FROM (
       SELECT
         customer_id,
-        paid_at,
-        min(paid_at) OVER (PARTITION BY customer_id) AS first_paid_at,
+        paid_day,
+        min(paid_day) OVER (PARTITION BY customer_id) AS first_day,
         first_value(region) OVER (PARTITION BY customer_id ORDER BY paid_at, order_id)
           AS first_region
-      FROM orders
+      FROM (
+        SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+        FROM orders
+      )
       WHERE sold AND customer_id IS NOT NULL
     )
-    WHERE CAST(first_paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    WHERE first_day BETWEEN CAST(? AS date) AND CAST(? AS date)
   )
   WHERE coalesce(first_region, '') LIKE ?
   GROUP BY cohort, months_later

@@ -1,5 +1,5 @@
 -- Revenue of customers by the month of their first sold order, and its sum so far, by currency
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   cohort,
   currency,
@@ -11,9 +11,9 @@ SELECT
   ) AS revenue_so_far
 FROM (
   SELECT
-    CAST(date_trunc('month', first_paid_at) AS date) AS cohort,
+    date_trunc('month', first_day) AS cohort,
     currency,
-    date_diff('month', date_trunc('month', first_paid_at), date_trunc('month', paid_at))
+    date_diff('month', date_trunc('month', first_day), date_trunc('month', paid_day))
       AS months_later,
     count(*) AS orders,
     sum(total) AS revenue
@@ -21,14 +21,17 @@ FROM (
     SELECT
       currency,
       total,
-      paid_at,
-      min(paid_at) OVER (PARTITION BY customer_id) AS first_paid_at,
+      paid_day,
+      min(paid_day) OVER (PARTITION BY customer_id) AS first_day,
       first_value(region) OVER (PARTITION BY customer_id ORDER BY paid_at, order_id)
         AS first_region
-    FROM orders
+    FROM (
+      SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+      FROM orders
+    )
     WHERE sold AND customer_id IS NOT NULL
   )
-  WHERE CAST(first_paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  WHERE first_day BETWEEN CAST(? AS date) AND CAST(? AS date)
     AND coalesce(first_region, '') LIKE ?
   GROUP BY 1, 2, 3
 )

@@ -1,5 +1,5 @@
 -- Customers in segments by how recently, how often and for how much they bought: sold orders
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 --
 -- Each customer of a currency scores 1 (lowest fifth) to 5 (highest) for the time of the last
 -- order, the number of orders and their sum; equal values score alike. `value` is the mean of the
@@ -44,9 +44,12 @@ FROM (
         count(*) AS orders,
         coalesce(sum(total), 0) AS revenue,
         max(paid_at) AS last_paid_at
-      FROM orders
+      FROM (
+        SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+        FROM orders
+      )
       WHERE sold AND customer_id IS NOT NULL
-        AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+        AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
         AND coalesce(region, '') LIKE ?
       GROUP BY currency, customer_id
     )

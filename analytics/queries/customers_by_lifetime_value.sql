@@ -1,5 +1,5 @@
 -- Top ten customers of each currency by lifetime value: totals of sold orders, including tax
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, customer_id, customer_name, country, orders, lifetime_value, last_paid_at
 FROM (
   SELECT
@@ -14,9 +14,12 @@ FROM (
       count(*) AS orders,
       CAST(sum(total) AS decimal(38, 2)) AS lifetime_value,
       max(paid_at) AS last_paid_at
-    FROM orders
+    FROM (
+      SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+      FROM orders
+    )
     WHERE sold
-      AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
       AND coalesce(region, '') LIKE ?
     GROUP BY currency, customer_id
   )

@@ -1,5 +1,5 @@
 -- Failed payments, cancellations and returns by region, as percentages of the orders placed
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   orders,
@@ -16,9 +16,12 @@ FROM (
     count(payment_failed_at) AS payment_failed,
     count(cancelled_at) AS cancelled,
     count(returned_at) AS returned
-  FROM orders
+  FROM (
+    SELECT *, CAST(at_timezone(with_timezone(placed_at, 'UTC'), ?) AS date) AS placed_day
+    FROM orders
+  )
   WHERE NOT coalesce(test_order, false)
-    AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    AND placed_day BETWEEN CAST(? AS date) AND CAST(? AS date)
     AND coalesce(region, '') LIKE ?
   GROUP BY region
 )

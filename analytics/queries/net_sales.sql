@@ -1,11 +1,11 @@
 -- Net sales by month of payment and currency: gross sales less discounts and refunds
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 --
 -- Before shipping and tax. Gross sales are the subtotals of all orders that were paid; refunds are
 -- what was paid for those that were cancelled or returned since, whenever that was. Test orders and
 -- orders without a readable subtotal do not count.
 SELECT
-  CAST(date_trunc('month', paid_at) AS date) AS month,
+  date_trunc('month', paid_day) AS month,
   currency,
   count(*) AS orders,
   CAST(sum(subtotal) AS decimal(38, 2)) AS gross_sales,
@@ -15,7 +15,7 @@ SELECT
   CAST(sum(CASE WHEN refunded THEN 0 ELSE subtotal - discount END) AS decimal(38, 2)) AS net_sales
 FROM (
   SELECT
-    paid_at,
+    CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day,
     currency,
     region,
     subtotal,
@@ -24,7 +24,7 @@ FROM (
   FROM orders
   WHERE paid_at IS NOT NULL AND subtotal IS NOT NULL AND NOT coalesce(test_order, false)
 )
-WHERE CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+WHERE paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
   AND coalesce(region, '') LIKE ?
-GROUP BY CAST(date_trunc('month', paid_at) AS date), currency
+GROUP BY date_trunc('month', paid_day), currency
 ORDER BY month, currency

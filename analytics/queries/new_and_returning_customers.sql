@@ -1,5 +1,5 @@
 -- Customers of each month who bought for the first time, and who had bought before: sold orders
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
   month,
   new_customers + returning_customers AS customers,
@@ -15,19 +15,21 @@ FROM (
     count_if(month = first_month) AS new_customers,
     count_if(month > first_month) AS returning_customers
   FROM (
-    SELECT DISTINCT customer_id, first_month, CAST(date_trunc('month', paid_at) AS date) AS month
+    SELECT DISTINCT customer_id, first_month, date_trunc('month', paid_day) AS month
     FROM (
       -- The first order counts wherever and whenever it was paid.
       SELECT
         customer_id,
-        paid_at,
+        paid_day,
         region,
-        CAST(date_trunc('month', min(paid_at) OVER (PARTITION BY customer_id)) AS date)
-          AS first_month
-      FROM orders
+        date_trunc('month', min(paid_day) OVER (PARTITION BY customer_id)) AS first_month
+      FROM (
+        SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+        FROM orders
+      )
       WHERE sold AND customer_id IS NOT NULL
     )
-    WHERE CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    WHERE paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
       AND coalesce(region, '') LIKE ?
   )
   GROUP BY month

@@ -1,7 +1,7 @@
 -- Orders that were paid and have not been shipped for days, the longest waiting first
 -- params: days=3, region=%
 --
--- Measured at the newest change in the lake. Cancelled, returned, removed and test orders are left out.
+-- Measured at the newest change in the lake; without cancelled, returned, removed and test orders.
 SELECT order_id, status, paid_at, days_waiting, region, currency, total, customer_id, channel
 FROM (
   SELECT

@@ -1,5 +1,5 @@
 -- Products whose revenue changed most against the days before: ten of each currency, sold orders
--- params: days=28, day_to=2999-12-31, region=%
+-- params: days=28, zone=UTC, day_to=2999-12-31, region=%
 --
 -- The last `days` days end with the last day up to day_to that sold anything; the days before are
 -- as many.
@@ -31,9 +31,12 @@ FROM (
           quantity,
           amount,
           CAST(? AS bigint) AS days,
-          date_diff('day', CAST(paid_at AS date), max(CAST(paid_at AS date)) OVER ()) AS days_ago
-        FROM order_lines
-        WHERE sold AND CAST(paid_at AS date) <= CAST(? AS date)
+          date_diff('day', paid_day, max(paid_day) OVER ()) AS days_ago
+        FROM (
+          SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+          FROM order_lines
+        )
+        WHERE sold AND paid_day <= CAST(? AS date)
       )
       WHERE days_ago < 2 * days AND coalesce(region, '') LIKE ?
     )

@@ -1,13 +1,16 @@
--- Revenue by day and currency: totals of sold orders, including tax, by UTC day of payment
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- Revenue by day and currency: totals of sold orders, including tax, by day of payment
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT
-  CAST(paid_at AS date) AS day,
+  paid_day AS day,
   currency,
   count(*) AS orders,
   CAST(sum(total) AS decimal(38, 2)) AS revenue
-FROM orders
+FROM (
+  SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+  FROM orders
+)
 WHERE sold
-  AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+  AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
   AND coalesce(region, '') LIKE ?
-GROUP BY CAST(paid_at AS date), currency
+GROUP BY paid_day, currency
 ORDER BY day, currency

@@ -1,5 +1,5 @@
 -- Products sold together: the 20 pairs that most sold orders contain, and how strongly they attract
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 --
 -- `percent` of the orders with the first product also contain the second. `lift` is how many times
 -- more often they occur together than if they were chosen independently.
@@ -25,9 +25,12 @@ FROM (
       SELECT sku, other_sku, max(orders) AS orders, count(*) AS orders_with_both
       FROM (
         SELECT array_agg(DISTINCT sku) AS skus, count(*) OVER () AS orders
-        FROM order_lines
+        FROM (
+          SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+          FROM order_lines
+        )
         WHERE sold AND sku IS NOT NULL
-          AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+          AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
           AND coalesce(region, '') LIKE ?
         GROUP BY order_id
       )

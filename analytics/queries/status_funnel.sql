@@ -1,5 +1,5 @@
 -- Orders that reached each status, and their percentage of all orders placed; without test orders
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 WITH reached AS (
   SELECT
     count(*) AS placed,
@@ -7,9 +7,12 @@ WITH reached AS (
     count(shipped_at) AS shipped,
     count(delivered_at) AS delivered,
     count(returned_at) AS returned
-  FROM orders
+  FROM (
+    SELECT *, CAST(at_timezone(with_timezone(placed_at, 'UTC'), ?) AS date) AS placed_day
+    FROM orders
+  )
   WHERE NOT coalesce(test_order, false)
-    AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    AND placed_day BETWEEN CAST(? AS date) AND CAST(? AS date)
     AND coalesce(region, '') LIKE ?
 )
 SELECT

@@ -1,5 +1,5 @@
 -- Hours from each status to the next, median and 90th percentile, by region; without test orders
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 WITH steps AS (
   SELECT
     region,
@@ -7,9 +7,12 @@ WITH steps AS (
     date_diff('second', element_at(times, step), element_at(times, step + 1)) AS seconds
   FROM (
     SELECT region, ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS times
-    FROM orders
+    FROM (
+      SELECT *, CAST(at_timezone(with_timezone(placed_at, 'UTC'), ?) AS date) AS placed_day
+      FROM orders
+    )
     WHERE NOT coalesce(test_order, false)
-      AND CAST(placed_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND placed_day BETWEEN CAST(? AS date) AND CAST(? AS date)
       AND coalesce(region, '') LIKE ?
   )
   CROSS JOIN UNNEST(sequence(1, 4)) AS t(step)

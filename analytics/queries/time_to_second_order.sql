@@ -1,5 +1,5 @@
 -- Customers who bought a second time, and the days until then, by region of the first sold order
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 --
 -- The days are those of the first order; the median and the 90th percentile are of customers with a
 -- second order.
@@ -28,15 +28,18 @@ FROM (
   FROM (
     SELECT
       region,
-      paid_at,
+      paid_day,
       row_number() OVER by_time AS number,
       date_diff('second', paid_at, lead(paid_at) OVER by_time) AS seconds
-    FROM orders
+    FROM (
+      SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+      FROM orders
+    )
     WHERE sold AND customer_id IS NOT NULL
     WINDOW by_time AS (PARTITION BY customer_id ORDER BY paid_at, order_id)
   )
   WHERE number = 1
-    AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+    AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
     AND coalesce(region, '') LIKE ?
   GROUP BY region
 )

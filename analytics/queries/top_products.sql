@@ -1,5 +1,5 @@
 -- Top ten products of each currency by revenue: lines of sold orders, before discount and tax
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, sku, product, category, pieces, revenue
 FROM (
   SELECT
@@ -13,9 +13,12 @@ FROM (
       max(category) AS category,
       sum(quantity) AS pieces,
       CAST(sum(amount) AS decimal(38, 2)) AS revenue
-    FROM order_lines
+    FROM (
+      SELECT *, CAST(at_timezone(with_timezone(paid_at, 'UTC'), ?) AS date) AS paid_day
+      FROM order_lines
+    )
     WHERE sold
-      AND CAST(paid_at AS date) BETWEEN CAST(? AS date) AND CAST(? AS date)
+      AND paid_day BETWEEN CAST(? AS date) AND CAST(? AS date)
       AND coalesce(region, '') LIKE ?
     GROUP BY currency, sku
   )

@@ -50,6 +50,14 @@ def test_the_demos_queries_exist() -> None:
     assert load_named_queries().keys() >= {"revenue_by_day", "status_funnel", "top_products"}
 
 
+def test_a_parameter_may_have_few_values() -> None:
+    query = parse_named_query("q", "-- A query.\n-- params: period=month|day\nSELECT ?")
+    assert query.parameter_values({}) == ["month"]
+    assert query.parameter_values({"period": "day"}) == ["day"]
+    with pytest.raises(InvalidParameter, match="q --param period: expected month, day, found ''"):
+        query.parameter_values({"period": ""})
+
+
 def test_given_parameters_replace_the_defaults() -> None:
     query = parse_named_query("q", "-- A query.\n-- params: day=2026-01-01, key\nSELECT ?, ?")
     assert query.parameter_values({"key": "a=b"}) == ["2026-01-01", "a=b"]

@@ -18,7 +18,7 @@ from local.core.server import Cloud
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from setup import names
 from setup.lib.views import describe_table
-from tests.support.customer_models import CUSTOMER_MODELS, orders_at_risk
+from tests.support.customer_models import CUSTOMER_MODELS, orders_at_risk, revenue_by_period
 from tests.support.dashboard_model import LastImage, fixed_point, image_of, last_images
 from tests.support.hostile_orders import inserts
 from tests.support.lake_fixture import (
@@ -40,7 +40,14 @@ from transform.row import CDC_COLUMNS
 # The orders' dates surround the dates of their changes, so that some changes are late.
 PLAN = Plan(60, 8, Fraction(1, 10), date(2026, 3, 10))
 MODELS = QUERY_MODELS | CUSTOMER_MODELS
-NARROW_PARAMETERS = {"day_from": "2026-02-20", "day_to": "2026-03-02", "region": "U%"}
+NARROW_PARAMETERS = {
+    "day_from": "2026-02-20",
+    "day_to": "2026-03-02",
+    "region": "U%",
+    "zone": "America/New_York",
+    "period": "week",
+    "week_start": "7",
+}
 
 # Tests of their own have examples for these.
 EMPTY_ON_GENERATED_ORDERS = {"orders_at_risk", "shared_columns", "unfit_values"}
@@ -266,6 +273,45 @@ def test_an_average_is_rounded_once(
     use_lake(deliver(inserts(orders, history[0])))
     ((*_, average, smallest, largest),) = run_named_query("average_order_value")
     assert (average, smallest, largest) == ("1.00", "1.00", "1.01")
+
+
+@pytest.mark.parametrize(
+    ("paid_at", "day"),
+    [  # The night in which summer time begins has 23 hours, the one in which it ends 25.
+        ("2026-03-28T22:59:59Z", "2026-03-28"),
+        ("2026-03-28T23:00:00Z", "2026-03-29"),
+        ("2026-03-29T21:59:59Z", "2026-03-29"),
+        ("2026-03-29T22:00:00Z", "2026-03-30"),
+        ("2026-10-24T21:59:59Z", "2026-10-24"),
+        ("2026-10-24T22:00:00Z", "2026-10-25"),
+        ("2026-10-25T22:59:59Z", "2026-10-25"),
+        ("2026-10-25T23:00:00Z", "2026-10-26"),
+    ],
+)
+def test_a_day_of_business_follows_summer_time(
+    history: list[OrderChange], use_lake: Callable[[LakeLines], None], paid_at: str, day: str
+) -> None:
+    order = {**unshipped_order(history), "order_id": "SO-1", "paid_at": paid_at}
+    use_lake(deliver(inserts([order], history[0])))
+    ((actual_day, *_),) = run_named_query("revenue_by_day", zone="Europe/Berlin")
+    assert actual_day == day
+
+
+@pytest.mark.parametrize("period", ["day", "week", "month", "quarter", "year"])
+def test_periods_begin_where_the_business_says(
+    history: list[OrderChange], use_lake: Callable[[LakeLines], None], period: str
+) -> None:
+    template = {**unshipped_order(history), "currency": "EUR"}
+    days = [date(2026, 1, 31) + timedelta(days=13 * number) for number in range(40)]
+    orders = [
+        {**template, "order_id": f"SO-{n}", "paid_at": f"{day}T12:00:00Z", "total": Decimal(n)}
+        for n, day in enumerate(days, 1)
+    ]
+    changes = inserts(orders, history[0])
+    use_lake(deliver(changes))
+    parameters = {"period": period, "week_start": "3", "fiscal_year_start": "4"}
+    expected = revenue_by_period(LakeHistory(changes, [], parameters))
+    assert run_named_query("revenue_by_period", **parameters) == expected
 
 
 def test_orders_that_wait_for_days_are_listed(

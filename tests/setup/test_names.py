@@ -127,6 +127,30 @@ def test_an_invalid_pipeline_name_is_rejected(
     assert repr(name) in message
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "is_valid"),
+    [
+        ("BUSINESS_TIME_ZONE", "Europe/Berlin", True),
+        ("BUSINESS_TIME_ZONE", "America/Argentina/Buenos_Aires", True),
+        ("BUSINESS_TIME_ZONE", "CET+1", False),
+        ("WEEK_START", "7", True),
+        ("WEEK_START", "0", False),
+        ("FISCAL_YEAR_START", "12", True),
+        ("FISCAL_YEAR_START", "13", False),
+    ],
+)
+def test_business_time_is_validated(
+    variable: str, value: str, is_valid: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if is_valid:
+        assert getattr(load_names(**{variable: value}), variable) == value
+        return
+    with pytest.raises(SystemExit) as exit_info:
+        load_names(**{variable: value})
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.startswith(f"{variable}: expected ")
+
+
 @pytest.mark.parametrize("name", ["arn:aws:dynamodb:us-east-1:1:table/x", "ab", "a" * 256, "ab\n"])
 def test_an_invalid_table_name_is_rejected(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:

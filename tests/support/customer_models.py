@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import combinations
 from operator import itemgetter
@@ -31,15 +31,10 @@ def orders_by_customer(history: LakeHistory) -> dict[str, list[Order]]:
     return group_by(sold, lambda order: order["customer"]["id"])
 
 
-def month_of(order: Order) -> str:
-    """Return the first day of the month in which an order was paid."""
-    return f"{order['paid_at'][:7]}-01"
-
-
-def months_between(first: Order, other: Order) -> int:
-    """Return by how many calendar months one order was paid after another."""
+def months_between(start: str, end: str) -> int:
+    """Return by how many calendar months one day is later than another."""
     (year, month), (later_year, later_month) = (
-        map(int, order["paid_at"][:7].split("-")) for order in (first, other)
+        map(int, day[:7].split("-")) for day in (start, end)
     )
     return 12 * (later_year - year) + later_month - month
 
@@ -49,8 +44,8 @@ def new_and_returning_customers(history: LakeHistory) -> Rows:
     for customer, orders in orders_by_customer(history).items():
         for order in orders:
             if history.is_selected(order["paid_at"], order):
-                is_new = month_of(order) == month_of(orders[0])
-                customers[month_of(order)][is_new].add(customer)
+                is_new = history.month(order) == history.month(orders[0])
+                customers[history.month(order)][is_new].add(customer)
     rows: Rows = []
     for month, groups in sorted(customers.items()):
         new, returning = len(groups[True]), len(groups[False])
@@ -63,9 +58,10 @@ def orders_by_cohort(history: LakeHistory) -> dict[str, dict[int, list[Order]]]:
     """Return the selected cohorts' orders by the months after the first one."""
     cohorts: dict[str, dict[int, list[Order]]] = defaultdict(lambda: defaultdict(list))
     for first, *others in orders_by_customer(history).values():
+        cohort = history.month(first)
         if history.is_selected(first["paid_at"], first):
             for order in (first, *others):
-                cohorts[month_of(first)][months_between(first, order)].append(order)
+                cohorts[cohort][months_between(cohort, history.month(order))].append(order)
     return dict(sorted(cohorts.items()))
 
 
@@ -144,7 +140,7 @@ def segment_of(recency: int, value: int) -> str:
 def net_sales(history: LakeHistory) -> Rows:
     paid = [o for o in history.orders if "paid_at" in o and history.is_selected(o["paid_at"], o)]
     rows: Rows = []
-    for key, orders in group_by(paid, lambda o: (month_of(o), o["currency"])).items():
+    for key, orders in group_by(paid, lambda o: (history.month(o), o["currency"])).items():
         refunded = [o for o in orders if "cancelled_at" in o or "returned_at" in o]
         gross = sum((order["subtotal"] for order in orders), Decimal(0))
         discounts = sum((order["discount"] for order in orders), Decimal(0))
@@ -184,15 +180,15 @@ def sold_together(history: LakeHistory) -> Rows:
 def product_trends(history: LakeHistory) -> Rows:
     parameters = {"days": "28", "day_to": "2999-12-31"} | history.parameters
     days = int(parameters["days"])
-    sold = [o for o in history.orders if is_sold(o) and o["paid_at"][:10] <= parameters["day_to"]]
-    last_day = datetime.fromisoformat(max(order["paid_at"] for order in sold)[:10])
+    sold_days = [history.day(order["paid_at"]) for order in history.orders if is_sold(order)]
+    last_day = datetime.fromisoformat(max(d for d in sold_days if d <= parameters["day_to"]))
     starts = [f"{last_day - timedelta(days * periods - 1):%Y-%m-%d}" for periods in (2, 1)]
     selected = LakeHistory(history.changes, history.lines, {**parameters, "day_from": starts[0]})
     lines = order_lines(selected.sold_orders())
     rows = []
     for (currency, sku), group in group_by(lines, attributes("currency", "sku")).items():
-        before = [line for line in group if line["order"]["paid_at"][:10] < starts[1]]
-        recent = [line for line in group if line["order"]["paid_at"][:10] >= starts[1]]
+        before = [line for line in group if history.day(line["order"]["paid_at"]) < starts[1]]
+        recent = [line for line in group if history.day(line["order"]["paid_at"]) >= starts[1]]
         pieces = [fixed_point(total_of(part, "quantity"), 3) for part in (before, recent)]
         revenues = [total_of(part, "amount") for part in (before, recent)]
         amounts = map(fixed_point, (*revenues, revenues[1] - revenues[0]))
@@ -208,6 +204,46 @@ def product_trends(history: LakeHistory) -> Rows:
 def total_of(lines: list[dict[str, Any]], name: str) -> Decimal:
     """Return the sum of one number of all lines."""
     return sum((line[name] for line in lines), Decimal(0))
+
+
+def revenue_by_period(history: LakeHistory) -> Rows:
+    def start_of(order: Order) -> date:
+        return period_start(history, date.fromisoformat(history.day(order["paid_at"])))
+
+    rows: Rows = []
+    groups = group_by(history.sold_orders(), lambda o: (f"{start_of(o)}", o["currency"]))
+    for (start, currency), orders in groups.items():
+        day_before = date.fromisoformat(start) - timedelta(days=1)
+        previous = groups.get((f"{period_start(history, day_before)}", currency))
+        change = percentage = None
+        if previous:
+            difference = sum_totals(orders) - sum_totals(previous)
+            change = fixed_point(difference)
+            percentage = fixed_point(100 * difference / sum_totals(previous), 1)
+        revenue = fixed_point(sum_totals(orders))
+        rows.append((start, currency, str(len(orders)), revenue, change, percentage))
+    return rows
+
+
+def period_start(history: LakeHistory, day: date) -> date:
+    """Return the first day of the period that a day lies in."""
+    defaults = {"period": "month", "week_start": "1", "fiscal_year_start": "1"}
+    parameters = defaults | history.parameters
+    first_month = int(parameters["fiscal_year_start"])
+
+    def begins(day: date) -> bool:
+        is_first = day.day == 1
+        return {
+            "day": True,
+            "week": day.isoweekday() == int(parameters["week_start"]),
+            "month": is_first,
+            "quarter": is_first and (day.month - first_month) % 3 == 0,
+            "year": is_first and day.month == first_month,
+        }[parameters["period"]]
+
+    while not begins(day):
+        day -= timedelta(days=1)
+    return day
 
 
 def time_to_second_order(history: LakeHistory) -> Rows:
@@ -272,6 +308,7 @@ CUSTOMER_MODELS: dict[str, Callable[[LakeHistory], Rows]] = {
         new_and_returning_customers,
         orders_at_risk,
         product_trends,
+        revenue_by_period,
         sold_together,
         time_to_second_order,
     )

@@ -12,6 +12,7 @@ from functools import cached_property
 from itertools import pairwise
 from statistics import mean
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from sales.order_lifecycle import Order, OrderChange
 from tests.support.dashboard_model import STATUSES, Rows, fixed_point, image_of, is_sold
@@ -79,11 +80,22 @@ class LakeHistory:
             if self.is_selected(f"{changed_at:%Y-%m-%d}", image_of(change)):
                 yield changed_at, change
 
-    def is_selected(self, day: str, order: Order) -> bool:
-        """Return whether the parameters select a day and an order's region."""
+    def is_selected(self, time: str, order: Order) -> bool:
+        """Return whether the parameters select the day of a time and an order's region."""
         parameters = DEFAULT_PARAMETERS | self.parameters
         is_in_region = fnmatchcase(order["region"], parameters["region"].replace("%", "*"))
-        return parameters["day_from"] <= day[:10] <= parameters["day_to"] and is_in_region
+        return parameters["day_from"] <= self.day(time) <= parameters["day_to"] and is_in_region
+
+    def day(self, time: str) -> str:
+        """Return the day of a time in the business time zone; a day stays as it is."""
+        if len(time) == len("2026-03-01"):
+            return time
+        zone = ZoneInfo(self.parameters.get("zone", "UTC"))
+        return f"{datetime.fromisoformat(time).astimezone(zone):%Y-%m-%d}"
+
+    def month(self, order: Order) -> str:
+        """Return the first day of the month in which an order was paid."""
+        return f"{self.day(order['paid_at'])[:7]}-01"
 
 
 def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -311,7 +323,7 @@ def revenue_by_category(history: LakeHistory) -> Rows:
 
 
 def revenue_by_day(history: LakeHistory) -> Rows:
-    groups = group_by(history.sold_orders(), lambda o: (o["paid_at"][:10], o["currency"]))
+    groups = group_by(history.sold_orders(), lambda o: (history.day(o["paid_at"]), o["currency"]))
     return [
         (*key, str(len(orders)), fixed_point(sum_totals(orders))) for key, orders in groups.items()
     ]
