@@ -1,5 +1,5 @@
 -- Average order value by region, channel and currency: mean total of sold orders, to the cent
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   channel,

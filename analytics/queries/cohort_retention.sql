@@ -1,5 +1,5 @@
 -- Customers by the month of their first sold order, and how many bought again in later months
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   cohort,
   months_later,

@@ -1,5 +1,5 @@
 -- Revenue of customers by the month of their first sold order, and its sum so far, by currency
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   cohort,
   currency,

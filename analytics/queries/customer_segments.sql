@@ -1,5 +1,5 @@
 -- Customers in segments by how recently, how often and for how much they bought: sold orders
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 --
 -- Each customer of a currency scores 1 (lowest fifth) to 5 (highest) for the time of the last
 -- order, the number of orders and their sum; equal values score alike. `value` is the mean of the

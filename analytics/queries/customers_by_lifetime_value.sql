@@ -1,5 +1,5 @@
 -- Top ten customers of each currency by lifetime value: totals of sold orders, including tax
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, customer_id, customer_name, country, orders, lifetime_value, last_paid_at
 FROM (
   SELECT

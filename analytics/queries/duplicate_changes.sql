@@ -1,5 +1,5 @@
 -- Changes stored more than once, by day: delivery is at least once, and the views remove duplicates
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=1900-01-01, day_to=2999-12-31
 SELECT
   dt AS day,
   sum(copies) AS stored,

@@ -1,5 +1,5 @@
 -- Failed payments, cancellations and returns by region, as percentages of the orders placed
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   region,
   orders,

@@ -1,5 +1,5 @@
 -- Changes that reached the table over an hour after their updated_at, by arrival day and region
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   dt AS day,
   region,

@@ -1,5 +1,5 @@
 -- Net sales by month of payment and currency: gross sales less discounts and refunds
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 --
 -- Before shipping and tax. Gross sales are the subtotals of all orders that were paid; refunds are
 -- what was paid for those that were cancelled or returned since, whenever that was. Test orders and

@@ -1,5 +1,5 @@
 -- Customers of each month who bought for the first time, and who had bought before: sold orders
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   month,
   new_customers + returning_customers AS customers,

@@ -1,5 +1,5 @@
 -- Order attributes that the views do not include yet, with their count and first and last change
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   attribute,
   count(*) AS changes,

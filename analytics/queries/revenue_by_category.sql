@@ -1,5 +1,5 @@
 -- Revenue by category and currency: lines of sold orders, before discount and tax
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   category,
   currency,

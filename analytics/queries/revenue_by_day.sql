@@ -1,5 +1,5 @@
 -- Revenue by day and currency: totals of sold orders, including tax, by day of payment
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT
   paid_day AS day,
   currency,

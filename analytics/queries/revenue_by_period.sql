@@ -1,5 +1,5 @@
 -- Revenue by day, week, month, quarter or year, and its change from the one before
--- params: period=month|day|week|quarter|year, week_start=1, fiscal_year_start=1, zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: period=month|day|week|quarter|year, week_start=1, fiscal_year_start=1, zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 --
 -- Totals of sold orders by currency, including tax. A period without orders has no row; the change
 -- is that from the previous row only if no period lies between them.

@@ -1,5 +1,5 @@
 -- Columns that several attributes share, because their names differ only in upper and lower case
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=1900-01-01, day_to=2999-12-31
 WITH images AS (
   SELECT CAST(json_parse(
     CASE cdc_operation WHEN 'REMOVE' THEN cdc_old_image ELSE cdc_new_image END

@@ -1,5 +1,5 @@
 -- Products sold together: the 20 pairs that most sold orders contain, and how strongly they attract
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 --
 -- `percent` of the orders with the first product also contain the second. `lift` is how many times
 -- more often they occur together than if they were chosen independently.

@@ -1,5 +1,5 @@
 -- Orders that reached each status, and their percentage of all orders placed; without test orders
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 WITH reached AS (
   SELECT
     count(*) AS placed,

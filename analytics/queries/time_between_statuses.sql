@@ -1,5 +1,5 @@
 -- Hours from each status to the next, median and 90th percentile, by region; without test orders
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 WITH steps AS (
   SELECT
     region,

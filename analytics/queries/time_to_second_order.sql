@@ -1,5 +1,5 @@
 -- Customers who bought a second time, and the days until then, by region of the first sold order
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 --
 -- The days are those of the first order; the median and the 90th percentile are of customers with a
 -- second order.

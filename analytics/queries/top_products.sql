@@ -1,5 +1,5 @@
 -- Top ten products of each currency by revenue: lines of sold orders, before discount and tax
--- params: zone=UTC, day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: zone=UTC, day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT currency, place, sku, product, category, pieces, revenue
 FROM (
   SELECT

@@ -1,5 +1,5 @@
 -- Order attributes stored with more than one DynamoDB type, with count and first and last change
--- params: day_from=2000-01-01, day_to=2999-12-31, region=%
+-- params: day_from=1900-01-01, day_to=2999-12-31, region=%
 SELECT attribute, type, changes, first_seen, last_seen
 FROM (
   SELECT *, count(*) OVER (PARTITION BY attribute) AS types

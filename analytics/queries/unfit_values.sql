@@ -1,5 +1,5 @@
 -- Values that do not fit a column's type or the row's maximum size: views round them or show NULL
--- params: day_from=2000-01-01, day_to=2999-12-31
+-- params: day_from=1900-01-01, day_to=2999-12-31
 WITH selected_changes AS (
   -- Of the lake's columns only these: any other word may be the name of an attribute.
   SELECT

@@ -281,7 +281,7 @@ def orders_at_risk(history: LakeHistory) -> Rows:
         if is_sold(order) and not {"shipped_at", "delivered_at"} & order.keys():
             days = seconds_between(order["paid_at"], now) // DAY
             is_waiting = days >= int(parameters["days"]) and order["order_id"] not in removed
-            if is_waiting and history.is_selected("2000-01-01", order):
+            if is_waiting and history.is_selected("1900-01-01", order):
                 rows.append(
                     (
                         order["order_id"],

@@ -18,7 +18,7 @@ from sales.order_lifecycle import Order, OrderChange
 from tests.support.dashboard_model import STATUSES, Rows, fixed_point, image_of, is_sold
 from tests.support.lake_fixture import change_time, dynamodb_image
 
-DEFAULT_PARAMETERS = {"day_from": "2000-01-01", "day_to": "2999-12-31", "region": "%"}
+DEFAULT_PARAMETERS = {"day_from": "1900-01-01", "day_to": "2999-12-31", "region": "%"}
 VIEW_ATTRIBUTES = {
     "order_id",
     "status",
