@@ -15,6 +15,7 @@ SCRIPTS = (  # In load order.
     "formats",
     "elements",
     "figures",
+    "grains",
     "comparison",
     "charts",
     "export",

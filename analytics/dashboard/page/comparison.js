@@ -44,7 +44,7 @@ function beforeLabel({ period }) {
 }
 
 function describePeriods({ period, before }) {
-  const days = dayFormat.formatRange(parseTime(period.from), parseTime(period.to));
+  const days = formatDays(period.from, period.to);
   const missing = before === null ? ": the lake does not reach back so far" : "";
   return `Compared with the ${beforeLabel({ period })}, ${days}${missing}`;
 }

@@ -73,6 +73,7 @@ function computeFigures(rows, filters, today, firstDay) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
+  const grain = filters.grain ?? "day";
   const products = filterRows(rows.products, filters, true).filter((row) => row.currency === currency);
   const placedOrders = filterRows(rows.placedOrders, filters);
   const realOrders = placedOrders.filter(isRealOrder);
@@ -86,7 +87,8 @@ function computeFigures(rows, filters, today, firstDay) {
     cancelled: sumOf(realOrders, "cancelled"),
     unreadableCount: sumOf(soldOrders, "unreadable"),
     unreadableTotals: filterRows(rows.unreadableTotals, filters),
-    revenueByDay: sumByDay(soldOrders.filter((row) => row.currency === currency)),
+    revenueByGrain: sumByGrain(sumByDay(soldOrders.filter((row) => row.currency === currency)), grain, filters, today),
+    grain,
     revenueByCategory: rankByRevenue(groupBy(products, "category")),
     topProducts: rankByRevenue(groupBy(products, "sku")).slice(0, 10),
     funnel: STATUSES.map((status) => [status, sumOf(realOrders, status)]),

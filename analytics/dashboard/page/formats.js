@@ -7,6 +7,7 @@ const growthFormat = new Intl.NumberFormat(undefined, { style: "percent", maximu
 const signedFormat = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1, signDisplay: "exceptZero" });
 const ageFormat = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "narrow" });
 const dayFormat = utcFormat({ day: "numeric", month: "short", year: "numeric" });
+const monthFormat = utcFormat({ month: "short", year: "numeric" });
 const shortDayFormat = utcFormat({ day: "numeric", month: "short" });
 const hourFormat = utcFormat({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const clockFormat = utcFormat({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -42,6 +43,12 @@ function formatDay(time) {
 function formatTime(format, text) {
   const time = parseTime(text);
   return Number.isNaN(time) ? text : format.format(time);
+}
+
+/** Format the days from one date to another; dates outside JavaScript's calendar stay as they are. */
+function formatDays(from, to) {
+  const times = [from, to].map(parseTime);
+  return times.some(Number.isNaN) ? `${from} – ${to}` : dayFormat.formatRange(...times);
 }
 
 /** Format a time in milliseconds: only the clock if it is today, otherwise with its day. */

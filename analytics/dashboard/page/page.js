@@ -4,7 +4,7 @@ const pageData = JSON.parse(document.getElementById("facts").textContent);
 const rows = decodeFacts(pageData.facts);
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
 const CHOOSING_MS = 20e3; // A reader who touched a filter this recently is still choosing.
-const FILTER_NAMES = ["period", "from", "to", "region", "category", "currency"];
+const FILTER_NAMES = ["period", "from", "to", "region", "category", "currency", "grain"];
 const PRESETS = {
   "7-days": (day) => addDays(day, -6),
   "28-days": (day) => addDays(day, -27),
@@ -19,6 +19,7 @@ const choices = {
   region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
   category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
   currency: distinctValues(rows.soldOrders, "currency"),
+  grain: ["week", "month"],
 };
 const settings = new Map(); // In place of localStorage where the browser blocks it.
 let filters = readFilters();
@@ -100,6 +101,7 @@ function showFilters({ currency }) {
     document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
   }
   document.getElementById("period").value = filters.period ?? (filters.from || filters.to ? "chosen" : "");
+  document.getElementById("grain").value = filters.grain ?? "";
   document.getElementById("currency").value = String(choices.currency.indexOf(currency));
   const isUnfiltered = FILTER_NAMES.every((name) => filters[name] === null);
   // A button that is really disabled would lose the focus.
@@ -206,6 +208,11 @@ function buildFilters() {
   }
   const period = document.getElementById("period");
   period.addEventListener("change", () => setFilter("period", period.value || null));
+  const grain = document.getElementById("grain");
+  grain.addEventListener("change", () => {
+    setFilter("grain", grain.value || null);
+    setText("announcement", document.querySelector("[data-chart=by-day] .chart").getAttribute("aria-label"));
+  });
   for (const name of ["region", "category", "currency"]) {
     const select = document.getElementById(name);
     const all = name === "currency" ? [] : [createElement("option", { value: "" }, "all")];
@@ -282,7 +289,7 @@ function startRefreshing(button) {
     showPaused();
   });
   for (const kind of ["focusin", "pointerdown", "keydown", "input"]) {
-    document.getElementById("filters").addEventListener(kind, () => (touchedAt = Date.now()));
+    document.addEventListener(kind, () => (touchedAt = Date.now()));
   }
   setInterval(refresh, pageData.watch * 1000);
 }

@@ -3,6 +3,7 @@
 const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
 const MAX_LISTED_BARS = 20; // Horizontal bars below each other.
 const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
+const GRAIN_HEADERS = { day: "Day", week: "Week from", month: "Month from" };
 const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
 const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
 const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
@@ -99,20 +100,34 @@ function limitBars(tile) {
   return { ...tile, labels: tile.labels.slice(0, MAX_LISTED_BARS), series: tile.series.map(limitSeries) };
 }
 
-function byDayTile({ revenueByDay, currency }) {
-  const rows = fillGaps(revenueByDay, "day", DAY_MS, (day) => ({ day, orders: 0, revenue: 0n }));
+function byDayTile({ revenueByGrain: rows, grain, currency }) {
   const texts = rows.map((row) => formatMoney(row.revenue, currency));
   const best = rows.reduce((a, b) => (b.revenue > a.revenue ? b : a), rows[0]);
-  const labelFormat = rows.length > DAYS_PER_YEAR ? dayFormat : shortDayFormat;
+  const isShort = countSteps(rows, "day", DAY_MS) <= DAYS_PER_YEAR;
+  const labels = rows.map((row) => grainLabel(row, grain));
+  const isWhole = rows.map(({ mark }) => mark === "");
   return {
-    summary: best && `${countOf(rows.length, "day")}, highest on ${formatTime(dayFormat, best.day)}: ${formatMoney(best.revenue, currency)}`,
-    csv: () => [["Day", "Orders", inUnit("Revenue", currency)], ...rows.map((row) => [row.day, row.orders, row.revenue])],
-    headers: ["Day", "Orders", "Revenue"],
-    rows: rows.map((row, index) => [formatTime(dayFormat, row.day), numberFormat.format(row.orders), texts[index]]),
-    labels: rows.map((row) => formatTime(labelFormat, row.day)),
-    series: [{ name: "Revenue", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
+    title: `Revenue by ${grain}`,
+    summary: best && `${countOf(rows.length, grain)}, highest ${grainLabel(best, grain)}: ${formatMoney(best.revenue, currency)}`,
+    csv: () => [
+      [GRAIN_HEADERS[grain], "Whole", "Orders", inUnit("Revenue", currency)],
+      ...rows.map((row, index) => [row.day, isWhole[index] ? "yes" : "no", row.orders, row.revenue]),
+    ],
+    headers: [capitalized(grain), "Orders", "Revenue"],
+    rows: rows.map((row, index) => [labels[index], numberFormat.format(row.orders), texts[index]]),
+    labels: rows.map((row) => grainLabel(row, grain, isShort)),
+    series: wholeAndPartSeries(rows.map(({ revenue }) => barLength(revenue)), isWhole, texts),
+    isOverlaid: true,
+    tooltipLines: (index) => [texts[index]],
     formatAxis: (value) => compactFormat.format(value),
   };
+}
+
+/** Return a series of bars, and another one for those that are not whole. */
+function wholeAndPartSeries(values, isWhole, texts) {
+  const pick = (flag) => values.map((value, index) => (isWhole[index] === flag ? value : 0));
+  const whole = { name: "whole", colour: "accent", values: pick(true), texts };
+  return isWhole.every(Boolean) ? [whole] : [whole, { name: "not whole yet, or only in part", colour: "faint", values: pick(false), texts }];
 }
 
 function byCategoryTile({ revenueByCategory: rows, currency }) {
@@ -228,7 +243,8 @@ function perHourTile({ changesPerHour, changesPerDay }) {
   const [unit, step, countsByTime, format] = isLong
     ? ["day", DAY_MS, changesPerDay, dayFormat]
     : ["hour", HOUR_MS, changesPerHour, hourFormat];
-  const rows = fillGaps(countsByTime, "time", step, (time) => ({ time, counts: {} }));
+  const next = (time) => new Date(parseTime(time) + step).toISOString().slice(0, isLong ? 10 : 19);
+  const rows = fillGaps(countsByTime, "time", next, (time) => ({ time, counts: {} }));
   const operations = presentOperations(rows);
   const texts = operations.map((name) => rows.map(({ counts }) => numberFormat.format(counts[name] ?? 0)));
   const labels = rows.map(({ time }) => formatTime(format, time));
@@ -267,20 +283,25 @@ function countSteps(rows, property, step) {
   return rows.length ? (parseTime(rows.at(-1)[property]) - parseTime(rows[0][property])) / step : 0;
 }
 
-/** Add empty rows for the days or hours without data, unless there would be too many. */
-function fillGaps(rows, property, step, createRow) {
-  const count = countSteps(rows, property, step);
-  if (!rows.length || !(count < MAX_TIME_BARS)) return rows;
+/** Add empty rows for the times without data, from one to the `next`, unless there would be too many. */
+function fillGaps(rows, property, next, createRow) {
   const rowByTime = new Map(rows.map((row) => [parseTime(row[property]), row]));
-  const first = parseTime(rows[0][property]);
-  const times = Array.from({ length: count + 1 }, (_, index) => first + index * step);
-  const textLength = step === HOUR_MS ? 19 : 10;
-  return times.map((time) => rowByTime.get(time) ?? createRow(new Date(time).toISOString().slice(0, textLength)));
+  const last = rows.length ? parseTime(rows.at(-1)[property]) : NaN;
+  const filled = [];
+  for (let text = rows[0]?.[property]; parseTime(text ?? "") <= last; text = next(text)) {
+    if (filled.length === MAX_TIME_BARS) return rows;
+    filled.push(rowByTime.get(parseTime(text)) ?? createRow(text));
+  }
+  return filled.length ? filled : rows;
 }
 
 /** Return the header of a column in CSV, whose numbers have no unit of their own. */
 function inUnit(name, unit) {
   return unit === "" ? name : `${name} (${unit})`;
+}
+
+function capitalized(word) {
+  return word[0].toUpperCase() + word.slice(1);
 }
 
 /** Return the length of an amount's bar: only the picture uses floating point. */

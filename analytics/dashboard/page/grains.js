@@ -1,0 +1,41 @@
+// Revenue by day, ISO week or month, with the mark of what is not whole.
+
+const GRAINS = {
+  day: { start: (day) => day, next: (day) => addDays(day, 1) },
+  week: { start: (day) => addDays(day, -daysSinceMonday(day)), next: (day) => addDays(day, 7) },
+  month: { start: (day) => `${day.slice(0, 7)}-01`, next: (day) => `${addDays(day, 31).slice(0, 7)}-01` },
+};
+
+function daysSinceMonday(day) {
+  return (new Date(parseTime(day)).getUTCDay() + 6) % 7;
+}
+
+/** Sum the rows of days by a grain: each with its first day, its last, and the mark if it is not whole. */
+function sumByGrain(revenueByDay, grain, filters, today) {
+  const { start, next } = GRAINS[grain];
+  const groups = groupBy(revenueByDay.map((row) => ({ ...row, start: isInCalendar(row.day) ? start(row.day) : row.day })), "start");
+  const sums = [...groups].map(([day, rows]) => ({ day, orders: sumOf(rows, "orders"), revenue: sumOf(rows, "revenue", 0n) }));
+  const filled = fillGaps(sums, "day", next, (day) => ({ day, orders: 0, revenue: 0n }));
+  return filled.map((row) => {
+    const end = isInCalendar(row.day) ? addDays(next(row.day), -1) : row.day;
+    return { ...row, end, mark: incompleteMark(row.day, end, filters, today) };
+  });
+}
+
+/** Return whether a date and its week are in the calendar: others stay as they are. */
+function isInCalendar(day) {
+  return day > "0001" && day < "9999-12" && !Number.isNaN(parseTime(day));
+}
+
+/** Return why a week, a month or a day is not whole, or nothing. */
+function incompleteMark(start, end, { from, to }, today) {
+  if (end >= today && start <= today) return " (so far)";
+  return (from !== null && start < from) || (to !== null && to < end) ? " (in part)" : "";
+}
+
+/** Return the label of a row in a table, or a shorter one for an axis. */
+function grainLabel({ day, end, mark }, grain, isShort = false) {
+  if (grain === "week" && !isShort) return formatDays(day, end) + mark;
+  if (grain === "month") return formatTime(monthFormat, day) + mark;
+  return formatTime(isShort ? shortDayFormat : dayFormat, day) + mark;
+}
