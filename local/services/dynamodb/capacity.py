@@ -53,11 +53,16 @@ class Capacity:
         return reported
 
 
+def read_units(size: int, *, is_consistent: bool) -> float:
+    """Return the units of one read of this many bytes."""
+    return max(1, ceil(size / READ_UNIT)) * (1.0 if is_consistent else 0.5)
+
+
 def read_capacity(
     table_name: str, size: int, *, is_consistent: bool, index: Index | None = None
 ) -> Capacity:
     """Return the capacity of reading this many bytes, at least one unit of them."""
-    units = max(1, ceil(size / READ_UNIT)) * (1.0 if is_consistent else 0.5)
+    units = read_units(size, is_consistent=is_consistent)
     capacity = Capacity(table_name)
     if index is None or not index.name:
         capacity.table = units

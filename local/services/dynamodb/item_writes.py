@@ -25,7 +25,7 @@ from local.services.dynamodb.keys import (
     table_index,
 )
 from local.services.dynamodb.language.conditions import holds
-from local.services.dynamodb.language.errors import Rejected, RejectedItem
+from local.services.dynamodb.language.errors import Rejected, RejectedItem, RejectedRequest
 from local.services.dynamodb.language.expressions import Call
 from local.services.dynamodb.language.projections import project
 from local.services.dynamodb.language.request_expressions import RequestExpressions
@@ -34,6 +34,10 @@ from local.services.dynamodb.language.values import ITEM_BYTES, Image, Value, im
 
 Params = Mapping[str, Any]
 CONDITION_FAILED = "The conditional request failed"
+UPDATE_TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
+# Measured on AWS: https://github.com/nubo-db/dynamodb-conformance, limits/itemSizeBySurface.
+UPDATE_BYTES = 3
+ACTION_BYTES = {"SET": 19, "ADD": 19, "REMOVE": 2, "DELETE": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def update_write(
     changed = {name: value for name, value in new.items() if value != (old or {}).get(name)}
     check_index_keys(table, changed, is_update=True)
     if image_size(new) > ITEM_BYTES:
-        raise RejectedItem("Item size to update has exceeded the maximum allowed size")
+        raise RejectedItem(UPDATE_TOO_LARGE)
     return Write(table, key, old, new)
 
 
@@ -200,13 +204,28 @@ def delete_item(tables: Tables, params: Params) -> dict[str, Any]:
 
 def _check_return_values(params: Params) -> None:
     if params.get("ReturnValues", "NONE") not in ("NONE", "ALL_OLD"):
-        raise Rejected("ReturnValues can only be ALL_OLD or NONE")
+        raise RejectedRequest("ReturnValues can only be ALL_OLD or NONE")
 
 
 def update_item(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to UpdateItem."""
     actions, prepare = parse_update_call(params)
-    return _apply(params, prepare(tables), actions)
+    write = prepare(tables)
+    _check_update_size(write.new or {}, actions)
+    return _apply(params, write, actions)
+
+
+def _check_update_size(new: Image, actions: list[Action]) -> None:
+    """Reject an update that is too large, as UpdateItem alone counts it.
+
+    It counts the attributes that are written, whole, and a fixed number of bytes for each action.
+    """
+    names = {action.path[0] for action in actions}
+    written = {name: value for name, value in new.items() if name in names}
+    cost = UPDATE_BYTES + sum(ACTION_BYTES[action.clause] for action in actions)
+    cost += sum(isinstance(action.path[-1], int) for action in actions)
+    if image_size(written) + cost > ITEM_BYTES:
+        raise Rejected(UPDATE_TOO_LARGE)
 
 
 def _apply(params: Params, write: Write, actions: list[Action] | None = None) -> dict[str, Any]:

@@ -6,18 +6,17 @@ Items are scanned in the order of a hash of their key, as in DynamoDB.
 import hashlib
 import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import Item
 from moto.dynamodb.models.table import Table
 
-from local.services.dynamodb.capacity import capacity_member, read_capacity
+from local.services.dynamodb.capacity import Capacity, capacity_member, read_capacity, read_units
 from local.services.dynamodb.item_image import item_image, to_moto
 from local.services.dynamodb.item_writes import read_image
 from local.services.dynamodb.keys import (
-    KEY_MISMATCH,
     Tables,
     check_key,
     find_index,
@@ -26,7 +25,7 @@ from local.services.dynamodb.keys import (
     moto_key,
 )
 from local.services.dynamodb.language.conditions import holds
-from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.errors import INVALID, ONE_ERROR, Rejected
 from local.services.dynamodb.language.expressions import Call, Path
 from local.services.dynamodb.language.index import Index
 from local.services.dynamodb.language.key_conditions import parse_key_conditions
@@ -156,19 +155,13 @@ def _selection(
     _check_select(params)
     expressions.check_used()
     table = find_table(tables, params["TableName"])
-    index = select_index(table, params.get("IndexName"), params)
+    index = find_index(table, params.get("IndexName"))
+    if index.is_global and params.get("ConsistentRead"):
+        raise Rejected("Consistent reads are not supported on global secondary indexes")
     index = covering_index(index, paths or [])
     if params.get("Select") == "ALL_ATTRIBUTES" and index.projected is not None:
         index = _whole_items(index)
     return Selection(table, index, condition, paths, params)
-
-
-def select_index(table: Table, name: str | None, params: Params) -> Index:
-    """Return the index to read, which must not be global for a consistent read."""
-    index = find_index(table, name)
-    if index.is_global and params.get("ConsistentRead"):
-        raise Rejected("Consistent reads are not supported on global secondary indexes")
-    return index
 
 
 def covering_index(index: Index, paths: Sequence[Path]) -> Index:
@@ -190,7 +183,7 @@ def _whole_items(index: Index) -> Index:
             f"{INVALID}Select type ALL_ATTRIBUTES is not supported for global secondary index "
             f"{index.name} because its projection type is not ALL"
         )
-    return Index(index.name, index.hash_name, index.range_name, index.table_names)
+    return replace(index, reads_table=True)
 
 
 def _check_select(params: Params) -> None:
@@ -210,7 +203,7 @@ def _check_select(params: Params) -> None:
         problem = "ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName"
     else:
         return
-    raise Rejected(f"1 validation error detected: {problem}")
+    raise Rejected(f"{ONE_ERROR}{problem}")
 
 
 def _check_filter(condition: Call | None, index: Index) -> None:
@@ -234,9 +227,7 @@ def _check_segments(params: Params) -> None:
         )
     if given and params["Segment"] >= params["TotalSegments"]:
         raise Rejected(
-            "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
-            f"Segment: {params['Segment']} is not less than "
-            f"TotalSegments: {params['TotalSegments']}"
+            "The Segment parameter is zero-based and must be less than parameter TotalSegments"
         )
 
 
@@ -244,9 +235,7 @@ def _check_start_key(selection: Selection, start: Image) -> None:
     types = key_types(selection.table)
     expected = {name: types[name] for name in selection.index.start_names}
     if {name: type_of(value) for name, value in start.items()} != expected:
-        is_query = "KeyConditionExpression" in selection.params
-        detail = "" if is_query else f": {KEY_MISMATCH}"
-        raise Rejected(f"The provided starting key is invalid{detail}")
+        raise Rejected("The provided starting key is invalid")
 
 
 def respond(selection: Selection, candidates: Iterable[Image]) -> dict[str, Any]:
@@ -261,11 +250,20 @@ def respond(selection: Selection, candidates: Iterable[Image]) -> dict[str, Any]
     if has_more:
         names = selection.index.start_names
         response["LastEvaluatedKey"] = {name: page[-1][name] for name in names}
-    is_consistent = bool(params.get("ConsistentRead"))
-    capacity = read_capacity(
-        selection.table.name, size, is_consistent=is_consistent, index=selection.index
-    )
-    return {**response, **capacity_member(params, capacity)}
+    return {**response, **capacity_member(params, _page_capacity(selection, page, size))}
+
+
+def _page_capacity(selection: Selection, page: Sequence[Image], size: int) -> Capacity:
+    """Return the capacity of reading a page; each item read from the table is one more read."""
+    index = selection.index
+    is_consistent = bool(selection.params.get("ConsistentRead"))
+    if index.reads_table:
+        size = sum(image_size(index.own_part(image)) for image in page)
+    capacity = read_capacity(selection.table.name, size, is_consistent=is_consistent, index=index)
+    if index.reads_table:
+        units = (read_units(image_size(image), is_consistent=is_consistent) for image in page)
+        capacity.table += sum(units)
+    return capacity
 
 
 def take_page(candidates: Iterable[Image], limit: int | None) -> tuple[list[Image], int, bool]:

@@ -19,7 +19,7 @@ from local.core.service import Service
 from local.services.dynamodb.batches import batch_get_item, batch_write_item
 from local.services.dynamodb.item_writes import delete_item, put_item, update_item
 from local.services.dynamodb.keys import Tables
-from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.errors import ONE_ERROR, Rejected, RejectedRequest
 from local.services.dynamodb.language.request_model import check_encoding, check_request
 from local.services.dynamodb.reads import get_item, query, scan
 from local.services.dynamodb.statements import (
@@ -39,6 +39,7 @@ from local.services.dynamodb.ttl import expired_items
 
 TTL_INTERVAL = 10  # Seconds; AWS takes up to days.
 PUBLICATION_INTERVAL = 60  # Seconds, as on AWS.
+SINGLE_WRITES = ("PutItem", "UpdateItem", "DeleteItem")
 ITEM_OPERATIONS: Mapping[str, Callable[[Tables, Mapping[str, Any]], dict[str, Any]]] = {
     "GetItem": get_item,
     "PutItem": put_item,
@@ -81,7 +82,10 @@ class DynamoDb(Service):
             try:
                 return self._handle_table_call(request)
             except Rejected as error:
-                raise AwsError(error.code, error.message) from None
+                is_enveloped = isinstance(error, RejectedRequest)
+                is_enveloped = is_enveloped and request.operation in SINGLE_WRITES
+                prefix = ONE_ERROR if is_enveloped else ""
+                raise AwsError(error.code, f"{prefix}{error.message}") from None
 
     def tick(self) -> bool:
         """Delete the items whose time to live is over, and return whether there were any."""
@@ -125,9 +129,10 @@ class DynamoDb(Service):
     def _handle_table_call(self, request: ApiRequest) -> ApiResponse:
         params = {name: member for name, member in request.params.items() if member is not None}
         check_encoding(request.body)
-        check_request(request.operation, params)
+        is_about_items = request.operation in ITEM_OPERATIONS
+        check_request(request.operation, params, is_about_items=is_about_items)
         tables = _tables_in(request.region)
-        if request.operation in ITEM_OPERATIONS:
+        if is_about_items:
             response = json_response(ITEM_OPERATIONS[request.operation](tables, params))
         elif request.operation == "TransactWriteItems":
             operations = partial(transact_write_operations, tables, params)
@@ -142,8 +147,7 @@ class DynamoDb(Service):
 
     def _forward_to_moto(self, request: ApiRequest) -> ApiResponse:
         """Return moto's response to a call that is not about items."""
-        if request.operation == "UpdateTable":
-            _prepare_stream_change(request)
+        _prepare_moto(request)
         try:
             response = self.cloud.forward_to_moto(request)
         except KeyError as error:  # moto requires members that AWS does not.
@@ -168,6 +172,19 @@ def _tables_in(region: str) -> Tables:
 def _tables() -> Iterator[Table]:
     for backend in list(dynamodb_backends[ACCOUNT].values()):
         yield from list(backend.tables.values())
+
+
+def _prepare_moto(request: ApiRequest) -> None:
+    """Change moto's tables so that moto's answer to a call is AWS's."""
+    backend = dynamodb_backends[ACCOUNT][request.region]
+    match request.operation:
+        case "UpdateTable":
+            _prepare_stream_change(request)
+        case "ListTables":
+            backend.tables = dict(sorted(backend.tables.items()))
+        case "TagResource":
+            keys = [tag["Key"] for tag in request.params["Tags"]]
+            backend.untag_resource(request.params["ResourceArn"], keys)
 
 
 def _prepare_stream_change(request: ApiRequest) -> None:

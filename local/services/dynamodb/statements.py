@@ -18,7 +18,15 @@ from local.services.dynamodb.item_writes import (
     returned_image,
     update_write,
 )
-from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
+from local.services.dynamodb.keys import (
+    Tables,
+    check_key,
+    find_index,
+    find_table,
+    indexes_of,
+    moto_key,
+    table_index,
+)
 from local.services.dynamodb.language.errors import INVALID, Rejected
 from local.services.dynamodb.language.expressions import Attribute, Call, Literal
 from local.services.dynamodb.language.index import Index
@@ -35,7 +43,6 @@ from local.services.dynamodb.reads import (
     query_images,
     respond,
     scan_images,
-    select_index,
 )
 from local.services.dynamodb.transactions import Operation, Transactions, read_all, target_of
 
@@ -66,7 +73,7 @@ def _parse(params: Params) -> Statement:
 
 def _select(tables: Tables, statement: Statement, params: Params) -> dict[str, Any]:
     table = find_table(tables, statement.table)
-    index = select_index(table, statement.index, params)
+    index = _index(table, statement, params)
     required = equalities(statement.where)
     if index.hash_name in required and statement.where is not None:
         _check_filter(index, statement.where)
@@ -87,6 +94,17 @@ def _select(tables: Tables, statement: Statement, params: Params) -> dict[str, A
         token = json.dumps(response["LastEvaluatedKey"])
         members["NextToken"] = b64encode(token.encode()).decode()
     return {"Items": items, **members}
+
+
+def _index(table: Table, statement: Statement, params: Params) -> Index:
+    names = [index.name for index in indexes_of(table)]
+    if statement.index is not None and statement.index not in names:
+        raise Rejected("The table does not have the specified index")
+    index = find_index(table, statement.index)
+    if index.is_global and params.get("ConsistentRead"):
+        message = "Strongly consistent read is not supported on Global Secondary Indexes"
+        raise Rejected(message)
+    return index
 
 
 def _check_filter(index: Index, where: Call) -> None:

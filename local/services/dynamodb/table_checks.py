@@ -9,8 +9,9 @@ from moto.dynamodb.responses import DynamoHandler
 
 from local.core.errors import not_modelled_message
 from local.core.request import AwsError
+from local.core.server import ACCOUNT
 from local.services.dynamodb.keys import Tables, find_table, indexes_of
-from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.errors import INVALID, ONE_ERROR, Rejected
 
 Params = Mapping[str, Any]
 NOT_MODELLED = (
@@ -26,23 +27,45 @@ NOT_MODELLED = (
 
 def check_table_call(operation: str, params: Params, tables: Tables) -> None:
     """Raise AWS's error for a call about a table that moto would accept or fail at."""
-    if not hasattr(DynamoHandler, xform_name(operation)):
-        raise AwsError("UnknownOperationException", not_modelled_message(operation))
-    members = [name for name in NOT_MODELLED if name in params]
-    if members:
-        raise Rejected(not_modelled_message(*members))
+    _check_modelled(operation, params)
     if operation == "CreateTable":
         _check_new_table(params)
-    elif operation not in ("ImportTable", "RestoreTableFromBackup") and "TableName" in params:
+    elif "TableName" in params:
         name = params["TableName"]
         if name.rpartition(":table/")[2] not in tables:
             message = f"Requested resource not found: Table: {name} not found"
             raise AwsError("ResourceNotFoundException", message)
     if operation == "UpdateTable":
         _check_table_update(params, tables)
-    arn = params.get("ResourceArn", "arn:")
+    if operation == "DeleteTable" and find_table(tables, name).deletion_protection_enabled:
+        raise Rejected(
+            "Resource cannot be deleted as it is currently protected against deletion. "
+            "Disable deletion protection first."
+        )
+    if "ResourceArn" in params:
+        _check_arn(operation, params["ResourceArn"])
+
+
+def _check_modelled(operation: str, params: Params) -> None:
+    is_known = hasattr(DynamoHandler, xform_name(operation))
+    if not is_known or "Import" in operation or "Export" in operation:
+        raise AwsError("UnknownOperationException", not_modelled_message(operation))
+    members = [name for name in NOT_MODELLED if name in params]
+    if params.get("TableClass", "STANDARD") != "STANDARD":
+        members.append("TableClass")
+    if members:
+        raise Rejected(not_modelled_message(*members))
+
+
+def _check_arn(operation: str, arn: str) -> None:
     if not arn.startswith("arn:"):
         raise Rejected(f"Invalid TableArn: Invalid ResourceArn provided as input {arn}")
+    if f":{ACCOUNT}:" not in arn:
+        raise AwsError(
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{ACCOUNT}:root is not authorized to perform: "
+            f"dynamodb:{operation} on resource: {arn}",
+        )
 
 
 def _check_new_table(params: Params) -> None:
@@ -50,7 +73,7 @@ def _check_new_table(params: Params) -> None:
         if params.get(member) is None:
             path = member[:1].lower() + member[1:]
             raise Rejected(
-                f"1 validation error detected: Value null at '{path}' failed to satisfy "
+                f"{ONE_ERROR}Value null at '{path}' failed to satisfy "
                 "constraint: Member must not be null"
             )
     stream = params.get("StreamSpecification") or {}

@@ -16,6 +16,7 @@ from local.core.server import Cloud
 from local.services.dynamodb.service import ITEM_OPERATIONS, DynamoDb
 from tests.support.laptop_cloud import aws, create_table, error_of, laptop, message_of
 
+INFREQUENT = "STANDARD_INFREQUENT_ACCESS"
 KEY = {"pk": {"S": "a"}, "sk": {"S": "1"}}
 
 
@@ -326,7 +327,9 @@ def test_unknown_table_is_reported_in_all_calls(dynamodb: Any) -> None:
     ("operation", "params", "name"),
     [
         ("DescribeContributorInsights", {"TableName": "simple"}, "DescribeContributorInsights is"),
-        ("ListExports", {}, "ListExports without TableArn is"),
+        ("ListExports", {}, "ListExports is"),
+        ("ListImports", {}, "ListImports is"),
+        ("UpdateTable", {"TableName": "simple", "TableClass": INFREQUENT}, "TableClass is"),
         ("UpdateTable", {"TableName": "simple", "ReplicaUpdates": [{}]}, "ReplicaUpdates is"),
     ],
 )

@@ -1,6 +1,7 @@
 """What DynamoDB rejects, in its words."""
 
 INVALID = "One or more parameter values were invalid: "
+ONE_ERROR = "1 validation error detected: "
 
 
 class Rejected(Exception):
@@ -10,6 +11,10 @@ class Rejected(Exception):
         super().__init__(message)
         self.message = message
         self.code = code
+
+
+class RejectedRequest(Rejected):
+    """A request that DynamoDB rejects for itself, before it looks for the table."""
 
 
 class RejectedItem(Rejected):

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from moto.dynamodb.parsing.reserved_keywords import ReservedKeywords
 
-from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.errors import RejectedRequest
 from local.services.dynamodb.language.values import ORDERED_TYPES, Value, is_in_order, type_of
 
 EXPRESSION_BYTES = 4096
@@ -110,7 +110,7 @@ class Placeholders:
         for member, defined in (("Names", self.names), ("Values", self.values)):
             unused = [placeholder for placeholder in defined if placeholder not in self.used]
             if unused:
-                raise Rejected(
+                raise RejectedRequest(
                     f"Value provided in ExpressionAttribute{member} unused in expressions: "
                     f"keys: {{{', '.join(unused)}}}"
                 )
@@ -125,7 +125,7 @@ def parse_expression(
         parsed = parse(parser)
         parser.expect_end()
     except InvalidExpression as error:
-        raise Rejected(f"Invalid {kind}: {error}") from None
+        raise RejectedRequest(f"Invalid {kind}: {error}") from None
     return parsed
 
 

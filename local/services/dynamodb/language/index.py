@@ -16,6 +16,7 @@ class Index:
     table_names: tuple[str, ...]
     projected: frozenset[str] | None = None  # None: all attributes.
     is_global: bool = False
+    reads_table: bool = False  # Whether the rest of an item is read from the table.
 
     @property
     def key_names(self) -> list[str]:
@@ -37,6 +38,10 @@ class Index:
         """Return the part of an item that the index has; None if it does not have the item."""
         if image is None or any(name not in image for name in self.key_names):
             return None
+        return image if self.reads_table else self.own_part(image)
+
+    def own_part(self, image: Image) -> Image:
+        """Return the attributes of an item that are in the index itself."""
         if self.projected is None:
             return image
         return {name: value for name, value in image.items() if name in self.projected}

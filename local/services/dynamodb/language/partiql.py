@@ -160,8 +160,15 @@ class PartiqlParser(Parser):
         return Statement("DELETE", table, index, where=where, returning=returning)
 
     def _table(self) -> tuple[str, str | None]:
-        table = self.attribute_name()
-        return table, self.attribute_name() if self.accept(".") else None
+        names = [self.attribute_name()]
+        while self.accept("."):
+            names.append(self.attribute_name())
+        if "" in names:
+            raise InvalidExpression("Path component cannot be an empty string")
+        if len(names) > 2:
+            message = "A path may contain at most 2 components in the FROM clause"
+            raise InvalidExpression(message)
+        return names[0], names[1] if len(names) == 2 else None
 
     def _where(self) -> Call | None:
         return self.condition() if self.accept("WHERE") else None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.errors import INVALID, RejectedRequest
 from local.services.dynamodb.language.expressions import (
     Attribute,
     Call,
@@ -68,7 +68,7 @@ class RequestExpressions:
         expressions = [name for name in EXPRESSIONS if name in self._params]
         legacy = [name for name in LEGACY if name in self._params]
         if expressions and legacy:
-            raise Rejected(
+            raise RejectedRequest(
                 "Can not use both expression and non-expression parameters in the same request: "
                 f"Non-expression parameters: {{{', '.join(legacy)}}} "
                 f"Expression parameters: {{{', '.join(expressions)}}}"
@@ -77,14 +77,14 @@ class RequestExpressions:
             if defined is None:
                 continue
             if not expressions:
-                raise Rejected(
+                raise RejectedRequest(
                     f"ExpressionAttribute{member} can only be specified when using expressions"
                 )
             if not defined:
-                raise Rejected(f"ExpressionAttribute{member} must not be empty")
+                raise RejectedRequest(f"ExpressionAttribute{member} must not be empty")
             for key in defined:
                 if not key.startswith(sign):
-                    raise Rejected(
+                    raise RejectedRequest(
                         f"ExpressionAttribute{member} contains invalid key: "
                         f'Syntax error; key: "{key}"'
                     )
@@ -100,6 +100,9 @@ class RequestExpressions:
         legacy = self._params.get(legacy_kind)
         if not legacy:
             return self.parse(kind, Parser.condition)
+        if legacy_kind == "Expected":
+            for name, test in legacy.items():
+                _check_expected(name, test)
         conditions = [legacy_condition(name, test) for name, test in legacy.items()]
         return Call(self._params.get("ConditionalOperator", "AND"), tuple(conditions))
 
@@ -117,7 +120,7 @@ class RequestExpressions:
             return self.parse("ProjectionExpression", parse_projection)
         for name in legacy:
             if legacy.count(name) > 1:
-                raise Rejected(f"{INVALID}Duplicate value in attribute name: {name}")
+                raise RejectedRequest(f"{INVALID}Duplicate value in attribute name: {name}")
         return [(name,) for name in legacy]
 
     def check_used(self) -> None:
@@ -132,7 +135,7 @@ def legacy_condition(name: str, test: Mapping[str, Any]) -> Call:
     if operator is None:
         operator = "EQ" if test.get("Exists", True) else "NULL"
     if len(operands) not in OPERAND_COUNTS.get(operator, (1,)):
-        raise Rejected(
+        raise RejectedRequest(
             f"{INVALID}Invalid number of argument(s) for the {operator} ComparisonOperator"
         )
     literals = [Literal(value) for value in operands]
@@ -140,12 +143,29 @@ def legacy_condition(name: str, test: Mapping[str, Any]) -> Call:
     return Call("NOT", (condition,)) if operator == "NOT_CONTAINS" else condition
 
 
+def _check_expected(name: str, test: Mapping[str, Any]) -> None:
+    """Raise AWS's error for a test of Expected whose members contradict each other."""
+    operator = test.get("ComparisonOperator")
+    has_value, has_list = ("Value" in test, "AttributeValueList" in test)
+    if has_value and has_list:
+        problem = "Value and AttributeValueList cannot be used together"
+    elif has_value and test.get("Exists") is False:
+        problem = "Value cannot be used when Exists is false"
+    elif not has_value and test.get("Exists") is True:
+        problem = "Value must be provided when Exists is true"
+    elif operator not in (None, "NULL", "NOT_NULL") and not has_value and not has_list:
+        problem = f"Value or AttributeValueList must be used with ComparisonOperator: {operator}"
+    else:
+        return
+    raise RejectedRequest(f"{INVALID}{problem} for Attribute: {name}")
+
+
 def _legacy_action(name: str, update: Mapping[str, Any]) -> Action:
     action = update.get("Action", "PUT")
     value: Value | None = update.get("Value")
     if value is None:
         if action != "DELETE":
-            raise Rejected(
+            raise RejectedRequest(
                 f"{INVALID}Only DELETE action is allowed when no attribute value is specified"
             )
         return Action("REMOVE", (name,))
@@ -153,5 +173,5 @@ def _legacy_action(name: str, update: Mapping[str, Any]) -> Action:
         try:
             check_set_change(action, value)
         except InvalidExpression as error:
-            raise Rejected(f"{INVALID}{error}") from None
+            raise RejectedRequest(f"{INVALID}{error}") from None
     return Action(UPDATE_ACTIONS[action], (name,), Literal(value))

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -10,7 +11,7 @@ from botocore.model import ServiceModel, Shape
 from botocore.session import get_session
 
 from local.services.dynamodb.language.attribute_values import normalize_value
-from local.services.dynamodb.language.errors import Rejected
+from local.services.dynamodb.language.errors import ONE_ERROR, Rejected
 
 JSON_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "structure": dict,
@@ -26,6 +27,11 @@ FAILED = "failed to satisfy constraint:"
 TABLE_OPERATIONS = ("CreateTable", "DeleteTable", "DescribeTable", "UpdateTable")
 # The model accepts an ARN wherever a table is named; these are the limits of a name.
 TABLE_NAME = {"min": 3, "max": 255, "pattern": "[a-zA-Z0-9_.-]+"}
+TABLE_NAMES = (
+    "[Member must have length less than or equal to 255, "
+    "Member must have length greater than or equal to 3, "
+    "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+]"
+)
 LIMITS: Mapping[str, Mapping[str, Any]] = {
     "TableArn": TABLE_NAME,
     "KeySchema": {"min": 1, "max": 2},
@@ -38,7 +44,7 @@ ENUMS = {
 }
 
 
-def check_request(operation: str, params: Mapping[str, Any]) -> None:
+def check_request(operation: str, params: Mapping[str, Any], *, is_about_items: bool) -> None:
     """Raise AWS's error for a request that does not fit the API's model.
 
     Attribute values, however deep, are changed to what DynamoDB stores.
@@ -50,9 +56,13 @@ def check_request(operation: str, params: Mapping[str, Any]) -> None:
         raise Rejected(message)
     shape = _model().operation_model(operation).input_shape
     violations = list(_violations(shape, params, "")) if shape is not None else []
+    unechoed = [found for found in violations if found.is_unechoed]
+    if unechoed and is_about_items and all(found.value is not None for found in violations):
+        raise Rejected(f"{ONE_ERROR}{unechoed[0].text_without_value()}")
     if violations:
         errors = "error" if len(violations) == 1 else "errors"
-        raise Rejected(f"{len(violations)} validation {errors} detected: {'; '.join(violations)}")
+        texts = "; ".join(found.text() for found in violations)
+        raise Rejected(f"{len(violations)} validation {errors} detected: {texts}")
 
 
 def check_encoding(body: bytes) -> None:
@@ -70,11 +80,41 @@ def _model() -> ServiceModel:
     return get_session().get_service_model("dynamodb")
 
 
-def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
-    """Yield the constraints that a value and its members violate, in AWS's words."""
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """A constraint that a member of a request violates, in AWS's words."""
+
+    shape: Any
+    value: Any
+    path: str
+    constraint: str
+
+    @property
+    def is_unechoed(self) -> bool:
+        """Whether calls about items report the member first and alone, without its value."""
+        if not self.constraint.startswith("Member must have"):
+            return False
+        is_nested = "." in self.path
+        if isinstance(self.value, list):
+            return is_nested
+        return not is_nested and (self.value == "" or isinstance(self.value, int | dict))
+
+    def text(self) -> str:
+        """Return the violation as AWS's older checks report it."""
+        value = "null" if self.value is None else f"'{_java_text(self.shape, self.value)}'"
+        return f"Value {value} at '{self.path}' {FAILED} {self.constraint}"
+
+    def text_without_value(self) -> str:
+        """Return the violation as AWS's newer checks report it."""
+        path = re.sub(r"(?:^|(?<=member\.))[a-z]", lambda match: match[0].upper(), self.path)
+        return f"Value at '{path}' {FAILED} {self.constraint}"
+
+
+def _violations(shape: Any, value: Any, path: str) -> Iterator[_Violation]:
+    """Yield the constraints that a value and its members violate."""
     _check_type(shape, value, path)
     for constraint in _broken_constraints(shape, value):
-        yield f"{_subject(shape, value, path)} {FAILED} {constraint}"
+        yield _Violation(shape, value, path, constraint)
     if shape.name == "AttributeValue":
         normalize_value(value)
     elif shape.type_name == "structure":
@@ -83,8 +123,14 @@ def _violations(shape: Any, value: Any, path: str) -> Iterator[str]:
         for index, element in enumerate(value, start=1):
             yield from _violations(shape.member, element, f"{path}.{index}.member")
     elif shape.type_name == "map":
-        for name, member in value.items():
-            yield from _violations(shape.value, member, f"{path}.{name}.member")
+        yield from _map_violations(shape, value, path)
+
+
+def _map_violations(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[_Violation]:
+    if any(list(_broken_constraints(shape.key, name)) for name in value):
+        yield _Violation(shape, value, path, f"Map keys must satisfy constraint: {TABLE_NAMES}")
+    for name, member in value.items():
+        yield from _violations(shape.value, member, f"{path}.{name}.member")
 
 
 def _check_type(shape: Shape, value: Any, path: str) -> None:
@@ -93,13 +139,13 @@ def _check_type(shape: Shape, value: Any, path: str) -> None:
         raise Rejected(f"{path} must be a {shape.type_name}", "SerializationException")
 
 
-def _structure_violations(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _structure_violations(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[_Violation]:
     for name, member in shape.members.items():
         member_path = f"{path}.{_lower_first(name)}".lstrip(".")
         if value.get(name) is not None:
             yield from _violations(member, value[name], member_path)
         elif name in shape.required_members:
-            yield f"Value null at '{member_path}' {FAILED} Member must not be null"
+            yield _Violation(member, None, member_path, "Member must not be null")
 
 
 def _broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
@@ -120,18 +166,12 @@ def _broken_constraints(shape: Shape, value: Any) -> Iterator[str]:
         yield f"Member must satisfy regular expression pattern: {limits['pattern']}"
 
 
-def _subject(shape: Shape, value: Any, path: str) -> str:
-    """Return how AWS names a value and its place: some values it does not repeat."""
-    is_top_level = "." not in path
-    if is_top_level and (value == "" or isinstance(value, int | dict)):
-        return f"Value at '{path[:1].upper()}{path[1:]}'"
-    return f"Value '{_java_text(shape, value)}' at '{path}'"
-
-
 def _java_text(shape: Any, value: Any) -> str:
     """Return a value as AWS's messages print it, like a Java object."""
     if shape.type_name == "list":
         return f"[{', '.join(_java_text(shape.member, element) for element in value)}]"
+    if shape.type_name == "map":
+        return json.dumps(value, separators=(",", ":"))
     if shape.type_name == "structure":
         members = [
             f"{_lower_first(name)}={_java_text(member, value[name])}"
