@@ -9,7 +9,6 @@ from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.models import table as moto_table
 from moto.dynamodb.models.table import Table
 
-from local.core.errors import not_modelled_message
 from local.core.hop_counts import HopCount
 from local.core.metrics import put_metrics
 from local.core.patches import Patches
@@ -148,11 +147,7 @@ class DynamoDb(Service):
     def _forward_to_moto(self, request: ApiRequest) -> ApiResponse:
         """Return moto's response to a call that is not about items."""
         _prepare_moto(request)
-        try:
-            response = self.cloud.forward_to_moto(request)
-        except KeyError as error:  # moto requires members that AWS does not.
-            message = not_modelled_message(f"{request.operation} without {error.args[0]}")
-            raise Rejected(message) from None
+        response = self.cloud.forward_to_moto(request)
         if response.status == 200 and request.operation in ("DeleteTable", "UpdateTable"):
             self._close_old_streams(request)
         return response

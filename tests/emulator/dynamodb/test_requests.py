@@ -32,7 +32,10 @@ def cloud() -> Iterator[Cloud]:
                 {"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk", "gk", "lk")
             ],
             GlobalSecondaryIndexes=[index("global", "gk", NonKeyAttributes=["n"])],
-            LocalSecondaryIndexes=[index("local", "pk", "lk")],
+            LocalSecondaryIndexes=[
+                index("local", "pk", "lk"),
+                index("narrow", "pk", "lk", NonKeyAttributes=["n"]),
+            ],
         )
         yield cloud
 
@@ -294,6 +297,115 @@ def test_invalid_request_is_rejected(
         call(dynamodb, operation, TableName="indexed", **params)
 
 
+ONE = "1 validation error detected: "
+CONSTRAINT = "failed to satisfy constraint: Member must have"
+
+
+@pytest.mark.parametrize(
+    ("operation", "prefix"), [("PutItem", ONE), ("DeleteItem", ONE), ("GetItem", "")]
+)
+def test_single_writes_envelope_their_errors(dynamodb: Any, operation: str, prefix: str) -> None:
+    params = {**ITEM_CALLS[operation], "ExpressionAttributeNames": {"#n": "n"}}
+    message = message_of(call, dynamodb, operation, TableName="indexed", **params)
+    assert message == (
+        f"{prefix}ExpressionAttributeNames can only be specified when using expressions"
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "problem"),
+    [
+        ({"Exists": True}, "Value must be provided when Exists is true"),
+        ({"Exists": False, "Value": {"S": "x"}}, "Value cannot be used when Exists is false"),
+        (
+            {"Value": {"S": "x"}, "ComparisonOperator": "EQ", "AttributeValueList": []},
+            "Value and AttributeValueList cannot be used together",
+        ),
+        (
+            {"ComparisonOperator": "GT"},
+            "Value or AttributeValueList must be used with ComparisonOperator: GT",
+        ),
+    ],
+)
+def test_expected_must_not_contradict_itself(
+    dynamodb: Any, test: dict[str, Any], problem: str
+) -> None:
+    message = message_of(
+        call, dynamodb, "DeleteItem", TableName="indexed", Key=KEY, Expected={"n": test}
+    )
+    invalid = "One or more parameter values were invalid"
+    assert message == f"{ONE}{invalid}: {problem} for Attribute: n"
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "message"),
+    [
+        ("UpdateItem", {"Key": KEY, "UpdateExpression": "SET pk = lk"}, "One or more parameter"),
+        ("UpdateItem", {"TableName": ""}, "2 validation errors detected: Value '' at 'tableName'"),
+        (
+            "PutItem",
+            {"TableName": "", "Item": KEY, "ReturnValues": "SOME"},
+            f"{ONE}Value at 'TableName' {CONSTRAINT} length greater than or equal to 1",
+        ),
+        ("Scan", {"Segment": -1, "TotalSegments": 2}, f"{ONE}Value at 'Segment' {CONSTRAINT}"),
+        ("BatchGetItem", {"RequestItems": {}}, f"{ONE}Value at 'RequestItems' {CONSTRAINT}"),
+        (
+            "BatchGetItem",
+            {"RequestItems": {"indexed": {"Keys": []}}},
+            f"{ONE}Value at 'RequestItems.indexed.member.Keys' {CONSTRAINT} length greater",
+        ),
+        (
+            "BatchGetItem",
+            {"RequestItems": {"two words": {"Keys": [KEY]}}},
+            f"""{ONE}Value '{{"two words":{{"Keys":[{{"pk":""",
+        ),
+        (
+            "BatchGetItem",
+            {
+                "RequestItems": {
+                    "indexed": {"Keys": [KEY], "AttributesToGet": ["n"]},
+                    "simple": {"Keys": [{"id": KEY["pk"]}], "ProjectionExpression": "n"},
+                }
+            },
+            "Can not use both expression and non-expression parameters",
+        ),
+        (
+            "BatchWriteItem",
+            {"RequestItems": {"simple": [{"PutRequest": {"Item": {"id": {"N": "1"}}}}]}},
+            "The provided key element does not match the schema",
+        ),
+    ],
+)
+def test_error_is_worded_as_on_aws(
+    dynamodb: Any, operation: str, params: dict[str, Any], message: str
+) -> None:
+    request = params if "RequestItems" in params else {"TableName": "indexed", **params}
+    assert message_of(call, dynamodb, operation, **request).startswith(message)
+
+
+def test_local_index_reads_the_rest_from_its_table(dynamodb: Any) -> None:
+    for number in range(3):
+        item = {"pk": {"S": "narrow"}, "sk": {"S": str(number)}, "lk": {"S": "l"}}
+        dynamodb.put_item(TableName="indexed", Item={**item, "zz": {"S": "z" * 5000}})
+
+    def consumed(**params: Any) -> tuple[float, dict[str, float]]:
+        response = dynamodb.query(
+            TableName="indexed",
+            IndexName="narrow",
+            KeyConditionExpression="pk = :v",
+            ExpressionAttributeValues={":v": {"S": "narrow"}},
+            ReturnConsumedCapacity="INDEXES",
+            **params,
+        )
+        capacity = response["ConsumedCapacity"]
+        return capacity["Table"]["CapacityUnits"], capacity["LocalSecondaryIndexes"]["narrow"]
+
+    assert consumed() == (0, {"CapacityUnits": 0.5})
+    assert consumed(ProjectionExpression="zz") == (3, {"CapacityUnits": 0.5})
+    assert consumed(ProjectionExpression="zz", Limit=1) == (1, {"CapacityUnits": 0.5})
+    assert consumed(Select="ALL_ATTRIBUTES", ConsistentRead=True) == (6, {"CapacityUnits": 1})
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -315,6 +427,30 @@ def test_invalid_table_is_rejected(dynamodb: Any, params: dict[str, Any], messag
     with pytest.raises(ClientError, match=message):
         call(dynamodb, "CreateTable", **request)
     assert "another" not in dynamodb.list_tables()["TableNames"]
+
+
+def test_protected_table_is_not_deleted(dynamodb: Any) -> None:
+    dynamodb.update_table(TableName="simple", DeletionProtectionEnabled=True)
+    message = message_of(dynamodb.delete_table, TableName="simple")
+    assert "currently protected against deletion" in message
+    dynamodb.update_table(TableName="simple", DeletionProtectionEnabled=False)
+
+
+def test_tables_are_listed_in_order_of_name(dynamodb: Any) -> None:
+    names = dynamodb.list_tables()["TableNames"]
+    assert (names, len(names) >= 2) == (sorted(names), True)
+    assert dynamodb.list_tables(Limit=1)["LastEvaluatedTableName"] == names[0]
+
+
+def test_a_tag_has_one_value(dynamodb: Any) -> None:
+    arn = dynamodb.describe_table(TableName="simple")["Table"]["TableArn"]
+    for value in ("first", "second"):
+        dynamodb.tag_resource(ResourceArn=arn, Tags=[{"Key": "kind", "Value": value}])
+    tags = dynamodb.list_tags_of_resource(ResourceArn=arn)["Tags"]
+    assert tags == [{"Key": "kind", "Value": "second"}]
+    foreign = arn.replace("123456789012", "000000000000")
+    code, _ = error_of(dynamodb.list_tags_of_resource, ResourceArn=foreign)
+    assert code == "AccessDeniedException"
 
 
 def test_unknown_table_is_reported_in_all_calls(dynamodb: Any) -> None:

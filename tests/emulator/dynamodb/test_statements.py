@@ -151,6 +151,9 @@ REJECTED = [
     ("UPDATE T SET id = 'x' WHERE id = 'one'", "ValidationException", "part of the key"),
     ("UPDATE T SET zz.q = 1 WHERE id = 'one'", "ValidationException", "invalid for update"),
     ("DELETE FROM T WHERE id = 'one' AND n = 9", "ConditionalCheckFailedException", "cond"),
+    ("SELECT * FROM T.zz WHERE id = 'one'", "ValidationException", "the specified index"),
+    ("SELECT * FROM T.zz.yy WHERE id = 'one'", "ValidationException", "at most 2 components"),
+    ('SELECT * FROM T."" WHERE n = 1', "ValidationException", "cannot be an empty string"),
     ("DELETE FROM T WHERE id = 'one' RETURNING ALL NEW *", "ValidationException", "ALL NEW"),
 ]
 

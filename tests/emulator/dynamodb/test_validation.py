@@ -15,6 +15,7 @@ from local.core.server import Cloud
 from local.services.dynamodb.language.errors import Rejected
 from local.services.dynamodb.language.numbers import add_numbers, normalize_number
 from local.services.dynamodb.language.request_model import check_encoding
+from local.services.dynamodb.language.values import ITEM_BYTES
 from local.services.dynamodb.service import DynamoDb
 from tests.support.laptop_cloud import code_of, empty_account, laptop
 from tests.support.orders_table import Orders
@@ -164,6 +165,25 @@ def test_update_adds_exactly(orders: Orders) -> None:
 def test_invalid_utf_8_is_rejected() -> None:
     with pytest.raises(Rejected, match="not valid UTF-8"):
         check_encoding(b'{"Item": {"id": {"S": "\\ud800"}}}')
+
+
+@pytest.mark.parametrize(
+    ("expression", "other_bytes", "cost"),
+    [
+        ("SET big = :t", 0, 3 + 19),
+        ("SET big = :t REMOVE n", 0, 3 + 19 + 2),
+        ("SET big = :t, n = n", 3, 3 + 19 + 19),
+        ("SET big[0] = :t", 4, 3 + 19 + 1),
+    ],
+)
+def test_update_counts_what_it_writes(
+    orders: Orders, expression: str, other_bytes: int, cost: int
+) -> None:
+    big: dict[str, Any] = {"L": [{"S": "x"}]} if "[0]" in expression else {"S": "x"}
+    orders.put(n={"N": "1"}, big=big)
+    length = ITEM_BYTES - cost - len("big") - other_bytes
+    assert code_of(orders.update, expression, t={"S": "x" * (length + 1)}) == "ValidationException"
+    orders.update(expression, t={"S": "x" * length})
 
 
 def test_item_is_limited_to_400_kb(orders: Orders) -> None:
