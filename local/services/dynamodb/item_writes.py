@@ -221,10 +221,10 @@ def _check_update_size(new: Image, actions: list[Action]) -> None:
     It counts the attributes that are written, whole, and a fixed number of bytes for each action.
     """
     names = {action.path[0] for action in actions}
-    written = {name: value for name, value in new.items() if name in names}
+    changed = {name: value for name, value in new.items() if name in names}
     cost = UPDATE_BYTES + sum(ACTION_BYTES[action.clause] for action in actions)
     cost += sum(isinstance(action.path[-1], int) for action in actions)
-    if image_size(written) + cost > ITEM_BYTES:
+    if image_size(changed) + cost > ITEM_BYTES:
         raise Rejected(UPDATE_TOO_LARGE)
 
 
