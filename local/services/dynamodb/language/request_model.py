@@ -56,12 +56,12 @@ def check_request(operation: str, params: Mapping[str, Any], *, is_about_items: 
         raise Rejected(message)
     shape = _model().operation_model(operation).input_shape
     violations = list(_violations(shape, params, "")) if shape is not None else []
-    unechoed = [found for found in violations if found.is_unechoed]
-    if unechoed and is_about_items and all(found.value is not None for found in violations):
+    unechoed = [violation for violation in violations if violation.is_unechoed]
+    if unechoed and is_about_items and all(violation.value is not None for violation in violations):
         raise Rejected(f"{ONE_ERROR}{unechoed[0].text_without_value()}")
     if violations:
         errors = "error" if len(violations) == 1 else "errors"
-        texts = "; ".join(found.text() for found in violations)
+        texts = "; ".join(violation.text() for violation in violations)
         raise Rejected(f"{len(violations)} validation {errors} detected: {texts}")
 
 
