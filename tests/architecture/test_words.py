@@ -108,33 +108,48 @@ def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.asname, node.lineno
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=relative)
-def test_identifiers_name_what_they_are(path: Path) -> None:
-    names = list(bound_names(ast.parse(path.read_text("utf-8"))))
+@pytest.fixture(scope="module")
+def trees() -> dict[Path, ast.Module]:
+    """The syntax tree of each source."""
+    return {path: ast.parse(path.read_text("utf-8")) for path in SOURCES}
+
+
+def test_identifiers_name_what_they_are(trees: dict[Path, ast.Module]) -> None:
+    problems = [problem for path, tree in trees.items() for problem in banned_names(path, tree)]
+    assert problems == [], "\n".join(problems)
+
+
+def banned_names(path: Path, tree: ast.Module) -> Iterator[str]:
+    """Yield the place and the name of each identifier that says nothing."""
+    names = list(bound_names(tree))
     banned = IDENTIFIERS - ({"left"} if "right" in dict(names) else set())
-    assert [(name, line) for name, line in names if name.strip("_").lower() in banned] == []
+    for name, line in names:
+        if name.strip("_").lower() in banned:
+            yield f"{relative(path)}:{line}: {name}"
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *TEXTS], ids=relative)
-def test_prose_is_plain_english(path: Path) -> None:
+def test_prose_is_plain_english() -> None:
+    problems = [problem for path in [*SOURCES, *TEXTS] for problem in banned_phrases(path)]
+    assert problems == [], "\n".join(problems)
+
+
+def banned_phrases(path: Path) -> Iterator[str]:
+    """Yield the place and the text of each phrase to replace."""
     text = path.read_text("utf-8")
     if path == CONTRIBUTING:  # Its table of words names them.
         text = re.sub(r"^\|.*$", "", text, flags=re.MULTILINE)
-    problems = [
-        f"{number}: {match[0]!r}: say {better!r}"
-        for number, line in enumerate(text.splitlines(), start=1)
-        for phrase, better in PHRASES.items()
-        for match in re.finditer(phrase, line, re.IGNORECASE)
-    ]
-    assert problems == []
+    for phrase, better in PHRASES.items():
+        for match in re.finditer(phrase, text, re.IGNORECASE):
+            line = text.count("\n", 0, match.start()) + 1
+            yield f"{relative(path)}:{line}: {match[0]!r}: say {better!r}"
 
 
-def test_test_names_are_short() -> None:
+def test_test_names_are_short(trees: dict[Path, ast.Module]) -> None:
     long_names = [
         (node.name, relative(path))
-        for path in SOURCES
+        for path, tree in trees.items()
         if path.name.startswith("test_")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef)
         and node.name.startswith("test_")
         and len(node.name) > 50
