@@ -3,11 +3,17 @@
 import gc
 import os
 import signal
+import sys
 
 from hypothesis import settings
 
 # A background job ignores SIGINT, and so would the scripts that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Workers and scripts import the same modules: they compile them once, even where the environment
+# turns that off, as images of containers do.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # On CI the examples are always the same, so that a failure is due to the change being tested.
 settings.register_profile(
