@@ -27,6 +27,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 gc.set_threshold(50_000, 20, 50)
 
 
+def pytest_collection_finish() -> None:
+    """Exempt what the collection has loaded from garbage collection."""
+    gc.freeze()
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Return one worker more than there are CPUs, since workers often wait for scripts."""
     return (os.cpu_count() or 1) + 1
