@@ -42,11 +42,15 @@ def test_dbt_builds_the_example(folders: Mapping[str, str]) -> None:
     for _ in range(2):
         build = run_dbt(BUILD, folders)
         assert build.returncode == 0, build.stdout
-        assert "PASS=11 WARN=0 ERROR=0" in build.stdout
+        assert "PASS=17 WARN=0 ERROR=0" in build.stdout
         changes = "SELECT sum(changes) FROM sales_dbt.daily_changes"
         assert query_rows(changes) == query_rows("SELECT count(*) FROM order_changes")
     sold = "SELECT count(*) FROM orders WHERE sold"
     assert query_rows("SELECT count(*) FROM sales_dbt.sold_orders") == query_rows(sold)
+    current = "SELECT count(*) FROM current_orders"
+    assert query_rows("SELECT count(*) FROM sales_dbt.order_states") == query_rows(current)
+    revenue = "SELECT sum(revenue) FROM sales_dbt.customer_cohorts"
+    assert query_rows(revenue) == query_rows("SELECT sum(total) FROM orders WHERE sold")
 
 
 def test_dbt_sees_that_a_source_is_stale(folders: Mapping[str, str]) -> None:
