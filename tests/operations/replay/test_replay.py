@@ -14,8 +14,9 @@ import transform
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations.replay import command, error_objects, preflight
-from operations.replay.error_objects import Content, ErrorObjects
+from operations.replay.error_objects import Content, ErrorObject, ErrorObjects
 from operations.replay.replayer import NO_DOCUMENTS
+from operations.replay.tempfiles import SpooledFiles
 from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
 from operations.status.checks.failures import check_error_objects
 from setup import names
@@ -79,6 +80,7 @@ def test_failed_records_arrive_once_the_cause_is_fixed(
 
     status, document = run_replay(capsys)
     assert (status, document["left"], document["archived"]) == (0, 0, len(error_contents))
+    assert document["whole"]
     assert document["codes"] == {
         "Lambda.FunctionError": {"found": POISONED_COUNT, "replayed": POISONED_COUNT, "left": 0}
     }
@@ -209,6 +211,28 @@ def test_a_kill_before_the_archive_loses_nothing(
     chain.run_until_idle()
     rows = [json.dumps(row, sort_keys=True) for row in lake_rows(chain, prefix)]
     assert (len(rows), len(set(rows))) == (4, 2)
+
+
+def test_a_replay_that_ends_early_is_not_whole(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("first", "second"):
+        put_error_object(chain, name, error_document(insert_record(name, 1)))
+    download = ErrorObjects.download
+
+    def download_first(
+        objects: ErrorObjects, error_object: ErrorObject, files: SpooledFiles
+    ) -> Content:
+        if error_object.key.endswith("second"):
+            raise Killed
+        return download(objects, error_object, files)
+
+    monkeypatch.setattr(ErrorObjects, "download", download_first)
+    capsys.readouterr()
+    with pytest.raises(Killed):
+        command.main(["--json"])
+    document = json.loads(capsys.readouterr().out)
+    assert (document["whole"], document["replayed"], document["archived"]) == (False, 1, 1)
 
 
 def clients_killed_before(operation: str) -> Callable[..., Any]:

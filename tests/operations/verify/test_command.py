@@ -116,6 +116,10 @@ def test_json_says_what_is_proven_through_when(
         (["--key", '{"id": {"S": "1"}}'], '{"order_id": {"S": "..."}}; found {"id":{"S":"1"}}'),
         (["--key", '{"order_id": {"N": "1"}}'], "expected a key of table"),
         (
+            ["--repair"],
+            "delivery stream sales-cdc-delivery does not exist: run python setup/06_firehose.py",
+        ),
+        (
             [],
             "delivery stream sales-cdc-delivery does not exist: run python setup/06_firehose.py",
         ),

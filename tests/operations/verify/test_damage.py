@@ -178,9 +178,9 @@ def test_repair_names_deleted_objects(
     create_senders(env)
     monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     delete(env)
-    assert run_verify("--repair") == 1  # Nothing delivers what it sends.
+    assert run_verify("--repair", "--limit", "0") == 1  # Nothing delivers what it sends.
     lines = capsys.readouterr().out.splitlines()
-    repaired_at = lines.index(f"sent       {order_key(1)}  the table's current item")
+    repaired_at = lines.index("sent       … and 1 more: use --limit to list them")
     named_at = [number for number, line in enumerate(lines) if line.startswith("damaged ")]
     assert len(named_at) == 2
     assert named_at[0] < repaired_at < named_at[1]
