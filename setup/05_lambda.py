@@ -5,6 +5,7 @@ With --zip-only the script only writes the zip, for a deployment by hand.
 
 from __future__ import annotations
 
+import json
 import sys
 from base64 import b64encode
 from hashlib import sha256
@@ -20,6 +21,7 @@ from setup.lib.cli import argument_parser, run_and_print, run_on_aws
 from setup.lib.comparison import differs, matches_desired
 from setup.lib.lambda_zip import build_zip, write_zip
 from setup.lib.log_groups import ensure_log_group
+from setup.lib.masking import ensure_masking_key, require_readable_keys
 from setup.lib.resources import describe_or_none, function_state, require_role
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
@@ -48,6 +50,9 @@ def create() -> str:
     """Create or update the function, and return a line with the hash of its code."""
     functions = boto3.client("lambda")
     code = build_zip()
+    if names.MASKED:
+        require_readable_keys()
+        ensure_masking_key()
     settings = {"FunctionName": FUNCTION, "Role": require_role("lambda"), **SETTINGS}
     ensure_log_group(FUNCTION_LOGS)
     put_failure_metric()
@@ -67,8 +72,7 @@ def put_function(functions: LambdaClient, settings: dict[str, Any], code: bytes)
     )
     config: Any = {} if state == "missing" else get_config(functions)
     variables = config.get("Environment", {}).get("Variables", {})  # The user may have added some.
-    json_paths = {"JSON_PATHS": " ".join(names.JSON_PATHS)}
-    settings = {**settings, "Environment": {"Variables": {**variables, **json_paths}}}
+    settings = {**settings, "Environment": {"Variables": {**variables, **own_variables()}}}
     if state == "missing":
         retry_until_accepted(
             lambda: functions.create_function(**settings, Code={"ZipFile": code}, Tags=TAGS)
@@ -76,6 +80,15 @@ def put_function(functions: LambdaClient, settings: dict[str, Any], code: bytes)
     elif has_failed(state) or not matches_desired(settings, config):
         retry_until_accepted(lambda: functions.update_function_configuration(**settings))
     wait_until(LABEL, function_state, "Successful")  # Lambda accepts one change at a time.
+
+
+def own_variables() -> dict[str, str]:
+    """Return the variables that lambda_function.py reads."""
+    return {
+        "JSON_PATHS": " ".join(names.JSON_PATHS),
+        "MASKED": json.dumps(names.MASKED, sort_keys=True),
+        "MASKING_KEY": names.MASKING_KEY,
+    }
 
 
 def get_config(functions: LambdaClient) -> FunctionConfigurationResponseTypeDef:

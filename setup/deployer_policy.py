@@ -14,6 +14,7 @@ from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import (
     DEFAULT_DATABASE,
     DEFAULT_DATABASE_ACTIONS,
+    MASKING_SECRET,
     RESULT_ACTIONS,
     Policy,
     allow,
@@ -105,6 +106,11 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "TagResource",
         ),
         log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS),
+    ),
+    (
+        "secretsmanager",
+        ("CreateSecret", "DeleteSecret", "DescribeSecret", "TagResource"),
+        MASKING_SECRET,
     ),
     (
         "firehose",

@@ -11,6 +11,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, NoRegionError
 
 from setup import own_table
+from setup.masked import parse_masked
 from setup.user_tags import parse_tags
 
 
@@ -104,6 +105,11 @@ TAGS = {**PIPELINE_TAG, **USER_TAGS}
 # The same for APIs that take a list, whose stubs each have a type of their own for a tag.
 TAG_LIST: list[Any] = [{"Key": key, "Value": value} for key, value in TAGS.items()]
 
+MASKING_KEY = f"{PIPELINE}-masking-key"  # The secret, only with MASKED.
+try:
+    MASKED = parse_masked(own_table.MASKED)
+except ValueError as error:
+    _exit_with_usage_error(f"MASKED in setup/own_table.py: {error}")
 JSON_PATHS = own_table.JSON_PATHS
 
 

@@ -17,6 +17,7 @@ from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import (
     DEFAULT_DATABASE,
     DEFAULT_DATABASE_ACTIONS,
+    MASKING_SECRET,
     RESULT_ACTIONS,
     Policy,
     allow,
@@ -269,6 +270,11 @@ TAG_GRANTS = (
     Grant("sns", ("ListTagsForResource",), (ALARM_TOPIC,), ("status",)),
     Grant("sqs", ("ListQueueTags",), (DEAD_LETTERS,), ("status",)),
 )
+# With MASKED the table's items are masked before they are compared with the lake.
+MASKING_GRANTS = (
+    Grant("secretsmanager", ("GetSecretValue",), MASKING_SECRET, ("verify", "repair", "replay")),
+    Grant("secretsmanager", ("DescribeSecret",), MASKING_SECRET, ("status",)),
+)
 
 
 def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)) -> Policy:
@@ -277,13 +283,16 @@ def build_policy(location: Location, commands: Collection[str] = tuple(COMMANDS)
     def is_needed_by(users: tuple[str, ...]) -> bool:
         return not set(users).isdisjoint(commands)
 
+    grants = [*GRANTS]
+    grants += TAG_GRANTS if names.USER_TAGS else ()
+    grants += MASKING_GRANTS if names.MASKED else ()
     statements = [
         allow(
             grant.service,
             grant.actions,
             *(resource_arn(location, grant.service, resource) for resource in grant.resources),
         )
-        for grant in (*GRANTS, *(TAG_GRANTS if names.USER_TAGS else ()))
+        for grant in grants
         if is_needed_by(grant.commands)
     ]
     if is_needed_by(WRITING):

@@ -72,6 +72,7 @@ DELIVERY_STEPS = (
     Step(f"stream {names.STREAM}", steps.delete_stream, "29 USD"),
 )
 DATA_STEPS = (
+    Step(f"secret {names.MASKING_KEY}", steps.delete_masking_key, "0.40 USD"),
     Step("bucket of the lake", steps.delete_bucket, "0.023 USD per GB"),
     Step(f"table {TABLE}", steps.delete_table, "0.45 USD per GB"),
 )
@@ -113,7 +114,8 @@ def tear_down(args: argparse.Namespace) -> str:
         raise SetupError(remaining_message(remaining))
     if args.delete_data:
         return f"deleted pipeline {PIPELINE}"
-    return f"deleted pipeline {PIPELINE}; kept bucket {bucket()} and table {TABLE}"
+    secret = f", secret {names.MASKING_KEY}" if names.MASKED else ""
+    return f"deleted pipeline {PIPELINE}; kept bucket {bucket()}{secret} and table {TABLE}"
 
 
 def run_steps(all_steps: Iterable[Step]) -> list[Step]:

@@ -123,6 +123,7 @@ def propose_files(
             {**columns, **own_table.COLUMNS},
             (*own_table.JSON_PATHS, *json_paths),
             (*own_table.VIEWS, *new_views),
+            own_table.MASKED,
         ),
         view_file(view, view_statement(view, TABLE, attributes, aliases)),
     )

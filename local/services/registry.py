@@ -10,6 +10,19 @@ from local.services.iam import Iam
 from local.services.kinesis.service import Kinesis
 from local.services.pipes import Pipes
 from local.services.s3.service import S3
+from local.services.secrets_manager.service import SecretsManager
 
 # In the order in which a change meets them, so that one round of steps carries it far.
-SERVICES = (Iam, CloudWatch, S3, DynamoDb, Pipes, Kinesis, Firehose, Lambda, Glue, Athena)
+SERVICES = (
+    Iam,
+    CloudWatch,
+    SecretsManager,
+    S3,
+    DynamoDb,
+    Pipes,
+    Kinesis,
+    Firehose,
+    Lambda,
+    Glue,
+    Athena,
+)

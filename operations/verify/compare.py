@@ -25,6 +25,7 @@ from operations.verify.digest_store import DigestStore, Mismatch
 from operations.verify.part import Part
 from operations.verify.result import Finding, VerifyResult
 from operations.verify.table_digests import TableDigests, TableItem
+from setup.lib.masking import fetch_masking
 
 T = TypeVar("T")
 RepairFunction = Callable[[Sequence[Finding]], None]
@@ -43,7 +44,7 @@ def compare(
     there is no further look. `repair` receives the findings of the last look, batch by batch.
     """
     columns = DeclaredColumns.fetch()
-    items = TableDigests(table, columns)
+    items = TableDigests(table, columns, fetch_masking())
     result = VerifyResult(limit, scope if isinstance(scope, Part) else None)
     with closing(DigestStore()) as store:
         if isinstance(scope, Part):
@@ -61,7 +62,7 @@ def compare(
                     repair(findings)
                 for finding in findings:
                     result.add(finding)
-    describe_differences(result, table, columns)
+    describe_differences(result, items)
     return result
 
 

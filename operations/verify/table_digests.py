@@ -12,14 +12,18 @@ from operations.lake import item_digest
 from operations.table import MAX_KEYS_PER_READ, SEGMENTS, Item, Table
 from operations.verify.part import WHOLE, Part
 from setup import names
-from transform import canonical, canonical_and_flattened, flattened, parse_image
+from transform import Masking, canonical, canonical_and_flattened, parse_image
 
 
 @dataclass(frozen=True, slots=True)
 class TableItem:
-    """An item as canonical text, the digest of that, and the digest that includes its columns."""
+    """An item as canonical text; as its image in the lake; the digests without and with columns.
+
+    The text is as the table has it, for a repair; the image is masked.
+    """
 
     text: str
+    image: str
     image_digest: str
     digest: str
 
@@ -30,6 +34,7 @@ class TableDigests:
 
     table: Table
     columns: DeclaredColumns
+    masking: Masking
 
     def scan(self, part: Part = WHOLE) -> Iterator[tuple[str, str]]:
         """Yield key and digest of every item of a part, in no order, by a parallel scan."""
@@ -54,11 +59,13 @@ class TableDigests:
         return {key: self._table_item(text) for key, text in items.items()}
 
     def _key_and_digest(self, item: Item) -> tuple[str, str]:
-        text, columns = canonical_and_flattened(item, names.JSON_PATHS)
+        image, columns = canonical_and_flattened(item, names.JSON_PATHS, self.masking)
         key = canonical(self.table.key_of(item))
-        return key, item_digest(digest(text), self.columns.digest(columns))
+        return key, item_digest(digest(image), self.columns.digest(columns))
 
     def _table_item(self, text: str) -> TableItem:
-        columns_digest = self.columns.digest(flattened(parse_image(text), names.JSON_PATHS))
-        image_digest = digest(text)
-        return TableItem(text, image_digest, item_digest(image_digest, columns_digest))
+        item = parse_image(text)
+        image, columns = canonical_and_flattened(item, names.JSON_PATHS, self.masking)
+        image_digest = digest(image)
+        item_and_columns = item_digest(image_digest, self.columns.digest(columns))
+        return TableItem(text, image, image_digest, item_and_columns)

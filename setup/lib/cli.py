@@ -45,7 +45,7 @@ def run_and_print(step: Callable[[], str], name: str) -> None:
         return
     except EXPECTED_ERRORS as error:
         print(f"{name}: {error_message(error)}", file=sys.stderr)
-        status = 1
+        status = getattr(error, "exit_status", 1)
     except KeyboardInterrupt:
         print(f"{name}: interrupted; run it again to continue", file=sys.stderr)
         status = INTERRUPTED

@@ -3,3 +3,5 @@
 
 class UserError(Exception):
     """An error that its user can fix; the message states the fact, then the fix."""
+
+    exit_status = 1

@@ -15,6 +15,7 @@ from setup.names import (
     FUNCTION,
     FUNCTION_LOGS,
     LAKE,
+    MASKING_KEY,
     PIPE,
     STREAM,
     TABLE,
@@ -28,6 +29,8 @@ Policy = dict[str, Any]  # A policy or a statement: JSON of IAM's grammar.
 # results, which may be written in parts.
 DEFAULT_DATABASE_ACTIONS = ("GetDatabase", "GetDatabases", "CreateDatabase")
 DEFAULT_DATABASE = ("catalog", "database/default")
+# AWS ends the ARN of a secret with six random characters; one that does not exist has none.
+MASKING_SECRET = (f"secret:{MASKING_KEY}", f"secret:{MASKING_KEY}-??????")
 RESULT_ACTIONS = ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 
 
@@ -68,9 +71,14 @@ def firehose_policy(location: Location, stream: str) -> Policy:
 
 
 def function_policy(location: Location) -> Policy:
-    """Return what the function may do: write its own log, and nothing else."""
+    """Return what the function may do: write its own log, and read the key of the masking."""
     log_streams = location.arn("logs", f"log-group:{FUNCTION_LOGS}:*")
-    return policy_document(allow("logs", ("CreateLogStream", "PutLogEvents"), log_streams))
+    write_log = allow("logs", ("CreateLogStream", "PutLogEvents"), log_streams)
+    if not names.MASKED:
+        return policy_document(write_log)
+    secret = [location.arn("secretsmanager", resource) for resource in MASKING_SECRET]
+    read_key = allow("secretsmanager", ("GetSecretValue",), *secret)
+    return policy_document(write_log, read_key, *allow_own_key("Decrypt"))
 
 
 def crawler_policy(location: Location) -> Policy:

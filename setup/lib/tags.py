@@ -50,6 +50,7 @@ TAG_APIS = {
         "list_tags_for_resource", "tag_resource", "resourceArn", "tags", "tags", is_list=False
     ),
     "quicksight": TagApi("list_tags_for_resource", "tag_resource", "ResourceArn"),
+    "secretsmanager": TagApi("describe_secret", "tag_resource", "SecretId"),
     "sns": TagApi("list_tags_for_resource", "tag_resource", "ResourceArn"),
     "sqs": TagApi("list_queue_tags", "tag_queue", "QueueUrl", is_list=False),
 }

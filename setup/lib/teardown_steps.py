@@ -267,6 +267,17 @@ def delete_stream() -> Iterator[str]:
         yield remove_if_tagged(label, tags, delete)
 
 
+def delete_masking_key() -> Iterator[str]:
+    """Delete the secret of the masking at once: the lake with its tokens is deleted as well."""
+    manager = boto3.client("secretsmanager")
+    secret = describe_or_none(manager.describe_secret, SecretId=names.MASKING_KEY)
+    if secret is not None:
+        delete = partial(
+            manager.delete_secret, SecretId=names.MASKING_KEY, ForceDeleteWithoutRecovery=True
+        )
+        yield remove_if_tagged(f"secret {names.MASKING_KEY}", secret.get("Tags", []), delete)
+
+
 def delete_bucket() -> Iterator[str]:
     """Delete the lake's bucket with every version of every object."""
     s3 = boto3.client("s3")

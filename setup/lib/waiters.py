@@ -48,6 +48,12 @@ class SetupError(UserError):
     """A reason why a script cannot continue, with the fix."""
 
 
+class InvalidSetting(SetupError):
+    """A setting that does not fit what exists on AWS; wrong like an argument."""
+
+    exit_status = 2
+
+
 class WaitTimeout(SetupError):
     """A wait that reached its limit; the state may still be reached later."""
 

@@ -88,10 +88,11 @@ def test_no_name_becomes_sql_or_code(all_paths: set[tuple[str, ...]]) -> None:
     described = {aliases[attribute.column]: describe(attribute).strip() for attribute in listed}
     assert comments == {alias: described[alias] for alias in described.keys() - attributes.keys()}
     columns = {attribute.column: describe(attribute) for attribute in listed}
-    code = ast.parse(files.own_table_file(columns, ["seen"], ["current_t"]).text)
+    masked: dict[str | tuple[str, ...], str] = {"a.b": "hash", ("a", "b.c"): "drop"}
+    code = ast.parse(files.own_table_file(columns, ["seen"], ["current_t"], masked).text)
     statements = [node for node in code.body if isinstance(node, ast.AnnAssign)]
     values = [ast.literal_eval(ast.unparse(node.value or node)) for node in statements]
-    assert values == [columns, ("seen",), ("current_t",)]
+    assert values == [columns, ("seen",), ("current_t",), masked]
 
 
 def test_retail_names_are_readable() -> None:
@@ -139,7 +140,7 @@ def test_a_map_keyed_by_data_is_one_column() -> None:
 
 def test_the_shipped_file_is_an_empty_proposal() -> None:
     text = (PROJECT / files.OWN_TABLE).read_text("utf-8")
-    assert files.own_table_file({}, (), ()).text == text
+    assert files.own_table_file({}, (), (), {}).text == text
 
 
 def test_too_many_attributes_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Lambda runtime inside the function's own interpreter.
 
-It is started as a script with `-I -S`, so it sees neither the project nor installed packages.
+It is started as a script with `-I -S`, so it sees neither the project nor installed packages, but
+for those whose paths are its arguments: boto3 and what it needs, as in AWS's runtime.
 Requests arrive on stdin and responses leave on stdout, in frames: four bytes of length, then the
 content. Everything that the function prints goes to stderr, which is its log.
 """
@@ -14,8 +15,9 @@ import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from importlib.util import spec_from_file_location
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -119,6 +121,22 @@ class FileAccess:
         return result
 
 
+class RuntimePackages:
+    """Finds the packages of the runtime, and no other in the folders that they lie in."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = {Path(path).stem: Path(path) for path in paths}
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
+        """Return the spec of a package, or None for any other module."""
+        if name not in self._paths:
+            return None
+        package = self._paths[name]
+        return spec_from_file_location(
+            name, package / "__init__.py" if package.is_dir() else package
+        )
+
+
 def restrict_files() -> None:
     """Leave this process only the files that a function needs, where Linux can do so.
 
@@ -128,6 +146,9 @@ def restrict_files() -> None:
         access = FileAccess()
         for path in (*SYSTEM_FOLDERS, sys.base_prefix, sys.base_exec_prefix, str(Path.cwd())):
             access.allow(path, EXECUTE | READ_FILE | READ_FOLDER)
+        for path in sys.argv[1:]:
+            folder_rights = READ_FOLDER if Path(path).is_dir() else 0
+            access.allow(path, EXECUTE | READ_FILE | folder_rights)
         access.allow(os.path.realpath("/etc/resolv.conf"), READ_FILE)
         for device in ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"):
             access.allow(device, READ_FILE | WRITE_FILE)
@@ -242,6 +263,7 @@ def main() -> None:
     logging.getLogger().addHandler(log)
     logging.getLogger().setLevel(os.environ.get("AWS_LAMBDA_LOG_LEVEL", "WARNING"))
     sys.path.insert(0, str(Path.cwd()))
+    sys.meta_path.append(RuntimePackages(sys.argv[1:]))
     serve(os.environ["_HANDLER"], requests, responses, log)
 
 

@@ -16,12 +16,15 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 INHERITED = ("SYSTEMROOT",)  # Windows needs it to start a process.
 RESPONSE_BYTES = 6_291_556
+RUNTIME_PACKAGES = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six", "urllib3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,7 @@ class Sandbox:
             self._timed_out = False
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(BOOTSTRAP)],
+                    [sys.executable, "-I", "-S", str(BOOTSTRAP), *runtime_packages()],
                     cwd=self._folder / "task",
                     env=self._environment,
                     stdin=subprocess.PIPE,
@@ -165,6 +168,14 @@ class Sandbox:
         text = self._log.read_bytes().decode("utf-8", "replace")
         os.truncate(self._log, 0)
         return text
+
+
+@cache
+def runtime_packages() -> list[str]:
+    """Return the paths of the packages that AWS's runtime has besides Python: boto3 and its own."""
+    origins = [spec.origin for name in RUNTIME_PACKAGES if (spec := find_spec(name))]
+    paths = [Path(origin) for origin in origins if origin]
+    return [str(path.parent if path.name == "__init__.py" else path) for path in paths]
 
 
 def exit_reason(status: int) -> str:
@@ -244,7 +255,9 @@ def _environment(function: Function, log_stream: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": function.region,
         "AWS_ACCESS_KEY_ID": "local",
         "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_SESSION_TOKEN": "local",
+        "AWS_SESSION_TOKEN": function.role,  # So that services know who calls.
+        "AWS_CONFIG_FILE": os.devnull,  # A function has no profiles.
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),

@@ -116,6 +116,13 @@ def _dynamodb_tables(params: Params, location: Location) -> tuple[str, ...]:
     return tuple(location.arn("dynamodb", f"table/{name}") for name in params["RequestItems"])
 
 
+def _secret(params: Params, location: Location) -> tuple[str, ...]:
+    """Return the ARN of a secret, given by its ARN or by its name without the characters of AWS."""
+    secret = str(params["SecretId"])
+    is_arn = secret.startswith("arn:")
+    return (secret if is_arn else location.arn("secretsmanager", f"secret:{secret}-AbCdEf"),)
+
+
 def _queue(params: Params, location: Location) -> tuple[str, ...]:
     if "QueueName" in params:
         return (location.arn("sqs", params["QueueName"]),)
@@ -260,6 +267,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
     ("dynamodb", "BatchWriteItem"): Permission("dynamodb:BatchWriteItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
+    ("secretsmanager", "GetSecretValue"): Permission("secretsmanager:GetSecretValue", _secret),
     ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
     **_permissions(
         "sqs",

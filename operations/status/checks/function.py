@@ -19,7 +19,7 @@ LOG_COMMAND = (
 )
 UPDATE_COMMAND = f"aws lambda update-function-configuration --function-name {FUNCTION}"
 DEPLOY_COMMAND = "python setup/05_lambda.py"
-OWN_VARIABLE = "JSON_PATHS"  # setup/05_lambda.py sets it.
+OWN_VARIABLES = ("JSON_PATHS", "MASKED", "MASKING_KEY")  # setup/05_lambda.py sets them.
 
 
 def check(history: MetricHistory | None) -> CheckResult:
@@ -57,7 +57,7 @@ def check_description(
     if additions:
         message = f"{additions}, which setup does not make: what they change is not known"
         removal = f"{UPDATE_COMMAND} --layers [] --environment Variables={{}}"
-        remedy = f"{removal} removes them, {DEPLOY_COMMAND} then sets {OWN_VARIABLE}"
+        remedy = f"{removal} removes them, {DEPLOY_COMMAND} then sets its own"
         return CheckResult("function", message, Status.UNKNOWN, remedy)
     return _check_invocations(history, f"{state}, code {function['CodeSha256'][:8]}")
 
@@ -65,7 +65,8 @@ def check_description(
 def _additions(function: FunctionConfigurationResponseTypeDef) -> str:
     """Return what can change how the function's own code runs, as text; empty if nothing does."""
     layers = [layer["Arn"] for layer in function.get("Layers", ())]
-    variables = sorted(function.get("Environment", {}).get("Variables", {}).keys() - {OWN_VARIABLE})
+    all_variables = function.get("Environment", {}).get("Variables", {})
+    variables = sorted(all_variables.keys() - set(OWN_VARIABLES))
     additions = [f"layer {layer}" for layer in layers]
     additions += [f"variable {variable}" for variable in variables]
     return "it has " + ", ".join(additions) if additions else ""

@@ -61,9 +61,16 @@ def test_get_function_links_to_the_code(cloud: Cloud) -> None:
 
 
 def test_function_cannot_import_our_packages(cloud: Cloud) -> None:
-    for module in ("transform", "local.core.server", "boto3", "moto"):
+    for module in ("transform", "local.core.server", "duckdb", "moto"):
         kind, text = invocation_error("echo", {"code": f"import {module}"})
         assert kind == "ModuleNotFoundError", text
+
+
+def test_function_has_boto3_as_on_aws(cloud: Cloud) -> None:
+    code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    _, error = invoke("echo", {"code": code})
+    assert error is None
+    assert "123456789012" in log_lines("/aws/lambda/echo")
 
 
 def test_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) -> None:
