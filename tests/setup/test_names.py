@@ -38,6 +38,7 @@ MEMBERS = {
     "CRAWLER": ("glue", "CreateCrawler", "Name"),
     "WORKGROUP": ("athena", "CreateWorkGroup", "Name"),
     "ALARM_TOPIC": ("sns", "CreateTopic", "Name"),
+    "MASKING_KEY": ("secretsmanager", "CreateSecret", "Name"),
     "FUNCTION_LOGS": ("logs", "CreateLogGroup", "logGroupName"),
     "DELIVERY_LOGS": ("logs", "CreateLogGroup", "logGroupName"),
     "FAILED_RECORDS": ("cloudwatch", "PutMetricAlarm", "MetricName"),

@@ -8,6 +8,7 @@ from typing import Any
 from local.core.server import Cloud
 from local.services.aws_lambda.service import Lambda
 from local.services.iam.service import Iam
+from local.services.secrets_manager.service import SecretsManager
 from tests.support.iam_roles import allow, make_role
 from tests.support.laptop_cloud import aws, laptop, zip_code
 
@@ -25,7 +26,7 @@ def handler(event, context):
 @contextmanager
 def lambda_cloud() -> Iterator[Cloud]:
     """A laptop cloud with Lambda, and two roles: `fn` may write logs, `mute` may do nothing."""
-    with laptop(Iam, Lambda) as cloud:
+    with laptop(Iam, Lambda, SecretsManager) as cloud:
         make_role("fn", "lambda", allow(LOGS, "*"))
         make_role("mute", "lambda", allow("sqs:SendMessage", "*"))
         make_role("other", "glue", allow(LOGS, "*"))

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from local.core.server import Cloud
 from local.services.aws_lambda.bootstrap import FileAccess
 from local.services.aws_lambda.service import Lambda, Target, parse_target
+from tests.support.iam_roles import allow, make_role
 from tests.support.lambda_fixture import (
     HANDLER,
+    LOGS,
     deploy,
     invocation_error,
     invoke,
@@ -71,6 +73,27 @@ def test_function_has_boto3_as_on_aws(cloud: Cloud) -> None:
     _, error = invoke("echo", {"code": code})
     assert error is None
     assert "123456789012" in log_lines("/aws/lambda/echo")
+
+
+def test_function_reads_a_secret_as_its_role(cloud: Cloud) -> None:
+    manager = aws("secretsmanager")
+    arns = [
+        manager.create_secret(Name=name, SecretString=name)["ARN"] for name in ("mine", "other")
+    ]
+    pattern = "arn:aws:secretsmanager:*:*:secret:mine-??????"
+    make_role("reader", "lambda", allow(LOGS, "*"), allow("secretsmanager:GetSecretValue", pattern))
+    deploy("reader", role="reader")
+    code = "import boto3; read = boto3.client('secretsmanager').get_secret_value"
+    event = {"code": f"global read; {code}", "result": "read(SecretId=event['id'])['SecretString']"}
+    for secret_id in ("mine", arns[0]):
+        assert invoke("reader", {**event, "id": secret_id}) == ("mine", None)
+    for secret_id in ("other", arns[1]):
+        kind, message = invocation_error("reader", {**event, "id": secret_id})
+        assert kind == "ClientError"
+        assert "not authorized to perform: secretsmanager:GetSecretValue" in message
+    manager.delete_secret(SecretId="mine", ForceDeleteWithoutRecovery=True)
+    message = invocation_error("reader", {**event, "id": "mine"})[1]
+    assert "ResourceNotFoundException" in message
 
 
 def test_function_sees_only_its_own_environment(cloud: Cloud, monkeypatch: Any) -> None:
