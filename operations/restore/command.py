@@ -37,7 +37,11 @@ from operations.cli import (
 )
 from operations.lake_objects import LakeVersions
 from operations.restore.report import RestoreReport
-from operations.restore.table_restore import TableRestore, refuse_unknown_time
+from operations.restore.table_restore import (
+    TableRestore,
+    refuse_masked_items,
+    refuse_unknown_time,
+)
 from operations.state_as_of import StateAsOf
 from operations.table_writer import TableWriter
 from setup.names import LAKE, TABLE, bucket
@@ -71,6 +75,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_as_of(args: argparse.Namespace) -> int:
     """Restore items as of a time into a table, and print what was done."""
+    if args.table == TABLE:
+        refuse_masked_items()
     state = StateAsOf(args.as_of, frozenset(args.key or ()), args.where or "true")
     refuse_unknown_time(state)
     restore = TableRestore.into(state, args.table)

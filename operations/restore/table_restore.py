@@ -20,6 +20,7 @@ from operations.state_as_of import StateAsOf
 from operations.table import CanonicalItem, Table
 from operations.table_writer import TableWriter
 from operations.verify.failed_changes import FailedChanges
+from setup import names
 from setup.lib.errors import UserError
 from setup.names import LAKE, TABLE, bucket
 
@@ -60,9 +61,9 @@ class TableRestore:
         failed = ((key, FAILED) for key in keys if not self.state.keys or key in self.state.keys)
         unknown = [*islice(self.state.fetch_unknown_keys(), MAX_NAMED), *islice(failed, MAX_NAMED)]
         if unknown:
-            names = "\n".join(f"  {key}  {reason}" for key, reason in unknown)
+            listed = "\n".join(f"  {key}  {reason}" for key, reason in unknown)
             raise RestoreRefused(
-                f"the history is incomplete as of {self.state.timestamp} UTC:\n{names}\n"
+                f"the history is incomplete as of {self.state.timestamp} UTC:\n{listed}\n"
                 f"run python -m operations.verify --gaps, then python -m operations.replay or "
                 f"restore; or add --accept-gaps to restore what the lake has"
             )
@@ -117,6 +118,15 @@ class TableRestore:
                 f"table {self.table.name} does not equal the lake, as in {other_key or missing_key}"
                 f": stop what else writes to the table, then run this again"
             )
+
+
+def refuse_masked_items() -> None:
+    """Refuse to overwrite items of the pipeline's own table by what the lake has of them."""
+    if names.MASKED:
+        raise RestoreRefused(
+            f"the lake lacks the values that MASKED names, and {TABLE} would lose them: restore "
+            f"into another table, and copy the other attributes from there"
+        )
 
 
 def refuse_unknown_time(state: StateAsOf) -> None:

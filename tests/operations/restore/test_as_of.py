@@ -408,3 +408,12 @@ def test_the_output_is_one_line(env: VerifyEnvironment, capsys: pytest.CaptureFi
         f"restored {then}: it equals the lake as of then, 1 were written",
     ]
     assert json.loads(json.dumps(run_restore()[1]))["written"] == 0
+
+
+def test_masked_items_never_replace_the_tables(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(names, "MASKED", {"customer": "drop"})
+    options = ["--as-of", NOON, "--table", names.TABLE, "--key", order_key(1), "--yes"]
+    assert command.main(options) == 1
+    assert f"MASKED names, and {names.TABLE} would lose them" in capsys.readouterr().err
