@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from setup import deployer_policy, names, operator_policy, own_table
 from setup.lib import iam_policies, masking
+from setup.lib.cli import run_and_print
 from setup.lib.drift import find_drift
 from setup.lib.iam_policies import Policy
 from setup.lib.teardown_steps import delete_masking_key
@@ -18,7 +20,13 @@ from setup.lib.waiters import InvalidSetting
 from setup.masked import parse_masked
 from setup.names import Location
 from tests.setup.test_names import load_names
-from tests.support.setup_fixture import SetupError, SetupSandbox, aws_client, setup_sandbox
+from tests.support.setup_fixture import (
+    SetupError,
+    SetupSandbox,
+    aws_client,
+    setup_sandbox,
+    tear_down,
+)
 from transform import NO_MASKING
 from transform.masking import METHODS
 
@@ -95,6 +103,16 @@ def test_a_key_attribute_is_refused(sandbox: SetupSandbox, monkeypatch: pytest.M
     assert aws_client("lambda").list_functions()["Functions"] == []
 
 
+def test_a_setting_that_cannot_be_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> str:
+        raise InvalidSetting("a fact: a fix")
+
+    with pytest.raises(SystemExit) as exit_info, patch("os.dup2"):
+        run_and_print(refuse, "setup/05_lambda.py")
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == "setup/05_lambda.py: a fact: a fix\n"
+
+
 def test_the_key_is_made_once_and_deleted(sandbox: SetupSandbox) -> None:
     drift = find_drift(["05_lambda"])
     assert f"secret {names.MASKING_KEY} is missing: run python setup/05_lambda.py" in drift
@@ -106,11 +124,12 @@ def test_the_key_is_made_once_and_deleted(sandbox: SetupSandbox) -> None:
     sandbox.run("05_lambda")
     assert sandbox.writes() == []
     assert masking.fetch_masking().key == secret.encode()
+    assert f", secret {names.MASKING_KEY} and table" in tear_down(delete_data=False)
     assert list(delete_masking_key()) == [f"deleted secret {names.MASKING_KEY}"]
     assert list(delete_masking_key()) == []
     with pytest.raises(SetupError, match="is missing: run python setup/05_lambda"):
         masking.fetch_masking()
-    sandbox.run("05_lambda")
+    sandbox.run("04_iam", "05_lambda")
     assert manager.get_secret_value(SecretId=names.MASKING_KEY)["SecretString"] != secret
 
 
