@@ -3,20 +3,26 @@
 import gzip
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
+from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from local.core.server import Cloud
 from local.services.aws_lambda.service import Lambda
+from local.services.iam import Iam
 from local.services.registry import SERVICES
 from operations.replay import command as replay_command
 from operations.verify import command as verify_command
 from setup import names
-from setup.lib.masking import fetch_masking
+from setup.lib.masking import ensure_masking_key, fetch_masking
 from tests.support.commands import cached_clients, run_json_command
+from tests.support.iam_roles import make_role
 from tests.support.laptop_cloud import aws, laptop
+from tests.support.operator_fixture import policy_statements
 from tests.support.setup_fixture import SCRIPTS, clear_location
 from tests.support.whole_chain import failed_records, run_setup, run_verify
 from transform import canonical_and_flattened
@@ -96,6 +102,26 @@ def test_a_repair_is_masked_once(chain: Cloud) -> None:
     chain.run_until_idle()
     assert run_verify()[0] == 0
     assert "Ada" not in json.dumps(lake_rows())
+
+
+@pytest.mark.parametrize(
+    ("command", "run"), [("verify", lambda: run_verify()[0]), ("status", ensure_masking_key)]
+)
+def test_operators_may_read_the_secret(
+    chain: Cloud, monkeypatch: pytest.MonkeyPatch, command: str, run: Callable[[], int | None]
+) -> None:
+    role = make_role(f"who-may-{command}", "ec2", *policy_statements(command))
+    create_client: Callable[..., Any] = boto3.client  # One overload for each service.
+
+    def guarded_client(service: str) -> Any:
+        client = create_client(service, config=Config())  # Not the cached one.
+        if service != "sts":  # Everyone may call GetCallerIdentity.
+            chain.service(Iam).guard_client(client, role, "ec2.amazonaws.com", {})
+        return client
+
+    monkeypatch.setattr(boto3, "client", guarded_client)
+    assert not run()
+    assert chain.service(Iam).denials() == []
 
 
 def test_without_its_key_no_record_is_delivered(chain: Cloud) -> None:

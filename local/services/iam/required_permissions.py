@@ -267,7 +267,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
     ("dynamodb", "BatchGetItem"): Permission("dynamodb:BatchGetItem", _dynamodb_tables),
     ("dynamodb", "BatchWriteItem"): Permission("dynamodb:BatchWriteItem", _dynamodb_tables),
     ("dynamodbstreams", "ListStreams"): Permission("dynamodb:ListStreams", _table_streams),
-    ("secretsmanager", "GetSecretValue"): Permission("secretsmanager:GetSecretValue", _secret),
+    **_permissions("secretsmanager", "secretsmanager", _secret, "GetSecretValue DescribeSecret"),
     ("sqs", "SendMessage"): Permission("sqs:SendMessage", _queue),
     **_permissions(
         "sqs",

@@ -150,6 +150,7 @@ def test_a_firehose_not_seen_to_read_is_unknown() -> None:
     assert firehose.check_lag(history((FIREHOSE_LAG, LONG_AGO, 0))).status == Status.UNKNOWN
 
 
+OWN_VARIABLES = {"JSON_PATHS": "", "MASKED": "{}", "MASKING_KEY": "k"}
 FUNCTION = {"CodeSha256": "0123456789", "State": "Inactive"}
 
 
@@ -169,10 +170,10 @@ FUNCTION = {"CodeSha256": "0123456789", "State": "Inactive"}
         ({"LastUpdateStatus": "Failed"}, None, Status.PROBLEM, "failed: no reason given"),
         ({"LoggingConfig": {"LogGroup": FUNCTION_LOGS}}, None, Status.OK, "Inactive"),
         ({"LoggingConfig": {"LogGroup": "/mine"}}, None, Status.PROBLEM, "it logs to /mine"),
-        ({"Environment": {"Variables": {"JSON_PATHS": ""}}}, None, Status.OK, "Inactive"),
+        ({"Environment": {"Variables": OWN_VARIABLES}}, None, Status.OK, "Inactive"),
         (
             {
-                "Environment": {"Variables": {"B": "", "JSON_PATHS": "", "A": ""}},
+                "Environment": {"Variables": {"B": "", **OWN_VARIABLES, "A": ""}},
                 "Layers": [{"Arn": "arn:l"}],
             },
             None,
