@@ -10,6 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
+from setup import names
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.iam_policies import (
     DEFAULT_DATABASE,
@@ -106,11 +107,6 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             "TagResource",
         ),
         log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS),
-    ),
-    (
-        "secretsmanager",
-        ("CreateSecret", "DeleteSecret", "DescribeSecret", "TagResource"),
-        MASKING_SECRET,
     ),
     (
         "firehose",
@@ -252,6 +248,7 @@ DASHBOARD_ACTIONS = (
     "ListTagsForResource",
     "TagResource",
 )
+SECRET_ACTIONS = ("CreateSecret", "DeleteSecret", "DescribeSecret", "TagResource")
 ROLE_ACTIONS = (
     "CreateRole",
     "DeleteRole",
@@ -311,6 +308,9 @@ def build_policy(location: Location) -> Policy:
         allow(service, actions, *(location.arn(service, resource) for resource in resources))
         for service, actions, resources in GRANTS
     ]
+    if names.MASKED:
+        secret = location.arn("secretsmanager", MASKING_SECRET)
+        grants.append(allow("secretsmanager", SECRET_ACTIONS, secret))
     statements = [
         *grants,
         allow("cloudwatch", DASHBOARD_ACTIONS, location.dashboard_arn()),

@@ -272,8 +272,8 @@ TAG_GRANTS = (
 )
 # With MASKED the table's items are masked before they are compared with the lake.
 MASKING_GRANTS = (
-    Grant("secretsmanager", ("GetSecretValue",), MASKING_SECRET, ("verify", "repair", "replay")),
-    Grant("secretsmanager", ("DescribeSecret",), MASKING_SECRET, ("status",)),
+    Grant("secretsmanager", ("GetSecretValue",), (MASKING_SECRET,), ("verify", "repair", "replay")),
+    Grant("secretsmanager", ("DescribeSecret",), (MASKING_SECRET,), ("status",)),
 )
 
 

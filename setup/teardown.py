@@ -71,8 +71,9 @@ DELIVERY_STEPS = (
     ),
     Step(f"stream {names.STREAM}", steps.delete_stream, "29 USD"),
 )
+MASKING_STEPS = (Step(f"secret {names.MASKING_KEY}", steps.delete_masking_key, "0.40 USD"),)
 DATA_STEPS = (
-    Step(f"secret {names.MASKING_KEY}", steps.delete_masking_key, "0.40 USD"),
+    *(MASKING_STEPS if names.MASKED else ()),
     Step("bucket of the lake", steps.delete_bucket, "0.023 USD per GB"),
     Step(f"table {TABLE}", steps.delete_table, "0.45 USD per GB"),
 )

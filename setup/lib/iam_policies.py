@@ -30,7 +30,7 @@ Policy = dict[str, Any]  # A policy or a statement: JSON of IAM's grammar.
 DEFAULT_DATABASE_ACTIONS = ("GetDatabase", "GetDatabases", "CreateDatabase")
 DEFAULT_DATABASE = ("catalog", "database/default")
 # AWS ends the ARN of a secret with six random characters; one that does not exist has none.
-MASKING_SECRET = (f"secret:{MASKING_KEY}", f"secret:{MASKING_KEY}-??????")
+MASKING_SECRET = f"secret:{MASKING_KEY}*"
 RESULT_ACTIONS = ("GetObject", "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts")
 
 
@@ -76,8 +76,8 @@ def function_policy(location: Location) -> Policy:
     write_log = allow("logs", ("CreateLogStream", "PutLogEvents"), log_streams)
     if not names.MASKED:
         return policy_document(write_log)
-    secret = [location.arn("secretsmanager", resource) for resource in MASKING_SECRET]
-    read_key = allow("secretsmanager", ("GetSecretValue",), *secret)
+    secret = location.arn("secretsmanager", MASKING_SECRET)
+    read_key = allow("secretsmanager", ("GetSecretValue",), secret)
     return policy_document(write_log, read_key, *allow_own_key("Decrypt"))
 
 
