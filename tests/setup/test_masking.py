@@ -154,8 +154,8 @@ def test_the_function_gets_the_rules(
 
     def variables() -> dict[str, str]:
         config = functions.get_function_configuration(FunctionName=names.FUNCTION)
-        found: dict[str, str] = config["Environment"]["Variables"]
-        return found
+        environment: dict[str, str] = config["Environment"]["Variables"]
+        return environment
 
     assert json.loads(variables()["MASKED"]) == RULES
     assert variables()["MASKING_KEY"] == names.MASKING_KEY
