@@ -16,6 +16,7 @@ SCRIPTS = (  # In load order.
     "elements",
     "figures",
     "grains",
+    "customers",
     "comparison",
     "charts",
     "export",

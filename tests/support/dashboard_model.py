@@ -1,10 +1,11 @@
 """Model of the dashboard's facts: what Athena must return, in plain Python."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
+from operator import itemgetter
 from typing import Any, TypeGuard
 
 from analytics.athena import Column, QueryResult, Row
@@ -20,6 +21,9 @@ FACT_COLUMNS = {
     "products": "day:date region category currency sku product quantity:decimal revenue:decimal",
     "step_times": "day:date region category step:bigint minutes",
     "changes": "hour:timestamp region category operation changes:bigint last_second:bigint",
+    "customers": "day:date region previous_day:date new_customers:bigint "
+    "returning_customers:bigint",
+    "cohorts": "day:date region months_later:bigint customers:bigint",
     "unreadable_totals": "day:date region category order_id total",
 }
 Rows = list[Row]
@@ -65,6 +69,8 @@ def model_facts(images: Iterable[LastImage], changes: Iterable[ChangeRow]) -> di
         "products": _products(sold_orders),
         "step_times": _step_times(i.order for i in images if not i.order.get("test_order")),
         "changes": _changes(changes),
+        "customers": _customers(sold_orders),
+        "cohorts": _cohorts(sold_orders),
         "unreadable_totals": _unreadable_totals(sold_orders),
     }
 
@@ -200,3 +206,41 @@ def _changes(changes: Iterable[ChangeRow]) -> Rows:
         (*key, str(len(times)), str(60 * max(times).minute + max(times).second))
         for key, times in groups.items()
     ]
+
+
+def _customers(orders: list[Order]) -> Rows:
+    counts: dict[Key, Counter[bool]] = defaultdict(Counter)
+    for customer_orders in orders_of_customers(orders):
+        first_month = customer_orders[0]["paid_at"][:7]
+        regions: set[str | None] = {None, *map(region_of, customer_orders)}
+        for region in regions:
+            days = sorted(
+                {o["paid_at"][:10] for o in customer_orders if region in (None, region_of(o))}
+            )
+            for previous, day in zip([None, *days], days, strict=False):
+                is_same_month = previous is not None and previous[:7] == day[:7]
+                key = (day, region, previous if is_same_month else None)
+                counts[key][day[:7] == first_month] += 1
+    return [(*key, str(count[True]), str(count[False])) for key, count in counts.items()]
+
+
+def _cohorts(orders: list[Order]) -> Rows:
+    counts: Counter[Key] = Counter()
+    for first, *others in orders_of_customers(orders):
+        months = {month_number(order) - month_number(first) for order in (first, *others)}
+        counts.update((first["paid_at"][:10], region_of(first), str(month)) for month in months)
+    return [(*key, str(count)) for key, count in counts.items()]
+
+
+def orders_of_customers(orders: list[Order]) -> list[list[Order]]:
+    """Return the orders of each customer, the first paid first."""
+    groups: dict[str, list[Order]] = defaultdict(list)
+    for order in sorted(orders, key=itemgetter("paid_at", "order_id")):
+        groups[order["customer"]["id"]].append(order)
+    return list(groups.values())
+
+
+def month_number(order: Order) -> int:
+    """Return the number of the month in which an order was paid."""
+    year, month = order["paid_at"].split("-")[:2]
+    return 12 * int(year) + int(month)

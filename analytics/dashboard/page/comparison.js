@@ -28,13 +28,14 @@ function sumPeriod(rows, filters, currency) {
     readable: sumOf(soldOrders, "orders") - sumOf(soldOrders, "unreadable"),
     orders: sumOf(placedOrders, "placed"),
     cancelled: sumOf(placedOrders, "cancelled"),
+    firstPurchases: countFirstPurchases(rows, filters),
   };
 }
 
 /** Show what each figure was in the period before, and by how much it has changed. */
 function showComparison({ comparison, currency }) {
   setText("comparison", comparison === null ? "" : describePeriods(comparison));
-  for (const id of ["revenue", "orders", "average", "cancelled"]) {
+  for (const id of ["revenue", "orders", "average", "cancelled", "newcomers"]) {
     setText(`${id}-before`, comparison === null ? "" : `${beforeLabel(comparison)}: ${describeChange(id, comparison, currency)}`);
   }
 }
@@ -66,6 +67,10 @@ const changes = {
     const [average, averageBefore] = [now.revenue * BigInt(before.readable), before.revenue * BigInt(now.readable)];
     return [text, now.readable ? formatGrowth(average, averageBefore) : null];
   },
+  newcomers: (now, before) => [
+    numberFormat.format(before.firstPurchases),
+    formatGrowth(BigInt(now.firstPurchases), BigInt(before.firstPurchases)),
+  ],
   cancelled: (now, before) => {
     if (!before.orders) return ["no orders", null];
     const text = percentFormat.format(before.cancelled / before.orders);

@@ -91,6 +91,7 @@ function render() {
   showFilters(figures);
   showNumbers(figures, filters);
   for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
+  showCohorts(figures, monthOf(madeOn));
   showUnreadableTotals(figures);
   showNotice(figures);
 }
@@ -345,6 +346,7 @@ function addListeners() {
 
 function start() {
   buildCharts();
+  document.querySelector("#cohorts .exports").append(exportButton("CSV", () => saveCsv("Cohorts", cohortLines(figures.cohorts))));
   document.querySelector("#unreadable .exports").append(exportButton("CSV", saveUnreadableTotals));
   buildFilters();
   rememberOpenTables();

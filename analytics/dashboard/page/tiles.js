@@ -12,6 +12,8 @@ const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: 
 function showNumbers(figures, { category }) {
   showRevenue(figures, category);
   showOrders(figures);
+  setValue("newcomers", numberFormat.format(figures.firstPurchases));
+  setText("newcomers-note", `whose first sold order is in this selection${figures.allCategories}`);
   showComparison(figures);
   setValue("changes", numberFormat.format(figures.changesToday));
   showFreshness(figures);
@@ -86,6 +88,7 @@ function chartTiles(figures) {
     steps: stepsTile(figures),
     regions: limitBars(regionsTile(figures)),
     products: productsTile(figures),
+    customers: customersTile(figures),
     "per-hour": perHourTile(figures),
   };
 }
