@@ -68,7 +68,9 @@ class LakeVersions:
         self, prefix: str = LAKE, *, read_all: bool = False
     ) -> Iterator[DamagedObject]:
         """Yield the deleted and damaged objects under a prefix, in order of their keys."""
-        for _, group in groupby(self._list_versions(prefix), key=lambda version: version.key):
+        for _, group in groupby(
+            list_versions(self._s3, self._bucket, prefix), key=lambda version: version.key
+        ):
             versions = sorted(group, key=_recency, reverse=True)
             damaged_object = self._inspect(versions, read_all)
             if damaged_object:
@@ -88,12 +90,6 @@ class LakeVersions:
                 "VersionId": version.version_id,
             },
         )
-
-    def _list_versions(self, prefix: str) -> Iterator[ObjectVersion]:
-        """Yield all versions; those of a key are adjacent, also if they are on two pages."""
-        pages = self._s3.get_paginator("list_object_versions")
-        for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
-            yield from sorted(_page_versions(page), key=lambda version: version.key.encode())
 
     def _inspect(self, versions: list[ObjectVersion], read_all: bool) -> DamagedObject | None:
         """Return what is wrong with an object, given its versions, the latest first."""
@@ -126,6 +122,13 @@ class LakeVersions:
         raw_body = cast("RawIOBase", response["Body"])  # boto3's stream has no such class.
         with BufferedReader(raw_body, BUFFER_BYTES) as body:
             return find_problem(body, is_compressed=version.key.endswith(".gz"))
+
+
+def list_versions(s3: S3Client, bucket: str, prefix: str = "") -> Iterator[ObjectVersion]:
+    """Yield all versions; those of a key are adjacent, also if they are on two pages."""
+    pages = s3.get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=bucket, Prefix=prefix):
+        yield from sorted(_page_versions(page), key=lambda version: version.key.encode())
 
 
 def find_problem(body: BufferedIOBase, is_compressed: bool) -> str | None:

@@ -65,12 +65,14 @@ COMMANDS = {
     "restore": "restore, also with --dry-run",
     "restore-table": f"restore --as-of, into a table whose name begins with {TABLE}-",
     "restore-items": "restore --as-of --key, into the table itself",
+    "erase": "erase, also with --dry-run and --check",
     "plan": "plan --from-metrics",
 }
 RESTORING = ("restore-table", "restore-items")
-QUERYING = ("verify", "gaps", "repair", "status", "replay", *RESTORING)
-WRITING = ("repair", "backfill", "replay")
-VERSION_READING = ("verify", "gaps", "repair", "replay", "restore")
+QUERYING = ("verify", "gaps", "repair", "status", "replay", *RESTORING, "erase")
+WRITING = ("repair", "backfill", "replay", "erase")
+VERSION_READING = ("verify", "gaps", "repair", "replay", "restore", "erase")
+ERASABLE = (f"{LAKE}*", f"{ERRORS}*", f"{REPLAYED}*")
 
 ROLE_ACTIONS = ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
 
@@ -93,15 +95,17 @@ GRANTS = (
         "dynamodb",
         ("DescribeTable",),
         (f"table/{TABLE}",),
-        ("verify", "repair", "status", "backfill", "replay", "plan"),
+        ("verify", "repair", "status", "backfill", "replay", "erase", "plan"),
     ),
     Grant("dynamodb", ("Scan",), (f"table/{TABLE}",), ("verify", "repair", "backfill", "replay")),
-    Grant("dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair", "replay")),
+    Grant(
+        "dynamodb", ("BatchGetItem",), (f"table/{TABLE}",), ("verify", "repair", "replay", "erase")
+    ),
     Grant(
         "dynamodb",
         ("GetShardIterator", "GetRecords"),
         (f"table/{TABLE}/stream/*",),
-        ("repair", "replay", *RESTORING),
+        ("repair", "replay", *RESTORING, "erase"),
     ),
     Grant(
         "dynamodb",
@@ -119,7 +123,7 @@ GRANTS = (
         "pipes",
         ("DescribePipe",),
         (f"pipe/{PIPE}",),
-        ("verify", "repair", "status", "backfill", "replay", *RESTORING),
+        ("verify", "repair", "status", "backfill", "replay", *RESTORING, "erase"),
     ),
     Grant("kinesis", ("PutRecords",), (f"stream/{STREAM}",), WRITING),
     Grant(
@@ -152,7 +156,7 @@ GRANTS = (
         "firehose",
         ("DescribeDeliveryStream",),
         (f"deliverystream/{DELIVERY}",),
-        ("verify", "repair", "status", "backfill", "replay", *RESTORING),
+        ("verify", "repair", "status", "backfill", "replay", *RESTORING, "erase"),
     ),
     Grant(
         "lambda",
@@ -180,13 +184,13 @@ GRANTS = (
         "sqs",
         ("GetQueueUrl", "GetQueueAttributes"),
         (DEAD_LETTERS,),
-        ("repair", "status", "replay", *RESTORING),
+        ("repair", "status", "replay", *RESTORING, "erase"),
     ),
     Grant(
         "sqs",
         ("ReceiveMessage", "ChangeMessageVisibility"),
         (DEAD_LETTERS,),
-        ("repair", "replay", *RESTORING),
+        ("repair", "replay", *RESTORING, "erase"),
     ),
     Grant(
         "sqs",
@@ -255,6 +259,9 @@ GRANTS = (
     Grant("s3", ("ListBucketVersions",), ("",), VERSION_READING),
     Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), VERSION_READING),
     Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),
+    Grant("s3", ("GetObjectVersion",), ("*",), ("erase",)),
+    Grant("s3", ("GetObject", "PutObject"), ERASABLE, ("erase",)),
+    Grant("s3", ("DeleteObjectVersion",), (*ERASABLE, f"{QUERIES}*"), ("erase",)),
 )
 # With PIPELINE_TAGS status compares the tags of every resource, too.
 LOG_GROUPS = log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS)

@@ -20,6 +20,7 @@ class GapKind(StrEnum):
     OPEN = "open"  # They are lost.
     BRIDGED = "bridged"  # They are lost, but a repair wrote the item that they left.
     OLDER = "older"  # There may be none: the item may be older than the stream.
+    ERASED = "erased"  # None, but the images were erased; `find_gaps` finds no gap there.
 
 
 @dataclass(frozen=True)

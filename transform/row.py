@@ -17,6 +17,8 @@ CDC_COLUMNS = (
     "cdc_new_image",
 )
 
+ERASED = "erased"  # cdc_expired of a row whose images and attributes were erased
+
 
 def encode_row(change: Change) -> bytes:
     """Return the row of a change, with its newline."""

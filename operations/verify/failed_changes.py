@@ -56,14 +56,18 @@ class FailedChanges:
 
         What the transform rejects, or what has expired, is never sent and so not among them.
         """
+        for error_object in self.error_objects.list_objects():
+            yield from self._keys_of_object(error_object)
+        yield from self.read_letter_keys()
+
+    def read_letter_keys(self) -> Iterator[str]:
+        """Yield the key of each change of a dead letter that a replay would send."""
         hidden_count = self.dead_letters.count_in_flight()
         if hidden_count:
             raise FailedChangesUnknown(
                 f"{count(hidden_count, 'dead letter')} locked by a replay, or by one that was "
                 f"killed: try again once it has ended, or in 15 minutes"
             )
-        for error_object in self.error_objects.list_objects():
-            yield from self._keys_of_object(error_object)
         for letter in self.dead_letters.receive_all():
             yield from self._keys_of_letter(letter)
 

@@ -15,6 +15,7 @@ from operations.lake import complete_rows
 from setup.names import CHANGES
 from terminal.text import count
 from transform.gaps import GapKind
+from transform.row import ERASED
 from transform.state import BACKFILL_SEQUENCE
 
 COLUMNS = "kind, cdc_key, source_before, sequence_before, cdc_source, cdc_sequence"
@@ -113,6 +114,12 @@ gap ({COLUMNS}) AS (
       ELSE snapshot.created_at > this.created_at
     END
     AND snapshot.cdc_new_image IS DISTINCT FROM this.cdc_new_image
+  UNION ALL
+  SELECT {literal(GapKind.ERASED)}, cdc_key, CAST(NULL AS varchar), CAST(NULL AS varchar),
+    max(cdc_source), max(cdc_sequence)
+  FROM {CHANGES}
+  WHERE cdc_expired = {literal(ERASED)} AND {{condition}}
+  GROUP BY cdc_key
 )
 -- With the number of all gaps, so that a result of which a part is missing is noticed.
 SELECT {COLUMNS}, count(*)
@@ -142,6 +149,8 @@ class Gap:
     sequence: str | None
 
     def __str__(self) -> str:
+        if self.kind == GapKind.ERASED:
+            return f"{self.kind:7}  {self.key}  its changes have no images"
         if self.kind == GapKind.OLDER:
             return f"{self.kind:7}  {self.key}  no row before {self.sequence}"
         return f"{self.kind:7}  {self.key}  changes lost {self._where()}"
@@ -191,8 +200,10 @@ class GapReport:
         unlisted = self.counts.total() - len(self.listed)
         if unlisted:
             yield f"… and {unlisted} more: use --limit to list them"
-        for kind in GapKind:
+        for kind, explanation in EXPLANATIONS.items():
             if self.counts[kind]:
-                yield f"{count(self.counts[kind], f'{kind} gap')}: {EXPLANATIONS[kind]}"
-        if not self.counts:
+                yield f"{count(self.counts[kind], f'{kind} gap')}: {explanation}"
+        if self.counts[GapKind.ERASED]:
+            yield f"{count(self.counts[GapKind.ERASED], 'erased item')}: no gap, but no images"
+        if self.counts.total() == self.counts[GapKind.ERASED]:
             yield "no gaps: every change replaced what the change before it left"

@@ -286,6 +286,7 @@ UNCHECKED_ACTIONS["status"] = ATHENA_ACTIONS - {
 COMMAND_BY_ACTION = {
     action: command
     for command in (
+        "erase",
         "restore-items",
         "restore-table",
         "repair",

@@ -18,6 +18,7 @@ from local.environment import REGION
 from local.services.athena import Athena
 from local.services.iam import Iam
 from operations.backfill import command as backfill
+from operations.erase import command as erase
 from operations.plan import command as plan
 from operations.replay import command as replay
 from operations.replay import dead_letters, kinesis_reader
@@ -75,6 +76,7 @@ class Operator:
             "restore": self._restore,
             "restore-table": self._restore_table,
             "restore-items": self._restore_items,
+            "erase": self._erase,
             "plan": lambda: plan.main(["--from-metrics"]),
             "interrupted gaps": self._interrupt_gaps,
         }
@@ -136,8 +138,9 @@ class Operator:
     def _put_failed_changes(self) -> None:
         sqs = self.cloud.client("sqs")
         queue_url = self._queue_url()
-        for message in self._receive_letters():
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+        # Also letters that a denied command has locked; AWS purges at most once a minute.
+        with patch("moto.sqs.models.sqs_enforce_strict_queue_purge_behaviour", lambda: False):
+            sqs.purge_queue(QueueUrl=queue_url)
         letter = json.loads(self._letter)
         letter["DDBStreamBatchInfo"] |= {"startSequenceNumber": f"{1:021}", "batchSize": 3}
         sqs.send_message(QueueUrl=queue_url, MessageBody=json.dumps(letter))
@@ -161,6 +164,23 @@ class Operator:
     def _restore_items(self) -> int:
         """Restore an item into the table itself."""
         return self._restore_as_of("--table", names.TABLE, "--yes")
+
+    def _erase(self) -> int:
+        """Erase an item that is in the lake and in an error object, while others have failed."""
+        self._put_failed_changes()
+        change = json.loads(change_record())
+        row = {
+            "cdc_operation": "REMOVE",
+            "cdc_key": '{"order_id":{"S":"failed"}}',
+            "cdc_source": change["eventSourceARN"],
+            "cdc_sequence": "2".rjust(40, "0"),
+            "cdc_event_id": change["eventID"],
+            "cdc_changed_at": "2026-11-28 10:00:00.000",
+            "cdc_old_image": '{"order_id":{"S":"failed"}}',
+        }
+        self._put_row("2026-11-28", row)
+        self._restore()  # So that no object is deleted.
+        return erase.main(["--key", row["cdc_key"]])
 
     def _restore_as_of(self, *arguments: str) -> int:
         self._put_failed_changes()

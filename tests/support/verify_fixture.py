@@ -35,6 +35,7 @@ PHASES_WITHOUT_SHRINK = (Phase.explicit, Phase.reuse, Phase.generate)
 BATCH_SIZE = 25  # BatchWriteItem's limit
 COLUMNS = [
     *(f"cdc_{name}" for name in state.Row.__dataclass_fields__),
+    "cdc_expired",
     *("order_id", "status", "total", "coupon", "tags", "customer__name"),
 ]
 Item = dict[str, Any]

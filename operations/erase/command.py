@@ -1,0 +1,171 @@
+"""Erase what the lake has of items that the table no longer has, and prove that it is erased.
+
+Images and attributes of their rows go; keys, ranks and times stay, so the history still counts the
+changes. It sends a tombstone for each key, rewrites the objects that hold its rows, also below
+errors/ and replayed/, deletes older versions that hold them and all results of queries, and then
+reads every version of every object of the bucket until none holds them. Killed, it continues when
+it is run again.
+
+A late copy of a change can bring content back: run --check a day later. The exit status is 0 if
+nothing is held, and 1 if something is, or if an item cannot be erased.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+import boto3
+
+from operations import firehose
+from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
+from operations.erase.scope import (
+    ErasedKeys,
+    EraseRefused,
+    keys_where,
+    latest_rows,
+    limits_of,
+    object_keys,
+    refuse_existing_items,
+    tombstones,
+)
+from operations.erase.versions import BucketVersions
+from operations.kinesis_writer import Sender
+from operations.lake_objects import LakeVersions
+from operations.table import Table
+from setup.names import QUERIES, TABLE, bucket
+from terminal.text import count
+
+MAX_SCANS = 5  # of the bucket, while others write into it
+REMAINS = (
+    "the key and the times of its changes: in rows, tombstones and audits, for good",
+    "changes in the table's stream and in Kinesis: for 24 hours, in which "
+    "replay --from-kinesis would bring them back",
+    "dead letters: for 14 days; they name changes, without their content",
+    "the table's own backups: for 35 days; exports and other backups until you delete them",
+    "the text of queries, such as that of --where, in Athena's history: for 45 days",
+)
+SUSPICION = "it cannot be read, or names no key and has a text of an erased item"
+CHECK = "run python -m operations.erase --check in a day: a late copy can bring content back"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command, and return its exit status."""
+    args = _parse_args(argv)
+    return run_command(lambda: _check(args) if args.check else _erase(args))
+
+
+def _erase(args: argparse.Namespace) -> int:
+    """Erase the items that the arguments name, and print the report."""
+    table = Table.describe(boto3.client("dynamodb"), TABLE)
+    earlier = ErasedKeys.fetch()
+    keys = earlier.interrupted | (set(args.key) if args.key else keys_where(args.where))
+    refuse_existing_items(table, keys)
+    rows = latest_rows(keys) if keys else {}
+    paths = object_keys(keys) if keys else []
+    if args.dry_run:
+        items = f"{count(len(keys), 'item')} in {count(len(paths), 'object')}"
+        document = {"keys": sorted(keys), "objects": paths}
+        print_report([f"would erase {items} of the lake"], document, args.json)
+        return 0
+    firehose.require_active()
+    records = list(tombstones(rows, table.require_stream()))
+    limits = earlier.limits | limits_of(keys, rows, records)
+    versions = BucketVersions(boto3.client("s3"), bucket(), limits)
+    _refuse_damaged_objects(versions)
+    Sender(boto3.client("kinesis")).send(records)
+    for path in paths:
+        versions.rewrite(path)
+    _erase_every_version(versions)
+    numbers = (
+        f"{count(versions.rewritten, 'object')} rewritten, {count(versions.deleted, 'version')}"
+    )
+    line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
+    remains = [f"remains: {text}" for text in REMAINS]
+    return _report(args, versions, [], [line, *remains, CHECK])
+
+
+def _refuse_damaged_objects(versions: BucketVersions) -> None:
+    """Refuse to delete the version from which a deleted or damaged object can be restored."""
+    for damaged_object in LakeVersions(versions.s3, versions.bucket).find_damaged():
+        version = damaged_object.good_version
+        if version and versions.holds(version):
+            raise EraseRefused(
+                f"{damaged_object.key} is deleted or damaged, and its last good version holds what "
+                f"is to be erased: run python -m operations.restore, or delete all its versions"
+            )
+
+
+def _erase_every_version(versions: BucketVersions) -> None:
+    """Erase what any version holds, until none does but for results of later queries."""
+    for _ in range(MAX_SCANS):
+        is_clean = True
+        for version in versions.find_holding():
+            is_clean &= version.key.startswith(QUERIES)
+            versions.erase_version(version)
+        if is_clean:
+            return
+    raise EraseRefused("the lake still receives what is to be erased: run this again later")
+
+
+def _check(args: argparse.Namespace) -> int:
+    """Look for content of erased items, and print what holds it."""
+    erased = ErasedKeys.fetch()
+    unknown_keys = set(args.key or ()) - erased.limits.keys() | erased.interrupted
+    if unknown_keys:
+        key = min(unknown_keys)
+        raise EraseRefused(f"{key} is not erased, or not wholly: run this without --check")
+    keys = args.key or erased.limits
+    limits = {key: erased.limits[key] for key in keys}
+    versions = BucketVersions(boto3.client("s3"), bucket(), limits)
+    held_keys = {version.key for version in versions.find_holding()}
+    line = f"checked {count(len(limits), 'erased item')}"
+    return _report(
+        args, versions, [key for key in held_keys if not key.startswith(QUERIES)], [line]
+    )
+
+
+def _report(
+    args: argparse.Namespace, versions: BucketVersions, held_keys: list[str], notes: list[str]
+) -> int:
+    """Print what was done, and what holds content of the items; return the exit status."""
+    lines = [f"held     {key}  run python -m operations.erase again" for key in sorted(held_keys)]
+    lines += [
+        f"unknown  {key}  {SUSPICION}: look at it, and delete it with its versions"
+        for key in sorted(versions.suspicious)
+    ]
+    number = count(versions.read, "version")
+    proof = f"read {number} in the bucket: {len(lines) or 'none'} may hold content of the items"
+    document = {
+        "keys": sorted(versions.limits),
+        "rewritten": versions.rewritten,
+        "deleted": versions.deleted,
+        "read": versions.read,
+        "held": sorted(held_keys),
+        "unknown": sorted(versions.suspicious),
+    }
+    print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
+    return 1 if lines else 0
+
+
+def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argument_parser("erase", __doc__)
+    scope = parser.add_mutually_exclusive_group()
+    scope.add_argument(
+        "--key", type=item_key, action="append", metavar="JSON", help="this key; repeatable"
+    )
+    scope.add_argument(
+        "--where", metavar="SQL", help="keys of which a row meets a condition of SQL"
+    )
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--dry-run", action="store_true", help="count what would be erased")
+    mode.add_argument(
+        "--check", action="store_true", help="look for content of what was erased; change nothing"
+    )
+    add_json_option(parser)
+    args = parser.parse_args(argv)
+    if args.check and args.where:
+        parser.error("argument --where: not allowed with argument --check")
+    if not (args.check or args.key or args.where):
+        parser.error("name what to erase with --key or --where")
+    return args

@@ -1,0 +1,140 @@
+"""Erasing a row of the lake, or a failed record: what it says of the item goes, the change stays.
+
+A row keeps its key, its rank and its time, so the history still counts it. Its images and its
+attributes go, and `cdc_expired` says "erased". A failed record keeps the same, so a replay still
+delivers it, as a change without images. All else stays as it was, byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from operations.replay.error_documents import parse_document
+from transform import BadRecord, canonical, parse_change, record_from_row
+from transform.row import CDC_COLUMNS, ERASED
+from transform.state import rank, stream_rank
+
+Rank = tuple[str, ...]
+Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
+NO_LIMIT: Rank = ("\U0010ffff",)
+
+MIN_TEXT_LENGTH = 6  # of a text that is looked for where no key is; shorter ones are anywhere
+CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
+
+
+def erase_row(line: bytes, limits: Limits) -> bytes:
+    """Return a line of the lake, erased if it is a row of one of the keys."""
+    row = _json_object(line)
+    if not _is_row_to_erase(row, limits):
+        return line
+    return _json_bytes(_erased_row(row)) + _newline(line)
+
+
+def erase_document(text: bytes, limits: Limits) -> bytes:
+    """Return an error document, with its record erased if it is a change of one of the keys."""
+    record = parse_document(text).record
+    erased = record and erase_record(record, limits)
+    if erased == record:
+        return text
+    members = _json_object(text)
+    for name in members:
+        if name.lower() == "rawdata":
+            members[name] = b64encode(erased or b"").decode()
+        elif name.lower() in ("errorcode", "lasterrorcode"):
+            members[name] = ERASED
+    return _json_bytes(members) + _newline(text)
+
+
+def erase_record(record: bytes, limits: Limits) -> bytes:
+    """Return a record, or a row in its place, as the record of a change without images."""
+    members = _json_object(record)
+    if _is_row_to_erase(members, limits):
+        row = _erased_row(members)
+        try:
+            return record_from_row({**row, "cdc_expired": members.get("cdc_expired")})
+        except BadRecord:
+            return _json_bytes(row)
+    change = members.get("dynamodb")
+    if not isinstance(change, dict) or not _is_record_to_erase(record, change, limits):
+        return record
+    without_images = {name: change[name] for name in change if not name.endswith("Image")}
+    if members.get("eventName") != "SNAPSHOT":
+        without_images["StreamViewType"] = "KEYS_ONLY"
+    return _json_bytes({**members, "dynamodb": without_images})
+
+
+def unattributed(text: bytes) -> bytes:
+    """Return what a line or a document says if it is of no known key; else nothing."""
+    record = parse_document(text).record
+    content = text if record is None else record
+    members = _json_object(content)
+    has_key = isinstance(members.get("cdc_key"), str) or isinstance(members.get("dynamodb"), dict)
+    return b"" if has_key else content
+
+
+def texts_of(line: bytes) -> set[bytes]:
+    """Return the texts in the attribute columns of a row, by which its content is recognized."""
+    columns = _json_object(line).items()
+    texts = [value for name, value in columns if not name.startswith("cdc_")]
+    return {text.encode("utf-8", "replace") for text in texts if _is_distinctive(text)}
+
+
+def _is_distinctive(text: object) -> bool:
+    return isinstance(text, str) and len(text) >= MIN_TEXT_LENGTH
+
+
+def _is_row_to_erase(row: Mapping[str, Any], limits: Limits) -> bool:
+    key = row.get("cdc_key")
+    if not isinstance(key, str) or key not in limits:
+        return False
+    has_content = any(row.get(name) is not None for name in CONTENT_COLUMNS)
+    has_attributes = not row.keys() <= set(CDC_COLUMNS)
+    return (has_content or has_attributes) and _row_rank(row) <= limits[key]
+
+
+def _row_rank(row: Mapping[str, Any]) -> Rank:
+    names = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
+    source, *others = (str(row.get(name) or "") for name in names)
+    return (*stream_rank(source), *others)
+
+
+def _erased_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    erased = {name: row.get(name) for name in CDC_COLUMNS}
+    return erased | dict.fromkeys(CONTENT_COLUMNS) | {"cdc_expired": ERASED}
+
+
+def _is_record_to_erase(record: bytes, change: Mapping[str, Any], limits: Limits) -> bool:
+    """Return whether a change has images of one of the keys, also if the transform rejects it."""
+    if not any(name.endswith("Image") for name in change):
+        return False
+    try:
+        parsed = parse_change(record, arrived_at=0)
+        return parsed.key in limits and rank(parsed) <= limits[parsed.key]
+    except BadRecord:
+        keys = change.get("Keys")
+    try:
+        return isinstance(keys, dict) and canonical(keys) in limits
+    except BadRecord:
+        return False
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    """Return the members of a JSON object; none if the text is not one."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _newline(text: bytes) -> bytes:
+    return text[len(text.rstrip(b"\r\n")) :]
+
+
+def _json_bytes(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "backslashreplace"
+    )

@@ -1,0 +1,186 @@
+"""Versions of the bucket's objects: found if they hold what is to be erased, rewritten, deleted.
+
+Every version is read. A current one is rewritten on the condition that it is still what was read;
+another one is deleted, like every result of a query, which anyone can have again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+from tqdm import tqdm
+
+from operations.erase.erasing import Limits, erase_document, erase_row, texts_of, unattributed
+from operations.lake_objects import ObjectVersion, list_versions
+from operations.replay.error_documents import split_pieces
+from operations.replay.error_objects import UnreadableObject, compress, decompress, is_gzip
+from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
+from setup.lib.errors import UserError
+from setup.names import ERRORS, LAKE, QUERIES, REPLAYED
+
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+ATTEMPTS = 10  # to rewrite an object that others change
+THREADS = 8
+BATCH_SIZE = 1000  # versions whose names are in memory
+AUDIT_SUFFIX = ".audit.jsonl"  # of replays: keys and reasons
+MISSING_CODES = ("NoSuchKey", "NoSuchVersion")
+PRECONDITION_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
+
+
+class ObjectKeepsChanging(UserError):
+    """An object was changed again before each attempt to rewrite it."""
+
+
+@dataclass
+class BucketVersions:
+    """The versions of a bucket, of which those that hold rows of some keys are erased.
+
+    `texts` are of what was erased. An object that has one where it names no key is `suspicious`.
+    """
+
+    s3: S3Client
+    bucket: str
+    limits: Limits
+    texts: set[bytes] = field(default_factory=set)
+    suspicious: set[str] = field(default_factory=set)
+    rewritten: int = 0
+    deleted: int = 0
+    read: int = 0
+
+    def erase_version(self, version: ObjectVersion) -> None:
+        """Rewrite an object, or delete the version of it that is not the current one."""
+        if version.is_latest and not version.key.startswith(QUERIES):
+            self.rewrite(version.key)
+        else:
+            self._delete(version.key, version.version_id)
+
+    def find_holding(self) -> Iterator[ObjectVersion]:
+        """Yield every version that holds what is to be erased, after reading every version."""
+        self.read = 0
+        versions = list_versions(self.s3, self.bucket)
+        with (
+            ThreadPoolExecutor(THREADS) as pool,
+            tqdm(desc="read", unit=" versions", disable=None) as bar,
+        ):
+            while batch := list(islice(versions, BATCH_SIZE)):
+                are_held = list(pool.map(self.holds, batch))
+                self.read += len(batch)
+                bar.update(len(batch))
+                yield from (
+                    version for version, is_held in zip(batch, are_held, strict=True) if is_held
+                )
+
+    def holds(self, version: ObjectVersion) -> bool:
+        """Return whether a version holds what is to be erased; a result of a query may."""
+        if version.key.startswith(QUERIES):
+            return True
+        if version.is_delete_marker or not version.size:
+            return False
+        try:
+            response = self.s3.get_object(
+                Bucket=self.bucket, Key=version.key, VersionId=version.version_id
+            )
+            with SpooledFiles() as files:
+                content = decompress(_download(response, files), files)
+                return any(
+                    self._is_held(version.key, piece) for piece in _pieces(version.key, content)
+                )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in MISSING_CODES:
+                raise
+            return False  # It was deleted after it was listed.
+        except UnreadableObject:
+            self.suspicious.add(version.key)
+            return False
+
+    def _is_held(self, key: str, piece: bytes) -> bool:
+        if not key.endswith(AUDIT_SUFFIX):
+            content = unattributed(piece)
+            if any(text in content for text in self.texts):
+                self.suspicious.add(key)
+        return _eraser(key)(piece, self.limits) != piece
+
+    def rewrite(self, key: str) -> None:
+        """Replace an object by what remains of it, and delete the version that it replaces."""
+        for _ in range(ATTEMPTS):
+            try:
+                response = self.s3.get_object(Bucket=self.bucket, Key=key)
+            except self.s3.exceptions.NoSuchKey:
+                return
+            try:
+                is_changed = self._replace(key, response)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in PRECONDITION_CODES:
+                    raise
+                continue
+            if is_changed:
+                self.rewritten += 1
+                self._delete(key, response["VersionId"])
+            return
+        raise ObjectKeepsChanging(f"{key} keeps changing: stop what writes it, then run this again")
+
+    def _replace(self, key: str, response: GetObjectOutputTypeDef) -> bool:
+        """Put what remains of an object, if it is still as read; return whether that differs."""
+        erase = _eraser(key)
+        with SpooledFiles() as files:
+            body = _download(response, files)
+            content = decompress(body, files)
+            remaining = files.create()
+            is_changed = False
+            for piece in _pieces(key, content):
+                erased = erase(piece, self.limits)
+                if erased != piece:
+                    is_changed = True
+                    self.texts |= texts_of(piece)
+                remaining.write(erased)
+            if not is_changed:
+                return False
+            upload = compress(remaining, files) if is_gzip(body) else remaining
+            upload.seek(0)
+            self.s3.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=upload,
+                IfMatch=response["ETag"],
+                **_headers(response),
+            )
+        return True
+
+    def _delete(self, key: str, version_id: str) -> None:
+        self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
+        self.deleted += 1
+
+
+def _eraser(key: str) -> Callable[[bytes, Limits], bytes]:
+    return erase_document if key.startswith((ERRORS, REPLAYED)) else erase_row
+
+
+# The parameters of a call of boto3.
+def _headers(response: GetObjectOutputTypeDef) -> dict[str, Any]:
+    """Return what an object has besides its content, so that its next version has it too."""
+    names = ("ContentType", "ContentEncoding", "Metadata")
+    return {name: value for name, value in response.items() if name in names and value}
+
+
+def _pieces(key: str, content: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of an object of the lake, or the documents of another, each on a line."""
+    if key.startswith(LAKE):
+        content.seek(0)
+        yield from content
+    else:
+        yield from (piece + b"\n" for piece in split_pieces(read_chunks(content)))
+
+
+def _download(response: GetObjectOutputTypeDef, files: SpooledFiles) -> IO[bytes]:
+    body = files.create()
+    for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
+        body.write(chunk)
+    return body

@@ -1,0 +1,305 @@
+"""Erase on the laptop chain: no version of any object holds the item, and all else still works."""
+
+import gzip
+import json
+from base64 import b64decode
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from analytics.athena import run_query
+from local.core.server import Cloud
+from local.services.registry import SERVICES
+from operations.erase import command, scope, versions
+from operations.replay import dead_letters
+from operations.verify import command as verify_command
+from setup import names
+from tests.support.commands import Document, cached_clients, run_json_command
+from tests.support.kills import killed_at_call
+from tests.support.laptop_cloud import aws, laptop
+from tests.support.profile import IS_THOROUGH
+from tests.support.replay_fixture import (
+    delete_failed_records,
+    error_document,
+    insert_record,
+    put_error_object,
+    run_replay,
+)
+from tests.support.sabotage import delete_order, order_key, put_order, read_lake
+from tests.support.whole_chain import create_pipeline, empty_chain
+
+EMAIL = "anna.meier@example.org"
+NAME = "Anna Meier-Özgür"
+
+
+@pytest.fixture(scope="module")
+def shared_chain() -> Iterator[Cloud]:
+    """A chain on which waiting lets the cloud run."""
+    with (
+        laptop(*SERVICES) as cloud,
+        cached_clients(),
+        patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(scope, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(dead_letters, "WAIT_SECONDS", 0),
+    ):
+        create_pipeline()
+        yield cloud
+
+
+@pytest.fixture
+def chain(shared_chain: Cloud) -> Cloud:
+    """The chain with one order of a person who is gone, and two others, in three objects."""
+    empty_chain(shared_chain)
+    delete_versions(names.ERRORS, names.REPLAYED, names.QUERIES)
+    delete_failed_records(shared_chain)
+    for status in ("placed", "paid", "shipped"):
+        put_order("anna", status, customer={"M": {"name": {"S": NAME}, "email": {"S": EMAIL}}})
+        put_order("bert", status)
+        shared_chain.run_until_idle()
+    delete_order("anna")
+    shared_chain.run_until_idle()
+    return shared_chain
+
+
+def delete_versions(*prefixes: str) -> None:
+    for key, version_id, _ in all_versions():
+        if key.startswith(prefixes):
+            aws("s3").delete_object(Bucket=names.bucket(), Key=key, VersionId=version_id)
+
+
+def all_versions() -> Iterator[tuple[str, str, bool]]:
+    pages = aws("s3").get_paginator("list_object_versions")
+    for page in pages.paginate(Bucket=names.bucket()):
+        for kind in ("Versions", "DeleteMarkers"):
+            for entry in page.get(kind, ()):
+                yield entry["Key"], entry["VersionId"], kind == "DeleteMarkers"
+
+
+def holding_versions(text: str = EMAIL) -> list[str]:
+    """Return the keys of all versions in which a text stands, also compressed or in base64."""
+    keys = []
+    for key, version_id, is_marker in all_versions():
+        if is_marker:
+            continue
+        response = aws("s3").get_object(Bucket=names.bucket(), Key=key, VersionId=version_id)
+        body = response["Body"].read()
+        if body.startswith(b"\x1f\x8b"):
+            body = gzip.decompress(body)
+        records = [
+            b64decode(json.loads(line)["rawData"])
+            for line in body.splitlines()
+            if b"rawData" in line
+        ]
+        if text.encode() in b"".join([body, *records]):
+            keys.append(key)
+    return keys
+
+
+def run_erase(*options: str) -> tuple[int, Document]:
+    return run_json_command(command.main, *(options or ("--key", order_key("anna"))))
+
+
+def other_lines() -> list[str]:
+    """Return the rows of all other orders, in order."""
+    rows = [row for rows in read_lake().values() for row in rows]
+    return sorted(json.dumps(row) for row in rows if row["cdc_key"] != order_key("anna"))
+
+
+def lake_row_count() -> int:
+    return sum(map(len, read_lake().values()))
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    capsys.readouterr()
+    assert command.main(options or ("--key", order_key("anna"))) == 1
+    return capsys.readouterr().err
+
+
+def test_no_version_holds_an_erased_item(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    list(run_query("SELECT * FROM changes").rows)
+    put_error_object(chain, "one", error_document(insert_record("anna", 1, mail={"S": EMAIL})))
+    chain.client("s3").delete_object(Bucket=names.bucket(), Key=put_replayed_object(chain))
+    before = other_lines()
+    held_keys = holding_versions()
+    assert {key.partition("/")[0] + "/" for key in held_keys} == {
+        names.LAKE,
+        names.ERRORS,
+        names.REPLAYED,
+        names.QUERIES,
+    }
+    condition = f"customer__email = '{EMAIL}'"
+    status, document = run_erase("--where", condition, "--dry-run")
+    assert (status, document["keys"]) == (0, [order_key("anna")])
+    assert len(document["objects"]) == 4
+    assert {*held_keys} <= {*holding_versions()}
+
+    assert command.main(["--where", condition]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("erased what the bucket held of 1 item: 5 objects rewritten, ")
+    assert lines[1].endswith(" in the bucket: none may hold content of the items")
+    assert lines[2].startswith("remains: the key")
+    assert (holding_versions(), holding_versions(NAME)) == ([], [])
+    assert other_lines() == before
+    chain.run_until_idle()  # The tombstone arrives.
+    check_erased(capsys)
+    status, document = run_erase()
+    assert (status, document["rewritten"]) == (0, 0)
+
+
+def put_replayed_object(chain: Cloud) -> str:
+    document = error_document(insert_record("anna", 2, mail={"S": EMAIL}))
+    key = f"{names.REPLAYED}x.12345678"
+    chain.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=gzip.compress(document))
+    return key
+
+
+def check_erased(capsys: pytest.CaptureFixture[str]) -> None:
+    """Check that the history counts the changes, and that every verb says what was erased."""
+    rows = [row for rows in read_lake().values() for row in rows]
+    erased = [row for row in rows if row["cdc_key"] == order_key("anna")]
+    operations = sorted(row["cdc_operation"] for row in erased)
+    assert operations == ["INSERT", "MODIFY", "MODIFY", "REMOVE", "SNAPSHOT"]
+    assert verify_command.main([]) == 0
+    capsys.readouterr()
+    assert verify_command.main(["--gaps"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"erased   {order_key('anna')}  its changes have no images"
+    assert lines[1] == "1 erased item: no gap, but no images"
+    assert lines[2].startswith("no gaps: ")
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"], [*document["codes"]]) == (0, 1, ["erased"])
+    status, document = run_erase("--check")
+    assert (status, document["keys"], document["held"]) == (0, [order_key("anna")], [])
+    assert holding_versions() == []
+
+
+def test_a_killed_erase_continues(chain: Cloud) -> None:
+    before = other_lines()
+    put_error_object(chain, "one", error_document(insert_record("anna", 1, mail={"S": EMAIL})))
+    for number in range(100 if IS_THOROUGH else 8):
+        with killed_at_call(
+            chain, number // 2, is_after_call=number % 2 == 1, is_counted=is_write
+        ) as calls:
+            status, _ = run_erase("--where", f"customer__email = '{EMAIL}'")
+        assert other_lines() == before
+        if status == 0:
+            break
+        assert (status, len(calls)) == (130, number // 2 + 1)
+    assert run_erase("--where", f"customer__email = '{EMAIL}'")[0] == 0
+    assert holding_versions() == []
+    assert lake_row_count() == 7
+
+
+def is_write(operation: str) -> bool:
+    return operation in {"PutRecords", "Put", "Delete"}
+
+
+def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    bert = order_key("bert")
+    in_table = f"table {names.TABLE} has the item {bert}: delete it from the table first\n"
+    assert refusal(capsys, "--key", bert) == in_table
+    assert refusal(capsys, "--where", "status = 'paid'") == in_table
+    assert refusal(capsys, "--check", "--key", bert).startswith(f"{bert} is not erased")
+
+    with patch.object(scope, "sleep", lambda _: None):
+        delete_order("bert")  # The removal has not reached the lake.
+        assert refusal(capsys, "--key", bert).startswith(f"the lake has the item {bert}, which")
+    assert run_erase("--key", bert, "--dry-run")[0] == 0  # It waits for the removal.
+
+    path = next(path for path, rows in read_lake().items() if rows[-1]["cdc_key"] == bert)
+    aws("s3").delete_object(Bucket=names.bucket(), Key=path)
+    assert run_erase("--key", order_key("nobody"))[0] == 0
+    assert verify_command.main(["--repair"]) == 0
+    assert refusal(capsys, "--key", bert).startswith(f"{path} is deleted or damaged, and its last")
+    assert holding_versions() != []
+
+
+def test_a_late_copy_is_found(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    lake = {key: read_body(key) for key in read_lake()}
+    path = min(lake)
+    assert run_erase()[0] == 0
+    chain.run_until_idle()
+    put_body(f"{path}-late.gz", lake[path])
+    assert run_erase("--check")[1]["held"] == [f"{path}-late.gz"]
+    assert command.main(["--check"]) == 1
+    assert f"held     {path}-late.gz  run python -m operations.erase" in capsys.readouterr().out
+    put_order("anna", "again")  # Another item with the same key.
+    chain.run_until_idle()
+    assert run_erase("--check")[1]["held"] == [f"{path}-late.gz"]
+    rows = [row for rows in read_lake().values() for row in rows]
+    assert any(row["cdc_new_image"] and "again" in row["cdc_new_image"] for row in rows)
+    assert run_erase("--where", "status = 'nothing'")[0] == 0  # What was erased stays erased.
+    assert run_erase("--check")[0] == 0
+    assert holding_versions() == []
+    assert verify_command.main([]) == 0
+    delete_order("anna")
+    chain.run_until_idle()
+    assert run_erase()[0] == 0
+    assert holding_versions("again") == []
+
+
+def read_body(key: str) -> bytes:
+    body: bytes = aws("s3").get_object(Bucket=names.bucket(), Key=key)["Body"].read()
+    return body
+
+
+def put_body(key: str, body: bytes) -> None:
+    aws("s3").put_object(Bucket=names.bucket(), Key=key, Body=body)
+
+
+def test_a_concurrent_change_is_kept(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = versions.BucketVersions._replace
+    foreign = b'{"cdc_key":"foreign"}\n'
+    changes = iter([foreign, foreign])
+
+    def change_and_replace(self: versions.BucketVersions, key: str, response: Any) -> bool:
+        for line in changes:
+            put_body(key, gzip.compress(gzip.decompress(read_body(key)) + line))
+            break
+        return replace(self, key, response)
+
+    monkeypatch.setattr(versions.BucketVersions, "_replace", change_and_replace)
+    assert run_erase()[0] == 0
+    rows = [row for rows in read_lake().values() for row in rows]
+    assert sum(row["cdc_key"] == "foreign" for row in rows) == 2
+    assert holding_versions() == []
+    changes = iter([foreign] * versions.ATTEMPTS)
+    put_order("anna", "again", customer={"M": {"email": {"S": EMAIL}}})
+    delete_order("anna")
+    chain.run_until_idle()
+    assert "keeps changing: stop what writes it, then run this again" in refusal(capsys)
+    assert run_erase()[0] == 0
+
+
+def test_content_without_a_key_is_reported(
+    chain: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    poison = f'{{"customer": "{EMAIL}"'.encode()
+    path = put_error_object(chain, "poison", error_document(poison))
+    put_error_object(chain, "other", error_document(b"poison"))
+    assert command.main(["--key", order_key("anna")]) == 1
+    assert capsys.readouterr().out.startswith(
+        f"unknown  {path}  it cannot be read, or names no key and has a text of an erased item: "
+        f"look at it, and delete it with its versions\n"
+    )
+    assert holding_versions() == [path]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--dry-run"],
+        ["--key", "no JSON"],
+        ["--key", order_key("1"), "--where", "true"],
+        ["--check", "--where", "true"],
+        ["--check", "--dry-run"],
+    ],
+)
+def test_wrong_arguments_exit_with_2(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        command.main(arguments)

@@ -1,0 +1,148 @@
+"""Erasing rows and failed records: content goes, key and rank stay, all else is untouched."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import transform
+from operations.erase.erasing import (
+    NO_LIMIT,
+    erase_document,
+    erase_record,
+    erase_row,
+    unattributed,
+)
+from operations.replay.validation import Accepted, validate_record
+from tests.strategies.records import Item, firehose_record, payloads, stream_records
+from tests.support.replay_fixture import error_document
+from tests.support.verify_fixture import (
+    PAID,
+    SHIPPED,
+    history_rows,
+    order_item,
+    order_key,
+    snapshot_row,
+)
+from transform.row import CDC_COLUMNS, ERASED
+from transform.state import Row, current_rows, rank
+
+KEY = order_key(1)
+EVERYTHING = {KEY: NO_LIMIT}
+
+
+def row_of(record: Item) -> dict[str, Any]:
+    [result] = transform.transform_batch({"records": [firehose_record(record)]}).records
+    row: dict[str, Any] = json.loads(base64.b64decode(result["data"]))
+    return row
+
+
+def line_of(row: dict[str, Any]) -> bytes:
+    return json.dumps(row).encode() + b"\n"
+
+
+@given(stream_records())
+def test_an_erased_row_keeps_its_key_and_rank(record: Item) -> None:
+    row = row_of(record)
+    line = line_of(row)
+    erased_line = erase_row(line, {row["cdc_key"]: NO_LIMIT})
+    erased = json.loads(erased_line)
+    before, after = Row.from_columns(row), Row.from_columns(erased)
+    assert (after.key, rank(after), after.changed_at) == (
+        before.key,
+        rank(before),
+        row["cdc_changed_at"],
+    )
+    assert set(erased) == set(CDC_COLUMNS)
+    assert (erased["cdc_old_image"], erased["cdc_new_image"], erased["cdc_changed"]) == (None,) * 3
+    assert erased["cdc_expired"] == ERASED
+    assert erase_row(erased_line, {row["cdc_key"]: NO_LIMIT}) == erased_line
+    assert current_rows([after]) == {}
+
+
+@given(stream_records(), st.sampled_from([b"\n", b"\r\n", b""]))
+def test_other_rows_stay_byte_for_byte(record: Item, newline: bytes) -> None:
+    row = row_of(record)
+    line = json.dumps(row, indent=None).encode() + newline
+    assert erase_row(line, EVERYTHING) == line
+    assert erase_row(line, {row["cdc_key"]: rank(Row.from_columns(row))[:-1]}) == line
+
+
+@given(st.binary(max_size=40) | payloads())
+def test_what_is_no_row_stays(line: bytes) -> None:
+    assert erase_row(line, EVERYTHING) == line
+    assert erase_document(line, EVERYTHING) == line
+    assert erase_record(line, EVERYTHING) == line
+
+
+@given(stream_records())
+def test_an_erased_record_makes_an_erased_row(record: Item) -> None:
+    raw = json.dumps(record).encode()
+    row = row_of(record)
+    limits = {row["cdc_key"]: NO_LIMIT}
+    erased = erase_record(raw, limits)
+    validation = validate_record(erased)
+    assert isinstance(validation, Accepted)
+    assert validation.key == row["cdc_key"]
+    new_row = row_of(json.loads(erased))
+    assert (new_row["cdc_old_image"], new_row["cdc_new_image"]) == (None, None)
+    if record["eventName"] != "SNAPSHOT":  # Whose event id is a hash of its content.
+        assert rank(Row.from_columns(new_row)) == rank(Row.from_columns(row))
+    assert erase_record(erased, limits) == erased
+    row_in_place = line_of(row)
+    assert row_of(json.loads(erase_record(row_in_place, limits))) == new_row
+
+
+def test_a_document_keeps_all_but_its_record() -> None:
+    [insert, _] = history_rows(order_item(1, **PAID), order_item(1, **SHIPPED))
+    other = error_document(line_of(history_rows(order_item(2, **PAID))[0])) + b"\n"
+    document = error_document(line_of(insert)) + b"\n"
+    erased = erase_document(document, EVERYTHING)
+    assert erase_document(other, EVERYTHING) == other
+    assert erased.endswith(b"}\n")
+    members = json.loads(erased)
+    assert members.keys() == json.loads(document).keys()
+    assert (members["errorCode"], members["arrivalTimestamp"]) == (ERASED, 1)
+    assert b"paid" not in base64.b64decode(members["rawData"])
+    assert erase_document(erased, EVERYTHING) == erased
+
+
+def test_a_change_that_the_transform_rejects_is_erased() -> None:
+    record = {
+        "eventName": "UPSERT",
+        "dynamodb": {"Keys": {"order_id": {"S": "SO-1"}}, "NewImage": order_item(1, **PAID)},
+    }
+    erased = json.loads(erase_record(json.dumps(record).encode(), EVERYTHING))
+    assert "NewImage" not in erased["dynamodb"]
+
+
+def test_rows_above_the_tombstone_stay() -> None:
+    """They are of an item that was created again."""
+    rows = history_rows(order_item(1, **PAID), None, order_item(1, **SHIPPED))
+    limits = {KEY: rank(Row.from_columns(rows[1]))}
+    lines = [line_of(row) for row in rows]
+    assert [erase_row(line, limits) == line for line in lines] == [False, False, True]
+
+
+def test_a_tombstone_is_not_rewritten() -> None:
+    tombstone = line_of({**snapshot_row(order_item(1)), "cdc_new_image": None})
+    row = {name: value for name, value in json.loads(tombstone).items() if name.startswith("cdc_")}
+    assert erase_row(line_of(row), EVERYTHING) == line_of(row)
+
+
+@pytest.mark.parametrize(
+    ("text", "content"),
+    [
+        (b"no JSON", b"no JSON"),
+        (line_of(history_rows(order_item(1))[0]), b""),
+        (error_document(b"poison"), b"poison"),
+        (error_document(line_of(history_rows(order_item(1))[0])), b""),
+        (error_document(b'{"dynamodb":{}}'), b""),
+        (b'{"cdc_key":1}', b'{"cdc_key":1}'),
+    ],
+)
+def test_content_without_a_key_is_known(text: bytes, content: bytes) -> None:
+    assert unattributed(text) == content
