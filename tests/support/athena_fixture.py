@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 60
 @contextmanager
 def athena_cloud(*others: type[Service]) -> Iterator[Cloud]:
     """Yield a cloud whose Athena has a lake of three days, beside other services."""
-    with laptop(Athena, *others) as cloud:
+    with laptop(Athena, *others, shares_duckdb=False) as cloud:
         create_lake()
         yield cloud
     assert not Path(cloud.service(Athena)._folder).exists()

@@ -20,6 +20,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from local.core.server import Cloud
 from local.core.service import Service
 from local.environment import REGION, use_cloud
+from tests.support.shared_duckdb import shared_duckdb
 
 HOUR = 3600
 
@@ -32,6 +33,7 @@ def laptop(
     region: str = REGION,
     create_cloud: Callable[[tuple[type[Service], ...]], Cloud] = Cloud,
     has_connections: bool = False,
+    shares_duckdb: bool = True,
 ) -> Iterator[Any]:
     """Open an empty cloud of these services for every client of this process.
 
@@ -41,7 +43,9 @@ def laptop(
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
         _reset()
         try:
-            with closing(create_cloud(services)) as cloud:
+            with shared_duckdb() if shares_duckdb else nullcontext():
+                new_cloud = create_cloud(services)
+            with closing(new_cloud) as cloud:
                 use_cloud(cloud.endpoint)
                 with nullcontext() if has_connections else without_connections(cloud):
                     yield cloud

@@ -29,6 +29,7 @@ from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import empty_account, without_connections
 from tests.support.paths import PROJECT
 from tests.support.service_model import violations
+from tests.support.shared_duckdb import shared_duckdb
 
 if TYPE_CHECKING:
     from botocore.model import OperationModel
@@ -147,7 +148,8 @@ def setup_sandbox(
         for name, module in list(sys.modules.items()):
             if name.startswith("local.") and hasattr(module, "ACCOUNT"):
                 patch.setattr(module, "ACCOUNT", account)
-        cloud = Cloud((*services, *SERVICES))
+        with shared_duckdb():
+            cloud = Cloud((*services, *SERVICES))
         empty_account()
         for name, value in client_environment(
             cloud.endpoint, {"AWS_DEFAULT_REGION": region}
