@@ -2,10 +2,12 @@
 
 from argparse import Namespace
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from operations.backfill import command as backfill
+from operations.cli import STDOUT
 from operations.plan import command as plan
 from operations.replay import command as replay
 from operations.replay.audit import Archive
@@ -98,3 +100,9 @@ def test_limits(parse: Parse, option: str, last: float, beyond: float) -> None:
     assert vars(parse([option, str(last)]))[name] == last
     with pytest.raises(SystemExit, match="2"):
         parse([f"{option}={beyond}"])
+
+
+def test_json_is_printed_or_written_to_a_file() -> None:
+    assert verify._parse_args(["--json"]).json == STDOUT
+    assert verify._parse_args(["--json", "-"]).json == STDOUT
+    assert verify._parse_args(["--json", "result.json"]).json == Path("result.json")
