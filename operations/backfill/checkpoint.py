@@ -68,7 +68,7 @@ class Checkpoint:
 
     def write(self, path: Path) -> None:
         """Replace the file atomically."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         write_atomically(path, json.dumps(asdict(self), indent=2) + "\n")
 
 

@@ -145,6 +145,11 @@ def test_firehose_is_late_beyond_its_alarms(lag: int, delivery_time: int, status
     assert (result.status, result.message) == (status, message + delivery)
 
 
+def test_without_a_delivery_no_time_is_named() -> None:
+    result = firehose.check_lag(history((FIREHOSE_LAG, JUST_NOW, 0)))
+    assert (result.status, result.message) == (Status.OK, "ACTIVE, 0 s behind Kinesis")
+
+
 def test_a_firehose_not_seen_to_read_is_unknown() -> None:
     assert firehose.check_lag(None).status == Status.UNKNOWN
     assert firehose.check_lag(history((FIREHOSE_LAG, LONG_AGO, 0))).status == Status.UNKNOWN
