@@ -10,7 +10,16 @@ from itertools import chain, islice
 from local.services.athena.frontend.functions import FUNCTIONS, Function
 from tests.trino import values
 from tests.trino.queries import QUERIES
-from tests.trino.typical_arguments import ARGUMENTS, COLUMNS, PAIRS_OF_COLUMNS
+from tests.trino.typical_arguments import (
+    ARGUMENTS,
+    COLUMNS,
+    JSON_CLAUSES,
+    JSON_DOCUMENTS,
+    JSON_ITEMS,
+    JSON_PATHS,
+    PAIRS_OF_COLUMNS,
+    PARSED_BY_PATTERN,
+)
 
 MIXED = 5
 """Of how many calls of a function all arguments change at once."""
@@ -35,12 +44,16 @@ LAST_DIGIT_VARIES = {
 """Functions whose last digit is another one in Java's library: their results are rounded."""
 MAPS_IN_ANY_ORDER = {"histogram", "map_agg", "multimap_agg", "map_union"}
 APPROXIMATE = {"approx_percentile", "approx_distinct"}
+WITH_CLAUSES = {"json_value", "json_query", "json_exists"}
+"""Functions whose arguments are followed by clauses."""
 
 
 def expressions() -> list[str]:
     """Return the corpus: expressions, and the queries, which begin with SELECT or WITH."""
     parts = [
         *(_calls(function) for function in FUNCTIONS.values()),
+        (f"parse_datetime({text}, {pattern})" for text, pattern in PARSED_BY_PATTERN),
+        *map(_json_calls, ("JSON_VALUE", "JSON_QUERY", "JSON_EXISTS")),
         _casts(),
         _casts_of_texts(),
         _arithmetic(),
@@ -51,7 +64,7 @@ def expressions() -> list[str]:
 
 
 def _calls(function: Function) -> Iterator[str]:
-    if function.name in VOLATILE | APPROXIMATE:
+    if function.name in VOLATILE | APPROXIMATE | WITH_CLAUSES:
         return
     if function.kind == "aggregate":
         yield from _aggregates(function)
@@ -62,6 +75,14 @@ def _calls(function: Function) -> Iterator[str]:
         for arguments in islice(_argument_lists(function), count):
             call = f"{function.name}({', '.join(arguments)})"
             yield f"round({call}, 9)" if function.name in LAST_DIGIT_VARIES else call
+
+
+def _json_calls(name: str) -> Iterator[str]:
+    for document, path, clauses in _varied((JSON_DOCUMENTS, JSON_PATHS, ("", *JSON_CLAUSES[name]))):
+        yield f"{name}({document}, {path}{clauses})"
+    for document in JSON_ITEMS:
+        for clauses in JSON_CLAUSES[name]:
+            yield f"{name}({document}, 'lax $.a'{clauses})"
 
 
 def _argument_lists(function: Function) -> Iterator[tuple[str, ...]]:

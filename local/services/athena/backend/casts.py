@@ -38,8 +38,6 @@ _TO_VARCHAR = {
 def translate_cast(node: exp.Cast) -> exp.Expr:
     """Translate a CAST or TRY_CAST."""
     source, target = node.this, node.to
-    if target.this in _LOCAL_TYPES and _is_at_timezone(source):
-        return _round_to_millis(type(node)(this=_local_time(source), to=target))
     if dtype_of(source) == DType.JSON and target.this != DType.JSON:
         return _from_json(node)
     if target.this == DType.JSON:
@@ -48,12 +46,33 @@ def translate_cast(node: exp.Cast) -> exp.Expr:
         return _to_varchar(node)
     if dtype_of(source) in types.STRING_TYPES and target.this in _STRING_CHECKS:
         return _from_varchar(node)
-    if target.this in types.INTEGER_TYPES and dtype_of(source) in types.FLOAT_TYPES:
-        source = call("round", source)
-    if target.this == DType.DECIMAL and dtype_of(source) in types.FLOAT_TYPES:
-        # Trino rounds the shortest decimal digits of a double half up, not its binary value.
-        source = cast(source, types.VARCHAR)
-    return _round_to_millis(type(node)(this=source, to=target))
+    if DType.ARRAY == dtype_of(source) == target.this:
+        return _array_cast(node)
+    return _round_to_millis(type(node)(this=_cast_source(source, target), to=target))
+
+
+def _cast_source(source: exp.Expr, target: Type) -> exp.Expr:
+    """Return what DuckDB casts in the place of a source: Trino rounds doubles in another way."""
+    if target.this in _LOCAL_TYPES and _is_at_timezone(source):
+        return _local_time(source)
+    if dtype_of(source) not in types.FLOAT_TYPES:
+        return source
+    if target.this in types.INTEGER_TYPES:
+        return call("round", source)
+    if target.this == DType.FLOAT:
+        return call("trino.to_real", source)
+    # Trino rounds the shortest decimal digits of a double half up, not its binary value.
+    return cast(source, types.VARCHAR) if target.this == DType.DECIMAL else source
+
+
+def _array_cast(node: exp.Cast) -> exp.Expr:
+    """Translate the cast of an array: that of each element; TRY_CAST is NULL if one fails."""
+    element = exp.to_identifier("cdc_element")
+    element.type = types.element_type(type_of(node.this))
+    value = translate_cast(exp.Cast(this=element, to=types.element_type(node.to).copy()))
+    body = exp.Lambda(this=value, expressions=[exp.to_identifier("cdc_element")])
+    array = call("list_transform", node.this, body)
+    return call("try", array) if isinstance(node, exp.TryCast) else array
 
 
 def _is_at_timezone(node: exp.Expr) -> bool:
@@ -70,6 +89,8 @@ def _from_varchar(node: exp.Cast) -> exp.Expr:
     source, target = node.this, node.to
     if target.this in types.DATETIME_TYPES:
         source = call("trim", source)
+    if target.this == DType.TIMESTAMP:
+        source = call("trino.without_zone", source)
     is_valid = call(_STRING_CHECKS[target.this], source.copy())
     if isinstance(node, exp.TryCast):
         valid_source: exp.Expr = exp.Case(ifs=[exp.If(this=is_valid, true=source)])

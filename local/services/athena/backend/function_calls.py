@@ -11,12 +11,22 @@ from local.services.athena.backend.ast_builders import (
     call_target,
     literal,
 )
+from local.services.athena.backend.casts import translate_cast
 from local.services.athena.backend.date_functions import DATE_FUNCTIONS
 from local.services.athena.backend.format_strings import translate_format
+from local.services.athena.backend.joda_patterns import (
+    translate_format_datetime,
+    translate_parse_datetime,
+)
 from local.services.athena.backend.json_paths import translate_json_call
 from local.services.athena.backend.regular_expressions import (
     translate_regexp,
     translate_regexp_like,
+)
+from local.services.athena.backend.sql_json import (
+    translate_json_exists,
+    translate_json_query,
+    translate_json_value,
 )
 from local.services.athena.errors import not_modelled
 from local.services.athena.frontend import types
@@ -122,17 +132,9 @@ def _reverse(node: exp.Anonymous) -> exp.Expr:
     return call("list_reverse", *node.expressions) if is_array else call_target(node)
 
 
-_ELEMENTS_TO_VARCHAR = {
-    **dict.fromkeys(types.FLOAT_TYPES, "trino.doubles_to_varchar"),
-    DType.TIMESTAMP: "trino.timestamps_to_varchar",
-}
-"""The type of an array's elements → the macro that casts them as Trino does."""
-
-
 def _array_join(node: exp.Anonymous) -> exp.Expr:
     array, *others = node.expressions
-    macro = _ELEMENTS_TO_VARCHAR.get(types.element_type(type_of(array)).this)
-    texts = call(macro, array) if macro else array
+    texts = translate_cast(exp.Cast(this=array, to=types.from_trino("array(varchar)")))
     return call(require_function(node).target, texts, *others)
 
 
@@ -251,6 +253,9 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "json_extract": translate_json_call,
     "json_extract_scalar": translate_json_call,
     "json_size": translate_json_call,
+    "json_exists": translate_json_exists,
+    "json_query": translate_json_query,
+    "json_value": translate_json_value,
     "least": _null_if_any_is,
     "mod": _mod,
     "none_match": _none_match,
@@ -258,6 +263,8 @@ _SPECIAL_CASES: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "ceiling": _integral,
     "floor": _integral,
     "format": translate_format,
+    "format_datetime": translate_format_datetime,
+    "parse_datetime": translate_parse_datetime,
     "map_concat": _null_if_any_is,
     "map_filter": _map_filter,
     "reduce": _reduce,

@@ -18,6 +18,8 @@ CREATE MACRO trino.is_date(x) AS regexp_full_match(x, '[0-9]{4,5}-[0-9]{1,2}-[0-
 CREATE MACRO trino.is_timestamp(x) AS regexp_full_match(
     x, '[0-9]{4,5}-[0-9]{1,2}-[0-9]{1,2}'
         || '( ([01]?[0-9]|2[0-3]):[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]{1,12})?)?)?');
+CREATE MACRO trino.without_zone(x) AS regexp_replace(
+    x, '^(.*:.*?) ?(UTC|Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)$', '\1');
 CREATE MACRO trino.is_timestamptz(x) AS CASE
     WHEN regexp_matches(x, ':.*([+-]1[0-9]:?[0-9]{2}|[+-]0[1-9]:?[0-9]{2}|[+-]00:?[0-9]*[1-9])$')
     THEN trino.fail(
@@ -37,6 +39,8 @@ CREATE MACRO trino.round_zoned_to_millis(x) AS
 -- Numbers. Decimals are divided as integers of their unscaled digits.
 CREATE MACRO trino.nan() AS CAST('NaN' AS DOUBLE);
 CREATE MACRO trino.infinity() AS CAST('Infinity' AS DOUBLE);
+CREATE MACRO trino.to_real(x) AS CASE WHEN abs(x) > 3.4028235677973366e38
+    THEN CAST(sign(x) * trino.infinity() AS REAL) ELSE CAST(x AS REAL) END;
 CREATE MACRO trino.has_nan(x, y) AS x IS NOT NULL AND y IS NOT NULL AND (isnan(x) OR isnan(y));
 CREATE MACRO trino.sqrt(x) AS CASE WHEN x < 0 THEN trino.nan() ELSE sqrt(x) END;
 CREATE MACRO trino.log_result(x, log) AS CASE
@@ -155,6 +159,10 @@ CREATE MACRO trino.require_padding(n, fill) AS CASE
     ELSE CAST(n AS INTEGER) END;
 CREATE MACRO trino.lpad(x, n, fill) AS lpad(x, trino.require_padding(n, fill), fill);
 CREATE MACRO trino.rpad(x, n, fill) AS rpad(x, trino.require_padding(n, fill), fill);
+CREATE MACRO trino.pad_left(x, width, fill) AS
+    lpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
+CREATE MACRO trino.pad_right(x, width, fill) AS
+    rpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
 CREATE MACRO trino.split(x, separator) AS CASE
     WHEN separator = '' THEN trino.fail(
         'INVALID_FUNCTION_ARGUMENT: The delimiter may not be the empty string', separator)
@@ -255,6 +263,18 @@ CREATE MACRO trino.require_parsed(x, value) AS coalesce(value, CASE WHEN x IS NO
     THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
 CREATE MACRO trino.iso_instant(x) AS trino.require_parsed(
     x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_timestamp(p))[1]);
+CREATE MACRO trino.clock_hour(x) AS (hour(x) + 11) % 12 + 1;
+CREATE MACRO trino.hour_text(p) AS CASE WHEN p.clock_hour <> ''
+    THEN CAST(CAST(p.clock_hour AS BIGINT) % 12 + CASE WHEN p.half ILIKE 'pm' THEN 12 ELSE 0 END
+        AS VARCHAR) ELSE p.hour END;
+CREATE MACRO trino.month_text(p) AS CASE WHEN p.month_name <> '' THEN CAST(list_position(
+        ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'],
+        lower(left(p.month_name, 3))) AS VARCHAR) ELSE p.month END;
+CREATE MACRO trino.parse_datetime(x, pattern, fields) AS trino.require_parsed(x, list_transform(
+    list_transform([regexp_extract(x, pattern, fields)], lambda p: struct_pack(
+        year := p.year, month := trino.month_text(p), day := p.day, yearday := '', week := '',
+        weekday := '', hour := trino.hour_text(p), minute := p.minute, second := p.second,
+        fraction := p.fraction, zone := '')), lambda p: trino.iso_timestamp(p))[1]);
 CREATE MACRO trino.require_utc_text(x) AS CASE
     WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0 THEN trino.fail(
         'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: ' || x
@@ -335,6 +355,33 @@ CREATE MACRO trino.json_size(x, path) AS CASE
         WHEN 'ARRAY' THEN json_array_length(x, path)
         WHEN 'OBJECT' THEN len(json_keys(x, path)) ELSE 0 END AS BIGINT) END;
 CREATE MACRO trino.is_json_scalar(x) AS json_type(x) NOT IN ('OBJECT', 'ARRAY');
+-- The items of a path of SQL/JSON; an empty text has none, and what is no JSON no list of them.
+CREATE MACRO trino.json_items(x) AS CASE WHEN trim(x) = '' THEN CAST([] AS JSON[])
+    WHEN trino.is_strict_json(x) THEN [CAST(json(x) AS JSON)] END;
+CREATE MACRO trino.json_elements(items) AS flatten(list_transform(items, lambda item:
+    CASE WHEN json_type(item) = 'ARRAY' THEN json_extract(item, '$[*]') ELSE [item] END));
+CREATE MACRO trino.json_members(items) AS flatten(list_transform(
+    list_filter(trino.json_elements(items), lambda item: json_type(item) = 'OBJECT'),
+    lambda item: json_extract(item, '$.*')));
+CREATE MACRO trino.present(items) AS list_filter(items, lambda item: item IS NOT NULL);
+CREATE MACRO trino.json_member(items, path) AS trino.present(
+    list_transform(trino.json_elements(items), lambda item: json_extract(item, path)));
+CREATE MACRO trino.json_element(items, i) AS trino.present(list_transform(items, lambda item: CASE
+    WHEN json_type(item) = 'ARRAY' THEN json_extract(item, '$[' || i || ']')
+    WHEN i = 0 THEN item END));
+CREATE MACRO trino.json_strict(items, path) AS CASE
+    WHEN json_extract(items[1], path) IS NOT NULL THEN [json_extract(items[1], path)] END;
+CREATE MACRO trino.json_exists(x, count, on_error) AS
+    CASE WHEN x IS NOT NULL THEN coalesce(count > 0, on_error) END;
+CREATE MACRO trino.json_array_text(texts) AS '[' || coalesce(array_to_string(
+    list_transform(texts, lambda text: coalesce(text, 'null')), ','), '') || ']';
+CREATE MACRO trino.json_query_text(items, wrapper) AS CASE
+    WHEN items IS NULL THEN NULL WHEN wrapper = 'UNCONDITIONAL' OR wrapper = 'CONDITIONAL'
+        AND (len(items) > 1 OR trino.is_json_scalar(items[1]))
+    THEN trino.json_array_text(list_transform(items, lambda item: CAST(item AS VARCHAR)))
+    WHEN len(items) > 1 THEN NULL
+    WHEN wrapper = 'OMIT QUOTES' AND json_type(items[1]) = 'VARCHAR'
+    THEN json_extract_string(items[1], '$') ELSE CAST(items[1] AS VARCHAR) END;
 
 -- Arrays and maps.
 CREATE MACRO trino.cardinality(x) AS CAST(len(x) AS BIGINT);
@@ -381,9 +428,10 @@ CREATE MACRO trino.multimap_agg(entries) AS CASE WHEN len(trino.with_key(entries
 CREATE MACRO trino.map_entries(x) AS
     list_transform(map_entries(x), lambda entry: row(entry.key, entry.value));
 CREATE MACRO trino.split_to_map(x, entry_separator, key_separator) AS CASE
-    WHEN x = '' THEN map([], [])
     WHEN entry_separator = '' OR key_separator = '' OR entry_separator = key_separator
-        OR len(list_filter(string_split(x, entry_separator),
+    THEN trino.fail('INVALID_FUNCTION_ARGUMENT: the delimiters must not be empty or the same', x)
+    WHEN x = '' THEN map([], [])
+    WHEN len(list_filter(string_split(x, entry_separator),
             lambda part: strpos(part, key_separator) = 0)) > 0
     THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Key-value delimiter must appear exactly once in '
         || 'each entry. Bad input: ' || x, x)
@@ -471,6 +519,8 @@ CREATE MACRO trino.decimal_varchar(x) AS CASE
 CREATE MACRO trino.timestamp_text(x) AS
     CASE WHEN year(x) > 9999 THEN '+' ELSE '' END || strftime(x, '%Y-%m-%d %H:%M:%S.%g');
 CREATE MACRO trino.timestamptz_text(x) AS trino.timestamp_text(x) || ' UTC';
+CREATE MACRO trino.time_text(x) AS left(CAST(x AS VARCHAR), 8)
+    || rpad(coalesce(nullif(substr(CAST(x AS VARCHAR), 9), ''), '.'), 4, '0');
 CREATE MACRO trino.two_digits(n) AS lpad(CAST(n AS VARCHAR), 2, '0');
 CREATE MACRO trino.minus_sign(n) AS CASE WHEN n < 0 THEN '-' ELSE '' END;
 CREATE MACRO trino.months_text(n) AS trino.minus_sign(n) || abs(n) // 12 || '-' || abs(n) % 12;
@@ -500,10 +550,6 @@ CREATE MACRO trino.double_result_text(x) AS CASE
         CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' WHEN x < 0 THEN '-Infinity' END
     WHEN x = 0 OR (abs(x) >= 0.001 AND abs(x) < 1e7) THEN CAST(x AS VARCHAR)
     ELSE trino.to_scientific(CAST(x AS VARCHAR)) END;
-CREATE MACRO trino.pad_left(x, width, fill) AS
-    lpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
-CREATE MACRO trino.pad_right(x, width, fill) AS
-    rpad(x, CAST(greatest(width, length(x)) AS INTEGER), fill);
 CREATE MACRO trino.grouped(digits) AS
     reverse(rtrim(regexp_replace(reverse(split_part(digits, '.', 1)), '(...)', '\1,', 'g'), ','))
     || regexp_extract(digits, '\..*');
@@ -521,9 +567,3 @@ CREATE MACRO trino.double_varchar(x) AS CASE
 CREATE MACRO trino.double_json_text(x) AS CASE
     WHEN isnan(x) OR isinf(x) THEN '"' || trino.double_result_text(x) || '"'
     ELSE trino.double_result_text(x) END;
-CREATE MACRO trino.json_array_text(texts) AS '[' || coalesce(array_to_string(
-    list_transform(texts, lambda text: coalesce(text, 'null')), ','), '') || ']';
-CREATE MACRO trino.doubles_to_varchar(x) AS
-    list_transform(x, lambda element: trino.double_varchar(element));
-CREATE MACRO trino.timestamps_to_varchar(x) AS
-    list_transform(x, lambda element: trino.timestamp_text(element));

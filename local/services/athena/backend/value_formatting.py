@@ -8,6 +8,7 @@ _TEMPLATES = {
     DType.DATE: "trino.date_text({})",
     DType.DECIMAL: "trino.decimal_varchar({})",
     DType.TIMESTAMP: "trino.timestamp_text({})",
+    DType.TIME: "trino.time_text({})",
     DType.TIMESTAMPTZ: "trino.timestamptz_text({})",
     DType.INTERVAL: "trino.interval_text({})",
     DType.DOUBLE: "trino.double_result_text({})",

@@ -10,6 +10,11 @@ from sqlglot.dialects.trino import Trino
 from sqlglot.errors import ParseError, SqlglotError
 
 from local.core.request import AwsError
+from local.services.athena.frontend.json_syntax import (
+    parse_json_exists,
+    parse_json_query,
+    parse_json_value,
+)
 from local.services.athena.frontend.unsupported_syntax import (
     MULTI_CHARACTER_OPERATORS,
     find_unsupported_syntax,
@@ -66,6 +71,9 @@ class Athena(Trino):
         }
         FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
             "SUBSTRING": _parse_substring,
+            "JSON_VALUE": parse_json_value,
+            "JSON_QUERY": parse_json_query,
+            "JSON_EXISTS": parse_json_exists,
             **{name: Trino.Parser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX},
         }
         TYPE_LITERAL_PARSERS: ClassVar[dict[Any, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.services.athena.errors import QueryFailed
+from local.services.athena.errors import QueryFailed, not_modelled
 from local.services.athena.frontend import types
 from local.services.athena.frontend.functions import find_function, is_aggregate
 from local.services.athena.frontend.type_inference import (
@@ -88,10 +88,41 @@ def _check_condition_lambda(node: exp.Anonymous, arguments: Sequence[Type]) -> N
         raise _unexpected_parameters(node, node.name.lower(), arguments)
 
 
+def _check_array_join(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    element = types.element_type(arguments[0])
+    if element.this in (*_NESTED, DType.VARBINARY):
+        raise _type_mismatch(node, f"Cannot cast {display_name(element)} to varchar")
+
+
 def _check_comparator(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
     has_two_parameters = len(node.expressions[-1].expressions) == 2
     if len(arguments) > 1 and not (has_two_parameters and arguments[1].this == DType.INT):
         raise _unexpected_parameters(node, "array_sort", arguments)
+
+
+def _check_json_input(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    document = arguments[0]
+    if document.this == DType.VARBINARY:
+        raise not_modelled(f"{position(node)}: {node.name} of binary data")
+    if not types.is_unknown(document) and document.this not in types.STRING_TYPES:
+        message = f"Cannot read input of type {display_name(document)} as JSON"
+        raise _type_mismatch(node, message)
+
+
+def _check_json_value(node: exp.Anonymous, arguments: Sequence[Type]) -> None:
+    _check_json_input(node, arguments)
+    _, _, returned, *defaults = arguments
+    if returned.this in (*_NESTED, DType.JSON, DType.VARBINARY):
+        message = f"Invalid return type of function JSON_VALUE: {display_name(returned)}"
+        raise _type_mismatch(node, message)
+    for default in defaults:
+        is_text = {default.this, returned.this} <= {*types.STRING_TYPES}
+        if not is_text and types.common_type(default, returned) != returned:
+            raise _type_mismatch(
+                node,
+                f"Function JSON_VALUE default result must evaluate to a {display_name(returned)} "
+                f"(actual: {display_name(default)})",
+            )
 
 
 def _same_type_check(first: int, description: str) -> Callable[[exp.Anonymous, Any], None]:
@@ -249,14 +280,15 @@ _CASTS = {
 
 def _check_cast(node: exp.Cast) -> None:
     source, target = type_of(node.this), node.to
-    if not _may_cast(source, target):
+    if not may_cast(source, target):
         message = f"Cannot cast {display_name(source)} to {display_name(target)}"
         raise _type_mismatch(node, message)
 
 
-def _may_cast(source: Type, target: Type) -> bool:
+def may_cast(source: Type, target: Type) -> bool:
+    """Return whether Trino casts a type to another."""
     if source.this == target.this == DType.ARRAY:
-        return _may_cast(types.element_type(source), types.element_type(target))
+        return may_cast(types.element_type(source), types.element_type(target))
     return source.this not in _CASTS or target.this in _CASTS[source.this]
 
 
@@ -358,8 +390,12 @@ _CALL_CHECKS: dict[str, Callable[[exp.Anonymous, Sequence[Type]], None]] = {
     "greatest": _same_type_check(0, "arguments of greatest"),
     "least": _same_type_check(0, "arguments of least"),
     "if": _same_type_check(1, "IF results"),
+    "array_join": _check_array_join,
     "array_sort": _check_comparator,
     "concat": _check_concatenation,
+    "json_exists": _check_json_input,
+    "json_query": _check_json_input,
+    "json_value": _check_json_value,
     "listagg": _check_listagg,
     "truncate": _check_truncate,
     **dict.fromkeys(
