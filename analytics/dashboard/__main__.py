@@ -11,6 +11,7 @@ from pathlib import Path
 from analytics.atomic_write import write_atomically
 from analytics.dashboard.facts import fetch_facts
 from analytics.dashboard.page import render_page
+from analytics.dashboard.targets import InvalidTargets, read_targets
 from analytics.dashboard.verification import (
     InvalidVerifyResult,
     VerifyResult,
@@ -40,16 +41,18 @@ def write_dashboard(args: argparse.Namespace) -> int:
     started_at = datetime.now(UTC)
     try:
         verify_result = last_verify_result(args.verified)
+        targets = read_targets(args.targets) if args.targets else {}
         facts = fetch_facts()
         document = {
             "pipeline": PIPELINE,
             "made_at": f"{started_at:%Y-%m-%d %H:%M:%S}",
             "watch": args.watch,
+            "targets": targets,
             "verify": verify_result and verify_result.document(),
             "facts": facts.columns,
         }
         write_atomically(args.out, render_page(document))
-    except InvalidVerifyResult as error:
+    except (InvalidTargets, InvalidVerifyResult) as error:
         print(f"no dashboard: {error}", file=sys.stderr)
         return 2
     except EXPECTED_ERRORS as error:
@@ -106,6 +109,12 @@ def _parse_arguments() -> argparse.Namespace:
         type=Path,
         metavar="FILE",
         help=f"result of operations.verify --json (default: {DEFAULT_VERIFY_RESULT})",
+    )
+    parser.add_argument(
+        "--targets",
+        type=Path,
+        metavar="FILE",
+        help="JSON file of the monthly revenue to reach, by currency",
     )
     return parser.parse_args()
 

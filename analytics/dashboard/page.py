@@ -17,10 +17,12 @@ SCRIPTS = (  # In load order.
     "figures",
     "grains",
     "customers",
+    "target",
     "comparison",
     "charts",
     "export",
     "tiles",
+    "tabs",
     "page",
 )
 # Characters that could end the script element or open a comment; JSON has them only in strings.

@@ -12,7 +12,7 @@ import pytest
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.chromium import Tab, find_chromium, open_tab
 from tests.support.dashboard_model import image_of
-from tests.support.dashboard_page import WATCH_HOURLY, refresh, write_page
+from tests.support.dashboard_page import WATCH_HOURLY, press, refresh, write_page
 from tests.support.hostile_orders import hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
@@ -138,14 +138,6 @@ def extreme_page(
     return write_page(path, inserts(orders, history[-1]))
 
 
-def press(tab: Tab, key: str, code: int, text: str = "") -> None:
-    """Press a key."""
-    tab.call(
-        "Input.dispatchKeyEvent", type="keyDown", text=text, key=key, windowsVirtualKeyCode=code
-    )
-    tab.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
-
-
 def focus(tab: Tab, selector: str) -> None:
     """Focus an element."""
     tab.evaluate(f"document.querySelector('{selector}').focus()")
@@ -193,8 +185,8 @@ def test_days_of_different_years_have_different_labels(
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_contrast_meets_wcag_aa(tab: Tab, extreme_page: Path, page: Path, theme: str) -> None:
     tab.resize(1280, 900, theme)
-    for path in (page, extreme_page):
-        tab.load(path)
+    for path, address in ((page, ""), (page, "#tab=pipeline"), (extreme_page, "")):
+        tab.load(path, address)
         tab.evaluate("document.querySelectorAll('details').forEach((node) => (node.open = true))")
         assert tab.evaluate(LOW_CONTRASTS) == []
         tab.evaluate("localStorage.clear()")

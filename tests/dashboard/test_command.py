@@ -17,6 +17,7 @@ from analytics.athena import Progress, QueryFailed
 from analytics.dashboard.__main__ import last_verify_result, main
 from analytics.dashboard.facts import stop_all_on_error
 from analytics.dashboard.page import ECHARTS, embed_json, render_page
+from analytics.dashboard.targets import InvalidTargets, read_targets
 from analytics.dashboard.verification import InvalidVerifyResult, VerifyResult, read_verify_result
 from setup.lib.lake_identity import LakeIdentity
 from tests.support.environments import UNREACHABLE_AWS
@@ -221,6 +222,47 @@ def test_a_malformed_verify_result_is_rejected(tmp_path: Path, text: str) -> Non
     path.write_text(text)
     with pytest.raises(InvalidVerifyResult, match=r"operations\.verify --json"):
         read_verify_result(path, LAKE)
+
+
+def test_targets_keep_every_digit(tmp_path: Path) -> None:
+    path = tmp_path / "targets.json"
+    path.write_text('{"USD": 120000, "EUR": 99999999999999.9999, "JPY": "1e6", "KWD": 0.1}')
+    assert read_targets(path) == {
+        "USD": "120000",
+        "EUR": "99999999999999.9999",
+        "JPY": "1000000",
+        "KWD": "0.1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "No such file"),
+        ("", "is not JSON"),
+        (b"\xff", "is not JSON"),
+        (5000 * "[", "is not JSON"),
+        ("[]", "names no currency"),
+        ("{}", "names no currency"),
+        ('{"USD": true}', "the target of USD is True: write a number"),
+        ('{"USD": null}', "the target of USD is None"),
+        ('{"USD": "NaN"}', "the target of USD is NaN"),
+        ('{"USD": NaN}', "the target of USD is nan"),
+        ('{"USD": "soon"}', "the target of USD is soon"),
+        ('{"USD": 0}', "the target of USD is 0"),
+        ('{"USD": 1e14}', "the target of USD is 1E+14"),
+        ('{"USD": 1e999999999}', "the target of USD is 1E+999999999"),
+        ('{"USD": 0.00001}', "the target of USD is 0.00001"),
+    ],
+)
+def test_invalid_targets_are_rejected(
+    tmp_path: Path, text: str | bytes | None, message: str
+) -> None:
+    path = tmp_path / "targets.json"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InvalidTargets, match=re.escape(message)):
+        read_targets(path)
 
 
 def test_a_failed_query_stops_the_others() -> None:

@@ -179,3 +179,36 @@ def test_an_unchanged_filter_is_no_history(tab: Tab, page: Path) -> None:
     length = tab.evaluate("history.length")
     choose(tab, region="US")
     assert tab.evaluate("history.length") == length
+
+
+@pytest.mark.parametrize(
+    ("filters", "month", "text"),
+    [
+        ({}, "2026-11", "Nov 2026 so far: "),
+        ({"from": "2026-10-20", "to": "2026-10-31"}, "2026-10", "Oct 2026: "),
+    ],
+)
+def test_a_month_is_compared_with_its_target(
+    tab: Tab,
+    history: list[OrderChange],
+    tmp_path: Path,
+    filters: dict[str, str],
+    month: str,
+    text: str,
+) -> None:
+    tab.load(write_page(tmp_path / "page.html", history, targets={"USD": "8000.5"}))
+    choose(tab, **filters, currency=str(tab.evaluate("choices.currency.indexOf('USD')")))
+    revenue = sum_period(history, {"from": f"{month}-01", "to": f"{month}-31"}).revenue
+    share = rounded(100 * revenue / Fraction("8000.5")).lstrip("+")
+    expected = f"{text}{dollars(revenue)}, {share}% of the target $8,000.50"
+    assert text_of(tab, "revenue-target") == expected
+    choose(tab, region="US")
+    assert text_of(tab, "revenue-target") == ""
+
+
+def test_a_currency_without_target_shows_none(
+    tab: Tab, history: list[OrderChange], tmp_path: Path
+) -> None:
+    tab.load(write_page(tmp_path / "page.html", history, targets={"CHF": "1"}))
+    assert text_of(tab, "revenue-target") == ""
+    assert tab.console_problems() == []

@@ -44,6 +44,7 @@ def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path
         "pipeline": "sales-cdc",
         "made_at": MADE_AT,
         "watch": None,
+        "targets": {},
         "verify": VERIFY_RESULT,
         "facts": encode_facts(rows),
     }
@@ -87,3 +88,11 @@ def dollars(amount: Decimal | Fraction) -> str:
     numerator, denominator = Fraction(amount).as_integer_ratio()
     exact = Decimal(numerator) / Decimal(denominator)
     return f"${exact.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
+
+
+def press(tab: Tab, key: str, code: int, text: str = "") -> None:
+    """Press a key."""
+    tab.call(
+        "Input.dispatchKeyEvent", type="keyDown", text=text, key=key, windowsVirtualKeyCode=code
+    )
+    tab.call("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)

@@ -17,6 +17,7 @@ function resolveColour(name) {
  * isStacked and isOverlaid, and formatAxis, which formats the numbers of an axis.
  */
 function drawBars(container, spec, isInstant = prefersReducedMotion) {
+  if (!container.checkVisibility()) return; // It has no size; it is drawn when its tab is chosen.
   if (spec.isHorizontal) {
     container.style.height = `${Math.max(3, spec.labels.length) * (spec.rowHeight ?? 34) + 8}px`;
   }

@@ -70,8 +70,8 @@ function groupBy(rows, property) {
   return groups;
 }
 
-/** Return the figures of every tile under these filters; the data begins on `firstDay`. */
-function computeFigures(rows, filters, today, firstDay) {
+/** Return the figures of every tile under these filters; the data is of the days from `firstDay` to `lastDay`. */
+function computeFigures(rows, filters, { today, firstDay, lastDay, targets }) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
@@ -83,6 +83,7 @@ function computeFigures(rows, filters, today, firstDay) {
   return {
     currency,
     currencies,
+    target: monthAgainstTarget(rows, filters, currency, targets, lastDay ?? today),
     comparison: comparePeriods(rows, filters, currency, firstDay),
     inTable: sumOf(placedOrders, "in_table"),
     orders: sumOf(realOrders, "placed"),
@@ -103,7 +104,7 @@ function computeFigures(rows, filters, today, firstDay) {
     changesToday: sumOf(changes.filter((row) => row.hour.startsWith(today)), "changes"),
     changesPerHour: countByTime(changes, "hour"),
     changesPerDay: countByTime(changes.map((row) => ({ ...row, day: row.hour.slice(0, 10) })), "day"),
-    lastChange: timeOfLastChange(changes),
+    lastChange: timeOfLastChange(filterRows(rows.changes, { ...filters, from: null, to: null })),
   };
 }
 

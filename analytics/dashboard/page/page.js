@@ -15,6 +15,7 @@ const PRESETS = {
 const madeOn = pageData.made_at.slice(0, 10);
 const { first: firstDay, last: lastDay } = dataDays(rows, madeOn);
 const choices = {
+  tab: ["pipeline"],
   period: Object.keys(PRESETS),
   region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
   category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
@@ -35,7 +36,7 @@ function distinctValues(allRows, property) {
 function readFilters() {
   const parameters = new URLSearchParams(location.hash.slice(1));
   const isValid = (name, value) => choices[name]?.includes(value) ?? isDay(value);
-  const entries = FILTER_NAMES.map((name) => [name, parameters.get(name)]);
+  const entries = ["tab", ...FILTER_NAMES].map((name) => [name, parameters.get(name)]);
   const valid = Object.fromEntries(entries.map(([name, value]) => [name, isValid(name, value) ? value : null]));
   return valid.period === null ? valid : { ...valid, ...presetDays(valid.period) };
 }
@@ -87,10 +88,12 @@ function addressOf({ from, to, ...others }) {
 
 /** Render everything under the current filters. */
 function render() {
-  figures = computeFigures(rows, filters, madeOn, firstDay);
+  figures = computeFigures(rows, filters, { today: madeOn, firstDay, lastDay, targets: pageData.targets });
+  showTab(filters.tab ?? "shop");
   showFilters(figures);
   showNumbers(figures, filters);
   for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
+  showTarget(figures, madeOn);
   showCohorts(figures, monthOf(madeOn));
   showUnreadableTotals(figures);
   showNotice(figures);
@@ -225,7 +228,7 @@ function buildFilters() {
 
 function resetFilters(event) {
   event.preventDefault();
-  setFilters(Object.fromEntries(FILTER_NAMES.map((name) => [name, null])));
+  setFilters({ ...filters, ...Object.fromEntries(FILTER_NAMES.map((name) => [name, null])) });
 }
 
 /** Skip to the main content without changing the address, which holds the filters. */
@@ -329,7 +332,14 @@ function rememberOpenTables() {
   }
 }
 
+/** Choose a tab; screen readers announce it themselves. */
+function chooseTab(name) {
+  setFilter("tab", name === "shop" ? null : name);
+  setText("announcement", "");
+}
+
 function addListeners() {
+  buildTabs(chooseTab);
   document.getElementById("filters").addEventListener("reset", resetFilters);
   document.getElementById("filters").addEventListener("submit", (event) => event.preventDefault());
   document.getElementById("theme").addEventListener("click", toggleTheme);

@@ -16,6 +16,8 @@ function showNumbers(figures, { category }) {
   setText("newcomers-note", `whose first sold order is in this selection${figures.allCategories}`);
   showComparison(figures);
   setValue("changes", numberFormat.format(figures.changesToday));
+  setValue("failures", numberFormat.format(figures.unreadableCount));
+  setText("failures-note", `of ${orderCount(sumOf(figures.currencies, "orders"))} sold`);
   showFreshness(figures);
   showVerification(figures);
 }
