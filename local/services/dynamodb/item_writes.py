@@ -5,7 +5,7 @@ a rejected call changes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
@@ -77,6 +77,9 @@ class Write:
             self.table.stream_shard.add(old_item, new_item)
 
 
+Preparation = Callable[[Tables], Write]
+
+
 def _moto_item(key: MotoKey, image: Image) -> Item:
     # Not by moto's constructor and setter, which keep every item ever made and compute the size of
     # the whole item for each attribute.
@@ -87,16 +90,20 @@ def _moto_item(key: MotoKey, image: Image) -> Item:
     return item
 
 
-def prepare_put(tables: Tables, params: Params) -> Write:
-    """Return the write of PutItem, or of a Put in a transaction."""
+def parse_put(params: Params) -> Preparation:
+    """Return the function that prepares the write of PutItem, or of a Put in a transaction."""
     condition = _condition(params)
-    table = find_table(tables, params["TableName"])
-    new: Image = params["Item"]
-    check_new_item(table, new)
-    key = moto_key(table, new)
-    old = read_image(table, key)
-    check_condition(condition, old, params)
-    return Write(table, key, old, new)
+
+    def prepare(tables: Tables) -> Write:
+        table = find_table(tables, params["TableName"])
+        new: Image = params["Item"]
+        check_new_item(table, new)
+        key = moto_key(table, new)
+        old = read_image(table, key)
+        check_condition(condition, old, params)
+        return Write(table, key, old, new)
+
+    return prepare
 
 
 def check_new_item(table: Table, image: Image) -> None:
@@ -107,29 +114,28 @@ def check_new_item(table: Table, image: Image) -> None:
         raise Rejected("Item size has exceeded the maximum allowed size")
 
 
-def prepare_delete(tables: Tables, params: Params) -> Write:
-    """Return the write of DeleteItem, or of a Delete in a transaction."""
-    write = prepare_check(tables, params)
-    return Write(write.table, write.key, write.old, None)
+def parse_delete(params: Params) -> Preparation:
+    """Return the function that prepares the write of DeleteItem, or of a Delete."""
+    prepare_check = parse_check(params)
+    return lambda tables: replace(prepare_check(tables), new=None)
 
 
-def prepare_check(tables: Tables, params: Params) -> Write:
-    """Return the write of a ConditionCheck, which leaves the item as it is."""
+def parse_check(params: Params) -> Preparation:
+    """Return the function that prepares a ConditionCheck, which leaves the item as it is."""
     condition = _condition(params)
-    table = find_table(tables, params["TableName"])
-    check_key(table, params["Key"])
-    key = moto_key(table, params["Key"])
-    old = read_image(table, key)
-    check_condition(condition, old, params)
-    return Write(table, key, old, old)
+
+    def prepare(tables: Tables) -> Write:
+        table = find_table(tables, params["TableName"])
+        check_key(table, params["Key"])
+        key = moto_key(table, params["Key"])
+        old = read_image(table, key)
+        check_condition(condition, old, params)
+        return Write(table, key, old, old)
+
+    return prepare
 
 
-def prepare_update(tables: Tables, params: Params) -> Write:
-    """Return the write of UpdateItem, or of an Update in a transaction."""
-    return parse_update_call(params)[1](tables)
-
-
-def parse_update_call(params: Params) -> tuple[list[Action], Callable[[Tables], Write]]:
+def parse_update_call(params: Params) -> tuple[list[Action], Preparation]:
     """Return the actions of an update, and the function that prepares its write."""
     expressions = RequestExpressions(params)
     actions = expressions.update()
@@ -193,13 +199,13 @@ def read_image(table: Table, key: MotoKey) -> Image | None:
 def put_item(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to PutItem."""
     _check_return_values(params)
-    return _apply(params, prepare_put(tables, params))
+    return _apply(params, parse_put(params)(tables))
 
 
 def delete_item(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to DeleteItem."""
     _check_return_values(params)
-    return _apply(params, prepare_delete(tables, params))
+    return _apply(params, parse_delete(params)(tables))
 
 
 def _check_return_values(params: Params) -> None:

@@ -9,7 +9,12 @@ from typing import Any
 from moto.dynamodb.models.table import Table
 
 from local.core.request import AwsError
-from local.services.dynamodb.capacity import capacity_member
+from local.services.dynamodb.capacity import (
+    Capacity,
+    capacity_member,
+    capacity_members,
+    read_capacity,
+)
 from local.services.dynamodb.item_writes import (
     Write,
     check_condition,
@@ -27,6 +32,7 @@ from local.services.dynamodb.keys import (
     moto_key,
     table_index,
 )
+from local.services.dynamodb.language.conditions import holds
 from local.services.dynamodb.language.errors import INVALID, Rejected
 from local.services.dynamodb.language.expressions import Attribute, Call, Literal
 from local.services.dynamodb.language.index import Index
@@ -36,7 +42,7 @@ from local.services.dynamodb.language.partiql import (
     equalities,
     parse_statement,
 )
-from local.services.dynamodb.language.values import Image, value_at
+from local.services.dynamodb.language.values import Image, image_size, value_at
 from local.services.dynamodb.reads import (
     Selection,
     covering_index,
@@ -160,15 +166,18 @@ def _returned(statement: Statement, write: Write) -> Image | None:
 
 def batch_execute_statement(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to BatchExecuteStatement: each statement succeeds or fails alone."""
-    return {"Responses": [_batch_result(tables, member) for member in params["Statements"]]}
+    capacities: list[Capacity] = []
+    responses = [_batch_result(tables, member, capacities) for member in params["Statements"]]
+    return {"Responses": responses, **capacity_members(params, capacities)}
 
 
-def _batch_result(tables: Tables, params: Params) -> dict[str, Any]:
+def _batch_result(tables: Tables, params: Params, capacities: list[Capacity]) -> dict[str, Any]:
     named: dict[str, str] = {}
     try:
         statement = _parse(params)
         named["TableName"] = statement.table
-        image = _execute_one(tables, statement, params)
+        image, capacity = _execute_one(tables, statement, params)
+        capacities.append(capacity)
     except (AwsError, Rejected) as error:
         code = ERROR_CODES[error.code]
         if code == "ValidationError":
@@ -177,15 +186,26 @@ def _batch_result(tables: Tables, params: Params) -> dict[str, Any]:
     return {**named, **({"Item": image} if image else {})}
 
 
-def _execute_one(tables: Tables, statement: Statement, params: Params) -> Image | None:
+def _execute_one(
+    tables: Tables, statement: Statement, params: Params
+) -> tuple[Image | None, Capacity]:
     if statement.kind != "SELECT":
         write = _prepare(tables, statement, params)
         write.apply()
-        return _returned(statement, write)
+        return _returned(statement, write), write.capacity
     table, key = _read_key(tables, statement, "BatchExecuteStatement")
     check_key(table, key)
-    items = _select(tables, statement, params)["Items"]
-    return items[0] if items else None
+    image = read_image(table, moto_key(table, key))
+    is_consistent = bool(params.get("ConsistentRead"))
+    capacity = read_capacity(table.name, image_size(image or {}), is_consistent=is_consistent)
+    return _selected(statement, image), capacity
+
+
+def _selected(statement: Statement, image: Image | None) -> Image | None:
+    """Return what SELECT returns of the item under its key; None if it does not satisfy WHERE."""
+    if image is None or statement.where is None or not holds(statement.where, image):
+        return None
+    return _columns(statement, image)
 
 
 def _read_key(tables: Tables, statement: Statement, operation: str) -> tuple[Table, Image]:
@@ -204,8 +224,7 @@ def execute_transaction(
     transactions: Transactions, tables: Tables, params: Params
 ) -> dict[str, Any]:
     """Return the response to ExecuteTransaction: only reads, or only writes."""
-    members = params["TransactStatements"]
-    statements = [_parse(member) for member in members]
+    statements = [_parse(member) for member in params["TransactStatements"]]
     for position, statement in enumerate(statements):
         _check_transaction_statement(position, statement)
     kinds = {statement.kind == "SELECT" for statement in statements}
@@ -216,12 +235,9 @@ def execute_transaction(
         )
     if kinds == {True}:
         keys = [_read_key(tables, statement, "ExecuteTransaction") for statement in statements]
-        images = zip(statements, read_all(keys), strict=True)
-        return {
-            "Responses": [
-                {"Item": _columns(statement, image)} if image else {} for statement, image in images
-            ]
-        }
+        images, members = read_all(keys, params)
+        chosen = [_selected(*pair) for pair in zip(statements, images, strict=True)]
+        return {"Responses": [{"Item": image} if image else {} for image in chosen], **members}
     return {"Responses": [], **transactions.write(params, lambda: _operations(tables, params))}
 
 

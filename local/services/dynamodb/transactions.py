@@ -14,11 +14,12 @@ from local.core.request import AwsError
 from local.services.dynamodb.batches import parse_projection_of
 from local.services.dynamodb.capacity import Capacity, capacity_members, read_capacity
 from local.services.dynamodb.item_writes import (
+    Preparation,
     Write,
-    prepare_check,
-    prepare_delete,
-    prepare_put,
-    prepare_update,
+    parse_check,
+    parse_delete,
+    parse_put,
+    parse_update_call,
     read_image,
 )
 from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
@@ -39,11 +40,11 @@ TOO_LARGE = (
     "items in the transaction exceeding the 4MB limit"
 )
 DUPLICATE_ITEMS = "Transaction request cannot include multiple operations on one item"
-PREPARE: Mapping[str, Callable[[Tables, Params], Write]] = {
-    "Put": prepare_put,
-    "Delete": prepare_delete,
-    "Update": prepare_update,
-    "ConditionCheck": prepare_check,
+PARSERS: Mapping[str, Callable[[Params], Preparation]] = {
+    "Put": parse_put,
+    "Delete": parse_delete,
+    "Update": lambda params: parse_update_call(params)[1],
+    "ConditionCheck": parse_check,
 }
 REASON_CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
@@ -108,16 +109,21 @@ def _reads(table_name: str, image: Image | None) -> list[Capacity]:
 
 def transact_write_operations(tables: Tables, params: Params) -> list[Operation]:
     """Return the operations of TransactWriteItems."""
+    parsed = [_parse_item(item) for item in params["TransactItems"]]
     operations = []
-    for item in params["TransactItems"]:
-        if len(item) != 1 or not item.keys() <= PREPARE.keys():
-            message = "TransactItems can only contain one of Check, Put, Update or Delete"
-            raise Rejected(message)
-        ((kind, member),) = item.items()
+    for member, prepare in parsed:
         table = find_table(tables, member["TableName"])
         target = target_of(table, member.get("Key") or member.get("Item") or {})
-        operations.append(Operation(target, partial(PREPARE[kind], tables, member)))
+        operations.append(Operation(target, partial(prepare, tables)))
     return operations
+
+
+def _parse_item(item: Params) -> tuple[Params, Preparation]:
+    if len(item) != 1 or not item.keys() <= PARSERS.keys():
+        message = "TransactItems can only contain one of Check, Put, Update or Delete"
+        raise Rejected(message)
+    ((kind, member),) = item.items()
+    return member, PARSERS[kind](member)
 
 
 def target_of(table: Table, image: Image) -> str:
@@ -131,22 +137,21 @@ def transact_get_items(tables: Tables, params: Params) -> dict[str, Any]:
     reads = [item["Get"] for item in params["TransactItems"]]
     projections = [parse_projection_of(read) for read in reads]
     keys = [(find_table(tables, read["TableName"]), read["Key"]) for read in reads]
-    images = read_all(keys)
+    images, members = read_all(keys, params)
     chosen = [
         image if image is None or paths is None else project(image, paths)
         for image, paths in zip(images, projections, strict=True)
     ]
-    responses = [{"Item": image} if image else {} for image in chosen]
-    capacities = [
-        read
-        for (table, _), image in zip(keys, images, strict=True)
-        for read in _reads(table.name, image)
-    ]
-    return {"Responses": responses, **capacity_members(params, capacities, "Read")}
+    return {"Responses": [{"Item": image} if image else {} for image in chosen], **members}
 
 
-def read_all(keys: Sequence[tuple[Table, Image]]) -> list[Image | None]:
-    """Return the items under these keys, or raise AWS's error if one is not valid."""
+def read_all(
+    keys: Sequence[tuple[Table, Image]], params: Params
+) -> tuple[list[Image | None], dict[str, Any]]:
+    """Return the items under these keys and the ConsumedCapacity of reading them.
+
+    Raises AWS's error if a key is not valid.
+    """
     reasons: list[AwsError | RejectedItem | None] = []
     for table, key in keys:
         try:
@@ -158,7 +163,13 @@ def read_all(keys: Sequence[tuple[Table, Image]]) -> list[Image | None]:
         raise cancellation(reasons)
     if len({target_of(table, key) for table, key in keys}) < len(keys):
         raise Rejected(DUPLICATE_ITEMS)
-    return [read_image(table, moto_key(table, key)) for table, key in keys]
+    images = [read_image(table, moto_key(table, key)) for table, key in keys]
+    capacities = [
+        read
+        for (table, _), image in zip(keys, images, strict=True)
+        for read in _reads(table.name, image)
+    ]
+    return images, capacity_members(params, capacities, "Read")
 
 
 def commit(operations: Sequence[Operation]) -> list[Write]:

@@ -186,6 +186,14 @@ def test_transactions_have_at_most_100_items(dynamodb: Any, count: int) -> None:
             call(dynamodb, operation, TransactItems=items)
 
 
+def test_expressions_are_parsed_before_tables_are_read(dynamodb: Any) -> None:
+    missing = {"Put": {"TableName": "nobody", "Item": KEY}}
+    check = {"TableName": "indexed", "Key": KEY, "ConditionExpression": "size("}
+    items = [missing, {"ConditionCheck": check}]
+    message = message_of(dynamodb.transact_write_items, TransactItems=items)
+    assert message.startswith("Invalid ConditionExpression: Syntax error")
+
+
 def test_repeated_token_is_not_executed_again(cloud: Cloud, dynamodb: Any) -> None:
     key = {"id": {"S": f"token-{time.monotonic_ns()}"}}
     update = {
@@ -368,6 +376,11 @@ def test_expected_must_not_contradict_itself(
                 }
             },
             "Can not use both expression and non-expression parameters",
+        ),
+        (
+            "PutItem",
+            {"Item": {**KEY, "n": {"NULL": False}}},
+            f"{ONE}One or more parameter values were invalid: Null attribute",
         ),
         (
             "BatchWriteItem",

@@ -188,10 +188,17 @@ def test_batch_statements_fail_one_by_one(orders: Orders) -> None:
         "UPDATE T SET n = 7 WHERE id = 'one' RETURNING MODIFIED NEW *",
         "SELEC",
         "SELECT * FROM T WHERE n = 1",
+        "SELECT * FROM T WHERE id = 'one' AND n = 1",
     )
-    responses = orders.table.batch_execute_statement(Statements=batch)["Responses"]
+    response = orders.table.batch_execute_statement(
+        Statements=batch, ReturnConsumedCapacity="TOTAL"
+    )
+    responses = response["Responses"]
     codes = [response.get("Error", {}).get("Code") for response in responses]
-    assert codes == [None, "DuplicateItem", None, "ValidationError", "ValidationError"]
+    assert codes == [None, "DuplicateItem", None, "ValidationError", "ValidationError", None]
+    assert "Item" not in responses[5]
+    capacity = {"TableName": orders.name, "CapacityUnits": 1 + 1 + 0.5}
+    assert response["ConsumedCapacity"] == [capacity]
     assert responses[2]["Item"] == {"n": {"N": "7"}}
     assert orders.event_names() == ["INSERT", "INSERT", "MODIFY"]
 
@@ -222,10 +229,13 @@ def test_transaction_reads_or_writes_all(orders: Orders) -> None:
         orders.table.execute_transaction(TransactStatements=writes, ClientRequestToken="once")
     assert orders.get()["n"] == {"N": "2"}
     reads = statements(
-        orders, "SELECT n FROM T WHERE id = 'one'", "SELECT * FROM T WHERE id = 'zz'"
+        orders, "SELECT n FROM T WHERE id = 'one'", "SELECT * FROM T WHERE id = 'two' AND n = 9"
     )
-    responses = orders.table.execute_transaction(TransactStatements=reads)["Responses"]
-    assert responses == [{"Item": {"n": {"N": "2"}}}, {}]
+    response = orders.table.execute_transaction(
+        TransactStatements=reads, ReturnConsumedCapacity="TOTAL"
+    )
+    assert response["Responses"] == [{"Item": {"n": {"N": "2"}}}, {}]
+    assert response["ConsumedCapacity"][0]["CapacityUnits"] == 4
     code, message = error_of(
         orders.table.execute_transaction, TransactStatements=[*writes[:1], *reads]
     )

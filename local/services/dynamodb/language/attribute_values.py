@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from local.services.dynamodb.language.errors import INVALID, Rejected
+from local.services.dynamodb.language.errors import INVALID, Rejected, RejectedRequest
 from local.services.dynamodb.language.numbers import normalize_number
 
 CONTENT_TYPES: Mapping[str, type] = {
@@ -33,7 +33,7 @@ def normalize_value(value: Any, level: int = 1) -> None:
     tag = _tag_of(value)
     content = value[tag]
     if level > MAX_LEVEL:
-        raise Rejected(
+        raise RejectedRequest(
             "Nesting Levels have exceeded supported limits: Attributes in the item have nested "
             "levels beyond supported limit"
         )
@@ -47,7 +47,7 @@ def normalize_value(value: Any, level: int = 1) -> None:
     elif tag == "B":
         _check_base64(content)
     elif tag == "NULL" and not content:
-        raise Rejected(f"{INVALID}Null attribute value types must have the value of true")
+        raise RejectedRequest(f"{INVALID}Null attribute value types must have the value of true")
 
 
 def _tag_of(value: Any) -> str:
@@ -55,7 +55,7 @@ def _tag_of(value: Any) -> str:
         raise Rejected("An attribute value must be a structure", "SerializationException")
     if len(value) != 1 or not CONTENT_TYPES.keys() >= value.keys():
         problem = "has more than one datatypes set" if len(value) > 1 else "is empty"
-        raise Rejected(
+        raise RejectedRequest(
             f"Supplied AttributeValue {problem}, must contain exactly one of the supported "
             "datatypes"
         )
@@ -67,7 +67,7 @@ def _tag_of(value: Any) -> str:
 
 def _normalize_set(tag: str, elements: Sequence[Any]) -> list[str]:
     if not elements:
-        raise Rejected(f"{INVALID}{EMPTY_SETS[tag]}")
+        raise RejectedRequest(f"{INVALID}{EMPTY_SETS[tag]}")
     if not all(isinstance(element, str) for element in elements):
         raise Rejected(f"An element of {tag} has another type", "SerializationException")
     normalized = elements
@@ -78,7 +78,7 @@ def _normalize_set(tag: str, elements: Sequence[Any]) -> list[str]:
             _check_base64(element)
     if len(set(normalized)) < len(normalized):
         suffix = "of type BS " if tag == "BS" else " "
-        raise Rejected(
+        raise RejectedRequest(
             f"{INVALID}Input collection [{', '.join(elements)}]{suffix}contains duplicates."
         )
     return sorted(normalized)
@@ -88,4 +88,6 @@ def _check_base64(text: str) -> None:
     try:
         b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise Rejected("A binary value is not valid base64", "SerializationException") from None
+        raise RejectedRequest(
+            "A binary value is not valid base64", "SerializationException"
+        ) from None

@@ -36,6 +36,7 @@ LITERALS: dict[str, Value] = {
     "FALSE": {"BOOL": False},
     "NULL": {"NULL": True},
 }
+NOT_WELL_FORMED = "Statement wasn't well formed, can't be processed"
 SET_FUNCTIONS = {"SET_ADD": "ADD", "SET_DELETE": "DELETE"}
 RETURNING = {
     "ALL OLD": "ALL_OLD",
@@ -69,8 +70,7 @@ def parse_statement(text: str, parameters: Sequence[Value]) -> Statement:
     except InvalidExpression as error:
         if "Syntax error" not in str(error):
             raise Rejected(str(error)) from None
-        message = f"Statement wasn't well formed, can't be processed: {error}"
-        raise Rejected(message) from None
+        raise Rejected(f"{NOT_WELL_FORMED}: {error}") from None
     if parser.parameters_used != len(parameters):
         raise Rejected("Number of parameters in request and statement don't match.")
     return statement
@@ -101,7 +101,7 @@ class PartiqlParser(Parser):
                 return self._update()
             case "DELETE":
                 return self._delete()
-        raise self.syntax_error()
+        raise Rejected(f"{NOT_WELL_FORMED}: Expected data manipulation")
 
     def _select(self) -> Statement:
         self.take()
