@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 READY  := $(VENV)/.ready
 
-.PHONY: demo test trino lint clean
+.PHONY: demo test trino conformance lint clean
 
 demo: $(READY)
 	@$(VENV)/bin/python -m local
@@ -14,6 +14,10 @@ test: $(READY)
 # Compares with a real Trino, which Maven fetches; it needs a Java of 24 or newer.
 trino: $(READY)
 	@$(VENV)/bin/python -m tests.trino $(if $(RECORD),--record)
+
+# Tests the laptop's DynamoDB by a suite that was checked against the service; see local/README.md.
+conformance: $(READY)
+	@$(VENV)/bin/python -m tests.conformance $(SUITE)
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/codespell
