@@ -92,9 +92,9 @@ def pass_rate(counts: Mapping[str, int]) -> float:
 
 def format_score(tier: str, counts: Mapping[str, int]) -> str:
     """Return the score of a tier as text."""
-    judged = counts["passed"] + counts["failed"]
+    total = counts["passed"] + counts["failed"]
     return (
-        f"{tier}: {counts['passed']} of {judged} pass ({pass_rate(counts):.1%}); "
+        f"{tier}: {counts['passed']} of {total} pass ({pass_rate(counts):.1%}); "
         f"{counts['refused']} refused by name, {counts['skipped']} skipped"
     )
 
