@@ -60,13 +60,24 @@ class CachingDispatcher(werkzeug_app.DomainDispatcherApplication):
     get_backend_for_host = cache(werkzeug_app.DomainDispatcherApplication.get_backend_for_host)
 
 
+def create_backend_app(service: Any) -> Any:
+    """Return moto's app of a service (its type names all), without the debug mode.
+
+    That mode inspects the form of each request.
+    """
+    app = werkzeug_app.create_backend_app(service)
+    app.debug = False
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # As in debug mode: the cloud renders them.
+    return app
+
+
 class Cloud:
     """AWS on a laptop: an endpoint on loopback, and services that work in ticks."""
 
     def __init__(self, service_types: Iterable[type[Service]], port: int = 0) -> None:
         self.clock = Clock()
         self.region = os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-        self._moto = CachingDispatcher(werkzeug_app.create_backend_app)
+        self._moto = CachingDispatcher(create_backend_app)
         moto_patches.apply()
         self._tick_lock = threading.Lock()
         self._clients_lock = threading.RLock()
