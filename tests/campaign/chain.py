@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,21 +17,28 @@ from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
 from operations.backfill import command as backfill_command
+from operations.erase import command as erase_command
+from operations.erase import scope as erase_scope
 from operations.kinesis_writer import OutgoingRecord, Sender
+from operations.lake_objects import list_versions
 from operations.replay import command as replay_command
 from operations.replay import dead_letters
+from operations.restore.table_restore import TableRestore
+from operations.state_as_of import StateAsOf
+from operations.table_writer import TableWriter
 from operations.verify import command as verify_command
 from setup import names
-from tests.campaign.evidence import dead_letter_messages, object_keys, queue_url
+from tests.campaign.evidence import dead_letter_messages, queue_url
 from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
 from tests.support.commands import Document, cached_clients, output_discarded, run_json_command
-from tests.support.laptop_cloud import aws, laptop
+from tests.support.laptop_cloud import aws, create_table, laptop
 from tests.support.replay_fixture import delete_bucket
 from tests.support.setup_fixture import clear_location
 from tests.support.whole_chain import create_pipeline, raising_function
 
 ORIGINAL_TABLE = names.TABLE
+MAX_RATE = 1e6  # items per second
 
 
 class KilledSender(Sender):
@@ -218,6 +226,27 @@ class CampaignChain:
         with patch.object(dead_letters, "WAIT_SECONDS", 0):
             return run_json_command(replay_command.main, "--no-verify", *options)
 
+    def erase(self, key: str) -> tuple[int, Document]:
+        """Return exit status and document of an erase; instead of waiting, the chain works."""
+        with (
+            patch.object(erase_scope, "sleep", lambda _: self.run_until_idle()),
+            patch.object(dead_letters, "WAIT_SECONDS", 0),
+        ):
+            return run_json_command(erase_command.main, "--key", key)
+
+    def restore_as_of(self, timestamp: str) -> dict[str, str]:
+        """Restore the lake as of a time into another table, and return what that table has."""
+        dynamodb = aws("dynamodb")
+        name = f"{names.TABLE}-as-of"
+        create_table(dynamodb, name, {"order_id": "S"})
+        try:
+            state = StateAsOf(datetime.fromisoformat(f"{timestamp}+00:00"))
+            restore = TableRestore.into(state, name)
+            restore.run(TableWriter(restore.table, MAX_RATE))
+            return dict(restore.table.scan_items())
+        finally:
+            dynamodb.delete_table(TableName=name)
+
     def backfill(self) -> int:
         """Return the exit status of a backfill."""
         with TemporaryDirectory() as folder:
@@ -292,9 +321,12 @@ def _loss_count(service: Service) -> int:
 
 
 def _delete_objects() -> None:
+    """Delete all versions, so that no object looks deleted in the next campaign."""
+    s3 = aws("s3")
+    bucket = names.bucket()
     for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
-        for key in object_keys(prefix):
-            aws("s3").delete_object(Bucket=names.bucket(), Key=key)
+        for version in list(list_versions(s3, bucket, prefix)):
+            s3.delete_object(Bucket=bucket, Key=version.key, VersionId=version.version_id)
 
 
 def _delete_dead_letters() -> None:

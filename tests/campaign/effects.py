@@ -40,6 +40,8 @@ UNITS = {
     "repair": "keys repaired",
     "replay": "records replayed",
     "replay_after_repair": "records replayed",
+    "restore_as_of": "items written into another table",
+    "erase": "objects rewritten",
 }
 
 

@@ -97,6 +97,25 @@ def lake_objects() -> Iterator[tuple[str, list[Columns]]]:
         yield key, [json.loads(line) for line in gzip.decompress(body).splitlines()]
 
 
+def lake_versions() -> Iterator[Columns]:
+    """Yield the rows of every version of every object of the lake, also of deleted ones."""
+    s3 = aws("s3")
+    for page in s3.get_paginator("list_object_versions").paginate(
+        Bucket=names.bucket(), Prefix=names.LAKE
+    ):
+        for version in page.get("Versions", ()):
+            response = s3.get_object(
+                Bucket=names.bucket(), Key=version["Key"], VersionId=version["VersionId"]
+            )
+            lines = gzip.decompress(response["Body"].read()).splitlines()
+            yield from map(json.loads, lines)
+
+
+def has_image(row: Columns) -> bool:
+    """Return whether a row has an image."""
+    return row["cdc_old_image"] is not None or row["cdc_new_image"] is not None
+
+
 def read_objects(prefix: str) -> Iterator[tuple[str, bytes]]:
     """Yield the key and the content of every object under a prefix."""
     for key in object_keys(prefix):

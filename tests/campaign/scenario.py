@@ -20,7 +20,9 @@ from tests.campaign.evidence import (
     change_id,
     change_ids_in_kinesis,
     collect_evidence,
+    has_image,
     lake_objects,
+    lake_versions,
 )
 from tests.campaign.fault_service import QUERY_CALL
 from tests.campaign.interruptions import Kill
@@ -28,10 +30,12 @@ from tests.support.laptop_cloud import aws
 from tests.support.sabotage import write_object
 from tests.support.verify_fixture import with_new_image
 from transform import canonical
+from transform.state import Row, state_as_of
 
 Item = dict[str, Any]
 ACCOUNTS = ("A", "B", "C")
 OPENING_BALANCE = 100
+SECONDS_LENGTH = len("YYYY-MM-DD HH:MM:SS")
 LARGE_NOTE = {"S": "\x01" * 200_000}  # JSON makes it six times as long: too long for Kinesis.
 TTL_SWEEP_SECONDS = 11  # After so long, the cloud deletes expired items again.
 SERVICE_TYPES: dict[str, type[Service]] = {
@@ -414,6 +418,39 @@ class Scenario:
         self.run_until_idle()
         assert validators.differing_keys(self.evidence()).isdisjoint(repaired_keys)
         return replayed
+
+    def restore_as_of(self, number: int) -> int:
+        """Restore the lake as of the time of a row, and compare the new table with the law."""
+        rows = [Row.from_columns(row) for _, rows in lake_objects() for row in rows]
+        if not rows:
+            return 0
+        timestamp = sorted(row.changed_at for row in rows)[number % len(rows)][:SECONDS_LENGTH]
+        expected = state_as_of(rows, f"{timestamp}.000")
+        restored = self.chain.restore_as_of(timestamp)
+        assert restored == {key: row.new_image for key, row in expected.items()}
+        return len(restored)
+
+    def erase(self, number: int) -> int:
+        """Erase an order that was removed, and check that no version has an image of it."""
+        self.start_pipe()
+        self.redeploy_function()
+        self.chain.clear_faults()
+        self.run_until_idle()
+        keys = {row["cdc_key"] or "" for _, row in self._order_rows()}
+        removed_keys = sorted(keys - set(map(canonical_key, self.items)))
+        if not removed_keys:
+            return 0
+        key = removed_keys[number % len(removed_keys)]
+        status, document = self.chain.erase(key)
+        for _, rows in lake_objects():
+            for row in rows:
+                if row["cdc_key"] == key:
+                    self._note_altered_row(row)
+        if status:
+            return 0  # A change of it failed, or the lake has lost its removal.
+        assert [row for row in lake_versions() if row["cdc_key"] == key and has_image(row)] == []
+        rewritten: int = document["rewritten"]
+        return rewritten
 
     @property
     def large_orders(self) -> list[str]:

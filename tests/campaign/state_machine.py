@@ -310,6 +310,17 @@ class Campaign(RuleBasedStateMachine):
     def replay_after_repair(self) -> int:
         return self.scenario.replay_after_repair()
 
+    @rule(number=st.integers(0, 99))
+    @counted
+    def restore_as_of(self, number: int) -> int:
+        return self.scenario.restore_as_of(number)
+
+    @rule(number=st.integers(0, 99), order_id=ORDER_IDS)
+    @counted
+    def erase(self, number: int, order_id: str) -> int:
+        self.apply_writes([("put", order_id, "erased"), ("remove", order_id)])
+        return self.scenario.erase(number)
+
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:
             check_scenario(self.scenario)
