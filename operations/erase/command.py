@@ -13,7 +13,7 @@ nothing is held, and 1 if something is, or if an item cannot be erased.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import boto3
 
@@ -45,7 +45,7 @@ REMAINS = (
     "the table's own backups: for 35 days; exports and other backups until you delete them",
     "the text of queries, such as that of --where, in Athena's history: for 45 days",
 )
-SUSPICION = "it cannot be read, or names no key and has a text of an erased item"
+SUSPICION = "it cannot be read, or has a text of an erased item where it names no key"
 CHECK = "run python -m operations.erase --check in a day: a late copy can bring content back"
 
 
@@ -59,7 +59,8 @@ def _erase(args: argparse.Namespace) -> int:
     """Erase the items that the arguments name, and print the report."""
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     earlier = ErasedKeys.fetch()
-    keys = earlier.interrupted | (set(args.key) if args.key else keys_where(args.where))
+    keys = set(args.key) if args.key else keys_where(args.where)
+    keys |= earlier.interrupted - table.get_items(earlier.interrupted).keys()
     refuse_existing_items(table, keys)
     rows = latest_rows(keys) if keys else {}
     paths = object_keys(keys) if keys else []
@@ -82,7 +83,7 @@ def _erase(args: argparse.Namespace) -> int:
     )
     line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
     remains = [f"remains: {text}" for text in REMAINS]
-    return _report(args, versions, [], [line, *remains, CHECK])
+    return _report(args, keys, versions, (), [line, *remains, CHECK])
 
 
 def _refuse_damaged_objects(versions: BucketVersions) -> None:
@@ -120,13 +121,16 @@ def _check(args: argparse.Namespace) -> int:
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     held_keys = {version.key for version in versions.find_holding()}
     line = f"checked {count(len(limits), 'erased item')}"
-    return _report(
-        args, versions, [key for key in held_keys if not key.startswith(QUERIES)], [line]
-    )
+    held_keys = {key for key in held_keys if not key.startswith(QUERIES)}
+    return _report(args, keys, versions, held_keys, [line])
 
 
 def _report(
-    args: argparse.Namespace, versions: BucketVersions, held_keys: list[str], notes: list[str]
+    args: argparse.Namespace,
+    keys: Collection[str],
+    versions: BucketVersions,
+    held_keys: Collection[str],
+    notes: list[str],
 ) -> int:
     """Print what was done, and what holds content of the items; return the exit status."""
     lines = [f"held     {key}  run python -m operations.erase again" for key in sorted(held_keys)]
@@ -137,7 +141,7 @@ def _report(
     number = count(versions.read, "version")
     proof = f"read {number} in the bucket: {len(lines) or 'none'} may hold content of the items"
     document = {
-        "keys": sorted(versions.limits),
+        "keys": sorted(keys),
         "rewritten": versions.rewritten,
         "deleted": versions.deleted,
         "read": versions.read,

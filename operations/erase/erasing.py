@@ -21,7 +21,7 @@ Rank = tuple[str, ...]
 Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
 NO_LIMIT: Rank = ("\U0010ffff",)
 
-MIN_TEXT_LENGTH = 6  # of a text that is looked for where no key is; shorter ones are anywhere
+MIN_TEXT_LENGTH = 8  # of a text that is looked for where no key is; shorter ones are anywhere
 CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
 
 

@@ -136,7 +136,7 @@ def limits_of(
 ) -> dict[str, Rank]:
     """Return the rank of each key's tombstone; a key without rows has no limit."""
     limits: dict[str, Rank] = dict.fromkeys(keys, NO_LIMIT)
-    limits |= {key: (*rank(row.state_row), NO_LIMIT[0]) for key, row in rows.items()}
+    limits |= {key: (*rank(row.state_row)[:-1], *NO_LIMIT) for key, row in rows.items()}
     return limits | {record.name: rank(parse_change(record.data)) for record in sent}
 
 

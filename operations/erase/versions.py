@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 10  # to rewrite an object that others change
 THREADS = 8
+READ_PREFIXES = (LAKE, ERRORS, REPLAYED)  # What else has content may hold anything.
 BATCH_SIZE = 1000  # versions whose names are in memory
 AUDIT_SUFFIX = ".audit.jsonl"  # of replays: keys and reasons
 MISSING_CODES = ("NoSuchKey", "NoSuchVersion")
@@ -72,7 +73,7 @@ class BucketVersions:
         ):
             while batch := list(islice(versions, BATCH_SIZE)):
                 are_held = list(pool.map(self.holds, batch))
-                self.read += len(batch)
+                self.read += sum(not version.key.startswith(QUERIES) for version in batch)
                 bar.update(len(batch))
                 yield from (
                     version for version, is_held in zip(batch, are_held, strict=True) if is_held
@@ -83,6 +84,9 @@ class BucketVersions:
         if version.key.startswith(QUERIES):
             return True
         if version.is_delete_marker or not version.size:
+            return False
+        if not version.key.startswith(READ_PREFIXES):
+            self.suspicious.add(version.key)
             return False
         try:
             response = self.s3.get_object(

@@ -15,6 +15,7 @@ from local.services.registry import SERVICES
 from operations.erase import command, scope, versions
 from operations.replay import dead_letters
 from operations.verify import command as verify_command
+from operations.verify.failed_changes import FailedChanges
 from setup import names
 from tests.support.commands import Document, cached_clients, run_json_command
 from tests.support.kills import killed_at_call
@@ -204,7 +205,12 @@ def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFi
     assert refusal(capsys, "--check", "--key", bert).startswith(f"{bert} is not erased")
 
     with patch.object(scope, "sleep", lambda _: None):
-        delete_order("bert")  # The removal has not reached the lake.
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setattr(FailedChanges, "read_letter_keys", lambda _: iter([bert, "other"]))
+            delete_order("bert")
+            message = f"a change of {bert} is among the dead letters, which cannot be rewritten: "
+            assert refusal(capsys, "--key", bert).startswith(message)
+        # The table has removed it, and the lake has not received that.
         assert refusal(capsys, "--key", bert).startswith(f"the lake has the item {bert}, which")
     assert run_erase("--key", bert, "--dry-run")[0] == 0  # It waits for the removal.
 
@@ -281,11 +287,13 @@ def test_content_without_a_key_is_reported(
     poison = f'{{"customer": "{EMAIL}"'.encode()
     path = put_error_object(chain, "poison", error_document(poison))
     put_error_object(chain, "other", error_document(b"poison"))
+    put_body("foreign/x", b"anything")
     assert command.main(["--key", order_key("anna")]) == 1
-    assert capsys.readouterr().out.startswith(
-        f"unknown  {path}  it cannot be read, or names no key and has a text of an erased item: "
-        f"look at it, and delete it with its versions\n"
-    )
+    aws("s3").delete_object(Bucket=names.bucket(), Key="foreign/x")
+    delete_versions("foreign/")
+    output = capsys.readouterr().out
+    assert "unknown  foreign/x  it cannot be read" in output
+    assert output.startswith(f"unknown  {path}  it cannot be read, or has a text of an erased item")
     assert holding_versions() == [path]
 
 
