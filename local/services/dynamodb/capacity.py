@@ -89,14 +89,6 @@ def _units(image: Image | None) -> float:
     return float(ceil(image_size(image) / WRITE_UNIT)) if image else 0.0
 
 
-def sum_by_table(capacities: Iterable[Capacity]) -> dict[str, Capacity]:
-    """Return the capacity of several calls by table."""
-    totals: dict[str, Capacity] = {}
-    for capacity in capacities:
-        totals.setdefault(capacity.table_name, Capacity(capacity.table_name)).add(capacity)
-    return totals
-
-
 def capacity_member(params: Mapping[str, Any], capacity: Capacity) -> dict[str, Any]:
     """Return the ConsumedCapacity of a response on one table, if the request asks for it."""
     mode = params.get("ReturnConsumedCapacity", "NONE")
@@ -110,5 +102,7 @@ def capacity_members(
     mode = params.get("ReturnConsumedCapacity", "NONE")
     if mode == "NONE":
         return {}
-    totals = sum_by_table(capacities).values()
-    return {"ConsumedCapacity": [total.report(mode, transaction) for total in totals]}
+    totals: dict[str, Capacity] = {}
+    for capacity in capacities:
+        totals.setdefault(capacity.table_name, Capacity(capacity.table_name)).add(capacity)
+    return {"ConsumedCapacity": [total.report(mode, transaction) for total in totals.values()]}

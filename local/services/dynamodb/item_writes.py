@@ -5,7 +5,7 @@ a rejected call changes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
@@ -90,17 +90,20 @@ def _moto_item(key: MotoKey, image: Image) -> Item:
     return item
 
 
-def parse_put(params: Params) -> Preparation:
-    """Return the function that prepares the write of PutItem, or of a Put in a transaction."""
+def parse_write(kind: str, params: Params) -> Preparation:
+    """Return the function that prepares a Put, a Delete or a ConditionCheck."""
     condition = _condition(params)
 
     def prepare(tables: Tables) -> Write:
         table = find_table(tables, params["TableName"])
-        new: Image = params["Item"]
-        check_new_item(table, new)
-        key = moto_key(table, new)
+        if kind == "Put":
+            check_new_item(table, params["Item"])
+        else:
+            check_key(table, params["Key"])
+        key = moto_key(table, params["Item" if kind == "Put" else "Key"])
         old = read_image(table, key)
         check_condition(condition, old, params)
+        new = {"Put": params.get("Item"), "Delete": None, "ConditionCheck": old}[kind]
         return Write(table, key, old, new)
 
     return prepare
@@ -112,27 +115,6 @@ def check_new_item(table: Table, image: Image) -> None:
     check_index_keys(table, image, is_update=False)
     if image_size(image) > ITEM_BYTES:
         raise Rejected("Item size has exceeded the maximum allowed size")
-
-
-def parse_delete(params: Params) -> Preparation:
-    """Return the function that prepares the write of DeleteItem, or of a Delete."""
-    prepare_check = parse_check(params)
-    return lambda tables: replace(prepare_check(tables), new=None)
-
-
-def parse_check(params: Params) -> Preparation:
-    """Return the function that prepares a ConditionCheck, which leaves the item as it is."""
-    condition = _condition(params)
-
-    def prepare(tables: Tables) -> Write:
-        table = find_table(tables, params["TableName"])
-        check_key(table, params["Key"])
-        key = moto_key(table, params["Key"])
-        old = read_image(table, key)
-        check_condition(condition, old, params)
-        return Write(table, key, old, old)
-
-    return prepare
 
 
 def parse_update_call(params: Params) -> tuple[list[Action], Preparation]:
@@ -199,13 +181,13 @@ def read_image(table: Table, key: MotoKey) -> Image | None:
 def put_item(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to PutItem."""
     _check_return_values(params)
-    return _apply(params, parse_put(params)(tables))
+    return _apply(params, parse_write("Put", params)(tables))
 
 
 def delete_item(tables: Tables, params: Params) -> dict[str, Any]:
     """Return the response to DeleteItem."""
     _check_return_values(params)
-    return _apply(params, parse_delete(params)(tables))
+    return _apply(params, parse_write("Delete", params)(tables))
 
 
 def _check_return_values(params: Params) -> None:

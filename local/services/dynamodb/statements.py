@@ -50,16 +50,17 @@ from local.services.dynamodb.reads import (
     respond,
     scan_images,
 )
-from local.services.dynamodb.transactions import Operation, Transactions, read_all, target_of
+from local.services.dynamodb.transactions import (
+    REASON_CODES,
+    Operation,
+    Transactions,
+    read_all,
+    target_of,
+)
 
 Params = Mapping[str, Any]
 MISSING_KEY = "Where clause does not contain a mandatory equality on all key attributes"
-ERROR_CODES = {
-    "ConditionalCheckFailedException": "ConditionalCheckFailed",
-    "DuplicateItemException": "DuplicateItem",
-    "ResourceNotFoundException": "ResourceNotFound",
-    "ValidationException": "ValidationError",
-}
+ERROR_CODES = {**REASON_CODES, "ResourceNotFoundException": "ResourceNotFound"}
 
 
 def execute_statement(tables: Tables, params: Params) -> dict[str, Any]:

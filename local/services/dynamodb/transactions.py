@@ -16,10 +16,8 @@ from local.services.dynamodb.capacity import Capacity, capacity_members, read_ca
 from local.services.dynamodb.item_writes import (
     Preparation,
     Write,
-    parse_check,
-    parse_delete,
-    parse_put,
     parse_update_call,
+    parse_write,
     read_image,
 )
 from local.services.dynamodb.keys import Tables, check_key, find_table, moto_key, table_index
@@ -40,12 +38,7 @@ TOO_LARGE = (
     "items in the transaction exceeding the 4MB limit"
 )
 DUPLICATE_ITEMS = "Transaction request cannot include multiple operations on one item"
-PARSERS: Mapping[str, Callable[[Params], Preparation]] = {
-    "Put": parse_put,
-    "Delete": parse_delete,
-    "Update": lambda params: parse_update_call(params)[1],
-    "ConditionCheck": parse_check,
-}
+KINDS = ("Put", "Delete", "Update", "ConditionCheck")
 REASON_CODES = {
     "ConditionalCheckFailedException": "ConditionalCheckFailed",
     "DuplicateItemException": "DuplicateItem",
@@ -119,11 +112,12 @@ def transact_write_operations(tables: Tables, params: Params) -> list[Operation]
 
 
 def _parse_item(item: Params) -> tuple[Params, Preparation]:
-    if len(item) != 1 or not item.keys() <= PARSERS.keys():
+    if len(item) != 1 or not item.keys() <= set(KINDS):
         message = "TransactItems can only contain one of Check, Put, Update or Delete"
         raise Rejected(message)
     ((kind, member),) = item.items()
-    return member, PARSERS[kind](member)
+    prepare = parse_update_call(member)[1] if kind == "Update" else parse_write(kind, member)
+    return member, prepare
 
 
 def target_of(table: Table, image: Image) -> str:
