@@ -365,7 +365,8 @@ def test_expected_must_not_contradict_itself(
         (
             "BatchGetItem",
             {"RequestItems": {"two words": {"Keys": [KEY]}}},
-            f"""{ONE}Value '{{"two words":{{"Keys":[{{"pk":""",
+            f"""{ONE}Value '{{"two words":{{"Keys":[{{"pk":{{"S":"a"}},"sk":{{"S":"1"}}}}]}}}}' """
+            "at 'requestItems' failed to satisfy constraint: Map keys must satisfy constraint: [",
         ),
         (
             "BatchGetItem",
