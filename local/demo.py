@@ -1,7 +1,6 @@
 """Demo of `python -m local`: builds the chain, feeds it, queries the lake and verifies it."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from local.services.iam import Iam
 from terminal.text import count, format_table
 
 PROJECT = Path(__file__).resolve().parent.parent
-VERIFY_RESULT = PROJECT / "build" / "verified.json"  # The dashboard reads it from there.
 QUERIES = ("revenue_by_region", "status_funnel", "changes_per_hour")
 IDLE_SECONDS = 0.25  # A pipe polls its stream four times a second.
 
@@ -140,8 +138,6 @@ def verify_lake(cloud: Cloud) -> dict[str, object]:
         status = call_script(cloud, *command)
         if not file.exists():
             raise ScriptFailed(f"operations.verify failed with exit status {status}")
-        VERIFY_RESULT.parent.mkdir(exist_ok=True)
-        shutil.copyfile(file, VERIFY_RESULT)
         result: dict[str, object] = json.loads(file.read_text())
         return result
 

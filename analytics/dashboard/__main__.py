@@ -13,6 +13,7 @@ from analytics.dashboard.facts import fetch_facts
 from analytics.dashboard.page import render_page
 from analytics.dashboard.targets import InvalidTargets, read_targets
 from analytics.dashboard.verification import (
+    LAST_RESULT,
     InvalidVerifyResult,
     VerifyResult,
     WrongLake,
@@ -25,7 +26,6 @@ from setup.lib.lake_identity import LakeIdentity
 from setup.names import PIPELINE
 from terminal.arguments import output_file, whole_number
 
-DEFAULT_VERIFY_RESULT = Path("build/verified.json")
 MIN_WATCH_SECONDS = 2
 MAX_WATCH_SECONDS = 86_400
 
@@ -66,7 +66,7 @@ def write_dashboard(args: argparse.Namespace) -> int:
 def last_verify_result(path: Path | None) -> VerifyResult | None:
     """Return the verify result in the file, or in the default one if that is for this lake."""
     try:
-        result = read_verify_result(path or DEFAULT_VERIFY_RESULT, LakeIdentity.fetch())
+        result = read_verify_result(path or LAST_RESULT, LakeIdentity.fetch())
     except WrongLake:
         if path:
             raise
@@ -108,7 +108,7 @@ def _parse_arguments() -> argparse.Namespace:
         "--verified",
         type=Path,
         metavar="FILE",
-        help=f"result of operations.verify --json (default: {DEFAULT_VERIFY_RESULT})",
+        help="result of operations.verify --json (default: that of its last run)",
     )
     parser.add_argument(
         "--targets",

@@ -1,4 +1,4 @@
-"""Result of the last verify run, as `python -m operations.verify --json FILE` saved it."""
+"""Result of the last verify run, as `python -m operations.verify` saved it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -9,6 +9,7 @@ from typing import Any
 from setup.lib.errors import UserError
 from setup.lib.lake_identity import LakeIdentity
 
+LAST_RESULT = Path("build/verified.json")  # Every run of verify leaves its result here.
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 STATES = ("equal", "unsettled", "differs")  # the worst last
 

@@ -28,6 +28,7 @@ from typing import Protocol
 import boto3
 
 from analytics.athena import QueryFailed
+from analytics.dashboard.verification import LAST_RESULT
 from operations import firehose, in_flight
 from operations.cli import (
     STDOUT,
@@ -44,6 +45,7 @@ from operations.verify.coverage import Coverage, PartReport, read_coverage
 from operations.verify.damage import Damage, explain_failure
 from operations.verify.failed_changes import FailedChanges, FailedKeys
 from operations.verify.gaps import GapReport, find_gaps
+from operations.verify.last_result import save_last_result
 from operations.verify.part import part
 from operations.verify.repair import Repairer
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
@@ -63,7 +65,8 @@ scope, count, counts (by kind), gaps (kind, key, source_before, sequence_before,
 With --part: part, and coverage (of, share, verified_through; parts: by number, started_at, state,
 table, lake), which includes the parts in the file that this run replaces. With exit status 1 also
 damaged_objects (objects of the lake that are deleted or damaged: key, problem; null if that is not
-known). A file is replaced atomically.
+known). A file is replaced atomically. The last result of the whole table, or of its parts, is also
+in build/verified.json, where the dashboard finds it, and where parts add up without FILE.
 """
 
 
@@ -142,7 +145,8 @@ def _print_result(
     through = started_at if result.status == EQUAL else None
     if args.part is None:
         return _print_report(result, args, verified_through=through, **extra)
-    earlier = read_coverage(args.json, LakeIdentity.fetch())
+    file = LAST_RESULT if args.json in (None, STDOUT) else args.json
+    earlier = read_coverage(file, LakeIdentity.fetch())
     coverage = Coverage.of_run(args.part, result, started_at, earlier)
     report = PartReport(result, coverage)
     return _print_report(report, args, verified_through=through, **extra)
@@ -157,6 +161,7 @@ def _print_report(report: Report, args: argparse.Namespace, **extra: object) -> 
         damage = Damage.find()
         lines += damage.lines()
         document |= damage.document()
+    save_last_result(document)
     print_report(lines, document, args.json)
     return report.status
 

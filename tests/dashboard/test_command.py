@@ -77,7 +77,7 @@ def default_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The path of the default verify result, which does not exist yet."""
     path = tmp_path / "verified.json"
     monkeypatch.setattr(LakeIdentity, "fetch", lambda: LAKE)
-    monkeypatch.setattr("analytics.dashboard.__main__.DEFAULT_VERIFY_RESULT", path)
+    monkeypatch.setattr("analytics.dashboard.__main__.LAST_RESULT", path)
     return path
 
 

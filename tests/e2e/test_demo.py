@@ -55,7 +55,6 @@ def test_the_demo_reports_problems_and_fails(
 
     summary = tmp_path / "summary.json"
     monkeypatch.setattr(demo, "run_script", run_with_raising_function)
-    monkeypatch.setattr(demo, "VERIFY_RESULT", tmp_path / "verified.json")
     monkeypatch.setattr(sys, "argv", ["local", "--orders", "5", "--summary", str(summary)])
     with laptop():
         assert command.main() == 1

@@ -213,10 +213,10 @@ function regionsTile({ regions: rows }) {
 /** Return the lines of the regions' CSV: a column for each currency. */
 function regionLines(rows) {
   const currencies = [...new Set(rows.flatMap(({ revenues }) => revenues.map(({ currency }) => currency)))].sort(compare);
-  const amountIn = ({ revenues }, name) => revenues.find(({ currency }) => currency === name)?.revenue ?? 0n;
+  const amountOf = ({ revenues }, name) => revenues.find(({ currency }) => currency === name)?.revenue ?? 0n;
   return [
     ["Region", "Orders", ...currencies.map((name) => inUnit("Revenue", name))],
-    ...rows.map((row) => [row.region, row.orders, ...currencies.map((name) => amountIn(row, name))]),
+    ...rows.map((row) => [row.region, row.orders, ...currencies.map((name) => amountOf(row, name))]),
   ];
 }
 

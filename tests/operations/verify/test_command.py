@@ -14,10 +14,12 @@ import pytest
 from botocore.exceptions import ClientError
 
 from analytics import athena
+from analytics.dashboard.verification import read_verify_result
 from operations import in_flight
 from operations.cli import run_command
 from operations.verify import command
 from operations.verify.diff import KINDS
+from setup.lib.lake_identity import LakeIdentity
 from tests.support.commands import run_json_command
 from tests.support.environments import UNREACHABLE_AWS
 from tests.support.paths import PROJECT
@@ -291,3 +293,37 @@ def test_verbs_are_listed_with_their_purpose() -> None:
     for verb in ("verify", "replay", "backfill", "restore", "status"):
         assert any(line.startswith(f"python -m operations.{verb} ") for line in lines)
     assert all(line.endswith(".") for line in lines)
+
+
+@pytest.mark.parametrize("option", [(), ("--json",), ("--json", "{tmp_path}/mine.json")], ids=str)
+def test_the_dashboard_reads_the_last_result(
+    env: VerifyEnvironment, last_result: Path, tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    env.set_table_items(order_item(1, **PAID), order_item(2, **PAID))
+    env.set_lake_objects(history_rows(order_item(1, **PAID)))
+    assert run_verify(*(text.format(tmp_path=tmp_path) for text in option)) == 1
+    result = read_verify_result(last_result, LakeIdentity.fetch())
+    assert result is not None
+    assert (result.state, result.table_items, result.lake_items) == ("differs", 2, 1)
+
+
+@pytest.mark.parametrize("option", [("--key", order_key(1)), ("--gaps",)], ids=str)
+def test_a_key_or_gaps_leave_the_last_result(
+    env: VerifyEnvironment, last_result: Path, option: tuple[str, ...]
+) -> None:
+    env.set_table_items(order_item(1, **PAID))
+    env.set_lake_objects(history_rows(order_item(1, **PAID)))
+    assert run_verify(*option) == 0
+    assert not last_result.exists()
+
+
+def test_an_unwritable_last_result_fails_nothing(
+    env: VerifyEnvironment, last_result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last_result.mkdir()
+    env.set_table_items(order_item(1, **PAID))
+    env.set_lake_objects(history_rows(order_item(1, **PAID)))
+    assert run_verify() == 0
+    output, error = capsys.readouterr()
+    assert output == "lake equals table: 1 item\n"
+    assert error.startswith("the dashboard will not show this result: ")

@@ -143,6 +143,18 @@ def test_a_file_collects_the_parts(
     assert json.loads(path.read_text())["coverage"]["parts"].keys() == {"1"}
 
 
+def test_parts_add_up_without_a_file(
+    env: VerifyEnvironment, last_result: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    env.set_table_items()
+    env.set_lake_objects([])
+    assert [run_verify("--part", "1/2"), run_verify("--part", "2/2", "--json")] == [0, 0]
+    coverage = json.loads(last_result.read_text())["coverage"]
+    assert coverage["parts"].keys() == {"1", "2"}
+    _, _, text = capsys.readouterr().out.partition("{")
+    assert json.loads("{" + text)["coverage"] == coverage
+
+
 def test_a_wrong_part_is_not_covered(env: VerifyEnvironment, tmp_path: Path) -> None:
     path = tmp_path / "verified.json"
     env.set_table_items(order_item(1, **PAID))
