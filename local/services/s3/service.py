@@ -15,6 +15,7 @@ from moto.utilities.utils import get_partition
 from local.core.request import ApiRequest, ApiResponse
 from local.core.server import ACCOUNT, Cloud
 from local.core.service import Service
+from local.services.s3 import moto_patches
 
 POLICY_BYTES = 20 * 1024
 JSON_HEADERS = (("Content-Type", "application/json"),)
@@ -28,7 +29,12 @@ class S3(Service):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
+        moto_patches.apply()
         self._policies: WeakKeyDictionary[FakeBucket, bytes] = WeakKeyDictionary()
+
+    def close(self) -> None:
+        """Let moto work as before."""
+        moto_patches.undo()
 
     def handle(self, request: ApiRequest) -> ApiResponse | None:
         """Return the response to a call on a bucket policy; leave the others to moto."""
