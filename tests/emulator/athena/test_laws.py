@@ -18,6 +18,7 @@ from tests.support.athena_engine import (
     not_null,
     query_runner,
 )
+from tests.support.profile import IS_THOROUGH
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,8 @@ def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
     return st.integers(-limit, limit).map(lambda digits: Decimal(digits).scaleb(-scale))
 
 
-FEW = settings(max_examples=25)  # Each of these examples has many values.
+# Each of these examples has many values.
+FEW = settings(max_examples=1_000 if IS_THOROUGH else 12)
 
 
 def values(rows: Sequence[Sequence[object]]) -> str:
@@ -204,7 +206,7 @@ def literal(cell: str | None) -> str:
     return "NULL" if cell is None else quote_literal(cell)
 
 
-@settings(max_examples=40)
+@settings(max_examples=1_000 if IS_THOROUGH else 20)
 @given(ANY_TEXT)
 @example('"\\')
 def test_json_round_trip(run_query: RunQuery, word: str) -> None:

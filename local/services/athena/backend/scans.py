@@ -1,6 +1,7 @@
 """Scans of base tables: the SELECT that reads a table's cached objects."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from local.services.athena.backend.quoting import quote_identifier, quote_literal
@@ -57,7 +58,7 @@ class Scan:
         return columns
 
     def _partitioning_sql(self) -> str:
-        keys = {key.name: duckdb_type(from_hive(key.type)) for key in self.table.keys}
+        keys = {key.name: _duckdb_type_of(key.type) for key in self.table.keys}
         hive_types = f", hive_types = {_struct(keys)}" if keys else ""
         return f", hive_partitioning = {bool(keys)}{hive_types}, filename = {self.has_path}"
 
@@ -66,7 +67,7 @@ class Scan:
         path = [Column(PATH, "string")] if self.has_path else []
         columns = (*self.table.columns, *self.table.keys, *path)
         items = [
-            f"NULL::{duckdb_type(from_hive(column.type))} AS {quote_identifier(column.name)}"
+            f"NULL::{_duckdb_type_of(column.type)} AS {quote_identifier(column.name)}"
             for column in columns
         ]
         return f"SELECT {', '.join(items)} WHERE false"
@@ -76,6 +77,7 @@ class Scan:
         return dict(zip(map(str, self.files), self.objects, strict=True))
 
 
+@lru_cache(maxsize=1_000)
 def _column_sql(column: Column) -> str:
     """Return the SQL that reads one column, which fails where Hive's reader would."""
     name = quote_identifier(column.name)
@@ -97,6 +99,11 @@ def _column_sql(column: Column) -> str:
 def duckdb_type(data_type: Type) -> str:
     """Return a type in DuckDB's spelling."""
     return data_type.sql("duckdb")
+
+
+@lru_cache(maxsize=1_000)  # A query needs it for each column of its tables.
+def _duckdb_type_of(hive_type: str) -> str:
+    return duckdb_type(from_hive(hive_type))
 
 
 def _struct(columns: dict[str, str]) -> str:
