@@ -32,7 +32,7 @@ from transform.masking import METHODS
 
 HERE = Location("aws", "us-east-1", "123456789012")
 RULES = {"customer": {"email": "hash"}, "note": "drop"}
-PATHS = st.lists(st.text(min_size=1, max_size=2), min_size=1, max_size=3).map(tuple)
+PATHS = st.lists(st.text("ab.", min_size=1, max_size=1), min_size=1, max_size=3).map(tuple)
 
 
 @pytest.fixture
