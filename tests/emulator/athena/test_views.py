@@ -47,6 +47,18 @@ def test_view_scans_only_the_selected_day() -> None:
     assert scanned_bytes("SELECT count(*) FROM seen WHERE dt > '2027'") == 0
 
 
+def test_sources_are_found_however_they_are_named() -> None:
+    execute(VIEW)
+    sources = (
+        "changes",
+        "Sales.CHANGES AS b",
+        '"awsdatacatalog"."sales"."seen"',
+        "Seen AS changes",
+    )
+    counts = ", ".join(f"(SELECT count(*) FROM {source})" for source in sources)
+    assert query_rows(f"SELECT {counts}, 'changes'")[1] == ["60", "60", "30", "30", "changes"]
+
+
 def test_view_is_stored_in_athenas_form() -> None:
     execute(VIEW)
     table = aws("glue").get_table(DatabaseName="sales", Name="seen")["Table"]

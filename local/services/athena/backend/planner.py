@@ -223,7 +223,7 @@ def _set_placeholders(tree: exp.Expr, names: Sequence[Name]) -> None:
     """Replace the tables of an analyzed query with placeholders, numbered as in `names`."""
     for table in tree.find_all(exp.Table):
         if table.db:
-            number = names.index((table.db.lower(), table.name.lower()))
+            number = names.index((table.db, table.name))
             table.set("this", exp.to_identifier(f"{_MARK}{number}", quoted=True))
             table.set("db", None)
             table.set("catalog", None)
