@@ -73,6 +73,14 @@ def run_query(
     )
 
 
+def run_statement(sql: str, on_progress: Callable[[Progress], None] | None = None) -> int:
+    """Run a statement that has no rows, such as UNLOAD; return the number of bytes scanned."""
+    athena = boto3.client("athena")
+    query_id = _start_query(athena, sql, ())
+    execution = _wait_for_query(athena, query_id, on_progress)
+    return execution["Statistics"].get("DataScannedInBytes", 0)
+
+
 def literal(text: str) -> str:
     """Return text as the SQL literal that Athena expects for a parameter.
 

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from typing import cast
 
 from analytics.athena import QueryFailed, Row, run_query
-from analytics.rank import RANK_SQL
+from analytics.rank import IMAGES_CONTENT_SQL, RANK_SQL
 from operations.columns import DeclaredColumns
 from operations.digest import DIGEST_SQL, digest
 from setup.names import CHANGES
@@ -24,11 +24,9 @@ MAX_NAMES_LENGTH = 40_000
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
-# The law of state: the rank, then the content of copies that differ. Columns that repeat the same
-# image come last, so that a copy without attributes loses.
-LATEST_FIRST_SQL = f"""{RANK_SQL},
-      cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC,
-      cdc_columns_digest DESC"""
+# The law of state: the rank, then the content of copies that differ. Declared columns that are not
+# a part of the content come last.
+LATEST_FIRST_SQL = f"{RANK_SQL}, cdc_content DESC, cdc_columns_digest DESC"
 ROWS_SQL = f"""
     SELECT {KEY_SQL} AS cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id,
       {DIGEST_SQL.format("cdc_new_image")} AS cdc_image_digest,
@@ -61,7 +59,7 @@ FROM (
 )
 WHERE cdc_recency = 1
 GROUP BY GROUPING SETS (({{output}}), ())"""
-IMAGES = ("cdc_new_image", "cdc_old_image", "cdc_operation", "cdc_changed_at")
+CONTENT_COLUMN_SQL = f"{IMAGES_CONTENT_SQL} AS cdc_content"
 
 
 class TruncatedResult(QueryFailed):
@@ -145,7 +143,7 @@ def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterat
         "cdc_key, cdc_image_digest, cdc_columns_digest, cdc_source, cdc_sequence, cdc_snapshot_at"
     )
     named_keys = keys if len(keys) <= MAX_KEYS_IN_QUERY else ()
-    rows = complete_rows(_latest_rows_sql(output, columns, named_keys, IMAGES))
+    rows = complete_rows(_latest_rows_sql(output, columns, named_keys, [CONTENT_COLUMN_SQL]))
     return (LakeRow(str(key), *values) for key, *values in rows)
 
 
@@ -156,7 +154,7 @@ def fetch_items(columns: DeclaredColumns, keys: Sequence[str]) -> Iterator[LakeI
     """
     columns = columns.first(MAX_NAMES_LENGTH)
     output = ", ".join(["cdc_key", "cdc_new_image", *columns.identifiers])
-    details = (*IMAGES, *columns.identifiers)
+    details = (CONTENT_COLUMN_SQL, "cdc_new_image", *columns.identifiers)
     for key, image, *values in complete_rows(_latest_rows_sql(output, columns, keys, details)):
         yield LakeItem(str(key), image, dict(zip(columns.names, values, strict=True)))
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from analytics.athena import literal
-from analytics.rank import RANK_SQL
+from analytics.rank import IMAGES_CONTENT_SQL, RANK_SQL
 from operations.digest import DIGEST_SQL
 from operations.lake import complete_rows, key_condition
 from operations.verify.gaps import find_gaps
@@ -23,8 +23,7 @@ from transform.gaps import GapKind
 LATEST_ROWS_SQL = f"""
   SELECT *, row_number() OVER (
     PARTITION BY cdc_key
-    ORDER BY {RANK_SQL},
-      cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC
+    ORDER BY {RANK_SQL}, {IMAGES_CONTENT_SQL} DESC
   ) AS cdc_recency
   FROM {CHANGES}
   WHERE {{until}} AND {{keys}}"""

@@ -26,7 +26,7 @@ from setup.lib.lake_identity import ensure_lake_id
 from setup.lib.resources import describe_or_none
 from setup.lib.tags import tag_list, tag_mapping
 from setup.lib.waiters import SetupError, retry_until_accepted, wait_until
-from setup.names import PIPELINE_TAG, QUERIES, bucket, location, region
+from setup.names import PIPELINE_TAG, QUERIES, TABLES, bucket, location, region
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -52,6 +52,13 @@ LIFECYCLE_RULES: list[LifecycleRuleUnionTypeDef] = [
         "Filter": {"Prefix": QUERIES},
         "Status": "Enabled",
         "Expiration": {"Days": 30},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+    },
+    {
+        "ID": "parts of the copy that no table has any more",
+        "Filter": {"Prefix": TABLES},
+        "Status": "Enabled",
+        "Expiration": {"ExpiredObjectDeleteMarker": True},
         "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
     },
     {

@@ -1,4 +1,4 @@
-"""Create the catalog's database, the table over the lake, and the crawler that adds new columns.
+"""Create the catalog's database, the tables over lake and copy, and a crawler for new columns.
 
 With --crawl the script runs the crawler instead, adds the columns that it missed, and checks that
 the table is still as made here.
@@ -21,6 +21,7 @@ from setup.columns import COLUMNS, PARTITION_KEYS
 from setup.lib.cli import argument_parser, run_on_aws
 from setup.lib.column_limit import is_inside_json_path
 from setup.lib.comparison import matches_desired
+from setup.lib.copy_tables import json_parameters, put_copy_tables
 from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
 from setup.lib.iam_policies import unconditional_trust
 from setup.lib.resources import crawler_state, describe_or_none, require_bucket, require_role
@@ -61,30 +62,32 @@ def create() -> str:
     if describe_or_none(glue.get_database, Name=DATABASE) is None:
         glue.create_database(DatabaseInput={"Name": DATABASE}, Tags=TAGS)
     ensure_tags("glue", arn("glue", f"database/{DATABASE}"))
-    column_count = put_table(glue)
+    table = put_table(glue)
+    put_copy_tables(glue, table)
     has_relaxed_trust = put_crawler(glue)
     ensure_tags("glue", arn("glue", f"crawler/{CRAWLER}"))
+    column_count = len(columns_of(table))
     line = f"table {DATABASE}.{CHANGES} has {column_count} columns, crawler {CRAWLER} is ready"
     return f"{line}; {RELAXED_TRUST}" if has_relaxed_trust else line
 
 
-def put_table(glue: GlueClient) -> int:
-    """Create or update the table, and return its number of columns."""
+def put_table(glue: GlueClient) -> Any:
+    """Create or update the table, and return it as it should be."""
     response = describe_or_none(glue.get_table, DatabaseName=DATABASE, Name=CHANGES)
     if response is not None:
         return update_table(glue, response["Table"], response["Table"])
     desired = table_input({})
     glue.create_table(DatabaseName=DATABASE, TableInput=desired)
-    return len(columns_of(desired))
+    return desired
 
 
-def update_table(glue: GlueClient, current: Entry, table: Entry) -> int:
-    """Replace the catalog's table, with the settings of setup; return its number of columns."""
+def update_table(glue: GlueClient, current: Entry, table: Entry) -> Any:
+    """Replace the catalog's table, with the settings of setup; return it as it should be."""
     desired = table_input(table)
     has_other_columns = len(columns_of(desired)) < len(columns_of(current))
     if has_other_columns or not matches_desired(desired, current):
         glue.update_table(DatabaseName=DATABASE, TableInput=desired)
-    return len(columns_of(desired))
+    return desired
 
 
 # The stubs' types of a table differ between GetTable and UpdateTable.
@@ -95,18 +98,12 @@ def table_input(current: Entry) -> Any:
     """
     path = f"s3://{bucket()}/{LAKE}"
     columns = [column for column in columns_of(current) if not is_inside_json_path(column["Name"])]
-    parameters = {
-        "EXTERNAL": "TRUE",
-        "classification": "json",
-        "compressionType": "gzip",
-        **partition_projection(path),
-    }
     table: Any = {
         "Name": CHANGES,
         "Description": current.get("Description", ""),
         "TableType": "EXTERNAL_TABLE",
         "PartitionKeys": text_columns(current.get("PartitionKeys", []), PARTITION_KEYS),
-        "Parameters": {**current.get("Parameters", {}), **parameters},
+        "Parameters": {**current.get("Parameters", {}), **json_parameters(FIRST_DAY)},
         "StorageDescriptor": {
             "Columns": text_columns(columns, COLUMNS),
             "Location": path,
@@ -129,23 +126,6 @@ def text_columns(current: Sequence[Entry], comments: Mapping[str, str]) -> list[
     missing = [{"Name": name} for name in comments if name not in names]
     columns = [{**column, "Type": COLUMN_TYPE} for column in [*current, *missing]]
     return with_comments(columns, comments)
-
-
-def partition_projection(path: str) -> dict[str, str]:
-    """Return the parameters by which Athena computes the partitions, one for each day.
-
-    So a new day is readable before any crawl. A day out of the range is skipped without an error:
-    it starts before the first change, and ends tomorrow for the sake of clocks that are ahead.
-    """
-    return {
-        "projection.enabled": "true",
-        "projection.dt.type": "date",
-        "projection.dt.format": "yyyy-MM-dd",
-        "projection.dt.range": f"{FIRST_DAY},NOW+1DAY",
-        "projection.dt.interval": "1",
-        "projection.dt.interval.unit": "DAYS",
-        "storage.location.template": f"{path}dt=${{dt}}/",
-    }
 
 
 def put_crawler(glue: GlueClient) -> bool:

@@ -23,7 +23,16 @@ from setup.lib.resources import describe_or_none, is_missing, require, state_at
 from setup.lib.tags import ensure_tags
 from setup.lib.views import pending_views
 from setup.lib.waiters import has_failed, wait_until
-from setup.names import DATABASE, PIPELINE, TAG_LIST, VIEWS, WORKGROUP, account, arn
+from setup.names import (
+    DATABASE,
+    PIPELINE,
+    ROWS_VIEW,
+    TAG_LIST,
+    VIEWS,
+    WORKGROUP,
+    account,
+    arn,
+)
 from terminal.text import count
 
 if TYPE_CHECKING:
@@ -81,7 +90,8 @@ def create() -> str:
         )
     put_data_source(quicksight, owner)
     pending = pending_views()
-    created = [view for view in VIEWS if view not in {view.name for view in pending}]
+    unsuitable = {ROWS_VIEW, *(view.name for view in pending)}
+    created = [view for view in VIEWS if view not in unsuitable]
     for view in created:
         put_data_set(quicksight, owner, view)
     line = f"QuickSight has {count(len(created), 'data set')}, owned by {owner}"

@@ -26,7 +26,6 @@ from setup.lib.iam_policies import (
 )
 from setup.names import (
     ALARM_TOPIC,
-    CHANGES,
     CRAWLER,
     DATABASE,
     DEAD_LETTERS,
@@ -185,12 +184,8 @@ GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
             f"userDefinedFunction/{DATABASE}/*",
         ),
     ),
-    # To read the lake, Athena needs these of its caller.
-    (
-        "glue",
-        ("GetPartitions",),
-        ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
-    ),
+    # To read lake and copy, Athena needs these of its caller.
+    ("glue", ("GetPartitions",), ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/*")),
     ("glue", DEFAULT_DATABASE_ACTIONS, DEFAULT_DATABASE),
     # To create a view, Athena looks up all databases.
     ("glue", ("GetDatabases",), ("catalog", "database/*")),

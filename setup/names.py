@@ -51,7 +51,13 @@ CRAWLER = f"{PIPELINE}-crawler"
 WORKGROUP = PIPELINE
 DATABASE = PIPELINE.replace("-", "_")
 CHANGES = "changes"  # The table over the lake.
+# The tables over its copy, and that over the days that are not copied yet.
+HISTORY = "history"
+STATE = "state"
+RECENT = "recent"
+ROWS_VIEW = "order_rows"  # The other views read it; it may have a change twice.
 VIEWS = (
+    ROWS_VIEW,
     "order_changes",
     "orders",
     "current_orders",
@@ -63,9 +69,11 @@ LAKE = "lake/"
 ERRORS = "errors/"
 REPLAYED = "replayed/"
 QUERIES = "queries/"
+TABLES = "tables/"  # The copy.
 LAKE_ID = "lake-id/"
 BACKFILLS = "backfills/"
 FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be older.
+RECENT_DAYS = 3  # Today and those before it that are not copied: late changes still arrive.
 FLUSH_SECONDS = 60  # Firehose's buffer interval: the minimum with dynamic partitioning.
 FUNCTION_LOGS = f"/aws/lambda/{FUNCTION}"
 DELIVERY_LOGS = f"/aws/kinesisfirehose/{DELIVERY}"

@@ -11,16 +11,19 @@ backfill ranks before every change of its stream, because its sequence number is
 
 The latest row of a key is the one of greatest rank. Rows of equal rank are copies of one change.
 Copies that differ, because two versions of the transform made them, are ordered by their content:
-an image before none. A maximum of a total order depends neither on the order of the rows nor on
+those with images last, then by a digest, which a copy of the lake can store in place of the images.
+A maximum of a total order depends neither on the order of the rows nor on
 duplicates: that is the whole proof. If the latest row has no new image it is a tombstone: the item
 does not exist.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import Any, Protocol
 
 BACKFILL_SEQUENCE = "0" * 40
+CONTENT_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,16 @@ def identity(row: Row) -> tuple[str, str, str, str]:
     return (row.key, row.source, row.sequence, row.event_id)
 
 
-def content(row: Row) -> tuple[str, str, str, str]:
-    """Return the sort key of the copies of a change: an image sorts after none."""
-    return (row.new_image or "", row.old_image or "", row.operation, row.changed_at)
+def content(row: Row) -> str:
+    """Return the sort key of the copies of a change: 1 for an image, 0 for none, and a digest.
+
+    >>> content(Row("INSERT", "k", "s", "1", None, "e", "2026-11-18 11:06:40.000", None, "{}"))
+    '108c3e4d13b97ffca6'
+    """
+    images = f"{int(row.new_image is not None)}{int(row.old_image is not None)}"
+    values = (row.new_image, row.old_image, row.operation, row.changed_at)
+    text = "\n".join(value or "" for value in values)
+    return images + sha256(text.encode()).hexdigest()[:CONTENT_DIGITS]
 
 
 def latest_rows(rows: Iterable[Row]) -> dict[str, Row]:
@@ -94,7 +104,7 @@ def latest_rows(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.key: row for row in _greatest(rows, lambda row: row.key)}
 
 
-def precedence(row: Row) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def precedence(row: Row) -> tuple[tuple[str, ...], str]:
     """Return the sort key of all rows of a key: the latest sorts last."""
     return rank(row), content(row)
 

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from analytics.propose.attributes import Attribute
-from analytics.rank import RANK_SQL
+from analytics.rank import IMAGES_CONTENT_SQL, RANK_SQL
 from setup.names import CHANGES
 
 MAX_INTEGER_DIGITS = 18  # Of Athena's bigint, which has 19 in part.
@@ -54,7 +54,7 @@ FROM (
       PARTITION BY cdc_key
       ORDER BY
         {rank},
-        cdc_new_image DESC
+        {content} DESC
     ) AS cdc_recency
   FROM {changes}
 )
@@ -87,6 +87,7 @@ def view_statement(
         view=view,
         columns="\n".join(columns),
         rank=RANK_SQL,
+        content=IMAGES_CONTENT_SQL,
         changes=CHANGES,
     )
 

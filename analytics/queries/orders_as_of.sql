@@ -7,11 +7,10 @@ FROM (
     row_number() OVER (
       PARTITION BY cdc_key
       ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
-        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
-        new_image DESC, old_image DESC, operation DESC, changed_at DESC
+        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC, cdc_content DESC
     ) AS row_rank
   FROM order_changes
   WHERE changed_at <= CAST(? AS timestamp)
 )
-WHERE row_rank = 1 AND new_image IS NOT NULL
+WHERE row_rank = 1 AND cdc_content >= '1'
 ORDER BY order_id

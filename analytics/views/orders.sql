@@ -52,22 +52,22 @@ SELECT
 FROM (
   SELECT
     *,
-    first_value(new_image IS NULL) OVER by_rank AS removed,
+    first_value(cdc_content < '1') OVER by_rank AS removed,
     first_value(expired) OVER by_rank AS last_expired,
     first_value(changed_at) OVER by_rank AS last_changed_at,
-    -- A removal that only a repair found has no image; an older row has the last one.
+    -- A removal that only a repair found has no image; an older row has the last one. What a row
+    -- has is read from cdc_content, so that the images themselves are read only if they are asked for.
     row_number() OVER (
-      PARTITION BY cdc_key, coalesce(new_image, old_image) IS NULL
+      PARTITION BY cdc_key, cdc_content < '01'
       ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
-        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
-        new_image DESC, old_image DESC, operation DESC, changed_at DESC
+        coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC, cdc_content DESC
     ) AS image_rank
-  FROM order_changes
+  FROM order_rows
+  WHERE cdc_table IN ('state', 'recent')
   WINDOW by_rank AS (
     PARTITION BY cdc_key
     ORDER BY cdc_stream_created_at DESC, cdc_source DESC, cdc_sequence DESC,
-      coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC,
-      new_image DESC, old_image DESC, operation DESC, changed_at DESC
+      coalesce(cdc_snapshot_at, '') DESC, cdc_event_id DESC, cdc_content DESC
   )
 )
-WHERE image_rank = 1 AND coalesce(new_image, old_image) IS NOT NULL
+WHERE image_rank = 1 AND cdc_content >= '01'

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from analytics.athena import literal
+from analytics.rank import IMAGES_CONTENT_SQL
 from operations.lake import complete_rows
 from setup.names import CHANGES
 from terminal.text import count
@@ -27,7 +28,7 @@ WITH change AS (
       cdc_old_image, cdc_new_image, regexp_extract(cdc_source, '[^/]*$') AS created_at,
       row_number() OVER (
         PARTITION BY cdc_key, cdc_source, cdc_sequence, cdc_event_id
-        ORDER BY cdc_new_image DESC, cdc_old_image DESC, cdc_operation DESC, cdc_changed_at DESC
+        ORDER BY {IMAGES_CONTENT_SQL} DESC
       ) AS cdc_copy
     FROM {CHANGES}
     WHERE cdc_operation <> 'SNAPSHOT' AND {{condition}}
@@ -52,7 +53,7 @@ snapshot AS (
     row_number() OVER (
       PARTITION BY cdc_key
       ORDER BY regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC, cdc_sequence DESC,
-        cdc_snapshot_at DESC, cdc_event_id DESC, cdc_new_image DESC
+        cdc_snapshot_at DESC, cdc_event_id DESC, {IMAGES_CONTENT_SQL} DESC
     ) AS cdc_recency
   FROM {CHANGES}
   WHERE cdc_operation = 'SNAPSHOT' AND {{condition}}

@@ -16,6 +16,7 @@ from setup.lib.column_limit import (
     limit_warnings,
 )
 from setup.lib.comparison import matches_desired
+from setup.lib.copy_tables import put_copy_tables
 from setup.lib.descriptions import Entry, columns_of
 from setup.lib.image_columns import days_added_since, image_columns
 from setup.lib.resources import crawler_state, require
@@ -122,7 +123,7 @@ def add_columns(
     if newest_at is not None:
         parameters[READ_UNTIL_PARAMETER] = newest_at.isoformat()
     table_after = {**table, "StorageDescriptor": descriptor, "Parameters": parameters}
-    script.update_table(glue, table, table_after)
+    put_copy_tables(glue, script.update_table(glue, table, table_after))
 
 
 def create_views(pending: Collection[PendingView]) -> list[str]:

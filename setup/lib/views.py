@@ -23,7 +23,7 @@ from setup.lib.comparison import matches_desired
 from setup.lib.descriptions import Entry, columns_of, is_from_user, parse_header, with_comments
 from setup.lib.resources import describe_or_none
 from setup.lib.waiters import SetupError
-from setup.names import CHANGES, DATABASE, VIEWS
+from setup.names import CHANGES, DATABASE, HISTORY, RECENT, STATE, VIEWS
 
 if TYPE_CHECKING:
     from types_boto3_glue.type_defs import TableTypeDef
@@ -101,7 +101,13 @@ def visit_views(
 ) -> list[PendingView]:
     """Return the views for which the function names a column; it is also given those before."""
     statements = sha256()
-    comments: dict[str, Mapping[str, str]] = {CHANGES: {**COLUMNS, **PARTITION_KEYS}}
+    lake_comments = {**COLUMNS, **PARTITION_KEYS}
+    comments: dict[str, Mapping[str, str]] = {
+        CHANGES: lake_comments,
+        HISTORY: lake_comments,
+        STATE: lake_comments,
+        RECENT: lake_comments,
+    }
     pending: list[PendingView] = []
     for name in VIEWS:
         statement = (ANALYTICS / "views" / f"{name}.sql").read_text("utf-8")

@@ -130,7 +130,7 @@ def test_only_fit_texts_have_values(
 
 
 def test_views_and_proposals_share_patterns() -> None:
-    views = (PROJECT / "analytics" / "views" / "order_changes.sql").read_text("utf-8")
+    views = (PROJECT / "analytics" / "views" / "order_rows.sql").read_text("utf-8")
     query = load_named_queries()["unfit_values"].sql
     assert TIME_PATTERN in views
     assert AMOUNT_PATTERN in views

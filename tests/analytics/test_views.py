@@ -14,6 +14,7 @@ import pytest
 import transform
 from analytics.athena import QueryFailed, run_query
 from analytics.named_queries import load_named_queries
+from analytics.rank import CONTENT_SQL
 from local.core.server import Cloud
 from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from setup import names
@@ -33,6 +34,7 @@ from tests.support.lake_fixture import (
     run_named_query,
     shuffle_with_duplicates,
 )
+from tests.support.paths import PROJECT
 from tests.support.query_models import QUERY_MODELS, LakeHistory, athena_timestamp, group_by
 from transform import column_name, state
 from transform.row import CDC_COLUMNS
@@ -486,3 +488,11 @@ def json_line(row: state.Row) -> str:
     image = row.new_image or row.old_image
     attributes = {"order_id": json.loads(image)["order_id"]["S"]} if image else {}
     return json.dumps({**columns, "cdc_expired": "false", **attributes}) + "\n"
+
+
+def test_rows_have_the_content_of_the_law(history: list[OrderChange], lines: LakeLines) -> None:
+    view = (PROJECT / "analytics" / "views" / "order_rows.sql").read_text("utf-8")
+    assert " ".join(CONTENT_SQL.split()) in " ".join(view.split())
+    expected = {state.content(state.Row.from_columns(json.loads(line))) for _, line in lines}
+    rows = query_rows("SELECT cdc_content FROM order_rows")
+    assert {str(content)[:18] for (content,) in rows} == expected

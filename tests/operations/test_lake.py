@@ -26,6 +26,17 @@ ARN = "arn:aws:dynamodb:us-east-1:123456789012:table"
 COLUMNS = DeclaredColumns(("status",))
 # Two values of the only attribute column; that of the later row has the greater digest.
 SMALL, GREAT = sorted(("x", "y"), key=lambda text: COLUMNS.digest({"status": text}) or "")
+CHANGE = {"cdc_operation": "MODIFY", "cdc_changed_at": "2026-11-23 10:00:00.000"}
+
+
+def image_content(image: str) -> str:
+    """Return the sort key of a copy with this new image and no old one."""
+    columns = dict.fromkeys(["cdc_key", "cdc_source", "cdc_sequence", "cdc_event_id"], "")
+    columns |= {"cdc_snapshot_at": "", "cdc_new_image": image, **CHANGE}
+    return state.content(state.Row.from_columns({**columns, "cdc_old_image": None}))
+
+
+SMALL_IMAGE, GREAT_IMAGE = sorted(('{"n":{"N":"1"}}', '{"n":{"N":"2"}}'), key=image_content)
 # The columns by which rows are ordered, each with a small and a great value.
 ORDER: list[tuple[str, str | None, str | None]] = [
     ("created_at", "2026-11-23T10:00:00.000", "2026-11-24T10:00:00.000"),
@@ -33,13 +44,11 @@ ORDER: list[tuple[str, str | None, str | None]] = [
     ("cdc_sequence", "1", "2"),
     ("cdc_snapshot_at", None, "2026-11-23 10:20:00.000001"),
     ("cdc_event_id", "1", "2"),
-    ("cdc_new_image", '{"n":{"N":"1"}}', '{"n":{"N":"2"}}'),
-    ("cdc_old_image", "[]", "{}"),
-    ("cdc_operation", "INSERT", "MODIFY"),
-    ("cdc_changed_at", "2026-11-23 10:00:00.000", "2026-11-23 11:00:00.000"),
+    ("cdc_old_image", None, "{}"),
+    ("cdc_new_image", SMALL_IMAGE, GREAT_IMAGE),
     ("status", SMALL, GREAT),
 ]
-IMAGE_AT = [name for name, *_ in ORDER].index("cdc_new_image")
+CONTENT_AT = [name for name, *_ in ORDER].index("cdc_old_image")
 
 
 def pair(number: int) -> list[LakeColumns]:
@@ -58,6 +67,7 @@ def row_of(number: int, columns: LakeColumns) -> LakeColumns:
         **{name: text for name, text in columns.items() if name not in ("table", "created_at")},
         "cdc_key": order_key(number),
         "cdc_source": f"{ARN}/{table}/stream/{created_at}",
+        **CHANGE,
     }
 
 
@@ -100,7 +110,7 @@ def test_python_orders_them_alike() -> None:
 def test_copies_that_differ_have_a_digest_each(env: VerifyEnvironment) -> None:
     expected = set()
     for number, (winner, loser) in enumerate(PAIRS):
-        rows = [winner, loser] if number >= IMAGE_AT else [winner]
+        rows = [winner, loser] if number >= CONTENT_AT else [winner]
         status_by_image: dict[str, str] = {}
         for row in rows:
             image = row["cdc_new_image"]

@@ -87,7 +87,7 @@ def tagged_resources(queue: str) -> list[tuple[str, str]]:
         ("glue", arn("glue", f"crawler/{names.CRAWLER}")),
         ("athena", arn("athena", f"workgroup/{names.WORKGROUP}")),
         ("quicksight", arn("quicksight", f"datasource/{names.PIPELINE}")),
-        ("quicksight", arn("quicksight", f"dataset/{names.PIPELINE}-{names.VIEWS[0]}")),
+        ("quicksight", arn("quicksight", f"dataset/{names.PIPELINE}-{names.VIEWS[1]}")),
     ]
 
 
