@@ -40,15 +40,19 @@ from setup.names import (
     ERRORS,
     FUNCTION,
     FUNCTION_LOGS,
+    HISTORY,
     LAKE,
     LAKE_ID,
     PIPE,
     PIPE_LOGS,
     PIPELINE,
     QUERIES,
+    RECENT,
     REPLAYED,
+    STATE,
     STREAM,
     TABLE,
+    TABLES,
     VIEWS,
     WORKGROUP,
     Location,
@@ -66,14 +70,20 @@ COMMANDS = {
     "restore-table": f"restore --as-of, into a table whose name begins with {TABLE}-",
     "restore-items": "restore --as-of --key, into the table itself",
     "erase": "erase, also with --dry-run and --check",
+    "compact": "compact, also with --dry-run",
     "plan": "plan --from-metrics",
 }
 RESTORING = ("restore-table", "restore-items")
-QUERYING = ("verify", "gaps", "repair", "status", "replay", *RESTORING, "erase")
+QUERYING = ("verify", "gaps", "repair", "status", "replay", "compact", *RESTORING, "erase")
 WRITING = ("repair", "backfill", "replay", "erase")
 VERSION_READING = ("verify", "gaps", "repair", "replay", "restore", "erase")
 ERASABLE = (f"{LAKE}*", f"{ERRORS}*", f"{REPLAYED}*")
 
+COPY_TABLES = (
+    "catalog",
+    f"database/{DATABASE}",
+    *(f"table/{DATABASE}/{table}" for table in (HISTORY, STATE, RECENT)),
+)
 ROLE_ACTIONS = ("GetRole", "GetRolePolicy", "ListRolePolicies", "ListAttachedRolePolicies")
 
 
@@ -231,6 +241,9 @@ GRANTS = (
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
         QUERYING,
     ),
+    Grant("glue", ("GetTable", "GetPartitions"), COPY_TABLES, ("status", "compact", "erase")),
+    Grant("glue", ("DeletePartition", "UpdateTable"), COPY_TABLES, ("compact", "erase")),
+    Grant("glue", ("CreatePartition", "UpdatePartition"), COPY_TABLES, ("compact",)),
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
     # Athena reads the lake and writes its results with its caller's permissions.
@@ -252,6 +265,7 @@ GRANTS = (
     Grant("s3", ("GetBucketLocation", "ListBucketMultipartUploads"), ("",), QUERYING),
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", RESULT_ACTIONS, (f"{QUERIES}*",), QUERYING),
+    Grant("s3", (*RESULT_ACTIONS, "DeleteObject"), (f"{TABLES}*",), ("compact",)),
     Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay", *RESTORING)),
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
@@ -261,7 +275,7 @@ GRANTS = (
     Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),
     Grant("s3", ("GetObjectVersion",), ("*",), ("erase",)),
     Grant("s3", ("GetObject", "PutObject"), ERASABLE, ("erase",)),
-    Grant("s3", ("DeleteObjectVersion",), (*ERASABLE, f"{QUERIES}*"), ("erase",)),
+    Grant("s3", ("DeleteObjectVersion",), (*ERASABLE, f"{QUERIES}*", f"{TABLES}*"), ("erase",)),
 )
 # With PIPELINE_TAGS status compares the tags of every resource, too.
 LOG_GROUPS = log_group_resources(FUNCTION_LOGS, DELIVERY_LOGS, PIPE_LOGS)

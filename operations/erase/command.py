@@ -2,9 +2,9 @@
 
 Images and attributes of their rows go; keys, ranks and times stay, so the history still counts the
 changes. It sends a tombstone for each key, rewrites the objects that hold its rows, also below
-errors/ and replayed/, deletes older versions that hold them and all results of queries, and then
-reads every version of every object of the bucket until none holds them. Killed, it continues when
-it is run again.
+errors/ and replayed/, deletes older versions that hold them, all results of queries and the copy
+(run operations.compact later, not meanwhile), and then reads every version of every object of the
+bucket until none holds them. Killed, it continues when it is run again.
 
 A late copy of a change can bring content back: run --check a day later. The exit status is 0 if
 nothing is held, and 1 if something is, or if an item cannot be erased.
@@ -19,6 +19,7 @@ import boto3
 
 from operations import firehose
 from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
+from operations.compact.parts import drop_copy
 from operations.erase.scope import (
     ErasedKeys,
     EraseRefused,
@@ -29,11 +30,11 @@ from operations.erase.scope import (
     refuse_existing_items,
     tombstones,
 )
-from operations.erase.versions import BucketVersions
+from operations.erase.versions import DERIVED, BucketVersions
 from operations.kinesis_writer import Sender
 from operations.lake_objects import LakeVersions
 from operations.table import Table
-from setup.names import QUERIES, TABLE, bucket
+from setup.names import TABLE, bucket
 from terminal.text import count
 
 MAX_SCANS = 5  # of the bucket, while others write into it
@@ -77,6 +78,7 @@ def _erase(args: argparse.Namespace) -> int:
     Sender(boto3.client("kinesis")).send(records)
     for path in paths:
         versions.rewrite(path)
+    drop_copy(boto3.client("glue"))
     _erase_every_version(versions)
     numbers = (
         f"{count(versions.rewritten, 'object')} rewritten, {count(versions.deleted, 'version')}"
@@ -102,7 +104,7 @@ def _erase_every_version(versions: BucketVersions) -> None:
     for _ in range(MAX_SCANS):
         is_clean = True
         for version in versions.find_holding():
-            is_clean &= version.key.startswith(QUERIES)
+            is_clean &= version.key.startswith(DERIVED)
             versions.erase_version(version)
         if is_clean:
             return
@@ -121,7 +123,7 @@ def _check(args: argparse.Namespace) -> int:
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     held_keys = {version.key for version in versions.find_holding()}
     line = f"checked {count(len(limits), 'erased item')}"
-    held_keys = {key for key in held_keys if not key.startswith(QUERIES)}
+    held_keys = {key for key in held_keys if not key.startswith(DERIVED)}
     return _report(args, keys, versions, held_keys, [line])
 
 

@@ -1,7 +1,7 @@
 """Versions of the bucket's objects: found if they hold what is to be erased, rewritten, deleted.
 
 Every version is read. A current one is rewritten on the condition that it is still what was read;
-another one is deleted, like every result of a query, which anyone can have again.
+another one is deleted, like every result of a query and the copy, which anyone can have again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from operations.replay.error_documents import split_pieces
 from operations.replay.error_objects import UnreadableObject, compress, decompress, is_gzip
 from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.lib.errors import UserError
-from setup.names import ERRORS, LAKE, QUERIES, REPLAYED
+from setup.names import ERRORS, LAKE, QUERIES, REPLAYED, TABLES
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -31,6 +31,7 @@ ATTEMPTS = 10  # to rewrite an object that others change
 THREADS = 8
 READ_PREFIXES = (LAKE, ERRORS, REPLAYED)  # What else has content may hold anything.
 BATCH_SIZE = 1000  # versions whose names are in memory
+DERIVED = (QUERIES, TABLES)  # Results of queries and the copy, which anyone can make again.
 AUDIT_SUFFIX = ".audit.jsonl"  # of replays: keys and reasons
 MISSING_CODES = ("NoSuchKey", "NoSuchVersion")
 PRECONDITION_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
@@ -58,7 +59,7 @@ class BucketVersions:
 
     def erase_version(self, version: ObjectVersion) -> None:
         """Rewrite an object, or delete the version of it that is not the current one."""
-        if version.is_latest and not version.key.startswith(QUERIES):
+        if version.is_latest and not version.key.startswith(DERIVED):
             self.rewrite(version.key)
         else:
             self._delete(version.key, version.version_id)
@@ -73,15 +74,15 @@ class BucketVersions:
         ):
             while batch := list(islice(versions, BATCH_SIZE)):
                 are_held = list(pool.map(self.holds, batch))
-                self.read += sum(not version.key.startswith(QUERIES) for version in batch)
+                self.read += sum(not version.key.startswith(DERIVED) for version in batch)
                 bar.update(len(batch))
                 yield from (
                     version for version, is_held in zip(batch, are_held, strict=True) if is_held
                 )
 
     def holds(self, version: ObjectVersion) -> bool:
-        """Return whether a version holds what is to be erased; a result of a query may."""
-        if version.key.startswith(QUERIES):
+        """Return whether a version holds what is to be erased; results and the copy may."""
+        if version.key.startswith(DERIVED):
             return True
         if version.is_delete_marker or not version.size:
             return False

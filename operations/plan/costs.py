@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from operations.plan import prices
 from operations.plan.load import DAYS, Load
 from operations.plan.prices import KIB, MIB, Price
+from setup.names import RECENT_DAYS
 
 HOURS = DAYS * 24
 POLLS_PER_SECOND = 4  # Of a pipe, for each shard of the table's stream.
@@ -23,6 +24,14 @@ LOG_BYTES_PER_CALL = 650
 ALARM_METRICS = 15
 MIN_QUESTION_BYTES = 10_000_000
 QUESTION_DAYS = 30  # A question reads the rows of so many days.
+# With a copy: days that a question reads as JSON, since queries read a copy from the next night on;
+# files of the copy; its bytes for each byte of JSON, in the columns that a question reads; and what
+# a night's run costs: statements of Athena, and reads of each object of the day.
+JSON_DAYS = RECENT_DAYS + 1
+COPY_FILES = 6
+COPIED_SHARE = 0.25
+COPY_STATEMENTS = 8
+COPY_READS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,7 @@ class Settings:
     has_recovery: bool = True
     is_partitioned: bool = True
     is_arm: bool = False
-    is_compacted: bool = False  # Each day's rows in one file.
+    has_copy: bool = False  # operations.compact runs once a night.
 
 
 DEFAULTS = Settings()
@@ -132,11 +141,19 @@ def costs_of_function(load: Load, settings: Settings) -> Iterator[Cost]:
 def costs_of_questions(load: Load, settings: Settings = DEFAULTS) -> Iterator[Cost]:
     """Yield the costs of a month's questions: bytes that Athena reads, and a GET for each file."""
     questions = load.questions_per_day * DAYS
-    share = QUESTION_DAYS / DAYS
-    scanned_bytes = max(MIN_QUESTION_BYTES, load.lake_bytes * share)
-    files = QUESTION_DAYS if settings.is_compacted else object_count(load, settings) * share
-    yield Cost(prices.ATHENA, questions * scanned_bytes)
-    yield Cost(prices.S3_GETS, questions * files)
+    days = JSON_DAYS if settings.has_copy else QUESTION_DAYS
+    scanned_bytes = load.lake_bytes * days / DAYS
+    files = object_count(load, settings) * days / DAYS
+    copying_bytes = copying_files = 0.0
+    if settings.has_copy:
+        scanned_bytes += load.lake_bytes * (QUESTION_DAYS - JSON_DAYS) / DAYS * COPIED_SHARE
+        files += COPY_FILES
+        statement_bytes = max(MIN_QUESTION_BYTES, load.lake_bytes / DAYS)
+        copying_bytes = DAYS * COPY_STATEMENTS * statement_bytes
+        copying_files = COPY_READS * object_count(load, settings)
+    scanned_bytes = max(MIN_QUESTION_BYTES, scanned_bytes)
+    yield Cost(prices.ATHENA, questions * scanned_bytes + copying_bytes)
+    yield Cost(prices.S3_GETS, questions * files + copying_files)
 
 
 def costs_of_verification(load: Load) -> list[Cost]:

@@ -85,17 +85,17 @@ def million_changes() -> str:
 
 
 def questions() -> str:
-    """Return the costs of a month of questions, over minute files and over one file a day."""
-    compacted = replace(DEFAULTS, is_compacted=True)
+    """Return the costs of a month of questions, without and with a copy."""
+    with_copy = replace(DEFAULTS, has_copy=True)
     minute_costs = list(costs_of_questions(TRICKLE))
-    daily_costs = list(costs_of_questions(TRICKLE, compacted))
+    copy_costs = list(costs_of_questions(TRICKLE, with_copy))
     rows = [
-        (minute.price.meter, price_text(minute), money(minute.dollars), money(daily.dollars))
-        for minute, daily in zip(minute_costs, daily_costs, strict=True)
+        (minute.price.meter, price_text(minute), money(minute.dollars), money(copied.dollars))
+        for minute, copied in zip(minute_costs, copy_costs, strict=True)
     ]
-    sums = (money(total(minute_costs)), money(total(daily_costs)))
+    sums = (money(total(minute_costs)), money(total(copy_costs)))
     rows.append(("**together**", "", f"**{sums[0]}**", f"**{sums[1]}**"))
-    return markdown(("meter", "quantity and price", "files of a minute", "one file a day"), rows)
+    return markdown(("meter", "quantity and price", "files of a minute", "with the copy"), rows)
 
 
 def settings() -> str:

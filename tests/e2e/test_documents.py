@@ -49,6 +49,8 @@ COMMANDS = (
     "python -m analytics.check",
     "python -m analytics.check --days 2 --publish",
     "python -m analytics.dashboard --open --watch 30",
+    "python -m operations.compact --dry-run",
+    "python -m operations.compact",
     "python -m operations.status",
     "python -m operations.verify --repair",
     "python -m operations.verify --gaps",
@@ -320,7 +322,7 @@ GENERATED_FILES = {
 FILE_NAME = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|sql|txt|json|html|svg|zip|properties)|(?:[a-z_]+/)+)`"
 )
-BUCKET_FOLDERS = {"lake/", "errors/", "replayed/", "queries/", "backfills/", "lake-id/"}
+BUCKET_FOLDERS = {"lake/", "tables/", "errors/", "replayed/", "queries/", "backfills/", "lake-id/"}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))

@@ -252,6 +252,7 @@ def test_changes_arrive_after_a_denial(chain: Chain) -> None:
 def operator(chain: Chain, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """An operator who runs the commands under a role of their own."""
     empty_chain(chain.cloud)
+    import_module("setup.10_glue").create()  # Crawls have added columns to one table.
     checkpoint = tmp_path_factory.mktemp("backfill") / "checkpoint.json"
     with operator_session(chain.cloud, checkpoint) as operator:
         yield operator
@@ -287,6 +288,7 @@ COMMAND_BY_ACTION = {
     action: command
     for command in (
         "erase",
+        "compact",
         "restore-items",
         "restore-table",
         "repair",

@@ -45,7 +45,7 @@ all_settings = st.builds(
     flush_seconds=st.integers(60, 900),
     provisioned_shards=st.integers(0, 50),
     is_partitioned=st.booleans(),
-    is_compacted=st.booleans(),
+    has_copy=st.booleans(),
 )
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,8 @@ from local.environment import REGION
 from local.services.athena import Athena
 from local.services.iam import Iam
 from operations.backfill import command as backfill
+from operations.compact import command as compact
+from operations.compact import compaction
 from operations.erase import command as erase
 from operations.plan import command as plan
 from operations.replay import command as replay
@@ -27,6 +30,8 @@ from operations.status import command as status
 from operations.verify import command as verify
 from setup import names, operator_policy
 from setup.lib import drift
+from setup.lib.copy_tables import COPIED_UNTIL_PARAMETER, json_parameters
+from setup.lib.views import TABLE_MEMBERS
 from tests.support.iam_roles import Statement, grant, make_role
 from tests.support.laptop_cloud import create_table
 from tests.support.service_model import violations
@@ -74,6 +79,7 @@ class Operator:
             "backfill": lambda: self._backfill(checkpoint),
             "replay": self._replay,
             "restore": self._restore,
+            "compact": self._compact,
             "restore-table": self._restore_table,
             "restore-items": self._restore_items,
             "erase": self._erase,
@@ -98,6 +104,28 @@ class Operator:
     def denials(self) -> list[str]:
         """Return the actions that IAM has denied, each as `role X lacks Y`."""
         return [denial.partition(": ")[0] for denial in self.cloud.service(Iam).denials()]
+
+    def _compact(self) -> int:
+        """Copy two days one after the other, gather their parts, and delete what no table has."""
+        glue = self.cloud.client("glue")
+        table: Any = glue.get_table(DatabaseName=names.DATABASE, Name=names.RECENT)["Table"]
+        table["Parameters"] |= json_parameters(names.FIRST_DAY)
+        table["Parameters"].pop(COPIED_UNTIL_PARAMETER, None)
+        table_input = {member: table[member] for member in TABLE_MEMBERS if member in table}
+        glue.update_table(DatabaseName=names.DATABASE, TableInput=table_input)
+        with patch.object(compaction, "KEPT_FOR", timedelta(0)):
+            return max(self._compact_day(next(self._numbers)) for _ in range(2))
+
+    def _compact_day(self, number: int) -> int:
+        day = date.fromisoformat(names.FIRST_DAY) + timedelta(days=number)
+        key = f"{names.LAKE}dt={day}/rows.json"
+        row = {"cdc_operation": "REMOVE", "cdc_key": '{"order_id":{"S":"old"}}'}
+        change = json.loads(change_record())
+        row |= {"cdc_source": change["eventSourceARN"], "cdc_sequence": f"{number:040}"}
+        row |= {"cdc_event_id": f"{number}", "cdc_changed_at": f"{day} 00:00:00.000"}
+        body = json.dumps(row).encode()
+        self.cloud.client("s3").put_object(Bucket=names.bucket(), Key=key, Body=body)
+        return compact.main(["--rebuild"])  # Other runs may have left an object deleted.
 
     def _gaps(self) -> int:
         """Find a gap, which is in an object that Firehose did not write."""

@@ -17,6 +17,7 @@ from tests.trino.client import Client, TrinoError
 from tests.trino.comparison import (
     compared_queries,
     find_differences,
+    find_differences_with_copy,
     lakes,
     project_few_days,
     unpruned,
@@ -80,6 +81,10 @@ def differences(trino: Client) -> Iterator[str]:
         print(f"{lake}: {count - len(unequal)} of {count} queries are equal", flush=True)
         for name, difference in unequal:
             yield f"{lake}, {name}: {difference}"
+    unequal = list(find_differences_with_copy(trino))
+    print(f"with a copy: {count - len(unequal)} of {count} queries are equal", flush=True)
+    for name, difference in unequal:
+        yield f"with a copy, {name}: {difference}"
 
 
 def asker(trino: Client) -> Ask:

@@ -313,7 +313,7 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         "glue",
         _table,
         "GetTable CreateTable UpdateTable DeleteTable GetPartition GetPartitions "
-        "BatchGetPartition CreatePartition BatchCreatePartition UpdatePartition",
+        "BatchGetPartition CreatePartition BatchCreatePartition UpdatePartition DeletePartition",
     ),
     # AWS checks the action of the single update for the batch, too.
     ("glue", "BatchUpdatePartition"): Permission("glue:UpdatePartition", _table),

@@ -1,0 +1,149 @@
+"""Parts of the copy: partitions of `history` and `state`, each written once and never changed.
+
+The parameters of a partition say which days the part has, with the digest of each day's listing.
+They are written last, when the part is proven: a part without them is as good as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from operations.compact.days import Day
+from setup.lib.copy_tables import COPIED_UNTIL_PARAMETER, json_parameters
+from setup.lib.views import describe_table, update_table
+from setup.names import DATABASE, FIRST_DAY, HISTORY, RECENT, STATE, TABLES, bucket
+
+if TYPE_CHECKING:
+    from types_boto3_glue.client import GlueClient
+
+DAY_PARAMETER = "day."
+PART_TIME = "%Y%m%dT%H%M%S"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part, and the digests of the days that it has; names sort as the parts were begun."""
+
+    name: str
+    marks: Mapping[str, str]
+
+    @property
+    def begun_at(self) -> datetime:
+        """When the part was begun, UTC."""
+        return datetime.strptime(f"{self.name[:15]}+0000", f"{PART_TIME}%z")
+
+
+class CopyTable:
+    """A table of the copy."""
+
+    def __init__(self, glue: GlueClient, name: str) -> None:
+        self._glue = glue
+        self.name = name
+
+    def columns(self) -> list[str]:
+        """Return the names of the table's columns."""
+        table = describe_table(self.name)
+        return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
+
+    def parts(self) -> list[Part]:
+        """Return the parts that queries read, the oldest first."""
+        pages = self._glue.get_paginator("get_partitions").paginate(
+            DatabaseName=DATABASE, TableName=self.name
+        )
+        partitions = [partition for page in pages for partition in page["Partitions"]]
+        parts = [Part(entry["Values"][0], _marks(entry.get("Parameters"))) for entry in partitions]
+        return sorted(parts, key=lambda part: part.name)
+
+    def folder(self, part: str) -> str:
+        """Return the prefix of a part's objects."""
+        return f"{TABLES}{self.name}/{part}/"
+
+    def publish(self, part: str) -> None:
+        """Let queries read a part that is written."""
+        self._glue.create_partition(
+            DatabaseName=DATABASE, TableName=self.name, PartitionInput=self._partition(part, {})
+        )
+
+    def mark(self, part: str, marks: Mapping[str, str]) -> None:
+        """Say which days a proven part has."""
+        self._glue.update_partition(
+            DatabaseName=DATABASE,
+            TableName=self.name,
+            PartitionValueList=[part],
+            PartitionInput=self._partition(part, marks),
+        )
+
+    def drop(self, part: str) -> None:
+        """Let queries no longer read a part; its objects stay for those that have begun."""
+        with suppress(self._glue.exceptions.EntityNotFoundException):  # Another run has dropped it.
+            self._glue.delete_partition(
+                DatabaseName=DATABASE, TableName=self.name, PartitionValues=[part]
+            )
+
+    # The stubs' types of a storage descriptor differ between GetTable and CreatePartition.
+    def _partition(self, part: str, marks: Mapping[str, str]) -> Any:
+        storage = describe_table(self.name)["StorageDescriptor"]
+        return {
+            "Values": [part],
+            "Parameters": {f"{DAY_PARAMETER}{day}": mark for day, mark in marks.items()},
+            "StorageDescriptor": {**storage, "Location": f"s3://{bucket()}/{self.folder(part)}"},
+        }
+
+
+def _marks(parameters: Mapping[str, str] | None) -> dict[str, str]:
+    return {
+        name.removeprefix(DAY_PARAMETER): digest
+        for name, digest in (parameters or {}).items()
+        if name.startswith(DAY_PARAMETER)
+    }
+
+
+def marked_days(parts: Iterable[Part], days: Mapping[str, Day]) -> set[str]:
+    """Return the days that a part has as they are listed now."""
+    return {
+        name
+        for part in parts
+        for name, mark in part.marks.items()
+        if name in days and days[name].digest == mark
+    }
+
+
+def superseded(parts: Iterable[Part], days: Mapping[str, Day]) -> list[Part]:
+    """Return the parts whose every day is in a newer part, or not in the lake any more.
+
+    The parts must have been read before the days: else a part could have rows of a late object
+    that the newer part lacks, and the listing does not show.
+    """
+    newer_days: set[str] = set()
+    superseded_parts = []
+    for part in sorted(parts, key=lambda part: part.name, reverse=True):
+        if part.marks and all(day in newer_days or day not in days for day in part.marks):
+            superseded_parts.append(part)
+        else:
+            newer_days |= marked_days([part], days)
+    return superseded_parts
+
+
+def drop_copy(glue: GlueClient) -> None:
+    """Let queries read the JSON of all days again."""
+    move_first_recent_day(FIRST_DAY)  # Before the parts go: no row is out of sight.
+    for table in (CopyTable(glue, HISTORY), CopyTable(glue, STATE)):
+        for part in table.parts():
+            table.drop(part.name)
+
+
+def first_recent_day() -> str:
+    """Return the first day that `recent` reads."""
+    parameters = describe_table(RECENT)["Parameters"]
+    return parameters["projection.dt.range"].partition(",")[0]
+
+
+def move_first_recent_day(day: str) -> None:
+    """Let `recent` begin at this day: queries read the copy of those before it."""
+    table = describe_table(RECENT)
+    parameters = {**json_parameters(day), COPIED_UNTIL_PARAMETER: day}
+    update_table({**table, "Parameters": {**table.get("Parameters", {}), **parameters}})

@@ -1,0 +1,7 @@
+UNLOAD (
+  SELECT {columns}
+  FROM (
+{rows}
+  )
+  ORDER BY {order}
+) TO {location} WITH (format = 'PARQUET', compression = 'ZSTD')
