@@ -33,7 +33,9 @@ EVERY_TYPE: Item = {
     "empty": {"S": ""},
     "no_bytes": {"B": b""},
     "bytes": {"B": bytes(range(256))},
-    "flags": {"L": [{"BOOL": True}, {"BOOL": False}, {"NULL": True}, {"L": []}, {"M": {}}]},
+    "flags": {
+        "L": [{"BOOL": True}, {"BOOL": False}, {"NULL": True}, {"L": [{"B": b"\1"}]}, {"M": {}}]
+    },
     "sets": {"M": {"s": {"SS": ["b", "a"]}, "n": {"NS": ["10", "9"]}, "b": {"BS": [b"\0", b"\1"]}}},
     "text": {"S": 'é😀\u2028"\\\x01'},
 }

@@ -71,6 +71,13 @@ def test_other_rows_stay_byte_for_byte(record: Item, newline: bytes) -> None:
     assert erase_row(line, {row["cdc_key"]: rank(Row.from_columns(row))[:-1]}) == line
 
 
+def test_an_erased_row_ends_as_before() -> None:
+    [row] = history_rows(order_item(1, **PAID))
+    for newline in (b"\n", b"\r\n", b""):
+        line = json.dumps(row).encode() + newline
+        assert erase_row(line, EVERYTHING).endswith(b"}" + newline)
+
+
 @given(st.binary(max_size=40) | payloads())
 def test_what_is_no_row_stays(line: bytes) -> None:
     assert erase_row(line, EVERYTHING) == line
