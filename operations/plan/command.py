@@ -19,7 +19,7 @@ from operations.plan.prices import GIB
 from operations.plan.savings import savings
 from operations.plan.tables import money, price_text
 from terminal.arguments import number, whole_number
-from terminal.text import format_table
+from terminal.text import count, format_table
 
 MAX_ITEM_BYTES = 400 * 1024
 LARGEST = 10**12
@@ -64,8 +64,8 @@ class Plan:
                 f"they become dead letters"
             )
         if load.lake_bytes:
-            months = months_until_scan_limit(load)
-            yield f"after {months:,.0f} months one question cannot read the whole lake (100 GB)"
+            months = count(round(months_until_scan_limit(load)), "month")
+            yield f"after {months} one question cannot read the whole lake (100 GB)"
 
     def document(self) -> dict[str, object]:
         """Return the plan as JSON."""
