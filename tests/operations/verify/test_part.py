@@ -89,12 +89,12 @@ def test_copies_that_differ_are_looked_at_in_a_part(env: VerifyEnvironment) -> N
     """A digest decides between the copies, so one of these items equals the lake."""
     copies = [history_rows(order_item(1, **attributes)) for attributes in (PAID, SHIPPED)]
     env.set_lake_objects(*copies)
-    differences = []
+    kinds_found = []
     for attributes in (PAID, SHIPPED):
         env.set_table_items(order_item(1, **attributes))
-        for number in (1, 2):
-            differences += keys_by_kind(env.compare(scope=Part(number, 2))).items()
-    assert differences == [("different", [order_key(1)])]
+        parts = [keys_by_kind(env.compare(scope=Part(number, 2))) for number in (1, 2)]
+        kinds_found.append({kind for kinds in parts for kind in kinds})
+    assert sorted(kinds_found, key=len) == [set(), {"different"}]
 
 
 def test_only_a_part_may_read_an_older_item(
