@@ -446,6 +446,9 @@ class Scenario:
             for row in rows:
                 if row["cdc_key"] == key:
                     self._note_altered_row(row)
+        # A failed change of it has lost its images too, and is replayed later.
+        changes = self.evidence().changes
+        self.altered_ids |= {change.event_id for change in changes if change.key == key}
         if status:
             return 0  # A change of it failed, or the lake has lost its removal.
         assert [row for row in lake_versions() if row["cdc_key"] == key and has_image(row)] == []
