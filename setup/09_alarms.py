@@ -18,6 +18,7 @@ import boto3
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
 from setup import names
+from setup.lib.alarm_topic import ensure_topic
 from setup.lib.cli import run_script
 from setup.lib.comparison import find_differences, matches_desired, note
 from setup.lib.dashboard import dashboard_body
@@ -28,7 +29,6 @@ from setup.names import PIPELINE, arn, location
 if TYPE_CHECKING:
     from types_boto3_cloudwatch.client import CloudWatchClient
     from types_boto3_cloudwatch.type_defs import MetricAlarmTypeDef
-    from types_boto3_sns.client import SNSClient
 
 PIPE = ("PipeName", names.PIPE)
 KINESIS = ("StreamName", names.STREAM)
@@ -171,36 +171,6 @@ def merged_actions(current: MetricAlarmTypeDef, topic: str | None) -> dict[str, 
         "OKActions": current.get("OKActions", []),
         "InsufficientDataActions": current.get("InsufficientDataActions", []),
     }
-
-
-def ensure_topic(email: str | None) -> str | None:
-    """Return the topic's ARN, with the address subscribed; None without topic and address."""
-    sns = boto3.client("sns")
-    topic = arn("sns", names.ALARM_TOPIC)
-    if describe_or_none(sns.get_topic_attributes, TopicArn=topic) is None:
-        if not email:
-            return None
-        sns.create_topic(Name=names.ALARM_TOPIC, Tags=names.TAG_LIST)
-    encrypt_topic(sns, topic)
-    ensure_tags("sns", topic)
-    if email and email not in subscribed_addresses(sns, topic):
-        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=email)
-    return topic
-
-
-def encrypt_topic(sns: SNSClient, topic: str) -> None:
-    """Encrypt the topic with the user's key, if there is one."""
-    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
-    if names.KMS_KEY and attributes.get("KmsMasterKeyId") != names.KMS_KEY:
-        sns.set_topic_attributes(
-            TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=names.KMS_KEY
-        )
-
-
-def subscribed_addresses(sns: SNSClient, topic: str) -> list[str]:
-    """Return the topic's addresses, including those that have not confirmed yet."""
-    pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
-    return [subscription["Endpoint"] for page in pages for subscription in page["Subscriptions"]]
 
 
 if __name__ == "__main__":
