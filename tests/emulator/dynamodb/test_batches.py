@@ -2,7 +2,6 @@
 
 import gc
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,30 +11,12 @@ from hypothesis import strategies as st
 from moto.dynamodb.models.dynamo_type import Item
 
 from local.core.server import Cloud
-from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, create_table, empty_account, laptop
+from tests.support.laptop_cloud import code_of, create_table
 from tests.support.orders_table import Orders, are_equal_items, items
 
 batch_lists = st.lists(
     st.dictionaries(st.sampled_from("abc"), st.none() | items, min_size=1), max_size=3
 )
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(DynamoDb) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def orders(cloud: Cloud) -> Orders:
-    return Orders(cloud, f"orders-{time.monotonic_ns()}")
 
 
 @given(batch_lists)

@@ -1,27 +1,16 @@
 """PartiQL: each statement does all that it says, in the table and in the stream, or nothing."""
 
-import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.core.server import Cloud
-from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import error_of, laptop
+from tests.support.laptop_cloud import error_of
 from tests.support.orders_table import Orders
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
-    with laptop(DynamoDb) as cloud:
-        yield cloud
-
-
 @pytest.fixture
-def orders(cloud: Cloud) -> Orders:
-    orders = Orders(cloud, f"orders-{time.monotonic_ns()}")
+def orders(orders: Orders) -> Orders:
     orders.put(n={"N": "1"}, greeting={"S": "hello"}, steps={"L": [{"N": "1"}, {"N": "2"}]})
     return orders
 

@@ -1,7 +1,7 @@
 """DynamoDB tables of the laptop cloud: streams, scans, batch reads and TTL as on AWS."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -13,29 +13,12 @@ from hypothesis import strategies as st
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, create_table, empty_account, laptop, metric_sum
+from tests.support.laptop_cloud import code_of, create_table, metric_sum
 from tests.support.orders_table import HOUR, Orders, are_equal_items, items
 from tests.support.threads import run_in_threads
 
 REGION = "us-east-1"
 EVENT_NAMES = {(False, True): "INSERT", (True, True): "MODIFY", (True, False): "REMOVE"}
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(DynamoDb) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def orders(cloud: Cloud) -> Orders:
-    return Orders(cloud, f"orders-{time.monotonic_ns()}")
 
 
 def test_noop_writes_leave_no_record(orders: Orders) -> None:

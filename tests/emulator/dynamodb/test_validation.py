@@ -1,7 +1,6 @@
 """Values that DynamoDB accepts, normalizes or rejects: numbers, text, nesting, sizes."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -11,13 +10,11 @@ from botocore.exceptions import ClientError
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from local.core.server import Cloud
 from local.services.dynamodb.language.errors import Rejected
 from local.services.dynamodb.language.numbers import add_numbers, normalize_number
 from local.services.dynamodb.language.request_model import check_encoding
 from local.services.dynamodb.language.values import ITEM_BYTES
-from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import code_of, empty_account, laptop
+from tests.support.laptop_cloud import code_of
 from tests.support.orders_table import Orders
 
 numbers = st.builds(
@@ -26,23 +23,6 @@ numbers = st.builds(
     st.lists(st.integers(0, 9), min_size=1, max_size=38).map(tuple),
     st.integers(-130, 88),
 )
-
-
-@pytest.fixture(scope="module")
-def shared_cloud() -> Iterator[Cloud]:
-    with laptop(DynamoDb) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    empty_account()
-    return shared_cloud
-
-
-@pytest.fixture
-def orders(cloud: Cloud) -> Orders:
-    return Orders(cloud, f"orders-{time.monotonic_ns()}")
 
 
 def result_or_error_code(function: Callable[..., str], *args: str) -> str:
