@@ -29,6 +29,7 @@ STREAM_ARN = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2026-11-23T
 FIRST_CHANGE_AT = datetime(2026, 3, 1, tzinfo=UTC)
 CHANGE_INTERVAL = timedelta(minutes=15)  # Long enough for several days and partitions.
 Rows = list[tuple[str | None, ...]]
+LakeLines = list[tuple[str, str]]  # days and the lines of their rows
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def lake_with_views() -> Iterator[Cloud]:
         yield cloud
 
 
-def replace_lake(rows: list[tuple[str, str]]) -> None:
+def replace_lake(rows: LakeLines) -> None:
     """Replace the lake's content with one object for each day's lines."""
     s3 = boto3.client("s3")
     entries = s3.list_objects_v2(Bucket=names.bucket(), Prefix=names.LAKE).get("Contents", [])
@@ -55,7 +56,7 @@ def replace_lake(rows: list[tuple[str, str]]) -> None:
         s3.put_object(Bucket=names.bucket(), Key=f"{names.LAKE}dt={day}/rows.gz", Body=body)
 
 
-def shuffle_with_duplicates(rows: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def shuffle_with_duplicates(rows: LakeLines) -> LakeLines:
     """Return rows as an unordered, at-least-once delivery may leave them."""
     rng = random.Random(3)
     shuffled = rows + rng.sample(rows, len(rows) // 3)
@@ -106,7 +107,7 @@ def run_named_query(name: str, **arguments: str) -> Rows:
     return query_rows(query.sql, *query.parameter_values(arguments))
 
 
-def deliver(changes: list[OrderChange]) -> list[tuple[str, str]]:
+def deliver(changes: list[OrderChange]) -> LakeLines:
     """Return the lake's rows for these changes."""
     return shuffle_with_duplicates(
         [lake_line(change, number) for number, change in enumerate(changes)]

@@ -342,7 +342,7 @@ def revenue_by_region(history: LakeHistory) -> Rows:
 
 
 def shared_columns(history: LakeHistory) -> Rows:
-    return []  # Generated orders share none; tests/analytics/test_views.py has examples that do.
+    return []  # Generated orders share none; tests/analytics/test_queries.py has examples that do.
 
 
 def status_funnel(history: LakeHistory) -> Rows:
@@ -404,7 +404,7 @@ def type_drift(history: LakeHistory) -> Rows:
 
 
 def unfit_values(history: LakeHistory) -> Rows:
-    return []  # Generated orders fit; tests/analytics/test_views.py has examples that do not.
+    return []  # Generated orders fit; tests/analytics/test_queries.py has examples that do not.
 
 
 QUERY_MODELS: dict[str, Callable[[LakeHistory], Rows]] = {
