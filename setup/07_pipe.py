@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,11 @@ import boto3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # Makes `setup` importable.
 
-from setup import names
 from setup.lib.cli import run_script
 from setup.lib.comparison import matches_desired
+from setup.lib.dead_letter_queue import put_queue
 from setup.lib.log_groups import ensure_log_group
-from setup.lib.resources import describe_or_none, pipe_state, require, require_role, require_stream
+from setup.lib.resources import pipe_state, require, require_role, require_stream
 from setup.lib.tags import ensure_tags
 from setup.lib.waiters import (
     SetupError,
@@ -24,7 +24,6 @@ from setup.lib.waiters import (
     wait_until,
 )
 from setup.names import (
-    DEAD_LETTERS,
     PIPE,
     PIPE_LOGS,
     STREAM,
@@ -37,15 +36,12 @@ from transform.state import stream_rank
 
 if TYPE_CHECKING:
     from types_boto3_pipes.client import EventBridgePipesClient
-    from types_boto3_sqs.literals import QueueAttributeNameType
 
 LABEL = f"pipe {PIPE}"
 MAX_READERS = 2  # Of a shard of a table's stream, at the same time.
 # The parts of a pipe's parameters are shared by its creation, update and description, for each of
 # which the stubs have a type of its own.
 Params = dict[str, Any]
-QueueAttributes = dict["QueueAttributeNameType", str]
-RETENTION: QueueAttributes = {"MessageRetentionPeriod": "1209600"}  # 14 days
 START: Params = {"StartingPosition": "TRIM_HORIZON"}  # Reads orders older than the pipe too.
 READING: Params = {
     "BatchSize": 500,  # Kinesis accepts no more records in one call.
@@ -145,38 +141,6 @@ def other_stream_message(current: str, source: str) -> str:
         "python -m operations.backfill and python -m operations.verify --repair; rows of the "
         "older stream stay in the lake and rank below"
     )
-
-
-def put_queue() -> str:
-    """Create the dead-letter queue or update its attributes, and return its ARN."""
-    sqs = boto3.client("sqs")
-    queue = describe_or_none(sqs.get_queue_url, QueueName=DEAD_LETTERS)
-    url = queue["QueueUrl"] if queue else ""
-    response = None
-    if url:
-        # AWS may still return the URL of a queue that was deleted less than a minute ago.
-        response = describe_or_none(sqs.get_queue_attributes, QueueUrl=url, AttributeNames=["All"])
-    if response is None:
-        retry_until_accepted(
-            lambda: sqs.create_queue(
-                QueueName=DEAD_LETTERS, Attributes=queue_attributes({}), tags=TAGS
-            )
-        )
-        return arn("sqs", DEAD_LETTERS)
-    desired = queue_attributes(response["Attributes"])
-    if not matches_desired(desired, response["Attributes"]):
-        sqs.set_queue_attributes(QueueUrl=url, Attributes=desired)
-    ensure_tags("sqs", url)
-    return arn("sqs", DEAD_LETTERS)
-
-
-def queue_attributes(current: Mapping[QueueAttributeNameType, str]) -> QueueAttributes:
-    """Return the queue's attributes; a key that a user gave it stays."""
-    if names.KMS_KEY:
-        return {**RETENTION, "KmsMasterKeyId": names.KMS_KEY}
-    if current.get("KmsMasterKeyId"):
-        return RETENTION
-    return {**RETENTION, "SqsManagedSseEnabled": "true"}
 
 
 def error_log() -> Params:
