@@ -1,6 +1,6 @@
 """Facts for the dashboard: counts and exact sums by day, region and category, from Athena.
 
-Each file in `facts/` is one query. In it, `:categories` stands for the categories of an order's
+Each file in `facts/shop/` is one query. In it, `:categories` stands for the categories of an order's
 lines plus NULL, which means all of them: with a row for each, the page can filter without counting
 an order twice. The page grows with the days, regions and categories, hardly with the orders.
 """
@@ -32,11 +32,11 @@ class Facts:
     bytes_scanned: tuple[int, ...]
 
 
-def fact_queries() -> dict[str, str]:
-    """Return the SQL of each fact."""
+def fact_queries(kind: str = "shop") -> dict[str, str]:
+    """Return the SQL of each fact of a kind of page."""
     return {
         path.stem: path.read_text("utf-8").replace(":categories", CATEGORIES)
-        for path in sorted(FACT_FOLDER.glob("*.sql"))
+        for path in sorted((FACT_FOLDER / kind).glob("*.sql"))
     }
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -10,31 +11,37 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PAGE_FOLDER = HERE / "page"
 ECHARTS = HERE / "vendor" / "echarts.simple.min.js"
-SCRIPTS = (  # In load order.
+# In load order, with those of the kind of page before the last.
+SHARED_SCRIPTS = (
     "exact",
     "formats",
     "elements",
-    "figures",
-    "grains",
-    "customers",
-    "target",
+    "facts",
+    "times",
     "comparison",
     "charts",
     "export",
-    "tiles",
+    "pipeline",
     "tabs",
-    "page",
 )
+SCRIPTS = {
+    "shop": ("figures", "customers", "target", "tiles", "view"),
+}
+LAST_SCRIPT = "page"
 # Characters that could end the script element or open a comment; JSON has them only in strings.
 ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
-def render_page(document: Mapping[str, object]) -> str:
-    """Return the page that shows a document of facts."""
+def render_page(document: Mapping[str, object], kind: str = "shop", title: str = "Sales") -> str:
+    """Return the page of a kind that shows a document of facts."""
     style = read_style()
     echarts = ECHARTS.read_text("utf-8")
-    script = read_script()
+    script = read_script(kind)
     parts = {
+        **read_markup(kind),
+        "kind": kind,
+        "tab": kind.capitalize(),
+        "title": html.escape(title),
         "policy": content_security_policy((echarts, script), style),
         "style": style,
         "facts": embed_json(document),
@@ -50,9 +57,15 @@ def read_style() -> str:
     return (PAGE_FOLDER / "page.css").read_text("utf-8")
 
 
-def read_script() -> str:
+def read_markup(kind: str) -> dict[str, str]:
+    """Return the parts of the markup that only this kind of page has, by the names of their files."""
+    return {path.stem: path.read_text("utf-8") for path in (PAGE_FOLDER / kind).glob("*.html")}
+
+
+def read_script(kind: str) -> str:
     """Return the page's own script: its files in load order."""
-    return "".join((PAGE_FOLDER / f"{name}.js").read_text("utf-8") for name in SCRIPTS)
+    names = (*SHARED_SCRIPTS, *(f"{kind}/{name}" for name in SCRIPTS[kind]), LAST_SCRIPT)
+    return "".join((PAGE_FOLDER / f"{name}.js").read_text("utf-8") for name in names)
 
 
 def embed_json(document: Mapping[str, object]) -> str:

@@ -85,7 +85,7 @@ SOURCES = [
 TEXTS = [
     *DOCUMENTS,
     *sorted((PROJECT / "analytics").rglob("*.sql")),
-    *sorted((PROJECT / "analytics" / "dashboard" / "page").iterdir()),
+    *sorted((PROJECT / "analytics" / "dashboard" / "page").rglob("*.*")),
 ]
 
 

@@ -118,7 +118,7 @@ def test_the_vendored_file_matches_its_readme() -> None:
 
 
 def test_the_script_never_parses_text_as_html() -> None:
-    paths = (VENDOR_FOLDER.parent / "page").glob("*.js")
+    paths = (VENDOR_FOLDER.parent / "page").rglob("*.js")
     script = "".join(path.read_text() for path in paths)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
 

@@ -4,6 +4,7 @@ const charts = new Map(); // From a container to its ECharts instance and its cu
 const tooltip = document.getElementById("tooltip");
 const prefersReducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const measureContext = document.createElement("canvas").getContext("2d");
+const MAX_LISTED_BARS = 20; // Horizontal bars below each other.
 const LABEL_SIZE = 12; // pixels
 
 /** Resolve a colour of the style sheet to a value that a canvas understands. */
@@ -152,4 +153,14 @@ function pickBar(container, event) {
   const { spec } = charts.get(container);
   const index = barIndexAt(container, event);
   if (spec.onPick && index >= 0) spec.onPick(index);
+}
+
+/** Limit the bars of a tile to those that fit the page; its table keeps all rows. */
+function limitBars(tile) {
+  const limitSeries = ({ values, texts, ...rest }) => ({
+    ...rest,
+    values: values.slice(0, MAX_LISTED_BARS),
+    texts: texts.slice(0, MAX_LISTED_BARS),
+  });
+  return { ...tile, labels: tile.labels.slice(0, MAX_LISTED_BARS), series: tile.series.map(limitSeries) };
 }

@@ -55,3 +55,8 @@ function nameExports(section, title) {
     button.setAttribute("aria-label", `Save ${title} as ${button.dataset.format}`);
   }
 }
+
+/** Return the header of a column in CSV, whose numbers have no unit of their own. */
+function inUnit(name, unit) {
+  return unit === "" ? name : `${name} (${unit})`;
+}

@@ -133,3 +133,12 @@ function joinForCanvas(texts) {
 function plainText(text) {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu, " ");
 }
+
+function capitalized(word) {
+  return word[0].toUpperCase() + word.slice(1);
+}
+
+/** Return the length of an amount's bar: only the picture uses floating point. */
+function barLength(amount) {
+  return Number(formatDecimal(amount, 2));
+}

@@ -1,10 +1,11 @@
-// The page: filters in the address, the tiles below them, the theme and the refresh.
+// The page: filters in the address, the tiles below them, the theme and the refresh. What it shows
+// is the `view`, either that of the shop or that of any table.
 
 const pageData = JSON.parse(document.getElementById("facts").textContent);
-const rows = decodeFacts(pageData.facts);
+const rows = view.decodeFacts(pageData.facts);
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
 const CHOOSING_MS = 20e3; // A reader who touched a filter this recently is still choosing.
-const FILTER_NAMES = ["period", "from", "to", "region", "category", "currency", "grain"];
+const FILTER_NAMES = ["period", "from", "to", ...view.lists, "grain"];
 const PRESETS = {
   "7-days": (day) => addDays(day, -6),
   "28-days": (day) => addDays(day, -27),
@@ -13,24 +14,17 @@ const PRESETS = {
   year: (day) => `${day.slice(0, 4)}-01-01`,
 };
 const madeOn = pageData.made_at.slice(0, 10);
-const { first: firstDay, last: lastDay } = dataDays(rows, madeOn);
+const { first: firstDay, last: lastDay } = view.dataDays(rows, madeOn);
 const choices = {
   tab: ["pipeline"],
   period: Object.keys(PRESETS),
-  region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
-  category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
-  currency: distinctValues(rows.soldOrders, "currency"),
+  ...view.listChoices(rows),
   grain: ["week", "month"],
 };
 const settings = new Map(); // In place of localStorage where the browser blocks it.
 let filters = readFilters();
 let figures = null;
 let touchedAt = 0;
-
-/** Return the sorted values of a property. */
-function distinctValues(allRows, property) {
-  return [...new Set(allRows.map((row) => row[property]))].filter((value) => value !== null).sort(compare);
-}
 
 /** Read the filters from the address, without those that the page does not know. */
 function readFilters() {
@@ -76,7 +70,7 @@ function setFilters(newFilters) {
   const address = addressOf(filters);
   if (address !== location.hash) history.pushState(null, "", address || location.pathname + location.search);
   render();
-  announce(figures);
+  announce();
 }
 
 /** Return the part of the address that holds the filters; the days of a preset follow from it. */
@@ -88,25 +82,35 @@ function addressOf({ from, to, ...others }) {
 
 /** Render everything under the current filters. */
 function render() {
-  figures = computeFigures(rows, filters, { today: madeOn, firstDay, lastDay, targets: pageData.targets });
-  showTab(filters.tab ?? "shop");
-  showFilters(figures);
-  showNumbers(figures, filters);
+  figures = view.computeFigures(rows, filters, { today: madeOn, firstDay, lastDay });
+  showTab(filters.tab ?? TABS[0]);
+  showFilters();
+  view.showFigures(figures);
+  showPipeline(figures);
   for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
-  showTarget(figures, madeOn);
-  showCohorts(figures, monthOf(madeOn));
-  showUnreadableTotals(figures);
-  showNotice(figures);
+  const notice = view.notice(figures);
+  document.getElementById("notice").hidden = notice === null;
+  document.getElementById("notice").textContent = notice;
 }
 
-function showFilters({ currency }) {
+/** Announce the effect of a filter to screen readers. */
+function announce() {
+  setText("announcement", view.notice(figures) ?? view.announcement(figures));
+}
+
+/** Return the tile of each chart: its summary, its bars and its table. */
+function chartTiles(figures) {
+  return { ...view.chartTiles(figures), "per-hour": perHourTile(figures) };
+}
+
+function showFilters() {
   for (const name of ["from", "to"]) document.getElementById(name).value = filters[name] ?? "";
-  for (const name of ["region", "category"]) {
-    document.getElementById(name).value = filters[name] === null ? "" : String(choices[name].indexOf(filters[name]));
+  for (const name of view.lists) {
+    const chosen = name in figures ? figures[name] : filters[name];
+    document.getElementById(name).value = chosen === null ? "" : String(choices[name].indexOf(chosen));
   }
   document.getElementById("period").value = filters.period ?? (filters.from || filters.to ? "chosen" : "");
   document.getElementById("grain").value = filters.grain ?? "";
-  document.getElementById("currency").value = String(choices.currency.indexOf(currency));
   const isUnfiltered = FILTER_NAMES.every((name) => filters[name] === null);
   // A button that is really disabled would lose the focus.
   document.getElementById("reset").setAttribute("aria-disabled", String(isUnfiltered));
@@ -136,46 +140,6 @@ function showChart(name, tile) {
 function legendItems({ series, isStacked }) {
   if (!isStacked && series.length < 2) return [];
   return series.map(({ name, colour }) => createElement("li", { "data-mark": colour }, name));
-}
-
-/** Show the orders without a readable total; Athena lists only the first of very many. */
-function showUnreadableTotals({ unreadableCount, unreadableTotals }) {
-  const title = "Excluded from revenue";
-  const counts = [unreadableTotals.length, unreadableCount].map((count) => numberFormat.format(count));
-  const isLimited = unreadableTotals.length < unreadableCount;
-  document.getElementById("unreadable").hidden = !unreadableTotals.length;
-  setText("h-unreadable", isLimited ? `${title}: first ${counts[0]} of ${counts[1]}` : title);
-  const headers = ["Order", "Payment date", "Region", "Stored total"];
-  const lines = unreadableTotals.map((row) => [
-    row.order_id,
-    formatTime(dayFormat, row.day),
-    nameOrNone(row.region),
-    nameOrNone(row.total),
-  ]);
-  document.getElementById("unreadable-table").replaceChildren(createTable(title, headers, lines));
-  nameExports(document.getElementById("unreadable"), title);
-}
-
-/** Save the orders without a readable total. */
-function saveUnreadableTotals() {
-  const lines = figures.unreadableTotals.map((row) => [row.order_id, row.day ?? "", row.region, row.total]);
-  saveCsv("Excluded from revenue", [["Order", "Payment date", "Region", "Stored total"], ...lines]);
-}
-
-/** Explain an empty page. */
-function showNotice({ orders, changesPerHour }) {
-  const notice = document.getElementById("notice");
-  notice.hidden = orders > 0 || changesPerHour.length > 0;
-  notice.textContent = rows.changes.length
-    ? "Nothing matches these filters. Use Reset to show everything."
-    : "The lake holds no orders yet. Run python data_generator.py, wait a minute and regenerate this page.";
-}
-
-/** Announce the effect of a filter to screen readers. */
-function announce({ orders }) {
-  const notice = document.getElementById("notice");
-  const revenue = ["revenue", "revenue-note", "revenue-before"].map((id) => document.getElementById(id).textContent).filter(Boolean).join(", ");
-  setText("announcement", notice.hidden ? `${orderCount(orders)} placed, revenue ${revenue}` : notice.textContent);
 }
 
 /** Add the elements that all chart tiles share. */
@@ -215,15 +179,16 @@ function buildFilters() {
   const grain = document.getElementById("grain");
   grain.addEventListener("change", () => {
     setFilter("grain", grain.value || null);
-    setText("announcement", document.querySelector("[data-chart=by-day] .chart").getAttribute("aria-label"));
+    setText("announcement", grain.closest("section").querySelector(".chart").getAttribute("aria-label"));
   });
-  for (const name of ["region", "category", "currency"]) {
-    const select = document.getElementById(name);
-    const all = name === "currency" ? [] : [createElement("option", { value: "" }, "all")];
-    const options = choices[name].map((text, index) => createElement("option", { value: String(index) }, nameOrNone(text)));
-    select.replaceChildren(...all, ...options);
-    select.addEventListener("change", () => setFilter(name, select.value === "" ? null : choices[name][Number(select.value)]));
-  }
+  for (const name of view.lists) buildList(name);
+}
+
+/** Fill a list of values to choose from, below the option that its markup may have for all of them. */
+function buildList(name) {
+  const select = document.getElementById(name);
+  select.append(...choices[name].map((text, index) => createElement("option", { value: String(index) }, nameOrNone(text))));
+  select.addEventListener("change", () => setFilter(name, select.value === "" ? null : choices[name][Number(select.value)]));
 }
 
 function resetFilters(event) {
@@ -334,7 +299,7 @@ function rememberOpenTables() {
 
 /** Choose a tab; screen readers announce it themselves. */
 function chooseTab(name) {
-  setFilter("tab", name === "shop" ? null : name);
+  setFilter("tab", name === TABS[0] ? null : name);
   setText("announcement", "");
 }
 
@@ -350,14 +315,13 @@ function addListeners() {
   addEventListener("popstate", () => {
     filters = readFilters();
     render();
-    announce(figures);
+    announce();
   });
 }
 
 function start() {
   buildCharts();
-  document.querySelector("#cohorts .exports").append(exportButton("CSV", () => saveCsv("Cohorts", cohortLines(figures.cohorts))));
-  document.querySelector("#unreadable .exports").append(exportButton("CSV", saveUnreadableTotals));
+  view.build();
   buildFilters();
   rememberOpenTables();
   applyTheme(loadSetting("theme"));

@@ -1,6 +1,6 @@
-// The two views, as tabs: the shop and the pipeline. The address holds the chosen one.
+// The tabs: the shop or the table, and the pipeline. The address holds the chosen one.
 
-const TABS = ["shop", "pipeline"];
+const TABS = [...document.querySelectorAll("[role=tabpanel]")].map(({ id }) => id);
 
 /** Show the panel of the chosen tab; only its tab is in the order of the Tab key. */
 function showTab(chosen) {

@@ -16,19 +16,6 @@ function decodeFacts(facts) {
   };
 }
 
-function decodeRows(fact, amountColumns = []) {
-  const names = Object.keys(fact);
-  const columns = names.map((name) => decodeColumn(fact[name], amountColumns.includes(name)));
-  return columns[0].map((_, row) =>
-    Object.fromEntries(names.map((name, column) => [name, columns[column][row]])),
-  );
-}
-
-function decodeColumn(values, isAmount) {
-  if (Array.isArray(values)) return isAmount ? values.map(parseAmount) : values;
-  return values.indexes.map((index) => values.texts[index]);
-}
-
 /**
  * Return the rows that pass the filters. Most facts have a row for each category and one for all
  * of them (null); facts with `hasOwnCategory` have no such sum, so no filter means every row.
@@ -40,11 +27,6 @@ function filterRows(rows, filters, hasOwnCategory = false) {
       (filters.region === null || row.region === filters.region) &&
       (row.category === filters.category || (hasOwnCategory && filters.category === null)),
   );
-}
-
-function isWithinDays(day, { from, to }) {
-  if (from === null && to === null) return true;
-  return day !== null && (from === null || from <= day) && (to === null || day <= to);
 }
 
 function isRealOrder({ test, day }) {
@@ -60,18 +42,8 @@ function dataDays({ placedOrders, soldOrders }, today) {
   };
 }
 
-/** Group rows by a property. */
-function groupBy(rows, property) {
-  const groups = new Map();
-  for (const row of rows) {
-    if (!groups.has(row[property])) groups.set(row[property], []);
-    groups.get(row[property]).push(row);
-  }
-  return groups;
-}
-
 /** Return the figures of every tile under these filters; the data is of the days from `firstDay` to `lastDay`. */
-function computeFigures(rows, filters, { today, firstDay, lastDay, targets }) {
+function computeFigures(rows, filters, { today, firstDay, lastDay }) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
@@ -83,8 +55,8 @@ function computeFigures(rows, filters, { today, firstDay, lastDay, targets }) {
   return {
     currency,
     currencies,
-    target: monthAgainstTarget(rows, filters, currency, targets, lastDay ?? today),
-    comparison: comparePeriods(rows, filters, currency, firstDay),
+    target: monthAgainstTarget(rows, filters, currency, lastDay ?? today),
+    comparison: comparePeriods(filters, firstDay, (period) => sumPeriod(rows, period, currency)),
     inTable: sumOf(placedOrders, "in_table"),
     orders: sumOf(realOrders, "placed"),
     cancelled: sumOf(realOrders, "cancelled"),
@@ -108,6 +80,19 @@ function computeFigures(rows, filters, { today, firstDay, lastDay, targets }) {
   };
 }
 
+/** Return the sums behind the tiles of numbers, in one currency. */
+function sumPeriod(rows, filters, currency) {
+  const soldOrders = filterRows(rows.soldOrders, filters).filter((row) => row.currency === currency);
+  const placedOrders = filterRows(rows.placedOrders, filters).filter(isRealOrder);
+  return {
+    revenue: sumOf(soldOrders, "revenue", 0n),
+    readable: sumOf(soldOrders, "orders") - sumOf(soldOrders, "unreadable"),
+    orders: sumOf(placedOrders, "placed"),
+    cancelled: sumOf(placedOrders, "cancelled"),
+    firstPurchases: countFirstPurchases(rows, filters),
+  };
+}
+
 /** Sum orders by currency, the one with most orders first; currencies are never added. */
 function revenueByCurrency(soldOrders) {
   return [...groupBy(soldOrders, "currency")]
@@ -123,11 +108,6 @@ function revenueByCurrency(soldOrders) {
 function chooseCurrency(currencies, preferred) {
   const names = currencies.map(({ currency }) => currency);
   return names.includes(preferred) ? preferred : (names[0] ?? null);
-}
-
-function compare(a, b) {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 function sumByDay(soldOrders) {
@@ -170,18 +150,3 @@ function sumByRegion(placedOrders, soldOrders) {
     .sort((a, b) => b.orders - a.orders || compare(a.region, b.region));
 }
 
-function countByTime(changes, unit) {
-  return [...groupBy(changes, unit)]
-    .map(([time, rows]) => ({ time, counts: countByOperation(rows) }))
-    .sort((a, b) => compare(a.time, b.time));
-}
-
-function countByOperation(changes) {
-  const groups = [...groupBy(changes, "operation")];
-  return Object.fromEntries(groups.map(([operation, rows]) => [operation, sumOf(rows, "changes")]));
-}
-
-function timeOfLastChange(changes) {
-  const times = changes.map((row) => parseTime(row.hour) + 1000 * row.last_second);
-  return times.length ? times.reduce((a, b) => Math.max(a, b)) : null;
-}

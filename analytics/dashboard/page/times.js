@@ -1,5 +1,8 @@
-// Revenue by day, ISO week or month, with the mark of what is not whole.
+// Time axes: days, ISO weeks or months, without gaps, with the mark of what is not whole.
 
+const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
+const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
+const GRAIN_HEADERS = { day: "Day", week: "Week from", month: "Month from" };
 const GRAINS = {
   day: { start: (day) => day, next: (day) => addDays(day, 1) },
   week: { start: (day) => addDays(day, -daysSinceMonday(day)), next: (day) => addDays(day, 7) },
@@ -38,4 +41,21 @@ function grainLabel({ day, end, mark }, grain, isShort = false) {
   if (grain === "week" && !isShort) return formatDays(day, end) + mark;
   if (grain === "month") return formatTime(monthFormat, day) + mark;
   return formatTime(isShort ? shortDayFormat : dayFormat, day) + mark;
+}
+
+/** Return the number of days or hours between the first row and the last. */
+function countSteps(rows, property, step) {
+  return rows.length ? (parseTime(rows.at(-1)[property]) - parseTime(rows[0][property])) / step : 0;
+}
+
+/** Add empty rows for the times without data, from one to the `next`, unless there would be too many. */
+function fillGaps(rows, property, next, createRow) {
+  const rowByTime = new Map(rows.map((row) => [parseTime(row[property]), row]));
+  const last = rows.length ? parseTime(rows.at(-1)[property]) : NaN;
+  const filled = [];
+  for (let text = rows[0]?.[property]; parseTime(text ?? "") <= last; text = next(text)) {
+    if (filled.length === MAX_TIME_BARS) return rows;
+    filled.push(rowByTime.get(parseTime(text)) ?? createRow(text));
+  }
+  return filled.length ? filled : rows;
 }

@@ -1,25 +1,43 @@
 // The tiles: their numbers, notes, bars and tables, made from the figures.
 
-const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
-const MAX_LISTED_BARS = 20; // Horizontal bars below each other.
-const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
-const GRAIN_HEADERS = { day: "Day", week: "Week from", month: "Month from" };
-const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
-const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
-const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
-
 /** Show the tiles of numbers. */
 function showNumbers(figures, { category }) {
   showRevenue(figures, category);
   showOrders(figures);
   setValue("newcomers", numberFormat.format(figures.firstPurchases));
   setText("newcomers-note", `whose first sold order is in this selection${figures.allCategories}`);
-  showComparison(figures);
-  setValue("changes", numberFormat.format(figures.changesToday));
+  showComparison(figures.comparison, changeDescribers(figures.currency));
+  setText("verification-selection", `in this selection: ${numberFormat.format(figures.inTable)}`);
   setValue("failures", numberFormat.format(figures.unreadableCount));
   setText("failures-note", `of ${orderCount(sumOf(figures.currencies, "orders"))} sold`);
-  showFreshness(figures);
-  showVerification(figures);
+}
+
+/** Return a function for each tile that describes its change; null where there is nothing to divide by. */
+function changeDescribers(currency) {
+  return {
+    revenue: (now, before) => [formatMoney(before.revenue, currency), formatGrowth(now.revenue, before.revenue)],
+    orders: countChange("orders"),
+    average: (now, before) => {
+      if (!before.readable) return ["no orders sold", null];
+      const text = formatMoney(before.revenue, currency, before.readable);
+      // The averages with a common denominator: a / b and c / d compare as a * d and c * b.
+      const [average, averageBefore] = [now.revenue * BigInt(before.readable), before.revenue * BigInt(now.readable)];
+      return [text, now.readable ? formatGrowth(average, averageBefore) : null];
+    },
+    newcomers: countChange("firstPurchases"),
+    cancelled: (now, before) => {
+      if (!before.orders) return ["no orders", null];
+      const text = percentFormat.format(before.cancelled / before.orders);
+      return [text, now.orders ? formatPoints(now, before) : null];
+    },
+  };
+}
+
+/** Format the change of the cancelled share in percentage points. */
+function formatPoints(now, before) {
+  const [share, shareBefore] = [BigInt(now.cancelled * before.orders), BigInt(before.cancelled * now.orders)];
+  const points = formatDecimal((share - shareBefore) * 100n * ONE, 1, BigInt(now.orders * before.orders));
+  return `${signedFormat.format(points)} points`;
 }
 
 function showRevenue({ currency, currencies, unreadableCount }, category) {
@@ -50,59 +68,6 @@ function showOrders({ orders, cancelled }) {
 
 function orderCount(count) {
   return countOf(count, "order");
-}
-
-/** Show the age of the last change, which grows while the page is open. */
-function showFreshness({ lastChange }) {
-  setValue("freshness", lastChange === null ? "–" : formatAge(lastChange));
-  setText("freshness-note", lastChange === null ? "no changes" : `last change ${formatTimestamp(lastChange)}`);
-}
-
-/** Return when a verify result was made, or through when its parts are verified, and how many. */
-function formatVerification(verify) {
-  const time = verify.verified_at && formatTimestamp(parseTime(verify.verified_at));
-  if (!verify.parts) return `${VERIFY_NOTES[verify.state]} ${time}`;
-  const found = verify.state === "equal" ? "" : `${VERIFY_NOTES[verify.state]}, `;
-  return time ? `${found}verified through ${time}, ${verify.parts}` : `${found}${verify.parts}`;
-}
-
-/** Show the last verify result, which covers the table or its parts whatever the filters. */
-function showVerification({ inTable }) {
-  const { verify } = pageData;
-  document.getElementById("verification").dataset.state = verify === null ? "unknown" : verify.state;
-  if (verify === null) {
-    setValue("verification-value", "not verified yet");
-    setText("verification-note", "run operations.verify");
-  } else {
-    const counts = [verify.lake_items, verify.table_items].map((count) => numberFormat.format(count));
-    setValue("verification-value", counts.join(` ${VERIFY_SIGNS[verify.state]} `));
-    setText("verification-note", formatVerification(verify));
-  }
-  setText("verification-selection", `in this selection: ${numberFormat.format(inTable)}`);
-}
-
-/** Return the tile of each chart: its summary, its bars and its table. */
-function chartTiles(figures) {
-  return {
-    "by-day": byDayTile(figures),
-    "by-category": limitBars(byCategoryTile(figures)),
-    funnel: funnelTile(figures),
-    steps: stepsTile(figures),
-    regions: limitBars(regionsTile(figures)),
-    products: productsTile(figures),
-    customers: customersTile(figures),
-    "per-hour": perHourTile(figures),
-  };
-}
-
-/** Limit the bars of a tile to those that fit the page; its table keeps all rows. */
-function limitBars(tile) {
-  const limitSeries = ({ values, texts, ...rest }) => ({
-    ...rest,
-    values: values.slice(0, MAX_LISTED_BARS),
-    texts: texts.slice(0, MAX_LISTED_BARS),
-  });
-  return { ...tile, labels: tile.labels.slice(0, MAX_LISTED_BARS), series: tile.series.map(limitSeries) };
 }
 
 function byDayTile({ revenueByGrain: rows, grain, currency }) {
@@ -243,73 +208,3 @@ function productsTile({ topProducts: rows, currency }) {
   };
 }
 
-function perHourTile({ changesPerHour, changesPerDay }) {
-  const isLong = countSteps(changesPerHour, "time", HOUR_MS) >= MAX_TIME_BARS;
-  const [unit, step, countsByTime, format] = isLong
-    ? ["day", DAY_MS, changesPerDay, dayFormat]
-    : ["hour", HOUR_MS, changesPerHour, hourFormat];
-  const next = (time) => new Date(parseTime(time) + step).toISOString().slice(0, isLong ? 10 : 19);
-  const rows = fillGaps(countsByTime, "time", next, (time) => ({ time, counts: {} }));
-  const operations = presentOperations(rows);
-  const texts = operations.map((name) => rows.map(({ counts }) => numberFormat.format(counts[name] ?? 0)));
-  const labels = rows.map(({ time }) => formatTime(format, time));
-  const total = rows.flatMap(({ counts }) => Object.values(counts)).reduce((a, b) => a + b, 0);
-  return {
-    title: `Changes per ${unit}`,
-    rule: `changes to the table, by UTC ${unit}`,
-    summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
-    csv: () => [
-      [isLong ? "Day" : "Hour (UTC)", ...operations],
-      ...rows.map(({ time, counts }) => [time.slice(0, 19), ...operations.map((name) => counts[name] ?? 0)]),
-    ],
-    headers: [isLong ? "Day" : "Hour (UTC)", ...operations],
-    rows: labels.map((label, row) => [label, ...texts.map((column) => column[row])]),
-    labels,
-    series: operations.map((name, index) => ({
-      name,
-      colour: OPERATION_COLOURS[name] ?? "soft",
-      values: rows.map(({ counts }) => counts[name] ?? 0),
-      texts: texts[index],
-    })),
-    isStacked: true,
-    isInteger: true,
-    formatAxis: (value) => compactFormat.format(value),
-  };
-}
-
-/** Return the operations that occur, the known ones first. */
-function presentOperations(rows) {
-  const names = new Set([...Object.keys(OPERATION_COLOURS), ...rows.flatMap(({ counts }) => Object.keys(counts))]);
-  return [...names].filter((name) => rows.some(({ counts }) => counts[name]));
-}
-
-/** Return the number of days or hours between the first row and the last. */
-function countSteps(rows, property, step) {
-  return rows.length ? (parseTime(rows.at(-1)[property]) - parseTime(rows[0][property])) / step : 0;
-}
-
-/** Add empty rows for the times without data, from one to the `next`, unless there would be too many. */
-function fillGaps(rows, property, next, createRow) {
-  const rowByTime = new Map(rows.map((row) => [parseTime(row[property]), row]));
-  const last = rows.length ? parseTime(rows.at(-1)[property]) : NaN;
-  const filled = [];
-  for (let text = rows[0]?.[property]; parseTime(text ?? "") <= last; text = next(text)) {
-    if (filled.length === MAX_TIME_BARS) return rows;
-    filled.push(rowByTime.get(parseTime(text)) ?? createRow(text));
-  }
-  return filled.length ? filled : rows;
-}
-
-/** Return the header of a column in CSV, whose numbers have no unit of their own. */
-function inUnit(name, unit) {
-  return unit === "" ? name : `${name} (${unit})`;
-}
-
-function capitalized(word) {
-  return word[0].toUpperCase() + word.slice(1);
-}
-
-/** Return the length of an amount's bar: only the picture uses floating point. */
-function barLength(amount) {
-  return Number(formatDecimal(amount, 2));
-}

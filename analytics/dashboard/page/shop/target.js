@@ -4,7 +4,8 @@
  * Return the target of a currency, with the revenue of the month in which the period ends;
  * null without a target, and where a region or a category is selected.
  */
-function monthAgainstTarget(rows, filters, currency, targets, lastDay) {
+function monthAgainstTarget(rows, filters, currency, lastDay) {
+  const { targets } = pageData;
   if (targets[currency] === undefined || filters.region !== null || filters.category !== null) return null;
   const month = monthOf(filters.to ?? lastDay);
   const days = { from: month, to: addDays(GRAINS.month.next(month), -1) };

@@ -1,0 +1,96 @@
+// The tab of the pipeline: freshness, proof and changes per hour.
+
+const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNAPSHOT: "warn" };
+const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
+const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
+
+/** Show the tab's tiles of numbers. */
+function showPipeline(figures) {
+  setValue("changes", numberFormat.format(figures.changesToday));
+  showFreshness(figures);
+  showVerification();
+}
+
+/** Show the age of the last change, which grows while the page is open. */
+function showFreshness({ lastChange }) {
+  setValue("freshness", lastChange === null ? "–" : formatAge(lastChange));
+  setText("freshness-note", lastChange === null ? "no changes" : `last change ${formatTimestamp(lastChange)}`);
+}
+
+/** Return when a verify result was made, or through when its parts are verified, and how many. */
+function formatVerification(verify) {
+  const time = verify.verified_at && formatTimestamp(parseTime(verify.verified_at));
+  if (!verify.parts) return `${VERIFY_NOTES[verify.state]} ${time}`;
+  const found = verify.state === "equal" ? "" : `${VERIFY_NOTES[verify.state]}, `;
+  return time ? `${found}verified through ${time}, ${verify.parts}` : `${found}${verify.parts}`;
+}
+
+/** Show the last verify result, which covers the table or its parts whatever the filters. */
+function showVerification() {
+  const { verify } = pageData;
+  document.getElementById("verification").dataset.state = verify === null ? "unknown" : verify.state;
+  if (verify === null) {
+    setValue("verification-value", "not verified yet");
+    setText("verification-note", "run operations.verify");
+  } else {
+    const counts = [verify.lake_items, verify.table_items].map((count) => numberFormat.format(count));
+    setValue("verification-value", counts.join(` ${VERIFY_SIGNS[verify.state]} `));
+    setText("verification-note", formatVerification(verify));
+  }
+}
+
+function perHourTile({ changesPerHour, changesPerDay }) {
+  const isLong = countSteps(changesPerHour, "time", HOUR_MS) >= MAX_TIME_BARS;
+  const [unit, step, countsByTime, format] = isLong
+    ? ["day", DAY_MS, changesPerDay, dayFormat]
+    : ["hour", HOUR_MS, changesPerHour, hourFormat];
+  const next = (time) => new Date(parseTime(time) + step).toISOString().slice(0, isLong ? 10 : 19);
+  const rows = fillGaps(countsByTime, "time", next, (time) => ({ time, counts: {} }));
+  const operations = presentOperations(rows);
+  const texts = operations.map((name) => rows.map(({ counts }) => numberFormat.format(counts[name] ?? 0)));
+  const labels = rows.map(({ time }) => formatTime(format, time));
+  const total = rows.flatMap(({ counts }) => Object.values(counts)).reduce((a, b) => a + b, 0);
+  return {
+    title: `Changes per ${unit}`,
+    rule: `changes to the table, by UTC ${unit}`,
+    summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
+    csv: () => [
+      [isLong ? "Day" : "Hour (UTC)", ...operations],
+      ...rows.map(({ time, counts }) => [time.slice(0, 19), ...operations.map((name) => counts[name] ?? 0)]),
+    ],
+    headers: [isLong ? "Day" : "Hour (UTC)", ...operations],
+    rows: labels.map((label, row) => [label, ...texts.map((column) => column[row])]),
+    labels,
+    series: operations.map((name, index) => ({
+      name,
+      colour: OPERATION_COLOURS[name] ?? "soft",
+      values: rows.map(({ counts }) => counts[name] ?? 0),
+      texts: texts[index],
+    })),
+    isStacked: true,
+    isInteger: true,
+    formatAxis: (value) => compactFormat.format(value),
+  };
+}
+
+/** Return the operations that occur, the known ones first. */
+function presentOperations(rows) {
+  const names = new Set([...Object.keys(OPERATION_COLOURS), ...rows.flatMap(({ counts }) => Object.keys(counts))]);
+  return [...names].filter((name) => rows.some(({ counts }) => counts[name]));
+}
+
+function countByTime(changes, unit) {
+  return [...groupBy(changes, unit)]
+    .map(([time, rows]) => ({ time, counts: countByOperation(rows) }))
+    .sort((a, b) => compare(a.time, b.time));
+}
+
+function countByOperation(changes) {
+  const groups = [...groupBy(changes, "operation")];
+  return Object.fromEntries(groups.map(([operation, rows]) => [operation, sumOf(rows, "changes")]));
+}
+
+function timeOfLastChange(changes) {
+  const times = changes.map((row) => parseTime(row.hour) + 1000 * row.last_second);
+  return times.length ? times.reduce((a, b) => Math.max(a, b)) : null;
+}
