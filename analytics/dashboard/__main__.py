@@ -23,7 +23,7 @@ from analytics.run import explain_error, format_cost
 from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.lib.cli import exit_status
 from setup.lib.lake_identity import LakeIdentity
-from setup.names import PIPELINE
+from setup.names import PIPELINE, TABLE, TABLE_IS_ADOPTED
 from terminal.arguments import output_file, whole_number
 
 MIN_WATCH_SECONDS = 2
@@ -42,16 +42,18 @@ def write_dashboard(args: argparse.Namespace) -> int:
     try:
         verify_result = last_verify_result(args.verified)
         targets = read_targets(args.targets) if args.targets else {}
-        facts = fetch_facts()
+        facts = fetch_facts(args.page, with_details=args.with_details)
         document = {
             "pipeline": PIPELINE,
             "made_at": f"{started_at:%Y-%m-%d %H:%M:%S}",
             "watch": args.watch,
+            "with_details": args.with_details,
             "targets": targets,
             "verify": verify_result and verify_result.document(),
             "facts": facts.columns,
         }
-        write_atomically(args.out, render_page(document))
+        title = "Sales" if args.page == "shop" else TABLE
+        write_atomically(args.out, render_page(document, args.page, title))
     except (InvalidTargets, InvalidVerifyResult) as error:
         print(f"no dashboard: {error}", file=sys.stderr)
         return 2
@@ -103,6 +105,18 @@ def _parse_arguments() -> argparse.Namespace:
         type=whole_number(MIN_WATCH_SECONDS, MAX_WATCH_SECONDS),
         metavar="SECONDS",
         help="regenerate every SECONDS; an open page reloads itself",
+    )
+    default_page = "table" if TABLE_IS_ADOPTED else "shop"
+    parser.add_argument(
+        "--page",
+        choices=("shop", "table"),
+        default=default_page,
+        help="the shop's orders, or any table's items (default: table for one of your own)",
+    )
+    parser.add_argument(
+        "--with-details",
+        action="store_true",
+        help="include the values of attributes, which may name people",
     )
     parser.add_argument(
         "--verified",

@@ -1,8 +1,10 @@
 """Facts for the dashboard: counts and exact sums by day, region and category, from Athena.
 
-Each file in `facts/shop/` is one query. In it, `:categories` stands for the categories of an order's
-lines plus NULL, which means all of them: with a row for each, the page can filter without counting
-an order twice. The page grows with the days, regions and categories, hardly with the orders.
+Each file in `facts/shop/` is one query. In it, `:categories` stands for the categories of an
+order's lines plus NULL, which means all of them: with a row for each, the page can filter without
+counting an order twice. The page grows with the days, regions and categories, hardly with the
+orders. Those in `facts/table/` are about the items of any table; `:with_values` stands for whether
+the page may contain values.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -32,17 +34,21 @@ class Facts:
     bytes_scanned: tuple[int, ...]
 
 
-def fact_queries(kind: str = "shop") -> dict[str, str]:
+def fact_queries(kind: str = "shop", *, with_details: bool = False) -> dict[str, str]:
     """Return the SQL of each fact of a kind of page."""
+    sql_by_name = {
+        path.stem: path.read_text("utf-8") for path in sorted((FACT_FOLDER / kind).glob("*.sql"))
+    }
+    with_values = str(with_details).lower()
     return {
-        path.stem: path.read_text("utf-8").replace(":categories", CATEGORIES)
-        for path in sorted((FACT_FOLDER / kind).glob("*.sql"))
+        name: sql.replace(":categories", CATEGORIES).replace(":with_values", with_values)
+        for name, sql in sql_by_name.items()
     }
 
 
-def fetch_facts() -> Facts:
+def fetch_facts(kind: str = "shop", *, with_details: bool = False) -> Facts:
     """Run the queries of all facts in parallel."""
-    queries = fact_queries()
+    queries = fact_queries(kind, with_details=with_details)
     with ThreadPoolExecutor(len(queries)) as executor, stop_all_on_error() as on_progress:
         run = partial(run_query, on_progress=on_progress)
         results = dict(zip(queries, executor.map(run, queries.values()), strict=True))

@@ -26,6 +26,7 @@ SHARED_SCRIPTS = (
 )
 SCRIPTS = {
     "shop": ("figures", "customers", "target", "tiles", "view"),
+    "table": ("figures", "tiles", "view"),
 }
 LAST_SCRIPT = "page"
 # Characters that could end the script element or open a comment; JSON has them only in strings.
@@ -38,6 +39,7 @@ def render_page(document: Mapping[str, object], kind: str = "shop", title: str =
     echarts = ECHARTS.read_text("utf-8")
     script = read_script(kind)
     parts = {
+        "filters": "",  # Only the shop has more of them.
         **read_markup(kind),
         "kind": kind,
         "tab": kind.capitalize(),
@@ -58,7 +60,7 @@ def read_style() -> str:
 
 
 def read_markup(kind: str) -> dict[str, str]:
-    """Return the parts of the markup that only this kind of page has, by the names of their files."""
+    """Return the parts of the markup that only this kind of page has, by file name."""
     return {path.stem: path.read_text("utf-8") for path in (PAGE_FOLDER / kind).glob("*.html")}
 
 

@@ -60,3 +60,8 @@ function nameExports(section, title) {
 function inUnit(name, unit) {
   return unit === "" ? name : `${name} (${unit})`;
 }
+
+/** Return a share as a percentage with one decimal place, rounded once. */
+function percentOf(count, total) {
+  return formatDecimal(BigInt(count) * 100n * ONE, 1, total);
+}

@@ -18,6 +18,15 @@ function isWithinDays(day, { from, to }) {
   return day !== null && (from === null || from <= day) && (to === null || day <= to);
 }
 
+/** Return the first and the last day of rows until today: null without rows. */
+function daysUntil(rows, today) {
+  const days = rows.map(({ day }) => day).filter((day) => day !== null && day <= today);
+  return {
+    first: days.reduce((a, b) => (a < b ? a : b), days[0] ?? null),
+    last: days.reduce((a, b) => (a > b ? a : b), days[0] ?? null),
+  };
+}
+
 /** Group rows by a property. */
 function groupBy(rows, property) {
   const groups = new Map();

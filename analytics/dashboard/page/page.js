@@ -179,7 +179,7 @@ function buildFilters() {
   const grain = document.getElementById("grain");
   grain.addEventListener("change", () => {
     setFilter("grain", grain.value || null);
-    setText("announcement", grain.closest("section").querySelector(".chart").getAttribute("aria-label"));
+    announceChart(grain);
   });
   for (const name of view.lists) buildList(name);
 }
@@ -188,7 +188,15 @@ function buildFilters() {
 function buildList(name) {
   const select = document.getElementById(name);
   select.append(...choices[name].map((text, index) => createElement("option", { value: String(index) }, nameOrNone(text))));
-  select.addEventListener("change", () => setFilter(name, select.value === "" ? null : choices[name][Number(select.value)]));
+  select.addEventListener("change", () => {
+    setFilter(name, select.value === "" ? null : choices[name][Number(select.value)]);
+    if (select.closest("[data-chart]")) announceChart(select);
+  });
+}
+
+/** Announce the chart in whose tile a choice was made. */
+function announceChart(control) {
+  setText("announcement", control.closest("[data-chart]").querySelector(".chart").getAttribute("aria-label"));
 }
 
 function resetFilters(event) {

@@ -4,6 +4,16 @@ const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNA
 const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
 const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
 
+/** Return the figures of the tab: of all changes, and of those of the selected days. */
+function pipelineFigures(allChanges, changes, today) {
+  return {
+    changesToday: sumOf(changes.filter(({ day }) => day === today), "changes"),
+    changesPerHour: countByTime(changes, "hour"),
+    changesPerDay: countByTime(changes, "day"),
+    lastChange: timeOfLastChange(allChanges),
+  };
+}
+
 /** Show the tab's tiles of numbers. */
 function showPipeline(figures) {
   setValue("changes", numberFormat.format(figures.changesToday));
@@ -47,30 +57,41 @@ function perHourTile({ changesPerHour, changesPerDay }) {
   const next = (time) => new Date(parseTime(time) + step).toISOString().slice(0, isLong ? 10 : 19);
   const rows = fillGaps(countsByTime, "time", next, (time) => ({ time, counts: {} }));
   const operations = presentOperations(rows);
-  const texts = operations.map((name) => rows.map(({ counts }) => numberFormat.format(counts[name] ?? 0)));
+  const counts = operations.map((name) => rows.map((row) => row.counts[name] ?? 0));
+  const texts = counts.map((column) => column.map((count) => numberFormat.format(count)));
   const labels = rows.map(({ time }) => formatTime(format, time));
-  const total = rows.flatMap(({ counts }) => Object.values(counts)).reduce((a, b) => a + b, 0);
+  const total = sumCounts(counts.flat());
   return {
     title: `Changes per ${unit}`,
     rule: `changes to the table, by UTC ${unit}`,
     summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
     csv: () => [
       [isLong ? "Day" : "Hour (UTC)", ...operations],
-      ...rows.map(({ time, counts }) => [time.slice(0, 19), ...operations.map((name) => counts[name] ?? 0)]),
+      ...rows.map(({ time }, row) => [time.slice(0, 19), ...counts.map((column) => column[row])]),
     ],
     headers: [isLong ? "Day" : "Hour (UTC)", ...operations],
     rows: labels.map((label, row) => [label, ...texts.map((column) => column[row])]),
     labels,
-    series: operations.map((name, index) => ({
-      name,
-      colour: OPERATION_COLOURS[name] ?? "soft",
-      values: rows.map(({ counts }) => counts[name] ?? 0),
-      texts: texts[index],
-    })),
+    series: operationSeries(operations, counts, texts),
     isStacked: true,
     isInteger: true,
     formatAxis: (value) => compactFormat.format(value),
   };
+}
+
+/** Return a series of bars for each operation. */
+function operationSeries(operations, counts, texts) {
+  return operations.map((name, index) => ({
+    name,
+    colour: OPERATION_COLOURS[name] ?? "soft",
+    values: counts[index],
+    texts: texts[index],
+  }));
+}
+
+/** Sum counts, whatever they are counts of. */
+function sumCounts(counts) {
+  return Object.values(counts).reduce((a, b) => a + b, 0);
 }
 
 /** Return the operations that occur, the known ones first. */

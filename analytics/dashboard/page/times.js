@@ -13,12 +13,15 @@ function daysSinceMonday(day) {
   return (new Date(parseTime(day)).getUTCDay() + 6) % 7;
 }
 
-/** Sum the rows of days by a grain: each with its first day, its last, and the mark if it is not whole. */
-function sumByGrain(revenueByDay, grain, filters, today) {
+/**
+ * Return what `sum` makes of the rows of each day, week or month, with its first day, its last, and
+ * the mark if it is not whole. The rows are in the order of their days.
+ */
+function sumByGrain(rows, grain, filters, today, sum) {
   const { start, next } = GRAINS[grain];
-  const groups = groupBy(revenueByDay.map((row) => ({ ...row, start: isInCalendar(row.day) ? start(row.day) : row.day })), "start");
-  const sums = [...groups].map(([day, rows]) => ({ day, orders: sumOf(rows, "orders"), revenue: sumOf(rows, "revenue", 0n) }));
-  const filled = fillGaps(sums, "day", next, (day) => ({ day, orders: 0, revenue: 0n }));
+  const groups = groupBy(rows.map((row) => ({ ...row, start: isInCalendar(row.day) ? start(row.day) : row.day })), "start");
+  const sums = [...groups].map(([day, rows]) => ({ day, ...sum(rows) }));
+  const filled = fillGaps(sums, "day", next, (day) => ({ day, ...sum([]) }));
   return filled.map((row) => {
     const end = isInCalendar(row.day) ? addDays(next(row.day), -1) : row.day;
     return { ...row, end, mark: incompleteMark(row.day, end, filters, today) };

@@ -84,11 +84,6 @@ function customersTile({ customers: rows, allCategories }) {
   };
 }
 
-/** Return a share as a percentage with one decimal place, rounded once. */
-function percentOf(count, total) {
-  return formatDecimal(BigInt(count) * 100n * ONE, 1, total);
-}
-
 /** Show the cohorts; a month that is not over has a star. */
 function showCohorts({ cohorts, allCategories }, lastMonth) {
   const section = document.getElementById("cohorts");

@@ -11,7 +11,7 @@ function decodeFacts(facts) {
     stepTimes: decodeRows(facts.step_times).map((row) => ({ ...row, minutes: row.minutes.split(" ").map(Number) })),
     customers: decodeRows(facts.customers),
     cohorts: decodeRows(facts.cohorts),
-    changes: decodeRows(facts.changes),
+    changes: decodeRows(facts.changes).map((row) => ({ ...row, day: row.hour.slice(0, 10) })),
     unreadableTotals: decodeRows(facts.unreadable_totals),
   };
 }
@@ -23,7 +23,7 @@ function decodeFacts(facts) {
 function filterRows(rows, filters, hasOwnCategory = false) {
   return rows.filter(
     (row) =>
-      isWithinDays(row.day === undefined ? row.hour.slice(0, 10) : row.day, filters) &&
+      isWithinDays(row.day, filters) &&
       (filters.region === null || row.region === filters.region) &&
       (row.category === filters.category || (hasOwnCategory && filters.category === null)),
   );
@@ -33,20 +33,12 @@ function isRealOrder({ test, day }) {
   return test === "false" && day !== null;
 }
 
-/** Return the first and the last day until today on which an order was placed or paid: null without orders. */
-function dataDays({ placedOrders, soldOrders }, today) {
-  const days = [...placedOrders, ...soldOrders].map(({ day }) => day).filter((day) => day !== null && day <= today);
-  return {
-    first: days.reduce((a, b) => (a < b ? a : b), days[0] ?? null),
-    last: days.reduce((a, b) => (a > b ? a : b), days[0] ?? null),
-  };
-}
-
 /** Return the figures of every tile under these filters; the data is of the days from `firstDay` to `lastDay`. */
 function computeFigures(rows, filters, { today, firstDay, lastDay }) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
+  const ownCurrency = soldOrders.filter((row) => row.currency === currency).sort((a, b) => compare(a.day, b.day));
   const grain = filters.grain ?? "day";
   const products = filterRows(rows.products, filters, true).filter((row) => row.currency === currency);
   const placedOrders = filterRows(rows.placedOrders, filters);
@@ -62,7 +54,7 @@ function computeFigures(rows, filters, { today, firstDay, lastDay }) {
     cancelled: sumOf(realOrders, "cancelled"),
     unreadableCount: sumOf(soldOrders, "unreadable"),
     unreadableTotals: filterRows(rows.unreadableTotals, filters),
-    revenueByGrain: sumByGrain(sumByDay(soldOrders.filter((row) => row.currency === currency)), grain, filters, today),
+    revenueByGrain: sumByGrain(ownCurrency, grain, filters, today, sumRevenue),
     grain,
     revenueByCategory: rankByRevenue(groupBy(products, "category")),
     topProducts: rankByRevenue(groupBy(products, "sku")).slice(0, 10),
@@ -73,10 +65,7 @@ function computeFigures(rows, filters, { today, firstDay, lastDay }) {
     cohorts: countCohorts(rows, filters),
     firstPurchases: countFirstPurchases(rows, filters),
     allCategories: filters.category === null ? "" : "; of all categories",
-    changesToday: sumOf(changes.filter((row) => row.hour.startsWith(today)), "changes"),
-    changesPerHour: countByTime(changes, "hour"),
-    changesPerDay: countByTime(changes.map((row) => ({ ...row, day: row.hour.slice(0, 10) })), "day"),
-    lastChange: timeOfLastChange(filterRows(rows.changes, { ...filters, from: null, to: null })),
+    ...pipelineFigures(filterRows(rows.changes, { ...filters, from: null, to: null }), changes, today),
   };
 }
 
@@ -110,10 +99,8 @@ function chooseCurrency(currencies, preferred) {
   return names.includes(preferred) ? preferred : (names[0] ?? null);
 }
 
-function sumByDay(soldOrders) {
-  return [...groupBy(soldOrders, "day")]
-    .map(([day, rows]) => ({ day, orders: sumOf(rows, "orders"), revenue: sumOf(rows, "revenue", 0n) }))
-    .sort((a, b) => compare(a.day, b.day));
+function sumRevenue(soldOrders) {
+  return { orders: sumOf(soldOrders, "orders"), revenue: sumOf(soldOrders, "revenue", 0n) };
 }
 
 function rankByRevenue(groups) {

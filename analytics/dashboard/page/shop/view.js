@@ -45,7 +45,7 @@ function distinctValues(allRows, property) {
 const view = {
   lists: ["region", "category", "currency"],
   decodeFacts,
-  dataDays,
+  dataDays: ({ placedOrders, soldOrders }, today) => daysUntil([...placedOrders, ...soldOrders], today),
   listChoices: (rows) => ({
     region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
     category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
