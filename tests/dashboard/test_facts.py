@@ -1,7 +1,8 @@
 """The dashboard's facts, compared with a model on an unordered lake with hostile texts."""
 
+import json
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -34,15 +35,22 @@ from tests.support.dashboard_model import (
     model_facts,
 )
 from tests.support.hostile_orders import hostile_orders, inserts
-from tests.support.lake_fixture import change_time, deliver, lake_with_views, replace_lake
+from tests.support.lake_fixture import (
+    change_time,
+    deliver,
+    lake_with_views,
+    query_rows,
+    replace_lake,
+)
 
 PLAN = Plan(60, 4, Fraction(1, 10), date(2026, 11, 23))
 VIEW_FOLDER = FACT_FOLDER.parent.parent / "views"
 SQL_FILES = [
     path
-    for folder in (VIEW_FOLDER, QUERY_FOLDER, FACT_FOLDER / "shop")
-    for path in sorted(folder.glob("*.sql"))
+    for folder in (VIEW_FOLDER, QUERY_FOLDER, FACT_FOLDER)
+    for path in sorted(folder.rglob("*.sql"))
 ]
+IMAGES_SQL = "SELECT image FROM orders WHERE NOT removed"
 TEXTS = st.none() | st.text()
 
 
@@ -81,6 +89,44 @@ def test_athena_and_the_model_agree(name: str, facts: Facts, model: dict[str, Ro
     assert model[name]
 
 
+@pytest.mark.parametrize("with_details", [True, False])
+def test_any_tables_facts_agree_with_its_items(
+    history: list[OrderChange], with_details: bool
+) -> None:
+    facts = fetch_facts("table", with_details=with_details).columns
+    operations = Counter(change.operation for change in history)
+    changes = Counter[str]()
+    for _, operation, count, _ in decode_rows(facts["changes"]):
+        changes[operation] += count
+    assert changes == operations
+    images = [json.loads(text or "") for (text,) in query_rows(IMAGES_SQL)]
+    removed = sum(image.is_removed for image in last_images(history).values())
+    assert decode_rows(facts["items"]) == [(len(images), removed)]
+    expected = attribute_rows(images, with_details=with_details)
+    assert Counter(decode_rows(facts["attributes"])) == Counter(expected)
+
+
+def attribute_rows(images: list[dict[str, Any]], *, with_details: bool) -> list[tuple[Any, ...]]:
+    """Return what the fact `attributes` must be, from the images of the items."""
+    values: dict[tuple[str, str], Counter[str | None]] = defaultdict(Counter)
+    for image in images:
+        for attribute, typed in image.items():
+            ((kind, value),) = typed.items()
+            text = str(value).lower() if kind == "BOOL" else value
+            values[attribute, kind][text if kind in ("S", "N", "BOOL") else None] += 1
+    rows = []
+    attributes = len({attribute for attribute, _ in values})
+    for key, counts in values.items():
+        items = counts.total()
+        different = len(counts.keys() - {None})
+        is_repeated = different < items or key[1] == "BOOL"
+        is_listed = (with_details or key[1] == "BOOL") and 1 <= different <= 50 and is_repeated
+        top = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))[:10]
+        listed = [(value, count) for value, count in top] if is_listed else [(None, 0)]
+        rows += [(*key, items, different, attributes, *pair) for pair in listed]
+    return rows
+
+
 def test_every_query_counts_its_bytes(facts: Facts) -> None:
     assert len(facts.bytes_scanned) == len(FACT_COLUMNS)
     assert min(facts.bytes_scanned) > 0
@@ -107,10 +153,10 @@ def test_encoded_columns_keep_every_row(
     assert [(text, day, count, Decimal(amount)) for text, day, count, amount in decoded] == rows
 
 
-@pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_statement_parses_as_athena_sql(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     is_fact = FACT_FOLDER in path.parents
-    sql = fact_queries()[path.stem] if is_fact else path.read_text("utf-8")
+    sql = fact_queries(path.parent.name)[path.stem] if is_fact else path.read_text("utf-8")
     with caplog.at_level(logging.WARNING, "sqlglot"):
         (tree,) = sqlglot.parse(sql, dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
     assert not caplog.records

@@ -1,10 +1,12 @@
 """An adopted table that has nothing to do with sales: composite binary key, camelCase names."""
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -170,6 +172,29 @@ def test_the_views_of_orders_contain_no_order(chain: Chain) -> None:
         assert status == 0, output
         counts[name] = len([line for line in output.splitlines() if line.startswith('"')]) - 1
     assert counts == ROW_COUNTS
+
+
+def test_the_dashboard_describes_any_table(chain: Chain) -> None:
+    path = chain.project.folder / "dashboard.html"
+    facts = page_facts(path)
+    assert facts["items"]["in_table"] == [item_count()]
+    assert sum(facts["changes"]["changes"]) >= item_count()
+    attributes = facts["attributes"]
+    assert set(attributes["value"]["texts"]) == {None, "true", "false"}
+    names = attributes["attribute"]["texts"]
+    expected = {
+        name for item in boto3.client("dynamodb").scan(TableName=TABLE)["Items"] for name in item
+    }
+    assert set(names) == expected
+    assert chain.run("-m", "analytics.dashboard", "--out", str(path), "--with-details")[0] == 0
+    assert "cellar" in page_facts(path)["attributes"]["value"]["texts"]
+
+
+def page_facts(path: Path) -> dict[str, Any]:
+    """Return the facts that a page contains."""
+    (document,) = re.findall(r'id="facts">(.*)</script>', path.read_text())
+    facts: dict[str, Any] = json.loads(document)["facts"]
+    return facts
 
 
 def test_the_named_pipeline_is_healthy(chain: Chain) -> None:

@@ -24,7 +24,7 @@ function comparePeriods(filters, firstDay, sumPeriod) {
 
 /**
  * Show what each figure was in the period before, and by how much it has changed. For each tile, a
- * function of both sums returns the text before, and the change or null if there is none.
+ * function of both sums returns the text before, and the change, or null without one.
  */
 function showComparison(comparison, describers) {
   setText("comparison", comparison === null ? "" : describePeriods(comparison));

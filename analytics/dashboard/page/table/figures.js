@@ -54,7 +54,7 @@ function summarizeAttributes(rows) {
         types,
         items: sumOf(types, "items"),
         distinctValues: isCompared ? sumOf(types, "distinct_values") : null,
-        values: rows.filter(({ value }) => value !== null),
+        values: rows.filter(({ value }) => value !== null).sort((a, b) => b.value_items - a.value_items),
       };
     })
     .sort((a, b) => b.items - a.items || compare(a.attribute, b.attribute));
