@@ -53,8 +53,8 @@ def find_gaps(rows: Iterable[Row]) -> Iterator[Gap]:
 
 
 def _gaps_of_key(rows: Iterable[Row], backfilled_at: Mapping[str, str]) -> Iterator[Gap]:
-    in_order = sorted(rows, key=precedence)
-    changes = list({identity(row): row for row in in_order if not row.is_snapshot}.values())
+    in_order = list({identity(row): row for row in sorted(rows, key=precedence)}.values())
+    changes = [row for row in in_order if not row.is_snapshot]
     snapshots = [row for row in in_order if row.is_snapshot]
     before = None
     for after in changes:

@@ -39,6 +39,7 @@ from operations.cli import (
     run_command,
 )
 from operations.kinesis_writer import DEFAULT_RATE, Sender
+from operations.row_source import JSON, RowSource
 from operations.table import Table
 from operations.verify.compare import RepairFunction, compare
 from operations.verify.coverage import Coverage, PartReport, read_coverage
@@ -50,7 +51,7 @@ from operations.verify.part import part
 from operations.verify.repair import Repairer
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
 from setup.lib.lake_identity import LakeIdentity
-from setup.names import TABLE
+from setup.names import HISTORY, TABLE
 from terminal.arguments import number, whole_number
 
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
@@ -97,7 +98,8 @@ def _run(args: argparse.Namespace) -> int:
 
 def _run_mode(args: argparse.Namespace) -> int:
     if args.gaps:
-        return _print_report(GapReport(find_gaps(), _limit(args)), args)
+        source = _fetch_source(args, HISTORY)
+        return _print_report(GapReport(find_gaps(source=source), _limit(args), source), args)
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     if args.key:
         table.require_key(args.key)
@@ -117,6 +119,11 @@ def _verify(
         wait=lambda key_count: _wait(args.wait, key_count),
         repair=repair,
     )
+
+
+def _fetch_source(args: argparse.Namespace, table: str) -> RowSource:
+    """Return where to read the lake's rows: in a table of the copy, as far as it is up to date."""
+    return JSON if args.from_json else RowSource.fetch(table)
 
 
 def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
@@ -218,6 +225,9 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
         type=whole_number(),
         metavar="N",
         help=f"keys to list of each kind (default: {DEFAULT_LIMIT}, or all with --json)",
+    )
+    parser.add_argument(
+        "--from-json", action="store_true", help="read the JSON of all days, and not the copy"
     )
     add_json_option(parser)
     args = parser.parse_args(argv)

@@ -11,30 +11,35 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from analytics.athena import literal
-from analytics.rank import IMAGES_CONTENT_SQL
 from operations.lake import complete_rows
-from setup.names import CHANGES
+from operations.row_source import JSON, RowSource
 from terminal.text import count
 from transform.gaps import GapKind
 from transform.row import ERASED
 from transform.state import BACKFILL_SEQUENCE
 
+ROW_COLUMNS = (
+    *("cdc_key", "cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id"),
+    *("cdc_operation", "cdc_changed_at", "cdc_expired", "cdc_old_image", "cdc_new_image"),
+)
 COLUMNS = "kind, cdc_key, source_before, sequence_before, cdc_source, cdc_sequence"
 GAPS_SQL = f"""
-WITH change AS (
+WITH lake_row AS (
   SELECT *
   FROM (
-    SELECT cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_operation, cdc_changed_at,
-      cdc_old_image, cdc_new_image, regexp_extract(cdc_source, '[^/]*$') AS created_at,
+    SELECT *, regexp_extract(cdc_source, '[^/]*$') AS created_at,
       row_number() OVER (
         PARTITION BY cdc_key, cdc_source, cdc_sequence, cdc_event_id
-        ORDER BY {IMAGES_CONTENT_SQL} DESC
+        ORDER BY cdc_content DESC
       ) AS cdc_copy
-    FROM {CHANGES}
-    WHERE cdc_operation <> 'SNAPSHOT' AND {{condition}}
+    FROM (
+    {{rows}}
+    )
+    WHERE {{condition}}
   )
   WHERE cdc_copy = 1
 ),
+change AS (SELECT * FROM lake_row WHERE cdc_operation <> 'SNAPSHOT'),
 change_with_previous AS (
   SELECT *,
     lag(cdc_source) OVER history AS source_before,
@@ -48,15 +53,14 @@ change_with_previous AS (
   )
 ),
 snapshot AS (
-  SELECT cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_new_image,
-    regexp_extract(cdc_source, '[^/]*$') AS created_at,
+  SELECT cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_new_image, created_at,
     row_number() OVER (
       PARTITION BY cdc_key
-      ORDER BY regexp_extract(cdc_source, '[^/]*$') DESC, cdc_source DESC, cdc_sequence DESC,
-        cdc_snapshot_at DESC, cdc_event_id DESC, {IMAGES_CONTENT_SQL} DESC
+      ORDER BY created_at DESC, cdc_source DESC, cdc_sequence DESC, cdc_snapshot_at DESC,
+        cdc_event_id DESC
     ) AS cdc_recency
-  FROM {CHANGES}
-  WHERE cdc_operation = 'SNAPSHOT' AND {{condition}}
+  FROM lake_row
+  WHERE cdc_operation = 'SNAPSHOT'
 ),
 -- Snapshots with an image that a change of their stream left, or that its first change replaced.
 confirmed_snapshot AS (
@@ -118,8 +122,8 @@ gap ({COLUMNS}) AS (
   UNION ALL
   SELECT {literal(GapKind.ERASED)}, cdc_key, CAST(NULL AS varchar), CAST(NULL AS varchar),
     max(cdc_source), max(cdc_sequence)
-  FROM {CHANGES}
-  WHERE cdc_expired = {literal(ERASED)} AND {{condition}}
+  FROM lake_row
+  WHERE cdc_expired = {literal(ERASED)}
   GROUP BY cdc_key
 )
 -- With the number of all gaps, so that a result of which a part is missing is noticed.
@@ -165,16 +169,19 @@ class Gap:
         return f"between {self.sequence_before}{stream} and {self.sequence}"
 
 
-def find_gaps(condition: str = "true") -> Iterator[Gap]:
+def find_gaps(condition: str = "true", source: RowSource = JSON) -> Iterator[Gap]:
     """Return every gap in the rows that meet a condition of SQL, ordered by key."""
-    rows = complete_rows(GAPS_SQL.format(condition=condition))
-    return (Gap(GapKind(str(kind)), *row) for kind, *row in rows)
+    sql = GAPS_SQL.format(rows=source.rows_sql(ROW_COLUMNS), condition=condition)
+    for kind, *row in complete_rows(sql):
+        yield Gap(GapKind(str(kind)), *row)
+    source.require_copy()
 
 
 class GapReport:
-    """The number of gaps of each kind, and at most `limit` of all."""
+    """The number of gaps of each kind, and at most `limit` of all; `source` had the rows."""
 
-    def __init__(self, gaps: Iterable[Gap], limit: int | None) -> None:
+    def __init__(self, gaps: Iterable[Gap], limit: int | None, source: RowSource = JSON) -> None:
+        self._source = source
         self.counts: Counter[GapKind] = Counter()
         self.listed: list[Gap] = []
         for gap in gaps:
@@ -193,10 +200,12 @@ class GapReport:
             "count": self.counts[GapKind.OPEN],
             "counts": {kind: self.counts[kind] for kind in GapKind},
             "gaps": [asdict(gap) for gap in self.listed],
+            **self._source.document(),
         }
 
     def lines(self) -> Iterator[str]:
         """Yield the gaps as text; the last lines are the summary."""
+        yield from self._source.lines()
         yield from map(str, self.listed)
         unlisted = self.counts.total() - len(self.listed)
         if unlisted:

@@ -17,6 +17,7 @@ from analytics import athena
 from analytics.dashboard.verification import read_verify_result
 from operations import in_flight
 from operations.cli import run_command
+from operations.row_source import RowSource
 from operations.verify import command
 from operations.verify.diff import KINDS
 from setup.lib.lake_identity import LakeIdentity
@@ -227,7 +228,7 @@ def test_unreachable_cloud_is_reported_in_one_line() -> None:
 
 
 def test_ctrl_c_exits_with_130(env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> None:
+    def interrupt(source: RowSource) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "find_gaps", interrupt)
