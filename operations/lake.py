@@ -11,16 +11,20 @@ from dataclasses import astuple, dataclass
 from typing import cast
 
 from analytics.athena import QueryFailed, Row, run_query
-from analytics.rank import IMAGES_CONTENT_SQL, RANK_SQL
+from analytics.rank import RANK_SQL
 from operations.columns import DeclaredColumns
 from operations.digest import DIGEST_SQL, digest
-from setup.names import CHANGES
+from operations.row_source import JSON, RowSource
 from transform import state
 
 # Athena accepts 256 KiB of SQL; this many keys take 70 KiB of it.
 MAX_KEYS_IN_QUERY = 1000
 # A query for items names each column four times.
 MAX_NAMES_LENGTH = 40_000
+ROW_COLUMNS = (
+    *("cdc_key", "cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id"),
+    "cdc_new_image",
+)
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
@@ -31,7 +35,9 @@ ROWS_SQL = f"""
     SELECT {KEY_SQL} AS cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id,
       {DIGEST_SQL.format("cdc_new_image")} AS cdc_image_digest,
       {{columns_digest}} AS cdc_columns_digest{{details}}
-    FROM {CHANGES}
+    FROM (
+    {{rows}}
+    )
     WHERE {{condition}}"""
 # Over the rows of a whole lake, the window must not hold images. Without them it cannot order
 # copies of a change that differ in their images: it returns them all.
@@ -59,7 +65,6 @@ FROM (
 )
 WHERE cdc_recency = 1
 GROUP BY GROUPING SETS (({{output}}), ())"""
-CONTENT_COLUMN_SQL = f"{IMAGES_CONTENT_SQL} AS cdc_content"
 
 
 class TruncatedResult(QueryFailed):
@@ -121,7 +126,7 @@ def item_digest(image_digest: str, columns_digest: str | None) -> str:
 
 
 def fetch_digests(
-    columns: DeclaredColumns, keys: Collection[str] = ()
+    columns: DeclaredColumns, keys: Collection[str] = (), source: RowSource = JSON
 ) -> Iterator[tuple[str, str]]:
     """Return key and digest of every item in the lake, or of those with the given keys.
 
@@ -132,42 +137,57 @@ def fetch_digests(
         item_digest=DIGEST_SQL.format(f"concat(cdc_image_digest, {columns_digest})"),
         columns_digest=columns.digest_sql(),
         details="",
+        rows=_rows_sql(columns, source),
         condition=key_condition(keys),
     )
     return cast("Iterator[tuple[str, str]]", complete_rows(sql))  # Neither column can be NULL.
 
 
-def fetch_latest_rows(columns: DeclaredColumns, keys: Collection[str]) -> Iterator[LakeRow]:
+def fetch_latest_rows(
+    columns: DeclaredColumns, keys: Collection[str], source: RowSource = JSON
+) -> Iterator[LakeRow]:
     """Return the latest row of each key; of every key if more are given than a query may name."""
     output = (
         "cdc_key, cdc_image_digest, cdc_columns_digest, cdc_source, cdc_sequence, cdc_snapshot_at"
     )
     named_keys = keys if len(keys) <= MAX_KEYS_IN_QUERY else ()
-    rows = complete_rows(_latest_rows_sql(output, columns, named_keys, [CONTENT_COLUMN_SQL]))
+    rows = complete_rows(_latest_rows_sql(output, columns, named_keys, ["cdc_content"], source))
     return (LakeRow(str(key), *values) for key, *values in rows)
 
 
-def fetch_items(columns: DeclaredColumns, keys: Sequence[str]) -> Iterator[LakeItem]:
+def fetch_items(
+    columns: DeclaredColumns, keys: Sequence[str], source: RowSource = JSON
+) -> Iterator[LakeItem]:
     """Return the items of at most MAX_KEYS_IN_QUERY keys, with their images.
 
     Of very many columns, only the first are returned.
     """
     columns = columns.first(MAX_NAMES_LENGTH)
     output = ", ".join(["cdc_key", "cdc_new_image", *columns.identifiers])
-    details = (CONTENT_COLUMN_SQL, "cdc_new_image", *columns.identifiers)
-    for key, image, *values in complete_rows(_latest_rows_sql(output, columns, keys, details)):
+    details = ("cdc_content", "cdc_new_image", *columns.identifiers)
+    sql = _latest_rows_sql(output, columns, keys, details, source)
+    for key, image, *values in complete_rows(sql):
         yield LakeItem(str(key), image, dict(zip(columns.names, values, strict=True)))
 
 
 def _latest_rows_sql(
-    output: str, columns: DeclaredColumns, keys: Collection[str], details: Sequence[str]
+    output: str,
+    columns: DeclaredColumns,
+    keys: Collection[str],
+    details: Sequence[str],
+    source: RowSource,
 ) -> str:
     return LATEST_ROWS_SQL.format(
         output=output,
         columns_digest=columns.digest_sql(),
         details=f", {', '.join(details)}",
+        rows=_rows_sql(columns, source),
         condition=key_condition(keys),
     )
+
+
+def _rows_sql(columns: DeclaredColumns, source: RowSource) -> str:
+    return source.rows_sql([*ROW_COLUMNS, *columns.names])
 
 
 def key_condition(keys: Collection[str]) -> str:

@@ -66,15 +66,21 @@ class RowSource:
         parts = history_parts if table == HISTORY else state_parts
         return _up_to_date_source(table, parts, days, copied)
 
+    def refreshed(self) -> RowSource:
+        """Return the source as of now: more days of the copy may be out of date."""
+        return RowSource.fetch(self.table) if self.json_from else self
+
     def rows_sql(self, columns: Iterable[str]) -> str:
         """Return the query for these columns of all rows, and their `cdc_content`.
 
-        It is what `transform.state.content` computes.
+        It is what `transform.state.content` computes. Very many columns are read from the JSON.
         """
         names = tuple(columns)
+        if sum(map(len, names)) > MAX_NAMES_LENGTH:
+            return JSON_SQL.format(columns="*")
         identifiers = ", ".join(DeclaredColumns(names).identifiers)
         json_rows = JSON_SQL.format(columns=identifiers)
-        if self.json_from is None or sum(map(len, names)) > MAX_NAMES_LENGTH:
+        if self.json_from is None:
             return json_rows
         parts = ", ".join(map(literal, self.outdated_parts))
         return COPY_SQL.format(

@@ -75,6 +75,8 @@ COMMANDS = {
 }
 RESTORING = ("restore-table", "restore-items")
 QUERYING = ("verify", "gaps", "repair", "status", "replay", "compact", *RESTORING, "erase")
+COPY_READING = ("verify", "gaps", "repair")
+COPYING = ("compact", "erase")  # Erase drops the copy.
 WRITING = ("repair", "backfill", "replay", "erase")
 VERSION_READING = ("verify", "gaps", "repair", "replay", "restore", "erase")
 ERASABLE = (f"{LAKE}*", f"{ERRORS}*", f"{REPLAYED}*")
@@ -241,8 +243,8 @@ GRANTS = (
         ("catalog", f"database/{DATABASE}", f"table/{DATABASE}/{CHANGES}"),
         QUERYING,
     ),
-    Grant("glue", ("GetTable", "GetPartitions"), COPY_TABLES, ("status", "compact", "erase")),
-    Grant("glue", ("DeletePartition", "UpdateTable"), COPY_TABLES, ("compact", "erase")),
+    Grant("glue", ("GetTable", "GetPartitions"), COPY_TABLES, ("status", *COPYING, *COPY_READING)),
+    Grant("glue", ("DeletePartition", "UpdateTable"), COPY_TABLES, COPYING),
     Grant("glue", ("CreatePartition", "UpdatePartition"), COPY_TABLES, ("compact",)),
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
     Grant("cloudwatch", ("DescribeAlarms",), (f"alarm:{PIPELINE}-*",), ("status",)),
@@ -266,6 +268,7 @@ GRANTS = (
     Grant("s3", ("GetObject",), (f"{LAKE}*",), QUERYING),
     Grant("s3", RESULT_ACTIONS, (f"{QUERIES}*",), QUERYING),
     Grant("s3", (*RESULT_ACTIONS, "DeleteObject"), (f"{TABLES}*",), ("compact",)),
+    Grant("s3", ("GetObject",), (f"{TABLES}*",), COPY_READING),
     Grant("s3", ("GetObject",), (f"{ERRORS}*",), ("repair", "replay", *RESTORING)),
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from analytics.athena import QueryFailed
 from operations.replay.text_set import SentKeys
 from operations.table import Table
-from operations.verify.compare import compare
+from operations.verify.compare import Comparison
 from operations.verify.damage import explain_failure
 from operations.verify.diff import UNSETTLED, Difference
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
@@ -86,10 +86,11 @@ def verify_sent_keys(table: Table, sent_keys: SentKeys, wait: Callable[[], None]
     An error of a query names the damaged object that it is due to.
     """
     result = SentKeysResult(sent_keys.count)
+    comparison = Comparison(table, lambda _: wait())
     wait()
     try:
         for keys in _batches(sent_keys):
-            result.add(compare(table, keys, limit=None, wait=lambda _: wait()), sent_keys)
+            result.add(comparison.run(keys), sent_keys)
     except QueryFailed as error:
         raise explain_failure(error) from error
     return result

@@ -11,6 +11,9 @@ verifies again. It leaves a key with a failed change that replay would send: rep
 With --gaps, it finds lost changes from the lake alone. With --part 3/24, it verifies the third of
 24 shares of the table, and of the lake: 24 such runs prove what one whole run does.
 
+It reads the copy that operations.compact has made of the lake, as far as the copy is up to date,
+and the JSON of the other days. With --from-json, it reads the JSON of all days.
+
 The exit status is 0 if nothing is wrong, 1 if something is, and 2 if the result is inconclusive.
 """
 
@@ -41,7 +44,7 @@ from operations.cli import (
 from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.row_source import JSON, RowSource
 from operations.table import Table
-from operations.verify.compare import RepairFunction, compare
+from operations.verify.compare import Comparison, RepairFunction
 from operations.verify.coverage import Coverage, PartReport, read_coverage
 from operations.verify.damage import Damage, explain_failure
 from operations.verify.failed_changes import FailedChanges, FailedKeys
@@ -51,7 +54,7 @@ from operations.verify.part import part
 from operations.verify.repair import Repairer
 from operations.verify.result import EQUAL, INCONCLUSIVE, UNEQUAL, VerifyResult
 from setup.lib.lake_identity import LakeIdentity
-from setup.names import HISTORY, TABLE
+from setup.names import HISTORY, STATE, TABLE
 from terminal.arguments import number, whole_number
 
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
@@ -60,9 +63,10 @@ JSON_HELP = """
 JSON: at (UTC), bucket, lake_id, scope ("table", "part", "gaps" or a key), equal (true or false),
 table and lake (number of items in each), verified_through (when the run began, if equal), missing,
 extra, different, columns (the image is right, its columns are not), unsettled (lists of keys),
-counts (of each kind), differences (by key: path, table, lake); after --repair also repair (items,
-tombstones: keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id,
-scope, count, counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence).
+counts (of each kind), differences (by key: path, table, lake), copied_until (the first day that was
+read as JSON, not in the copy; null if all were); after --repair also repair (items, tombstones:
+keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id, scope, count,
+counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence), copied_until.
 With --part: part, and coverage (of, share, verified_through; parts: by number, started_at, state,
 table, lake), which includes the parts in the file that this run replaces. With exit status 1 also
 damaged_objects (objects of the lake that are deleted or damaged: key, problem; null if that is not
@@ -112,13 +116,14 @@ def _run_mode(args: argparse.Namespace) -> int:
 def _verify(
     table: Table, args: argparse.Namespace, repair: RepairFunction | None = None
 ) -> VerifyResult:
-    return compare(
+    comparison = Comparison(
         table,
-        args.part or ([args.key] if args.key else []),
-        limit=_limit(args),
         wait=lambda key_count: _wait(args.wait, key_count),
+        limit=_limit(args),
         repair=repair,
+        source=_fetch_source(args, STATE),
     )
+    return comparison.run(args.part or ([args.key] if args.key else []))
 
 
 def _fetch_source(args: argparse.Namespace, table: str) -> RowSource:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
@@ -18,6 +18,7 @@ from tqdm import tqdm
 from operations import lake
 from operations.columns import DeclaredColumns
 from operations.lake import LakeRow
+from operations.row_source import JSON, RowSource
 from operations.table import MAX_KEYS_PER_READ, Table
 from operations.verify.descriptions import describe_differences
 from operations.verify.diff import Look, classify
@@ -31,43 +32,54 @@ T = TypeVar("T")
 RepairFunction = Callable[[Sequence[Finding]], None]
 
 
-def compare(
-    table: Table,
-    scope: Collection[str] | Part,
-    limit: int | None,
-    wait: Callable[[int], None],
-    repair: RepairFunction | None = None,
-) -> VerifyResult:
-    """Compare lake and table, for a part or for the given keys; without keys, for all.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A comparison of a table with the lake, whose rows it reads from a source.
 
     `wait` is called before each further look with the number of keys that differ; without any,
-    there is no further look. `repair` receives the findings of the last look, batch by batch.
+    there is no further look. `repair` receives the findings of the last look, batch by batch. A
+    result lists at most `limit` keys of each kind.
     """
-    columns = DeclaredColumns.fetch()
-    items = TableDigests(table, columns, fetch_masking())
-    result = VerifyResult(limit, scope if isinstance(scope, Part) else None)
-    with closing(DigestStore()) as store:
-        if isinstance(scope, Part):
-            _first_pass_of_part(items, scope, store, result)
-        else:
-            _first_pass(items, scope, store)
-            result.count_matched(store.matched_count)
-        if mismatch_count := store.mark_unmatched():
-            wait(mismatch_count)
-            _second_look(items, store, result)
-        if mismatch_count := store.count_mismatches():
-            wait(mismatch_count)
-            for findings in _last_look(items, store):
-                if repair:
-                    repair(findings)
-                for finding in findings:
-                    result.add(finding)
-    describe_differences(result, items)
-    return result
+
+    table: Table
+    wait: Callable[[int], None]
+    limit: int | None = None
+    repair: RepairFunction | None = None
+    source: RowSource = JSON
+
+    def run(self, scope: Collection[str] | Part = ()) -> VerifyResult:
+        """Compare lake and table, for a part or for the given keys; without keys, for all."""
+        items = TableDigests(self.table, DeclaredColumns.fetch(), fetch_masking())
+        part = scope if isinstance(scope, Part) else None
+        result = VerifyResult(self.limit, part, self.source)
+        with closing(DigestStore()) as store:
+            if isinstance(scope, Part):
+                _first_pass_of_part(items, scope, store, result)
+            else:
+                _first_pass(items, scope, store, self.source)
+                result.count_matched(store.matched_count)
+            if mismatch_count := store.mark_unmatched():
+                self.wait(mismatch_count)
+                _second_look(items, store, result)
+            if mismatch_count := store.count_mismatches():
+                self.wait(mismatch_count)
+                self._last_look(items, store, result)
+        describe_differences(result, items)
+        return result
+
+    def _last_look(self, items: TableDigests, store: DigestStore, result: VerifyResult) -> None:
+        """Look at what the second look found different, and repair and count the findings."""
+        for findings in _findings(items, store, result.source):
+            if self.repair:
+                self.repair(findings)
+            for finding in findings:
+                result.add(finding)
 
 
-def _first_pass(items: TableDigests, keys: Collection[str], store: DigestStore) -> None:
-    store.add_lake(_with_progress(lake.fetch_digests(items.columns, keys), "lake"))
+def _first_pass(
+    items: TableDigests, keys: Collection[str], store: DigestStore, source: RowSource
+) -> None:
+    store.add_lake(_with_progress(lake.fetch_digests(items.columns, keys, source), "lake"))
     digests = items.of_keys(keys) if keys else items.scan()
     store.match_table(_with_progress(digests, "table"))
 
@@ -77,8 +89,8 @@ def _first_pass_of_part(
 ) -> None:
     """Compare a segment of the table with the lake, and a bucket of the lake with the table."""
     result.table_items = store.add_segment(_with_progress(items.scan(part), "table"))
-    lake_digests = _with_progress(lake.fetch_digests(items.columns), "lake")
-    result.lake_items = store.match_segment(lake_digests, part)
+    lake_digests = lake.fetch_digests(items.columns, source=result.source)
+    result.lake_items = store.match_segment(_with_progress(lake_digests, "lake"), part)
     # Consistent reads would cost twice as much; what differs is looked at again.
     bucket_items = items.of_keys(store.lake_keys(), is_consistent=False)
     store.match_table(_with_progress(bucket_items, "bucket"))
@@ -86,7 +98,7 @@ def _first_pass_of_part(
 
 def _second_look(items: TableDigests, store: DigestStore, result: VerifyResult) -> None:
     """Look at what differed in the first pass, and keep in the store what still differs."""
-    for finding, _, look in _look(items, store, "second look"):
+    for finding, _, look in _look(items, store, result.source, "second look"):
         if look.table == look.lake:
             result.add(finding)
             store.delete_mismatch(finding.key)
@@ -94,9 +106,11 @@ def _second_look(items: TableDigests, store: DigestStore, result: VerifyResult) 
             store.record_look(finding.key, look)
 
 
-def _last_look(items: TableDigests, store: DigestStore) -> Iterator[list[Finding]]:
+def _findings(
+    items: TableDigests, store: DigestStore, source: RowSource
+) -> Iterator[list[Finding]]:
     """Look at what the second look found different, and yield the findings in batches."""
-    looks = iter(_look(items, store, "last look"))
+    looks = iter(_look(items, store, source, "last look"))
     while batch := list(islice(looks, MAX_KEYS_PER_READ)):
         yield [
             replace(finding, kind=classify(mismatch.before, look))
@@ -105,14 +119,14 @@ def _last_look(items: TableDigests, store: DigestStore) -> Iterator[list[Finding
 
 
 def _look(
-    items: TableDigests, store: DigestStore, label: str
+    items: TableDigests, store: DigestStore, source: RowSource, label: str
 ) -> Iterator[tuple[Finding, Mismatch, Look]]:
     """Look at each key that differs, and yield what is there, as a finding without a kind.
 
     The lake is read before the table: a repair then ranks below any change made after its read.
     """
     keys = store.mismatched_keys(lake.MAX_KEYS_IN_QUERY + 1)
-    store.load_lake_rows(lake.fetch_latest_rows(items.columns, keys))
+    store.load_lake_rows(lake.fetch_latest_rows(items.columns, keys, source.refreshed()))
     for batch in _with_progress(store.mismatches(MAX_KEYS_PER_READ), label):
         read_at = datetime.now(UTC)
         table_items = items.get_items([mismatch.key for mismatch in batch])

@@ -25,7 +25,9 @@ def describe_differences(result: VerifyResult, table: TableDigests) -> None:
     """Add to a result the first difference of its listed keys, of at most one query's keys."""
     listed = [key for kind in (DIFFERENT, COLUMNS, UNSETTLED) for key in result.keys[kind]]
     keys = listed[: lake.MAX_KEYS_IN_QUERY]
-    lake_items = lake.fetch_items(table.columns, keys) if keys else iter(())
+    lake_items = (
+        lake.fetch_items(table.columns, keys, result.source.refreshed()) if keys else iter(())
+    )
     while batch := list(islice(lake_items, MAX_KEYS_PER_READ)):
         items = table.get_items([lake_item.key for lake_item in batch])
         for lake_item in batch:

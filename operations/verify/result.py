@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from operations.lake import LakeRow
+from operations.row_source import JSON, RowSource
 from operations.verify.diff import KINDS, UNSETTLED, Difference
 from operations.verify.part import Part
 from terminal.text import count
@@ -44,6 +45,7 @@ class VerifyResult:
 
     limit: int | None = None
     part: Part | None = None
+    source: RowSource = JSON  # Of the first pass.
     table_items: int = 0
     lake_items: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -88,10 +90,12 @@ class VerifyResult:
             **self.keys,
             "counts": {kind: self.counts[kind] for kind in KINDS},
             "differences": differences,
+            **self.source.document(),
         }
 
     def lines(self) -> Iterator[str]:
         """Yield the result as text; the last line is the summary."""
+        yield from self.source.lines()
         for kind in KINDS:
             for key in self.keys[kind]:
                 difference = self.differences.get(key)

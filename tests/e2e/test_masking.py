@@ -18,7 +18,7 @@ from local.services.registry import SERVICES
 from operations.replay import command as replay_command
 from operations.table import Table
 from operations.verify import command as verify_command
-from operations.verify.compare import compare
+from operations.verify.compare import Comparison
 from operations.verify.result import EQUAL
 from setup import names
 from setup.lib.masking import ensure_masking_key, fetch_masking
@@ -82,7 +82,7 @@ def lake_rows() -> list[dict[str, str | None]]:
 
 def test_the_lake_equals_the_masked_table(chain: Cloud) -> None:
     table = Table.describe(aws("dynamodb"), names.TABLE)
-    result = compare(table, [], None, wait=lambda _: pytest.fail("the first pass differs"))
+    result = Comparison(table, lambda _: pytest.fail("the first pass differs")).run()
     assert (result.status, result.table_items) == (EQUAL, 1)
     [row] = [row for row in lake_rows() if "SO-1" in str(row["cdc_key"])]
     image, columns = canonical_and_flattened(order("SO-1", PERSON), (), fetch_masking())

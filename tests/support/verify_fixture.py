@@ -17,7 +17,7 @@ from local.services.dynamodb.service import DynamoDb
 from operations.digest import digest
 from operations.table import Table
 from operations.verify import command
-from operations.verify.compare import compare
+from operations.verify.compare import Comparison
 from operations.verify.part import Part
 from operations.verify.result import VerifyResult
 from setup import names
@@ -214,7 +214,7 @@ class VerifyEnvironment:
             if during_wait:
                 during_wait()
 
-        return compare(self.table, scope, limit=limit, wait=wait)
+        return Comparison(self.table, wait, limit).run(scope)
 
 
 def declare_columns(attributes: dict[str, str]) -> None:
