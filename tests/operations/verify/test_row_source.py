@@ -101,7 +101,7 @@ def without_content(row: LakeColumns, **columns: str) -> LakeColumns:
 
 
 @settings(
-    max_examples=60 if IS_THOROUGH else 3,
+    max_examples=60 if IS_THOROUGH else 2,
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
@@ -160,7 +160,7 @@ def test_days_that_changed_are_read_as_json() -> None:
     compact(rows)
     assert sources() == {AFTER_ALL}
     add_object(DAYS[3], "late", rows[3:])
-    assert sources() == {DAYS[2]}  # A part has both days.
+    assert sources() == {"2026-03-03"}  # A part has the last two days.
     Compaction(TODAY, lambda _: None).run()
     assert sources() == {AFTER_ALL}
     add_object(AFTER_ALL, "new", rows[3:])
