@@ -169,10 +169,14 @@ class Gap:
         return f"between {self.sequence_before}{stream} and {self.sequence}"
 
 
+def gaps_sql(condition: str = "true", source: RowSource = JSON) -> str:
+    """Return the query for the gaps in the rows that meet a condition of SQL."""
+    return GAPS_SQL.format(rows=source.rows_sql(ROW_COLUMNS), condition=condition)
+
+
 def find_gaps(condition: str = "true", source: RowSource = JSON) -> Iterator[Gap]:
     """Return every gap in the rows that meet a condition of SQL, ordered by key."""
-    sql = GAPS_SQL.format(rows=source.rows_sql(ROW_COLUMNS), condition=condition)
-    for kind, *row in complete_rows(sql):
+    for kind, *row in complete_rows(gaps_sql(condition, source)):
         yield Gap(GapKind(str(kind)), *row)
     source.require_copy()
 

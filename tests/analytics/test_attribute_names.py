@@ -17,7 +17,8 @@ from analytics.dashboard.facts import fact_queries
 from analytics.named_queries import load_named_queries
 from operations import lake as lake_queries
 from operations.columns import DeclaredColumns
-from operations.verify.gaps import GAPS_SQL, find_gaps
+from operations.row_source import RowSource
+from operations.verify.gaps import find_gaps, gaps_sql
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from setup import names
 from setup.columns import COLUMNS
@@ -120,6 +121,9 @@ RESERVED = [
 ]
 
 
+COPY = RowSource(names.HISTORY, "2026-03-01", ("part",))
+
+
 def shipped_sql() -> dict[str, str]:
     """Return all SQL that reads the lake: views, queries, facts, operations and documents."""
     views = {
@@ -133,11 +137,13 @@ def shipped_sql() -> dict[str, str]:
     }
     columns = DeclaredColumns(("order_id", "status"))
     operations = {
-        "gaps": GAPS_SQL.format(condition="true"),
+        "gaps": gaps_sql(),
+        "gaps in the copy": gaps_sql(source=COPY),
         "digests": lake_queries.DIGESTS_SQL.format(
             item_digest="cdc_image_digest",
             columns_digest=columns.digest_sql(),
             details="",
+            rows=COPY.rows_sql([*lake_queries.ROW_COLUMNS, *columns.names]),
             condition="true",
         ),
     }

@@ -12,7 +12,7 @@ from analytics.check import EXPECTATION_FOLDER
 from analytics.dashboard.facts import fact_queries
 from analytics.named_queries import load_named_queries
 from operations.compact.compaction import Compaction
-from operations.verify.gaps import GAPS_SQL
+from operations.verify.gaps import gaps_sql
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from setup import names
 from setup.lib.views import describe_table, update_table
@@ -72,7 +72,7 @@ def compared_queries() -> Iterator[Query]:
         yield Query(f"fact {name}", sql)
     for name, query in load_named_queries(EXPECTATION_FOLDER).items():
         yield Query(f"expectation {name}", query.sql, query.parameter_values({}))
-    yield Query("gaps", GAPS_SQL.format(condition="true"))
+    yield Query("gaps", gaps_sql())
 
 
 def find_differences(trino: Client, changes: Sequence[OrderChange]) -> Iterator[tuple[str, str]]:
