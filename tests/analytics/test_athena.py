@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from analytics.athena import Progress, QueryFailed, Row, literal, parse_csv, run_query
 from local.core.server import Cloud
 from local.services.athena import Athena
+from local.services.athena.api import executions
 from setup.names import WORKGROUP
 from tests.support.laptop_cloud import laptop
 
@@ -107,7 +108,8 @@ def test_a_failure_has_athenas_reason(athena: Cloud, sql: str, reason: str) -> N
         run_query(sql)
 
 
-def test_a_running_query_reports_progress(athena: Cloud) -> None:
+def test_a_running_query_reports_progress(athena: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions, "POLL_SECONDS", 0)
     reports: list[Progress] = []
     numbers = "UNNEST(sequence(1, 4000))"
     slow_query = f"SELECT sum(n * m) FROM {numbers} AS a(n) CROSS JOIN {numbers} AS b(m)"

@@ -31,7 +31,7 @@ from setup import names
 from tests.campaign.evidence import dead_letter_messages, queue_url
 from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
-from tests.support.commands import Document, cached_clients, output_discarded, run_json_command
+from tests.support.commands import Document, output_discarded, run_json_command
 from tests.support.laptop_cloud import aws, create_table, laptop
 from tests.support.replay_fixture import delete_bucket
 from tests.support.setup_fixture import clear_location
@@ -292,7 +292,7 @@ def open_chain() -> Iterator[CampaignChain]:
     with laptop(FaultService, *SERVICES, create_cloud=InterruptibleCloud) as cloud:
         clear_location()
         create_pipeline()
-        with patch.object(athena, "FIRST_PAUSE", 0.01), cached_clients():
+        with patch.object(athena, "FIRST_PAUSE", 0.01):
             yield CampaignChain(cloud)
 
 

@@ -22,7 +22,7 @@ from operations.verify.compare import Comparison
 from operations.verify.result import EQUAL
 from setup import names
 from setup.lib.masking import ensure_masking_key, fetch_masking
-from tests.support.commands import cached_clients, run_json_command
+from tests.support.commands import run_json_command
 from tests.support.iam_roles import make_role
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.operator_fixture import policy_statements
@@ -41,7 +41,6 @@ def chain() -> Iterator[Cloud]:
     with (
         pytest.MonkeyPatch.context() as patch,
         laptop(*SERVICES) as cloud,
-        cached_clients(),
     ):
         patch.setattr(names, "MASKED", rules)
         clear_location()

@@ -18,7 +18,6 @@ from local.services.registry import SERVICES
 from setup import names, operator_policy
 from setup.lib.iam_policies import Policy, role_policies, trust_policies, trust_policy
 from setup.names import Location
-from tests.support.commands import cached_clients
 from tests.support.iam_roles import policy as policy_json
 from tests.support.laptop_cloud import laptop
 from tests.support.operator_fixture import (
@@ -187,7 +186,7 @@ def delivery_params() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Chain]:
     """The pipeline as setup creates it."""
-    with laptop(*SERVICES) as cloud, cached_clients():
+    with laptop(*SERVICES) as cloud:
         create_pipeline()
         yield Chain(cloud)
 

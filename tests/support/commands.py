@@ -12,6 +12,8 @@ from unittest.mock import patch
 
 import boto3
 
+from setup.lib import drift
+
 Main = Callable[[Sequence[str]], int]
 Document = dict[str, Any]  # JSON whose shape depends on the command.
 
@@ -35,13 +37,24 @@ def output_discarded() -> Iterator[None]:
 
 @contextmanager
 def cached_clients() -> Iterator[None]:
-    """Create each boto3 client once within the block, since that takes longer than most calls."""
+    """Create each boto3 client once within the block, since that takes longer than most calls.
+
+    A dry run has a session of its own, whose clients serve nobody else.
+    """
     create_client: Callable[..., Any] = boto3.client
-    create_plain_client = cache(create_client)
 
     # A client of any service.
-    def client(service: str, **options: Any) -> Any:
-        return create_client(service, **options) if options else create_plain_client(service)
+    @cache
+    def shared_client(service: str, _: boto3.Session | None) -> Any:
+        return create_client(service)
 
-    with patch.object(boto3, "client", client):
+    def client(service: str, **options: Any) -> Any:
+        if options:
+            return create_client(service, **options)
+        return shared_client(service, boto3.DEFAULT_SESSION)
+
+    with (
+        patch.object(boto3, "client", client),
+        patch.object(drift, "DryRunSession", cache(drift.DryRunSession)),
+    ):
         yield

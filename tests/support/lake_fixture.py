@@ -21,7 +21,6 @@ from local.core.server import Cloud
 from local.services.registry import SERVICES
 from sales.order_lifecycle import Order, OrderChange
 from setup import names
-from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from tests.support.setup_fixture import clear_location
 
@@ -35,7 +34,7 @@ LakeLines = list[tuple[str, str]]  # days and the lines of their rows
 @contextmanager
 def lake_with_views() -> Iterator[Cloud]:
     """Yield a cloud with the bucket, catalog and views of the setup scripts."""
-    with laptop(*SERVICES) as cloud, cached_clients():
+    with laptop(*SERVICES) as cloud:
         clear_location()
         for script in ("03_s3", "04_iam", "10_glue", "11_athena"):
             import_module(f"setup.{script}").create()

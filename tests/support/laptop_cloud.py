@@ -20,6 +20,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from local.core.server import Cloud
 from local.core.service import Service
 from local.environment import REGION, use_cloud
+from tests.support.commands import cached_clients
 from tests.support.shared_duckdb import shared_duckdb
 
 HOUR = 3600
@@ -47,7 +48,8 @@ def laptop(
                 new_cloud = create_cloud(services)
             with closing(new_cloud) as cloud:
                 use_cloud(cloud.endpoint)
-                with nullcontext() if has_connections else without_connections(cloud):
+                connections = nullcontext() if has_connections else without_connections(cloud)
+                with connections, cached_clients():
                     yield cloud
         finally:
             _reset()

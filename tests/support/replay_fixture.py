@@ -10,6 +10,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.config import Config
 
 from local.core.server import Cloud
 from operations.replay import command
@@ -130,12 +131,13 @@ def clients_with_response(service: str, operation: str, response: Document) -> C
     create_client: ClientFactory = boto3.client
 
     def client(name: str) -> Any:
-        created = create_client(name)
-        if name == service:
-            http_response = AWSResponse("", 200, HTTPHeaders(), None)
-            created.meta.events.register(
-                f"before-call.{service}.{operation}", lambda **_: (http_response, response)
-            )
+        if name != service:
+            return create_client(name)
+        created = create_client(name, config=Config())  # Other tests do not share it.
+        http_response = AWSResponse("", 200, HTTPHeaders(), None)
+        created.meta.events.register(
+            f"before-call.{service}.{operation}", lambda **_: (http_response, response)
+        )
         return created
 
     return client

@@ -1,7 +1,7 @@
-"""A chain whose status is asked again and again: sabotage, metrics of the past, shared clients."""
+"""A chain whose status is asked again and again: sabotage, and metrics of the past."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -95,7 +95,7 @@ class StatusChain:
 @contextmanager
 def status_chain() -> Iterator[StatusChain]:
     """Yield a chain that delivered some orders an hour ago, and has been idle since."""
-    with laptop(*SERVICES) as cloud, shared_clients():
+    with laptop(*SERVICES) as cloud:
         for script in drift.SCRIPTS:  # In this process, which has the clients already.
             import_module(f"setup.{script}").create()
         chain = StatusChain(cloud)
@@ -103,28 +103,3 @@ def status_chain() -> Iterator[StatusChain]:
         chain.wait(3600)
         with patch.object(command, "_now", chain.now):
             yield chain
-
-
-@contextmanager
-def shared_clients() -> Iterator[None]:
-    """Create each client once for status and once for its dry run, instead of once for each call.
-
-    A client of the dry run must not serve anybody else, nor another's the dry run.
-    """
-    dry_run_session = drift.DryRunSession()
-    create_client: Callable[..., Any] = boto3.client
-    clients: dict[str, Any] = {}
-
-    # A client of any service.
-    def client(service: str, **options: Any) -> Any:
-        if options or boto3.DEFAULT_SESSION is dry_run_session:
-            return create_client(service, **options)
-        if service not in clients:
-            clients[service] = create_client(service)
-        return clients[service]
-
-    with (
-        patch.object(boto3, "client", client),
-        patch.object(drift, "DryRunSession", lambda: dry_run_session),
-    ):
-        yield

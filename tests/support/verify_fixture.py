@@ -22,7 +22,6 @@ from operations.verify.part import Part
 from operations.verify.result import VerifyResult
 from setup import names
 from setup.lib.lake_identity import ensure_lake_id
-from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import create_table, laptop
 from transform import state
 from transform.state import BACKFILL_SEQUENCE
@@ -239,7 +238,7 @@ def declare_columns(attributes: dict[str, str]) -> None:
 @contextmanager
 def verify_env() -> Iterator[VerifyEnvironment]:
     """Yield an environment on its own cloud, with one client per service."""
-    with laptop(DynamoDb, Athena) as cloud, cached_clients():
+    with laptop(DynamoDb, Athena) as cloud:
         yield VerifyEnvironment(cloud)
 
 

@@ -197,7 +197,7 @@ class Athena(Service):
         return f"{location.removesuffix('/')}/"
 
     def _get_query_execution(self, params: Params) -> Params:
-        return {"QueryExecution": describe(self._executions.get(params["QueryExecutionId"]))}
+        return {"QueryExecution": describe(self._executions.poll(params["QueryExecutionId"]))}
 
     def _batch_get_query_execution(self, params: Params) -> Params:
         executions, missing = _get_many(params["QueryExecutionIds"], self._executions.get)

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
 from local.services.athena import Athena
+from local.services.athena.api import executions
 from local.services.athena.backend.engine import Engine, Plan
 from tests.support.athena_engine import not_null
 from tests.support.athena_fixture import (
@@ -195,6 +196,12 @@ def state_of(key: str) -> str:
     """Return the state of an execution."""
     response = athena_client().get_query_execution(QueryExecutionId=key)
     return str(response["QueryExecution"]["Status"]["State"])
+
+
+def test_a_poll_waits_for_the_end_of_a_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions, "POLL_SECONDS", 60)
+    response = athena_client().start_query_execution(QueryString="SELECT 1", WorkGroup="work")
+    assert state_of(response["QueryExecutionId"]) == "SUCCEEDED"
 
 
 def test_restart_fails_only_unfinished_queries(cloud: Cloud) -> None:

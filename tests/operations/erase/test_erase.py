@@ -17,7 +17,7 @@ from operations.replay import dead_letters
 from operations.verify import command as verify_command
 from operations.verify.failed_changes import FailedChanges
 from setup import names
-from tests.support.commands import Document, cached_clients, run_json_command
+from tests.support.commands import Document, run_json_command
 from tests.support.kills import killed_at_call
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.profile import IS_THOROUGH
@@ -40,7 +40,6 @@ def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        cached_clients(),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(scope, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(dead_letters, "WAIT_SECONDS", 0),

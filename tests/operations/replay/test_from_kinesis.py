@@ -14,7 +14,7 @@ from operations.kinesis_writer import Sender
 from operations.replay import command, kinesis_reader
 from operations.verify import command as verify_command
 from setup import names
-from tests.support.commands import Document, cached_clients, run_json_command
+from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys
 from tests.support.whole_chain import create_pipeline, empty_chain, run_setup
@@ -30,7 +30,6 @@ def cloud() -> Iterator[Cloud]:
     """The whole chain, on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        cached_clients(),
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(kinesis_reader, "PAUSE", 0),

@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
+from botocore.config import Config
 from moto.kinesis.models import kinesis_backends
 
 from local.core.server import ACCOUNT
@@ -54,7 +55,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def client(stream: str, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> "KinesisClient":
     """A client of the stream, whose pages have at most two records."""
     monkeypatch.setattr(kinesis_reader, "PAGE_RECORDS", 2)
-    return boto3.client("kinesis")
+    return boto3.client("kinesis", config=Config())  # Other tests do not share it.
 
 
 def respond(client: "KinesisClient", status: int, documents: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 import transform
 from local.core.server import Cloud
@@ -240,7 +241,7 @@ def clients_killed_before(operation: str) -> Callable[..., Any]:
     create_client: Callable[..., Any] = boto3.client  # one overload for each service
 
     def client(service: str) -> Any:
-        created = create_client(service)
+        created = create_client(service, config=Config())  # Other tests do not share it.
         created.meta.events.register(f"before-call.{service}.{operation}", kill)
         return created
 

@@ -19,7 +19,7 @@ from operations.verify import command as verify_command
 from operations.verify.damage import RESTORE
 from operations.verify.result import VerifyResult
 from setup import names
-from tests.support.commands import Document, cached_clients, run_json_command
+from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import deploy, object_keys, redeploy
 from tests.support.whole_chain import create_pipeline, empty_chain, raising_function
@@ -30,7 +30,6 @@ def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        cached_clients(),
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
     ):

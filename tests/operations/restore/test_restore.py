@@ -12,7 +12,7 @@ from operations.lake_objects import DELETED, DamagedObject, LakeVersions
 from operations.restore import command
 from operations.verify import command as verify_command
 from setup import names
-from tests.support.commands import Document, cached_clients, run_json_command
+from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import object_keys, read_object
 from tests.support.whole_chain import create_pipeline, empty_chain
@@ -25,7 +25,6 @@ def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        cached_clients(),
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_pipeline()

@@ -11,7 +11,6 @@ from local.services.registry import SERVICES
 from operations import in_flight
 from operations.verify import command
 from setup import names
-from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import laptop
 from tests.support.profile import IS_THOROUGH
 from tests.support.sabotage import (
@@ -31,7 +30,7 @@ ORDERS = [f"SO-{number}" for number in range(4)]
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop chain whose buffers are as long as AWS allows."""
-    with laptop(*SERVICES) as cloud, cached_clients():
+    with laptop(*SERVICES) as cloud:
         create_pipeline()
         _lengthen_buffers()
         yield cloud

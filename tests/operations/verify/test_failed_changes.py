@@ -16,7 +16,6 @@ from operations.verify.failed_changes import (
     FailedKeys,
 )
 from setup import names
-from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import (
     delete_failed_records,
@@ -32,7 +31,7 @@ from tests.support.whole_chain import create_pipeline
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
-    with laptop(*SERVICES) as cloud, cached_clients():
+    with laptop(*SERVICES) as cloud:
         create_pipeline()
         yield cloud
 

@@ -14,7 +14,6 @@ from operations.replay import dead_letters
 from operations.table import Table
 from operations.verify import command
 from setup import names
-from tests.support.commands import cached_clients
 from tests.support.laptop_cloud import aws, create_table, laptop
 from tests.support.replay_fixture import delete_failed_records, deploy, redeploy
 from tests.support.sabotage import (
@@ -46,7 +45,7 @@ FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
-    with laptop(*SERVICES) as cloud, cached_clients():
+    with laptop(*SERVICES) as cloud:
         create_pipeline()
         with patch.object(command, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud

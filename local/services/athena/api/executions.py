@@ -30,6 +30,7 @@ _MAX_EXECUTIONS = 10_000  # The oldest are deleted.
 _MAX_RESULT_FILES = 50  # Older results are downloaded from S3 when they are read.
 _MAX_RUNNING = 8  # Further queries are queued, as on AWS.
 _TIME_LIMIT_SECONDS = 30 * 60
+POLL_SECONDS = 0.2  # A poll of a query waits this long for its end.
 
 
 @dataclass
@@ -55,6 +56,7 @@ class Execution:
     ended_at: float = 0.0
     process: DuckDbProcess | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    has_ended: threading.Event = field(default_factory=threading.Event)
 
     def finish(
         self, state: str, now: float, reason: str = "", failure: QueryFailed | None = None
@@ -66,6 +68,7 @@ class Execution:
                 self.failure = failure
                 self.ended_at = now
                 self.state = state  # Set last: a reader that sees it may read the rest.
+                self.has_ended.set()
 
     def start(self, now: float, process: DuckDbProcess) -> bool:
         """Enter RUNNING in a process, and return whether the execution may run."""
@@ -134,6 +137,15 @@ class Executions:
         if execution_id not in self._executions:
             raise invalid(f"QueryExecution {execution_id} was not found")
         return self._executions[execution_id]
+
+    def poll(self, execution_id: str) -> Execution:
+        """Return one execution, after a short wait for its end.
+
+        A caller who polled more often would take time from the query.
+        """
+        execution = self.get(execution_id)
+        execution.has_ended.wait(POLL_SECONDS)
+        return execution
 
     def ids_in_workgroup(self, workgroup: str) -> list[str]:
         """Return the ids of a workgroup's executions, newest first."""
