@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local.core.server import Cloud
@@ -19,7 +20,8 @@ Connect = Callable[..., Any]
 def guarded_client(
     cloud: Cloud, service: str, role: str, principal: str = "pipes", **context: str
 ) -> Any:
-    client: Any = boto3.client(service)  # type: ignore[call-overload]  # any service
+    # A client with options is not shared.
+    client: Any = boto3.client(service, config=Config())  # type: ignore[call-overload]  # any
     cloud.service(Iam).guard_client(client, role, f"{principal}.amazonaws.com", context)
     return client
 
