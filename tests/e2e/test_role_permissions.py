@@ -28,6 +28,7 @@ from tests.support.operator_fixture import (
     policy_statements,
     without_actions,
 )
+from tests.support.profile import IS_THOROUGH
 from tests.support.whole_chain import create_pipeline, empty_chain, run_verify
 
 HERE = Location("aws", REGION, ACCOUNT)
@@ -303,6 +304,13 @@ COMMAND_BY_ACTION = {
 INTERRUPTED_RUNS = {"athena:StopQueryExecution": "interrupted gaps"}
 STATUS_ACTIONS = {action for action, command in COMMAND_BY_ACTION.items() if command == "status"}
 OTHER_ACTIONS = [action for action in COMMAND_BY_ACTION if action not in STATUS_ACTIONS]
+# A run of compact takes seconds, and reports each denial in the same way.
+COMPACT_ACTIONS = [action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == "compact"]
+REMOVED_ACTIONS = [
+    action
+    for action in OTHER_ACTIONS
+    if IS_THOROUGH or action not in COMPACT_ACTIONS or action == "glue:CreatePartition"
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -313,7 +321,7 @@ def test_a_command_runs_under_its_own_policy(operator: Operator, command: str) -
     assert operator.violations == []  # Every request obeys its service's model.
 
 
-@pytest.mark.parametrize("action", OTHER_ACTIONS)
+@pytest.mark.parametrize("action", REMOVED_ACTIONS)
 def test_a_denied_command_names_the_permission(
     operator: Operator, capsys: pytest.CaptureFixture[str], action: str
 ) -> None:
