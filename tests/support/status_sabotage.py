@@ -20,6 +20,7 @@ from tests.support.operator_fixture import HERE
 # Yields a text that status must show.
 Sabotage = Callable[[Cloud], AbstractContextManager[str]]
 BUCKET = HERE.bucket()
+DESTINATION_DIFFERS = f"destination of Firehose stream {names.DELIVERY} differs"
 HANDLER = "def lambda_handler(event, context):\n    return {}\n"
 
 
@@ -174,7 +175,7 @@ def pipe_deleted(_: Cloud) -> Iterator[str]:
 def queue_deleted(_: Cloud) -> Iterator[str]:
     url = aws("sqs").get_queue_url(QueueName=names.DEAD_LETTERS)["QueueUrl"]
     aws("sqs").delete_queue(QueueUrl=url)
-    yield "dead letters"
+    yield "dead letters: missing"
     recreate("07_pipe")
 
 
@@ -467,9 +468,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
     pipe_stopped,
     pipe_filtered,
     queue_deleted,
-    destination_changed("prefix_changed", "differs", Prefix="x/!{partitionKeyFromLambda:dt}/"),
     destination_changed(
-        "error_prefix_changed", "differs", ErrorOutputPrefix="lost/!{firehose:error-output-type}/"
+        "prefix_changed", DESTINATION_DIFFERS, Prefix="x/!{partitionKeyFromLambda:dt}/"
+    ),
+    destination_changed(
+        "error_prefix_changed",
+        DESTINATION_DIFFERS,
+        ErrorOutputPrefix="lost/!{firehose:error-output-type}/",
     ),
     function_replaced,
     function_without_concurrency,
