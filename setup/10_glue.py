@@ -1,4 +1,4 @@
-"""Create the catalog's database, the tables over lake and copy, and a crawler for new columns.
+"""Create the catalog's database, its tables, and a crawler for new columns.
 
 With --crawl the script runs the crawler instead, adds the columns that it missed, and checks that
 the table is still as made here.
@@ -24,6 +24,7 @@ from setup.lib.comparison import matches_desired
 from setup.lib.copy_tables import json_parameters, put_copy_tables
 from setup.lib.descriptions import Entry, columns_of, with_comments, with_description
 from setup.lib.iam_policies import unconditional_trust
+from setup.lib.rates_table import put_rates_table
 from setup.lib.resources import crawler_state, describe_or_none, require_bucket, require_role
 from setup.lib.run_crawler import run_crawler
 from setup.lib.tags import ensure_tags
@@ -64,6 +65,7 @@ def create() -> str:
     ensure_tags("glue", arn("glue", f"database/{DATABASE}"))
     table = put_table(glue)
     put_copy_tables(glue, table)
+    put_rates_table(glue)
     has_relaxed_trust = put_crawler(glue)
     ensure_tags("glue", arn("glue", f"crawler/{CRAWLER}"))
     column_count = len(columns_of(table))

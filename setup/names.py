@@ -55,6 +55,7 @@ CHANGES = "changes"  # The table over the lake.
 HISTORY = "history"
 STATE = "state"
 RECENT = "recent"
+EXCHANGE_RATES = "exchange_rates"  # The table that `python -m operations.rates` fills.
 ROWS_VIEW = "order_rows"  # The other views read it; it may have a change twice.
 VIEWS = (
     ROWS_VIEW,
@@ -70,6 +71,7 @@ ERRORS = "errors/"
 REPLAYED = "replayed/"
 QUERIES = "queries/"
 TABLES = "tables/"  # The copy.
+RATES = "rates/"  # The exchange rates.
 LAKE_ID = "lake-id/"
 BACKFILLS = "backfills/"
 FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be older.

@@ -38,6 +38,7 @@ from setup.names import (
     DELIVERY,
     DELIVERY_LOGS,
     ERRORS,
+    EXCHANGE_RATES,
     FUNCTION,
     FUNCTION_LOGS,
     HISTORY,
@@ -47,6 +48,7 @@ from setup.names import (
     PIPE_LOGS,
     PIPELINE,
     QUERIES,
+    RATES,
     RECENT,
     REPLAYED,
     STATE,
@@ -60,7 +62,7 @@ from setup.names import (
 )
 
 COMMANDS = {
-    "verify": "verify, also with --gaps and --copy",
+    "verify": "verify, also with --gaps",
     "gaps": "verify --gaps alone, which only reads the lake",
     "repair": "verify --repair",
     "status": "status",
@@ -72,6 +74,7 @@ COMMANDS = {
     "erase": "erase, also with --dry-run and --check",
     "compact": "compact, also with --dry-run",
     "plan": "plan --from-metrics",
+    "rates": "rates",
 }
 RESTORING = ("restore-table", "restore-items")
 QUERYING = ("verify", "gaps", "repair", "status", "replay", "compact", *RESTORING, "erase")
@@ -244,6 +247,7 @@ GRANTS = (
         QUERYING,
     ),
     Grant("glue", ("GetTable", "GetPartitions"), COPY_TABLES, ("status", *COPYING, *COPY_READING)),
+    Grant("glue", ("GetTable",), (f"table/{DATABASE}/{EXCHANGE_RATES}",), ("status",)),
     Grant("glue", ("DeletePartition", "UpdateTable"), COPY_TABLES, COPYING),
     Grant("glue", ("CreatePartition", "UpdatePartition"), COPY_TABLES, ("compact",)),
     Grant("glue", ("GetCrawler",), (f"crawler/{CRAWLER}",), ("status",)),
@@ -273,6 +277,7 @@ GRANTS = (
     Grant("s3", ("PutObject", "DeleteObject"), (f"{ERRORS}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{REPLAYED}*",), ("replay",)),
     Grant("s3", ("PutObject",), (f"{LAKE_ID}*", f"{BACKFILLS}*"), ("backfill",)),
+    Grant("s3", ("PutObject",), (f"{RATES}*",), ("rates",)),
     Grant("s3", ("ListBucketVersions",), ("",), VERSION_READING),
     Grant("s3", ("GetObjectVersion",), (f"{LAKE}*",), VERSION_READING),
     Grant("s3", ("PutObject",), (f"{LAKE}*",), ("restore",)),

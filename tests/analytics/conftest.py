@@ -1,4 +1,4 @@
-"""A lake of orders, unordered and with duplicates, for the tests of views and questions."""
+"""A lake of orders, unordered and with duplicates, and rates: for tests of views and questions."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 
 from local.core.server import Cloud
+from operations.rates.command import upload_rates
 from sales.order_lifecycle import OrderChange, Plan, generate_changes
 from tests.support.dashboard_model import LastImage, last_images
 from tests.support.lake_fixture import (
@@ -16,6 +17,7 @@ from tests.support.lake_fixture import (
     lake_with_views,
     replace_lake,
 )
+from tests.support.rates_model import RATES, REPORTING_CURRENCY
 
 # The orders' dates surround the dates of their changes, so that some changes are late.
 PLAN = Plan(60, 8, Fraction(1, 10), date(2026, 3, 10))
@@ -37,6 +39,7 @@ def history(lake: Cloud) -> list[OrderChange]:
     with_note = {**last.after, "gift_note": Decimal(7)}
     history = [*generated, OrderChange(last.order_id, last.changed_at, last.after, with_note)]
     replace_lake(deliver(history))
+    upload_rates(RATES, REPORTING_CURRENCY)
     return history
 
 

@@ -46,6 +46,8 @@ COMMANDS = (
     "python -m analytics.run",
     "python -m analytics.run revenue_by_day",
     "python -m analytics.run revenue_by_day --param region=EU --format csv",
+    "python -m operations.rates examples/rates.csv --currency EUR",
+    "python -m analytics.run revenue_in_reporting_currency --param period=week",
     "python -m analytics.check",
     "python -m analytics.check --days 2 --publish",
     "python -m analytics.dashboard --open --watch 30",

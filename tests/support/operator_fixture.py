@@ -23,6 +23,7 @@ from operations.compact import command as compact
 from operations.compact import compaction
 from operations.erase import command as erase
 from operations.plan import command as plan
+from operations.rates import command as rates
 from operations.replay import command as replay
 from operations.replay import dead_letters, kinesis_reader
 from operations.restore import command as restore
@@ -84,6 +85,7 @@ class Operator:
             "restore-items": self._restore_items,
             "erase": self._erase,
             "plan": lambda: plan.main(["--from-metrics"]),
+            "rates": lambda: self._upload_rates(checkpoint.with_name("rates.csv")),
             "interrupted gaps": self._interrupt_gaps,
         }
         self._put_order("small", "\1")
@@ -156,6 +158,10 @@ class Operator:
         for entry in response.get("Contents", ()):
             s3.delete_object(Bucket=names.bucket(), Key=entry["Key"])
         return backfill.main(["--checkpoint", str(checkpoint)])
+
+    def _upload_rates(self, path: Path) -> int:
+        path.write_text("date,currency,rate\n2026-11-23,USD,0.8672\n")
+        return rates.main([str(path), "--currency", "EUR"])
 
     def _replay(self) -> int:
         """Replay two error objects and a dead letter; a part of each cannot be replayed."""

@@ -11,8 +11,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 
+from operations.rates.command import upload_rates
 from setup import names
 from tests.support.lake_fixture import lake_with_views
+from tests.support.rates_model import RATES, REPORTING_CURRENCY
 from tests.trino.client import Client, TrinoError
 from tests.trino.comparison import (
     compared_queries,
@@ -37,6 +39,7 @@ def main() -> int:
     try:
         with lake_with_views() as cloud, trino_server(cloud.endpoint) as client:
             project_few_days()
+            upload_rates(RATES, REPORTING_CURRENCY)
             trino = replace(client, schema=names.DATABASE)
             if args.record:
                 return record(trino)

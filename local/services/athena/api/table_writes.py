@@ -317,8 +317,7 @@ def _upload(session: Session, file: Path, location: str) -> str:
     """Upload a file under a new name, and return its s3:// address."""
     prefix = parse_location(location)
     key = f"{prefix.key_prefix}{session.now:%Y%m%d_%H%M%S}_{uuid.uuid4()}"
-    with file.open("rb") as content:
-        session.s3.put_object(Bucket=prefix.bucket, Key=key, Body=content)
+    session.s3.upload_file(str(file), prefix.bucket, key)
     return f"s3://{prefix.bucket}/{key}"
 
 
