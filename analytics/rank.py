@@ -10,6 +10,7 @@ IMAGES_CONTENT_SQL = """IF(cdc_new_image IS NULL, '0', '1') || IF(cdc_old_image 
       || substr(lower(to_hex(sha256(to_utf8(array_join(ARRAY[
         cdc_new_image, cdc_old_image, cdc_operation, cdc_changed_at
       ], chr(10), ''))))), 1, 16)"""
+IMAGES_CONTENT_LENGTH = 18
 ATTRIBUTES = ("cdc_expired", "cdc_changed", *ORDER_COLUMNS)
 # The same, then the number of attributes and a digest of them, as in the view order_rows. It names
 # only columns that every lake has: so a new column changes no order.

@@ -51,6 +51,10 @@ MISSING_RESOURCES = (
         r"(?i)workgroup .*not found",
         f"workgroup {WORKGROUP} does not exist: run python setup/11_athena.py",
     ),
+    (
+        r"\(EntityNotFoundException\) when calling the Get(Table|Partitions) operation",
+        f"a table of database {DATABASE} does not exist: run python setup/10_glue.py",
+    ),
     ("SCHEMA_NOT_FOUND", f"database {DATABASE} does not exist: run python setup/10_glue.py"),
     ("TABLE_NOT_FOUND", f"table {DATABASE}.{CHANGES} does not exist: run python setup/10_glue.py"),
     (

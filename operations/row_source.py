@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import boto3
 
 from analytics.athena import literal
-from analytics.rank import IMAGES_CONTENT_SQL
+from analytics.rank import IMAGES_CONTENT_LENGTH, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.compact.days import Day, list_days
 from operations.compact.parts import CopyTable, Part, marked_days
@@ -24,12 +24,12 @@ from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY, STATE
 
 JSON_SQL = f"SELECT {{columns}}, {IMAGES_CONTENT_SQL} AS cdc_content FROM {CHANGES}"
-# The stored content goes on with the attributes, which do not order rows of any other table.
-COPY_SQL = """{json}
-    WHERE dt >= {day}
+# The stored content goes on with the attributes of orders.
+COPY_SQL = f"""{{json}}
+    WHERE dt >= {{day}}
     UNION ALL
-    SELECT {columns}, substr(cdc_content, 1, 18) FROM {table}
-    WHERE dt < {day} AND {is_up_to_date}"""
+    SELECT {{columns}}, substr(cdc_content, 1, {IMAGES_CONTENT_LENGTH}) FROM {{table}}
+    WHERE dt < {{day}} AND {{is_up_to_date}}"""
 # Athena accepts 256 KiB of SQL, in which the names of columns stand up to six times.
 MAX_NAMES_LENGTH = 25_000
 

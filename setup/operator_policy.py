@@ -62,7 +62,7 @@ from setup.names import (
 )
 
 COMMANDS = {
-    "verify": "verify, also with --gaps",
+    "verify": "verify, also with --gaps and --copy",
     "gaps": "verify --gaps alone, which only reads the lake",
     "repair": "verify --repair",
     "status": "status",

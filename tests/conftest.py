@@ -17,7 +17,7 @@ sys.dont_write_bytecode = False
 
 # On CI the examples are always the same, so that a failure is due to the change being tested.
 settings.register_profile(
-    "default", max_examples=40, deadline=None, derandomize=bool(os.environ.get("CI"))
+    "default", max_examples=20, deadline=None, derandomize=bool(os.environ.get("CI"))
 )
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 from analytics.propose.attributes import Attribute
-from analytics.rank import IMAGES_CONTENT_SQL, RANK_SQL
-from setup.names import CHANGES
+from analytics.rank import IMAGES_CONTENT_LENGTH, IMAGES_CONTENT_SQL, RANK_SQL
+from setup.names import RECENT, STATE
 
 MAX_INTEGER_DIGITS = 18  # Of Athena's bigint, which has 19 in part.
 MAX_DECIMAL_DIGITS = 38
@@ -40,6 +40,7 @@ TIME_SQL = """CAST(TRY(from_iso8601_timestamp(regexp_extract(
   ))) AT TIME ZONE 'UTC' AS timestamp)"""
 NUMBER_SQL = "TRY_CAST(regexp_extract({}, '{}') AS {})"
 CAST_SQL = "TRY_CAST({} AS {})"
+# As in the view order_rows: the copy of the lake, and the JSON of the days that it lacks.
 VIEW_SQL = """{header}
 CREATE OR REPLACE VIEW {view} AS
 SELECT
@@ -54,12 +55,27 @@ FROM (
       PARTITION BY cdc_key
       ORDER BY
         {rank},
-        {content} DESC
+        cdc_content DESC
     ) AS cdc_recency
-  FROM {changes}
+  FROM (
+    SELECT
+      {sources},
+      {row_columns},
+      substr(cdc_content, 1, {content_length}) AS cdc_content
+    FROM {state}
+    UNION ALL
+    SELECT
+      {sources},
+      {row_columns},
+      {content}
+    FROM {recent}
+  )
 )
-WHERE cdc_recency = 1 AND cdc_new_image IS NOT NULL
+-- From 1 on there is a new image. The image itself is read only if a query asks for it.
+WHERE cdc_recency = 1 AND cdc_content >= '1'
 """
+ROW_COLUMNS = """cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id, cdc_changed_at,
+      cdc_new_image"""
 
 
 def view_name(table: str) -> str:
@@ -87,8 +103,12 @@ def view_statement(
         view=view,
         columns="\n".join(columns),
         rank=RANK_SQL,
+        sources=",\n      ".join(f'"{attribute.column}"' for attribute in attributes),
+        row_columns=ROW_COLUMNS,
         content=IMAGES_CONTENT_SQL,
-        changes=CHANGES,
+        content_length=IMAGES_CONTENT_LENGTH,
+        state=STATE,
+        recent=RECENT,
     )
 
 

@@ -12,7 +12,8 @@ With --gaps, it finds lost changes from the lake alone. With --part 3/24, it ver
 24 shares of the table, and of the lake: 24 such runs prove what one whole run does.
 
 It reads the copy that operations.compact has made of the lake, as far as the copy is up to date,
-and the JSON of the other days. With --from-json, it reads the JSON of all days.
+and the JSON of the other days. With --from-json, it reads the JSON of all days. With --copy, it
+compares the copy with the JSON, row by row, and does not read the table.
 
 The exit status is 0 if nothing is wrong, 1 if something is, and 2 if the result is inconclusive.
 """
@@ -45,6 +46,7 @@ from operations.kinesis_writer import DEFAULT_RATE, Sender
 from operations.row_source import JSON, RowSource
 from operations.table import Table
 from operations.verify.compare import Comparison, RepairFunction
+from operations.verify.copy_proof import prove_copy
 from operations.verify.coverage import Coverage, PartReport, read_coverage
 from operations.verify.damage import Damage, explain_failure
 from operations.verify.failed_changes import FailedChanges, FailedKeys
@@ -60,18 +62,20 @@ from terminal.arguments import number, whole_number
 MAX_WAIT = 7 * 86_400  # seconds; a longer wait is a typing error
 DEFAULT_LIMIT = 20  # keys of each kind in the text output; JSON lists all
 JSON_HELP = """
-JSON: at (UTC), bucket, lake_id, scope ("table", "part", "gaps" or a key), equal (true or false),
-table and lake (number of items in each), verified_through (when the run began, if equal), missing,
-extra, different, columns (the image is right, its columns are not), unsettled (lists of keys),
-counts (of each kind), differences (by key: path, table, lake), copied_until (the first day that was
-read as JSON, not in the copy; null if all were); after --repair also repair (items, tombstones:
-keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id, scope, count,
-counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence), copied_until.
-With --part: part, and coverage (of, share, verified_through; parts: by number, started_at, state,
-table, lake), which includes the parts in the file that this run replaces. With exit status 1 also
-damaged_objects (objects of the lake that are deleted or damaged: key, problem; null if that is not
-known). A file is replaced atomically. The last result of the whole table, or of its parts, is also
-in build/verified.json, where the dashboard finds it, and where parts add up without FILE.
+JSON: at (UTC), bucket, lake_id, scope ("table", "part", "gaps", "copy" or a key), equal (true or
+false), table and lake (number of items in each), verified_through (when the run began, if equal),
+missing, extra, different, columns (the image is right, its columns are not), unsettled (lists of
+keys), counts (of each kind), differences (by key: path, table, lake), copied_until (the first day
+that was read as JSON, not in the copy; null if all were); after --repair also repair (items,
+tombstones: keys that were sent; left: key and reason; counts). With --gaps: at, bucket, lake_id,
+scope, count, counts (by kind), gaps (kind, key, source_before, sequence_before, source, sequence),
+copied_until. With --copy: at, bucket, lake_id, scope, equal, days (number), differences (by table
+and day, the number of rows). With --part: part, and coverage (of, share, verified_through; parts:
+by number, started_at, state, table, lake), which includes the parts in the file that this run
+replaces. With exit status 1 also damaged_objects (objects of the lake that are deleted or damaged:
+key, problem; null if that is not known). A file is replaced atomically. The last result of the
+whole table, or of its parts, is also in build/verified.json, where the dashboard finds it, and
+where parts add up without FILE.
 """
 
 
@@ -104,6 +108,8 @@ def _run_mode(args: argparse.Namespace) -> int:
     if args.gaps:
         source = _fetch_source(args, HISTORY)
         return _print_report(GapReport(find_gaps(source=source), _limit(args), source), args)
+    if args.copy:
+        return _print_report(prove_copy(), args)
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     if args.key:
         table.require_key(args.key)
@@ -182,6 +188,8 @@ def _scope(args: argparse.Namespace) -> str:
     """Return what a report covers; the dashboard accepts the whole table and its parts."""
     if args.gaps:
         return "gaps"
+    if args.copy:
+        return "copy"
     if args.part:
         return "part"
     return args.key or "table"
@@ -214,6 +222,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--repair", action="store_true", help="repair what differs, and verify again")
     mode.add_argument("--gaps", action="store_true", help="find lost changes from the lake alone")
+    mode.add_argument("--copy", action="store_true", help="compare the copy with the JSON")
     scope = parser.add_mutually_exclusive_group()
     scope.add_argument("--key", type=item_key, metavar="JSON", help="verify only this key")
     scope.add_argument(
@@ -236,7 +245,8 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_json_option(parser)
     args = parser.parse_args(argv)
-    if args.gaps and (args.key or args.part):
+    if (args.gaps or args.copy) and (args.key or args.part):
         option = "--key" if args.key else "--part"
-        parser.error(f"argument {option}: not allowed with argument --gaps")
+        mode_option = "--gaps" if args.gaps else "--copy"
+        parser.error(f"argument {option}: not allowed with argument {mode_option}")
     return args

@@ -82,7 +82,7 @@ def test_no_name_becomes_sql_or_code(all_paths: set[tuple[str, ...]]) -> None:
     statement = view_statement("current_t", "t", listed, aliases)
     header, _, sql = statement.partition("CREATE OR REPLACE VIEW current_t AS\n")
     assert all(line.startswith("--") for line in header.splitlines())
-    assert re.fullmatch(r"""[A-Za-z0-9_ ,.()*/$=\n[\]^'"|-]+""", sql)
+    assert re.fullmatch(r"""[A-Za-z0-9_ ,.()*/$=>\n[\]^'"|-]+""", sql)
     assert set(re.findall('"([^"]*)"', sql)) == {*attributes, *aliases.values()}
     comments = parse_header(statement)[1]
     described = {aliases[attribute.column]: describe(attribute).strip() for attribute in listed}

@@ -21,6 +21,7 @@ from tests.support.lake_fixture import (
     query_rows,
     run_named_query,
 )
+from tests.support.profile import sampled
 from tests.support.query_models import QUERY_MODELS, LakeHistory, group_by
 from tests.support.rates_model import revenue_in_reporting_currency
 from transform import column_name
@@ -40,8 +41,10 @@ NARROW_PARAMETERS = {
 EMPTY_ON_GENERATED_ORDERS = {"orders_at_risk", "shared_columns", "unfit_values"}
 
 
-@pytest.mark.parametrize("is_narrow", [False, True], ids=["all", "narrow"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    ("name", "is_narrow"),
+    [(name, False) for name in MODELS] + [(name, True) for name in sampled(MODELS, step=3)],
+)
 def test_a_query_and_its_model_agree(
     name: str, is_narrow: bool, history: list[OrderChange], lines: LakeLines
 ) -> None:
@@ -71,7 +74,10 @@ def test_a_parameter_cannot_inject_sql(history: list[OrderChange]) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [name for name, query in load_named_queries().items() if "day_from" in query.parameters],
+    sampled(
+        (name for name, query in load_named_queries().items() if "day_from" in query.parameters),
+        step=6,
+    ),
 )
 @pytest.mark.parametrize("parameter", ["day_from", "day_to"])
 def test_an_invalid_date_is_rejected(history: list[OrderChange], name: str, parameter: str) -> None:

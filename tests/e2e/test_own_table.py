@@ -23,10 +23,20 @@ TABLE = "Readings"  # These are the names in docs/own-table.md.
 PIPELINE = "fleet"
 BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
 # The number of rows of two queries about any table, and of two about sales.
-ROW_COUNTS = {"new_attributes": 17, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
+ROW_COUNTS = {"new_attributes": 18, "type_drift": 2, "revenue_by_region": 0, "top_products": 0}
 # Attributes as a spreadsheet names them: a quantity, and a price in whole cents.
 RETAIL = [(number * 37 % 101 - 20, number * 991) for number in range(1, 60)]
 EXTRA_OPTIONS = {"python -m operations.verify": ["--wait", "0"]}
+
+
+# Copy all days of the lake, also that of today.
+COPY_ALL = """
+from datetime import UTC, datetime, timedelta
+from operations.compact.compaction import Compaction
+from setup.names import RECENT_DAYS
+for _ in range(2):
+    Compaction(datetime.now(UTC).date() + timedelta(days=RECENT_DAYS), print).run()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,7 @@ def write_unusual_items(cloud: Cloud) -> None:
         ("Total", {"S": "not a number"}),
         ("Total", {"N": "-1.50"}),
         ("items", {"S": "not JSON"}),
+        ("Part", {"S": "the copy's partition key is cdc_part"}),
         ("visits", {"M": {f"user{number}": {"N": "1"} for number in range(101)}}),
         ("x'\n; DROP TABLE changes --", {"S": "'; --"}),
     )
@@ -201,6 +212,20 @@ def test_the_named_pipeline_is_healthy(chain: Chain) -> None:
     status, output = chain.run("-m", "operations.status")
     assert status == 0, output
     assert f"pipeline {PIPELINE} matches the 12 scripts of setup" in output
+
+
+def test_the_copy_has_the_same_items(chain: Chain) -> None:
+    query = "SELECT * FROM current_readings ORDER BY cdc_key"
+    items = chain.query(query)
+    assert chain.query("SELECT count(*) FROM state") == ['"0"']
+    (chain.project.folder / "copy_all.py").write_text(COPY_ALL)
+    status, output = chain.run("copy_all.py")
+    assert status == 0, output
+    assert chain.query("SELECT count(*) FROM recent") == ['"0"']
+    assert chain.query(query) == items
+    for options in ([], ["--gaps"]):
+        status, output = chain.run("-m", "operations.verify", "--wait", "0", *options)
+        assert (status, output.startswith("read the copy of the days before ")) == (0, True)
 
 
 def test_lost_changes_of_binary_keys_are_repaired(chain: Chain) -> None:

@@ -17,8 +17,8 @@ from tests.trino.recording import Answer, answer_lines, ask, digest_of, read_rec
 DIFFERENCES = Path(__file__).with_name("trino_differences.txt")
 MAX_DIFFERENT = 0.01
 MAX_REFUSED = 0.03
-OTHERS_INTERVAL = 6
-FAILING_INTERVAL = 12
+OTHERS_INTERVAL = 12
+FAILING_INTERVAL = 24
 TRINO_BUG = "GENERIC_INTERNAL_ERROR"
 REFUSAL = "not modelled by the laptop cloud"
 

@@ -19,6 +19,7 @@ from operations.compact.statements import Statements
 from operations.lake import fetch_digests, fetch_items, fetch_latest_rows
 from operations.row_source import JSON, CopyDropped, RowSource
 from operations.verify import command
+from operations.verify.copy_proof import CopyOutdated, prove_copy
 from operations.verify.gaps import find_gaps
 from setup import names
 from tests.support.commands import run_json_command
@@ -161,6 +162,8 @@ def test_days_that_changed_are_read_as_json() -> None:
     assert sources() == {AFTER_ALL}
     add_object(DAYS[3], "late", rows[3:])
     assert sources() == {"2026-03-03"}  # A part has the last two days.
+    with pytest.raises(CopyOutdated, match=r"^1 day changed since the copy, such as 2026-03-05: "):
+        prove_copy()
     Compaction(TODAY, lambda _: None).run()
     assert sources() == {AFTER_ALL}
     add_object(AFTER_ALL, "new", rows[3:])
@@ -190,10 +193,14 @@ def test_verify_says_what_it_has_read(dynamodb: Any, capsys: pytest.CaptureFixtu
         for mode in ([], ["--gaps"]):
             status, document = run_json_command(command.main, *options, *mode)
             assert (status, document["copied_until"]) == (0, day)
+    assert run_verify("--copy") == 0
+    assert capsys.readouterr().out == "the copy equals the JSON: 4 days\n"
     source = RowSource.fetch(names.HISTORY)
     parts.drop_copy(boto3.client("glue"))
-    assert run_verify() == 0
-    assert capsys.readouterr().out == "lake equals table: 1 item\n"
+    assert (run_verify(), run_verify("--copy")) == (0, 2)
+    output = capsys.readouterr()
+    assert output.out == "lake equals table: 1 item\n"
+    assert output.err == "nothing is copied: run python -m operations.compact\n"
     with pytest.raises(CopyDropped, match="run this again"):
         list(find_gaps(source=source))
 
@@ -205,6 +212,9 @@ def test_a_wrong_copy_is_found(dynamodb: Any, monkeypatch: pytest.MonkeyPatch) -
     compact(rows_of_days())
     assert run_verify("--from-json") == run_verify("--from-json", "--gaps") == 0
     assert run_verify() == run_verify("--gaps") == 1
+    status, document = run_json_command(command.main, "--copy")
+    assert (status, document["equal"], document["days"]) == (1, False, len(DAYS))
+    assert document["differences"]["history"] == {DAYS[1]: 1, DAYS[3]: 1}
     source = RowSource.fetch(names.STATE)
     [lake_item] = fetch_items(DeclaredColumns(("total",)), [order_key(1)], source)
     assert lake_item.columns == {"total": "2"}

@@ -253,7 +253,8 @@ class Executions:
         location = parse_location(execution.output_location)
         key = location.key_prefix.removesuffix("/")
         if not outcome.manifest:
-            session.s3.upload_file(str(file), location.bucket, key)
+            with file.open("rb") as result:  # upload_file would start threads for each result.
+                session.s3.put_object(Bucket=location.bucket, Key=key, Body=result)
         body = metadata(outcome.columns)
         session.s3.put_object(Bucket=location.bucket, Key=key + ".metadata", Body=body)
         self._delete_old_results()

@@ -317,7 +317,8 @@ def _upload(session: Session, file: Path, location: str) -> str:
     """Upload a file under a new name, and return its s3:// address."""
     prefix = parse_location(location)
     key = f"{prefix.key_prefix}{session.now:%Y%m%d_%H%M%S}_{uuid.uuid4()}"
-    session.s3.upload_file(str(file), prefix.bucket, key)
+    with file.open("rb") as content:
+        session.s3.put_object(Bucket=prefix.bucket, Key=key, Body=content)
     return f"s3://{prefix.bucket}/{key}"
 
 
