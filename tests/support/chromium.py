@@ -45,6 +45,7 @@ class Tab:
 
     commands: BinaryIO
     answers: BinaryIO
+    empty_page: Path
     session_id: str | None = None
     events: list[dict[str, Any]] = field(default_factory=list)
     last_command_id: int = 0
@@ -74,8 +75,11 @@ class Tab:
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def load(self, path: Path, fragment: str = "") -> None:
-        """Load a file, starting from an empty page, and wait until it is loaded."""
-        self._navigate("about:blank")
+        """Load a file, starting from an empty page, and wait until it is loaded.
+
+        That page is a file, too: so Chromium keeps its process, and what it has compiled.
+        """
+        self._navigate(self.empty_page.as_uri())
         self.events.clear()
         self._navigate(path.resolve().as_uri() + fragment)
 
@@ -185,7 +189,9 @@ def open_tab(*flags: str) -> Iterator[Tab]:
             os.fdopen(commands_out, "wb") as commands,
             os.fdopen(answers_in, "rb", buffering=0) as answers,
         ):
-            tab = Tab(commands, answers)
+            empty_page = Path(profile, "empty.html")
+            empty_page.touch()
+            tab = Tab(commands, answers, empty_page)
             tab.attach()
             yield tab
             tab.session_id = None
