@@ -13,7 +13,13 @@ from tests.support.customer_models import (
     orders_by_customer,
 )
 from tests.support.dashboard_model import Rows, image_of
-from tests.support.dashboard_page import TABLE_CELLS, choose, text_of, write_page
+from tests.support.dashboard_page import (
+    TABLE_CELLS,
+    choose,
+    show_unfiltered,
+    text_of,
+    write_page,
+)
 from tests.support.hostile_orders import hostile_orders, inserts
 from tests.support.query_models import LakeHistory
 
@@ -46,7 +52,7 @@ def query(
 def test_customers_are_those_of_the_queries(
     tab: Tab, page: Path, history: list[OrderChange], filters: dict[str, str]
 ) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, **filters)
     assert tab.evaluate(CUSTOMER_LINES) == query(new_and_returning_customers, history, filters)
     cohorts = query(cohort_retention, history, filters)
@@ -63,7 +69,7 @@ def test_some_customers_return_within_a_month(history: list[OrderChange]) -> Non
 
 
 def test_a_category_leaves_customers_alone(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     before = tab.evaluate(CUSTOMER_LINES)
     choose(tab, category="Toys")
     assert tab.evaluate(CUSTOMER_LINES) == before

@@ -10,7 +10,13 @@ import pytest
 from sales.order_lifecycle import OrderChange
 from tests.support.chromium import Tab, find_chromium
 from tests.support.dashboard_model import image_of, is_sold, last_images
-from tests.support.dashboard_page import TABLE_CELLS, choose, text_of, write_page
+from tests.support.dashboard_page import (
+    TABLE_CELLS,
+    choose,
+    show_unfiltered,
+    text_of,
+    write_page,
+)
 from tests.support.hostile_orders import hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
@@ -69,7 +75,7 @@ def test_weeks_and_months_are_summed(
     start: date,
     end: date,
 ) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, **filters, grain=grain)
     choose(tab, currency=str(tab.evaluate("choices.currency.indexOf('USD')")))
     (header, *lines) = tab.evaluate(CSV_CELLS)

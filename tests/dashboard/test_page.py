@@ -22,6 +22,7 @@ from tests.support.dashboard_page import (
     dollars,
     passes,
     refresh,
+    show_unfiltered,
     text_of,
     write_page,
 )
@@ -80,7 +81,7 @@ def test_the_page_makes_no_requests(tab: Tab, page: Path) -> None:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_every_filter_changes_every_tile(tab: Tab, page: Path, name: str) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     before = tab.evaluate(TILE_TEXTS)
     choose(tab, **FILTERS[name])
     after = tab.evaluate(TILE_TEXTS)
@@ -124,7 +125,7 @@ def test_unknown_filters_are_ignored(tab: Tab, page: Path, address: str) -> None
 def test_the_numbers_are_exact(
     tab: Tab, page: Path, history: list[OrderChange], filters: dict[str, str]
 ) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, **filters)
     choose(tab, currency="USD")
     orders = [image.order for image in last_images(history).values()]

@@ -10,7 +10,14 @@ import pytest
 from sales.order_lifecycle import OrderChange
 from tests.support.chromium import Tab, find_chromium
 from tests.support.dashboard_model import is_sold, last_images
-from tests.support.dashboard_page import choose, dollars, passes, text_of, write_page
+from tests.support.dashboard_page import (
+    choose,
+    dollars,
+    passes,
+    show_unfiltered,
+    text_of,
+    write_page,
+)
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
@@ -72,7 +79,7 @@ def growth(now: Fraction | int, before: Fraction | int) -> str:
 def test_the_period_before_is_exact(
     tab: Tab, page: Path, history: list[OrderChange], filters: dict[str, str]
 ) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, **filters)
     choose(tab, currency=str(tab.evaluate("choices.currency.indexOf('USD')")))
     days, filters_before = period_before(filters)
@@ -91,7 +98,7 @@ def test_the_period_before_is_exact(
 
 
 def test_a_change_is_rounded_once(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     # 0.25 percent, and a third of the smallest amount: sums that floating point would not keep.
     assert tab.evaluate("formatGrowth(401n, 400n)") == "+0.3%"
     assert tab.evaluate("formatGrowth(10n ** 30n * 2n + 1n, 10n ** 30n)") == "+100%"
@@ -101,7 +108,7 @@ def test_a_change_is_rounded_once(tab: Tab, page: Path) -> None:
 
 
 def test_nothing_compares_with_a_time_before_the_data(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     first_day = tab.evaluate("firstDay")
     choose(tab, **{"from": first_day, "to": first_day})
     assert text_of(tab, "orders-before") == "1 day before: no previous data"
@@ -110,7 +117,7 @@ def test_nothing_compares_with_a_time_before_the_data(tab: Tab, page: Path) -> N
 
 @pytest.mark.parametrize("filters", [{}, {"from": "2026-11-10"}, {"to": "2026-11-10"}], ids=str)
 def test_an_unbounded_period_is_not_compared(tab: Tab, page: Path, filters: dict[str, str]) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, **filters)
     assert text_of(tab, "revenue-before") == text_of(tab, "comparison") == ""
 
@@ -126,7 +133,7 @@ def test_an_unbounded_period_is_not_compared(tab: Tab, page: Path, filters: dict
     ],
 )
 def test_a_preset_ends_on_the_newest_day(tab: Tab, page: Path, preset: str, first: str) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     choose(tab, period=preset)
     assert tab.evaluate("location.hash") == f"#period={preset}"
     days = tab.evaluate("['from', 'to'].map((name) => document.getElementById(name).value)")

@@ -19,7 +19,7 @@ from botocore.model import StructureShape
 
 import transform
 from local.core.server import ACCOUNT, Cloud
-from local.demo import IDLE_SECONDS, call_script
+from local.demo import IDLE_SECONDS
 from local.services.registry import SERVICES
 from setup import names
 from tests.emulator.test_readme import defined_tests
@@ -34,8 +34,10 @@ from tests.support.documents import (
 )
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.paths import PROJECT
+from tests.support.project_copy import CommandRunner
 
 ROW = PROJECT / "docs" / "row.md"
+Outcome = tuple[int, str]  # An exit status and the output.
 MAX_SECONDS = 120  # for a script to write its first output
 
 # All run in this order, on one laptop cloud.
@@ -123,16 +125,18 @@ TEST_BY_COMMAND = {
 
 
 @pytest.fixture(scope="module")
-def statuses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, int]]:
-    """The exit statuses of the commands, after all of them have run in order."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Outcome]]:
+    """The exit statuses and outputs of the commands, after all of them have run in order."""
     folder = tmp_path_factory.mktemp("commands")
     with pytest.MonkeyPatch.context() as patch, laptop(*SERVICES) as cloud:
         patch.setenv("BROWSER", "true")  # The command `true` opens nothing and succeeds.
-        yield {command: run_documented(cloud, command, folder) for command in COMMANDS}
+        runner = CommandRunner(PROJECT, cloud)
+        yield {command: run_documented(cloud, runner, command, folder) for command in COMMANDS}
+        runner.restart()
 
 
-def run_documented(cloud: Cloud, command: str, folder: Path) -> int:
-    """Run a command of the documents, and return its exit status."""
+def run_documented(cloud: Cloud, runner: CommandRunner, command: str, folder: Path) -> Outcome:
+    """Run a command of the documents, and return its exit status and output."""
     prepare(cloud, command)
     command_line, _, output_name = command.partition(" > ")
     extra_options = EXTRA_OPTIONS.get(command, ())
@@ -140,16 +144,14 @@ def run_documented(cloud: Cloud, command: str, folder: Path) -> int:
     args += [option.replace("FOLDER", str(folder)) for option in extra_options]
     if program == "aws":
         call_aws(args, folder)
-        return 0
-    if output_name:
-        with (folder / output_name).open("w") as output:
-            script = [sys.executable, *args]
-            return subprocess.run(script, cwd=PROJECT, stdout=output, check=False).returncode
+        return 0, ""
     if command in ENDLESS_COMMANDS:
-        return run_and_interrupt(cloud, args, output_path=Path(args[-1]))
-    status = call_script(cloud, *args)
+        return run_and_interrupt(cloud, args, output_path=Path(args[-1])), ""
+    status, output = runner.run(["python", *args])
+    if output_name:
+        (folder / output_name).write_text(output)
     cloud.run_until_idle()
-    return status
+    return status, output
 
 
 def prepare(cloud: Cloud, command: str) -> None:
@@ -214,8 +216,9 @@ def option_value(text: str, folder: Path) -> str | bytes:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_documented_commands_succeed(statuses: Mapping[str, int], command: str) -> None:
-    assert statuses[command] == 0
+def test_documented_commands_succeed(outcomes: Mapping[str, Outcome], command: str) -> None:
+    status, output = outcomes[command]
+    assert status == 0, output
 
 
 def test_every_documented_command_is_tested() -> None:
