@@ -17,6 +17,7 @@ from local.services.registry import SERVICES
 from tests.support.environments import UNREACHABLE_AWS
 from tests.support.laptop_cloud import create_table, empty_account
 from tests.support.paths import PROJECT
+from tests.support.profile import sampled
 from tests.support.setup_fixture import aws_client
 
 SCRIPTS = sorted(path.name for path in (PROJECT / "setup").glob("[0-9][0-9]_*.py"))
@@ -37,8 +38,7 @@ def run_script(script: str, *arguments: str, **environment: str) -> tuple[int, s
     return process.returncode, process.stdout, process.stderr
 
 
-@pytest.mark.parametrize(
-    ("environment", "status", "message"),
+BROKEN_ENVIRONMENTS = sampled(
     [
         ({}, 1, "01_dynamodb.py: Could not connect to the endpoint URL"),
         ({"AWS_ENDPOINT_URL": "nonsense"}, 1, "01_dynamodb.py: Invalid endpoint: nonsense"),
@@ -53,7 +53,11 @@ def run_script(script: str, *arguments: str, **environment: str) -> tuple[int, s
         ({"PIPELINE_NAME": "Sales"}, 2, "PIPELINE_NAME: expected"),
         ({"TABLE_NAME": "my table"}, 2, "TABLE_NAME: expected"),
     ],
+    step=3,
 )
+
+
+@pytest.mark.parametrize(("environment", "status", "message"), BROKEN_ENVIRONMENTS)
 def test_a_broken_environment_is_one_line(
     environment: dict[str, str], status: int, message: str
 ) -> None:

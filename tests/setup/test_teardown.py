@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import settings
 from moto.s3.models import s3_backends
 
 from local.core.server import ACCOUNT
@@ -22,6 +21,7 @@ from setup.lib.iam_policies import trust_policies
 from setup.lib.teardown_steps import delete_stream
 from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import create_table
+from tests.support.profile import IS_THOROUGH
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
@@ -40,7 +40,7 @@ def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
 
 
 # Each number of scripts needs a cloud of its own, which is slow; a thorough run tries all.
-SCRIPT_COUNTS = range(1, 12) if settings().max_examples > 1000 else (3, 7)
+SCRIPT_COUNTS = range(1, 12) if IS_THOROUGH else (7,)
 
 
 @pytest.mark.parametrize("script_count", SCRIPT_COUNTS)
