@@ -1,14 +1,14 @@
 """Row source: where queries read the lake's rows, in the copy as far as that is up to date.
 
-A copied day is up to date if the lake lists the same objects of it as when its copy was proven. If
-a day of a part is not, the part is not read at all: it may have a row that the lake has lost, and
-lack the one that this row outranked. The first day that no other part has, and all days after it,
-are read as JSON.
+A copied day is up to date if the lake lists the same objects of it as when its copy was proven. A
+part counts if all its days are: otherwise it may have a row that the lake has lost, and lack the
+one that this row outranked. The first day that no such part has, and all after it, are read as
+JSON.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -29,7 +29,7 @@ COPY_SQL = f"""{{json}}
     WHERE dt >= {{day}}
     UNION ALL
     SELECT {{columns}}, substr(cdc_content, 1, {IMAGES_CONTENT_LENGTH}) FROM {{table}}
-    WHERE dt < {{day}} AND {{is_up_to_date}}"""
+    WHERE dt < {{day}}"""
 # Athena accepts 256 KiB of SQL, in which the names of columns stand up to six times.
 MAX_NAMES_LENGTH = 25_000
 
@@ -47,7 +47,6 @@ class RowSource:
 
     table: str = HISTORY
     json_from: str | None = None
-    outdated_parts: tuple[str, ...] = ()
 
     @classmethod
     def fetch(cls, table: str) -> RowSource:
@@ -64,7 +63,7 @@ class RowSource:
         days = list_days(boto3.client("s3"), history.columns())
         copied = marked_days(history_parts, days) & marked_days(state_parts, days)
         parts = history_parts if table == HISTORY else state_parts
-        return _up_to_date_source(table, parts, days, copied)
+        return cls(table, _first_json_day(parts, days, copied))
 
     def refreshed(self) -> RowSource:
         """Return the source as of now: more days of the copy may be out of date."""
@@ -82,13 +81,11 @@ class RowSource:
         json_rows = JSON_SQL.format(columns=identifiers)
         if self.json_from is None:
             return json_rows
-        parts = ", ".join(map(literal, self.outdated_parts))
         return COPY_SQL.format(
             json=json_rows,
             columns=identifiers,
             table=self.table,
             day=literal(self.json_from),
-            is_up_to_date=f"cdc_part NOT IN ({parts})" if parts else "true",
         )
 
     def lines(self) -> Iterator[str]:
@@ -109,15 +106,12 @@ class RowSource:
 JSON = RowSource()
 
 
-def _up_to_date_source(
-    table: str, parts: Sequence[Part], days: Mapping[str, Day], copied: Collection[str]
-) -> RowSource:
-    """Return the source that reads the parts of which all days are copied as the lake has them."""
-    outdated = [part for part in parts if not part.marks.keys() <= set(copied)]
-    others = [part for part in parts if part not in outdated]
-    readable_days = marked_days(others, days)
-    if not readable_days:
-        return JSON
-    day_after = date.fromisoformat(max(readable_days)) + timedelta(days=1)
-    json_from = min([str(day_after), *(days.keys() - readable_days)])
-    return RowSource(table, json_from, tuple(part.name for part in outdated))
+def _first_json_day(parts: Sequence[Part], days: Mapping[str, Day], copied: set[str]) -> str | None:
+    """Return the first day that no part has whose days are all copied; None if it is the first."""
+    readable = marked_days((part for part in parts if part.marks.keys() <= copied), days)
+    if not readable:
+        return None
+    lost = {day for part in parts for day in part.marks} - days.keys()
+    day_after = date.fromisoformat(max(readable)) + timedelta(days=1)
+    first_day = min({str(day_after)} | (days.keys() - readable) | lost)
+    return first_day if first_day > min(readable) else None

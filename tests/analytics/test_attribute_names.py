@@ -121,7 +121,7 @@ RESERVED = [
 ]
 
 
-COPY = RowSource(names.HISTORY, "2026-03-01", ("part",))
+COPY = RowSource(names.HISTORY, "2026-03-01")
 
 
 def shipped_sql() -> dict[str, str]:

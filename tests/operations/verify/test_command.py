@@ -19,6 +19,7 @@ from operations import in_flight
 from operations.cli import run_command
 from operations.row_source import RowSource
 from operations.verify import command
+from operations.verify.compare import Comparison
 from operations.verify.diff import KINDS
 from setup.lib.lake_identity import LakeIdentity
 from tests.support.commands import run_json_command
@@ -150,6 +151,8 @@ def test_errors_state_the_fix(
         ["--key", "[]"],
         ["--gaps", "--key", order_key(1)],
         ["--gaps", "--repair"],
+        ["--copy", "--part", "1/2"],
+        ["--copy", "--gaps"],
         ["--json", f"{__file__}/result"],
         ["--json", "no/such/folder"],
     ],
@@ -245,7 +248,7 @@ def test_unforeseen_errors_exit_with_2(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(command, "compare", fail)
+    monkeypatch.setattr(Comparison, "run", fail)
     assert command.main([]) == 2
     output, errors = capsys.readouterr()
     assert output == ""

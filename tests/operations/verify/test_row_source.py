@@ -172,6 +172,15 @@ def test_days_that_changed_are_read_as_json() -> None:
     assert sources() == {"2026-03-03"}
 
 
+def test_a_lost_row_hides_no_other() -> None:
+    first, second = rows_of_days()[:2]
+    compact([first, second])
+    key = f"{names.LAKE}dt={DAYS[1]}/first.gz"
+    boto3.client("s3").delete_object(Bucket=names.bucket(), Key=key)
+    [row] = fetch_latest_rows(DeclaredColumns(()), (), RowSource.fetch(names.STATE))
+    assert row.sequence == first["cdc_sequence"]
+
+
 def test_very_many_columns_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     source = RowSource(names.STATE, AFTER_ALL)
     assert "FROM state" in source.rows_sql(["cdc_key"])
