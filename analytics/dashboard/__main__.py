@@ -20,6 +20,7 @@ from analytics.dashboard.verification import (
     read_verify_result,
 )
 from analytics.run import explain_error, format_cost
+from setup import names
 from setup.lib.aws_errors import EXPECTED_ERRORS
 from setup.lib.cli import exit_status
 from setup.lib.lake_identity import LakeIdentity
@@ -46,6 +47,9 @@ def write_dashboard(args: argparse.Namespace) -> int:
         document = {
             "pipeline": PIPELINE,
             "made_at": f"{started_at:%Y-%m-%d %H:%M:%S}",
+            "zone": names.BUSINESS_TIME_ZONE,
+            "week_start": int(names.WEEK_START),
+            "fiscal_year_start": int(names.FISCAL_YEAR_START),
             "watch": args.watch,
             "with_details": args.with_details,
             "targets": targets,

@@ -3,10 +3,11 @@
 Each file in `facts/shop/` is one query. In it, `:categories` stands for the categories of an
 order's lines plus NULL, which means all of them: with a row for each, the page can filter without
 counting an order twice. The page grows with the days, regions and categories, hardly with the
-orders. Those in `facts/table/` are about the items of any table; `:with_values` stands for whether
-the page may contain values.
+orders. `:day(time)` stands for a time's day in the business time zone. The files in `facts/table/`
+are about the items of any table; `:with_values` stands for whether the page may contain values.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,13 +17,15 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from analytics.athena import Column, Progress, QueryResult, run_query
+from analytics.athena import Column, Progress, QueryResult, literal, run_query
+from setup.names import BUSINESS_TIME_ZONE
 
 FACT_FOLDER = Path(__file__).with_name("facts")
 CATEGORIES = """ARRAY[CAST(NULL AS varchar)] || array_distinct(transform(
   coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))),
   line -> coalesce(json_extract_scalar(line, '$.category'), '')
 ))"""
+DAY = re.compile(r":day\((.*?)\)")
 INTEGER_TYPES = {"tinyint", "smallint", "integer", "bigint"}
 
 
@@ -41,9 +44,15 @@ def fact_queries(kind: str = "shop", *, with_details: bool = False) -> dict[str,
     }
     with_values = str(with_details).lower()
     return {
-        name: sql.replace(":categories", CATEGORIES).replace(":with_values", with_values)
+        name: with_days(sql).replace(":categories", CATEGORIES).replace(":with_values", with_values)
         for name, sql in sql_by_name.items()
     }
+
+
+def with_days(sql: str) -> str:
+    """Return a query with the expressions for the days of times."""
+    zone = literal(BUSINESS_TIME_ZONE)
+    return DAY.sub(rf"CAST(at_timezone(with_timezone(\1, 'UTC'), {zone}) AS date)", sql)
 
 
 def fetch_facts(kind: str = "shop", *, with_details: bool = False) -> Facts:

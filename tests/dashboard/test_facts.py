@@ -24,7 +24,7 @@ from analytics.dashboard.facts import (
     fetch_facts,
 )
 from analytics.named_queries import QUERY_FOLDER
-from sales.order_lifecycle import OrderChange, Plan, generate_changes
+from sales.order_lifecycle import Order, OrderChange, Plan, generate_changes
 from tests.support.dashboard_model import (
     FACT_COLUMNS,
     ChangeRow,
@@ -51,6 +51,12 @@ SQL_FILES = [
     for path in sorted(folder.rglob("*.sql"))
 ]
 IMAGES_SQL = "SELECT image FROM orders WHERE NOT removed"
+MIDNIGHTS = (
+    "2026-02-28T23:00",
+    *("2026-03-28T22:59", "2026-03-28T23:00", "2026-03-29T21:59", "2026-03-29T22:00"),
+    *("2026-10-24T21:59", "2026-10-24T22:00", "2026-10-25T22:59", "2026-10-25T23:00"),
+    "2026-10-31T23:00",
+)
 TEXTS = st.none() | st.text()
 
 
@@ -59,19 +65,41 @@ def history() -> Iterator[list[OrderChange]]:
     """The changes in the lake, in order."""
     history = generate_changes(PLAN)
     history += inserts(hostile_orders(image_of(history[0])), history[-1])
+    history += inserts(midnight_orders(image_of(history[0])), history[-1])
     with lake_with_views():
         replace_lake(deliver(history))
         yield history
 
 
-@pytest.fixture(scope="module")
-def model(history: list[OrderChange]) -> dict[str, Rows]:
-    """The rows of every fact according to the model."""
+def midnight_orders(template: Order) -> list[Order]:
+    """Return a customer's orders, paid around midnights of months and of 23 and 25 hours."""
+    without_times = {name: value for name, value in template.items() if not name.endswith("_at")}
+    return [
+        {
+            **without_times,
+            "order_id": f"MIDNIGHT-{paid_at}",
+            "customer": {**template["customer"], "id": "MIDNIGHT"},
+            "test_order": False,
+            "placed_at": f"{paid_at}:30Z",
+            "paid_at": f"{paid_at}:59Z",
+        }
+        for paid_at in MIDNIGHTS
+    ]
+
+
+def model_of(history: list[OrderChange], zone: str) -> dict[str, Rows]:
+    """Return the rows of every fact according to the model."""
     rows = (
         ChangeRow(change_time(number), change.operation, image_of(change))
         for number, change in enumerate(history)
     )
-    return model_facts(last_images(history).values(), rows)
+    return model_facts(last_images(history).values(), rows, zone)
+
+
+@pytest.fixture(scope="module")
+def model(history: list[OrderChange]) -> dict[str, Rows]:
+    """The rows of every fact according to the model."""
+    return model_of(history, "UTC")
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +124,7 @@ def test_any_tables_facts_agree_with_its_items(
     facts = fetch_facts("table", with_details=with_details).columns
     operations = Counter(change.operation for change in history)
     changes = Counter[str]()
-    for _, operation, count, _ in decode_rows(facts["changes"]):
+    for _, _, operation, count, _ in decode_rows(facts["changes"]):
         changes[operation] += count
     assert changes == operations
     images = [json.loads(text or "") for (text,) in query_rows(IMAGES_SQL)]
@@ -125,6 +153,28 @@ def attribute_rows(images: list[dict[str, Any]], *, with_details: bool) -> list[
         listed = [(value, count) for value, count in top] if is_listed else [(None, 0)]
         rows += [(*key, items, different, attributes, *pair) for pair in listed]
     return rows
+
+
+def test_days_are_those_of_the_business(
+    history: list[OrderChange], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.dashboard.facts.BUSINESS_TIME_ZONE", "Europe/Berlin")
+    facts = fetch_facts().columns
+    model = encode_facts(model_of(history, "Europe/Berlin"))
+    for name in FACT_COLUMNS:
+        assert Counter(decode_rows(facts[name])) == Counter(decode_rows(model[name])), name
+    days = {day for day, *_ in decode_rows(facts["sold_orders"])}
+    assert {"2026-03-30", "2026-10-26"} <= days
+
+
+def test_a_day_may_begin_within_a_utc_hour(
+    history: list[OrderChange], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analytics.dashboard.facts.BUSINESS_TIME_ZONE", "Asia/Kolkata")
+    rows = query_rows(fact_queries()["changes"])
+    assert Counter(rows) == Counter(model_of(history, "Asia/Kolkata")["changes"])
+    days_of_hours = {(hour, day) for hour, day, *_ in rows}
+    assert len(days_of_hours) > len({hour for hour, _ in days_of_hours})
 
 
 def test_every_query_counts_its_bytes(facts: Facts) -> None:

@@ -17,17 +17,17 @@ pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not ins
 
 MADE_AT = "2026-11-22 10:30:00"
 COLUMNS = {
-    "changes": "hour:timestamp operation changes:bigint last_second:bigint",
+    "changes": "hour:timestamp day:date operation changes:bigint last_second:bigint",
     "items": "in_table:bigint removed:bigint",
     "attributes": "attribute type items:bigint distinct_values:bigint attributes:bigint value "
     "value_items:bigint",
 }
 CHANGES: list[Row] = [
-    ("2026-11-01 08:00:00.000", "SNAPSHOT", "40", "5"),
-    ("2026-11-20 08:00:00.000", "INSERT", "3", "9"),
-    ("2026-11-21 09:00:00.000", "MODIFY", "4", "1"),
-    ("2026-11-22 10:00:00.000", "INSERT", "6", "59"),
-    ("2026-11-22 10:00:00.000", "REMOVE", "2", "60"),
+    ("2026-11-01 08:00:00.000", "2026-11-01", "SNAPSHOT", "40", "5"),
+    ("2026-11-20 08:00:00.000", "2026-11-20", "INSERT", "3", "9"),
+    ("2026-11-21 09:00:00.000", "2026-11-21", "MODIFY", "4", "1"),
+    ("2026-11-22 10:00:00.000", "2026-11-22", "INSERT", "6", "59"),
+    ("2026-11-22 10:00:00.000", "2026-11-22", "REMOVE", "2", "60"),
 ]
 ATTRIBUTES: list[Row] = [
     ("id", "S", "50", "50", "7", None, "0"),
@@ -61,6 +61,9 @@ def write_page(path: Path, rows: dict[str, list[Row]], **overrides: Any) -> Path
     document = {
         "pipeline": "fleet",
         "made_at": MADE_AT,
+        "zone": "UTC",
+        "week_start": 1,
+        "fiscal_year_start": 1,
         "watch": None,
         "targets": {},
         "with_details": True,

@@ -2,11 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from operator import itemgetter
 from typing import Any, TypeGuard
+from zoneinfo import ZoneInfo
 
 from analytics.athena import Column, QueryResult, Row
 from analytics.dashboard.facts import encode_columns
@@ -20,7 +21,8 @@ FACT_COLUMNS = {
     "revenue:decimal",
     "products": "day:date region category currency sku product quantity:decimal revenue:decimal",
     "step_times": "day:date region category step:bigint minutes",
-    "changes": "hour:timestamp region category operation changes:bigint last_second:bigint",
+    "changes": "hour:timestamp day:date region category operation changes:bigint "
+    "last_second:bigint",
     "customers": "day:date region previous_day:date new_customers:bigint "
     "returning_customers:bigint",
     "cohorts": "day:date region months_later:bigint customers:bigint",
@@ -59,20 +61,36 @@ def last_images(history: Iterable[OrderChange]) -> dict[str, LastImage]:
     return {c.order_id: LastImage(image_of(c), c.after is None) for c in history}
 
 
-def model_facts(images: Iterable[LastImage], changes: Iterable[ChangeRow]) -> dict[str, Rows]:
-    """Return the rows of every fact, in any order."""
-    images = list(images)
+def model_facts(
+    images: Iterable[LastImage], changes: Iterable[ChangeRow], zone: str = "UTC"
+) -> dict[str, Rows]:
+    """Return the rows of every fact, in any order, with the days of a time zone."""
+    images = [replace(image, order=with_days(image.order, zone)) for image in images]
     sold_orders = [image.order for image in images if is_sold(image.order)]
     return {
         "placed_orders": _placed_orders(images),
         "sold_orders": _sold_orders(sold_orders),
         "products": _products(sold_orders),
         "step_times": _step_times(i.order for i in images if not i.order.get("test_order")),
-        "changes": _changes(changes),
+        "changes": _changes(changes, zone),
         "customers": _customers(sold_orders),
         "cohorts": _cohorts(sold_orders),
         "unreadable_totals": _unreadable_totals(sold_orders),
     }
+
+
+def with_days(order: Order, zone: str) -> Order:
+    """Return an order with the days on which it was placed and paid."""
+    times = {name: order[f"{name}_at"] for name in ("placed", "paid") if f"{name}_at" in order}
+    days = {f"{name}_day": day_of(time, zone) for name, time in times.items()}
+    return {**order, **days}
+
+
+def day_of(time: str | datetime, zone: str) -> str:
+    """Return the day of a UTC time in a time zone."""
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    return f"{time.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)):%Y-%m-%d}"
 
 
 def encode_facts(rows: dict[str, Rows]) -> dict[str, dict[str, Any]]:
@@ -130,7 +148,7 @@ def _placed_orders(images: list[LastImage]) -> Rows:
         order = image.order
         is_test = str(bool(order.get("test_order"))).lower()
         for category in category_groups(order):
-            groups[order["placed_at"][:10], region_of(order), category, is_test].append(image)
+            groups[order["placed_day"], region_of(order), category, is_test].append(image)
     return [(*key, *_placed_counts(group)) for key, group in groups.items()]
 
 
@@ -145,7 +163,7 @@ def _sold_orders(orders: list[Order]) -> Rows:
     groups: dict[Key, list[object]] = defaultdict(list)
     for order in orders:
         for category in category_groups(order):
-            day = order["paid_at"][:10]
+            day = order["paid_day"]
             groups[day, region_of(order), category, order["currency"]].append(order["total"])
     rows: Rows = []
     for key, totals in groups.items():
@@ -158,7 +176,7 @@ def _sold_orders(orders: list[Order]) -> Rows:
 
 def _unreadable_totals(orders: list[Order]) -> Rows:
     return [
-        (order["paid_at"][:10], region_of(order), category, order["order_id"], str(order["total"]))
+        (order["paid_day"], region_of(order), category, order["order_id"], str(order["total"]))
         for order in orders
         if not is_readable_total(order["total"])
         for category in category_groups(order)
@@ -170,7 +188,7 @@ def _products(orders: list[Order]) -> Rows:
     for order in orders:
         for line in order["items"]:
             product = (line.get("category", ""), order["currency"], line["sku"])
-            groups[(order["paid_at"][:10], region_of(order), *product)].append(line)
+            groups[(order["paid_day"], region_of(order), *product)].append(line)
     return [
         (
             *key,
@@ -190,17 +208,18 @@ def _step_times(orders: Iterable[Order]) -> Rows:
             if minutes is None:
                 continue
             for category in category_groups(order):
-                key = (order["placed_at"][:10], region_of(order), category, str(step))
+                key = (order["placed_day"], region_of(order), category, str(step))
                 groups[key].append(minutes)
     return [(*key, " ".join(map(str, sorted(minutes)))) for key, minutes in groups.items()]
 
 
-def _changes(changes: Iterable[ChangeRow]) -> Rows:
+def _changes(changes: Iterable[ChangeRow], zone: str) -> Rows:
     groups: dict[Key, list[datetime]] = defaultdict(list)
     for change in changes:
         for category in category_groups(change.order):
             hour = f"{change.changed_at:%Y-%m-%d %H}:00:00.000"
-            key = (hour, region_of(change.order), category, change.operation)
+            day = day_of(change.changed_at, zone)
+            key = (hour, day, region_of(change.order), category, change.operation)
             groups[key].append(change.changed_at)
     return [
         (*key, str(len(times)), str(60 * max(times).minute + max(times).second))
@@ -211,11 +230,11 @@ def _changes(changes: Iterable[ChangeRow]) -> Rows:
 def _customers(orders: list[Order]) -> Rows:
     counts: dict[Key, Counter[bool]] = defaultdict(Counter)
     for customer_orders in orders_of_customers(orders):
-        first_month = customer_orders[0]["paid_at"][:7]
+        first_month = customer_orders[0]["paid_day"][:7]
         regions: set[str | None] = {None, *map(region_of, customer_orders)}
         for region in regions:
             days = sorted(
-                {o["paid_at"][:10] for o in customer_orders if region in (None, region_of(o))}
+                {o["paid_day"] for o in customer_orders if region in (None, region_of(o))}
             )
             for previous, day in zip([None, *days], days, strict=False):
                 is_same_month = previous is not None and previous[:7] == day[:7]
@@ -228,7 +247,7 @@ def _cohorts(orders: list[Order]) -> Rows:
     counts: Counter[Key] = Counter()
     for first, *others in orders_of_customers(orders):
         months = {month_number(order) - month_number(first) for order in (first, *others)}
-        counts.update((first["paid_at"][:10], region_of(first), str(month)) for month in months)
+        counts.update((first["paid_day"], region_of(first), str(month)) for month in months)
     return [(*key, str(count)) for key, count in counts.items()]
 
 
@@ -242,5 +261,5 @@ def orders_of_customers(orders: list[Order]) -> list[list[Order]]:
 
 def month_number(order: Order) -> int:
     """Return the number of the month in which an order was paid."""
-    year, month = order["paid_at"].split("-")[:2]
+    year, month = order["paid_day"].split("-")[:2]
     return 12 * int(year) + int(month)

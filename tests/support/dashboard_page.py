@@ -38,11 +38,15 @@ def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path
     changes = [
         ChangeRow(c.changed_at.replace(tzinfo=None), c.operation, image_of(c)) for c in history
     ]
-    rows = model_facts(last_images(history).values(), changes)
+    zone = overrides.get("zone", "UTC")
+    rows = model_facts(last_images(history).values(), changes, zone)
     rows["unreadable_totals"] = rows["unreadable_totals"][:MAX_UNREADABLE_TOTALS]
     document = {
         "pipeline": "sales-cdc",
         "made_at": MADE_AT,
+        "zone": zone,
+        "week_start": 1,
+        "fiscal_year_start": 1,
         "watch": None,
         "targets": {},
         "verify": VERIFY_RESULT,

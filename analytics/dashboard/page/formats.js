@@ -1,4 +1,4 @@
-// Numbers, amounts and times in the reader's locale; all times are UTC.
+// Numbers, amounts and times in the reader's locale; all times of day are UTC.
 
 const numberFormat = new Intl.NumberFormat();
 const compactFormat = new Intl.NumberFormat(undefined, { notation: "compact" });

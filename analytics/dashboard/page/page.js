@@ -11,9 +11,9 @@ const PRESETS = {
   "28-days": (day) => addDays(day, -27),
   "90-days": (day) => addDays(day, -89),
   month: (day) => `${day.slice(0, 7)}-01`,
-  year: (day) => `${day.slice(0, 4)}-01-01`,
+  year: firstDayOfYear,
 };
-const madeOn = pageData.made_at.slice(0, 10);
+const madeOn = businessDay(parseTime(pageData.made_at));
 const { first: firstDay, last: lastDay } = view.dataDays(rows, madeOn);
 const choices = {
   tab: ["pipeline"],
@@ -217,7 +217,7 @@ function showPageAge() {
   const warning = isOverdue ? ["update overdue"] : [];
   document.getElementById("made").classList.toggle("bad", isOverdue);
   setText("made", [pageData.pipeline, `as of ${formatTimestamp(time)}, ${formatAge(time)}`, ...warning]);
-  setText("changes-note", `UTC, ${formatTime(shortDayFormat, pageData.made_at)}`);
+  setText("changes-note", `${pageData.zone}, ${formatTime(shortDayFormat, madeOn)}`);
 }
 
 /** Load a setting that the reader chose earlier, or null. */
@@ -328,6 +328,7 @@ function addListeners() {
 }
 
 function start() {
+  for (const element of document.querySelectorAll(".zone")) element.textContent = pageData.zone;
   buildCharts();
   view.build();
   buildFilters();

@@ -63,7 +63,7 @@ function perHourTile({ changesPerHour, changesPerDay }) {
   const total = sumCounts(counts.flat());
   return {
     title: `Changes per ${unit}`,
-    rule: `changes to the table, by UTC ${unit}`,
+    rule: `changes to the table, by ${isLong ? pageData.zone : "UTC"} ${unit}`,
     summary: rows.length && `${countOf(total, "change")} in ${countOf(rows.length, unit)}`,
     csv: () => [
       [isLong ? "Day" : "Hour (UTC)", ...operations],

@@ -1,16 +1,28 @@
-// Time axes: days, ISO weeks or months, without gaps, with the mark of what is not whole.
+// Time axes: days, weeks or months of the business, without gaps, with the mark of what is not whole.
 
 const MAX_TIME_BARS = 750; // Bars of a time axis, including empty ones.
 const DAYS_PER_YEAR = 366; // Labels of a longer time axis include the year.
 const GRAIN_HEADERS = { day: "Day", week: "Week from", month: "Month from" };
 const GRAINS = {
   day: { start: (day) => day, next: (day) => addDays(day, 1) },
-  week: { start: (day) => addDays(day, -daysSinceMonday(day)), next: (day) => addDays(day, 7) },
+  week: { start: (day) => addDays(day, -daysSinceWeekStart(day)), next: (day) => addDays(day, 7) },
   month: { start: (day) => `${day.slice(0, 7)}-01`, next: (day) => `${addDays(day, 31).slice(0, 7)}-01` },
 };
 
-function daysSinceMonday(day) {
-  return (new Date(parseTime(day)).getUTCDay() + 6) % 7;
+/** Return the date of a time in milliseconds, in the business time zone. */
+function businessDay(time) {
+  return new Intl.DateTimeFormat("sv", { timeZone: pageData.zone }).format(time);
+}
+
+function daysSinceWeekStart(day) {
+  return (new Date(parseTime(day)).getUTCDay() + 7 - pageData.week_start) % 7;
+}
+
+/** Return the first day of the fiscal year that a day is in. */
+function firstDayOfYear(day) {
+  const month = String(pageData.fiscal_year_start).padStart(2, "0");
+  const year = Number(day.slice(0, 4)) - (day.slice(5, 7) < month ? 1 : 0);
+  return `${String(year).padStart(4, "0")}-${month}-01`;
 }
 
 /**

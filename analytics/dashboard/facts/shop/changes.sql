@@ -1,6 +1,7 @@
--- Changes to the table by UTC hour, without duplicates, and the second of the hour's last change
+-- Changes to the table by UTC hour and by day, without duplicates, and the hour's last second with one
 SELECT
   date_trunc('hour', changed_at) AS hour,
+  :day(changed_at) AS day,
   coalesce(region, '') AS region,
   category,
   operation,
@@ -9,5 +10,5 @@ SELECT
 FROM order_changes
 CROSS JOIN UNNEST(:categories) AS t(category)
 WHERE changed_at IS NOT NULL
-GROUP BY date_trunc('hour', changed_at), coalesce(region, ''), category, operation
-ORDER BY hour, region, category, operation
+GROUP BY date_trunc('hour', changed_at), :day(changed_at), coalesce(region, ''), category, operation
+ORDER BY hour, day, region, category, operation

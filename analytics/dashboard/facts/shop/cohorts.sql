@@ -7,10 +7,11 @@ SELECT
 FROM (
   SELECT
     customer_id,
-    CAST(first_paid_at AS date) AS day,
+    :day(first_paid_at) AS day,
     coalesce(first_region, '') AS region,
-    date_diff('month', date_trunc('month', first_paid_at), date_trunc('month', paid_at))
-      AS months_later
+    date_diff(
+      'month', date_trunc('month', :day(first_paid_at)), date_trunc('month', :day(paid_at))
+    ) AS months_later
   FROM (
     SELECT
       customer_id,

@@ -16,9 +16,9 @@ FROM (
     SELECT DISTINCT
       customer_id,
       t.region,
-      CAST(paid_at AS date) AS day,
-      date_trunc('month', paid_at) AS month,
-      date_trunc('month', first_paid_at) AS first_month
+      :day(paid_at) AS day,
+      date_trunc('month', :day(paid_at)) AS month,
+      date_trunc('month', :day(first_paid_at)) AS first_month
     FROM (
       SELECT
         customer_id,

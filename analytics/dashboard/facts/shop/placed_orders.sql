@@ -1,6 +1,6 @@
 -- Orders by the day they were placed: the statuses they reached, and how many are still in the table
 SELECT
-  CAST(placed_at AS date) AS day,
+  :day(placed_at) AS day,
   coalesce(region, '') AS region,
   category,
   coalesce(test_order, false) AS test,
@@ -13,5 +13,5 @@ SELECT
   count_if(NOT removed) AS in_table
 FROM orders
 CROSS JOIN UNNEST(:categories) AS t(category)
-GROUP BY CAST(placed_at AS date), coalesce(region, ''), category, coalesce(test_order, false)
+GROUP BY :day(placed_at), coalesce(region, ''), category, coalesce(test_order, false)
 ORDER BY day, region, category, test

@@ -1,6 +1,6 @@
 -- Quantity and revenue of each product, from the lines of sold orders, by day of payment
 SELECT
-  CAST(paid_at AS date) AS day,
+  :day(paid_at) AS day,
   coalesce(region, '') AS region,
   coalesce(category, '') AS category,
   coalesce(currency, '') AS currency,
@@ -10,6 +10,6 @@ SELECT
   coalesce(sum(amount), 0) AS revenue
 FROM order_lines
 WHERE sold
-GROUP BY CAST(paid_at AS date), coalesce(region, ''), coalesce(category, ''),
+GROUP BY :day(paid_at), coalesce(region, ''), coalesce(category, ''),
   coalesce(currency, ''), coalesce(sku, '')
 ORDER BY day, region, category, currency, sku

@@ -1,6 +1,6 @@
 -- Sold orders by day of payment: count, revenue, and how many have an unreadable total
 SELECT
-  CAST(paid_at AS date) AS day,
+  :day(paid_at) AS day,
   coalesce(region, '') AS region,
   category,
   coalesce(currency, '') AS currency,
@@ -10,5 +10,5 @@ SELECT
 FROM orders
 CROSS JOIN UNNEST(:categories) AS t(category)
 WHERE sold
-GROUP BY CAST(paid_at AS date), coalesce(region, ''), category, coalesce(currency, '')
+GROUP BY :day(paid_at), coalesce(region, ''), category, coalesce(currency, '')
 ORDER BY day, region, category, currency

@@ -1,6 +1,6 @@
 -- Minutes from each status to the next, by the day the orders were placed
 SELECT
-  CAST(status_times[1] AS date) AS day,
+  :day(status_times[1]) AS day,
   region,
   category,
   step,
@@ -18,5 +18,5 @@ FROM (
 )
 CROSS JOIN UNNEST(sequence(1, 4)) AS s(step)
 WHERE status_times[step] IS NOT NULL AND status_times[step + 1] IS NOT NULL
-GROUP BY CAST(status_times[1] AS date), region, category, step
+GROUP BY :day(status_times[1]), region, category, step
 ORDER BY day, region, category, step

@@ -1,6 +1,6 @@
 -- Sold orders whose total is not a valid amount, with the total as it is stored
 SELECT
-  CAST(paid_at AS date) AS day,
+  :day(paid_at) AS day,
   coalesce(region, '') AS region,
   category,
   coalesce(order_id, '') AS order_id,

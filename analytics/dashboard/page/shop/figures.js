@@ -11,7 +11,7 @@ function decodeFacts(facts) {
     stepTimes: decodeRows(facts.step_times).map((row) => ({ ...row, minutes: row.minutes.split(" ").map(Number) })),
     customers: decodeRows(facts.customers),
     cohorts: decodeRows(facts.cohorts),
-    changes: decodeRows(facts.changes).map((row) => ({ ...row, day: row.hour.slice(0, 10) })),
+    changes: decodeRows(facts.changes),
     unreadableTotals: decodeRows(facts.unreadable_totals),
   };
 }

@@ -9,7 +9,7 @@ function describeEmptyTable({ in_table, changesPerHour }) {
 const view = {
   lists: ["attribute"],
   decodeFacts: (facts) => ({
-    changes: decodeRows(facts.changes).map((row) => ({ ...row, day: row.hour.slice(0, 10) })),
+    changes: decodeRows(facts.changes),
     items: decodeRows(facts.items),
     attributes: decodeRows(facts.attributes),
   }),
