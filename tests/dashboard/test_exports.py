@@ -14,7 +14,13 @@ from hypothesis import strategies as st
 from sales.order_lifecycle import OrderChange
 from tests.support.chromium import Tab, find_chromium
 from tests.support.dashboard_model import image_of
-from tests.support.dashboard_page import TABLE_CELLS, choose, text_of, write_page
+from tests.support.dashboard_page import (
+    TABLE_CELLS,
+    choose,
+    show_unfiltered,
+    text_of,
+    write_page,
+)
 from tests.support.hostile_orders import HUGE_TOTAL, IMAGE, hostile_orders, inserts
 from tests.support.profile import IS_THOROUGH
 
@@ -85,7 +91,7 @@ def test_a_chart_is_saved_as_png(tab: Tab, page: Path, downloads: Path) -> None:
 
 
 def test_every_table_can_be_saved(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     tables = dict(tab.evaluate(EXPORTS))
     for name, text in tables.items():
         (header, *lines) = read_csv(text)
@@ -102,7 +108,7 @@ def _is_number(cell: str) -> bool:
 
 
 def test_the_files_name_says_the_period(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     assert tab.evaluate("fileName('A b', { from: null, to: null }, 'csv')") == "a-b_all-days.csv"
     until = "fileName('A b', { from: null, to: '2026-11-05' }, 'csv')"
     assert tab.evaluate(until) == "a-b_until_2026-11-05.csv"
@@ -129,7 +135,7 @@ def test_csv_keeps_texts_and_runs_no_formula(tab: Tab, rows: list[list[str]]) ->
 
 
 def test_numbers_stay_numbers(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     amounts = "[-15000000n, 10n ** 30n + 1n, 0n, 1000n * ONE, -3]"
     exact = "-1.5,100000000000000000000000.0000001,0,1000,-3\r\n"
     assert tab.evaluate(f"formatCsv([{amounts}])") == exact

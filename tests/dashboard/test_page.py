@@ -231,7 +231,7 @@ def test_the_page_fits_every_screen(tab: Tab, page: Path, theme: str, background
 
 
 def test_every_control_has_an_accessible_name(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     names_by_role: dict[str, list[str]] = defaultdict(list)
     for node in tab.call("Accessibility.getFullAXTree")["nodes"]:
         if not node.get("ignored"):
@@ -267,7 +267,7 @@ def test_tab_visits_the_filters_in_order(tab: Tab, page: Path) -> None:
 
 
 def test_an_empty_selection_is_explained(tab: Tab, page: Path) -> None:
-    tab.load(page)
+    show_unfiltered(tab, page)
     assert tab.evaluate(f"{NOTICE}.hidden")
     choose(tab, **{"from": "2027-01-01"})
     assert "Nothing matches" in tab.evaluate(f"{NOTICE}.textContent")
