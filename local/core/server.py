@@ -7,7 +7,7 @@ import os
 import re
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
@@ -40,6 +40,7 @@ HOST = "127.0.0.1"
 # Services retry by the clock and never sleep; a function may run for 15 minutes.
 NO_RETRIES = Config(retries={"total_max_attempts": 1}, read_timeout=930)
 POLL_SECONDS = 0.02  # `close` waits at most this long.
+READ_VERBS = ("Get", "List", "Describe", "BatchGet", "Search")
 
 # No web page may talk to this server. The flag is moto's, imported into this module.
 werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # not re-exported
@@ -83,6 +84,7 @@ class Cloud:
         self._clients_lock = threading.RLock()
         self._clients: dict[tuple[str, str, str, str], Any] = {}
         self.seconds_by_service: dict[str, float] = defaultdict(float)
+        self.change_counts: Counter[str] = Counter()
         self._server = make_server(
             HOST, port, self._respond, threaded=True, request_handler=QuietHandler
         )
@@ -194,6 +196,14 @@ class Cloud:
             return _error_response(failure, scope, environ)
 
     def _route(self, scope: str, region: str, environ: dict[str, Any]) -> ApiResponse:
+        """Serve one request; count it once it is over if it may have changed something."""
+        try:
+            return self._serve(scope, region, environ)
+        finally:
+            if not environ.get("HTTP_X_AMZ_TARGET", "").rpartition(".")[2].startswith(READ_VERBS):
+                self.change_counts[scope] += 1
+
+    def _serve(self, scope: str, region: str, environ: dict[str, Any]) -> ApiResponse:
         """Serve one request by the service that it is signed for, else by moto."""
         if "HTTP_X_AMZ_TARGET" in environ:
             body = _read_body(environ)

@@ -204,6 +204,27 @@ def test_a_poll_waits_for_the_end_of_a_query(monkeypatch: pytest.MonkeyPatch) ->
     assert state_of(response["QueryExecutionId"]) == "SUCCEEDED"
 
 
+def test_tables_are_read_again_after_a_change(cloud: Cloud) -> None:
+    reads: list[str] = []
+
+    def record(params: dict[str, Any], **_: object) -> None:
+        reads.append(params["Name"])
+
+    def reads_of_a_query() -> list[str]:
+        reads.clear()
+        execute("SELECT count(*) FROM changes")
+        return list(reads)
+
+    events = cloud.client("glue").meta.events
+    events.register("before-parameter-build.glue.GetTable", record)
+    create_table("unrelated", "unrelated/", {})
+    counts = [reads_of_a_query() for _ in range(2)]
+    aws("glue").delete_table(DatabaseName="sales", Name="unrelated")
+    counts.append(reads_of_a_query())
+    events.unregister("before-parameter-build.glue.GetTable", record)
+    assert counts == [["changes"], [], ["changes"]]
+
+
 def test_restart_fails_only_unfinished_queries(cloud: Cloud) -> None:
     finished_id = execute("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
     keys = start_endless_queries()

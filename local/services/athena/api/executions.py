@@ -21,7 +21,7 @@ from local.services.athena.api.workgroups import ENGINE, Params, invalid
 from local.services.athena.backend.duckdb_process import DuckDbPool, DuckDbProcess
 from local.services.athena.backend.engine import Engine
 from local.services.athena.errors import QueryCancelled, QueryFailed
-from local.services.athena.storage.glue_catalog import CATALOG, Catalog
+from local.services.athena.storage.glue_catalog import CATALOG, Catalog, Name, Table
 from local.services.athena.storage.object_cache import ObjectCache
 from local.services.athena.storage.partitions import parse_location
 
@@ -102,6 +102,8 @@ class Executions:
         self._executions: OrderedDict[str, Execution] = OrderedDict()
         self._ids_by_token: dict[str, str] = {}
         self._lock = threading.Lock()
+        # The number of the catalog's changes, and the tables that were read since the last one.
+        self._known_tables: tuple[int, dict[Name, Table]] = (0, {})
         for name in ("results", "objects"):
             (folder / name).mkdir(parents=True)
         self._processes = DuckDbPool(folder)
@@ -261,7 +263,7 @@ class Executions:
         return outcome
 
     def _open_session(self, execution: Execution, process: DuckDbProcess, file: Path) -> Session:
-        catalog = Catalog(self._cloud.client("glue"))
+        catalog = self._catalog()
         return Session(
             engine=Engine(catalog, self._objects, process),
             catalog=catalog,
@@ -274,6 +276,17 @@ class Executions:
             output_location=execution.output_location,
             scan_limit=execution.scan_limit,
         )
+
+    def _catalog(self) -> Catalog:
+        """Return the catalog; it remembers tables, which each query reads, until one changes."""
+        glue = self._cloud.client("glue")
+        if glue.meta.endpoint_url != self._cloud.endpoint:
+            return Catalog(glue)
+        change_count = self._cloud.change_counts["glue"]
+        known_tables = self._known_tables  # Another thread may replace it meanwhile.
+        if known_tables[0] != change_count:
+            known_tables = self._known_tables = (change_count, {})
+        return Catalog(glue, known_tables[1])
 
     def _delete_old_results(self) -> None:
         with self._lock:

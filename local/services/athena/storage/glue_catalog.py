@@ -95,10 +95,14 @@ class View:
 
 
 class Catalog:
-    """The Glue catalog; only its tables can be queried."""
+    """The Glue catalog; only its tables can be queried.
 
-    def __init__(self, glue: Any) -> None:
+    Those in `known_tables` are not read again, and what is read is added to them.
+    """
+
+    def __init__(self, glue: Any, known_tables: dict[Name, Table] | None = None) -> None:
         self._glue = glue
+        self._known_tables = {} if known_tables is None else known_tables
 
     def list_databases(self) -> Iterator[dict[str, Any]]:
         """Yield each database as Glue returns it."""
@@ -142,8 +146,15 @@ class Catalog:
 
     def table(self, database: str, name: str) -> Table | None:
         """Return a table or view, or None if it does not exist."""
+        known = self._known_tables.get((database, name))
+        if known is not None:
+            return known
         glue_table = self.get_table(database, name)
-        return table_from_glue(glue_table, database) if glue_table else None
+        if glue_table is None:
+            return None
+        table = table_from_glue(glue_table, database)
+        self._known_tables[database, name] = table
+        return table
 
     def list_partitions(self, table: Table) -> Iterator[tuple[tuple[str, ...], str]]:
         """Yield the values and the location of each registered partition."""
