@@ -30,7 +30,8 @@ COPY_SQL = f"""{{json}}
     UNION ALL
     SELECT {{columns}}, substr(cdc_content, 1, {IMAGES_CONTENT_LENGTH}) FROM {{table}}
     WHERE dt < {{day}}"""
-# Athena accepts 256 KiB of SQL, in which the names of columns stand up to six times.
+# Athena accepts 256 KiB of SQL, in which the names of columns stand up to six times. Of a table
+# with longer names, only the JSON is read.
 MAX_NAMES_LENGTH = 25_000
 
 
@@ -51,16 +52,16 @@ class RowSource:
     @classmethod
     def fetch(cls, table: str) -> RowSource:
         """Return the source that reads as much of a table of the copy as is up to date."""
-        if get_table(table) is None:
+        description = get_table(table)
+        if description is None:
             return JSON
-        glue = boto3.client("glue")
-        history = CopyTable(glue, HISTORY)
+        columns = [column["Name"] for column in description["StorageDescriptor"]["Columns"]]
         # Before the days: marks that equal a later listing are not out of date.
-        history_parts = history.parts()
-        state_parts = CopyTable(glue, STATE).parts()
-        if not (history_parts and state_parts):
+        glue = boto3.client("glue")
+        history_parts, state_parts = (CopyTable(glue, name).parts() for name in (HISTORY, STATE))
+        if not (history_parts and state_parts) or _are_too_long(columns):
             return JSON
-        days = list_days(boto3.client("s3"), history.columns())
+        days = list_days(boto3.client("s3"), columns)
         copied = marked_days(history_parts, days) & marked_days(state_parts, days)
         parts = history_parts if table == HISTORY else state_parts
         return cls(table, _first_json_day(parts, days, copied))
@@ -72,10 +73,10 @@ class RowSource:
     def rows_sql(self, columns: Iterable[str]) -> str:
         """Return the query for these columns of all rows, and their `cdc_content`.
 
-        It is what `transform.state.content` computes. Very many columns are read from the JSON.
+        It is what `transform.state.content` computes.
         """
         names = tuple(columns)
-        if sum(map(len, names)) > MAX_NAMES_LENGTH:
+        if _are_too_long(names):
             return JSON_SQL.format(columns="*")
         identifiers = ", ".join(DeclaredColumns(names).identifiers)
         json_rows = JSON_SQL.format(columns=identifiers)
@@ -104,6 +105,10 @@ class RowSource:
 
 
 JSON = RowSource()
+
+
+def _are_too_long(names: Iterable[str]) -> bool:
+    return sum(map(len, names)) > MAX_NAMES_LENGTH
 
 
 def _first_json_day(parts: Sequence[Part], days: Mapping[str, Day], copied: set[str]) -> str | None:
