@@ -327,7 +327,16 @@ GENERATED_FILES = {
 FILE_NAME = re.compile(
     r"`((?:[\w.-]+/)*[\w.-]+\.(?:py|md|sql|txt|json|html|svg|zip|properties)|(?:[a-z_]+/)+)`"
 )
-BUCKET_FOLDERS = {"lake/", "tables/", "errors/", "replayed/", "queries/", "backfills/", "lake-id/"}
+BUCKET_FOLDERS = {
+    "lake/",
+    "tables/",
+    "rates/",
+    "errors/",
+    "replayed/",
+    "queries/",
+    "backfills/",
+    "lake-id/",
+}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT)))
