@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from analytics.atomic_write import write_atomically
+from analytics.dashboard.cost import estimate_cost
 from analytics.dashboard.facts import fetch_facts
 from analytics.dashboard.page import render_page
 from analytics.dashboard.targets import InvalidTargets, read_targets
@@ -54,6 +55,7 @@ def write_dashboard(args: argparse.Namespace) -> int:
             "with_details": args.with_details,
             "targets": targets,
             "verify": verify_result and verify_result.document(),
+            "cost": estimate_cost(facts.columns, started_at),
             "facts": facts.columns,
         }
         title = "Sales" if args.page == "shop" else TABLE
@@ -120,7 +122,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--with-details",
         action="store_true",
-        help="include the values of attributes, which may name people",
+        help="include orders with their customers, or the values of attributes",
     )
     parser.add_argument(
         "--verified",

@@ -5,6 +5,7 @@ order's lines plus NULL, which means all of them: with a row for each, the page 
 counting an order twice. The page grows with the days, regions and categories, hardly with the
 orders. `:day(time)` stands for a time's day in the business time zone. The files in `facts/table/`
 are about the items of any table; `:with_values` stands for whether the page may contain values.
+Those in `facts/` itself are on every page.
 """
 
 import re
@@ -20,6 +21,7 @@ from typing import Any
 from analytics.athena import Column, Progress, QueryResult, literal, run_query
 from setup.names import BUSINESS_TIME_ZONE
 
+DETAILS = {"listed_orders"}  # Facts that name people.
 FACT_FOLDER = Path(__file__).with_name("facts")
 CATEGORIES = """ARRAY[CAST(NULL AS varchar)] || array_distinct(transform(
   coalesce(TRY(CAST(json_parse(items) AS ARRAY(JSON))), CAST(ARRAY[] AS ARRAY(JSON))),
@@ -40,7 +42,12 @@ class Facts:
 def fact_queries(kind: str = "shop", *, with_details: bool = False) -> dict[str, str]:
     """Return the SQL of each fact of a kind of page."""
     sql_by_name = {
-        path.stem: path.read_text("utf-8") for path in sorted((FACT_FOLDER / kind).glob("*.sql"))
+        path.stem: path.read_text("utf-8")
+        for path in (
+            *sorted(FACT_FOLDER.glob("*.sql")),
+            *sorted((FACT_FOLDER / kind).glob("*.sql")),
+        )
+        if with_details or path.stem not in DETAILS
     }
     with_values = str(with_details).lower()
     return {

@@ -1,12 +1,14 @@
 """HTML page of the dashboard: markup, style, scripts, data and a strict content security policy."""
 
 import base64
+import gzip
 import hashlib
 import html
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 PAGE_FOLDER = HERE / "page"
@@ -25,12 +27,10 @@ SHARED_SCRIPTS = (
     "tabs",
 )
 SCRIPTS = {
-    "shop": ("figures", "customers", "target", "tiles", "view"),
+    "shop": ("figures", "customers", "target", "orders", "tiles", "view"),
     "table": ("figures", "tiles", "view"),
 }
 LAST_SCRIPT = "page"
-# Characters that could end the script element or open a comment; JSON has them only in strings.
-ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
 
 def render_page(document: Mapping[str, object], kind: str = "shop", title: str = "Sales") -> str:
@@ -46,7 +46,7 @@ def render_page(document: Mapping[str, object], kind: str = "shop", title: str =
         "title": html.escape(title),
         "policy": content_security_policy((echarts, script), style),
         "style": style,
-        "facts": embed_json(document),
+        "facts": compress(document),
         "echarts": echarts,
         "script": script,
     }
@@ -70,14 +70,17 @@ def read_script(kind: str) -> str:
     return "".join((PAGE_FOLDER / f"{name}.js").read_text("utf-8") for name in names)
 
 
-def embed_json(document: Mapping[str, object]) -> str:
-    r"""Return a document as JSON that is safe inside a script element.
-
-    >>> embed_json({"name": "</script>"})
-    '{"name":"\\u003c/script\\u003e"}'
-    """
+def compress(document: Mapping[str, object]) -> str:
+    """Return a document as compressed JSON in base64, which ends no element of HTML."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    return re.sub(r"[\ud800-\udfff]", "\ufffd", text.translate(ESCAPES))
+    without_surrogates = re.sub(r"[\ud800-\udfff]", "\ufffd", text)
+    return base64.b64encode(gzip.compress(without_surrogates.encode(), mtime=0)).decode()
+
+
+def decompress(text: str) -> dict[str, Any]:
+    """Return the document that a page contains."""
+    document: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(text)))
+    return document
 
 
 def content_security_policy(scripts: tuple[str, ...], style: str) -> str:

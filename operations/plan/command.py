@@ -10,12 +10,12 @@ import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from analytics.cost.load import Load
+from analytics.cost.monthly import costs_of_verification, monthly_costs, total
+from analytics.cost.prices import GIB
 from operations.cli import add_json_option, argument_parser, print_report, run_command
-from operations.plan.costs import costs_of_verification, monthly_costs, total
 from operations.plan.limits import limits, max_item_bytes, months_until_scan_limit
-from operations.plan.load import Load
 from operations.plan.measured_load import fetch_load
-from operations.plan.prices import GIB
 from operations.plan.savings import savings
 from operations.plan.tables import money, price_text
 from terminal.arguments import number, whole_number

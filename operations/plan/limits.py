@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from operations.plan.costs import (
+from analytics.cost.load import ENVELOPE_BYTES, JSON_FACTOR, Load
+from analytics.cost.monthly import (
     DEFAULTS,
     KINESIS_SHARDS,
     LAMBDA_BATCH_BYTES,
@@ -13,8 +14,7 @@ from operations.plan.costs import (
     SECONDS_PER_MIB,
     Settings,
 )
-from operations.plan.load import ENVELOPE_BYTES, JSON_FACTOR, Load
-from operations.plan.prices import GIB, MIB
+from analytics.cost.prices import GIB, MIB
 
 KINESIS_RECORDS = 1000  # A second, of each shard.
 KINESIS_BYTES = MIB

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 
-from operations.plan.load import Load
+from analytics.cost.load import Load
 from operations.status.checks.table import describe_table
 from operations.status.metrics import KINESIS_BYTES, KINESIS_RECORDS, fetch_series
 from setup.lib.errors import UserError

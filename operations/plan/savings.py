@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from operations.plan.costs import DEFAULTS, monthly_costs, total
+from analytics.cost.load import Load
+from analytics.cost.monthly import DEFAULTS, monthly_costs, total
 from operations.plan.limits import KINESIS_BYTES, KINESIS_RECORDS
-from operations.plan.load import Load
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from operations.plan.costs import (
+from analytics.cost.load import DAYS, Load
+from analytics.cost.monthly import (
     DEFAULTS,
     Cost,
     costs_at_rest,
@@ -14,8 +15,7 @@ from operations.plan.costs import (
     least_cost_at_rest,
     total,
 )
-from operations.plan.load import DAYS, Load
-from operations.plan.prices import GIB, MILLION, TIB
+from analytics.cost.prices import GIB, MILLION, TIB
 from operations.plan.savings import savings
 
 BYTE_UNITS = {GIB: "GB", TIB: "TB"}
@@ -43,7 +43,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def price_text(cost: Cost) -> str:
     """Return a meter's quantity and price.
 
-    >>> from operations.plan import prices
+    >>> from analytics.cost import prices
     >>> price_text(Cost(prices.PIPE, 1_000_000))
     '1,000,000 pieces of 64 KB, 0.4 per 1,000,000'
     >>> price_text(Cost(prices.LOGS, 1 << 30))

@@ -147,7 +147,10 @@ def shipped_sql() -> dict[str, str]:
             condition="true",
         ),
     }
-    return views | queries | fact_queries() | documents | operations
+    facts = fact_queries(with_details=True) | {
+        f"table {name}": sql for name, sql in fact_queries("table", with_details=True).items()
+    }
+    return views | queries | facts | documents | operations
 
 
 SQL = shipped_sql()
@@ -279,7 +282,7 @@ def outcomes() -> dict[str, object]:
         if name in COMPARED_QUERIES:
             parameters = query.parameter_values({})
             rows[name] = query_rows(query.sql, *parameters)
-    for name, sql in fact_queries().items() if IS_THOROUGH else ():
+    for name, sql in fact_queries(with_details=True).items() if IS_THOROUGH else ():
         rows[f"fact {name}"] = sorted(query_rows(sql), key=repr)
     rows["gaps"] = list(find_gaps())
     keys = [key for key, _ in lake_queries.fetch_digests(DeclaredColumns.fetch())]

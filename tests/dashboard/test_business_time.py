@@ -16,7 +16,7 @@ from tests.support.hostile_orders import hostile_orders, inserts
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
 ZONE = "Europe/Berlin"
-CSV_CELLS = "chartTiles(figures)['by-day'].csv().slice(1).map((cells) => cells.map(String))"
+CSV_CELLS = "tiles['by-day'](figures).csv().slice(1).map((cells) => cells.map(String))"
 RULES = "[...document.querySelectorAll('.zone')].map((element) => element.textContent)"
 
 

@@ -27,7 +27,7 @@ from tests.support.query_models import LakeHistory
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
 LINES = "%s.slice(1).map((cells) => cells.map(String))"
-CUSTOMER_LINES = LINES % "chartTiles(figures).customers.csv()"
+CUSTOMER_LINES = LINES % "tiles.customers(figures).csv()"
 COHORT_LINES = LINES % "cohortLines(figures.cohorts)"
 COHORT_TABLE = """[...document.querySelectorAll("#cohorts tbody tr")].map((row) =>
   [...row.cells].map((cell) => cell.textContent))"""

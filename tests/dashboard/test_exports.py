@@ -27,7 +27,7 @@ from tests.support.profile import IS_THOROUGH
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
 BUTTON = "document.querySelector('[data-chart=%s] [data-format=%s]')"
-EXPORTS = "Object.entries(chartTiles(figures)).map(([name, tile]) => [name, formatCsv(tile.csv())])"
+EXPORTS = "Object.entries(tiles).map(([name, tile]) => [name, formatCsv(tile(figures).csv())])"
 ENCODE_ROWS = "%s.map((cells) => formatCsv([cells]))"
 PERIOD = {"from": "2026-11-05", "to": "2026-11-16"}
 CELLS = st.text(st.sampled_from("=+-@\t\r\n\",;'1.a é\u202e"), max_size=6)

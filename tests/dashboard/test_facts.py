@@ -2,9 +2,10 @@
 
 import json
 import logging
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.athena import Column, QueryResult
+from analytics.cost.load import DAYS, ENVELOPE_BYTES
+from analytics.cost.monthly import costs_at_rest, total
+from analytics.dashboard.cost import estimate_cost
 from analytics.dashboard.facts import (
     FACT_FOLDER,
     Facts,
@@ -36,6 +40,7 @@ from tests.support.dashboard_model import (
 )
 from tests.support.hostile_orders import hostile_orders, inserts
 from tests.support.lake_fixture import (
+    FIRST_CHANGE_AT,
     change_time,
     deliver,
     lake_with_views,
@@ -90,8 +95,7 @@ def midnight_orders(template: Order) -> list[Order]:
 def model_of(history: list[OrderChange], zone: str) -> dict[str, Rows]:
     """Return the rows of every fact according to the model."""
     rows = (
-        ChangeRow(change_time(number), change.operation, image_of(change))
-        for number, change in enumerate(history)
+        ChangeRow(change_time(number), change.operation) for number, change in enumerate(history)
     )
     return model_facts(last_images(history).values(), rows, zone)
 
@@ -105,7 +109,18 @@ def model(history: list[OrderChange]) -> dict[str, Rows]:
 @pytest.fixture(scope="module")
 def facts(history: list[OrderChange]) -> Facts:
     """The facts from Athena."""
-    return fetch_facts()
+    return fetch_facts(with_details=True)
+
+
+def test_facts_that_name_people_are_not_asked_for() -> None:
+    (left_out,) = fact_queries(with_details=True).keys() - fact_queries().keys()
+    assert left_out == "listed_orders"
+    named = {
+        name
+        for name, sql in fact_queries().items()
+        if re.search("customer_(name|email)|street", sql)
+    }
+    assert named == set()
 
 
 @pytest.mark.parametrize("name", FACT_COLUMNS)
@@ -159,7 +174,7 @@ def test_days_are_those_of_the_business(
     history: list[OrderChange], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analytics.dashboard.facts.BUSINESS_TIME_ZONE", "Europe/Berlin")
-    facts = fetch_facts().columns
+    facts = fetch_facts(with_details=True).columns
     model = encode_facts(model_of(history, "Europe/Berlin"))
     for name in FACT_COLUMNS:
         assert Counter(decode_rows(facts[name])) == Counter(decode_rows(model[name])), name
@@ -177,8 +192,32 @@ def test_a_day_may_begin_within_a_utc_hour(
     assert len(days_of_hours) > len({hour for hour, _ in days_of_hours})
 
 
+def test_the_cost_is_reckoned_from_the_changes(facts: Facts, history: list[OrderChange]) -> None:
+    now = FIRST_CHANGE_AT + timedelta(days=30)
+    cost = estimate_cost(facts.columns, now)
+    assert cost is not None
+    assert (cost["since"], cost["changes"]) == (f"{FIRST_CHANGE_AT:%Y-%m-%d}", len(history))
+    rows = query_rows(
+        "SELECT length(coalesce(cdc_old_image, '')), length(coalesce(cdc_new_image, '')) "
+        "FROM changes"
+    )
+    sizes = [int(old or 0) + int(new or 0) for old, new in rows]
+    assert cost["record_bytes"] == round(ENVELOPE_BYTES + sum(sizes) / len(sizes))
+    assert float(cost["at_rest"]) == pytest.approx(total(costs_at_rest()) * 30 / DAYS, abs=1e-4)
+    assert 0 < float(cost["moving"]) < float(cost["at_rest"])
+
+
+def test_the_cost_without_changes_is_not_known() -> None:
+    hours: dict[str, Any] = {"texts": [], "indexes": []}
+    nothing: dict[str, dict[str, Any]] = {
+        "changes": {"hour": hours, "changes": []},
+        "change_sizes": {"changes": [0]},
+    }
+    assert estimate_cost(nothing, FIRST_CHANGE_AT) is None
+
+
 def test_every_query_counts_its_bytes(facts: Facts) -> None:
-    assert len(facts.bytes_scanned) == len(FACT_COLUMNS)
+    assert len(facts.bytes_scanned) == len(facts.columns) == len(FACT_COLUMNS) + 1
     assert min(facts.bytes_scanned) > 0
 
 
@@ -206,7 +245,11 @@ def test_encoded_columns_keep_every_row(
 @pytest.mark.parametrize("path", SQL_FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_every_statement_parses_as_athena_sql(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     is_fact = FACT_FOLDER in path.parents
-    sql = fact_queries(path.parent.name)[path.stem] if is_fact else path.read_text("utf-8")
+    sql = (
+        fact_queries(path.parent.name, with_details=True)[path.stem]
+        if is_fact
+        else path.read_text("utf-8")
+    )
     with caplog.at_level(logging.WARNING, "sqlglot"):
         (tree,) = sqlglot.parse(sql, dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
     assert not caplog.records

@@ -21,7 +21,7 @@ from tests.support.hostile_orders import hostile_orders, inserts
 
 pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
 
-CSV_CELLS = "chartTiles(figures)['by-day'].csv().map((cells) => cells.map(String))"
+CSV_CELLS = "tiles['by-day'](figures).csv().map((cells) => cells.map(String))"
 TABLE = TABLE_CELLS % "by-day"
 MADE_ON = date(2026, 11, 22)
 

@@ -43,7 +43,8 @@ SELECT_ATTRIBUTE = "document.getElementById('attribute')"
 ACCESSIBLE_NAMES = """[...document.querySelectorAll(
   "#table select, #table button, #table .scroll",
 )].map((node) => node.ariaLabel ?? node.labels?.[0]?.textContent
-    ?? document.getElementById(node.getAttribute("aria-labelledby"))?.textContent)"""
+  ?? document.getElementById(node.getAttribute("aria-labelledby") ?? "")?.textContent
+  ?? node.textContent)"""
 
 
 def encode(rows: dict[str, list[Row]]) -> dict[str, Any]:
@@ -68,6 +69,7 @@ def write_page(path: Path, rows: dict[str, list[Row]], **overrides: Any) -> Path
         "targets": {},
         "with_details": True,
         "verify": VERIFY_RESULT,
+        "cost": None,
         "facts": encode(rows),
     }
     path.write_text(render_page({**document, **overrides}, "table", "Readings"), "utf-8")
@@ -150,12 +152,12 @@ def test_the_values_of_an_attribute_are_listed(loaded: Tab) -> None:
 
 def test_controls_have_accessible_names(loaded: Tab) -> None:
     names = loaded.evaluate(ACCESSIBLE_NAMES)
-    assert len(names) == 11
+    assert len(names) == 13
     assert all(name and name.strip() for name in names), names
 
 
 def test_tables_are_saved_without_formulas(loaded: Tab) -> None:
-    lines = loaded.evaluate("formatCsv(chartTiles(figures).values.csv())").split("\r\n")
+    lines = loaded.evaluate("formatCsv(tiles.values(figures).csv())").split("\r\n")
     assert lines[0] == "Value,Type,Items,Share (%)"
     assert lines[2] == "1,number,10,25.0"
     assert lines[1].endswith(",text,20,50.0")

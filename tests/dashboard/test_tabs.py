@@ -74,6 +74,27 @@ def test_dates_leave_freshness_alone(tab: Tab, page: Path) -> None:
     assert text_of(tab, "freshness-note") == freshness
 
 
+def test_the_cost_is_said_with_its_base(
+    tab: Tab, history: list[OrderChange], page: Path, tmp_path: Path
+) -> None:
+    tab.load(page)
+    assert text_of(tab, "cost") == "not known"
+    cost = {
+        "since": "2026-10-24",
+        "at_rest": "30.0049",
+        "moving": "1.2",
+        "changes": 1234567,
+        "record_bytes": 2900,
+    }
+    tab.load(write_page(tmp_path / "page.html", history[:5], cost=cost), "#tab=pipeline")
+    assert text_of(tab, "cost") == "about $31.20"
+    assert text_of(tab, "cost-note") == (
+        "at rest $30.00 in 30 days since the first change · "
+        "1,234,567 changes of about 2,900 bytes $1.20 · list prices of us-east-1"
+    )
+    assert tab.console_problems() == []
+
+
 def test_unreadable_totals_are_counted(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """An adopted table that has nothing to do with sales: composite binary key, camelCase names."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from analytics.dashboard.page import decompress
 from local.core.server import ACCOUNT, Cloud
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
@@ -204,7 +204,7 @@ def test_the_dashboard_describes_any_table(chain: Chain) -> None:
 def page_facts(path: Path) -> dict[str, Any]:
     """Return the facts that a page contains."""
     (document,) = re.findall(r'id="facts">(.*)</script>', path.read_text())
-    facts: dict[str, Any] = json.loads(document)["facts"]
+    facts: dict[str, Any] = decompress(document)["facts"]
     return facts
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from operations.plan import command, measured_load, tables
-from operations.plan.costs import (
+from analytics.cost.load import DAYS, Load
+from analytics.cost.monthly import (
     DEFAULTS,
     Settings,
     costs_at_rest,
@@ -22,8 +22,8 @@ from operations.plan.costs import (
     object_count,
     total,
 )
+from operations.plan import command, measured_load, tables
 from operations.plan.limits import limits, max_item_bytes
-from operations.plan.load import DAYS, Load
 from operations.plan.savings import savings
 from setup import names
 from tests.support.laptop_cloud import create_table, laptop

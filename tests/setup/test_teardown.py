@@ -13,8 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
 
+from analytics.cost import monthly, prices
 from local.core.server import ACCOUNT
-from operations.plan import costs, prices
 from setup import names, teardown
 from setup.lib import drain
 from setup.lib.iam_policies import trust_policies
@@ -157,7 +157,7 @@ def test_teardown_ends_without_credentials(sandbox: SetupSandbox) -> None:
 
 def test_the_cost_of_what_remains_is_the_plans() -> None:
     [stream] = [step for step in teardown.DELIVERY_STEPS if step.run is delete_stream]
-    assert stream.monthly_cost == f"{prices.KINESIS_HOURS.cost(costs.HOURS):.0f} USD"
+    assert stream.monthly_cost == f"{prices.KINESIS_HOURS.cost(monthly.HOURS):.0f} USD"
 
 
 def test_untagged_resources_are_kept(

@@ -82,6 +82,11 @@ class Tab:
         self._navigate(self.empty_page.as_uri())
         self.events.clear()
         self._navigate(path.resolve().as_uri() + fragment)
+        self.wait_until_started()
+
+    def wait_until_started(self) -> None:
+        """Wait for the promise `started` of a loaded page, if it has one."""
+        self.evaluate("typeof started === 'undefined' ? 0 : started.then(() => 0)")
 
     def visit(self, url: str, served: str | None = None) -> None:
         """Open an address; with `served`, that page stands for what the network would answer."""

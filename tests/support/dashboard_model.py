@@ -1,5 +1,6 @@
 """Model of the dashboard's facts: what Athena must return, in plain Python."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,13 +21,13 @@ FACT_COLUMNS = {
     "sold_orders": "day:date region category currency orders:bigint unreadable:bigint "
     "revenue:decimal",
     "products": "day:date region category currency sku product quantity:decimal revenue:decimal",
-    "step_times": "day:date region category step:bigint minutes",
-    "changes": "hour:timestamp day:date region category operation changes:bigint "
-    "last_second:bigint",
+    "step_times": "day:date region step:bigint durations",
+    "changes": "hour:timestamp day:date operation changes:bigint last_second:bigint",
     "customers": "day:date region previous_day:date new_customers:bigint "
     "returning_customers:bigint",
     "cohorts": "day:date region months_later:bigint customers:bigint",
     "unreadable_totals": "day:date region category order_id total",
+    "listed_orders": "day:date region categories currency order_id customer status total",
 }
 Rows = list[Row]
 Key = tuple[str | None, ...]
@@ -42,11 +43,10 @@ class LastImage:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """A change as the lake shows it: its time, its operation and the image of its row."""
+    """A change as the lake shows it: its time and its operation."""
 
     changed_at: datetime
     operation: str
-    order: Order
 
 
 def image_of(change: OrderChange) -> Order:
@@ -76,6 +76,7 @@ def model_facts(
         "customers": _customers(sold_orders),
         "cohorts": _cohorts(sold_orders),
         "unreadable_totals": _unreadable_totals(sold_orders),
+        "listed_orders": _listed_orders(sold_orders),
     }
 
 
@@ -183,6 +184,22 @@ def _unreadable_totals(orders: list[Order]) -> Rows:
     ]
 
 
+def _listed_orders(orders: list[Order]) -> Rows:
+    return [
+        (
+            order["paid_day"],
+            region_of(order),
+            json.dumps(category_groups(order)[1:], ensure_ascii=False, separators=(",", ":")),
+            order["currency"],
+            order["order_id"],
+            order["customer"].get("name", ""),
+            order.get("status", ""),
+            fixed_point(order["total"], 4) if is_readable_total(order["total"]) else None,
+        )
+        for order in orders
+    ]
+
+
 def _products(orders: list[Order]) -> Rows:
     groups: dict[Key, list[Order]] = defaultdict(list)
     for order in orders:
@@ -201,26 +218,38 @@ def _products(orders: list[Order]) -> Rows:
 
 
 def _step_times(orders: Iterable[Order]) -> Rows:
-    groups: dict[Key, list[int]] = defaultdict(list)
+    groups: dict[Key, Counter[int]] = defaultdict(Counter)
     for order in orders:
         for step in range(1, len(STATUSES)):
             minutes = minutes_to_next_status(order, step)
-            if minutes is None:
-                continue
-            for category in category_groups(order):
-                key = (order["placed_day"], region_of(order), category, str(step))
-                groups[key].append(minutes)
-    return [(*key, " ".join(map(str, sorted(minutes)))) for key, minutes in groups.items()]
+            if minutes is not None:
+                key = (order["placed_day"], region_of(order), str(step))
+                groups[key][duration_number(minutes)] += 1
+    return [(*key, duration_list(counts)) for key, counts in groups.items()]
+
+
+def duration_number(minutes: int) -> int:
+    """Return the number of a duration: minutes, tenths of hours and tenths of days in one row."""
+    if minutes < 120:
+        return minutes
+    return 100 + (minutes + 3) // 6 if minutes < 2880 else 560 + (minutes + 72) // 144
+
+
+def duration_list(counts: Counter[int]) -> str:
+    """Return durations as distances from the one before, with their numbers of orders."""
+    entries = []
+    previous = 0
+    for number, count in sorted(counts.items()):
+        entries.append(str(number - previous) if count == 1 else f"{number - previous}x{count}")
+        previous = number
+    return " ".join(entries)
 
 
 def _changes(changes: Iterable[ChangeRow], zone: str) -> Rows:
     groups: dict[Key, list[datetime]] = defaultdict(list)
     for change in changes:
-        for category in category_groups(change.order):
-            hour = f"{change.changed_at:%Y-%m-%d %H}:00:00.000"
-            day = day_of(change.changed_at, zone)
-            key = (hour, day, region_of(change.order), category, change.operation)
-            groups[key].append(change.changed_at)
+        hour = f"{change.changed_at:%Y-%m-%d %H}:00:00.000"
+        groups[hour, day_of(change.changed_at, zone), change.operation].append(change.changed_at)
     return [
         (*key, str(len(times)), str(60 * max(times).minute + max(times).second))
         for key, times in groups.items()

@@ -12,7 +12,6 @@ from tests.support.chromium import Tab
 from tests.support.dashboard_model import (
     ChangeRow,
     encode_facts,
-    image_of,
     last_images,
     model_facts,
 )
@@ -35,12 +34,13 @@ WATCH_HOURLY = 3600  # Seconds between refreshes; longer than any test.
 
 def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path:
     """Write the page of a history; the overrides replace members of its document."""
-    changes = [
-        ChangeRow(c.changed_at.replace(tzinfo=None), c.operation, image_of(c)) for c in history
-    ]
+    changes = [ChangeRow(c.changed_at.replace(tzinfo=None), c.operation) for c in history]
     zone = overrides.get("zone", "UTC")
     rows = model_facts(last_images(history).values(), changes, zone)
     rows["unreadable_totals"] = rows["unreadable_totals"][:MAX_UNREADABLE_TOTALS]
+    facts = encode_facts(rows)
+    if not overrides.get("with_details"):
+        del facts["listed_orders"]
     document = {
         "pipeline": "sales-cdc",
         "made_at": MADE_AT,
@@ -48,9 +48,11 @@ def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path
         "week_start": 1,
         "fiscal_year_start": 1,
         "watch": None,
+        "with_details": False,
         "targets": {},
         "verify": VERIFY_RESULT,
-        "facts": encode_facts(rows),
+        "cost": None,
+        "facts": facts,
     }
     path.write_text(render_page({**document, **overrides}), "utf-8")
     return path
@@ -69,6 +71,7 @@ def refresh(tab: Tab) -> None:
     tab.events.clear()
     tab.evaluate("refresh()")
     tab.wait_for("Page.loadEventFired")
+    tab.wait_until_started()
 
 
 def choose(tab: Tab, **filters: str) -> None:

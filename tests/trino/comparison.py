@@ -68,8 +68,9 @@ def compared_queries() -> Iterator[Query]:
             }
         )
         yield Query(name, query.sql, values)
-    for name, sql in fact_queries().items():
-        yield Query(f"fact {name}", sql)
+    for page in ("shop", "table"):
+        for name, sql in fact_queries(page, with_details=True).items():
+            yield Query(f"fact {name} of the {page}", sql)
     for name, query in load_named_queries(EXPECTATION_FOLDER).items():
         yield Query(f"expectation {name}", query.sql, query.parameter_values({}))
     yield Query("gaps", gaps_sql())

@@ -15,7 +15,7 @@ function resolveColour(name) {
 
 /**
  * Draw bars. A spec has labels, series ({name, colour, values, texts}), the flags isHorizontal,
- * isStacked and isOverlaid, and formatAxis, which formats the numbers of an axis.
+ * isStacked and isOverlaid, picks (for each bar a function that a click calls), and formatAxis, which formats the numbers of an axis.
  */
 function drawBars(container, spec, isInstant = prefersReducedMotion) {
   if (!container.checkVisibility()) return; // It has no size; it is drawn when its tab is chosen.
@@ -132,7 +132,7 @@ function showTooltip(container, event) {
   tooltip.hidden = index < 0;
   if (index < 0) return;
   chart.dispatchAction({ type: "highlight", dataIndex: index });
-  chart.getZr().setCursorStyle(spec.onPick ? "pointer" : "default");
+  chart.getZr().setCursorStyle(spec.picks?.[index] ? "pointer" : "default");
   tooltip.style.color = "";
   tooltip.replaceChildren(...tooltipContent(spec, index));
   moveTooltip(event.event);
@@ -151,8 +151,7 @@ function moveTooltip(mouse) {
 
 function pickBar(container, event) {
   const { spec } = charts.get(container);
-  const index = barIndexAt(container, event);
-  if (spec.onPick && index >= 0) spec.onPick(index);
+  spec.picks?.[barIndexAt(container, event)]?.();
 }
 
 /** Limit the bars of a tile to those that fit the page; its table keeps all rows. */

@@ -19,12 +19,16 @@ function isolate(text) {
   return created;
 }
 
-/** Create a table whose first column holds names and whose other columns hold numbers. */
-function createTable(caption, headers, rows) {
+/**
+ * Create a table whose first column holds names and whose other columns hold numbers. A name whose
+ * row has a function in `picks` is a button that calls it.
+ */
+function createTable(caption, headers, rows, picks = []) {
   const head = createElement("tr", {}, ...headers.map((text) => createElement("th", { scope: "col" }, text)));
-  const body = rows.map(([first, ...rest]) => {
+  const body = rows.map(([first, ...rest], index) => {
     const cells = rest.map((text) => createElement("td", {}, text));
-    return createElement("tr", {}, createElement("th", { scope: "row" }, first), ...cells);
+    const name = picks[index] ? pickButton(first, picks[index]) : first;
+    return createElement("tr", {}, createElement("th", { scope: "row" }, name), ...cells);
   });
   return createElement(
     "table",
@@ -33,6 +37,12 @@ function createTable(caption, headers, rows) {
     createElement("thead", {}, head),
     createElement("tbody", {}, ...body),
   );
+}
+
+function pickButton(text, pick) {
+  const button = createElement("button", { type: "button", class: "pick" }, text);
+  button.addEventListener("click", pick);
+  return button;
 }
 
 /** Set the content of an element to one text or several. */

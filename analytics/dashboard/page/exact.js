@@ -29,7 +29,3 @@ function sumOf(rows, property, zero = 0) {
   return rows.reduce((total, row) => total + row[property], zero);
 }
 
-/** Return the nearest-rank quantile of sorted numbers. */
-function quantile(sorted, share) {
-  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
-}

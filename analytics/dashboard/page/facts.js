@@ -18,6 +18,20 @@ function isWithinDays(day, { from, to }) {
   return day !== null && (from === null || from <= day) && (to === null || day <= to);
 }
 
+/** Return an object whose members are computed when they are first read. */
+function lazily(functions) {
+  const object = {};
+  for (const [name, compute] of Object.entries(functions)) {
+    const get = () => {
+      const value = compute();
+      Object.defineProperty(object, name, { value, writable: true });
+      return value;
+    };
+    Object.defineProperty(object, name, { get, configurable: true });
+  }
+  return object;
+}
+
 /** Return the first and the last day of rows until today: null without rows. */
 function daysUntil(rows, today) {
   const days = rows.map(({ day }) => day).filter((day) => day !== null && day <= today);

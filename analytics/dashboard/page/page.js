@@ -1,8 +1,6 @@
 // The page: filters in the address, the tiles below them, the theme and the refresh. What it shows
 // is the `view`, either that of the shop or that of any table.
 
-const pageData = JSON.parse(document.getElementById("facts").textContent);
-const rows = view.decodeFacts(pageData.facts);
 const DAY_PATTERN = /^\d{4}-\d\d-\d\d$/;
 const CHOOSING_MS = 20e3; // A reader who touched a filter this recently is still choosing.
 const FILTER_NAMES = ["period", "from", "to", ...view.lists, "grain"];
@@ -13,18 +11,39 @@ const PRESETS = {
   month: (day) => `${day.slice(0, 7)}-01`,
   year: firstDayOfYear,
 };
-const madeOn = businessDay(parseTime(pageData.made_at));
-const { first: firstDay, last: lastDay } = view.dataDays(rows, madeOn);
-const choices = {
-  tab: ["pipeline"],
-  period: Object.keys(PRESETS),
-  ...view.listChoices(rows),
-  grain: ["week", "month"],
-};
+// For each chart a function that returns its tile: its summary, its bars and its table.
+const tiles = { ...view.tiles, "per-hour": perHourTile };
 const settings = new Map(); // In place of localStorage where the browser blocks it.
-let filters = readFilters();
-let figures = null;
+let pageData, rows; // The document inside the page, and its facts.
+let madeOn, firstDay, lastDay; // The day of the page, and the first and last one of its data.
+let choices; // The values that filters may have.
+let filters;
+let figures;
 let touchedAt = 0;
+
+/** Read the document inside the page. */
+async function readDocument() {
+  const binary = atob(document.getElementById("facts").textContent);
+  const bytes = new Uint8Array(binary.length);
+  for (let index = 0; index < binary.length; index++) bytes[index] = binary.charCodeAt(index);
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+/** Take over the document: its facts, their days and the values that filters may have. */
+function loadDocument(data) {
+  pageData = data;
+  rows = view.decodeFacts(pageData.facts);
+  madeOn = businessDay(parseTime(pageData.made_at));
+  ({ first: firstDay, last: lastDay } = view.dataDays(rows, madeOn));
+  choices = {
+    tab: ["pipeline"],
+    period: Object.keys(PRESETS),
+    ...view.listChoices(rows),
+    grain: ["week", "month"],
+  };
+  filters = readFilters();
+}
 
 /** Read the filters from the address, without those that the page does not know. */
 function readFilters() {
@@ -80,14 +99,39 @@ function addressOf({ from, to, ...others }) {
   return address && `#${address}`;
 }
 
-/** Render everything under the current filters. */
-function render() {
+/** Compute the figures under the current filters, and choose the tab. */
+function updateFigures() {
   figures = view.computeFigures(rows, filters, { today: madeOn, firstDay, lastDay });
   showTab(filters.tab ?? TABS[0]);
+}
+
+/** Render everything under the current filters. */
+function render() {
+  updateFigures();
+  for (const name of Object.keys(tiles)) showTile(name);
+  showRest();
+}
+
+/** Render one chart, let the browser show it, and render the others. */
+async function renderStepByStep() {
+  updateFigures();
+  const [first, ...others] = Object.keys(tiles);
+  showTile(first);
+  performance.mark("first chart");
+  await new Promise((resolve) => setTimeout(resolve));
+  for (const name of others) showTile(name);
+  showRest();
+}
+
+function showTile(name) {
+  showChart(name, tiles[name](figures));
+}
+
+/** Render what is beside the charts. */
+function showRest() {
   showFilters();
   view.showFigures(figures);
   showPipeline(figures);
-  for (const [name, tile] of Object.entries(chartTiles(figures))) showChart(name, tile);
   const notice = view.notice(figures);
   document.getElementById("notice").hidden = notice === null;
   document.getElementById("notice").textContent = notice;
@@ -96,11 +140,6 @@ function render() {
 /** Announce the effect of a filter to screen readers. */
 function announce() {
   setText("announcement", view.notice(figures) ?? view.announcement(figures));
-}
-
-/** Return the tile of each chart: its summary, its bars and its table. */
-function chartTiles(figures) {
-  return { ...view.chartTiles(figures), "per-hour": perHourTile(figures) };
 }
 
 function showFilters() {
@@ -129,12 +168,19 @@ function showChart(name, tile) {
   if (isEmpty) return section.querySelector(".scroll").replaceChildren();
   const title = section.querySelector("h2").textContent;
   section.querySelector(".chart").setAttribute("aria-label", `${title}: ${tile.summary}`);
-  section.querySelector(".scroll").replaceChildren(createTable(title, tile.headers, tile.rows));
+  replaceTable(section.querySelector(".scroll"), createTable(title, tile.headers, tile.rows, tile.picks));
   const isLimited = tile.labels.length < tile.rows.length;
   section.querySelector("summary").textContent = isLimited ? `Table of all ${numberFormat.format(tile.rows.length)}` : "Table";
   section.querySelector(".legend").replaceChildren(...legendItems(tile));
   nameExports(section, title);
   drawBars(section.querySelector(".chart"), tile);
+}
+
+/** Replace a table; the focus stays on the button of the same row, if there is one. */
+function replaceTable(scroll, table) {
+  const index = [...scroll.querySelectorAll("button")].indexOf(document.activeElement);
+  scroll.replaceChildren(table);
+  if (index >= 0) (scroll.querySelectorAll("button")[index] ?? scroll).focus();
 }
 
 function legendItems({ series, isStacked }) {
@@ -163,7 +209,7 @@ function chartExports(name) {
   const section = document.querySelector(`[data-chart="${name}"]`);
   const title = () => section.querySelector("h2").textContent;
   return [
-    exportButton("CSV", () => saveCsv(title(), chartTiles(figures)[name].csv())),
+    exportButton("CSV", () => saveCsv(title(), tiles[name](figures).csv())),
     exportButton("PNG", () => savePng(title(), section.querySelector(".chart"))),
   ];
 }
@@ -279,7 +325,7 @@ function isPaused() {
 function refresh() {
   if (isPaused() || isChoosing() || document.hidden) return;
   const scrollPositions = [...document.querySelectorAll(".scroll")].map(({ scrollTop }) => scrollTop);
-  history.replaceState({ focusedId: document.activeElement.id, scrollPositions }, "");
+  history.replaceState({ focusedId: document.activeElement.id, scrollPositions, top: scrollY }, "");
   location.reload();
 }
 
@@ -291,9 +337,10 @@ function isChoosing() {
 }
 
 /** Restore focus and scroll positions after a refresh. */
-function restorePosition({ focusedId, scrollPositions }) {
+function restorePosition({ focusedId, scrollPositions, top }) {
   document.getElementById(focusedId)?.focus({ preventScroll: true });
   document.querySelectorAll(".scroll").forEach((scroll, index) => (scroll.scrollTop = scrollPositions[index]));
+  scrollTo(scrollX, top); // The browser has scrolled before the charts had their heights.
   history.replaceState(null, "");
 }
 
@@ -327,24 +374,25 @@ function addListeners() {
   });
 }
 
-function start() {
+async function start() {
+  loadDocument(await readDocument());
   for (const element of document.querySelectorAll(".zone")) element.textContent = pageData.zone;
   buildCharts();
   view.build();
   buildFilters();
   rememberOpenTables();
   applyTheme(loadSetting("theme"));
-  render();
+  await renderStepByStep();
   showPageAge();
   document.body.setAttribute("aria-busy", "false");
   performance.mark("rendered");
   addListeners();
   setInterval(() => {
     showPageAge();
-    showFreshness(figures);
+    showFreshness(figures.pipeline);
   }, 10_000);
   if (history.state) restorePosition(history.state);
   if (pageData.watch) startRefreshing(document.getElementById("pause"));
 }
 
-start();
+const started = start();

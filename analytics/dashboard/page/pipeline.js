@@ -4,8 +4,13 @@ const OPERATION_COLOURS = { INSERT: "good", MODIFY: "accent", REMOVE: "bad", SNA
 const VERIFY_SIGNS = { equal: "=", differs: "≠", unsettled: "?" };
 const VERIFY_NOTES = { equal: "verified", differs: "mismatch found", unsettled: "inconclusive" };
 
-/** Return the figures of the tab: of all changes, and of those of the selected days. */
-function pipelineFigures(allChanges, changes, today) {
+function filterChanges(changes, filters) {
+  return changes.filter(({ day }) => isWithinDays(day, filters));
+}
+
+/** Return the figures of the tab, which is about the whole table: only dates filter its changes. */
+function pipelineFigures(allChanges, filters, today) {
+  const changes = filterChanges(allChanges, filters);
   return {
     changesToday: sumOf(changes.filter(({ day }) => day === today), "changes"),
     changesPerHour: countByTime(changes, "hour"),
@@ -15,10 +20,29 @@ function pipelineFigures(allChanges, changes, today) {
 }
 
 /** Show the tab's tiles of numbers. */
-function showPipeline(figures) {
-  setValue("changes", numberFormat.format(figures.changesToday));
-  showFreshness(figures);
+function showPipeline({ pipeline }) {
+  setValue("changes", numberFormat.format(pipeline.changesToday));
+  showFreshness(pipeline);
   showVerification();
+  showCost();
+}
+
+/** Show what the pipeline has cost, as an estimate with its base. */
+function showCost() {
+  const { cost } = pageData;
+  if (cost === null) {
+    setValue("cost", "not known");
+    setText("cost-note", "no change of recent days to measure");
+    return;
+  }
+  const [atRest, moving] = [cost.at_rest, cost.moving].map(parseAmount);
+  const days = countDays(cost.since, pageData.made_at.slice(0, 10));
+  setValue("cost", `about ${formatMoney(atRest + moving, "USD")}`);
+  setText("cost-note", [
+    `at rest ${formatMoney(atRest, "USD")} in ${countOf(days, "day")} since the first change`,
+    `${countOf(cost.changes, "change")} of about ${numberFormat.format(cost.record_bytes)} bytes ${formatMoney(moving, "USD")}`,
+    "list prices of us-east-1",
+  ]);
 }
 
 /** Show the age of the last change, which grows while the page is open. */
@@ -49,7 +73,7 @@ function showVerification() {
   }
 }
 
-function perHourTile({ changesPerHour, changesPerDay }) {
+function perHourTile({ pipeline: { changesPerHour, changesPerDay } }) {
   const isLong = countSteps(changesPerHour, "time", HOUR_MS) >= MAX_TIME_BARS;
   const [unit, step, countsByTime, format] = isLong
     ? ["day", DAY_MS, changesPerDay, dayFormat]

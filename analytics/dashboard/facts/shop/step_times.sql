@@ -1,22 +1,51 @@
--- Minutes from each status to the next, by the day the orders were placed
+-- Durations from each status to the next, by the day the orders were placed. Each is rounded to what
+-- the page shows, and numbered: minutes to 119, tenths of hours from 120, tenths of days from 580.
+-- A list has each number's distance from the one before, and how many orders took it unless one.
 SELECT
-  :day(status_times[1]) AS day,
+  day,
   region,
-  category,
   step,
-  array_join(
-    array_sort(array_agg(date_diff('minute', status_times[step], status_times[step + 1]))), ' '
-  ) AS minutes
+  array_join(array_agg(
+    CAST(duration - previous AS varchar) || IF(orders = 1, '', 'x' || CAST(orders AS varchar))
+    ORDER BY duration
+  ), ' ') AS durations
 FROM (
   SELECT
-    coalesce(region, '') AS region,
-    category,
-    ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS status_times
-  FROM orders
-  CROSS JOIN UNNEST(:categories) AS t(category)
-  WHERE NOT coalesce(test_order, false) AND placed_at IS NOT NULL
+    day,
+    region,
+    step,
+    duration,
+    lag(duration, 1, 0) OVER (PARTITION BY day, region, step ORDER BY duration) AS previous,
+    count(*) AS orders
+  FROM (
+    SELECT
+      day,
+      region,
+      step,
+      CASE
+        WHEN minutes < 120 THEN minutes
+        WHEN minutes < 2880 THEN 100 + (minutes + 3) / 6
+        ELSE 560 + (minutes + 72) / 144
+      END AS duration
+    FROM (
+      SELECT
+        day,
+        region,
+        step,
+        date_diff('minute', status_times[step], status_times[step + 1]) AS minutes
+      FROM (
+        SELECT
+          :day(placed_at) AS day,
+          coalesce(region, '') AS region,
+          ARRAY[placed_at, paid_at, shipped_at, delivered_at, returned_at] AS status_times
+        FROM orders
+        WHERE NOT coalesce(test_order, false) AND placed_at IS NOT NULL
+      )
+      CROSS JOIN UNNEST(sequence(1, 4)) AS s(step)
+    )
+    WHERE minutes IS NOT NULL
+  )
+  GROUP BY day, region, step, duration
 )
-CROSS JOIN UNNEST(sequence(1, 4)) AS s(step)
-WHERE status_times[step] IS NOT NULL AND status_times[step + 1] IS NOT NULL
-GROUP BY :day(status_times[1]), region, category, step
-ORDER BY day, region, category, step
+GROUP BY day, region, step
+ORDER BY day, region, step

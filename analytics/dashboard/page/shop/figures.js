@@ -2,23 +2,25 @@
 
 const STATUSES = ["placed", "paid", "shipped", "delivered", "returned"];
 
-/** Decode all facts into arrays of row objects. */
+/** Decode all facts into arrays of row objects, each when it is needed. */
 function decodeFacts(facts) {
-  return {
-    placedOrders: decodeRows(facts.placed_orders),
-    soldOrders: decodeRows(facts.sold_orders, ["revenue"]),
-    products: decodeRows(facts.products, ["revenue", "quantity"]),
-    stepTimes: decodeRows(facts.step_times).map((row) => ({ ...row, minutes: row.minutes.split(" ").map(Number) })),
-    customers: decodeRows(facts.customers),
-    cohorts: decodeRows(facts.cohorts),
-    changes: decodeRows(facts.changes),
-    unreadableTotals: decodeRows(facts.unreadable_totals),
-  };
+  return lazily({
+    placedOrders: () => decodeRows(facts.placed_orders),
+    soldOrders: () => decodeRows(facts.sold_orders, ["revenue"]),
+    products: () => decodeRows(facts.products, ["revenue", "quantity"]),
+    stepTimes: () => decodeRows(facts.step_times),
+    customers: () => decodeRows(facts.customers),
+    cohorts: () => decodeRows(facts.cohorts),
+    changes: () => decodeRows(facts.changes),
+    unreadableTotals: () => decodeRows(facts.unreadable_totals),
+    orders: () => decodeOrders(facts.listed_orders),
+  });
 }
 
 /**
  * Return the rows that pass the filters. Most facts have a row for each category and one for all
- * of them (null); facts with `hasOwnCategory` have no such sum, so no filter means every row.
+ * of them (null); facts with `hasOwnCategory` have no such sum, so no filter means every row. Facts
+ * without category have an undefined one.
  */
 function filterRows(rows, filters, hasOwnCategory = false) {
   return rows.filter(
@@ -33,40 +35,50 @@ function isRealOrder({ test, day }) {
   return test === "false" && day !== null;
 }
 
-/** Return the figures of every tile under these filters; the data is of the days from `firstDay` to `lastDay`. */
+/**
+ * Return the figures of every tile under these filters, each computed when it is needed; the data is
+ * of the days from `firstDay` to `lastDay`.
+ */
 function computeFigures(rows, filters, { today, firstDay, lastDay }) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
   const currency = chooseCurrency(currencies, filters.currency);
   const ownCurrency = soldOrders.filter((row) => row.currency === currency).sort((a, b) => compare(a.day, b.day));
   const grain = filters.grain ?? "day";
-  const products = filterRows(rows.products, filters, true).filter((row) => row.currency === currency);
   const placedOrders = filterRows(rows.placedOrders, filters);
   const realOrders = placedOrders.filter(isRealOrder);
-  const changes = filterRows(rows.changes, filters);
-  return {
-    currency,
-    currencies,
-    target: monthAgainstTarget(rows, filters, currency, lastDay ?? today),
-    comparison: comparePeriods(filters, firstDay, (period) => sumPeriod(rows, period, currency)),
-    inTable: sumOf(placedOrders, "in_table"),
-    orders: sumOf(realOrders, "placed"),
-    cancelled: sumOf(realOrders, "cancelled"),
-    unreadableCount: sumOf(soldOrders, "unreadable"),
-    unreadableTotals: filterRows(rows.unreadableTotals, filters),
-    revenueByGrain: sumByGrain(ownCurrency, grain, filters, today, sumRevenue),
-    grain,
-    revenueByCategory: rankByRevenue(groupBy(products, "category")),
-    topProducts: rankByRevenue(groupBy(products, "sku")).slice(0, 10),
-    funnel: STATUSES.map((status) => [status, sumOf(realOrders, status)]),
-    steps: summarizeSteps(filterRows(rows.stepTimes, filters)),
-    regions: sumByRegion(realOrders, soldOrders),
-    customers: countCustomers(rows, filters),
-    cohorts: countCohorts(rows, filters),
-    firstPurchases: countFirstPurchases(rows, filters),
-    allCategories: filters.category === null ? "" : "; of all categories",
-    ...pipelineFigures(filterRows(rows.changes, { ...filters, from: null, to: null }), changes, today),
-  };
+  const products = lazily({
+    rows: () => filterRows(rows.products, filters, true).filter((row) => row.currency === currency),
+  });
+  return Object.assign(
+    lazily({
+      target: () => monthAgainstTarget(rows, filters, currency, lastDay ?? today),
+      comparison: () => comparePeriods(filters, firstDay, (period) => sumPeriod(rows, period, currency)),
+      unreadableTotals: () => filterRows(rows.unreadableTotals, filters),
+      revenueByGrain: () => sumByGrain(ownCurrency, grain, filters, today, sumRevenue),
+      listedOrders: () => filterOrders(rows.orders, filters, currency),
+      revenueByCategory: () => rankByRevenue(groupBy(products.rows, "category")),
+      topProducts: () => rankByRevenue(groupBy(products.rows, "sku")).slice(0, 10),
+      steps: () => summarizeSteps(filterRows(rows.stepTimes, { ...filters, category: undefined })),
+      regions: () => sumByRegion(realOrders, soldOrders),
+      customers: () => countCustomers(rows, filters),
+      cohorts: () => countCohorts(rows, filters),
+      firstPurchases: () => countFirstPurchases(rows, filters),
+      pipeline: () => pipelineFigures(rows.changes, filters, today),
+    }),
+    {
+      currency,
+      currencies,
+      grain,
+      soldCount: sumOf(ownCurrency, "orders"),
+      inTable: sumOf(placedOrders, "in_table"),
+      orders: sumOf(realOrders, "placed"),
+      cancelled: sumOf(realOrders, "cancelled"),
+      unreadableCount: sumOf(soldOrders, "unreadable"),
+      funnel: STATUSES.map((status) => [status, sumOf(realOrders, status)]),
+      allCategories: filters.category === null ? "" : "; of all categories",
+    },
+  );
 }
 
 /** Return the sums behind the tiles of numbers, in one currency. */
@@ -118,12 +130,39 @@ function rankByRevenue(groups) {
 function summarizeSteps(stepTimes) {
   const rowsByStep = groupBy(stepTimes, "step");
   return STATUSES.slice(1).flatMap((status, index) => {
-    const minutes = (rowsByStep.get(index + 1) ?? []).flatMap((row) => row.minutes);
-    minutes.sort((a, b) => a - b);
+    const minutes = sumDurations(rowsByStep.get(index + 1) ?? []);
     if (!minutes.length) return [];
     const name = `${STATUSES[index]} → ${status}`;
-    return [{ name, orders: minutes.length, median: quantile(minutes, 0.5), percentile90: quantile(minutes, 0.9) }];
+    return [{ name, orders: sumOf(minutes, "orders"), median: quantile(minutes, 0.5), percentile90: quantile(minutes, 0.9) }];
   });
+}
+
+/** Return the durations in minutes, the shortest first, with the number of orders that took each. */
+function sumDurations(stepTimes) {
+  const counts = new Map();
+  for (const row of stepTimes) {
+    let duration = 0;
+    for (const entry of row.durations.split(" ")) {
+      const [distance, orders = "1"] = entry.split("x");
+      duration += Number(distance);
+      counts.set(duration, (counts.get(duration) ?? 0) + Number(orders));
+    }
+  }
+  return [...counts]
+    .sort(([a], [b]) => a - b)
+    .map(([duration, orders]) => ({ minutes: minutesOf(duration), orders }));
+}
+
+/** Return the minutes of a duration's number in the fact. */
+function minutesOf(duration) {
+  if (duration < 120) return duration;
+  return duration < 580 ? 6 * (duration - 100) : 144 * (duration - 560);
+}
+
+/** Return the nearest-rank quantile of durations. */
+function quantile(durations, share) {
+  let rank = Math.max(1, Math.ceil(share * sumOf(durations, "orders")));
+  return durations.find(({ orders }) => (rank -= orders) <= 0).minutes;
 }
 
 function sumByRegion(placedOrders, soldOrders) {

@@ -3,7 +3,7 @@
 /** Show the tiles of numbers. */
 function showNumbers(figures, { category }) {
   showRevenue(figures, category);
-  showOrders(figures);
+  showOrderCounts(figures);
   setValue("newcomers", numberFormat.format(figures.firstPurchases));
   setText("newcomers-note", `whose first sold order is in this selection${figures.allCategories}`);
   showComparison(figures.comparison, changeDescribers(figures.currency));
@@ -60,7 +60,7 @@ function showRevenue({ currency, currencies, unreadableCount }, category) {
   setText("average-note", `per order in ${nameOrNone(main.currency)}`);
 }
 
-function showOrders({ orders, cancelled }) {
+function showOrderCounts({ orders, cancelled }) {
   setValue("orders", numberFormat.format(orders));
   setValue("cancelled", orders ? percentFormat.format(cancelled / orders) : "–");
   setText("cancelled-note", `${numberFormat.format(cancelled)} of ${orderCount(orders)}`);
@@ -89,6 +89,7 @@ function byDayTile({ revenueByGrain: rows, grain, currency }) {
     series: wholeAndPartSeries(rows.map(({ revenue }) => barLength(revenue)), isWhole, texts),
     isOverlaid: true,
     tooltipLines: (index) => [texts[index]],
+    picks: rows.map((row) => () => toggleDays(row)),
     formatAxis: (value) => compactFormat.format(value),
   };
 }
@@ -113,7 +114,7 @@ function byCategoryTile({ revenueByCategory: rows, currency }) {
     labels: rows.map(({ key }) => nameOrNone(key)),
     series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
     isHorizontal: true,
-    onPick: (index) => toggleFilter("category", rows[index].key),
+    picks: rows.map(({ key }) => () => toggleFilter("category", key)),
   };
 }
 
@@ -133,10 +134,11 @@ function funnelTile({ funnel, orders }) {
   };
 }
 
-function stepsTile({ steps }) {
+function stepsTile({ steps, allCategories }) {
   const texts = steps.map(({ median, percentile90 }) => [formatDuration(median), formatDuration(percentile90)]);
   const tooltipLines = (index) => [`median ${texts[index][0]}`, `90th percentile ${texts[index][1]}`];
   return {
+    rule: `median and 90th percentile${allCategories}`,
     summary: steps.length && steps.map(({ name }, index) => `${name} ${tooltipLines(index).join(", ")}`).join("; "),
     csv: () => [
       ["From → to", "Orders", ...["Median", "90th percentile"].map((name) => inUnit(name, "minutes"))],
@@ -171,7 +173,7 @@ function regionsTile({ regions: rows }) {
     series: [{ name: "", colour: "accent", values: rows.map((row) => row.orders), texts: barTexts }],
     tooltipLines,
     isHorizontal: true,
-    onPick: (index) => toggleFilter("region", rows[index].region),
+    picks: rows.map(({ region }) => () => toggleFilter("region", region)),
   };
 }
 

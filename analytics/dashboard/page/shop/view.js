@@ -25,16 +25,29 @@ function saveUnreadableTotals() {
 }
 
 /** Explain an empty page; null if it is not empty. */
-function describeEmptyShop({ orders, changesPerHour }) {
-  if (orders > 0 || changesPerHour.length > 0) return null;
+function describeEmptyShop({ orders, currencies, pipeline }) {
+  const hasData = filters.tab === "pipeline" ? pipeline.changesPerHour.length : orders || currencies.length;
+  if (hasData) return null;
   return rows.changes.length
     ? "Nothing matches these filters. Use Reset to show everything."
     : "The lake holds no orders yet. Run python data_generator.py, wait a minute and regenerate this page.";
 }
 
-function announceOrders({ orders }) {
+function announceOrders({ orders, listedOrders }) {
   const revenue = ["revenue", "revenue-note", "revenue-before"].map((id) => document.getElementById(id).textContent).filter(Boolean).join(", ");
-  return `${orderCount(orders)} placed, revenue ${revenue}`;
+  const listed = pageData.with_details ? `, ${numberFormat.format(listedOrders.length)} listed` : "";
+  return `${orderCount(orders)} placed, revenue ${revenue}${listed}`;
+}
+
+/**
+ * Select the days of a bar, within those of the filters, and its currency; or all days if the bar's
+ * are selected already.
+ */
+function toggleDays({ day, end }) {
+  const from = filters.from !== null && filters.from > day ? filters.from : day;
+  const to = filters.to !== null && filters.to < end ? filters.to : end;
+  const isSelected = filters.from === from && filters.to === to;
+  setFilters({ ...filters, currency: figures.currency, period: null, from: isSelected ? null : from, to: isSelected ? null : to });
 }
 
 /** Return the sorted values of a property. */
@@ -47,30 +60,32 @@ const view = {
   decodeFacts,
   dataDays: ({ placedOrders, soldOrders }, today) => daysUntil([...placedOrders, ...soldOrders], today),
   listChoices: (rows) => ({
-    region: distinctValues([...rows.placedOrders, ...rows.changes], "region"),
-    category: distinctValues([...rows.placedOrders, ...rows.products, ...rows.changes], "category"),
+    region: distinctValues(rows.placedOrders, "region"),
+    category: distinctValues(rows.placedOrders, "category"),
     currency: distinctValues(rows.soldOrders, "currency"),
   }),
   computeFigures,
   build() {
     document.querySelector("#cohorts .exports").append(exportButton("CSV", () => saveCsv("Cohorts", cohortLines(figures.cohorts))));
+    document.querySelector("#listed .exports").append(exportButton("CSV", () => saveCsv("Sold orders", orderLines(figures))));
     document.querySelector("#unreadable .exports").append(exportButton("CSV", saveUnreadableTotals));
   },
   showFigures(figures) {
     showNumbers(figures, filters);
     showTarget(figures, madeOn);
     showCohorts(figures, monthOf(madeOn));
+    showOrders(figures);
     showUnreadableTotals(figures);
   },
-  chartTiles: (figures) => ({
-    "by-day": byDayTile(figures),
-    "by-category": limitBars(byCategoryTile(figures)),
-    funnel: funnelTile(figures),
-    steps: stepsTile(figures),
-    regions: limitBars(regionsTile(figures)),
-    products: productsTile(figures),
-    customers: customersTile(figures),
-  }),
+  tiles: {
+    "by-day": byDayTile,
+    "by-category": (figures) => limitBars(byCategoryTile(figures)),
+    funnel: funnelTile,
+    steps: stepsTile,
+    regions: (figures) => limitBars(regionsTile(figures)),
+    products: productsTile,
+    customers: customersTile,
+  },
   notice: describeEmptyShop,
   announcement: announceOrders,
 };

@@ -29,12 +29,8 @@ function computeTableFigures(rows, filters, { today, firstDay }) {
     attributes,
     attributeCount: rows.attributes[0]?.attributes ?? 0,
     attribute: filters.attribute ?? listed[0]?.attribute ?? null,
-    ...pipelineFigures(rows.changes, changes, today),
+    pipeline: pipelineFigures(rows.changes, filters, today),
   };
-}
-
-function filterChanges(changes, filters) {
-  return changes.filter(({ day }) => isWithinDays(day, filters));
 }
 
 /** Return the counts of the tiles of numbers. */

@@ -66,7 +66,7 @@ function attributesTile({ attributes: rows, attributeCount, in_table }) {
     series: [{ name: "", colour: "accent", values: rows.map(({ items }) => items), texts: rows.map((_, index) => [shares[index], ...typeTexts[index]]) }],
     isHorizontal: true,
     rowHeight: 26,
-    onPick: (index) => rows[index].values.length && setFilter("attribute", rows[index].attribute),
+    picks: rows.map(({ attribute, values }) => values.length ? () => setFilter("attribute", attribute) : null),
   };
 }
 

@@ -1,8 +1,8 @@
 // The page of any table: what it shows of the changes, the items and their attributes.
 
 /** Explain an empty page; null if it is not empty. */
-function describeEmptyTable({ in_table, changesPerHour }) {
-  if (in_table || changesPerHour.length) return null;
+function describeEmptyTable({ in_table, pipeline }) {
+  if (in_table || pipeline.changesPerHour.length) return null;
   return "The lake holds no items yet. Run python -m operations.backfill, wait a minute and regenerate this page.";
 }
 
@@ -24,11 +24,11 @@ const view = {
     setText("verification-selection", "of the whole table, whatever the dates");
     document.getElementById("attribute").closest("label").hidden = !choices.attribute.length;
   },
-  chartTiles: (figures) => ({
-    "by-day": changesByDayTile(figures),
-    values: valuesTile(figures),
-    attributes: limitBars(attributesTile(figures)),
-  }),
+  tiles: {
+    "by-day": changesByDayTile,
+    values: valuesTile,
+    attributes: (figures) => limitBars(attributesTile(figures)),
+  },
   notice: describeEmptyTable,
   announcement: ({ counts }) => countOf(sumCounts(counts), "change"),
 };

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from operations.plan import prices
-from operations.plan.load import DAYS, Load
-from operations.plan.prices import KIB, MIB, Price
+from analytics.cost import prices
+from analytics.cost.load import DAYS, Load
+from analytics.cost.prices import KIB, MIB, Price
 from setup.names import RECENT_DAYS
 
 HOURS = DAYS * 24
