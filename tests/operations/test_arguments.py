@@ -27,6 +27,8 @@ Parse = Callable[[Sequence[str] | None], Namespace]
             {
                 "repair": False,
                 "gaps": False,
+                "copy": False,
+                "from_json": False,
                 "key": None,
                 "part": None,
                 "wait": None,
