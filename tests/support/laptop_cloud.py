@@ -40,7 +40,7 @@ def laptop(
     """Open an empty cloud of these services for every client of this process.
 
     These call it without a connection, which would take most of a call's time; other processes
-    connect to it.
+    connect to it. Each client is created once, unless it has options.
     """
     with patch.dict(os.environ, AWS_DEFAULT_REGION=region):
         _reset()
