@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,28 +16,31 @@ from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
 from operations.backfill import command as backfill_command
+from operations.compact import parts
 from operations.erase import command as erase_command
 from operations.erase import scope as erase_scope
 from operations.kinesis_writer import OutgoingRecord, Sender
 from operations.lake_objects import list_versions
 from operations.replay import command as replay_command
 from operations.replay import dead_letters
-from operations.restore.table_restore import TableRestore
-from operations.state_as_of import StateAsOf
-from operations.table_writer import TableWriter
 from operations.verify import command as verify_command
 from setup import names
+from setup.lib.copy_tables import put_copy_tables
 from tests.campaign.evidence import dead_letter_messages, queue_url
 from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
 from tests.support.commands import Document, output_discarded, run_json_command
-from tests.support.laptop_cloud import aws, create_table, laptop
+from tests.support.kills import killed_at_call
+from tests.support.lake_fixture import query_rows
+from tests.support.lake_operations import COMPACT_WRITES, copy_all_days
+from tests.support.laptop_cloud import aws, laptop
 from tests.support.replay_fixture import delete_bucket
 from tests.support.setup_fixture import clear_location
 from tests.support.whole_chain import create_pipeline, raising_function
 
 ORIGINAL_TABLE = names.TABLE
-MAX_RATE = 1e6  # items per second
+DIFFERENCE_KINDS = ("missing", "extra", "different", "unsettled")
+ORDERS_SQL = "SELECT order_id, status, removed, expired, changed_at, image FROM orders"
 
 
 class KilledSender(Sender):
@@ -234,18 +236,40 @@ class CampaignChain:
         ):
             return run_json_command(erase_command.main, "--key", key)
 
-    def restore_as_of(self, timestamp: str) -> dict[str, str]:
-        """Restore the lake as of a time into another table, and return what that table has."""
-        dynamodb = aws("dynamodb")
-        name = f"{names.TABLE}-as-of"
-        create_table(dynamodb, name, {"order_id": "S"})
-        try:
-            state = StateAsOf(datetime.fromisoformat(f"{timestamp}+00:00"))
-            restore = TableRestore.into(state, name)
-            restore.run(TableWriter(restore.table, MAX_RATE))
-            return dict(restore.table.scan_items())
-        finally:
-            dynamodb.delete_table(TableName=name)
+    def compact(self, killed_at: int | None) -> int:
+        """Copy all days of the lake, and return the number of parts written.
+
+        With `killed_at`, a run before is killed at the write with this number.
+        """
+        self.run_setup_script("10_glue")  # The copy's tables get the columns of crawls.
+        if killed_at is not None:
+            kill = killed_at_call(
+                self.cloud, killed_at, is_after_call=False, is_counted=COMPACT_WRITES.__contains__
+            )
+            with kill, suppress(KeyboardInterrupt):
+                copy_all_days(self.cloud)
+        # Queries read the copy alone after the second run.
+        outcomes = [copy_all_days(self.cloud) for _ in range(2)]
+        assert [outcome.changed_days for outcome in outcomes] == [[], []]
+        return sum(outcome.written_parts for outcome in outcomes)
+
+    def read_json_too(self) -> None:
+        """Let queries read the JSON of all days beside the copy."""
+        parts.move_first_recent_day(names.FIRST_DAY)
+
+    def drop_copy(self) -> None:
+        """Let queries read the JSON alone."""
+        parts.drop_copy(aws("glue"))
+
+    def answers(self) -> dict[str, list[str]]:
+        """Return the orders, and the keys that verify reports, with their gaps."""
+        _, differences = self.verify("--wait", "0")
+        _, gaps = self.verify("--gaps")
+        return {
+            "orders": sorted(map(repr, query_rows(ORDERS_SQL))),
+            "differences": sorted(reported_keys(differences)),
+            "gaps": sorted(map(repr, gaps["gaps"])),
+        }
 
     def backfill(self) -> int:
         """Return the exit status of a backfill."""
@@ -271,6 +295,7 @@ class CampaignChain:
     def reset(self) -> None:
         """Restore the initial state: an empty table with a new stream, and an empty lake."""
         self.clear_faults()
+        self.drop_copy()
         self.run_setup_script("05_lambda")
         aws("pipes").delete_pipe(Name=names.PIPE)
         self.cloud.run_until_idle()
@@ -282,6 +307,7 @@ class CampaignChain:
         # Without the columns that crawls have added.
         table_input = import_module("setup.10_glue").table_input({})
         aws("glue").update_table(DatabaseName=names.DATABASE, TableInput=table_input)
+        put_copy_tables(aws("glue"), table_input)
         _delete_objects()
         _delete_dead_letters()
 
@@ -294,6 +320,11 @@ def open_chain() -> Iterator[CampaignChain]:
         create_pipeline()
         with patch.object(athena, "FIRST_PAUSE", 0.01):
             yield CampaignChain(cloud)
+
+
+def reported_keys(document: Document) -> set[str]:
+    """Return the keys that verify reports, of whatever kind."""
+    return {key for kind in DIFFERENCE_KINDS for key in document[kind]}
 
 
 def run_backfill(checkpoint: Path) -> int:
@@ -324,7 +355,7 @@ def _delete_objects() -> None:
     """Delete all versions, so that no object looks deleted in the next campaign."""
     s3 = aws("s3")
     bucket = names.bucket()
-    for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES):
+    for prefix in (names.LAKE, names.ERRORS, names.REPLAYED, names.QUERIES, names.TABLES):
         for version in list(list_versions(s3, bucket, prefix)):
             s3.delete_object(Bucket=bucket, Key=version.key, VersionId=version.version_id)
 

@@ -42,6 +42,7 @@ UNITS = {
     "replay_after_repair": "records replayed",
     "restore_as_of": "items written into another table",
     "erase": "objects rewritten",
+    "compact": "parts of the copy written",
 }
 
 

@@ -1,6 +1,7 @@
 """Checks at the end of a scenario: invariants, counts, crawl, gaps, repair and replay."""
 
 from tests.campaign import validators
+from tests.campaign.chain import reported_keys
 from tests.campaign.evidence import Evidence
 from tests.campaign.fault_service import INVOKE_CALL, PUT_RECORDS_CALL
 from tests.campaign.scenario import (
@@ -10,18 +11,17 @@ from tests.campaign.scenario import (
     Scenario,
     canonical_key,
 )
-from tests.support.commands import Document
 from transform import Change, canonical
 from transform.gaps import GapKind, find_gaps
 from transform.state import Row
 
 ChangePosition = tuple[str, str, str]  # The key, stream and sequence number of a change.
-DIFFERENCE_KINDS = ("missing", "extra", "different", "unsettled")
 
 
 def check_scenario(scenario: Scenario) -> None:
     """Run the chain until it is idle, and check everything that must be true then."""
     _recover(scenario)
+    scenario.check_copy()
     evidence = scenario.evidence()
     _check_changes(scenario, evidence)
     _check_hop_counts(scenario, evidence)
@@ -107,7 +107,7 @@ def _check_repair(scenario: Scenario, evidence: Evidence) -> None:
     assert differing_keys <= _possibly_wrong_keys(scenario, evidence)
     status, document = scenario.chain.verify("--wait", "0")
     assert status == int(bool(differing_keys or document["columns"]))
-    assert _reported_keys(document) == differing_keys
+    assert reported_keys(document) == differing_keys
     _check_reported_columns(scenario, evidence, set(document["columns"]))
     large_orders = scenario.large_orders
     status, document = scenario.chain.verify("--repair")
@@ -198,7 +198,3 @@ def _broken_links(evidence: Evidence) -> set[ChangePosition]:
             broken.add((row.key, row.source, row.sequence))
         last_images[item] = row.new_image
     return broken
-
-
-def _reported_keys(document: Document) -> set[str]:
-    return {key for kind in DIFFERENCE_KINDS for key in document[kind]}

@@ -321,6 +321,11 @@ class Campaign(RuleBasedStateMachine):
         self.apply_writes([("put", order_id, "erased"), ("remove", order_id)])
         return self.scenario.erase(number)
 
+    @rule(killed_at=st.none() | st.integers(0, 12))
+    @counted
+    def compact(self, killed_at: int | None) -> int:
+        return self.scenario.compact(killed_at)
+
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:
             check_scenario(self.scenario)

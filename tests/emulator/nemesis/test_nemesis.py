@@ -6,10 +6,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import pairwise
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import patch
 
 import boto3
 import pytest
@@ -37,6 +39,11 @@ from local.nemesis.injector import MAX_FAULTS_PER_BATCH
 from local.nemesis.poison import CORRUPTIONS, Poison, record_key
 from local.nemesis.run import FaultOutcome, inject_and_check
 from local.services.registry import SERVICES
+from operations.erase import command as erase_command
+from operations.erase import scope
+from operations.table import Table
+from setup import names
+from tests.support.lake_operations import copy_all_days, items_as_of
 from tests.support.laptop_cloud import laptop
 from tests.support.profile import IS_THOROUGH
 from tests.support.whole_chain import create_pipeline
@@ -113,6 +120,28 @@ def test_only_poisoned_and_inflated_items_differ(chain: FaultyCloud, seed: int) 
     assert result.as_expected
     assert result.poisoned
     assert result.inflated or seed > 0  # Few items are inflated; seed 0 is known to inflate some.
+
+
+@pytest.mark.parametrize("seed", range(SEED_COUNT))
+def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
+    """An order is erased, the lake copied and restored while faults delay what is delivered."""
+    chain.nemesis.reseed(seed, poison_rate=0)
+    table = Table.describe(boto3.client("dynamodb"), names.TABLE)
+    with chain.nemesis.active(), patch.object(scope, "sleep", lambda _: chain.run_until_idle()):
+        write_orders(chain, ORDER_COUNT, 300 + seed)
+        copy_all_days(chain)
+        key = min(key for key, _ in table.scan_items())
+        boto3.client("dynamodb").delete_item(TableName=names.TABLE, Key=json.loads(key))
+        chain.run_until_idle()
+        copy_all_days(chain)
+        assert erase_command.main(["--key", key]) == 0
+        chain.run_until_idle()
+    chain.run_until_idle()
+    for _ in range(2):
+        assert copy_all_days(chain).changed_days == []
+    assert verify_lake(chain)["equal"]
+    assert erase_command.main(["--check"]) == 0
+    assert items_as_of(datetime.now(UTC)) == dict(table.scan_items())
 
 
 @pytest.mark.parametrize(
