@@ -221,6 +221,12 @@ GRANTS = (
     ),
     Grant(
         "athena",
+        ("ListQueryExecutions", "BatchGetQueryExecution"),
+        (f"workgroup/{WORKGROUP}",),
+        ("erase",),
+    ),
+    Grant(
+        "athena",
         ("GetWorkGroup", "ListNamedQueries", "GetNamedQuery"),
         (f"workgroup/{WORKGROUP}",),
         ("status",),

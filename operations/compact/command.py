@@ -1,12 +1,12 @@
 """Copy the lake's older days into Parquet, which queries read in their place: cheaper and faster.
 
-The lake stays as it is, and is the truth. Copied are the days before the last three, and again
+The lake stays as it is, and is the truth. Copied are the days before the last two, and again
 those to which objects were added since. Each copy is compared with the lake, row by row, before it
 counts. Run it once a night: queries read the copy of a day from the next run on, and see a row that
 arrives late for a copied day after the next run. It may be interrupted, or run twice at once.
 
-The exit status is 0 if all these days are copied, and 1 if a day got more rows meanwhile, or the
-copy differs from the lake.
+The exit status is 0 if all these days are copied, and 1 if a day changed meanwhile, or the copy
+differs from the lake.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         )
     if outcome.changed_days:
         days = count(len(outcome.changed_days), "day")
-        yield f"{days} got more rows while they were copied: run it again"
+        yield f"{days} changed while they were copied: run it again"
     yield f"queries read the copy of all days before {outcome.recent_from}"
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from operations.compact.parts import (
     PART_TIME,
     CopyTable,
     Part,
+    PartDropped,
     first_recent_day,
     marked_days,
     move_first_recent_day,
@@ -31,7 +33,7 @@ from operations.compact.parts import (
 )
 from operations.compact.statements import Statements
 from setup.lib.errors import UserError
-from setup.names import CHANGES, HISTORY, STATE, bucket
+from setup.names import CHANGES, FIRST_DAY, HISTORY, STATE, bucket
 from terminal.text import count
 
 if TYPE_CHECKING:
@@ -113,7 +115,8 @@ class Compaction:
     def _copy(self, days: Sequence[Day], parts: Iterable[str]) -> list[str]:
         """Write a part of each table with these days, prove both, and return their name.
 
-        Return none if the lake got more rows of these days meanwhile: the next run copies them.
+        Return none if these days of the lake changed meanwhile, or operations.erase has dropped the
+        part: the next run copies them.
         """
         names = [day.name for day in days]
         size = sum(day.size for day in days)
@@ -129,15 +132,17 @@ class Compaction:
             for table, proven_parts in ((self._state, [part]), (self._history, [*parts, part])):
                 copy = self._statements.copy_rows(table.name, proven_parts, names)
                 self._prove(table, rows, copy)
-        except CopyDiffers:
-            for table in (self._history, self._state):
+            for table in (self._state, self._history):
+                table.mark(part, {day.name: day.digest for day in days})
+        except (CopyDiffers, PartDropped):
+            tables = (self._history, self._state)
+            is_dropped = any(not table.has_parts([part]) for table in tables)
+            for table in tables:
                 table.drop(part)
-            if self._have_changed(days):
+            if is_dropped or self._have_changed(days):
                 self.outcome.changed_days += names
                 return []
             raise
-        for table in (self._state, self._history):
-            table.mark(part, {day.name: day.digest for day in days})
         self.outcome.copied_days += names
         return [part]
 
@@ -189,10 +194,16 @@ class Compaction:
 
     def _move_first_recent_day(self) -> None:
         """Let `recent` begin at the first day that was not copied before this run, or not now."""
-        copied = self._copied_before & self._copied_days(self._days)
-        first_day = min([self._until, *(day for day in self._days if day not in copied)])
+        first_day = self._first_uncopied_day()
         if first_day > first_recent_day():
             move_first_recent_day(first_day)
+            # operations.erase drops the parts, and then moves it back: perhaps before this run did.
+            if self._first_uncopied_day() < first_day:
+                move_first_recent_day(FIRST_DAY)
+
+    def _first_uncopied_day(self) -> str:
+        copied = self._copied_before & self._copied_days(self._days)
+        return min([self._until, *(day for day in self._days if day not in copied)])
 
     def _gather(self, table: CopyTable) -> None:
         """Write the small parts of a table as one, if they are too many."""
@@ -207,11 +218,17 @@ class Compaction:
         gathered = f"{datetime.now(UTC):{PART_TIME}}-{secrets.token_hex(4)}"
         self._write(table, rows, gathered)
         table.publish(gathered)
-        self._prove(table, rows, self._statements.copy_rows(table.name, [gathered]))
+        try:
+            self._prove(table, rows, self._statements.copy_rows(table.name, [gathered]))
+        except CopyDiffers:
+            if table.has_parts([*names, gathered]):
+                raise
+            return
         # If another run has dropped one of them meanwhile, the new one may lack its rows.
-        if {*names} <= {part.name for part in table.parts()}:
-            table.mark(gathered, self._merged_marks(parts))
-            self._drop(table, parts)
+        if table.has_parts(names):
+            with suppress(PartDropped):
+                table.mark(gathered, self._merged_marks(parts))
+                self._drop(table, parts)
 
     def _merged_marks(self, parts: Iterable[Part]) -> dict[str, str]:
         """Return the marks of all parts: of a day, the one that is still right if there is one."""

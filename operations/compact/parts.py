@@ -37,6 +37,10 @@ class Part:
         return datetime.strptime(f"{self.name[:15]}+0000", f"{PART_TIME}%z")
 
 
+class PartDropped(Exception):
+    """Another run, or operations.erase, has dropped a part."""
+
+
 class CopyTable:
     """A table of the copy."""
 
@@ -58,6 +62,10 @@ class CopyTable:
         parts = [Part(entry["Values"][0], _marks(entry.get("Parameters"))) for entry in partitions]
         return sorted(parts, key=lambda part: part.name)
 
+    def has_parts(self, names: Iterable[str]) -> bool:
+        """Return whether queries read all these parts."""
+        return {*names} <= {part.name for part in self.parts()}
+
     def folder(self, part: str) -> str:
         """Return the prefix of a part's objects."""
         return f"{TABLES}{self.name}/{part}/"
@@ -69,13 +77,16 @@ class CopyTable:
         )
 
     def mark(self, part: str, marks: Mapping[str, str]) -> None:
-        """Say which days a proven part has."""
-        self._glue.update_partition(
-            DatabaseName=DATABASE,
-            TableName=self.name,
-            PartitionValueList=[part],
-            PartitionInput=self._partition(part, marks),
-        )
+        """Say which days a proven part has; raise PartDropped if it is not a part any more."""
+        try:
+            self._glue.update_partition(
+                DatabaseName=DATABASE,
+                TableName=self.name,
+                PartitionValueList=[part],
+                PartitionInput=self._partition(part, marks),
+            )
+        except self._glue.exceptions.EntityNotFoundException:
+            raise PartDropped from None
 
     def drop(self, part: str) -> None:
         """Let queries no longer read a part; its objects stay for those that have begun."""
@@ -134,6 +145,7 @@ def drop_copy(glue: GlueClient) -> None:
     for table in (CopyTable(glue, HISTORY), CopyTable(glue, STATE)):
         for part in table.parts():
             table.drop(part.name)
+    move_first_recent_day(FIRST_DAY)  # A compaction may have moved it before the parts were gone.
 
 
 def first_recent_day() -> str:

@@ -2,8 +2,8 @@
 
 Images and attributes of their rows go; keys, ranks and times stay, so the history still counts the
 changes. It sends a tombstone for each key, rewrites the objects that hold its rows, also below
-errors/ and replayed/, deletes older versions that hold them, all results of queries and the copy
-(run operations.compact later, not meanwhile), and then reads every version of every object of the
+errors/ and replayed/, deletes older versions that hold them and all results of queries, drops the
+copy (operations.compact copies the lake again), and then reads every version of every object of the
 bucket until none holds them. Killed, it continues when it is run again.
 
 A late copy of a change can bring content back: run --check a day later. The exit status is 0 if
@@ -20,6 +20,7 @@ import boto3
 from operations import firehose
 from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
 from operations.compact.parts import drop_copy
+from operations.erase.running_queries import wait_for_queries
 from operations.erase.scope import (
     ErasedKeys,
     EraseRefused,
@@ -30,11 +31,11 @@ from operations.erase.scope import (
     refuse_existing_items,
     tombstones,
 )
-from operations.erase.versions import DERIVED, BucketVersions
+from operations.erase.versions import BucketVersions
 from operations.kinesis_writer import Sender
 from operations.lake_objects import LakeVersions
 from operations.table import Table
-from setup.names import TABLE, bucket
+from setup.names import QUERIES, TABLE, bucket
 from terminal.text import count
 
 MAX_SCANS = 5  # of the bucket, while others write into it
@@ -76,9 +77,9 @@ def _erase(args: argparse.Namespace) -> int:
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     _refuse_damaged_objects(versions)
     Sender(boto3.client("kinesis")).send(records)
+    drop_copy(boto3.client("glue"))  # operations.compact fails if the copy has more than the lake.
     for path in paths:
         versions.rewrite(path)
-    drop_copy(boto3.client("glue"))
     _erase_every_version(versions)
     numbers = (
         f"{count(versions.rewritten, 'object')} rewritten, {count(versions.deleted, 'version')}"
@@ -100,11 +101,19 @@ def _refuse_damaged_objects(versions: BucketVersions) -> None:
 
 
 def _erase_every_version(versions: BucketVersions) -> None:
-    """Erase what any version holds, until none does but for results of later queries."""
+    """Erase what any version holds, until none does but for results of later queries.
+
+    A query that read an object before may write what it has read after that is erased: a result, or
+    a part of the copy, if operations.compact runs. So each pass first waits for those that run.
+    What they have written is found; no later query can read what is erased. A part that has lost an
+    object here is dropped in the next pass, or by the proof of the run that is about to publish it.
+    """
     for _ in range(MAX_SCANS):
+        drop_copy(boto3.client("glue"))
+        wait_for_queries()
         is_clean = True
         for version in versions.find_holding():
-            is_clean &= version.key.startswith(DERIVED)
+            is_clean &= version.key.startswith(QUERIES)
             versions.erase_version(version)
         if is_clean:
             return
@@ -123,7 +132,7 @@ def _check(args: argparse.Namespace) -> int:
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     held_keys = {version.key for version in versions.find_holding()}
     line = f"checked {count(len(limits), 'erased item')}"
-    held_keys = {key for key in held_keys if not key.startswith(DERIVED)}
+    held_keys = {key for key in held_keys if not key.startswith(QUERIES)}
     return _report(args, keys, versions, held_keys, [line])
 
 

@@ -28,7 +28,7 @@ CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
 def erase_row(line: bytes, limits: Limits) -> bytes:
     """Return a line of the lake, erased if it is a row of one of the keys."""
     row = _json_object(line)
-    if not _is_row_to_erase(row, limits):
+    if not has_content(row, limits):
         return line
     return _json_bytes(_erased_row(row)) + _newline(line)
 
@@ -51,7 +51,7 @@ def erase_document(text: bytes, limits: Limits) -> bytes:
 def erase_record(record: bytes, limits: Limits) -> bytes:
     """Return a record, or a row in its place, as the record of a change without images."""
     members = _json_object(record)
-    if _is_row_to_erase(members, limits):
+    if has_content(members, limits):
         row = _erased_row(members)
         try:
             return record_from_row({**row, "cdc_expired": members.get("cdc_expired")})
@@ -64,6 +64,16 @@ def erase_record(record: bytes, limits: Limits) -> bytes:
     if members.get("eventName") != "SNAPSHOT":
         without_images["StreamViewType"] = "KEYS_ONLY"
     return _json_bytes({**members, "dynamodb": without_images})
+
+
+def has_content(row: Mapping[str, Any], limits: Limits) -> bool:
+    """Return whether a row of one of the keys has images or attributes, up to its rank."""
+    key = row.get("cdc_key")
+    if not isinstance(key, str) or key not in limits:
+        return False
+    has_images = any(row.get(name) is not None for name in CONTENT_COLUMNS)
+    has_attributes = not row.keys() <= set(CDC_COLUMNS)
+    return (has_images or has_attributes) and _row_rank(row) <= limits[key]
 
 
 def unattributed(text: bytes) -> bytes:
@@ -84,15 +94,6 @@ def texts_of(line: bytes) -> set[bytes]:
 
 def _is_distinctive(text: object) -> bool:
     return isinstance(text, str) and len(text) >= MIN_TEXT_LENGTH
-
-
-def _is_row_to_erase(row: Mapping[str, Any], limits: Limits) -> bool:
-    key = row.get("cdc_key")
-    if not isinstance(key, str) or key not in limits:
-        return False
-    has_content = any(row.get(name) is not None for name in CONTENT_COLUMNS)
-    has_attributes = not row.keys() <= set(CDC_COLUMNS)
-    return (has_content or has_attributes) and _row_rank(row) <= limits[key]
 
 
 def _row_rank(row: Mapping[str, Any]) -> Rank:

@@ -1,7 +1,8 @@
 """Versions of the bucket's objects: found if they hold what is to be erased, rewritten, deleted.
 
 Every version is read. A current one is rewritten on the condition that it is still what was read;
-another one is deleted, like every result of a query and the copy, which anyone can have again.
+another one is deleted, and so are objects of the copy and all results of queries, which anyone can
+have again.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from typing import IO, TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
+from operations.erase.copy_objects import holds_content
 from operations.erase.erasing import Limits, erase_document, erase_row, texts_of, unattributed
 from operations.lake_objects import ObjectVersion, list_versions
 from operations.replay.error_documents import split_pieces
 from operations.replay.error_objects import UnreadableObject, compress, decompress, is_gzip
 from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.lib.errors import UserError
-from setup.names import ERRORS, LAKE, QUERIES, REPLAYED, TABLES
+from setup.names import ERRORS, LAKE, QUERIES, RATES, REPLAYED, TABLES
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -29,9 +31,9 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 10  # to rewrite an object that others change
 THREADS = 8
-READ_PREFIXES = (LAKE, ERRORS, REPLAYED)  # What else has content may hold anything.
+REWRITTEN_PREFIXES = (LAKE, ERRORS, REPLAYED)
+READ_PREFIXES = (*REWRITTEN_PREFIXES, TABLES, RATES)  # What else has content may hold anything.
 BATCH_SIZE = 1000  # versions whose names are in memory
-DERIVED = (QUERIES, TABLES)  # Results of queries and the copy, which anyone can make again.
 AUDIT_SUFFIX = ".audit.jsonl"  # of replays: keys and reasons
 MISSING_CODES = ("NoSuchKey", "NoSuchVersion")
 PRECONDITION_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
@@ -59,7 +61,7 @@ class BucketVersions:
 
     def erase_version(self, version: ObjectVersion) -> None:
         """Rewrite an object, or delete the version of it that is not the current one."""
-        if version.is_latest and not version.key.startswith(DERIVED):
+        if version.is_latest and version.key.startswith(REWRITTEN_PREFIXES):
             self.rewrite(version.key)
         else:
             self._delete(version.key, version.version_id)
@@ -74,15 +76,15 @@ class BucketVersions:
         ):
             while batch := list(islice(versions, BATCH_SIZE)):
                 are_held = list(pool.map(self.holds, batch))
-                self.read += sum(not version.key.startswith(DERIVED) for version in batch)
+                self.read += sum(not version.key.startswith(QUERIES) for version in batch)
                 bar.update(len(batch))
                 yield from (
                     version for version, is_held in zip(batch, are_held, strict=True) if is_held
                 )
 
     def holds(self, version: ObjectVersion) -> bool:
-        """Return whether a version holds what is to be erased; results and the copy may."""
-        if version.key.startswith(DERIVED):
+        """Return whether a version holds what is to be erased; a result of a query may."""
+        if version.key.startswith(QUERIES):
             return True
         if version.is_delete_marker or not version.size:
             return False
@@ -90,14 +92,7 @@ class BucketVersions:
             self.suspicious.add(version.key)
             return False
         try:
-            response = self.s3.get_object(
-                Bucket=self.bucket, Key=version.key, VersionId=version.version_id
-            )
-            with SpooledFiles() as files:
-                content = decompress(_download(response, files), files)
-                return any(
-                    self._is_held(version.key, piece) for piece in _pieces(version.key, content)
-                )
+            return self._read_and_search(version)
         except ClientError as error:
             if error.response["Error"]["Code"] not in MISSING_CODES:
                 raise
@@ -105,6 +100,16 @@ class BucketVersions:
         except UnreadableObject:
             self.suspicious.add(version.key)
             return False
+
+    def _read_and_search(self, version: ObjectVersion) -> bool:
+        response = self.s3.get_object(
+            Bucket=self.bucket, Key=version.key, VersionId=version.version_id
+        )
+        if version.key.startswith(TABLES):
+            return holds_content(response["Body"].iter_chunks(CHUNK_BYTES), self.limits)
+        with SpooledFiles() as files:
+            content = decompress(_download(response, files), files)
+            return any(self._is_held(version.key, piece) for piece in _pieces(version.key, content))
 
     def _is_held(self, key: str, piece: bytes) -> bool:
         if not key.endswith(AUDIT_SUFFIX):

@@ -332,7 +332,8 @@ _PERMISSIONS: Mapping[tuple[str, str], Permission] = {
         "athena",
         "athena",
         _workgroup,
-        "StartQueryExecution GetQueryExecution GetQueryResults StopQueryExecution",
+        "StartQueryExecution GetQueryExecution GetQueryResults StopQueryExecution "
+        "ListQueryExecutions BatchGetQueryExecution",
     ),
 }
 _ADDITIONAL: Mapping[tuple[str, str], tuple[Permission, ...]] = {

@@ -4,21 +4,26 @@ import gzip
 import json
 from base64 import b64decode
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from tempfile import NamedTemporaryFile
 from typing import Any
 from unittest.mock import patch
 
+import duckdb
 import pytest
 
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations.erase import command, scope, versions
+from operations.compact.parts import drop_copy, first_recent_day
+from operations.erase import command, running_queries, scope, versions
 from operations.replay import dead_letters
 from operations.verify import command as verify_command
 from operations.verify.failed_changes import FailedChanges
 from setup import names
 from tests.support.commands import Document, run_json_command
-from tests.support.kills import killed_at_call
+from tests.support.kills import interrupted_at_call, killed_at_call
+from tests.support.lake_operations import COMPACT_WRITES, copy_all_days
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.profile import IS_THOROUGH
 from tests.support.replay_fixture import (
@@ -52,7 +57,8 @@ def shared_chain() -> Iterator[Cloud]:
 def chain(shared_chain: Cloud) -> Cloud:
     """The chain with one order of a person who is gone, and two others, in three objects."""
     empty_chain(shared_chain)
-    delete_versions(names.ERRORS, names.REPLAYED, names.QUERIES)
+    drop_copy(aws("glue"))
+    delete_versions(names.ERRORS, names.REPLAYED, names.QUERIES, names.TABLES)
     delete_failed_records(shared_chain)
     for status in ("placed", "paid", "shipped"):
         put_order("anna", status, customer={"M": {"name": {"S": NAME}, "email": {"S": EMAIL}}})
@@ -85,6 +91,8 @@ def holding_versions(text: str = EMAIL) -> list[str]:
             continue
         response = aws("s3").get_object(Bucket=names.bucket(), Key=key, VersionId=version_id)
         body = response["Body"].read()
+        if key.startswith(names.TABLES):
+            body = parquet_text(body)
         if body.startswith(b"\x1f\x8b"):
             body = gzip.decompress(body)
         records = [
@@ -95,6 +103,13 @@ def holding_versions(text: str = EMAIL) -> list[str]:
         if text.encode() in b"".join([body, *records]):
             keys.append(key)
     return keys
+
+
+def parquet_text(body: bytes) -> bytes:
+    with NamedTemporaryFile() as file:
+        file.write(body)
+        file.flush()
+        return repr(duckdb.read_parquet(file.name).fetchall()).encode()
 
 
 def run_erase(*options: str) -> tuple[int, Document]:
@@ -119,6 +134,7 @@ def refusal(capsys: pytest.CaptureFixture[str], *options: str) -> str:
 
 def test_no_version_holds_an_erased_item(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     list(run_query("SELECT * FROM changes").rows)
+    copy_all_days(chain)
     put_error_object(chain, "one", error_document(insert_record("anna", 1, mail={"S": EMAIL})))
     chain.client("s3").delete_object(Bucket=names.bucket(), Key=put_replayed_object(chain))
     before = other_lines()
@@ -128,6 +144,7 @@ def test_no_version_holds_an_erased_item(chain: Cloud, capsys: pytest.CaptureFix
         names.ERRORS,
         names.REPLAYED,
         names.QUERIES,
+        names.TABLES,
     }
     condition = f"customer__email = '{EMAIL}'"
     status, document = run_erase("--where", condition, "--dry-run")
@@ -194,6 +211,101 @@ def test_a_killed_erase_continues(chain: Cloud) -> None:
 
 def is_write(operation: str) -> bool:
     return operation in {"PutRecords", "Put", "Delete"}
+
+
+ERASE_WRITES = {"PutRecords", "Put", "Delete", "DeletePartition", "UpdateTable"}
+ERASE_NUMBERS = range(0, 40, 2) if IS_THOROUGH else [7]
+COMPACT_NUMBERS = range(20) if IS_THOROUGH else [13]
+
+
+@pytest.mark.parametrize("number", ERASE_NUMBERS)
+def test_compact_may_run_during_an_erase(chain: Cloud, number: int) -> None:
+    copy_all_days(chain)
+    with interrupted_at_call(
+        chain, number, lambda: copy_all_days(chain), is_counted=ERASE_WRITES.__contains__
+    ):
+        assert erase_at_once()
+    check_copy(chain)
+
+
+@pytest.mark.parametrize("number", COMPACT_NUMBERS)
+def test_erase_may_run_during_a_compaction(chain: Cloud, number: int) -> None:
+    copy_all_days(chain)
+    put_order("bert", "delivered")
+    chain.run_until_idle()
+    with interrupted_at_call(
+        chain, number, erase_at_once, is_counted=COMPACT_WRITES.__contains__
+    ) as calls:
+        copy_all_days(chain)
+    assert (number < len(calls)) or erase_at_once()
+    check_copy(chain)
+
+
+def erase_at_once() -> bool:
+    return command.main(["--key", order_key("anna")]) == 0
+
+
+def check_copy(chain: Cloud) -> None:
+    """Check that no version holds the item, whatever is copied, and that the copy is right."""
+    assert holding_versions() == []
+    chain.run_until_idle()
+    before = order_rows()
+    for _ in range(2):
+        assert copy_all_days(chain).changed_days == []
+    assert first_recent_day() > str(datetime.now(UTC).date())
+    from_copy = order_rows()
+    assert holding_versions() == []
+    drop_copy(aws("glue"))
+    assert before == from_copy == order_rows()
+    status, document = run_erase("--check")
+    assert (status, document["held"], document["unknown"]) == (0, [], [])
+
+
+def order_rows() -> list[str]:
+    sql = "SELECT order_id, status, removed, image FROM orders"
+    return sorted(map(repr, run_query(sql).rows))
+
+
+def test_running_queries_are_awaited(chain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running_queries, "PAUSE", 0.01)
+    numbers = "UNNEST(sequence(1, 10000))"
+    sql = f"SELECT max(a * b) FROM {numbers} AS t (a) CROSS JOIN {numbers} AS u (b)"
+    request = {"QueryString": sql, "WorkGroup": names.WORKGROUP}
+    query_ids = [aws("athena").start_query_execution(**request)["QueryExecutionId"]]
+    assert query_states(query_ids) <= {"QUEUED", "RUNNING"}
+    running_queries.wait_for_queries()
+    assert query_states(query_ids) == {"SUCCEEDED"}
+
+
+def test_what_running_queries_write_is_erased(
+    chain: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_all_days(chain)
+    bodies = {key: read_body(key) for key in holding_versions() if key.startswith(names.TABLES)}
+    assert len(bodies) == 2
+    written = iter(bodies.items())
+
+    def write_object() -> None:
+        for key, body in written:
+            put_body(f"{key}-written", body)
+            break
+
+    monkeypatch.setattr(command, "wait_for_queries", write_object)
+    assert run_erase()[0] == 0
+    assert next(written, None) is None
+    assert holding_versions() == []
+    [(key, body)] = list(bodies.items())[:1]
+    put_body(key, body)
+    chain.run_until_idle()
+    assert run_erase("--check")[1]["held"] == [key]
+    put_body(key, b"damaged")
+    status, document = run_erase("--check")
+    assert (status, document["held"], document["unknown"]) == (1, [key], [key])
+
+
+def query_states(query_ids: list[str]) -> set[str]:
+    response = aws("athena").batch_get_query_execution(QueryExecutionIds=query_ids)
+    return {query["Status"]["State"] for query in response["QueryExecutions"]}
 
 
 def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,11 +399,13 @@ def test_content_without_a_key_is_reported(
     path = put_error_object(chain, "poison", error_document(poison))
     put_error_object(chain, "other", error_document(b"poison"))
     put_body("foreign/x", b"anything")
+    put_body(f"{names.RATES}x.json", b'{"currency":"EUR","rate":"1.1"}\n')
     assert command.main(["--key", order_key("anna")]) == 1
     aws("s3").delete_object(Bucket=names.bucket(), Key="foreign/x")
-    delete_versions("foreign/")
+    delete_versions("foreign/", names.RATES)
     output = capsys.readouterr().out
     assert "unknown  foreign/x  it cannot be read" in output
+    assert names.RATES not in output
     assert output.startswith(f"unknown  {path}  it cannot be read, or has a text of an erased item")
     assert holding_versions() == [path]
 
