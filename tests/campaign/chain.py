@@ -318,8 +318,11 @@ def open_chain() -> Iterator[CampaignChain]:
     with laptop(FaultService, *SERVICES, create_cloud=InterruptibleCloud) as cloud:
         clear_location()
         create_pipeline()
-        with patch.object(athena, "FIRST_PAUSE", 0.01):
-            yield CampaignChain(cloud)
+        try:
+            with patch.object(athena, "FIRST_PAUSE", 0.01):
+                yield CampaignChain(cloud)
+        finally:
+            rename_table(ORIGINAL_TABLE)  # A campaign may have restored it under another name.
 
 
 def reported_keys(document: Document) -> set[str]:
