@@ -21,14 +21,14 @@ from itertools import groupby
 import boto3
 
 from analytics.athena import Row, run_query
+from analytics.cost import prices
+from analytics.cost.monthly import MIN_QUESTION_BYTES, occupied
 from analytics.named_queries import load_named_queries
 from benchmarks.analytics import last_query_seconds
 from local.core.server import Cloud
 from operations.compact.compaction import Compaction
 from operations.compact.parts import CopyTable, first_recent_day
 from operations.digest import digest
-from operations.plan import prices
-from operations.plan.costs import MIN_QUESTION_BYTES, occupied
 from sales.order_lifecycle import Plan, generate_changes
 from setup import names
 from tests.support.lake_fixture import lake_line, lake_with_views
