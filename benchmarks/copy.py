@@ -124,8 +124,8 @@ def stored(prefix: str) -> str:
 def object_sizes(prefix: str) -> list[int]:
     """Return the sizes of the objects below a prefix."""
     pages = boto3.client("s3").get_paginator("list_objects_v2")
-    found = pages.paginate(Bucket=names.bucket(), Prefix=prefix)
-    return [entry["Size"] for page in found for entry in page.get("Contents", ())]
+    responses = pages.paginate(Bucket=names.bucket(), Prefix=prefix)
+    return [entry["Size"] for page in responses for entry in page.get("Contents", ())]
 
 
 def json_objects(changes: int, days: int) -> float:

@@ -466,10 +466,10 @@ class Scenario:
             self.chain.drop_copy()
             self.is_copy_exact = True
         before = self.chain.answers()
-        written = self.chain.compact(killed_at)
+        part_count = self.chain.compact(killed_at)
         assert self.chain.answers() == before
         self.chain.read_json_too()  # Changes may follow on the same days.
-        return written
+        return part_count
 
     def check_copy(self) -> None:
         """Check that the copy changes no answer, unless the lake has lost rows; then drop it."""

@@ -283,16 +283,16 @@ def test_what_running_queries_write_is_erased(
     copy_all_days(chain)
     bodies = {key: read_body(key) for key in holding_versions() if key.startswith(names.TABLES)}
     assert len(bodies) == 2
-    written = iter(bodies.items())
+    objects = iter(bodies.items())
 
     def write_object() -> None:
-        for key, body in written:
+        for key, body in objects:
             put_body(f"{key}-written", body)
             break
 
     monkeypatch.setattr(command, "wait_for_queries", write_object)
     assert run_erase()[0] == 0
-    assert next(written, None) is None
+    assert next(objects, None) is None
     assert holding_versions() == []
     [(key, body)] = list(bodies.items())[:1]
     put_body(key, body)
