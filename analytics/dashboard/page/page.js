@@ -395,4 +395,4 @@ async function start() {
   if (pageData.watch) startRefreshing(document.getElementById("pause"));
 }
 
-const started = start();
+const started = start(); // Callers can wait for it.
