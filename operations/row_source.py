@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import boto3
 
 from analytics.athena import literal
-from analytics.rank import IMAGES_CONTENT_LENGTH, IMAGES_CONTENT_SQL
+from analytics.rank import CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.compact.days import Day, list_days
 from operations.compact.parts import CopyTable, Part, marked_days
@@ -23,13 +23,12 @@ from setup.lib.errors import UserError
 from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY, STATE
 
-JSON_SQL = f"SELECT {{columns}}, {IMAGES_CONTENT_SQL} AS cdc_content FROM {CHANGES}"
-# The stored content goes on with the attributes of orders.
-COPY_SQL = f"""{{json}}
-    WHERE dt >= {{day}}
+JSON_SQL = f"SELECT {{columns}}, {CONTENT_SQL} AS cdc_content FROM {CHANGES}"
+COPY_SQL = """{json}
+    WHERE dt >= {day}
     UNION ALL
-    SELECT {{columns}}, substr(cdc_content, 1, {IMAGES_CONTENT_LENGTH}) FROM {{table}}
-    WHERE dt < {{day}}"""
+    SELECT {columns}, cdc_content FROM {table}
+    WHERE dt < {day}"""
 # Athena accepts 256 KiB of SQL, in which the names of columns stand up to six times. Of a table
 # with longer names, only the JSON is read.
 MAX_NAMES_LENGTH = 25_000
@@ -52,10 +51,10 @@ class RowSource:
     @classmethod
     def fetch(cls, table: str) -> RowSource:
         """Return the source that reads as much of a table of the copy as is up to date."""
-        description = get_table(table)
-        if description is None:
+        columns = _columns_of(table)
+        # A crawl adds columns to the JSON; the copy has them once setup and compact have run.
+        if not columns or not set(_columns_of(CHANGES)) <= set(columns):
             return JSON
-        columns = [column["Name"] for column in description["StorageDescriptor"]["Columns"]]
         # Before the days: marks that equal a later listing are not out of date.
         glue = boto3.client("glue")
         history_parts, state_parts = (CopyTable(glue, name).parts() for name in (HISTORY, STATE))
@@ -71,10 +70,7 @@ class RowSource:
         return RowSource.fetch(self.table) if self.json_from else self
 
     def rows_sql(self, columns: Iterable[str]) -> str:
-        """Return the query for these columns of all rows, and their `cdc_content`.
-
-        It is what `transform.state.content` computes.
-        """
+        """Return the query for these columns of all rows and `cdc_content`, the order of copies."""
         names = tuple(columns)
         if _are_too_long(names):
             return JSON_SQL.format(columns="*")
@@ -105,6 +101,13 @@ class RowSource:
 
 
 JSON = RowSource()
+
+
+def _columns_of(table: str) -> list[str]:
+    """Return the columns of a table; none if it does not exist."""
+    description = get_table(table)
+    columns = description["StorageDescriptor"]["Columns"] if description else []
+    return [column["Name"] for column in columns]
 
 
 def _are_too_long(names: Iterable[str]) -> bool:

@@ -16,12 +16,14 @@ from operations.columns import DeclaredColumns
 from operations.compact import compaction, days, parts
 from operations.compact.compaction import Compaction
 from operations.compact.statements import Statements
+from operations.digest import digest
 from operations.lake import fetch_digests, fetch_items, fetch_latest_rows
 from operations.row_source import JSON, CopyDropped, RowSource
 from operations.verify import command
 from operations.verify.copy_proof import CopyOutdated, prove_copy
 from operations.verify.gaps import find_gaps
 from setup import names
+from setup.lib.views import describe_table, update_table
 from tests.support.commands import run_json_command
 from tests.support.lake_fixture import lake_with_views
 from tests.support.laptop_cloud import create_table
@@ -172,6 +174,31 @@ def test_days_that_changed_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> 
     assert sources() == {"2026-03-03"}
     monkeypatch.setattr(row_source, "MAX_NAMES_LENGTH", 100)
     assert sources() == {None}
+
+
+def test_columns_of_a_crawl_are_read_as_json(dynamodb: Any) -> None:
+    compact(rows_of_days())
+    item = order_item(1, total={"N": "3"})
+    dynamodb.put_item(TableName=names.TABLE, Item=item)
+    crawled = describe_table(names.CHANGES)
+    column: Any = {"Name": "gift_note", "Type": "string"}
+    storage = crawled["StorageDescriptor"]
+    with_column: Any = {**storage, "Columns": [*storage["Columns"], column]}
+    update_table({**crawled, "StorageDescriptor": with_column})
+    try:
+        assert sources() == {None}
+        assert (run_verify(), run_verify("--gaps")) == (0, 0)
+    finally:
+        update_table(crawled)
+    assert sources() == {AFTER_ALL}
+
+
+def test_copies_without_images_have_one_order() -> None:
+    day = {"cdc_changed_at": f"{DAYS[0]} 10:00:00.000"}
+    rows = [without_content(history_rows(order_item(n))[0], **day) for n in range(30)]
+    copies = rows + [row | {"cdc_expired": ERASED} for row in rows]
+    compact(sorted(copies, key=lambda row: digest(str(row))))
+    require_equal_answers()
 
 
 def test_a_lost_row_hides_no_other() -> None:
