@@ -267,6 +267,19 @@ def test_tab_visits_the_filters_in_order(tab: Tab, page: Path) -> None:
     ]
 
 
+def test_an_old_browser_is_named(tab: Tab, page: Path) -> None:
+    script = "delete window.DecompressionStream"
+    added = tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+    try:
+        tab.load(page)
+        assert "open it in one of 2023 or later" in tab.evaluate(f"{NOTICE}.textContent")
+        assert not tab.evaluate(f"{NOTICE}.hidden")
+        assert tab.console_problems() == []
+    finally:
+        tab.call("Page.removeScriptToEvaluateOnNewDocument", **added)
+        tab.load(page)
+
+
 def test_an_empty_selection_is_explained(tab: Tab, page: Path) -> None:
     show_unfiltered(tab, page)
     assert tab.evaluate(f"{NOTICE}.hidden")

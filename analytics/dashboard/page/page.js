@@ -132,9 +132,13 @@ function showRest() {
   showFilters();
   view.showFigures(figures);
   showPipeline(figures);
-  const notice = view.notice(figures);
-  document.getElementById("notice").hidden = notice === null;
-  document.getElementById("notice").textContent = notice;
+  showNotice(view.notice(figures));
+}
+
+/** Show a notice above the charts; null hides it. */
+function showNotice(text) {
+  document.getElementById("notice").hidden = text === null;
+  document.getElementById("notice").textContent = text;
 }
 
 /** Announce the effect of a filter to screen readers. */
@@ -375,6 +379,10 @@ function addListeners() {
 }
 
 async function start() {
+  if (!("DecompressionStream" in window)) {
+    showNotice("This browser cannot unpack the page's data: open it in one of 2023 or later.");
+    return;
+  }
   loadDocument(await readDocument());
   for (const element of document.querySelectorAll(".zone")) element.textContent = pageData.zone;
   buildCharts();
