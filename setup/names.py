@@ -75,9 +75,9 @@ RATES = "rates/"  # The exchange rates.
 LAKE_ID = "lake-id/"
 BACKFILLS = "backfills/"
 FIRST_DAY = "2026-01-01"  # Athena reads no earlier day, so no change may be older.
-# Today and the day before are not copied, since changes still arrive for them; another day would
-# cost each question its files, one for each minute, and a fourth of its bytes.
-RECENT_DAYS = 2
+# Only today is not copied, since changes still arrive for it; another day would cost each question
+# its files, one for each minute, and a fourth of its bytes.
+RECENT_DAYS = 1
 FLUSH_SECONDS = 60  # Firehose's buffer interval: the minimum with dynamic partitioning.
 FUNCTION_LOGS = f"/aws/lambda/{FUNCTION}"
 DELIVERY_LOGS = f"/aws/kinesisfirehose/{DELIVERY}"

@@ -1,7 +1,7 @@
 """Copy the lake's older days into Parquet, which queries read in their place: cheaper and faster.
 
-The lake stays as it is, and is the truth. Copied are the days before the last two, and again
-those to which objects were added since. Each copy is compared with the lake, row by row, before it
+The lake stays as it is, and is the truth. Copied are all days before today (UTC), and again those
+to which objects were added since. Each copy is compared with the lake, row by row, before it
 counts. Run it once a night: queries read the copy of a day from the next run on, and see a row that
 arrives late for a copied day after the next run. It may be interrupted, or run twice at once.
 
