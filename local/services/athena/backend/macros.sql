@@ -227,18 +227,28 @@ CREATE MACRO trino.date_parse(x, pattern) AS CASE
 -- defaults, and fractions are truncated to milliseconds. The pattern rejects as much as it can,
 -- because DuckDB expands a macro at each use and plans the expansion each time.
 CREATE MACRO trino.iso_parts(x) AS regexp_extract(x,
-    '(?i)^(([0-9]{1,4})'
-    || '(?:-[0-9]{1,2}(?:-[0-9]{1,2})?|-[0-9]{3}|-W([0-9]{1,2})(?:-[1-7])?)?)?'
+    '(?i)^(?:([0-9]{1,4})'
+    || '(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?|-([0-9]{3})|-W([0-9]{1,2})(?:-([1-7]))?)?)?'
     || '(?:T(?:([01]?[0-9]|2[0-3])(?::([0-5]?[0-9])(?::([0-5]?[0-9]))?)?(?:[.,]([0-9]{0,9}))?)?'
     || '(?:Z|([+-](?:(?:0[0-9]|1[0-3])(?::?[0-5][0-9])?|14(?::?00)?)))?)?$',
-    ['date', 'year', 'week', 'hour', 'minute', 'second', 'fraction', 'zone']);
+    ['year', 'month', 'day', 'yearday', 'week', 'weekday', 'hour', 'minute', 'second', 'fraction',
+     'zone']);
 CREATE MACRO trino.bigint_or_default(digits, default_digits) AS
     CAST(coalesce(nullif(digits, ''), default_digits) AS BIGINT);
--- A week 53 that the year does not have belongs to another year.
-CREATE MACRO trino.iso_day(p) AS CASE WHEN p.date = '' THEN DATE '1970-01-01' ELSE list_filter(
-    [try_strptime(upper(p.date),
-        ['%Y-%m-%d', '%Y-%m', '%Y', '%Y-%j', '%G-W%V-%u', '%G-W%V'])],
-    lambda day: p.week = '' OR isoyear(day) = CAST(p.year AS BIGINT))[1] END;
+CREATE MACRO trino.null_unless_within(n, high) AS CASE WHEN n BETWEEN 1 AND high THEN n END;
+CREATE MACRO trino.day_of_year(year, n) AS make_date(year, 1, 1)
+    + CAST(trino.null_unless_within(n, dayofyear(make_date(year, 12, 31))) - 1 AS INTEGER);
+CREATE MACRO trino.day_of_week(year, week, n) AS
+    CAST(date_trunc('week', make_date(year, 1, 4)) AS DATE) + CAST(
+        7 * trino.null_unless_within(week, weekofyear(make_date(year, 12, 28))) + n - 8 AS INTEGER);
+CREATE MACRO trino.iso_day(p) AS CASE
+    WHEN p.week <> '' THEN trino.day_of_week(
+        CAST(p.year AS BIGINT), CAST(p.week AS BIGINT), trino.bigint_or_default(p.weekday, '1'))
+    WHEN p.yearday <> ''
+    THEN trino.day_of_year(CAST(p.year AS BIGINT), CAST(p.yearday AS BIGINT))
+    ELSE TRY_CAST(printf('%04d-%02d-%02d',
+        trino.bigint_or_default(p.year, '1970'), trino.bigint_or_default(p.month, '1'),
+        trino.bigint_or_default(p.day, '1')) AS DATE) END;
 CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.bigint_or_default(p.hour, '0')
     + 60000 * trino.bigint_or_default(p.minute, '0') + 1000 * trino.bigint_or_default(p.second, '0')
     + CASE WHEN p.minute = '' THEN 3600000 WHEN p.second = '' THEN 60000 ELSE 1000 END
@@ -246,14 +256,13 @@ CREATE MACRO trino.iso_milliseconds(p) AS 3600000 * trino.bigint_or_default(p.ho
 CREATE MACRO trino.zone_minutes(zone) AS CASE WHEN zone <> '' THEN
     CAST(zone[1:1] || '1' AS BIGINT) * (60 * CAST(zone[2:3] AS BIGINT)
         + trino.bigint_or_default(ltrim(zone[4:], ':'), '0')) ELSE 0 END;
-CREATE MACRO trino.parsed_timestamp(p, day) AS CASE WHEN p.year || p.hour <> '' THEN
-    (CAST(day AS TIMESTAMP) + to_milliseconds(trino.iso_milliseconds(p))
+CREATE MACRO trino.iso_timestamp(p) AS CASE WHEN p.year || p.hour <> '' THEN
+    (CAST(trino.iso_day(p) AS TIMESTAMP) + to_milliseconds(trino.iso_milliseconds(p))
      - to_minutes(trino.zone_minutes(p.zone))) AT TIME ZONE 'UTC' END;
 CREATE MACRO trino.require_parsed(x, value) AS coalesce(value, CASE WHEN x IS NOT NULL
     THEN trino.fail('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"', x) END);
 CREATE MACRO trino.iso_instant(x) AS trino.require_parsed(
-    x, list_transform([trino.iso_parts(x)],
-        lambda p: trino.parsed_timestamp(p, trino.iso_day(p)))[1]);
+    x, list_transform([trino.iso_parts(x)], lambda p: trino.iso_timestamp(p))[1]);
 CREATE MACRO trino.clock_hour(x) AS (hour(x) + 11) % 12 + 1;
 CREATE MACRO trino.hour_text(p) AS CASE WHEN p.clock_hour <> ''
     THEN CAST(CAST(p.clock_hour AS BIGINT) % 12 + CASE WHEN p.half ILIKE 'pm' THEN 12 ELSE 0 END
@@ -263,11 +272,9 @@ CREATE MACRO trino.month_text(p) AS CASE WHEN p.month_name <> '' THEN CAST(list_
         lower(left(p.month_name, 3))) AS VARCHAR) ELSE p.month END;
 CREATE MACRO trino.parse_datetime(x, pattern, fields) AS trino.require_parsed(x, list_transform(
     list_transform([regexp_extract(x, pattern, fields)], lambda p: struct_pack(
-        year := p.year, month := trino.month_text(p), day := p.day, hour := trino.hour_text(p),
-        minute := p.minute, second := p.second, fraction := p.fraction, zone := '')),
-    lambda p: trino.parsed_timestamp(p, TRY_CAST(printf('%04d-%02d-%02d',
-        trino.bigint_or_default(p.year, '1970'), trino.bigint_or_default(p.month, '1'),
-        trino.bigint_or_default(p.day, '1')) AS DATE)))[1]);
+        year := p.year, month := trino.month_text(p), day := p.day, yearday := '', week := '',
+        weekday := '', hour := trino.hour_text(p), minute := p.minute, second := p.second,
+        fraction := p.fraction, zone := '')), lambda p: trino.iso_timestamp(p))[1]);
 CREATE MACRO trino.require_utc_text(x) AS CASE
     WHEN trino.zone_minutes(trino.iso_parts(x).zone) <> 0 THEN trino.fail(
         'NOT_SUPPORTED: time zones other than UTC are not modelled by the laptop cloud: ' || x
@@ -277,7 +284,7 @@ CREATE MACRO trino.from_iso8601_timestamp(x) AS
     CASE WHEN trino.require_utc_text(x) THEN trino.iso_instant(x) END;
 CREATE MACRO trino.from_iso8601_date(x) AS trino.require_parsed(x, CASE
     WHEN x NOT ILIKE '%T%' AND trino.iso_parts(x).year <> ''
-    THEN CAST(trino.iso_day(trino.iso_parts(x)) AS DATE) END);
+    THEN trino.iso_day(trino.iso_parts(x)) END);
 CREATE MACRO trino.to_iso8601(x) AS CASE
     WHEN typeof(x) = 'DATE' THEN CAST(CAST(x AS DATE) AS VARCHAR)
     ELSE strftime(x, '%Y-%m-%dT%H:%M:%S.%g')
