@@ -46,7 +46,7 @@ TOKEN_MEMBERS = (
     "NamedQueryId",
     "NextToken",
 )
-LIST_MEMBERS = ("NamedQueryIds",)  # Lists of tokens in responses.
+LIST_MEMBERS = ("NamedQueryIds", "QueryExecutionIds")  # Lists of tokens.
 
 
 class TokenRegistry:
@@ -66,8 +66,15 @@ class TokenRegistry:
                 del self._resources[next(iter(self._resources))]
 
     def resources(self, params: Params) -> tuple[str, ...]:
-        """Return the resources of the token in a call's parameters."""
-        token = next((params[member] for member in TOKEN_MEMBERS if member in params), "")
+        """Return the resources of the token, or the tokens, in a call's parameters."""
+        tokens = [params[member] for member in TOKEN_MEMBERS if member in params][:1] or [
+            token for member in LIST_MEMBERS for token in params.get(member, ())
+        ]
+        if not tokens:
+            raise NotModelled("a call without a token")
+        return tuple({name: None for token in tokens for name in self._of_token(token)})
+
+    def _of_token(self, token: str) -> tuple[str, ...]:
         with self._lock:
             resources = self._resources.pop(token, None)
             if resources is None:
