@@ -112,16 +112,6 @@ def test_lake_equals_table_despite_faults(chain: FaultyCloud, seed: int) -> None
     assert result.outcome.is_equal
 
 
-@pytest.mark.parametrize("seed", range(POISONED_SEED_COUNT))
-def test_only_poisoned_and_inflated_items_differ(chain: FaultyCloud, seed: int) -> None:
-    chain.nemesis.reseed(seed, POISON_RATE)
-    result = inject_and_check(chain, ORDER_COUNT, 200 + seed)
-    assert list(result.unexpected()) == []
-    assert result.as_expected
-    assert result.poisoned
-    assert result.inflated or seed > 0  # Few items are inflated; seed 0 is known to inflate some.
-
-
 @pytest.mark.parametrize("seed", range(SEED_COUNT))
 def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
     """An order is erased, the lake copied and restored while faults delay what is delivered."""
@@ -142,6 +132,17 @@ def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
     assert verify_lake(chain)["equal"]
     assert erase_command.main(["--check"]) == 0
     assert items_as_of(datetime.now(UTC)) == dict(table.scan_items())
+
+
+# Last, since it leaves items that differ, and records that no command knows the item of.
+@pytest.mark.parametrize("seed", range(POISONED_SEED_COUNT))
+def test_only_poisoned_and_inflated_items_differ(chain: FaultyCloud, seed: int) -> None:
+    chain.nemesis.reseed(seed, POISON_RATE)
+    result = inject_and_check(chain, ORDER_COUNT, 200 + seed)
+    assert list(result.unexpected()) == []
+    assert result.as_expected
+    assert result.poisoned
+    assert result.inflated or seed > 0  # Few items are inflated; seed 0 is known to inflate some.
 
 
 @pytest.mark.parametrize(
