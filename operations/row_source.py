@@ -9,13 +9,13 @@ JSON.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import boto3
 
 from analytics.athena import literal
-from analytics.rank import CONTENT_SQL
+from analytics.rank import ATTRIBUTES, CONTENT_SQL, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.compact.days import Day, list_days
 from operations.compact.parts import CopyTable, Part, marked_days
@@ -23,7 +23,7 @@ from setup.lib.errors import UserError
 from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY, STATE
 
-JSON_SQL = f"SELECT {{columns}}, {CONTENT_SQL} AS cdc_content FROM {CHANGES}"
+JSON_SQL = f"SELECT {{columns}}, {{content}} AS cdc_content FROM {CHANGES}"
 COPY_SQL = """{json}
     WHERE dt >= {day}
     UNION ALL
@@ -42,28 +42,36 @@ class CopyDropped(UserError):
 class RowSource:
     """The JSON of the days from `json_from` on, and a table of the copy for those before.
 
-    Without `json_from`, it is the JSON of all days.
+    Without `json_from`, it is the JSON of all days. `content` is the SQL of its `cdc_content`.
     """
 
     table: str = HISTORY
     json_from: str | None = None
+    content: str = IMAGES_CONTENT_SQL
+
+    @classmethod
+    def fetch_json(cls) -> RowSource:
+        """Return the JSON of all days, with the content by which the copy orders copies too."""
+        has_attributes = set(ATTRIBUTES) <= set(_columns_of(CHANGES))
+        return cls(content=CONTENT_SQL if has_attributes else IMAGES_CONTENT_SQL)
 
     @classmethod
     def fetch(cls, table: str) -> RowSource:
         """Return the source that reads as much of a table of the copy as is up to date."""
+        json = cls.fetch_json()
         columns = _columns_of(table)
         # A crawl adds columns to the JSON; the copy has them once setup and compact have run.
         if not columns or not set(_columns_of(CHANGES)) <= set(columns):
-            return JSON
+            return json
         # Before the days: marks that equal a later listing are not out of date.
         glue = boto3.client("glue")
         history_parts, state_parts = (CopyTable(glue, name).parts() for name in (HISTORY, STATE))
         if not (history_parts and state_parts) or _are_too_long(columns):
-            return JSON
+            return json
         days = list_days(boto3.client("s3"), columns)
         copied = marked_days(history_parts, days) & marked_days(state_parts, days)
         parts = history_parts if table == HISTORY else state_parts
-        return cls(table, _first_json_day(parts, days, copied))
+        return replace(json, table=table, json_from=_first_json_day(parts, days, copied))
 
     def refreshed(self) -> RowSource:
         """Return the source as of now: more days of the copy may be out of date."""
@@ -73,9 +81,9 @@ class RowSource:
         """Return the query for these columns of all rows and `cdc_content`, the order of copies."""
         names = tuple(columns)
         if _are_too_long(names):
-            return JSON_SQL.format(columns="*")
+            return JSON_SQL.format(columns="*", content=self.content)
         identifiers = ", ".join(DeclaredColumns(names).identifiers)
-        json_rows = JSON_SQL.format(columns=identifiers)
+        json_rows = JSON_SQL.format(columns=identifiers, content=self.content)
         if self.json_from is None:
             return json_rows
         return COPY_SQL.format(

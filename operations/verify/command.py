@@ -43,7 +43,7 @@ from operations.cli import (
     run_command,
 )
 from operations.kinesis_writer import DEFAULT_RATE, Sender
-from operations.row_source import JSON, RowSource
+from operations.row_source import RowSource
 from operations.table import Table
 from operations.verify.compare import Comparison, RepairFunction
 from operations.verify.copy_proof import prove_copy
@@ -134,7 +134,7 @@ def _verify(
 
 def _fetch_source(args: argparse.Namespace, table: str) -> RowSource:
     """Return where to read the lake's rows: in a table of the copy, as far as it is up to date."""
-    return JSON if args.from_json else RowSource.fetch(table)
+    return RowSource.fetch_json() if args.from_json else RowSource.fetch(table)
 
 
 def _verify_and_repair(table: Table, args: argparse.Namespace) -> int:
