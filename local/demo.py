@@ -86,7 +86,7 @@ def run_demo(cloud: Cloud, orders: int, seed: int) -> Outcome:
     print_heading("verification")
     outcome = Outcome(orders, seconds, hops, verify_lake(cloud))
     print_heading("dashboard")
-    run_script(cloud, "-m", "analytics.dashboard")
+    write_dashboard(cloud, outcome.verify)
     return outcome
 
 
@@ -140,6 +140,14 @@ def verify_lake(cloud: Cloud) -> dict[str, object]:
             raise ScriptFailed(f"operations.verify failed with exit status {status}")
         result: dict[str, object] = json.loads(file.read_text())
         return result
+
+
+def write_dashboard(cloud: Cloud, verify: dict[str, object]) -> None:
+    """Run analytics.dashboard with this result of verify; a later run may have left another."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "verify.json")
+        file.write_text(json.dumps(verify))
+        run_script(cloud, "-m", "analytics.dashboard", "--verified", str(file))
 
 
 def change_count(hops: tuple[HopCount, ...]) -> int:
