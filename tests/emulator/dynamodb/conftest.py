@@ -7,7 +7,7 @@ import pytest
 
 from local.core.server import Cloud
 from local.services.dynamodb.service import DynamoDb
-from tests.support.laptop_cloud import empty_account, laptop
+from tests.support.laptop_cloud import laptop
 from tests.support.orders_table import Orders
 
 
@@ -15,12 +15,6 @@ from tests.support.orders_table import Orders
 def shared_cloud() -> Iterator[Cloud]:
     with laptop(DynamoDb) as cloud:
         yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    empty_account()
-    return shared_cloud
 
 
 @pytest.fixture

@@ -8,20 +8,13 @@ import pytest
 from local.core.server import Cloud
 from local.services.iam.service import Iam
 from tests.support.iam_client import Connect, guarded_client
-from tests.support.laptop_cloud import empty_account, laptop
+from tests.support.laptop_cloud import laptop
 
 
 @pytest.fixture(scope="module")
 def shared_cloud() -> Iterator[Cloud]:
     with laptop(Iam) as cloud:
         yield cloud
-
-
-@pytest.fixture
-def cloud(shared_cloud: Cloud) -> Cloud:
-    """An empty account."""
-    empty_account()
-    return shared_cloud
 
 
 @pytest.fixture
