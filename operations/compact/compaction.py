@@ -38,12 +38,10 @@ from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
-    from types_boto3_s3.type_defs import DeleteTypeDef
 
 # How many parts below a size may lie side by side; state is read whole by most questions.
 GATHERED = {HISTORY: (4, 64 << 20), STATE: (1, 256 << 20)}
 KEPT_FOR = timedelta(days=1)  # Of objects that no table has any more: queries may still read them.
-MAX_DELETED = 1000  # Objects that DeleteObjects takes.
 REBUILD = "python -m operations.compact --rebuild"
 
 
@@ -267,11 +265,8 @@ class Compaction:
         before = datetime.now(UTC) - KEPT_FOR
         unused = {part for part, time in latest.items() if part not in living and time < before}
         keys = [key for key, *_ in objects if _part_of(key) in unused]
-        for start in range(0, len(keys), MAX_DELETED):
-            batch: DeleteTypeDef = {
-                "Objects": [{"Key": key} for key in keys[start : start + MAX_DELETED]]
-            }
-            self._s3.delete_objects(Bucket=bucket(), Delete=batch)
+        for key in keys:
+            self._s3.delete_object(Bucket=bucket(), Key=key)
         self.outcome.deleted_objects += len(keys)
 
 

@@ -33,7 +33,7 @@ WRITES = (
     "UpdatePartition",
     "DeletePartition",
     "UpdateTable",
-    "DeleteObjects",
+    "DeleteObject",
 )
 CHEAP_QUERIES = (
     "SELECT order_id, status, total, removed, expired, changed_at, image FROM orders",
