@@ -314,9 +314,12 @@ REMOVED_ACTIONS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_runs_under_its_own_policy(operator: Operator, command: str) -> None:
+def test_a_command_runs_under_its_own_policy(
+    operator: Operator, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
     operator.allow_only(policy_statements(command))
     assert operator.runs[command]() in (0, 1)  # 1: a change that is too large remains.
+    assert "Traceback" not in "".join(capsys.readouterr())
     assert operator.denials() == []
     assert operator.violations == []  # Every request obeys its service's model.
 
