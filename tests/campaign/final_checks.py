@@ -4,11 +4,11 @@ from tests.campaign import validators
 from tests.campaign.chain import reported_keys
 from tests.campaign.evidence import Evidence
 from tests.campaign.fault_service import INVOKE_CALL, PUT_RECORDS_CALL
-from tests.campaign.scenario import (
+from tests.campaign.scenario import Scenario
+from tests.campaign.table_history import (
     ACCOUNTS,
     OPENING_BALANCE,
     ExpectedChange,
-    Scenario,
     canonical_key,
 )
 from transform import Change, canonical

@@ -1,9 +1,8 @@
-"""One scenario: the history of a table on the chain, with a plain dict as its oracle."""
+"""One scenario: the history of a table, and what happens meanwhile to the chain and the lake."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from local.core.service import Service
 from local.services.aws_lambda import Lambda
@@ -13,7 +12,6 @@ from local.services.pipes import Pipes
 from setup import names
 from tests.campaign import validators
 from tests.campaign.chain import CampaignChain
-from tests.campaign.effects import Effects
 from tests.campaign.evidence import (
     Columns,
     Evidence,
@@ -26,19 +24,14 @@ from tests.campaign.evidence import (
 )
 from tests.campaign.fault_service import QUERY_CALL
 from tests.campaign.interruptions import Kill
+from tests.campaign.table_history import ACCOUNTS, TableHistory, canonical_key
 from tests.support.lake_operations import items_as_of
 from tests.support.laptop_cloud import aws
 from tests.support.sabotage import write_object
 from tests.support.verify_fixture import with_new_image
-from transform import canonical
 from transform.state import Row, state_as_of
 
-Item = dict[str, Any]
-ACCOUNTS = ("A", "B", "C")
-OPENING_BALANCE = 100
 SECONDS_LENGTH = len("YYYY-MM-DD HH:MM:SS")
-LARGE_NOTE = {"S": "\x01" * 200_000}  # JSON makes it six times as long: too long for Kinesis.
-TTL_SWEEP_SECONDS = 11  # After so long, the cloud deletes expired items again.
 SERVICE_TYPES: dict[str, type[Service]] = {
     "pipe": Pipes,
     "firehose": Firehose,
@@ -47,47 +40,23 @@ SERVICE_TYPES: dict[str, type[Service]] = {
 }
 
 
-class ExpectedChange(NamedTuple):
-    """A change that the stream must contain: canonical key and images."""
-
-    key: str
-    old_image: str | None
-    new_image: str | None
-
-
-def key_of(order_id: str) -> Item:
-    """Return the key of an order."""
-    return {"order_id": {"S": order_id}}
-
-
-def canonical_key(order_id: str) -> str:
-    """Return the key of an order as it is written in the lake."""
-    return canonical(key_of(order_id))
-
-
-class Scenario:
+class Scenario(TableHistory):
     """The history of one campaign; the rules of the state machine call its methods.
 
-    `items` is what the table must hold, and `expected_changes` what its streams must contain. A
-    change may be missing in the end only if its id is in `at_risk_ids`: it was in flight when the
-    operator deleted something. `unrecorded_keys` are the keys that changed without a stream, and
-    `altered_ids` the changes, `altered_keys` their keys, whose rows somebody edited in the lake.
+    A change may be missing in the end only if its id is in `at_risk_ids`: it was in flight when the
+    operator deleted something. `altered_ids` are the changes, `altered_keys` their keys, whose rows
+    somebody edited in the lake.
     """
 
     def __init__(self, chain: CampaignChain) -> None:
         chain.reset()
-        self.chain = chain
+        super().__init__(chain)
         self.first_stream_arn = chain.stream_arn()
         self.started_at = datetime.now(UTC)
-        self.items: dict[str, Item] = {}
-        self.expected_changes: list[ExpectedChange] = []
-        self.change_count = 0
         self.at_risk_ids: set[str] = set()
-        self.unrecorded_keys: set[str] = set()
         self.poison: set[bytes] = set()
         self.poison_at_risk: set[bytes] = set()
         self.counts: Counter[str] = Counter()
-        self.effects = Effects()
         self.delivered_before = chain.delivered
         self.lost_before = chain.lost_on_restart
         self.altered_ids: set[str] = set()
@@ -96,83 +65,11 @@ class Scenario:
         self.added_rows = 0
         self.is_copy_exact = True
         self.firehose_kills = 0
-        self.is_stream_enabled = True
         self.is_pipe_running = True
         self.is_function_working = True
         self._changes_at_stop = 0
         self._failed_before_break = 0
-        self._open_accounts()
-
-    # Writes to the table.
-
-    def put(self, order_id: str, status: str, **attributes: Item) -> None:
-        """Put an order."""
-        item = {**key_of(order_id), "status": {"S": status}, **attributes}
-        aws("dynamodb").put_item(TableName=names.TABLE, Item=item)
-        self._expect_item(order_id, item)
-
-    def remove(self, order_id: str) -> None:
-        """Delete an order, which need not exist."""
-        aws("dynamodb").delete_item(TableName=names.TABLE, Key=key_of(order_id))
-        self._expect_item(order_id, None)
-
-    def update(self, order_id: str, name: str, value: Item) -> None:
-        """Set an attribute of an order, perhaps to another type."""
-        item = self.items.get(order_id, key_of(order_id))
-        old_value = item.get(name, value)
-        self.effects.sizes["retype"] += old_value.keys() != value.keys()
-        aws("dynamodb").update_item(
-            TableName=names.TABLE,
-            Key=key_of(order_id),
-            UpdateExpression="SET #name = :value",
-            ExpressionAttributeNames={"#name": name},
-            ExpressionAttributeValues={":value": value},
-        )
-        self._expect_item(order_id, {**item, name: value})
-
-    def expire(self, order_id: str) -> None:
-        """Put an order that has expired, and let TTL delete it."""
-        clock = self.chain.cloud.clock
-        expired_at = {"N": str(int(clock.now()) - 1)}
-        self.put(order_id, "expiring", **{names.TTL_ATTRIBUTE: expired_at})
-        clock.advance(TTL_SWEEP_SECONDS)
-        self.chain.tick()
-        self._expect_item(order_id, None)
-
-    def enlarge(self, order_id: str) -> None:
-        """Put an order that is too large for Kinesis."""
-        self.put(order_id, "large", note=LARGE_NOTE)
-
-    def transfer(self, payer: str, payee: str, amount: int) -> None:
-        """Move an amount between two accounts in one transaction."""
-        amounts = {payer: -amount, payee: amount}
-        aws("dynamodb").transact_write_items(
-            TransactItems=[
-                {"Update": _balance_update(account, added)} for account, added in amounts.items()
-            ]
-        )
-        for account, added in amounts.items():
-            item = self.items[account]
-            balance = int(item["balance"]["N"]) + added
-            self._expect_item(account, {**item, "balance": {"N": str(balance)}})
-
-    def _open_accounts(self) -> None:
-        for account in ACCOUNTS:
-            self.put(account, "open", balance={"N": str(OPENING_BALANCE)})
-
-    def _expect_item(self, order_id: str, item: Item | None) -> None:
-        """Update the oracle: the order has become this item, or is deleted."""
-        old_item = self.items.pop(order_id, None)
-        if item is not None:
-            self.items[order_id] = item
-        change = ExpectedChange(canonical_key(order_id), _image(old_item), _image(item))
-        if change.old_image == change.new_image:
-            return
-        self.change_count += 1
-        if self.is_stream_enabled:
-            self.expected_changes.append(change)
-        else:
-            self.unrecorded_keys.add(change.key)
+        self.open_accounts()
 
     # Events on the chain; those that return an int return the size of their effect.
 
@@ -365,7 +262,6 @@ class Scenario:
         self.items.clear()
         self.chain.recreate_table()
         self.recreate_pipe()
-        self._open_accounts()
         return deleted_items
 
     def restore_table(self, prefix: str) -> int:
@@ -478,11 +374,6 @@ class Scenario:
         assert self.chain.answers() == before or not self.is_copy_exact
         self.is_copy_exact = True
 
-    @property
-    def large_orders(self) -> list[str]:
-        """The orders that are too large for Kinesis."""
-        return [order_id for order_id, item in self.items.items() if "note" in item]
-
     def evidence(self) -> Evidence:
         """Return the evidence since this scenario began."""
         return collect_evidence(self.first_stream_arn)
@@ -490,18 +381,3 @@ class Scenario:
 
 def _is_same_key(row: Columns, other: Columns) -> bool:
     return row["cdc_key"] == other["cdc_key"]
-
-
-def _image(item: Item | None) -> str | None:
-    return None if item is None else canonical(item)
-
-
-# An item of TransactWriteItems.
-def _balance_update(account: str, amount: int) -> dict[str, Any]:
-    """Return the update that adds an amount to an account's balance."""
-    return {
-        "TableName": names.TABLE,
-        "Key": key_of(account),
-        "UpdateExpression": "SET balance = balance + :amount",
-        "ExpressionAttributeValues": {":amount": {"N": str(amount)}},
-    }

@@ -13,7 +13,8 @@ from tests.campaign.chain import CampaignChain
 from tests.campaign.fault_service import FAULTS, INVOKE_CALL, PARTLY_REJECTED, PUT_RECORDS_CALL
 from tests.campaign.final_checks import check_scenario
 from tests.campaign.interruptions import KILL_POINTS, KILLS, Kill
-from tests.campaign.scenario import ACCOUNTS, SERVICE_TYPES, Item, Scenario
+from tests.campaign.scenario import SERVICE_TYPES, Scenario
+from tests.campaign.table_history import ACCOUNTS, Item
 
 # A method of Scenario, and its arguments.
 Write = tuple[Any, ...]

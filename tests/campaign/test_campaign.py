@@ -18,8 +18,9 @@ from tests.campaign.__main__ import CAMPAIGNS_PER_SEED, MAX_STEPS, campaign_sett
 from tests.campaign.chain import CampaignChain, open_chain
 from tests.campaign.evidence import object_keys
 from tests.campaign.fault_service import PUT_RECORDS_CALL
-from tests.campaign.scenario import Scenario, canonical_key
+from tests.campaign.scenario import Scenario
 from tests.campaign.state_machine import create_state_machine
+from tests.campaign.table_history import canonical_key
 from tests.support.laptop_cloud import aws, zip_code
 from tests.support.profile import IS_THOROUGH
 
