@@ -27,8 +27,8 @@ from analytics.named_queries import load_named_queries
 from benchmarks.analytics import last_query_seconds
 from local.core.server import Cloud
 from operations.compact.compaction import Compaction
-from operations.compact.parts import CopyTable, first_recent_day
 from operations.digest import digest
+from operations.lake_copy.parts import CopyTable, first_recent_day
 from sales.order_lifecycle import Plan, generate_changes
 from setup import names
 from tests.support.lake_fixture import lake_line, lake_with_views

@@ -17,8 +17,8 @@ import boto3
 from analytics.athena import literal
 from analytics.rank import ATTRIBUTES, CONTENT_SQL, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
-from operations.compact.days import Day, list_days
-from operations.compact.parts import CopyTable, Part, marked_days
+from operations.lake_copy.days import Day, list_days
+from operations.lake_copy.parts import CopyTable, Part, marked_days
 from setup.lib.errors import UserError
 from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY, STATE

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import boto3
 
 from analytics.athena import run_query, run_statement
-from operations.compact.days import Day, chunks, list_days, oldest_recent_day
-from operations.compact.parts import (
+from operations.lake_copy.days import Day, chunks, list_days, oldest_recent_day
+from operations.lake_copy.parts import (
     PART_TIME,
     CopyTable,
     Part,
@@ -31,7 +31,7 @@ from operations.compact.parts import (
     move_first_recent_day,
     superseded,
 )
-from operations.compact.statements import Statements
+from operations.lake_copy.statements import Statements
 from setup.lib.errors import UserError
 from setup.names import CHANGES, FIRST_DAY, HISTORY, STATE, bucket
 from terminal.text import count

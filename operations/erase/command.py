@@ -19,8 +19,6 @@ import boto3
 
 from operations import firehose
 from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
-from operations.compact.parts import drop_copy
-from operations.erase.running_queries import wait_for_queries
 from operations.erase.scope import (
     ErasedKeys,
     EraseRefused,
@@ -33,7 +31,9 @@ from operations.erase.scope import (
 )
 from operations.erase.versions import BucketVersions
 from operations.kinesis_writer import Sender
+from operations.lake_copy.parts import drop_copy
 from operations.lake_objects import LakeVersions
+from operations.running_queries import wait_for_queries
 from operations.table import Table
 from setup.names import QUERIES, TABLE, bucket
 from terminal.text import count

@@ -13,9 +13,9 @@ import boto3
 
 from analytics.athena import run_query
 from operations.compact.compaction import REBUILD
-from operations.compact.days import Day, chunks, list_days
-from operations.compact.parts import CopyTable, Part, marked_days
-from operations.compact.statements import Statements
+from operations.lake_copy.days import Day, chunks, list_days
+from operations.lake_copy.parts import CopyTable, Part, marked_days
+from operations.lake_copy.statements import Statements
 from operations.verify.result import EQUAL, UNEQUAL
 from setup.lib.errors import UserError
 from setup.names import HISTORY, STATE

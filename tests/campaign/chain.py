@@ -16,10 +16,10 @@ from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
 from operations.backfill import command as backfill_command
-from operations.compact import parts
 from operations.erase import command as erase_command
 from operations.erase import scope as erase_scope
 from operations.kinesis_writer import OutgoingRecord, Sender
+from operations.lake_copy import parts
 from operations.lake_objects import list_versions
 from operations.replay import command as replay_command
 from operations.replay import dead_letters

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import boto3
 
-from operations.compact.days import list_days, oldest_recent_day
-from operations.compact.parts import CopyTable, first_recent_day, marked_days
+from operations.lake_copy.days import list_days, oldest_recent_day
+from operations.lake_copy.parts import CopyTable, first_recent_day, marked_days
 from operations.status.check_result import CheckResult
 from operations.status.metrics import MetricHistory
 from setup.names import HISTORY, STATE

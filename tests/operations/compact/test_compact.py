@@ -14,10 +14,11 @@ import pytest
 
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
-from operations.compact import compaction, parts
+from operations.compact import compaction
 from operations.compact.compaction import Compaction, CopyDiffers, Outcome
-from operations.compact.parts import CopyTable, first_recent_day
-from operations.compact.statements import Statements
+from operations.lake_copy import parts
+from operations.lake_copy.parts import CopyTable, first_recent_day
+from operations.lake_copy.statements import Statements
 from operations.verify.gaps import find_gaps
 from sales.order_lifecycle import Plan, generate_changes
 from setup import names

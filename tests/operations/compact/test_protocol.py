@@ -21,9 +21,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from operations.compact.days import Day, oldest_recent_day
-from operations.compact.parts import Part, marked_days, superseded
 from operations.digest import digest
+from operations.lake_copy.days import Day, oldest_recent_day
+from operations.lake_copy.parts import Part, marked_days, superseded
 from setup.names import FIRST_DAY
 from tests.support.profile import IS_THOROUGH
 from transform.state import Row, keep, once

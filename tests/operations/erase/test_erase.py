@@ -15,8 +15,9 @@ import pytest
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations.compact.parts import drop_copy, first_recent_day
-from operations.erase import command, running_queries, scope, versions
+from operations import running_queries
+from operations.erase import command, scope, versions
+from operations.lake_copy.parts import drop_copy, first_recent_day
 from operations.replay import dead_letters
 from operations.verify import command as verify_command
 from operations.verify.failed_changes import FailedChanges

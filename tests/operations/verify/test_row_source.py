@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from operations import row_source
 from operations.columns import DeclaredColumns
-from operations.compact import compaction, days, parts
+from operations.compact import compaction
 from operations.compact.compaction import Compaction
-from operations.compact.statements import Statements
 from operations.digest import digest
 from operations.lake import fetch_digests, fetch_items, fetch_latest_rows
+from operations.lake_copy import days, parts
+from operations.lake_copy.statements import Statements
 from operations.row_source import CopyDropped, RowSource
 from operations.verify import command
 from operations.verify.copy_proof import CopyOutdated, prove_copy

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from operations.compact.days import Day
+from operations.lake_copy.days import Day
 from setup.lib.copy_tables import COPIED_UNTIL_PARAMETER, json_parameters
 from setup.lib.views import describe_table, update_table
 from setup.names import DATABASE, FIRST_DAY, HISTORY, RECENT, STATE, TABLES, bucket

@@ -1,4 +1,4 @@
-"""Statements of a compaction: what Athena copies, gathers and compares; the SQL is in files."""
+"""Statements of the copy: what Athena copies, gathers and compares; the SQL is in files."""
 
 from __future__ import annotations
 
