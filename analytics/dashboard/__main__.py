@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analytics.atomic_write import write_atomically
 from analytics.dashboard.cost import estimate_cost
+from analytics.dashboard.exchange_rates import with_used_rates
 from analytics.dashboard.facts import fetch_facts
 from analytics.dashboard.page import render_page
 from analytics.dashboard.targets import InvalidTargets, read_targets
@@ -56,7 +57,7 @@ def write_dashboard(args: argparse.Namespace) -> int:
             "targets": targets,
             "verify": verify_result and verify_result.document(),
             "cost": estimate_cost(facts.columns, started_at),
-            "facts": facts.columns,
+            "facts": with_used_rates(facts.columns),
         }
         title = "Sales" if args.page == "shop" else TABLE
         write_atomically(args.out, render_page(document, args.page, title))

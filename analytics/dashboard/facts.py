@@ -4,7 +4,8 @@ Each file in `facts/shop/` is one query. In it, `:categories` stands for the cat
 order's lines plus NULL, which means all of them: with a row for each, the page can filter without
 counting an order twice. The page grows with the days, regions and categories, hardly with the
 orders. `:day(time)` stands for a time's day in the business time zone. The files in `facts/table/`
-are about the items of any table; `:with_values` stands for whether the page may contain values.
+are about the items of any table; `:with_values` stands for whether the page may contain values,
+`:members(value)` for a value itself under the name '' and, if it is a map, its members as '.name'.
 Those in `facts/` itself are on every page.
 """
 
@@ -28,6 +29,11 @@ CATEGORIES = """ARRAY[CAST(NULL AS varchar)] || array_distinct(transform(
   line -> coalesce(json_extract_scalar(line, '$.category'), '')
 ))"""
 DAY = re.compile(r":day\((.*?)\)")
+MEMBERS = re.compile(r":members\((.*?)\)")
+MEMBERS_SQL = r"""map_concat(MAP(ARRAY[''], ARRAY[\1]), transform_keys(
+  coalesce(CAST(json_extract(\1, '$.M') AS MAP(VARCHAR, JSON)), CAST(MAP() AS MAP(VARCHAR, JSON))),
+  (member_name, member_value) -> '.' || member_name
+))"""
 INTEGER_TYPES = {"tinyint", "smallint", "integer", "bigint"}
 
 
@@ -51,7 +57,9 @@ def fact_queries(kind: str = "shop", *, with_details: bool = False) -> dict[str,
     }
     with_values = str(with_details).lower()
     return {
-        name: with_days(sql).replace(":categories", CATEGORIES).replace(":with_values", with_values)
+        name: with_members(with_days(sql))
+        .replace(":categories", CATEGORIES)
+        .replace(":with_values", with_values)
         for name, sql in sql_by_name.items()
     }
 
@@ -60,6 +68,11 @@ def with_days(sql: str) -> str:
     """Return a query with the expressions for the days of times."""
     zone = literal(BUSINESS_TIME_ZONE)
     return DAY.sub(rf"CAST(at_timezone(with_timezone(\1, 'UTC'), {zone}) AS date)", sql)
+
+
+def with_members(sql: str) -> str:
+    """Return a query with the expressions for the members of maps."""
+    return MEMBERS.sub(MEMBERS_SQL, sql)
 
 
 def fetch_facts(kind: str = "shop", *, with_details: bool = False) -> Facts:
@@ -98,6 +111,17 @@ def encode_columns(result: QueryResult) -> dict[str, Any]:
         column.name: _encode_column(column, [row[index] for row in rows])
         for index, column in enumerate(result.columns)
     }
+
+
+def decode_rows(columns: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of encoded columns."""
+    return list(zip(*map(_decode_column, columns.values()), strict=True))
+
+
+def _decode_column(column: list[Any] | dict[str, Any]) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    return [column["texts"][index] for index in column["indexes"]]
 
 
 def _encode_column(column: Column, values: Iterable[str | None]) -> list[Any] | dict[str, Any]:

@@ -27,7 +27,7 @@ SHARED_SCRIPTS = (
     "tabs",
 )
 SCRIPTS = {
-    "shop": ("figures", "customers", "target", "orders", "tiles", "view"),
+    "shop": ("figures", "conversion", "customers", "target", "orders", "tiles", "view"),
     "table": ("figures", "tiles", "view"),
 }
 LAST_SCRIPT = "page"

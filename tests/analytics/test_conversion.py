@@ -3,12 +3,16 @@
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 import boto3
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from analytics.athena import run_query
+from analytics.dashboard.exchange_rates import with_used_rates
+from analytics.dashboard.facts import decode_rows, encode_columns, fact_queries
 from operations.rates.command import KEY, upload_rates
 from operations.rates.rates_file import Rate
 from sales.order_lifecycle import Order, OrderChange
@@ -17,7 +21,11 @@ from tests.support.dashboard_model import Rows
 from tests.support.lake_fixture import deliver, replace_lake, run_named_query
 from tests.support.profile import IS_THOROUGH
 from tests.support.query_models import LakeHistory
-from tests.support.rates_model import REPORTING_CURRENCY, revenue_in_reporting_currency
+from tests.support.rates_model import (
+    REPORTING_CURRENCY,
+    rate_of,
+    revenue_in_reporting_currency,
+)
 
 pytestmark = pytest.mark.usefixtures("lake")  # Each test fills it.
 
@@ -74,6 +82,27 @@ def rows_of(history: LakeHistory, rates: list[Rate], **parameters: str) -> Rows:
     return rows
 
 
+def page_rates() -> dict[tuple[str, str], Fraction | None]:
+    """Return the rates that the dashboard's page has, by currency and day of payment."""
+    queries = fact_queries()
+    facts = {
+        name: encode_columns(run_query(queries[name])) for name in ("exchange_rates", "sold_orders")
+    }
+    rows = decode_rows(with_used_rates(facts).get("exchange_rates", {}))
+    assert {reporting for *_, reporting in rows} <= {REPORTING_CURRENCY}
+    return {(currency, day): rate and Fraction(rate) for currency, day, rate, _ in rows}
+
+
+def model_rates(history: LakeHistory, rates: list[Rate]) -> dict[tuple[str, str], Fraction | None]:
+    """Return the rates that the page must have."""
+    selection = LakeHistory(history.changes, [], {})
+    return {
+        (order["currency"], order["paid_at"][:10]): rate_of(order, selection, rates)
+        for order in (selection.sold_orders() if rates else [])
+        if order["currency"] != REPORTING_CURRENCY
+    }
+
+
 def day_rate(currency: str, days: int, rate: str) -> Rate:
     """Return a rate of some days after the first."""
     return Rate(FIRST_DAY + timedelta(days=days), currency, Decimal(rate))
@@ -103,6 +132,7 @@ def test_revenue_is_converted_as_in_the_model(
     ]
     upload_rates(rates, REPORTING_CURRENCY)
     rows_of(history, rates, period=period, zone=zone, rate_days=str(rate_days))
+    assert page_rates() == model_rates(history, rates)
 
 
 def test_without_rates_nothing_is_converted() -> None:
@@ -112,6 +142,7 @@ def test_without_rates_nothing_is_converted() -> None:
         ("2026-03-01", "EUR", "1", "7.00", "1", None, None, None),
         ("2026-03-01", "USD", "1", "5.00", "1", None, None, None),
     ]
+    assert page_rates() == {}
 
 
 def test_sums_are_rounded_once() -> None:
@@ -131,11 +162,14 @@ def test_the_day_of_payment_is_one_of_business() -> None:
 
 
 def test_a_rate_is_used_for_as_many_days() -> None:
-    history = fill_lake([("USD", 0, Decimal(50)), ("USD", 24 * 3, Decimal(50))])
+    history = fill_lake([("USD", 24 * day, Decimal(50)) for day in (0, 3, 11, 12)])
     rates = [day_rate("USD", 0, "0.5"), day_rate("USD", 4, "0.25")]
     upload_rates(rates, REPORTING_CURRENCY)
     assert rows_of(history, rates, rate_days="3")[0][4:7] == ("0", "EUR", "50.00")
     assert rows_of(history, rates, rate_days="2")[0][4:7] == ("1", "EUR", None)
+    assert page_rates() == model_rates(history, rates)
+    *_, seven_days_later, eight_days_later = page_rates().values()
+    assert (seven_days_later, eight_days_later) == (Fraction(1, 4), None)
 
 
 @pytest.mark.parametrize(
@@ -149,5 +183,7 @@ def test_rates_that_disagree_convert_nothing(changes: dict[str, str]) -> None:
     key = f"{names.RATES}another.json"
     s3.put_object(Bucket=names.bucket(), Key=key, Body=json.dumps(line | changes).encode())
     ((*_, revenue, without_rate, _, converted, _),) = run_named_query(QUERY)
+    known_rates = page_rates().values()
     s3.delete_object(Bucket=names.bucket(), Key=key)
     assert (revenue, without_rate, converted) == ("100.00", "1", None)
+    assert set(known_rates) <= {None}

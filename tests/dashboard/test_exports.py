@@ -136,6 +136,6 @@ def test_csv_keeps_texts_and_runs_no_formula(tab: Tab, rows: list[list[str]]) ->
 
 def test_numbers_stay_numbers(tab: Tab, page: Path) -> None:
     show_unfiltered(tab, page)
-    amounts = "[-15000000n, 10n ** 30n + 1n, 0n, 1000n * ONE, -3]"
-    exact = "-1.5,100000000000000000000000.0000001,0,1000,-3\r\n"
+    amounts = "[-15n * 10n ** 18n, 10n ** 42n + 1n, 0n, 1000n * ONE, -3, null]"
+    exact = "-1.5,100000000000000000000000.0000000000000000001,0,1000,-3,\r\n"
     assert tab.evaluate(f"formatCsv([{amounts}])") == exact

@@ -1,12 +1,17 @@
 """Dashboard pages for tests: written from a history, reloaded in a browser."""
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from analytics.athena import QueryResult
+from analytics.dashboard.exchange_rates import COLUMNS, with_used_rates
+from analytics.dashboard.facts import encode_columns
 from analytics.dashboard.page import render_page
+from operations.rates.rates_file import Rate
 from sales.order_lifecycle import Order, OrderChange, Plan
 from tests.support.chromium import Tab
 from tests.support.dashboard_model import (
@@ -15,6 +20,7 @@ from tests.support.dashboard_model import (
     last_images,
     model_facts,
 )
+from tests.support.rates_model import REPORTING_CURRENCY
 
 MAX_UNREADABLE_TOTALS = 500  # The limit of facts/unreadable_totals.sql.
 MADE_AT = "2026-11-22 23:30:00"
@@ -32,13 +38,15 @@ TABLE_CELLS = """[...document.querySelectorAll('[data-chart="%s"] tbody tr')].ma
 WATCH_HOURLY = 3600  # Seconds between refreshes; longer than any test.
 
 
-def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path:
+def write_page(
+    path: Path, history: list[OrderChange], rates: Sequence[Rate] = (), **overrides: Any
+) -> Path:
     """Write the page of a history; the overrides replace members of its document."""
     changes = [ChangeRow(c.changed_at.replace(tzinfo=None), c.operation) for c in history]
     zone = overrides.get("zone", "UTC")
     rows = model_facts(last_images(history).values(), changes, zone)
     rows["unreadable_totals"] = rows["unreadable_totals"][:MAX_UNREADABLE_TOTALS]
-    facts = encode_facts(rows)
+    facts = with_used_rates({**encode_facts(rows), "exchange_rates": encode_rates(rates)})
     if not overrides.get("with_details"):
         del facts["listed_orders"]
     document = {
@@ -56,6 +64,12 @@ def write_page(path: Path, history: list[OrderChange], **overrides: Any) -> Path
     }
     path.write_text(render_page({**document, **overrides}), "utf-8")
     return path
+
+
+def encode_rates(rates: Iterable[Rate]) -> dict[str, Any]:
+    """Return the fact of all rates."""
+    rows = [(rate.currency, f"{rate.day}", f"{rate.rate:f}", REPORTING_CURRENCY) for rate in rates]
+    return encode_columns(QueryResult(COLUMNS, iter(rows), 0))
 
 
 def show_unfiltered(tab: Tab, page: Path) -> None:
@@ -77,7 +91,7 @@ def refresh(tab: Tab) -> None:
 def choose(tab: Tab, **filters: str) -> None:
     """Set filters as a reader does."""
     for name, text in filters.items():
-        is_indexed = name in ("region", "category")
+        is_indexed = name in ("region", "category", "currency")
         value = f"String(choices.{name}.indexOf({text!r}))" if is_indexed else repr(text)
         tab.evaluate(SET_VALUE % (name, value))
 

@@ -54,8 +54,8 @@ function countChange(name) {
   return (now, before) => [numberFormat.format(before[name]), formatGrowth(BigInt(now[name]), BigInt(before[name]))];
 }
 
-/** Format the change from one exact number to another as a percentage, or null from zero or less. */
+/** Format the change from one exact number to another as a percentage; null if there is nothing to divide. */
 function formatGrowth(now, before) {
-  return before > 0n ? growthFormat.format(formatDecimal((now - before) * ONE, 3, before)) : null;
+  return now !== null && before > 0n ? growthFormat.format(formatDecimal((now - before) * ONE, 3, before)) : null;
 }
 

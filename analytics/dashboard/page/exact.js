@@ -1,9 +1,9 @@
-// Exact amounts as BigInt ten-millionths: enough decimal places for a price times a quantity.
+// Exact amounts as BigInt: whole numbers of the smallest unit, which is ten to the power of -19.
 
-const DECIMAL_PLACES = 7;
+const DECIMAL_PLACES = 19; // Four of a price, three of a quantity, twelve of an exchange rate.
 const ONE = 10n ** BigInt(DECIMAL_PLACES);
 
-/** Return the ten-millionths of a decimal number's text. */
+/** Return the amount of a decimal number's text. */
 function parseAmount(text) {
   const [, sign, whole, fraction = ""] = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text);
   return BigInt(sign + whole + fraction.padEnd(DECIMAL_PLACES, "0"));
@@ -15,7 +15,7 @@ function divideRounded(value, divisor) {
   return (value + half) / divisor;
 }
 
-/** Format ten-millionths, divided by `parts`, as a decimal number that is rounded once. */
+/** Format an amount, divided by `parts`, as a decimal number that is rounded once. */
 function formatDecimal(value, places, parts = 1) {
   const scaled = divideRounded(value, BigInt(parts) * 10n ** BigInt(DECIMAL_PLACES - places));
   const digits = String(scaled < 0n ? -scaled : scaled).padStart(places + 1, "0");

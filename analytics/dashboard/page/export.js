@@ -4,12 +4,13 @@ const MUST_QUOTE = /[",\r\n]/;
 const STARTS_FORMULA = /^[=+\-@\t\r]/; // A spreadsheet would run such a cell.
 const BYTE_ORDER_MARK = "\ufeff"; // Spreadsheets read a file without it in their own encoding.
 
-/** Return the CSV (RFC 4180) of rows of cells: numbers, exact amounts (BigInt) and texts. */
+/** Return the CSV (RFC 4180) of rows of cells: numbers, exact amounts (BigInt, null if not known) and texts. */
 function formatCsv(lines) {
   return lines.map((cells) => cells.map(formatCell).join(",") + "\r\n").join("");
 }
 
 function formatCell(cell) {
+  if (cell === null) return "";
   if (typeof cell === "bigint") return formatDecimal(cell, DECIMAL_PLACES).replace(/\.?0+$/, "");
   if (typeof cell === "number") return String(cell);
   const text = STARTS_FORMULA.test(cell) ? `'${cell}` : cell;

@@ -73,21 +73,23 @@ function createMoneyFormat(currency) {
   }
 }
 
-/** Format an amount, divided by `parts`, in its currency. */
+/** Format an amount, divided by `parts`, in its currency; null is one that is not known. */
 function formatMoney(value, currency, parts = 1) {
+  if (value === null) return "not known";
   const { format, places, unit } = moneyFormat(currency);
   return format.format(formatDecimal(value, places, parts)) + unit;
 }
 
 /** Format an amount in compact notation, for a chart. */
 function formatCompactMoney(value, currency) {
+  if (value === null) return "not known";
   const { unit, places } = moneyFormat(currency);
   const style = unit ? {} : { style: "currency", currency };
   const format = new Intl.NumberFormat(undefined, { ...style, notation: "compact" });
   return format.format(Number(formatDecimal(value, places))) + unit;
 }
 
-/** Format a quantity in ten-millionths. */
+/** Format a quantity, which is exact as amounts are. */
 function formatQuantity(value) {
   return new Intl.NumberFormat(undefined, { maximumFractionDigits: 3 }).format(formatDecimal(value, 3));
 }
@@ -140,5 +142,5 @@ function capitalized(word) {
 
 /** Return the length of an amount's bar: only the picture uses floating point. */
 function barLength(amount) {
-  return Number(formatDecimal(amount, 2));
+  return amount === null ? 0 : Number(formatDecimal(amount, 2));
 }

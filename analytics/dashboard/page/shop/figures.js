@@ -14,6 +14,7 @@ function decodeFacts(facts) {
     changes: () => decodeRows(facts.changes),
     unreadableTotals: () => decodeRows(facts.unreadable_totals),
     orders: () => decodeOrders(facts.listed_orders),
+    rates: () => decodeRates(facts.exchange_rates),
   });
 }
 
@@ -42,35 +43,39 @@ function isRealOrder({ test, day }) {
 function computeFigures(rows, filters, { today, firstDay, lastDay }) {
   const soldOrders = filterRows(rows.soldOrders, filters);
   const currencies = revenueByCurrency(soldOrders);
-  const currency = chooseCurrency(currencies, filters.currency);
-  const ownCurrency = soldOrders.filter((row) => row.currency === currency).sort((a, b) => compare(a.day, b.day));
+  const money = chooseMoney(currencies, filters.currency, rows.rates);
+  const shownOrders = rowsInMoney(soldOrders, money).sort((a, b) => compare(a.day, b.day));
   const grain = filters.grain ?? "day";
   const placedOrders = filterRows(rows.placedOrders, filters);
   const realOrders = placedOrders.filter(isRealOrder);
   const products = lazily({
-    rows: () => filterRows(rows.products, filters, true).filter((row) => row.currency === currency),
+    rows: () => rowsInMoney(filterRows(rows.products, filters, true), money),
+    ranked: () => rankByRevenue(groupBy(products.rows, "sku")),
   });
   return Object.assign(
     lazily({
-      target: () => monthAgainstTarget(rows, filters, currency, lastDay ?? today),
-      comparison: () => comparePeriods(filters, firstDay, (period) => sumPeriod(rows, period, currency)),
+      target: () => monthAgainstTarget(rows, filters, money, lastDay ?? today),
+      comparison: () => comparePeriods(filters, firstDay, (period) => sumPeriod(rows, period, money)),
       unreadableTotals: () => filterRows(rows.unreadableTotals, filters),
-      revenueByGrain: () => sumByGrain(ownCurrency, grain, filters, today, sumRevenue),
-      listedOrders: () => filterOrders(rows.orders, filters, currency),
+      revenueByGrain: () => sumByGrain(shownOrders, grain, filters, today, sumSold),
+      listedOrders: () => filterOrders(rows.orders, filters, money),
       revenueByCategory: () => rankByRevenue(groupBy(products.rows, "category")),
-      topProducts: () => rankByRevenue(groupBy(products.rows, "sku")).slice(0, 10),
+      topProducts: () => products.ranked.slice(0, 10),
+      unrankedProducts: () => products.ranked.filter(({ revenue }) => revenue === null).length,
       steps: () => summarizeSteps(filterRows(rows.stepTimes, { ...filters, category: undefined })),
-      regions: () => sumByRegion(realOrders, soldOrders),
+      regions: () => sumByRegion(realOrders, soldOrders, money),
       customers: () => countCustomers(rows, filters),
       cohorts: () => countCohorts(rows, filters),
       firstPurchases: () => countFirstPurchases(rows, filters),
       pipeline: () => pipelineFigures(rows.changes, filters, today),
     }),
     {
-      currency,
+      currency: money.name,
+      money,
       currencies,
       grain,
-      soldCount: sumOf(ownCurrency, "orders"),
+      sold: { ...sumSold(shownOrders), unreadable: sumOf(shownOrders, "unreadable") },
+      withoutRate: sumOf(shownOrders.filter(({ revenue }) => revenue === null), "orders"),
       inTable: sumOf(placedOrders, "in_table"),
       orders: sumOf(realOrders, "placed"),
       cancelled: sumOf(realOrders, "cancelled"),
@@ -81,12 +86,12 @@ function computeFigures(rows, filters, { today, firstDay, lastDay }) {
   );
 }
 
-/** Return the sums behind the tiles of numbers, in one currency. */
-function sumPeriod(rows, filters, currency) {
-  const soldOrders = filterRows(rows.soldOrders, filters).filter((row) => row.currency === currency);
+/** Return the sums behind the tiles of numbers. */
+function sumPeriod(rows, filters, money) {
+  const soldOrders = rowsInMoney(filterRows(rows.soldOrders, filters), money);
   const placedOrders = filterRows(rows.placedOrders, filters).filter(isRealOrder);
   return {
-    revenue: sumOf(soldOrders, "revenue", 0n),
+    revenue: sumRevenue(soldOrders),
     readable: sumOf(soldOrders, "orders") - sumOf(soldOrders, "unreadable"),
     orders: sumOf(placedOrders, "placed"),
     cancelled: sumOf(placedOrders, "cancelled"),
@@ -106,15 +111,11 @@ function revenueByCurrency(soldOrders) {
     .sort((a, b) => b.orders - a.orders || compare(a.currency, b.currency));
 }
 
-function chooseCurrency(currencies, preferred) {
-  const names = currencies.map(({ currency }) => currency);
-  return names.includes(preferred) ? preferred : (names[0] ?? null);
+function sumSold(soldOrders) {
+  return { orders: sumOf(soldOrders, "orders"), revenue: sumRevenue(soldOrders), originals: sumOriginals(soldOrders) };
 }
 
-function sumRevenue(soldOrders) {
-  return { orders: sumOf(soldOrders, "orders"), revenue: sumOf(soldOrders, "revenue", 0n) };
-}
-
+/** Sum the revenue of groups, the highest first; what is not known comes last. */
 function rankByRevenue(groups) {
   return [...groups]
     .map(([key, rows]) => ({
@@ -122,9 +123,10 @@ function rankByRevenue(groups) {
       product: rows.map((row) => row.product ?? "").reduce((a, b) => (a > b ? a : b)),
       category: rows[0].category,
       quantity: sumOf(rows, "quantity", 0n),
-      revenue: sumOf(rows, "revenue", 0n),
+      revenue: sumRevenue(rows),
+      originals: sumOriginals(rows),
     }))
-    .sort((a, b) => compare(b.revenue, a.revenue) || compare(a.key, b.key));
+    .sort((a, b) => compare(a.revenue === null, b.revenue === null) || compare(b.revenue, a.revenue) || compare(a.key, b.key));
 }
 
 function summarizeSteps(stepTimes) {
@@ -165,13 +167,13 @@ function quantile(durations, share) {
   return durations.find(({ orders }) => (rank -= orders) <= 0).minutes;
 }
 
-function sumByRegion(placedOrders, soldOrders) {
+function sumByRegion(placedOrders, soldOrders, money) {
   const soldByRegion = groupBy(soldOrders, "region");
   return [...groupBy(placedOrders, "region")]
     .map(([region, rows]) => ({
       region,
       orders: sumOf(rows, "placed"),
-      revenues: revenueByCurrency(soldByRegion.get(region) ?? []),
+      ...regionRevenues(soldByRegion.get(region) ?? [], money),
     }))
     .sort((a, b) => b.orders - a.orders || compare(a.region, b.region));
 }

@@ -8,32 +8,40 @@ function decodeOrders(fact) {
   return decodeRows(fact).map((row) => ({ ...row, categories: JSON.parse(row.categories) }));
 }
 
-/** Return the orders behind the revenue that is shown: of these filters and in this currency. */
-function filterOrders(orders, filters, shownCurrency) {
+/** Return the orders behind the revenue that is shown: of these filters and in this currency, or all. */
+function filterOrders(orders, filters, money) {
   return orders.filter(
     ({ day, region, categories, currency }) =>
       isWithinDays(day, filters) &&
       (filters.region === null || region === filters.region) &&
       (filters.category === null || categories.includes(filters.category)) &&
-      currency === shownCurrency,
+      (money.rates !== null || currency === money.currency),
   );
 }
 
 /** Show the orders, and how many the page does not contain. */
-function showOrders({ listedOrders: orders, soldCount, currency }) {
-  document.getElementById("listed").hidden = !pageData.with_details || !soldCount;
-  const leftOut = soldCount - orders.length;
-  setText("listed-rule", [describeListed(orders.length, soldCount, leftOut), "a bar of a day, region or category selects its orders"]);
+function showOrders({ listedOrders: orders, sold, money }) {
+  document.getElementById("listed").hidden = !pageData.with_details || !sold.orders;
+  const leftOut = sold.orders - orders.length;
+  setText("listed-rule", [describeListed(orders.length, sold.orders, leftOut), "a bar of a day, region or category selects its orders"]);
   const lines = orders.map((row) => [
     row.order_id,
     formatTime(dayFormat, row.day),
     nameOrNone(row.customer),
     nameOrNone(row.region),
     row.status,
-    row.total === null ? "unreadable" : formatMoney(parseAmount(row.total), currency),
+    row.total === null ? "unreadable" : formatMoney(parseAmount(row.total), row.currency),
+    ...convertedTotal(row, money, (total) => formatMoney(total, money.currency)),
   ]);
-  document.getElementById("listed-table").replaceChildren(createTable("Sold orders", ORDER_HEADERS, lines));
+  const headers = [...ORDER_HEADERS, ...(money.rates === null ? [] : [`In ${money.currency}`])];
+  document.getElementById("listed-table").replaceChildren(createTable("Sold orders", headers, lines));
   nameExports(document.getElementById("listed"), "Sold orders");
+}
+
+/** Return the cell of an order's converted total, or no cell if nothing is converted. */
+function convertedTotal(row, { rates }, format) {
+  if (rates === null) return [];
+  return [row.total === null ? "" : format(convert(parseAmount(row.total), row, rates))];
 }
 
 function describeListed(count, soldCount, leftOut) {
@@ -43,15 +51,18 @@ function describeListed(count, soldCount, leftOut) {
 }
 
 /** Return the lines of the orders' CSV. */
-function orderLines({ listedOrders, currency }) {
-  const headers = [...ORDER_HEADERS.slice(0, -1), inUnit("Total", currency)];
+function orderLines({ listedOrders, money }) {
+  const { currency, rates } = money;
+  const headers = rates === null ? [inUnit("Total", currency)] : ["Currency", "Total", inUnit("Converted total", currency)];
   const lines = listedOrders.map((row) => [
     row.order_id,
     row.day,
     row.customer,
     row.region,
     row.status,
+    ...(rates === null ? [] : [row.currency]),
     row.total === null ? "" : parseAmount(row.total),
+    ...convertedTotal(row, money, (total) => total),
   ]);
-  return [headers, ...lines];
+  return [[...ORDER_HEADERS.slice(0, -1), ...headers], ...lines];
 }

@@ -2,20 +2,22 @@
 
 /**
  * Return the target of a currency, with the revenue of the month in which the period ends;
- * null without a target, and where a region or a category is selected.
+ * null without a target, where a region or a category is selected, and in converted money: a target is
+ * of the orders in its currency.
  */
-function monthAgainstTarget(rows, filters, currency, lastDay) {
+function monthAgainstTarget(rows, filters, money, lastDay) {
   const { targets } = pageData;
-  if (targets[currency] === undefined || filters.region !== null || filters.category !== null) return null;
+  const { currency } = money;
+  if (money.rates !== null || targets[currency] === undefined || filters.region !== null || filters.category !== null) return null;
   const month = monthOf(filters.to ?? lastDay);
   const days = { from: month, to: addDays(GRAINS.month.next(month), -1) };
-  const { revenue } = sumPeriod(rows, { ...filters, ...days }, currency);
+  const { revenue } = sumPeriod(rows, { ...filters, ...days }, money);
   return { month, end: days.to, revenue, target: parseAmount(targets[currency]) };
 }
 
 /** Show how much of its target a month has reached. */
-function showTarget({ target, currency }, today) {
-  setText("revenue-target", target === null ? "" : describeTarget(target, currency, today));
+function showTarget({ target, money }, today) {
+  setText("revenue-target", target === null ? "" : describeTarget(target, money.currency, today));
 }
 
 function describeTarget({ month, end, revenue, target }, currency, today) {

@@ -6,14 +6,14 @@ function showNumbers(figures, { category }) {
   showOrderCounts(figures);
   setValue("newcomers", numberFormat.format(figures.firstPurchases));
   setText("newcomers-note", `whose first sold order is in this selection${figures.allCategories}`);
-  showComparison(figures.comparison, changeDescribers(figures.currency));
+  showComparison(figures.comparison, changeDescribers(figures.money));
   setText("verification-selection", `in this selection: ${numberFormat.format(figures.inTable)}`);
   setValue("failures", numberFormat.format(figures.unreadableCount));
   setText("failures-note", `of ${orderCount(sumOf(figures.currencies, "orders"))} sold`);
 }
 
 /** Return a function for each tile that describes its change; null where there is nothing to divide by. */
-function changeDescribers(currency) {
+function changeDescribers({ currency }) {
   return {
     revenue: (now, before) => [formatMoney(before.revenue, currency), formatGrowth(now.revenue, before.revenue)],
     orders: countChange("orders"),
@@ -21,8 +21,9 @@ function changeDescribers(currency) {
       if (!before.readable) return ["no orders sold", null];
       const text = formatMoney(before.revenue, currency, before.readable);
       // The averages with a common denominator: a / b and c / d compare as a * d and c * b.
+      if (!now.readable || now.revenue === null || before.revenue === null) return [text, null];
       const [average, averageBefore] = [now.revenue * BigInt(before.readable), before.revenue * BigInt(now.readable)];
-      return [text, now.readable ? formatGrowth(average, averageBefore) : null];
+      return [text, formatGrowth(average, averageBefore)];
     },
     newcomers: countChange("firstPurchases"),
     cancelled: (now, before) => {
@@ -40,12 +41,16 @@ function formatPoints(now, before) {
   return `${signedFormat.format(points)} points`;
 }
 
-function showRevenue({ currency, currencies, unreadableCount }, category) {
-  const main = currencies.find((row) => row.currency === currency);
-  const others = currencies.filter((row) => row !== main).map((row) => formatMoney(row.revenue, row.currency));
-  setText("revenue-others", others.map((text, index) => (index ? text : `also: ${text}`)));
-  setText("revenue-unreadable", unreadableCount ? `excluding ${orderCount(unreadableCount)} with an unreadable total` : "");
-  if (!main) {
+function showRevenue({ money, sold, currencies, unreadableCount, withoutRate }, category) {
+  const { currency } = money;
+  const isConverted = money.rates !== null;
+  const others = currencies.filter((row) => isConverted || row.currency !== currency).map((row) => formatMoney(row.revenue, row.currency));
+  setText("revenue-others", others.map((text, index) => (index ? text : `${isConverted ? "from" : "also"}: ${text}`)));
+  setText("revenue-unreadable", [
+    ...(unreadableCount ? [`excluding ${orderCount(unreadableCount)} with an unreadable total`] : []),
+    ...(withoutRate ? [`${orderCount(withoutRate)} without an exchange rate`] : []),
+  ]);
+  if (!sold.orders) {
     setValue("revenue", "–");
     setText("revenue-note", "no orders sold");
     setValue("average", "–");
@@ -53,11 +58,12 @@ function showRevenue({ currency, currencies, unreadableCount }, category) {
     return;
   }
   const categoryNote = category === null ? "" : ` with ${nameOrNone(category)}`;
-  const readableOrders = main.orders - main.unreadable;
-  setValue("revenue", formatMoney(main.revenue, main.currency));
-  setText("revenue-note", `${orderCount(main.orders)}${categoryNote} sold in ${nameOrNone(main.currency)}`);
-  setValue("average", readableOrders ? formatMoney(main.revenue, main.currency, readableOrders) : "–");
-  setText("average-note", `per order in ${nameOrNone(main.currency)}`);
+  const readableOrders = sold.orders - sold.unreadable;
+  const inCurrency = `${isConverted ? ", converted to" : " in"} ${nameOrNone(currency)}`;
+  setValue("revenue", formatMoney(sold.revenue, currency));
+  setText("revenue-note", `${orderCount(sold.orders)}${categoryNote} sold${inCurrency}`);
+  setValue("average", readableOrders ? formatMoney(sold.revenue, currency, readableOrders) : "–");
+  setText("average-note", `per order${inCurrency}`);
 }
 
 function showOrderCounts({ orders, cancelled }) {
@@ -70,9 +76,11 @@ function orderCount(count) {
   return countOf(count, "order");
 }
 
-function byDayTile({ revenueByGrain: rows, grain, currency }) {
+function byDayTile({ revenueByGrain: rows, grain, money }) {
+  const { currency } = money;
   const texts = rows.map((row) => formatMoney(row.revenue, currency));
-  const best = rows.reduce((a, b) => (b.revenue > a.revenue ? b : a), rows[0]);
+  const best = rows.reduce((a, b) => (a.revenue === null || b.revenue > a.revenue ? b : a), rows[0]);
+  const original = currencyColumns(rows, "originals");
   const isShort = countSteps(rows, "day", DAY_MS) <= DAYS_PER_YEAR;
   const labels = rows.map((row) => grainLabel(row, grain));
   const isWhole = rows.map(({ mark }) => mark === "");
@@ -80,11 +88,11 @@ function byDayTile({ revenueByGrain: rows, grain, currency }) {
     title: `Revenue by ${grain}`,
     summary: best && `${countOf(rows.length, grain)}, highest ${grainLabel(best, grain)}: ${formatMoney(best.revenue, currency)}`,
     csv: () => [
-      [GRAIN_HEADERS[grain], "Whole", "Orders", inUnit("Revenue", currency)],
-      ...rows.map((row, index) => [row.day, isWhole[index] ? "yes" : "no", row.orders, row.revenue]),
+      [GRAIN_HEADERS[grain], "Whole", "Orders", revenueHeader(money), ...original.headers],
+      ...rows.map((row, index) => [row.day, isWhole[index] ? "yes" : "no", row.orders, row.revenue, ...original.cells(row)]),
     ],
-    headers: [capitalized(grain), "Orders", "Revenue"],
-    rows: rows.map((row, index) => [labels[index], numberFormat.format(row.orders), texts[index]]),
+    headers: [capitalized(grain), "Orders", "Revenue", ...originalHeader(money)],
+    rows: rows.map((row, index) => [labels[index], numberFormat.format(row.orders), texts[index], ...originalCell(row, money)]),
     labels: rows.map((row) => grainLabel(row, grain, isShort)),
     series: wholeAndPartSeries(rows.map(({ revenue }) => barLength(revenue)), isWhole, texts),
     isOverlaid: true,
@@ -101,16 +109,17 @@ function wholeAndPartSeries(values, isWhole, texts) {
   return isWhole.every(Boolean) ? [whole] : [whole, { name: "not whole yet, or only in part", colour: "faint", values: pick(false), texts }];
 }
 
-function byCategoryTile({ revenueByCategory: rows, currency }) {
-  const texts = rows.map((row) => formatMoney(row.revenue, currency));
+function byCategoryTile({ revenueByCategory: rows, money }) {
+  const texts = rows.map((row) => formatMoney(row.revenue, money.currency));
+  const original = currencyColumns(rows, "originals");
   return {
     summary: rows.length && `${countOf(rows.length, "category", "categories")}, highest ${nameOrNone(rows[0].key)}: ${texts[0]}`,
     csv: () => [
-      ["Category", "Quantity", inUnit("Revenue", currency)],
-      ...rows.map((row) => [row.key, row.quantity, row.revenue]),
+      ["Category", "Quantity", revenueHeader(money), ...original.headers],
+      ...rows.map((row) => [row.key, row.quantity, row.revenue, ...original.cells(row)]),
     ],
-    headers: ["Category", "Quantity", "Revenue"],
-    rows: rows.map((row, index) => [nameOrNone(row.key), formatQuantity(row.quantity), texts[index]]),
+    headers: ["Category", "Quantity", "Revenue", ...originalHeader(money)],
+    rows: rows.map((row, index) => [nameOrNone(row.key), formatQuantity(row.quantity), texts[index], ...originalCell(row, money)]),
     labels: rows.map(({ key }) => nameOrNone(key)),
     series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],
     isHorizontal: true,
@@ -157,18 +166,23 @@ function stepsTile({ steps, allCategories }) {
   };
 }
 
-function regionsTile({ regions: rows }) {
+function regionsTile({ regions: rows, money }) {
   const counts = rows.map((row) => numberFormat.format(row.orders));
   const sums = rows.map(({ revenues }) => revenues.map((row) => formatMoney(row.revenue, row.currency)));
-  const tooltipLines = (index) => [orderCount(rows[index].orders), ...sums[index]];
+  const tooltipLines = (index) => [orderCount(rows[index].orders), ...sums[index], ...originalLines(rows[index])];
   const barTexts = rows.map(({ revenues: [main] }, index) =>
     main ? [counts[index], formatCompactMoney(main.revenue, main.currency)] : [counts[index]],
   );
   return {
     summary: rows.length && rows.map(({ region }, index) => `${nameOrNone(region)} ${tooltipLines(index).join(", ")}`).join("; "),
-    csv: () => regionLines(rows),
-    headers: ["Region", "Orders", "Revenue"],
-    rows: rows.map((row, index) => [nameOrNone(row.region), counts[index], sums[index].length ? sums[index] : "–"]),
+    csv: () => regionLines(rows, money),
+    headers: ["Region", "Orders", "Revenue", ...originalHeader(money)],
+    rows: rows.map((row, index) => [
+      nameOrNone(row.region),
+      counts[index],
+      sums[index].length ? sums[index] : "–",
+      ...originalCell(row, money),
+    ]),
     labels: rows.map(({ region }) => nameOrNone(region)),
     series: [{ name: "", colour: "accent", values: rows.map((row) => row.orders), texts: barTexts }],
     tooltipLines,
@@ -178,30 +192,34 @@ function regionsTile({ regions: rows }) {
 }
 
 /** Return the lines of the regions' CSV: a column for each currency. */
-function regionLines(rows) {
-  const currencies = [...new Set(rows.flatMap(({ revenues }) => revenues.map(({ currency }) => currency)))].sort(compare);
-  const amountOf = ({ revenues }, name) => revenues.find(({ currency }) => currency === name)?.revenue ?? 0n;
+function regionLines(rows, money) {
+  const revenue = currencyColumns(rows, "revenues", revenueName(money));
+  const original = currencyColumns(rows, "originals");
   return [
-    ["Region", "Orders", ...currencies.map((name) => inUnit("Revenue", name))],
-    ...rows.map((row) => [row.region, row.orders, ...currencies.map((name) => amountOf(row, name))]),
+    ["Region", "Orders", ...revenue.headers, ...original.headers],
+    ...rows.map((row) => [row.region, row.orders, ...revenue.cells(row), ...original.cells(row)]),
   ];
 }
 
-function productsTile({ topProducts: rows, currency }) {
-  const texts = rows.map((row) => formatMoney(row.revenue, currency));
+function productsTile({ topProducts: rows, unrankedProducts, money }) {
+  const texts = rows.map((row) => formatMoney(row.revenue, money.currency));
+  const original = currencyColumns(rows, "originals");
+  const unranked = unrankedProducts ? `; ${countOf(unrankedProducts, "product")} without an exchange rate not ranked` : "";
   return {
+    rule: `the ten with the highest revenue, before discount and tax${unranked}`,
     summary: rows.length && `highest ${nameOrNone(rows[0].product)}: ${texts[0]}`,
     csv: () => [
-      ["Product", "SKU", "Category", "Quantity", inUnit("Revenue", currency)],
-      ...rows.map((row) => [row.product ?? "", row.key, row.category, row.quantity, row.revenue]),
+      ["Product", "SKU", "Category", "Quantity", revenueHeader(money), ...original.headers],
+      ...rows.map((row) => [row.product ?? "", row.key, row.category, row.quantity, row.revenue, ...original.cells(row)]),
     ],
-    headers: ["Product", "SKU", "Category", "Quantity", "Revenue"],
+    headers: ["Product", "SKU", "Category", "Quantity", "Revenue", ...originalHeader(money)],
     rows: rows.map((row, index) => [
       nameOrNone(row.product),
       row.key,
       nameOrNone(row.category),
       formatQuantity(row.quantity),
       texts[index],
+      ...originalCell(row, money),
     ]),
     labels: rows.map(({ product }) => nameOrNone(product)),
     series: [{ name: "", colour: "accent", values: rows.map(({ revenue }) => barLength(revenue)), texts }],

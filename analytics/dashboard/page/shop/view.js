@@ -62,10 +62,11 @@ const view = {
   listChoices: (rows) => ({
     region: distinctValues(rows.placedOrders, "region"),
     category: distinctValues(rows.placedOrders, "category"),
-    currency: distinctValues(rows.soldOrders, "currency"),
+    currency: currencyChoices(rows),
   }),
   computeFigures,
   build() {
+    if (rows.rates !== null) setText("conversion", describeConversion(rows.rates));
     document.querySelector("#cohorts .exports").append(exportButton("CSV", () => saveCsv("Cohorts", cohortLines(figures.cohorts))));
     document.querySelector("#listed .exports").append(exportButton("CSV", () => saveCsv("Sold orders", orderLines(figures))));
     document.querySelector("#unreadable .exports").append(exportButton("CSV", saveUnreadableTotals));
