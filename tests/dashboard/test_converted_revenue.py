@@ -1,5 +1,6 @@
 """Page in the reporting currency: converted exactly, beside the original, or not known."""
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from decimal import Decimal
@@ -37,6 +38,7 @@ RATES = [
 ]
 KNOWN = {"from": "2026-11-01", "to": "2026-11-10"}
 CHOICES = "choices.currency"
+RULES = "[...document.querySelectorAll('#shop [data-chart] .rule')].map((rule) => rule.textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +128,9 @@ def test_lines_are_converted_beside_their_originals(
     texts = [row[2] for row in rows]
     assert texts[-1] == "not known" != texts[0]
     assert texts.index("not known") + texts.count("not known") == len(texts)  # They are the last.
-    rule = tab.evaluate("document.querySelector('[data-chart=products] .rule').textContent")
-    assert "products without an exchange rate not ranked" in rule
+    by_day, *_, products, _ = tab.evaluate(RULES)
+    assert re.search(r"by UTC day of payment; \d days not known$", by_day)
+    assert re.search(r"; not ranked: \d+ products without an exchange rate$", products)
 
 
 def test_exports_have_the_converted_and_the_original(

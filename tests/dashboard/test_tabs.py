@@ -89,8 +89,8 @@ def test_the_cost_is_said_with_its_base(
     tab.load(write_page(tmp_path / "page.html", history[:5], cost=cost), "#tab=pipeline")
     assert text_of(tab, "cost") == "about $31.20"
     assert text_of(tab, "cost-note") == (
-        "at rest $30.00 in 30 days since the first change · "
-        "1,234,567 changes of about 2,900 bytes $1.20 · list prices of us-east-1"
+        "$30.00 at rest, in 30 days since the first change · "
+        "$1.20 for 1,234,567 changes of about 2,900 bytes · list prices of us-east-1"
     )
     assert tab.console_problems() == []
 

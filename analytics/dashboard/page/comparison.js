@@ -39,7 +39,7 @@ function beforeLabel({ period }) {
 
 function describePeriods({ period, before }) {
   const days = formatDays(period.from, period.to);
-  const missing = before === null ? ": the lake does not reach back so far" : "";
+  const missing = before === null ? ": the data does not reach back so far" : "";
   return `Compared with the ${beforeLabel({ period })}, ${days}${missing}`;
 }
 

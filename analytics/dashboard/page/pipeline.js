@@ -39,8 +39,8 @@ function showCost() {
   const days = countDays(cost.since, pageData.made_at.slice(0, 10));
   setValue("cost", `about ${formatMoney(atRest + moving, "USD")}`);
   setText("cost-note", [
-    `at rest ${formatMoney(atRest, "USD")} in ${countOf(days, "day")} since the first change`,
-    `${countOf(cost.changes, "change")} of about ${numberFormat.format(cost.record_bytes)} bytes ${formatMoney(moving, "USD")}`,
+    `${formatMoney(atRest, "USD")} at rest, in ${countOf(days, "day")} since the first change`,
+    `${formatMoney(moving, "USD")} for ${countOf(cost.changes, "change")} of about ${numberFormat.format(cost.record_bytes)} bytes`,
     "list prices of us-east-1",
   ]);
 }

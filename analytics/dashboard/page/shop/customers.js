@@ -91,7 +91,7 @@ function showCohorts({ cohorts, allCategories }, lastMonth) {
   section.querySelector(".scroll").hidden = isEmpty;
   section.querySelector(".exports").hidden = isEmpty;
   section.querySelector(".empty").hidden = !isEmpty;
-  setText("cohorts-rule", `share of the customers of a month who bought again, months later; * the month is not over${allCategories}`);
+  setText("cohorts-rule", `share of the new customers of a month who bought again, by months later; * the month is not over${allCategories}`);
   const months = Math.max(0, ...cohorts.map(({ month, active }) => Math.max(active.length - 1, monthsBetween(month, lastMonth))));
   const columns = Array.from({ length: Math.min(months, MAX_MONTHS_LATER) }, (_, index) => index + 1);
   const headers = ["First order", "Customers", ...columns.map((number) => numberFormat.format(number))];

@@ -23,7 +23,7 @@ function filterOrders(orders, filters, money) {
 function showOrders({ listedOrders: orders, sold, money }) {
   document.getElementById("listed").hidden = !pageData.with_details || !sold.orders;
   const leftOut = sold.orders - orders.length;
-  setText("listed-rule", [describeListed(orders.length, sold.orders, leftOut), "a bar of a day, region or category selects its orders"]);
+  setText("listed-rule", [describeListed(orders.length, sold.orders, leftOut), "a click on the bar of a day, region or category selects its orders"]);
   const lines = orders.map((row) => [
     row.order_id,
     formatTime(dayFormat, row.day),

@@ -81,11 +81,13 @@ function byDayTile({ revenueByGrain: rows, grain, money }) {
   const texts = rows.map((row) => formatMoney(row.revenue, currency));
   const best = rows.reduce((a, b) => (a.revenue === null || b.revenue > a.revenue ? b : a), rows[0]);
   const original = currencyColumns(rows, "originals");
+  const unknown = rows.filter(({ revenue }) => revenue === null).length;
   const isShort = countSteps(rows, "day", DAY_MS) <= DAYS_PER_YEAR;
   const labels = rows.map((row) => grainLabel(row, grain));
   const isWhole = rows.map(({ mark }) => mark === "");
   return {
     title: `Revenue by ${grain}`,
+    rule: `totals of sold orders, including tax, by ${pageData.zone} day of payment${unknown ? `; ${countOf(unknown, grain)} not known` : ""}`,
     summary: best && `${countOf(rows.length, grain)}, highest ${grainLabel(best, grain)}: ${formatMoney(best.revenue, currency)}`,
     csv: () => [
       [GRAIN_HEADERS[grain], "Whole", "Orders", revenueHeader(money), ...original.headers],
@@ -204,7 +206,7 @@ function regionLines(rows, money) {
 function productsTile({ topProducts: rows, unrankedProducts, money }) {
   const texts = rows.map((row) => formatMoney(row.revenue, money.currency));
   const original = currencyColumns(rows, "originals");
-  const unranked = unrankedProducts ? `; ${countOf(unrankedProducts, "product")} without an exchange rate not ranked` : "";
+  const unranked = unrankedProducts ? `; not ranked: ${countOf(unrankedProducts, "product")} without an exchange rate` : "";
   return {
     rule: `the ten with the highest revenue, before discount and tax${unranked}`,
     summary: rows.length && `highest ${nameOrNone(rows[0].product)}: ${texts[0]}`,

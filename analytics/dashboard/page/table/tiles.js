@@ -102,9 +102,9 @@ function valuesTile({ attributes, attribute }) {
 /** Say how many values an attribute has, or why none are listed. */
 function describeValues({ values, distinctValues, items }) {
   const rule = pageData.with_details
-    ? "of attributes with at most 50 different values"
+    ? "listed of attributes with at most 50 different values"
     : "only of true or false: texts and numbers may name people, and --with-details lists them";
   if (!values.length) return rule;
   const others = items - sumOf(values, "value_items");
-  return others ? `the most frequent of ${numberFormat.format(distinctValues)}; ${countOf(others, "item")} with others; ${rule}` : rule;
+  return others ? `the most frequent of ${countOf(distinctValues, "different value")}; ${countOf(others, "item")} with others; ${rule}` : rule;
 }
