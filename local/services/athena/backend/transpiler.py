@@ -63,8 +63,11 @@ from local.services.athena.frontend.types import DType, dtype_of
 
 
 def transpile(tree: exp.Expr, now: datetime) -> str:
-    """Return DuckDB's SQL for an analyzed query; `now` is the value of CURRENT_TIMESTAMP."""
-    root = exp.Subquery(this=tree.copy())
+    """Return DuckDB's SQL for an analyzed query; `now` is the value of CURRENT_TIMESTAMP.
+
+    The given tree is modified.
+    """
+    root = exp.Subquery(this=tree)
     for node in reversed(list(root.walk())):
         if node is not root:
             _translate(node, now)
@@ -72,7 +75,7 @@ def transpile(tree: exp.Expr, now: datetime) -> str:
         wrap = node.meta.pop(WRAP_LATER, None)
         if wrap is not None:
             node.replace(wrap(node.copy()))
-    return str(root.this.sql(dialect="duckdb"))
+    return str(root.this.sql(dialect="duckdb", copy=False))
 
 
 def _translate(node: exp.Expr, now: datetime) -> None:
@@ -98,15 +101,18 @@ def uses_current_time(tree: exp.Expr) -> bool:
 
 def _current_time(node: exp.Expr, now: datetime) -> exp.Expr | None:
     """Return the literal for a node that reads the clock: the same in the whole query."""
-    text = now.strftime("%Y-%m-%d %H:%M:%S.") + f"{now.microsecond // 1000:03}"
     if isinstance(node, exp.CurrentDate):
-        return cast(literal(text[:10]), types.DATE)
+        return cast(literal(f"{now:%Y-%m-%d}"), types.DATE)
     if isinstance(node, exp.Localtimestamp):
-        return cast(literal(text), types.TIMESTAMP)
+        return cast(literal(_milliseconds(now)), types.TIMESTAMP)
     is_now_call = isinstance(node, exp.Anonymous) and node.name.lower() == "now"
     if isinstance(node, exp.CurrentTimestamp) or is_now_call:
-        return cast(literal(text + "+00"), types.TIMESTAMPTZ)
+        return cast(literal(_milliseconds(now) + "+00"), types.TIMESTAMPTZ)
     return None
+
+
+def _milliseconds(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}.{time.microsecond // 1000:03}"
 
 
 ANY_TIME = datetime.min  # noqa: DTZ901 - stands for the time of a query that does not read it.

@@ -1,6 +1,7 @@
 """Analyzer of queries: resolves every column, infers every type and rejects what Trino rejects."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from sqlglot import exp
@@ -135,9 +136,15 @@ def _subquery_columns(scope: Scope) -> list[str]:
 def _reject_ambiguous_columns(tree: exp.Query) -> None:
     """Reject a column that a subquery has twice, of which DuckDB would take the first."""
     for scope in traverse_scope(tree):
+        repeated = {
+            (table, name)
+            for table, source in scope.sources.items()
+            if isinstance(source, Scope)
+            for name, number in Counter(_subquery_columns(source)).items()
+            if number > 1
+        }
         for column in scope.columns:
-            source = scope.sources.get(column.table)
-            if isinstance(source, Scope) and _subquery_columns(source).count(column.name) > 1:
+            if (column.table, column.name) in repeated:
                 raise _ambiguous_column(column)
 
 

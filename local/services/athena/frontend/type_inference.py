@@ -189,13 +189,17 @@ RULES: dict[Any, Any] = {
 class TypeInference(TypeAnnotator):
     """sqlglot's annotator with Trino's coercions, and with types for the names of lambdas."""
 
+    def __init__(self, schema: Schema, *, has_lambdas: bool) -> None:
+        super().__init__(schema, RULES)
+        self._has_lambdas = has_lambdas
+
     def _maybe_coerce(self, type1: Any, type2: Any) -> Any:
         """Return the type of a column of VALUES or of a set operation by two of its cells."""
         return types.common_type(Type.build(type1), Type.build(type2))
 
     def annotate_expression(self, expression: exp.Expr, scope: Scope | None = None) -> None:
         """Annotate an expression, but first each lambda in it, from the outside to the inside."""
-        for node in expression.find_all(exp.Lambda):
+        for node in expression.find_all(exp.Lambda) if self._has_lambdas else ():
             call = node.parent
             if id(node) not in self._visited and isinstance(call, exp.Anonymous):
                 self._annotate_lambda(node, call, scope)
@@ -217,4 +221,5 @@ class TypeInference(TypeAnnotator):
 
 def infer_types(query: exp.Query, schema: Schema) -> exp.Query:
     """Infer the type of each expression of a query."""
-    return TypeInference(schema, RULES).annotate(query)
+    has_lambdas = query.find(exp.Lambda) is not None
+    return TypeInference(schema, has_lambdas=has_lambdas).annotate(query)

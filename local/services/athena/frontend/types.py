@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
@@ -89,10 +90,15 @@ def _build_duckdb(text: str) -> Type:
 
 def from_duckdb(text: str) -> Type:
     """Parse a type in DuckDB's spelling; a type that only DuckDB has becomes UNKNOWN."""
+    return _parse_duckdb(text).copy()
+
+
+@lru_cache(maxsize=1_000)
+def _parse_duckdb(text: str) -> Type:
     try:
         data_type = _build_duckdb(text)
     except ParseError:
-        return UNKNOWN.copy()
+        return UNKNOWN
     for part in list(data_type.find_all(Type)):
         part.set("this", _TRINO_BY_DUCKDB.get(part.this, part.this))
     return data_type
