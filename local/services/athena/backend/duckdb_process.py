@@ -18,8 +18,8 @@ from local.services.athena.errors import QueryFailed
 
 _WORKER = Path(__file__).with_name("duckdb_worker.py")
 # DuckDB counts what it buffers, the system whatever the process has: long strings, for one.
-_BUFFER_LIMIT = "1GB"
-_PROCESS_BYTES = 3 << 30
+_BUFFER_LIMIT = "2GB"
+_PROCESS_BYTES = 4 << 30
 _DISK_LIMIT = "4GB"
 _FILE_BYTES = 4 << 30
 _MAX_IDLE = 4
