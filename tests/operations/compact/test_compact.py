@@ -180,6 +180,7 @@ def test_a_killed_run_changes_no_answer(lake: None, lines: list[tuple[str, str]]
             assert all(f"/{part}/" in key for key in keys_below(f"{names.TABLES}{table}/"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(5, MAX_WRITES, 3) if IS_THOROUGH else [8])
 def test_two_runs_at_once_change_no_answer(
     lake: None, lines: list[tuple[str, str]], number: int
@@ -199,6 +200,7 @@ def check_answers_after(action: Callable[[], object], expected: Answers) -> None
     assert answers() == expected
 
 
+@pytest.mark.slow
 def test_a_late_row_is_seen_after_the_next_run(lake: None, lines: list[tuple[str, str]]) -> None:
     late, *rest = lines
     replace_lake([line for line in rest if line[1] != late[1]])
@@ -214,6 +216,7 @@ def test_a_late_row_is_seen_after_the_next_run(lake: None, lines: list[tuple[str
     assert answers() == after
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(6) if IS_THOROUGH else [4])  # 4: before the proof.
 def test_rows_may_arrive_during_a_run(
     lake: None, lines: list[tuple[str, str]], number: int
@@ -273,6 +276,7 @@ def unload_without_a_row(name: str) -> Callable[..., str]:
     return incomplete
 
 
+@pytest.mark.slow
 def test_a_new_column_is_copied(lake: None, lines: list[tuple[str, str]]) -> None:
     compact()
     tables: list[Any] = [

@@ -219,6 +219,7 @@ ERASE_NUMBERS = range(0, 40, 2) if IS_THOROUGH else [7]
 COMPACT_NUMBERS = range(20) if IS_THOROUGH else [13]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ERASE_NUMBERS)
 def test_compact_may_run_during_an_erase(chain: Cloud, number: int) -> None:
     copy_all_days(chain)
@@ -229,6 +230,7 @@ def test_compact_may_run_during_an_erase(chain: Cloud, number: int) -> None:
     check_copy(chain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", COMPACT_NUMBERS)
 def test_erase_may_run_during_a_compaction(chain: Cloud, number: int) -> None:
     copy_all_days(chain)
@@ -278,6 +280,7 @@ def test_running_queries_are_awaited(chain: Cloud, monkeypatch: pytest.MonkeyPat
     assert query_states(query_ids) == {"SUCCEEDED"}
 
 
+@pytest.mark.slow
 def test_what_running_queries_write_is_erased(
     chain: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -334,6 +337,7 @@ def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFi
     assert holding_versions() != []
 
 
+@pytest.mark.slow
 def test_a_late_copy_is_found(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     lake = {key: read_body(key) for key in read_lake()}
     path = min(lake)

@@ -16,6 +16,7 @@ from operations.verify import command as verify_command
 from setup import names
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws, laptop
+from tests.support.profile import sampled
 from tests.support.replay_fixture import object_keys
 from tests.support.whole_chain import create_pipeline, empty_chain, run_setup
 
@@ -78,7 +79,7 @@ def run_replay(since: str, *options: str) -> tuple[int, Document]:
     return run_json_command(command.main, "--from-kinesis", since, *options)
 
 
-@pytest.mark.parametrize("lose", [lose_firehose, lose_object])
+@pytest.mark.parametrize("lose", sampled([lose_firehose, lose_object], step=2))
 def test_the_lake_is_whole_after_a_loss(
     cloud: Cloud, since: str, lose: Callable[[Cloud], None]
 ) -> None:

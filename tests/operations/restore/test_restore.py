@@ -119,6 +119,7 @@ def test_restored_objects_bring_their_history_back(chain: Cloud) -> None:
     assert run_restore() == (0, {**document, "found": 0, "restored": 0, "objects": []})
 
 
+@pytest.mark.slow
 def test_the_repair_of_a_lost_object_does_not_hide_it(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

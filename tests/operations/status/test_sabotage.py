@@ -47,6 +47,7 @@ def test_the_restored_pipeline_is_healthy(chain: StatusChain) -> None:
     assert chain.find_faults() == []
 
 
+@pytest.mark.slow
 def test_a_new_stream_is_named_until_it_is_backfilled(
     chain: StatusChain, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_busy_table_is_never_called_wrong(chain: Cloud, monkeypatch: pytest.Mo
         sleep(STEP_SECONDS)
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_found_amid_writes(chain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     resting = ["SO-a", "SO-b", "SO-c"]
     for order_id in resting:

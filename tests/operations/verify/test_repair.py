@@ -15,6 +15,7 @@ from operations.table import Table
 from operations.verify import command
 from setup import names
 from tests.support.laptop_cloud import aws, create_table, laptop
+from tests.support.profile import sampled
 from tests.support.replay_fixture import delete_failed_records, deploy, redeploy
 from tests.support.sabotage import (
     SABOTAGES,
@@ -72,6 +73,7 @@ def test_every_sabotage_is_found_and_repaired(chain: Cloud) -> None:
     assert run_verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_changes_without_a_stream_are_repaired(chain: Cloud, orders: list[str]) -> None:
     before = gap_keys()
     differing_keys = recreate_stream(chain, orders)
@@ -94,6 +96,7 @@ def assert_found_and_repaired(expected: KeysByKind) -> None:
     assert run_verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_key_can_be_repaired_twice(chain: Cloud, orders: list[str]) -> None:
     key = order_key(orders[0])
     for _ in range(2):
@@ -105,6 +108,7 @@ def _with_other_status(row: LakeColumns) -> LakeColumns:
     return {**row, "cdc_new_image": row["cdc_new_image"].replace("shipped", "other")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sabotage", [alter_column, drop_attributes])
 def test_questions_read_repaired_columns(
     chain: Cloud, orders: list[str], sabotage: Callable[[Cloud, list[str]], KeysByKind]
@@ -135,7 +139,7 @@ def _is_paid(row: LakeColumns) -> bool:
     return '"status":{"S":"paid"}' in row["cdc_new_image"]
 
 
-@pytest.mark.parametrize("first", ["write", "read"])
+@pytest.mark.parametrize("first", sampled(["write", "read"], step=2))
 def test_a_write_during_a_repair_wins(
     chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
@@ -197,6 +201,7 @@ def test_foreign_rows_are_left_with_a_reason(
     assert run_verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_an_oversized_item_is_left(chain: Cloud, orders: list[str]) -> None:
     put_order("large", "placed", note={"S": "\x01" * 200_000})
     chain.run_until_idle()
@@ -250,6 +255,7 @@ def test_a_table_without_a_stream_is_not_repaired(
     )
 
 
+@pytest.mark.slow
 def test_a_key_with_a_failed_change_is_replayed_first(
     chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def sources() -> set[str | None]:
     return {RowSource.fetch(table).json_from for table in (names.STATE, names.HISTORY)}
 
 
+@pytest.mark.slow
 def test_days_that_changed_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of_days()
     compact(rows)
@@ -180,6 +181,7 @@ def test_days_that_changed_are_read_as_json(monkeypatch: pytest.MonkeyPatch) -> 
     assert sources() == {None}
 
 
+@pytest.mark.slow
 def test_columns_of_a_crawl_are_read_as_json(dynamodb: Any) -> None:
     compact(rows_of_days())
     item = order_item(1, total={"N": "3"})
@@ -197,6 +199,7 @@ def test_columns_of_a_crawl_are_read_as_json(dynamodb: Any) -> None:
     assert sources() == {AFTER_ALL}
 
 
+@pytest.mark.slow
 def test_copies_without_images_have_one_order() -> None:
     day = {"cdc_changed_at": f"{DAYS[0]} 10:00:00.000"}
     rows = [without_content(history_rows(order_item(n))[0], **day) for n in range(30)]
