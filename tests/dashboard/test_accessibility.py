@@ -144,7 +144,7 @@ def focus(tab: Tab, selector: str) -> None:
     tab.evaluate(f"document.querySelector('{selector}').focus()")
 
 
-@pytest.mark.parametrize("width", sampled([320, 768, 1280, 390], step=2))
+@pytest.mark.parametrize("width", sampled([320, 768, 1280, 390], step=3))
 def test_no_number_is_clipped(tab: Tab, extreme_page: Path, width: int) -> None:
     tab.resize(width, 900)
     tab.load(extreme_page)
@@ -153,7 +153,7 @@ def test_no_number_is_clipped(tab: Tab, extreme_page: Path, width: int) -> None:
     assert tab.evaluate(WRAPPED_NOTES) == []
 
 
-@pytest.mark.parametrize("tile", ["revenue", "average"])
+@pytest.mark.parametrize("tile", sampled(["revenue", "average"], step=2))
 def test_a_tiles_number_fits_one_line(
     tab: Tab, history: list[OrderChange], paid_order: Order, tmp_path: Path, tile: str
 ) -> None:
@@ -173,6 +173,7 @@ def test_a_count_of_one_is_singular(
     assert not [text for text in texts if re.search(r"\b1 \w+s\b", text)]
 
 
+@pytest.mark.slow
 def test_days_of_different_years_have_different_labels(
     tab: Tab, history: list[OrderChange], paid_order: Order, tmp_path: Path
 ) -> None:
@@ -207,6 +208,7 @@ def test_forced_colours_keep_the_bars_distinct(tab: Tab, page: Path) -> None:
     assert set(tab.evaluate(marks)) <= set(colours)
 
 
+@pytest.mark.slow
 def test_print_shows_everything_in_light_colours(tab: Tab, page: Path) -> None:
     tab.resize(1280, 900, "dark")
     tab.load(page, "#region=US")
@@ -226,7 +228,7 @@ def test_print_shows_everything_in_light_colours(tab: Tab, page: Path) -> None:
     assert tab.evaluate("resolveColour('ink')") == dark_ink != "rgb(21, 26, 45)"
 
 
-@pytest.mark.parametrize("locale", sampled(["ar-EG", "de-DE", "hi-IN-u-nu-deva"], step=2))
+@pytest.mark.parametrize("locale", sampled(["ar-EG", "de-DE", "hi-IN-u-nu-deva"], step=3))
 def test_numbers_use_the_readers_digits(tab: Tab, page: Path, locale: str) -> None:
     tab.call("Emulation.setLocaleOverride", locale=locale)
     tab.load(page)
@@ -306,6 +308,7 @@ def test_a_paused_refresh_looks_paused(
     assert tab.evaluate(background) != before
 
 
+@pytest.mark.slow
 def test_a_refresh_keeps_the_readers_position(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -60,12 +60,14 @@ def revenue_lines(
 @pytest.mark.parametrize("grain", sampled(["month", "week"], step=2))
 @pytest.mark.parametrize(
     ("filters", "start", "end"),
-    [
-        ({}, date.min, date.max),
-        ({"from": "2026-10-27", "to": "2026-11-17"}, date(2026, 10, 27), date(2026, 11, 17)),
-        ({"from": "2026-11-02"}, date(2026, 11, 2), date.max),
-    ],
-    ids=["all", "in part", "from Monday"],
+    sampled(
+        [
+            ({"from": "2026-10-27", "to": "2026-11-17"}, date(2026, 10, 27), date(2026, 11, 17)),
+            ({}, date.min, date.max),
+            ({"from": "2026-11-02"}, date(2026, 11, 2), date.max),
+        ],
+        step=3,
+    ),
 )
 def test_weeks_and_months_are_summed(
     tab: Tab,
