@@ -61,6 +61,9 @@ CATEGORY_BARS = """(() => {
   const { data, label } = charts.get(container).chart.getOption().series[0];
   return [data.length, label.formatter({ dataIndex: 0 })];
 })()"""
+COUNT_TILE_WIDTHS = """new Set([...document.querySelectorAll(".charts .tile")].filter(
+  (tile) => tile.checkVisibility(),
+).map((tile) => tile.clientWidth)).size"""
 NOTICE = "document.getElementById('notice')"
 
 
@@ -229,6 +232,7 @@ def test_the_page_fits_every_screen(tab: Tab, page: Path, theme: str, background
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
         fits = "[...charts].every(([box, { chart }]) => chart.getWidth() === box.clientWidth)"
         assert tab.evaluate(fits)
+    assert tab.evaluate(COUNT_TILE_WIDTHS) == 1  # On a phone, tiles stand below each other.
     colour = "getComputedStyle(document.body).backgroundColor"
     assert tab.evaluate(colour) == background
     tab.evaluate("document.getElementById('theme').click()")
