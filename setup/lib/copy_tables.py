@@ -40,7 +40,10 @@ def put_copy_tables(glue: GlueClient, changes: Entry) -> None:
         if response is None:
             glue.create_table(DatabaseName=DATABASE, TableInput=desired)
         elif has_other_columns or not matches_desired(desired, current):
-            glue.update_table(DatabaseName=DATABASE, TableInput=desired)
+            # operations.erase may move the first day of `recent` meanwhile.
+            glue.update_table(
+                DatabaseName=DATABASE, TableInput=desired, VersionId=current["VersionId"]
+            )
 
 
 # The stubs' types of a table differ between GetTable and UpdateTable.

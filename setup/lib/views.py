@@ -230,8 +230,8 @@ def view_digests(view: Entry, digest: str) -> dict[str, dict[str, str]]:
     }
 
 
-def update_table(table: Entry) -> None:
-    """Replace the catalog's description of a table or view."""
+def update_table(table: Entry, **condition: Any) -> None:
+    """Replace the catalog's description of a table or view, perhaps only if it has a VersionId."""
     # TABLE_MEMBERS select by name what is common to GetTable's output and UpdateTable's input.
     table_input: Any = {member: table[member] for member in TABLE_MEMBERS if member in table}
-    boto3.client("glue").update_table(DatabaseName=DATABASE, TableInput=table_input)
+    boto3.client("glue").update_table(DatabaseName=DATABASE, TableInput=table_input, **condition)

@@ -1,4 +1,4 @@
-"""Glue: crawlers that really crawl, and catalog names folded to lower case as on AWS."""
+"""Glue: crawlers that really crawl, and a catalog that folds names and locks as on AWS."""
 
 import json
 import time
@@ -19,7 +19,12 @@ from local.services.glue.crawl import crawl_tables
 from local.services.glue.crawler_api import PRINCIPAL, CrawlerApi
 from local.services.glue.crawler_state import LOG_GROUP, Crawl, Crawler
 from local.services.glue.table_search import search_tables
-from local.services.glue.validation import crawl_behavior, invalid_input, target_tables
+from local.services.glue.validation import (
+    crawl_behavior,
+    invalid_input,
+    require_current_version,
+    target_tables,
+)
 
 FAILURES = (ClientError, BotoCoreError, CrawlFailed)
 KILLED_MESSAGE = "Internal Service Exception"
@@ -55,6 +60,8 @@ class Glue(Service):
         params = fold_names(request.operation, request.params)
         if request.operation == "SearchTables":
             return json_response(search_tables(self.cloud.client("glue"), params))
+        if request.operation == "UpdateTable":
+            require_current_version(self.cloud.client("glue"), params)
         if params == request.params:
             return None
         return self.cloud.forward_to_moto(request, json.dumps(params).encode())

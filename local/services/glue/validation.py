@@ -1,4 +1,4 @@
-"""Validation of crawler definitions for CreateCrawler and UpdateCrawler."""
+"""Validation of crawler definitions, and of the version of a table that is updated."""
 
 import json
 from collections.abc import Mapping
@@ -147,3 +147,16 @@ def _check_schema(path: str, value: Any, schema: Any) -> None:
     for key, member in value.items():
         member_path = key if path == "Configuration" else f"{path}.{key}"
         _check_schema(member_path, member, schema[key])
+
+
+def require_current_version(glue: Any, params: Mapping[str, Any]) -> None:
+    """Reject UpdateTable if it names another version than the table has; moto ignores it."""
+    version = params.get("VersionId")
+    if version is None:
+        return
+    table = glue.get_table(DatabaseName=params["DatabaseName"], Name=params["TableInput"]["Name"])
+    if table["Table"]["VersionId"] != version:
+        raise AwsError(
+            "ConcurrentModificationException",
+            "Update table failed due to concurrent modifications.",
+        )

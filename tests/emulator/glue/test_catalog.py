@@ -101,3 +101,16 @@ def test_limits_of_the_service_model_hold(name: str) -> None:
     code, message = error_of(getattr(aws("glue"), operation), **params)
     assert code == "ValidationException"
     assert expected in message
+
+
+def test_a_stale_version_is_not_updated() -> None:
+    glue = aws("glue")
+    glue.create_table(DatabaseName="sales", TableInput={"Name": "versions"})
+    call = {"DatabaseName": "sales", "TableInput": {"Name": "Versions"}}
+    version = glue.get_table(DatabaseName="sales", Name="versions")["Table"]["VersionId"]
+    glue.update_table(**call, VersionId=version)
+    code, message = error_of(glue.update_table, **call, VersionId=version)
+    assert code == "ConcurrentModificationException"
+    assert message == "Update table failed due to concurrent modifications."
+    glue.update_table(**call)
+    glue.delete_table(DatabaseName="sales", Name="versions")
