@@ -142,8 +142,8 @@ def copied_objects(changes: int, days: int) -> float:
 
 def count_objects(table_name: str) -> int:
     """Return how many objects the parts of a table have that queries read."""
-    table = CopyTable(boto3.client("glue"), table_name)
-    return sum(len(object_sizes(table.folder(part.name))) for part in table.parts())
+    table = CopyTable(table_name)
+    return sum(len(object_sizes(f"{table.prefix}{part.name}/")) for part in table.parts())
 
 
 def dollars(scanned: int, objects: float) -> float:

@@ -24,6 +24,7 @@ VALUES_SQL = (
     "array_join(transform(ARRAY[{}], "
     "cdc_value -> coalesce(concat(CAST(length(cdc_value) AS varchar), ':', cdc_value), '-')), '')"
 )
+NOT_NULL_COUNT_SQL = "cardinality(filter(ARRAY[{}], cdc_value -> cdc_value IS NOT NULL))"
 
 
 class UnexpectedColumnType(UserError):
@@ -69,13 +70,21 @@ class DeclaredColumns:
         """Return the SQL expression of a row's digest; NULL for a row without any attribute."""
         if not self.names:
             return "CAST(NULL AS varchar)"
+        values = " || ".join(self._format_arrays(VALUES_SQL))
+        empty = "-" * len(self.names)
+        return DIGEST_SQL.format(f"nullif({values}, '{empty}')")
+
+    def not_null_count_sql(self) -> str:
+        """Return the SQL expression of the number of attributes that a row has."""
+        return " + ".join(self._format_arrays(NOT_NULL_COUNT_SQL))
+
+    def _format_arrays(self, sql: str) -> list[str]:
+        """Return an SQL expression of an array, for all columns in arrays that Athena takes."""
         identifiers = self.identifiers
-        arrays = [
-            VALUES_SQL.format(", ".join(identifiers[start : start + MAX_ARRAY_LENGTH]))
+        return [
+            sql.format(", ".join(identifiers[start : start + MAX_ARRAY_LENGTH]))
             for start in range(0, len(identifiers), MAX_ARRAY_LENGTH)
         ]
-        empty = "-" * len(self.names)
-        return DIGEST_SQL.format(f"nullif({' || '.join(arrays)}, '{empty}')")
 
     def digest(self, columns: Mapping[str, str | None]) -> str | None:
         """Return the digest of an item's columns; None if the item has none of those declared."""

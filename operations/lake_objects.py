@@ -23,7 +23,7 @@ from setup.names import DELIVERY, LAKE
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
-    from types_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef
+    from types_boto3_s3.type_defs import ListObjectVersionsOutputTypeDef, ObjectTypeDef
 
 FIREHOSE_NAME = re.compile(rf"{re.escape(DELIVERY)}-\d+-\d{{4}}(-\d\d){{5}}-[0-9a-f-]{{36}}(\.gz)?")
 BUFFER_BYTES = 256 * 1024
@@ -122,6 +122,12 @@ class LakeVersions:
         raw_body = cast("RawIOBase", response["Body"])  # boto3's stream has no such class.
         with BufferedReader(raw_body, BUFFER_BYTES) as body:
             return find_problem(body, is_compressed=version.key.endswith(".gz"))
+
+
+def list_objects(s3: S3Client, bucket: str, prefix: str) -> Iterator[ObjectTypeDef]:
+    """Yield all objects below a prefix, as S3 describes them."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        yield from page.get("Contents", ())
 
 
 def list_versions(s3: S3Client, bucket: str, prefix: str = "") -> Iterator[ObjectVersion]:

@@ -18,7 +18,7 @@ from analytics.athena import literal
 from analytics.rank import ATTRIBUTES, CONTENT_SQL, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.lake_copy.days import Day, list_days
-from operations.lake_copy.parts import CopyTable, Part, marked_days
+from operations.lake_copy.parts import CopyTable, Part, copied_days, marked_days
 from setup.lib.errors import UserError
 from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY, STATE
@@ -64,12 +64,11 @@ class RowSource:
         if not columns or not set(_columns_of(CHANGES)) <= set(columns):
             return json
         # Before the days: marks that equal a later listing are not out of date.
-        glue = boto3.client("glue")
-        history_parts, state_parts = (CopyTable(glue, name).parts() for name in (HISTORY, STATE))
+        history_parts, state_parts = CopyTable(HISTORY).parts(), CopyTable(STATE).parts()
         if not (history_parts and state_parts) or _are_too_long(columns):
             return json
         days = list_days(boto3.client("s3"), columns)
-        copied = marked_days(history_parts, days) & marked_days(state_parts, days)
+        copied = copied_days([history_parts, state_parts], days)
         parts = history_parts if table == HISTORY else state_parts
         return replace(json, table=table, json_from=_first_json_day(parts, days, copied))
 
@@ -104,7 +103,7 @@ class RowSource:
 
     def require_copy(self) -> None:
         """Raise CopyDropped if the copy is not there any more, as after an erase."""
-        if self.json_from and not CopyTable(boto3.client("glue"), self.table).parts():
+        if self.json_from and not CopyTable(self.table).parts():
             raise CopyDropped("the copy was dropped while it was read: run this again")
 
 

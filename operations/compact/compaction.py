@@ -9,9 +9,8 @@ once copy a day twice, and the next run gathers the two parts.
 
 from __future__ import annotations
 
-import secrets
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -22,27 +21,33 @@ import boto3
 from analytics.athena import run_query, run_statement
 from operations.lake_copy.days import Day, chunks, list_days, oldest_recent_day
 from operations.lake_copy.parts import (
-    PART_TIME,
+    REBUILD,
     CopyTable,
     Part,
     PartDropped,
+    RecentChanged,
+    copied_days,
+    first_day_of,
     first_recent_day,
     marked_days,
     move_first_recent_day,
+    new_part_name,
     superseded,
 )
 from operations.lake_copy.statements import Statements
+from operations.lake_objects import list_objects
 from setup.lib.errors import UserError
-from setup.names import CHANGES, FIRST_DAY, HISTORY, STATE, bucket
+from setup.lib.views import describe_table
+from setup.names import CHANGES, HISTORY, RECENT, STATE, bucket
 from terminal.text import count
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import ObjectTypeDef
 
 # How many parts below a size may lie side by side; state is read whole by most questions.
 GATHERED = {HISTORY: (4, 64 << 20), STATE: (1, 256 << 20)}
 KEPT_FOR = timedelta(days=1)  # Of objects that no table has any more: queries may still read them.
-REBUILD = "python -m operations.compact --rebuild"
 
 
 class CopyDiffers(UserError):
@@ -56,7 +61,6 @@ class Outcome:
     copied_days: list[str] = field(default_factory=list)
     changed_days: list[str] = field(default_factory=list)
     bytes_scanned: int = 0
-    written_parts: int = 0
     dropped_parts: int = 0
     deleted_objects: int = 0
     recent_from: str = ""
@@ -66,17 +70,17 @@ class Compaction:
     """One run on a day; `note` is called with a line before each step that takes long."""
 
     def __init__(self, today: date, note: Callable[[str], None], *, rebuild: bool = False) -> None:
-        glue = boto3.client("glue")
         self._s3: S3Client = boto3.client("s3")
-        self._history = CopyTable(glue, HISTORY)
-        self._state = CopyTable(glue, STATE)
+        self._history = CopyTable(HISTORY)
+        # Written in this order: state may have a row that history lacks, but not the reverse.
+        self._tables = (CopyTable(STATE), self._history)
         self._columns = self._history.columns()
         self._statements = Statements(self._columns)
         self._until = oldest_recent_day(today)
         self._note = note
         self._rebuild = rebuild
         self._days = self._list_days()
-        self._copied_before = self._copied_days(self._days)
+        self._copied_before = self._copied_days()
         self.outcome = Outcome()
 
     def days_to_copy(self) -> list[Day]:
@@ -90,14 +94,14 @@ class Compaction:
         parts = [] if self._rebuild else [part.name for part in self._history.parts()]
         for chunk in chunks(self.days_to_copy()):
             parts += self._copy(chunk, parts)
-        tables = (self._history, self._state)
-        parts_by_table = [table.parts() for table in tables]  # Before the days: see superseded.
+        # Before the days are listed: see superseded.
+        parts_by_table = {table: table.parts() for table in self._tables}
         self._days = self._list_days()
-        for table, table_parts in zip(tables, parts_by_table, strict=True):
+        for table, table_parts in parts_by_table.items():
             self._drop_superseded(table, table_parts)
         self._require_days()
         self._move_first_recent_day()
-        for table in tables:
+        for table in self._tables:
             self._gather(table)
             self._delete_unused_objects(table)
         self.outcome.recent_from = first_recent_day()
@@ -106,9 +110,8 @@ class Compaction:
     def _list_days(self) -> dict[str, Day]:
         return list_days(self._s3, self._columns)
 
-    def _copied_days(self, days: Mapping[str, Day]) -> set[str]:
-        history = marked_days(self._history.parts(), days)
-        return history & marked_days(self._state.parts(), days)
+    def _copied_days(self) -> set[str]:
+        return copied_days([table.parts() for table in self._tables], self._days)
 
     def _copy(self, days: Sequence[Day], parts: Iterable[str]) -> list[str]:
         """Write a part of each table with these days, prove both, and return their name.
@@ -119,23 +122,21 @@ class Compaction:
         names = [day.name for day in days]
         size = sum(day.size for day in days)
         self._note(f"copying {count(len(days), 'day')} from {names[0]}, {size:,} bytes")
-        part = f"{datetime.now(UTC):{PART_TIME}}-{secrets.token_hex(4)}"
+        part = new_part_name()
         rows = self._statements.lake_rows(names)
-        # State first: it may have a row that history lacks, but not the reverse.
-        for table in (self._state, self._history):
+        for table in self._tables:
             self._write(table, rows, part)
-            table.publish(part)
         self._note(f"comparing {count(len(days), 'day')} from {names[0]} with the copy")
         try:
-            for table, proven_parts in ((self._state, [part]), (self._history, [*parts, part])):
+            for table in self._tables:
+                proven_parts = [*parts, part] if table is self._history else [part]
                 copy = self._statements.copy_rows(table.name, proven_parts, names)
                 self._prove(table, rows, copy)
-            for table in (self._state, self._history):
+            for table in self._tables:
                 table.mark(part, {day.name: day.digest for day in days})
         except (CopyDiffers, PartDropped):
-            tables = (self._history, self._state)
-            is_dropped = any(not table.has_parts([part]) for table in tables)
-            for table in tables:
+            is_dropped = not all(table.has_parts([part]) for table in self._tables)
+            for table in reversed(self._tables):
                 table.drop(part)
             if is_dropped or self._have_changed(days):
                 self.outcome.changed_days += names
@@ -149,12 +150,10 @@ class Compaction:
         return any(listed.get(day.name) != day for day in days)
 
     def _write(self, table: CopyTable, rows: str, part: str) -> None:
-        location = f"s3://{bucket()}/{table.folder(part)}"
-        self._scan(self._statements.unload(table.name, rows, location))
-        self.outcome.written_parts += 1
-
-    def _scan(self, statement: str) -> None:
+        """Write rows as a part, which queries read from then on."""
+        statement = self._statements.unload(table.name, rows, table.location(part))
         self.outcome.bytes_scanned += run_statement(statement)
+        table.publish(part)
 
     def _prove(self, table: CopyTable, expected: str, actual: str) -> None:
         """Raise CopyDiffers if a row is in only one of the two."""
@@ -191,31 +190,31 @@ class Compaction:
             self.outcome.dropped_parts += 1
 
     def _move_first_recent_day(self) -> None:
-        """Let `recent` begin at the first day that was not copied before this run, or not now."""
-        first_day = self._first_uncopied_day()
-        if first_day > first_recent_day():
-            move_first_recent_day(first_day)
-            # operations.erase drops the parts, and then moves it back: perhaps before this run did.
-            if self._first_uncopied_day() < first_day:
-                move_first_recent_day(FIRST_DAY)
+        """Let `recent` begin at the first day that was not copied before this run, or not now.
 
-    def _first_uncopied_day(self) -> str:
-        copied = self._copied_before & self._copied_days(self._days)
-        return min([self._until, *(day for day in self._days if day not in copied)])
+        It is read before the parts: if operations.erase drops them meanwhile, it has changed
+        `recent` first. Then the next run moves it.
+        """
+        recent = describe_table(RECENT)
+        copied = self._copied_before & self._copied_days()
+        first_day = min([self._until, *(day for day in self._days if day not in copied)])
+        if first_day > first_day_of(recent):
+            with suppress(RecentChanged):
+                move_first_recent_day(first_day, recent)
 
     def _gather(self, table: CopyTable) -> None:
         """Write the small parts of a table as one, if they are too many."""
         max_parts, max_bytes = GATHERED[table.name]
-        sizes = self._part_sizes(table)
-        parts = [p for p in table.parts() if p.marks and sizes[p.name] < max_bytes]
+        objects = self._objects_by_part(table)
+        sizes = {part: sum(entry["Size"] for entry in objects[part]) for part in objects}
+        parts = [p for p in table.parts() if p.marks and sizes.get(p.name, 0) < max_bytes]
         if len(parts) <= max_parts:
             return
         self._note(f"gathering {count(len(parts), 'part')} of {table.name}")
         names = [part.name for part in parts]
         rows = self._statements.copy_rows(table.name, names)
-        gathered = f"{datetime.now(UTC):{PART_TIME}}-{secrets.token_hex(4)}"
+        gathered = new_part_name()
         self._write(table, rows, gathered)
-        table.publish(gathered)
         try:
             self._prove(table, rows, self._statements.copy_rows(table.name, [gathered]))
         except CopyDiffers:
@@ -230,45 +229,23 @@ class Compaction:
 
     def _merged_marks(self, parts: Iterable[Part]) -> dict[str, str]:
         """Return the marks of all parts: of a day, the one that is still right if there is one."""
-        marks: dict[str, str] = {}
-        for part in parts:
-            for name, mark in part.marks.items():
-                day = self._days.get(name)
-                if name not in marks or day is None or marks[name] != day.digest:
-                    marks[name] = mark
-        return marks
+        marks = {day: mark for part in parts for day, mark in part.marks.items()}
+        return marks | {day: self._days[day].digest for day in marked_days(parts, self._days)}
 
-    def _part_sizes(self, table: CopyTable) -> Counter[str]:
-        sizes: Counter[str] = Counter()
-        for entry in self._objects(table):
-            sizes[_part_of(entry[0])] += entry[1]
-        return sizes
-
-    def _objects(self, table: CopyTable) -> list[tuple[str, int, datetime]]:
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=bucket(), Prefix=table.folder("")[:-1]
-        )
-        return [
-            (entry["Key"], entry["Size"], entry["LastModified"])
-            for page in pages
-            for entry in page.get("Contents", ())
-        ]
+    def _objects_by_part(self, table: CopyTable) -> dict[str, list[ObjectTypeDef]]:
+        objects = defaultdict(list)
+        for entry in list_objects(self._s3, bucket(), table.prefix):
+            part, _, _ = entry["Key"].removeprefix(table.prefix).partition("/")
+            objects[part].append(entry)
+        return objects
 
     def _delete_unused_objects(self, table: CopyTable) -> None:
         """Delete the objects of parts that no query has begun to read for a day."""
-        objects = self._objects(table)
+        objects = self._objects_by_part(table)
         living = {part.name for part in table.parts()}
-        latest: dict[str, datetime] = {}
-        for key, _, modified_at in objects:
-            part = _part_of(key)
-            latest[part] = max(modified_at, latest.get(part, modified_at))
         before = datetime.now(UTC) - KEPT_FOR
-        unused = {part for part, time in latest.items() if part not in living and time < before}
-        keys = [key for key, *_ in objects if _part_of(key) in unused]
-        for key in keys:
-            self._s3.delete_object(Bucket=bucket(), Key=key)
-        self.outcome.deleted_objects += len(keys)
-
-
-def _part_of(key: str) -> str:
-    return key.split("/")[2]
+        for part in objects.keys() - living:
+            if max(entry["LastModified"] for entry in objects[part]) < before:
+                for entry in objects[part]:
+                    self._s3.delete_object(Bucket=bucket(), Key=entry["Key"])
+                    self.outcome.deleted_objects += 1

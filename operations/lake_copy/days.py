@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from operations.digest import digest
+from operations.lake_objects import list_objects
 from setup.names import FIRST_DAY, LAKE, RECENT_DAYS, bucket
 
 if TYPE_CHECKING:
@@ -37,8 +38,7 @@ def list_days(s3: S3Client, columns: Iterable[str]) -> dict[str, Day]:
     """
     lines_by_day: dict[str, list[str]] = defaultdict(list)
     sizes: dict[str, int] = defaultdict(int)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket(), Prefix=LAKE)
-    for entry in (entry for page in pages for entry in page.get("Contents", ())):
+    for entry in list_objects(s3, bucket(), LAKE):
         day = _day_of(entry["Key"])
         if day is not None:
             lines_by_day[day].append(f"{entry['Key']} {entry['ETag']}")
@@ -63,7 +63,7 @@ def _day_of(key: str) -> str | None:
 
 def oldest_recent_day(today: date) -> str:
     """Return the first of the days that are not copied, since late changes may still arrive."""
-    return f"{today - timedelta(days=RECENT_DAYS - 1):%Y-%m-%d}"
+    return str(today - timedelta(days=RECENT_DAYS - 1))
 
 
 def chunks(days: Iterable[Day]) -> Iterator[Sequence[Day]]:

@@ -6,20 +6,24 @@ They are written last, when the part is proven: a part without them is as good a
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from botocore.exceptions import ClientError
 
 from operations.lake_copy.days import Day
 from setup.lib.copy_tables import COPIED_UNTIL_PARAMETER, json_parameters
+from setup.lib.descriptions import Entry
 from setup.lib.views import describe_table, update_table
 from setup.names import DATABASE, FIRST_DAY, HISTORY, RECENT, STATE, TABLES, bucket
 
-if TYPE_CHECKING:
-    from types_boto3_glue.client import GlueClient
-
+COMPACT = "python -m operations.compact"
+REBUILD = f"{COMPACT} --rebuild"
 DAY_PARAMETER = "day."
 PART_TIME = "%Y%m%dT%H%M%S"
 
@@ -41,11 +45,15 @@ class PartDropped(Exception):
     """Another run, or operations.erase, has dropped a part."""
 
 
+class RecentChanged(Exception):
+    """Another run, operations.erase or setup has changed `recent`."""
+
+
 class CopyTable:
     """A table of the copy."""
 
-    def __init__(self, glue: GlueClient, name: str) -> None:
-        self._glue = glue
+    def __init__(self, name: str) -> None:
+        self._glue = boto3.client("glue")
         self.name = name
 
     def columns(self) -> list[str]:
@@ -66,9 +74,14 @@ class CopyTable:
         """Return whether queries read all these parts."""
         return {*names} <= {part.name for part in self.parts()}
 
-    def folder(self, part: str) -> str:
-        """Return the prefix of a part's objects."""
-        return f"{TABLES}{self.name}/{part}/"
+    @property
+    def prefix(self) -> str:
+        """The prefix of the objects of all parts."""
+        return f"{TABLES}{self.name}/"
+
+    def location(self, part: str) -> str:
+        """Return the folder of a part's objects, as a URI."""
+        return f"s3://{bucket()}/{self.prefix}{part}/"
 
     def publish(self, part: str) -> None:
         """Let queries read a part that is written."""
@@ -101,8 +114,13 @@ class CopyTable:
         return {
             "Values": [part],
             "Parameters": {f"{DAY_PARAMETER}{day}": mark for day, mark in marks.items()},
-            "StorageDescriptor": {**storage, "Location": f"s3://{bucket()}/{self.folder(part)}"},
+            "StorageDescriptor": {**storage, "Location": self.location(part)},
         }
+
+
+def new_part_name() -> str:
+    """Return a name for a part that is begun now."""
+    return f"{datetime.now(UTC):{PART_TIME}}-{secrets.token_hex(4)}"
 
 
 def _marks(parameters: Mapping[str, str] | None) -> dict[str, str]:
@@ -123,6 +141,11 @@ def marked_days(parts: Iterable[Part], days: Mapping[str, Day]) -> set[str]:
     }
 
 
+def copied_days(parts_by_table: Iterable[Iterable[Part]], days: Mapping[str, Day]) -> set[str]:
+    """Return the days that every table has as they are listed now, given the parts of each."""
+    return set.intersection(*(marked_days(parts, days) for parts in parts_by_table))
+
+
 def superseded(parts: Iterable[Part], days: Mapping[str, Day]) -> list[Part]:
     """Return the parts whose every day is in a newer part, or not in the lake any more.
 
@@ -139,10 +162,10 @@ def superseded(parts: Iterable[Part], days: Mapping[str, Day]) -> list[Part]:
     return superseded_parts
 
 
-def drop_copy(glue: GlueClient) -> None:
+def drop_copy() -> None:
     """Let queries read the JSON of all days again."""
     move_first_recent_day(FIRST_DAY)  # Before the parts go: no row is out of sight.
-    for table in (CopyTable(glue, HISTORY), CopyTable(glue, STATE)):
+    for table in (CopyTable(HISTORY), CopyTable(STATE)):
         for part in table.parts():
             table.drop(part.name)
     move_first_recent_day(FIRST_DAY)  # A compaction may have moved it before the parts were gone.
@@ -150,12 +173,26 @@ def drop_copy(glue: GlueClient) -> None:
 
 def first_recent_day() -> str:
     """Return the first day that `recent` reads."""
-    parameters = describe_table(RECENT)["Parameters"]
-    return parameters["projection.dt.range"].partition(",")[0]
+    return first_day_of(describe_table(RECENT))
 
 
-def move_first_recent_day(day: str) -> None:
-    """Let `recent` begin at this day: queries read the copy of those before it."""
-    table = describe_table(RECENT)
-    parameters = {**json_parameters(day), COPIED_UNTIL_PARAMETER: day}
-    update_table({**table, "Parameters": {**table.get("Parameters", {}), **parameters}})
+def first_day_of(recent: Entry) -> str:
+    """Return the first day that `recent` reads, given what the catalog has of it."""
+    first_day: str = recent["Parameters"]["projection.dt.range"].partition(",")[0]
+    return first_day
+
+
+def move_first_recent_day(day: str, recent: Entry | None = None) -> None:
+    """Let `recent` begin at this day: queries read the copy of those before it.
+
+    Given what the catalog had of `recent`, raise RecentChanged if that has changed since.
+    """
+    table = recent or describe_table(RECENT)
+    parameters = {**table["Parameters"], **json_parameters(day), COPIED_UNTIL_PARAMETER: day}
+    condition = {"VersionId": recent["VersionId"]} if recent else {}
+    try:
+        update_table({**table, "Parameters": parameters}, **condition)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConcurrentModificationException":
+            raise
+        raise RecentChanged from None

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from analytics.athena import literal
 from analytics.rank import CONTENT_SQL, RANK_SQL
-from operations.columns import MAX_ARRAY_LENGTH, DeclaredColumns
+from operations.columns import DeclaredColumns
 from setup.names import HISTORY
 
 SQL = {path.stem: path.read_text("utf-8").rstrip() for path in Path(__file__).parent.glob("sql/*")}
-NOT_NULL_COUNT_SQL = "cardinality(filter(ARRAY[{}], cdc_value -> cdc_value IS NOT NULL))"
 ORDERS = {HISTORY: "dt, cdc_key, cdc_source, cdc_sequence"}
 DEFAULT_ORDER = "cdc_key"
 # Trino reads ranges of a file that are close to each other at once: columns that are asked for
@@ -63,14 +62,9 @@ class Statements:
         )
 
     def _rows(self, name: str, **values: str) -> str:
-        identifiers = self._stored.identifiers
-        counts = [
-            NOT_NULL_COUNT_SQL.format(", ".join(identifiers[start : start + MAX_ARRAY_LENGTH]))
-            for start in range(0, len(identifiers), MAX_ARRAY_LENGTH)
-        ]
         return SQL[name].format(
-            columns=", ".join(identifiers),
-            attribute_count=" + ".join(counts),
+            columns=", ".join(self._stored.identifiers),
+            attribute_count=self._stored.not_null_count_sql(),
             row_digest=self._stored.digest_sql(),
             **values,
         )

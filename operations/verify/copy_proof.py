@@ -12,16 +12,13 @@ from dataclasses import dataclass
 import boto3
 
 from analytics.athena import run_query
-from operations.compact.compaction import REBUILD
 from operations.lake_copy.days import Day, chunks, list_days
-from operations.lake_copy.parts import CopyTable, Part, marked_days
+from operations.lake_copy.parts import COMPACT, REBUILD, CopyTable, Part, copied_days, marked_days
 from operations.lake_copy.statements import Statements
 from operations.verify.result import EQUAL, UNEQUAL
 from setup.lib.errors import UserError
 from setup.names import HISTORY, STATE
 from terminal.text import count
-
-COMPACT = "python -m operations.compact"
 
 
 class CopyOutdated(UserError):
@@ -61,8 +58,7 @@ class CopyReport:
 
 def prove_copy() -> CopyReport:
     """Compare all parts of the copy with the JSON; raise CopyOutdated if a day has changed."""
-    glue = boto3.client("glue")
-    tables = {name: CopyTable(glue, name) for name in (HISTORY, STATE)}
+    tables = {name: CopyTable(name) for name in (HISTORY, STATE)}
     parts = {name: _proven_parts(table) for name, table in tables.items()}
     columns = tables[HISTORY].columns()
     days = list_days(boto3.client("s3"), columns)
@@ -82,7 +78,7 @@ def _proven_parts(table: CopyTable) -> list[Part]:
 
 def _require_up_to_date(parts: Mapping[str, list[Part]], days: Mapping[str, Day]) -> None:
     """Raise CopyOutdated unless all days of all parts are copied as the lake has them."""
-    copied = set.intersection(*(marked_days(parts[table], days) for table in parts))
+    copied = copied_days(parts.values(), days)
     marked = {day for table in parts for part in parts[table] for day in part.marks}
     if not marked:
         raise CopyOutdated(f"nothing is copied: run {COMPACT}")

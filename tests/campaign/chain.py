@@ -237,7 +237,7 @@ class CampaignChain:
             return run_json_command(erase_command.main, "--key", key)
 
     def compact(self, killed_at: int | None) -> int:
-        """Copy all days of the lake, and return the number of parts written.
+        """Copy all days of the lake, and return the number of days copied.
 
         With `killed_at`, a run before is killed at the write with this number.
         """
@@ -251,7 +251,7 @@ class CampaignChain:
         # Queries read the copy alone after the second run.
         outcomes = [copy_all_days(self.cloud) for _ in range(2)]
         assert [outcome.changed_days for outcome in outcomes] == [[], []]
-        return sum(outcome.written_parts for outcome in outcomes)
+        return sum(len(outcome.copied_days) for outcome in outcomes)
 
     def read_json_too(self) -> None:
         """Let queries read the JSON of all days beside the copy."""
@@ -259,7 +259,7 @@ class CampaignChain:
 
     def drop_copy(self) -> None:
         """Let queries read the JSON alone."""
-        parts.drop_copy(aws("glue"))
+        parts.drop_copy()
 
     def answers(self) -> dict[str, list[str]]:
         """Return the orders, and the keys that verify reports, with their gaps."""

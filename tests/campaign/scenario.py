@@ -362,10 +362,10 @@ class Scenario(TableHistory):
             self.chain.drop_copy()
             self.is_copy_exact = True
         before = self.chain.answers()
-        part_count = self.chain.compact(killed_at)
+        day_count = self.chain.compact(killed_at)
         assert self.chain.answers() == before
         self.chain.read_json_too()  # Changes may follow on the same days.
-        return part_count
+        return day_count
 
     def check_copy(self) -> None:
         """Check that the copy changes no answer, unless the lake has lost rows; then drop it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from operations.lake_objects import list_objects
 from operations.status.check_result import CheckResult, Status
 from operations.status.metrics import MetricHistory
 from setup.names import DEAD_LETTERS, ERRORS, bucket
@@ -56,8 +57,6 @@ def check_error_objects(_: MetricHistory | None) -> CheckResult:
 
 
 def _error_object_times() -> Iterator[datetime]:
-    pages = boto3.client("s3").get_paginator("list_objects_v2")
-    for page in pages.paginate(Bucket=bucket(), Prefix=ERRORS):
-        for entry in page.get("Contents", ()):
-            if entry["Size"]:
-                yield entry["LastModified"]
+    for entry in list_objects(boto3.client("s3"), bucket(), ERRORS):
+        if entry["Size"]:
+            yield entry["LastModified"]

@@ -16,8 +16,7 @@ from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from operations.compact import compaction
 from operations.compact.compaction import Compaction, CopyDiffers, Outcome
-from operations.lake_copy import parts
-from operations.lake_copy.parts import CopyTable, first_recent_day
+from operations.lake_copy.parts import CopyTable, drop_copy, first_recent_day
 from operations.lake_copy.statements import Statements
 from operations.verify.gaps import find_gaps
 from sales.order_lifecycle import Plan, generate_changes
@@ -83,10 +82,6 @@ def lake(cloud: Cloud, lines: list[tuple[str, str]]) -> Iterator[None]:
     drop_copy()
 
 
-def drop_copy() -> None:
-    parts.drop_copy(boto3.client("glue"))
-
-
 def compact(**options: bool) -> Outcome:
     return Compaction(TODAY, lambda _: None, **options).run()
 
@@ -113,7 +108,7 @@ def add_object(day: str, *lines: str) -> None:
 
 
 def part_names(table: str) -> list[str]:
-    return [part.name for part in CopyTable(boto3.client("glue"), table).parts()]
+    return [part.name for part in CopyTable(table).parts()]
 
 
 def keys_below(prefix: str) -> list[str]:
@@ -214,6 +209,13 @@ def test_a_late_row_is_seen_after_the_next_run(lake: None, lines: list[tuple[str
     assert after != before
     drop_copy()
     assert answers() == after
+
+
+def test_recent_stays_if_the_copy_is_dropped(lake: None, lines: list[tuple[str, str]]) -> None:
+    replace_lake(lines[:10])
+    compact()
+    with before_write(0, drop_copy):  # It is about to move the first recent day.
+        assert compact().recent_from == names.FIRST_DAY
 
 
 @pytest.mark.slow

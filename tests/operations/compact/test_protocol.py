@@ -1,13 +1,15 @@
-"""Model of operations.compact: runs that stop, overlap, and meet late rows lose nothing of sight.
+"""Model of the copy: runs that stop, overlap, and meet late rows and erases hide no row.
 
-A run is a generator that stops before each call that changes something. The model has the rows of
-each part, and decides with the functions of operations.compact which days and parts count.
+A run of operations.compact or operations.erase is a generator that stops before each call that
+changes something. The model has the rows of each part, and decides with the functions of
+operations.lake_copy which days and parts count.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -23,13 +25,27 @@ from hypothesis.stateful import (
 
 from operations.digest import digest
 from operations.lake_copy.days import Day, oldest_recent_day
-from operations.lake_copy.parts import Part, marked_days, superseded
+from operations.lake_copy.parts import Part, copied_days, marked_days, superseded
 from setup.names import FIRST_DAY
 from tests.support.profile import IS_THOROUGH
 from transform.state import Row, keep, once
 
-REDUCE: dict[str, Callable[[Iterable[Row]], set[Row]]] = {"history": once, "state": keep}
+Reduce = Callable[[Iterable[Row]], frozenset[Row]]
+
+
+def cached(reduce: Callable[[Iterable[Row]], set[Row]]) -> Reduce:
+    """Return the function with a memory: the model has the same rows again and again."""
+
+    @lru_cache(2000)
+    def reduce_set(rows: frozenset[Row]) -> frozenset[Row]:
+        return frozenset(reduce(rows))
+
+    return lambda rows: reduce_set(frozenset(rows))
+
+
+REDUCE: dict[str, Reduce] = {"history": cached(once), "state": cached(keep)}
 FIRST = date.fromisoformat(FIRST_DAY)
+MAX_STEPS = 999
 Run = Iterator[None]
 
 
@@ -39,10 +55,13 @@ class World:
 
     objects: dict[str, list[Row]] = field(default_factory=dict)
     parts: dict[str, dict[str, Part]] = field(default_factory=lambda: {"history": {}, "state": {}})
-    rows: dict[str, set[Row]] = field(default_factory=dict)  # By part; they outlive its drop.
+    rows: dict[str, frozenset[Row]] = field(default_factory=dict)  # By part; they outlive its drop.
     today: date = FIRST
     recent_from: str = FIRST_DAY
+    recent_version: int = 0
+    is_dropping: bool = False  # An erase has begun to drop the copy.
     number: int = 0
+    erased: dict[str, str] = field(default_factory=dict)  # By key, the last sequence erased.
 
     def days(self) -> dict[str, Day]:
         """Return the listing of the lake."""
@@ -55,7 +74,7 @@ class World:
         """Return the rows of these days in the lake."""
         return [row for key, rows in self.objects.items() if key[:10] in days for row in rows]
 
-    def visible(self, table: str, parts: Iterable[str] | None = None) -> set[Row]:
+    def visible(self, table: str, parts: Iterable[str] | None = None) -> frozenset[Row]:
         """Return what a query sees: the parts, and the JSON of the recent days."""
         names = self.parts[table] if parts is None else parts
         copied = [row for name in names for row in self.rows[f"{table} {name}"]]
@@ -64,11 +83,13 @@ class World:
         ]
         return REDUCE[table]([*copied, *recent])
 
+    def proven(self, table: str) -> frozenset[Row]:
+        """Return what a query sees without the parts that may still be dropped."""
+        return self.visible(table, [name for name, part in self.parts[table].items() if part.marks])
+
     def copied_days(self, days: dict[str, Day]) -> set[str]:
         """Return the days that both tables have as they are listed."""
-        return marked_days(self.parts["history"].values(), days) & marked_days(
-            self.parts["state"].values(), days
-        )
+        return copied_days((parts.values() for parts in self.parts.values()), days)
 
     def new_name(self) -> str:
         """Return a name that sorts after those before."""
@@ -78,6 +99,27 @@ class World:
     def write(self, table: str, name: str, rows: Iterable[Row]) -> None:
         """Write the rows of a part."""
         self.rows[f"{table} {name}"] = REDUCE[table](rows)
+
+    def drop(self, table: str, name: str) -> None:
+        """Drop a part, if another run has not."""
+        self.parts[table].pop(name, None)
+
+    def move_recent(self, day: str) -> None:
+        """Let queries read the JSON from this day on."""
+        self.recent_from = day
+        self.recent_version += 1
+
+    def is_to_erase(self, row: Row) -> bool:
+        """Return whether a row has an image that is to be erased."""
+        return row.new_image is not None and row.sequence <= self.erased.get(row.key, "")
+
+    def holds_content(self, rows: Iterable[Row]) -> bool:
+        """Return whether any row has an image that is to be erased."""
+        return any(map(self.is_to_erase, rows))
+
+    def without_images(self, rows: Iterable[Row]) -> list[Row]:
+        """Return rows without the images that are to be erased."""
+        return [replace(row, new_image=None) if self.is_to_erase(row) else row for row in rows]
 
 
 class Protocol:
@@ -93,13 +135,12 @@ class Protocol:
         if todo:
             yield from self.copy(world, {day: days[day].digest for day in todo})
         for table in REDUCE:
-            parts = self.living_parts(world, table)
+            parts = list(world.parts[table].values())  # Before the lake is listed.
             yield
             for part in superseded(parts, world.days()):
                 yield
-                world.parts[table].pop(part.name, None)
-        yield
-        self.move(world, copied_before, until)
+                world.drop(table, part.name)
+        yield from self.move(world, copied_before, until)
         for table in REDUCE:
             yield from self.gather(world, table)
 
@@ -112,26 +153,44 @@ class Protocol:
             yield
             world.parts[table][name] = Part(name, {})
         yield
-        for table in ("state", "history"):
-            if not REDUCE[table](world.json_rows(marks)) <= world.rows[f"{table} {name}"]:
-                return  # The proof.
+        is_proven = all(
+            REDUCE[table](world.json_rows(marks)) == world.rows[f"{table} {name}"]
+            for table in REDUCE
+        )
         for table in ("state", "history"):
             yield
-            self.mark(world, table, name, marks)
+            is_proven = is_proven and self.mark(world, table, name, marks)
+        if not is_proven:
+            for table in REDUCE:
+                yield
+                world.drop(table, name)
 
-    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> None:
+    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> bool:
         """Say which days a part has, as they were listed before it was written."""
+        if name not in world.parts[table]:
+            return False
         world.parts[table][name] = Part(name, marks)
+        return True
 
-    def living_parts(self, world: World, table: str) -> list[Part]:
-        """Return the parts, which are read before the lake is listed."""
-        return list(world.parts[table].values())
+    def move(self, world: World, copied_before: set[str], until: str) -> Run:
+        """Move the first recent day past days that were copied before this run.
 
-    def move(self, world: World, copied_before: set[str], until: str) -> None:
-        """Move the first recent day past days that were copied before this run."""
+        The listing and the move are one step here: a late row between the two is seen after the
+        next run.
+        """
+        version = world.recent_version
+        yield
+        parts_by_table = [[*parts.values()] for parts in world.parts.values()]
+        yield
         days = world.days()
-        copied = copied_before & world.copied_days(days)
-        world.recent_from = max(world.recent_from, min({until} | (days.keys() - copied)))
+        copied = copied_before & copied_days(parts_by_table, days)
+        first_day = min({until} | (days.keys() - copied))
+        if first_day > world.recent_from and self.is_current(world, version):
+            world.move_recent(first_day)
+
+    def is_current(self, world: World, version: int) -> bool:
+        """Return whether no other run has moved the first recent day."""
+        return world.recent_version == version
 
     def gather(self, world: World, table: str) -> Run:
         """Write the marked parts as one, and drop them."""
@@ -140,14 +199,20 @@ class Protocol:
             return
         name = world.new_name()
         yield
-        living = [part.name for part in parts if part.name in world.parts[table]]
-        rows = [row for part in living for row in world.rows[f"{table} {part}"]]
-        world.write(table, name, rows)
+        world.write(table, name, self.rows_of(world, table, parts))
         yield
         world.parts[table][name] = Part(name, {})
-        if not self.are_living(world, table, parts):
+        yield
+        if world.rows[f"{table} {name}"] != REDUCE[table](self.rows_of(world, table, parts)):
             return
-        yield from self.replace(world, table, name, parts)
+        yield
+        if self.are_living(world, table, parts):
+            yield from self.replace(world, table, name, parts)
+
+    def rows_of(self, world: World, table: str, parts: Iterable[Part]) -> list[Row]:
+        """Return the rows that a query reads of these parts."""
+        living = [part.name for part in parts if part.name in world.parts[table]]
+        return [row for name in living for row in world.rows[f"{table} {name}"]]
 
     def are_living(self, world: World, table: str, parts: Iterable[Part]) -> bool:
         """Return whether no other run has dropped one of the parts."""
@@ -156,15 +221,52 @@ class Protocol:
     def replace(self, world: World, table: str, name: str, parts: Iterable[Part]) -> Run:
         """Mark the new part with the days of the parts, then drop these."""
         days = world.days()
-        marks: dict[str, str] = {}
-        for part in parts:
-            for day, mark in part.marks.items():
-                if day not in marks or day not in days or marks[day] != days[day].digest:
-                    marks[day] = mark
-        world.parts[table][name] = Part(name, marks)
-        for part in parts:
+        marks = {day: mark for part in parts for day, mark in part.marks.items()}
+        marks |= {day: days[day].digest for day in marked_days(parts, days)}
+        yield
+        if self.mark(world, table, name, marks):
+            for part in parts:
+                yield
+                world.drop(table, part.name)
+
+    def erase(self, world: World) -> Run:
+        """Rewrite the lake, then delete what holds content, until nothing does.
+
+        A query is one step here: erase waits for those that run.
+        """
+        yield from self.drop_copy(world)
+        yield from self.rewrite(world)
+        is_clean = False
+        while not is_clean:
+            yield from self.drop_copy(world)
+            is_clean = True
+            for part in [part for part, rows in world.rows.items() if world.holds_content(rows)]:
+                yield
+                is_clean = False
+                world.rows[part] = frozenset()
+            for _ in self.rewrite(world):
+                yield
+                is_clean = False
+
+    def rewrite(self, world: World) -> Run:
+        """Take what is to be erased from the objects of the lake."""
+        for key in [key for key, rows in world.objects.items() if world.holds_content(rows)]:
             yield
-            world.parts[table].pop(part.name, None)
+            rows = world.without_images(world.objects.pop(key))
+            world.objects[f"{key}-{world.new_name()}"] = rows
+
+    def drop_copy(self, world: World) -> Run:
+        """Let queries read the JSON alone, before and after the parts are dropped."""
+        yield
+        world.move_recent(FIRST_DAY)
+        world.is_dropping = True
+        for table in REDUCE:
+            for name in list(world.parts[table]):
+                yield
+                world.drop(table, name)
+        yield
+        world.move_recent(FIRST_DAY)
+        world.is_dropping = False
 
 
 @dataclass
@@ -173,12 +275,12 @@ class Query:
 
     table: str
     parts: list[str]
-    seen: set[Row]
+    seen: frozenset[Row]
     runs: list[Run]
 
 
 class Copy(RuleBasedStateMachine):
-    """Late rows, runs that overlap and die, and queries in flight."""
+    """Late rows, runs that overlap and die, an erase that may die too, and queries in flight."""
 
     protocol = Protocol()
 
@@ -186,9 +288,11 @@ class Copy(RuleBasedStateMachine):
         super().__init__()
         self.world = World()
         self.runs: list[Run] = []
-        self.seen: dict[str, set[Row]] = {"history": set(), "state": set()}
+        self.seen: dict[str, frozenset[Row]] = dict.fromkeys(REDUCE, frozenset())
         self.queries: list[Query] = []
         self.sequence = 0
+        self.erase: Run | None = None
+        self.is_erased = True
 
     @rule(age=st.integers(0, 5), key=st.sampled_from("ab"), image=st.sampled_from([None, "x", "y"]))
     def write(self, age: int, key: str, image: str | None) -> None:
@@ -250,7 +354,7 @@ class Copy(RuleBasedStateMachine):
         self.write(age, "a", image)
         self.check_nothing_disappears()
         if not is_over:
-            self.go_on(run, 99)
+            self.go_on(run, MAX_STEPS)
 
     @rule(steps=st.integers(1, 25), age=st.integers(3, 5))
     def run_during_a_run(self, steps: int, age: int) -> None:
@@ -259,11 +363,11 @@ class Copy(RuleBasedStateMachine):
         is_over = self.go_on(run, steps)
         for table in REDUCE:
             parts = list(self.world.parts[table])
-            self.queries.append(Query(table, parts, self.world.visible(table), [run]))
+            self.queries.append(Query(table, parts, self.world.proven(table), [run]))
         self.write(age, "b", "x")
         self.go_on(self.protocol.run(self.world), 99)
         if not is_over:
-            self.go_on(run, 99)
+            self.go_on(run, MAX_STEPS)
 
     @precondition(lambda self: self.runs)
     @rule(index=st.integers(0, 1))
@@ -271,11 +375,47 @@ class Copy(RuleBasedStateMachine):
         """End a run in the middle."""
         self.runs.pop(index % len(self.runs))
 
+    @precondition(lambda self: self.erase is None)
+    @rule(key=st.sampled_from("ab"))
+    def begin_erase(self, key: str) -> None:
+        """Remove an item, and begin to erase what the lake has of it."""
+        self.write(0, key, None)
+        self.world.erased[key] = f"{self.sequence:040}"
+        self.erase = self.protocol.erase(self.world)
+        self.is_erased = False
+        next(self.erase)
+
+    @precondition(lambda self: self.erase)
+    @rule(steps=st.integers(1, 12))
+    def step_erase(self, steps: int) -> None:
+        """Let the erase go on; it waits for queries in flight."""
+        self.queries.clear()
+        if self.erase and self.go_on(self.erase, steps):
+            self.erase = None
+            self.is_erased = True
+
+    @precondition(lambda self: self.erase)
+    @rule()
+    def end_erase(self) -> None:
+        """End the erase in the middle."""
+        self.erase = None
+
+    @rule(steps=st.integers(1, 25), erase_steps=st.integers(1, 25), key=st.sampled_from("ab"))
+    def erase_during_a_run(self, steps: int, erase_steps: int, key: str) -> None:
+        """Begin an erase at some step of a run, and let the run end at some step of the erase."""
+        run = self.protocol.run(self.world)
+        is_over = self.go_on(run, steps)
+        self.begin_erase(key)
+        self.step_erase(erase_steps)
+        if not is_over:
+            self.go_on(run, MAX_STEPS)
+        self.step_erase(MAX_STEPS)
+
     @rule(table=st.sampled_from(list(REDUCE)))
     def begin_query(self, table: str) -> None:
         """Let a query look up the parts."""
         parts = list(self.world.parts[table])
-        self.queries.append(Query(table, parts, self.world.visible(table), [*self.runs]))
+        self.queries.append(Query(table, parts, self.world.proven(table), [*self.runs]))
 
     @invariant()
     def check_queries(self) -> None:
@@ -286,11 +426,25 @@ class Copy(RuleBasedStateMachine):
 
     @invariant()
     def check_nothing_disappears(self) -> None:
-        """What was seen once is seen always."""
+        """What was seen once is seen always, but for what is erased, and what is not proven yet.
+
+        No promise is made while an erase drops the copy, and a run moves the first recent day past
+        parts that are about to be dropped.
+        """
+        if self.world.is_dropping and self.world.recent_from != FIRST_DAY:
+            return
         for table, reduce in REDUCE.items():
-            visible = self.world.visible(table)
-            assert reduce(visible | self.seen[table]) == visible
-            self.seen[table] = visible
+            visible = reduce(self.world.without_images(self.world.visible(table)))
+            seen = self.world.without_images(self.seen[table])
+            assert reduce([*visible, *seen]) == visible
+            self.seen[table] = self.world.proven(table)
+
+    @invariant()
+    def check_nothing_is_held(self) -> None:
+        """What is erased is neither in the lake nor in an object of the copy."""
+        if self.is_erased:
+            for rows in (*self.world.objects.values(), *self.world.rows.values()):
+                assert not self.world.holds_content(rows)
 
     @invariant()
     def check_marks(self) -> None:
@@ -304,6 +458,11 @@ class Copy(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """After two whole runs everything is seen, and little is left to read."""
+        if not self.is_erased:
+            self.queries.clear()
+            assert self.go_on(self.protocol.erase(self.world), MAX_STEPS)
+            self.is_erased = True
+            self.check_nothing_is_held()
         for _ in range(2):
             for _ in self.protocol.run(self.world):
                 pass
@@ -322,23 +481,25 @@ TestCopy.settings = SETTINGS
 class MarkedLate(Protocol):
     """The mark is that of a listing after the part was written."""
 
-    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> None:
+    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> bool:
         days = world.days()
-        super().mark(world, table, name, {day: days[day].digest for day in marks})
+        new_marks = {day: days[day].digest for day in marks if day in days}
+        return super().mark(world, table, name, new_marks)
 
 
 class MovedAtOnce(Protocol):
     """The first recent day moves past days that this run has copied."""
 
-    def move(self, world: World, copied_before: set[str], until: str) -> None:
-        super().move(world, world.copied_days(world.days()), until)
+    def move(self, world: World, copied_before: set[str], until: str) -> Run:
+        yield from super().move(world, world.copied_days(world.days()), until)
 
 
 class MovedBlindly(Protocol):
     """The first recent day moves whatever is copied."""
 
-    def move(self, world: World, copied_before: set[str], until: str) -> None:
-        world.recent_from = max(world.recent_from, until)
+    def move(self, world: World, copied_before: set[str], until: str) -> Run:
+        yield
+        world.move_recent(max(world.recent_from, until))
 
 
 class GatheredBlindly(Protocol):
@@ -353,23 +514,71 @@ class DroppedFirst(Protocol):
 
     def replace(self, world: World, table: str, name: str, parts: Iterable[Part]) -> Run:
         for part in parts:
-            world.parts[table].pop(part.name, None)
+            world.drop(table, part.name)
         yield
-        world.parts[table].pop(name)
+        world.drop(table, name)
 
 
-MUTANTS = (MarkedLate, MovedAtOnce, MovedBlindly, GatheredBlindly, DroppedFirst)
-MAX_STEPS = 30
+class MovedMeanwhile(Protocol):
+    """The first recent day moves although an erase has dropped the copy since it was computed."""
+
+    def is_current(self, world: World, version: int) -> bool:
+        return True
+
+
+class MarkedAgain(Protocol):
+    """A mark brings a part back that was dropped."""
+
+    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> bool:
+        world.parts[table][name] = Part(name, marks)
+        return True
+
+
+class DroppedBeforeMove(Protocol):
+    """An erase drops the parts before queries read the JSON of their days."""
+
+    def drop_copy(self, world: World) -> Run:
+        for table in REDUCE:
+            for name in list(world.parts[table]):
+                yield
+                world.drop(table, name)
+        yield
+        world.move_recent(FIRST_DAY)
+
+
+class DroppedAfterMove(Protocol):
+    """An erase does not let queries read the JSON again after it has dropped the parts."""
+
+    def drop_copy(self, world: World) -> Run:
+        yield
+        world.move_recent(FIRST_DAY)
+        for table in REDUCE:
+            for name in list(world.parts[table]):
+                yield
+                world.drop(table, name)
+
+
+MUTANTS = (
+    MarkedLate,
+    MovedAtOnce,
+    MovedBlindly,
+    GatheredBlindly,
+    DroppedFirst,
+    MovedMeanwhile,
+    MarkedAgain,
+    DroppedBeforeMove,
+    DroppedAfterMove,
+)
 
 
 def explore(protocol: Protocol) -> None:
     """Let a run meet a late row, a query and another run, at each of its steps."""
     machine_type = type("Explored", (Copy,), {"protocol": protocol})
-    for steps in range(1, MAX_STEPS):
-        for meet in (meet_row, meet_query, meet_run):
+    for steps in range(1, 30):
+        for meet in (meet_row, meet_query, meet_run, meet_erase, meet_erased_run):
             machine = machine_type()
-            machine.world.today += timedelta(days=10)
-            machine.write(age=7, key="b", image="x")  # A day that no later row changes.
+            machine.world.today += timedelta(days=12)
+            machine.write(age=11, key="b", image="x")  # A day that no later row changes.
             for _ in range(3):
                 add_late_rows(machine)
                 meet(machine, steps)
@@ -393,18 +602,40 @@ def meet_query(machine: Copy, steps: int) -> None:
     is_over = machine.go_on(run, steps)
     machine.begin_query(table="history")
     if not is_over:
-        machine.go_on(run, 99)
+        machine.go_on(run, MAX_STEPS)
+
+
+def run_whole(machine: Copy) -> None:
+    machine.go_on(machine.protocol.run(machine.world), MAX_STEPS)
 
 
 def meet_run(machine: Copy, steps: int) -> None:
     """Two runs alternate: the second begins while the first is about to go on."""
     first, second = (machine.protocol.run(machine.world) for _ in range(2))
-    runs = [(first, steps), (second, 99 - steps), (first, 99), (second, 99)]
+    runs = [(first, steps), (second, 99 - steps), (first, MAX_STEPS), (second, MAX_STEPS)]
     over: list[Run] = []
     for run, count in runs:
         if run not in over and machine.go_on(run, count):
             over.append(run)
         add_late_rows(machine)
+
+
+def meet_erase(machine: Copy, steps: int) -> None:
+    """An erase passes at some step of a run, when days are copied already."""
+    run_whole(machine)
+    add_late_rows(machine)
+    machine.erase_during_a_run(steps=steps, erase_steps=MAX_STEPS, key="a")
+
+
+def meet_erased_run(machine: Copy, steps: int) -> None:
+    """Two runs pass at some step of an erase."""
+    run_whole(machine)
+    machine.begin_erase(key="a")
+    machine.step_erase(steps=steps)
+    for _ in range(2):
+        run_whole(machine)
+    if machine.erase:
+        machine.step_erase(steps=MAX_STEPS)
 
 
 def test_the_protocol_is_right_at_each_step() -> None:

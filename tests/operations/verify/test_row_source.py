@@ -69,7 +69,7 @@ def parts_of_two_days() -> Iterator[None]:
 
 def compact(rows: list[LakeColumns]) -> None:
     """Replace the lake by the rows, two objects a day, and copy them."""
-    parts.drop_copy(boto3.client("glue"))
+    parts.drop_copy()
     s3 = boto3.client("s3")
     for key in keys_of_lake():
         s3.delete_object(Bucket=names.bucket(), Key=key)
@@ -234,7 +234,7 @@ def test_verify_says_what_it_has_read(dynamodb: Any, capsys: pytest.CaptureFixtu
     assert run_verify("--copy") == 0
     assert capsys.readouterr().out == "the copy equals the JSON: 4 days\n"
     source = RowSource.fetch(names.HISTORY)
-    parts.drop_copy(boto3.client("glue"))
+    parts.drop_copy()
     assert (run_verify(), run_verify("--copy")) == (0, 2)
     output = capsys.readouterr()
     assert output.out == "lake equals table: 1 item\n"
