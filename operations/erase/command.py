@@ -19,6 +19,7 @@ import boto3
 
 from operations import firehose
 from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
+from operations.erase.erasing import NO_LIMIT, Limits
 from operations.erase.scope import (
     ErasedKeys,
     EraseRefused,
@@ -74,10 +75,10 @@ def _erase(args: argparse.Namespace) -> int:
     firehose.require_active()
     records = list(tombstones(rows, table.require_stream()))
     limits = earlier.limits | limits_of(keys, rows, records)
+    _refuse_damaged_objects(limits | dict.fromkeys(keys, NO_LIMIT))
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
-    _refuse_damaged_objects(versions)
     Sender(boto3.client("kinesis")).send(records)
-    drop_copy(boto3.client("glue"))  # operations.compact fails if the copy has more than the lake.
+    drop_copy()  # operations.compact fails if the copy has more than the lake.
     for path in paths:
         versions.rewrite(path)
     _erase_every_version(versions)
@@ -89,8 +90,12 @@ def _erase(args: argparse.Namespace) -> int:
     return _report(args, keys, versions, (), [line, *remains, CHECK])
 
 
-def _refuse_damaged_objects(versions: BucketVersions) -> None:
-    """Refuse to delete the version from which a deleted or damaged object can be restored."""
+def _refuse_damaged_objects(limits: Limits) -> None:
+    """Refuse to delete the version from which a deleted or damaged object can be restored.
+
+    It may have later changes than the lake: so no rank limits what it may hold of an item.
+    """
+    versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     for damaged_object in LakeVersions(versions.s3, versions.bucket).find_damaged():
         version = damaged_object.good_version
         if version and versions.holds(version):
@@ -109,7 +114,7 @@ def _erase_every_version(versions: BucketVersions) -> None:
     object here is dropped in the next pass, or by the proof of the run that is about to publish it.
     """
     for _ in range(MAX_SCANS):
-        drop_copy(boto3.client("glue"))
+        drop_copy()
         wait_for_queries()
         is_clean = True
         for version in versions.find_holding():
@@ -127,13 +132,13 @@ def _check(args: argparse.Namespace) -> int:
     if unknown_keys:
         key = min(unknown_keys)
         raise EraseRefused(f"{key} is not erased, or not wholly: run this without --check")
-    keys = args.key or erased.limits
-    limits = {key: erased.limits[key] for key in keys}
+    limits = {key: erased.limits[key] for key in args.key or erased.limits}
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
-    held_keys = {version.key for version in versions.find_holding()}
-    line = f"checked {count(len(limits), 'erased item')}"
-    held_keys = {key for key in held_keys if not key.startswith(QUERIES)}
-    return _report(args, keys, versions, held_keys, [line])
+    keys = {version.key for version in versions.find_holding()}
+    held_keys = {key for key in keys if not key.startswith(QUERIES)}
+    return _report(
+        args, limits, versions, held_keys, [f"checked {count(len(limits), 'erased item')}"]
+    )
 
 
 def _report(

@@ -22,6 +22,7 @@ Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are er
 NO_LIMIT: Rank = ("\U0010ffff",)
 
 MIN_TEXT_LENGTH = 8  # of a text that is looked for where no key is; shorter ones are anywhere
+RANK_COLUMNS = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
 CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
 
 
@@ -73,33 +74,38 @@ def has_content(row: Mapping[str, Any], limits: Limits) -> bool:
         return False
     has_images = any(row.get(name) is not None for name in CONTENT_COLUMNS)
     has_attributes = not row.keys() <= set(CDC_COLUMNS)
-    return (has_images or has_attributes) and _row_rank(row) <= limits[key]
+    return (has_images or has_attributes) and row_rank(row) <= limits[key]
+
+
+def row_rank(row: Mapping[str, Any]) -> Rank:
+    """Return the rank of a row, which may lack columns."""
+    source, *others = (str(row.get(name) or "") for name in RANK_COLUMNS)
+    return (*stream_rank(source), *others)
 
 
 def unattributed(text: bytes) -> bytes:
     """Return what a line or a document says if it is of no known key; else nothing."""
-    record = parse_document(text).record
-    content = text if record is None else record
+    content = _content(text)
     members = _json_object(content)
     has_key = isinstance(members.get("cdc_key"), str) or isinstance(members.get("dynamodb"), dict)
     return b"" if has_key else content
 
 
-def texts_of(line: bytes) -> set[bytes]:
+def texts_of(text: bytes) -> set[bytes]:
     """Return the texts in the attribute columns of a row, by which its content is recognized."""
-    columns = _json_object(line).items()
-    texts = [value for name, value in columns if not name.startswith("cdc_")]
-    return {text.encode("utf-8", "replace") for text in texts if _is_distinctive(text)}
+    row = _json_object(_content(text))
+    if "cdc_key" not in row:
+        return set()
+    values = [value for name, value in row.items() if name not in CDC_COLUMNS]
+    texts = [value for value in values if isinstance(value, str) and len(value) >= MIN_TEXT_LENGTH]
+    return {value.encode("utf-8", "replace") for value in texts}
 
 
-def _is_distinctive(text: object) -> bool:
-    return isinstance(text, str) and len(text) >= MIN_TEXT_LENGTH
-
-
-def _row_rank(row: Mapping[str, Any]) -> Rank:
-    names = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
-    source, *others = (str(row.get(name) or "") for name in names)
-    return (*stream_rank(source), *others)
+def _content(text: bytes) -> bytes:
+    """Return the record of an error document, or a line of the lake as it is."""
+    is_row = "cdc_key" in _json_object(text)
+    record = None if is_row else parse_document(text).record
+    return text if record is None else record
 
 
 def _erased_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from time import sleep
 
 from operations import in_flight
 from operations.columns import DeclaredColumns
-from operations.erase.erasing import NO_LIMIT, Rank
+from operations.erase.erasing import NO_LIMIT, RANK_COLUMNS, Rank, row_rank
 from operations.kinesis_writer import OutgoingRecord
 from operations.lake import (
     MAX_KEYS_IN_QUERY,
@@ -26,7 +26,7 @@ from setup.names import CHANGES, bucket
 from transform import parse_change
 from transform.row import ERASED
 from transform.snapshot import repair_record
-from transform.state import Row, rank
+from transform.state import rank
 
 KEYS_SQL = f"""
 SELECT cdc_key, count(*)
@@ -40,13 +40,12 @@ SELECT "$path", count(*)
 FROM {CHANGES}
 WHERE {{keys}} AND (cdc_new_image IS NOT NULL OR cdc_old_image IS NOT NULL)
 GROUP BY GROUPING SETS (("$path"), ())"""
+TOMBSTONE_COLUMNS = ", ".join(("cdc_key", "cdc_expired", *RANK_COLUMNS))
 TOMBSTONES_SQL = f"""
-SELECT cdc_key, cdc_expired, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id, count(*)
+SELECT {TOMBSTONE_COLUMNS}, count(*)
 FROM {CHANGES}
 WHERE cdc_expired = '{ERASED}' OR (cdc_operation = 'SNAPSHOT' AND cdc_new_image IS NULL)
-GROUP BY GROUPING SETS (
-  (cdc_key, cdc_expired, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id), ()
-)"""
+GROUP BY GROUPING SETS (({TOMBSTONE_COLUMNS}), ())"""
 
 
 class EraseRefused(UserError):
@@ -77,9 +76,9 @@ class ErasedKeys:
         tombstones: dict[str, Rank] = {}
         erased_rows: dict[str, Rank] = {}
         for key, expired, *columns in complete_rows(TOMBSTONES_SQL):
-            row = _row(str(key), *columns)
+            row = dict(zip(RANK_COLUMNS, columns, strict=True))
             ranks = erased_rows if expired == ERASED else tombstones
-            ranks[row.key] = max(rank(row), ranks.get(row.key, ()))
+            ranks[str(key)] = max(row_rank(row), ranks.get(str(key), ()))
         interrupted = {key for key in erased_rows if tombstones.get(key, ()) < erased_rows[key]}
         limits = {key: tombstones[key] for key in erased_rows.keys() - interrupted}
         return cls(limits, interrupted)
@@ -138,8 +137,3 @@ def limits_of(
     limits: dict[str, Rank] = dict.fromkeys(keys, NO_LIMIT)
     limits |= {key: (*rank(row.state_row)[:-1], *NO_LIMIT) for key, row in rows.items()}
     return limits | {record.name: rank(parse_change(record.data)) for record in sent}
-
-
-def _row(key: str, *columns: str | None) -> Row:
-    source, sequence, snapshot_at, event_id = columns
-    return Row("", key, source or "", sequence or "", snapshot_at, event_id or "", "", None, None)

@@ -108,7 +108,8 @@ class BucketVersions:
         if version.key.startswith(TABLES):
             return holds_content(response["Body"].iter_chunks(CHUNK_BYTES), self.limits)
         with SpooledFiles() as files:
-            content = decompress(_download(response, files), files)
+            body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
+            content = decompress(body, files)
             return any(self._is_held(version.key, piece) for piece in _pieces(version.key, content))
 
     def _is_held(self, key: str, piece: bytes) -> bool:
@@ -141,7 +142,7 @@ class BucketVersions:
         """Put what remains of an object, if it is still as read; return whether that differs."""
         erase = _eraser(key)
         with SpooledFiles() as files:
-            body = _download(response, files)
+            body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
             content = decompress(body, files)
             remaining = files.create()
             is_changed = False
@@ -187,10 +188,3 @@ def _pieces(key: str, content: IO[bytes]) -> Iterator[bytes]:
         yield from content
     else:
         yield from (piece + b"\n" for piece in split_pieces(read_chunks(content)))
-
-
-def _download(response: GetObjectOutputTypeDef, files: SpooledFiles) -> IO[bytes]:
-    body = files.create()
-    for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
-        body.write(chunk)
-    return body

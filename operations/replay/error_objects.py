@@ -90,9 +90,7 @@ class ErrorObjects:
             )
         except ClientError as error:
             raise _object_error(error) from None
-        body = files.create()
-        for chunk in response["Body"].iter_chunks(CHUNK_BYTES):
-            body.write(chunk)
+        body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
         encoding = response.get("ContentEncoding", "")
         return Content(decompress(body, files), is_gzip(body), encoding)
 
@@ -138,22 +136,18 @@ def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:
     if not is_gzip(body):
         return body
     body.seek(0)
-    content = files.create()
     try:
         with gzip.GzipFile(fileobj=body, mode="rb") as file:
-            for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
-                content.write(chunk)
+            return files.store(iter(lambda: file.read(CHUNK_BYTES), b""))
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnreadableObject(f"invalid gzip: {error}") from None
-    return content
 
 
 def compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
     """Return the content, gzipped."""
     body = files.create()
     with gzip.GzipFile(fileobj=body, mode="wb") as file:
-        for chunk in read_chunks(content):
-            file.write(chunk)
+        file.writelines(read_chunks(content))
     return body
 
 

@@ -1,6 +1,6 @@
 """Temporary files for content that may be too large for memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from tempfile import SpooledTemporaryFile
 from typing import IO
@@ -15,6 +15,13 @@ class SpooledFiles(ExitStack):
     def create(self) -> IO[bytes]:
         """Return a new, empty file."""
         return self.enter_context(SpooledTemporaryFile(MAX_MEMORY_BYTES))
+
+    def store(self, chunks: Iterable[bytes]) -> IO[bytes]:
+        """Return a new file with these bytes."""
+        file = self.create()
+        for chunk in chunks:  # Not writelines: it holds all of them in memory.
+            file.write(chunk)
+        return file
 
 
 def read_chunks(file: IO[bytes]) -> Iterator[bytes]:

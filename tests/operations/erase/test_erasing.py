@@ -14,6 +14,7 @@ from operations.erase.erasing import (
     erase_document,
     erase_record,
     erase_row,
+    texts_of,
     unattributed,
 )
 from operations.replay.validation import Accepted, validate_record
@@ -153,3 +154,12 @@ def test_a_tombstone_is_not_rewritten() -> None:
 )
 def test_content_without_a_key_is_known(text: bytes, content: bytes) -> None:
     assert unattributed(text) == content
+
+
+def test_texts_are_those_of_attributes() -> None:
+    [row] = history_rows(order_item(1, **PAID))
+    line = line_of({**row, "note": "Ring twice", "rawData": "e30=e30=", "status": "paid"})
+    assert {b"Ring twice", b"e30=e30="} <= texts_of(line)
+    assert b"paid" not in texts_of(line)
+    assert texts_of(error_document(line)) == texts_of(line)
+    assert texts_of(error_document(b'{"eventSourceARN":"arn:aws:dynamodb"}')) == set()
