@@ -64,6 +64,8 @@ CATEGORY_BARS = """(() => {
 COUNT_TILE_WIDTHS = """new Set([...document.querySelectorAll(".charts .tile")].filter(
   (tile) => tile.checkVisibility(),
 ).map((tile) => tile.clientWidth)).size"""
+LABEL_WIDTHS = """new Promise(requestAnimationFrame).then(() => new Promise(requestAnimationFrame))
+  .then(() => [...charts.values()].map(({ chart }) => chart.getOption().grid[0].left))"""
 NOTICE = "document.getElementById('notice')"
 
 
@@ -228,7 +230,9 @@ def test_excluded_orders_are_counted(
 def test_the_page_fits_every_screen(tab: Tab, page: Path, theme: str, background: str) -> None:
     for width in (1280, 768, 390):
         tab.resize(width, 900, theme)
+        resized = tab.evaluate(LABEL_WIDTHS) if width < 1280 else None
         tab.load(page)
+        assert resized in (None, tab.evaluate(LABEL_WIDTHS))
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
         fits = "[...charts].every(([box, { chart }]) => chart.getWidth() === box.clientWidth)"
         assert tab.evaluate(fits)

@@ -31,11 +31,17 @@ function drawBars(container, spec, isInstant = prefersReducedMotion) {
 
 function createChart(container) {
   const chart = echarts.init(container, null, { renderer: "canvas" });
-  new ResizeObserver(() => chart.resize()).observe(container);
+  new ResizeObserver(() => fitChart(container)).observe(container);
   chart.getZr().on("mousemove", (event) => showTooltip(container, event));
   chart.getZr().on("globalout", () => showTooltip(container, null));
   chart.getZr().on("click", (event) => pickBar(container, event));
   return { chart, spec: null };
+}
+
+/** Draw a chart again if the width of its container has changed. */
+function fitChart(container) {
+  const { chart, spec } = charts.get(container);
+  if (chart.getWidth() !== container.clientWidth) drawBars(container, spec, true);
 }
 
 /** Return the widths of the labels beside horizontal bars; a quarter of the chart is for the bars. */
