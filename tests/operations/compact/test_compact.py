@@ -16,7 +16,13 @@ from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from operations.compact import compaction
 from operations.compact.compaction import Compaction, CopyDiffers, Outcome
-from operations.lake_copy.parts import CopyTable, drop_copy, first_recent_day
+from operations.lake_copy.parts import (
+    CopyTable,
+    PartDropped,
+    drop_copy,
+    first_recent_day,
+    move_first_recent_day,
+)
 from operations.lake_copy.statements import Statements
 from operations.verify.gaps import find_gaps
 from sales.order_lifecycle import Plan, generate_changes
@@ -39,6 +45,7 @@ CHEAP_QUERIES = (
     "SELECT order_id, status, total, removed, expired, changed_at, image FROM orders",
     "SELECT dt, cdc_key, cdc_sequence, operation, total, old_image, cdc_content FROM order_changes",
 )
+PART = "20260306T000000-00000000"
 IMAGES = (None, '{"order_id":{"S":"~"}}', '{"a":{"S":"~"}}')
 MAX_WRITES = 20  # In a run that copies a day and gathers both tables.
 INTERVAL = 1 if IS_THOROUGH else 10
@@ -209,6 +216,26 @@ def test_a_late_row_is_seen_after_the_next_run(lake: None, lines: list[tuple[str
     assert after != before
     drop_copy()
     assert answers() == after
+
+
+def test_json_is_read_while_parts_are_dropped(cloud: Cloud) -> None:
+    day = "2026-03-05"
+    days = []
+
+    def move() -> None:
+        days.append(first_recent_day())
+        move_first_recent_day(day)
+
+    table = CopyTable(names.HISTORY)
+    table.publish(PART)
+    move_first_recent_day(day)
+    with before_write(1, move):  # A compaction moves it before the part is dropped.
+        drop_copy()
+    assert days == [names.FIRST_DAY]
+    assert first_recent_day() == names.FIRST_DAY
+    assert table.parts() == []
+    with pytest.raises(PartDropped):
+        table.mark(PART, {day: "digest"})
 
 
 def test_recent_stays_if_the_copy_is_dropped(lake: None, lines: list[tuple[str, str]]) -> None:
