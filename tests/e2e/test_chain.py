@@ -10,7 +10,6 @@ import pytest
 
 from local.core.hop_counts import HopCount
 from local.core.server import Cloud
-from local.demo import run_script
 from local.diagnostics import find_problems
 from local.services.registry import SERVICES
 from setup import names
@@ -18,14 +17,21 @@ from tests.campaign import validators
 from tests.campaign.evidence import collect_evidence
 from tests.support.laptop_cloud import laptop
 from tests.support.setup_fixture import SCRIPTS, SETUP, clear_location
-from tests.support.whole_chain import failed_records, raising_function, run_verify, write_orders
+from tests.support.whole_chain import (
+    create_pipeline,
+    failed_records,
+    raising_function,
+    run_setup,
+    run_verify,
+    write_orders,
+)
 
 
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with the chain and sixty orders."""
     with laptop(*SERVICES) as cloud:
-        run_script(cloud, "setup")
+        create_pipeline()
         write_orders(cloud, orders=60, seed=7)
         yield cloud
         # Whatever the tests did, no change is lost.
@@ -102,7 +108,7 @@ def test_a_stopped_pipe_is_reported(chain: Cloud) -> None:
     problems = find_problems(chain)
     assert any(names.PIPE in problem and "STOPPED" in problem for problem in problems)
     assert run_verify()[0] == 1
-    run_script(chain, "setup/08_start_pipe.py")
+    run_setup("08_start_pipe")
     chain.run_until_idle()
     assert run_verify()[0] == 0
 

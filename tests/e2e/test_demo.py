@@ -16,6 +16,7 @@ from local import demo
 from local.core.server import Cloud
 from tests.support.laptop_cloud import laptop
 from tests.support.paths import PROJECT
+from tests.support.scripts import call_script
 from tests.support.status_sabotage import deploy
 from tests.support.whole_chain import create_pipeline, raising_function
 
@@ -58,6 +59,7 @@ def test_the_demo_reports_problems_and_fails(
 
     summary = tmp_path / "summary.json"
     monkeypatch.setattr(demo, "run_script", run_with_raising_function)
+    monkeypatch.setattr(demo, "call_script", call_script)
     monkeypatch.setattr(sys, "argv", ["local", "--orders", "5", "--summary", str(summary)])
     with laptop():
         assert command.main() == 1

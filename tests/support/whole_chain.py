@@ -10,12 +10,12 @@ from unittest.mock import patch
 
 from analytics import athena
 from local.core.server import Cloud
-from local.demo import run_script
 from operations.verify import command as verify_command
 from setup import names
 from setup.lib import waiters
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws, zip_code
+from tests.support.scripts import call_script
 from tests.support.setup_fixture import SCRIPTS, clear_location
 
 MAX_PAUSE = 0.01  # seconds
@@ -56,7 +56,8 @@ def empty_chain(cloud: Cloud) -> None:
 
 def write_orders(cloud: Cloud, orders: int, seed: int) -> None:
     """Let the generator write orders, and wait until they are delivered."""
-    run_script(cloud, "data_generator.py", "--orders", str(orders), "--seed", str(seed))
+    options = ("--orders", str(orders), "--seed", str(seed))
+    assert call_script(cloud, "data_generator.py", *options) == 0
     cloud.run_until_idle()
 
 

@@ -46,6 +46,7 @@ from setup import names
 from tests.support.lake_operations import copy_all_days, items_as_of
 from tests.support.laptop_cloud import laptop
 from tests.support.profile import IS_THOROUGH
+from tests.support.scripts import call_script
 from tests.support.whole_chain import create_pipeline
 from transform import BadRecord, parse_change
 
@@ -73,7 +74,8 @@ def chain() -> Iterator[FaultyCloud]:
         create_cloud=lambda services: FaultyCloud(services, Nemesis(0, FAULT_RATE, 0)),
     ) as cloud:
         create_pipeline()
-        yield cloud
+        with patch("local.demo.call_script", call_script):
+            yield cloud
 
 
 def test_killed_services_lose_nothing(chain: FaultyCloud) -> None:
