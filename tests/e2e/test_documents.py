@@ -1,6 +1,7 @@
 """The documents: every command runs, every example is correct, every link has a target."""
 
 import base64
+import io
 import json
 import re
 import shlex
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -34,15 +36,15 @@ from tests.support.documents import (
 )
 from tests.support.laptop_cloud import aws, laptop
 from tests.support.paths import PROJECT
-from tests.support.project_copy import CommandRunner
+from tests.support.scripts import call_script
+from tests.support.whole_chain import create_pipeline
 
 ROW = PROJECT / "docs" / "row.md"
 Outcome = tuple[int, str]  # An exit status and the output.
 MAX_SECONDS = 120  # for a script to write its first output
 
-# All run in this order, on one laptop cloud.
+# All run in this order, on one laptop cloud, after setup.
 COMMANDS = (
-    "python setup",
     "python setup --check",
     "python data_generator.py",
     "python -m analytics.run",
@@ -105,7 +107,12 @@ TEST_BY_COMMAND = {
         "e2e/test_documents.py::test_printed_variables_select_the_cloud",
     ),
     **dict.fromkeys(
-        ("python -m local", "python -m analytics.dashboard", "python setup/10_glue.py --crawl"),
+        (
+            "python -m local",
+            "python setup",
+            "python setup/10_glue.py --crawl",
+            "python -m analytics.dashboard",
+        ),
         "e2e/test_demo.py::test_the_demo_verifies_the_lake",
     ),
     **dict.fromkeys(
@@ -130,12 +137,12 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, 
     folder = tmp_path_factory.mktemp("commands")
     with pytest.MonkeyPatch.context() as patch, laptop(*SERVICES) as cloud:
         patch.setenv("BROWSER", "true")  # The command `true` opens nothing and succeeds.
-        runner = CommandRunner(PROJECT, cloud)
-        yield {command: run_documented(cloud, runner, command, folder) for command in COMMANDS}
-        runner.restart()
+        patch.chdir(PROJECT)
+        create_pipeline()
+        yield {command: run_documented(cloud, command, folder) for command in COMMANDS}
 
 
-def run_documented(cloud: Cloud, runner: CommandRunner, command: str, folder: Path) -> Outcome:
+def run_documented(cloud: Cloud, command: str, folder: Path) -> Outcome:
     """Run a command of the documents, and return its exit status and output."""
     prepare(cloud, command)
     command_line, _, output_name = command.partition(" > ")
@@ -147,7 +154,11 @@ def run_documented(cloud: Cloud, runner: CommandRunner, command: str, folder: Pa
         return 0, ""
     if command in ENDLESS_COMMANDS:
         return run_and_interrupt(cloud, args, output_path=Path(args[-1])), ""
-    status, output = runner.run(["python", *args])
+    sink = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    with redirect_stdout(sink), redirect_stderr(sink):
+        status = call_script(cloud, *args)
+    sink.seek(0)
+    output = sink.read()
     if output_name:
         (folder / output_name).write_text(output)
     cloud.run_until_idle()

@@ -304,11 +304,17 @@ COMMAND_BY_ACTION = {
 INTERRUPTED_RUNS = {"athena:StopQueryExecution": "interrupted gaps"}
 STATUS_ACTIONS = {action for action, command in COMMAND_BY_ACTION.items() if command == "status"}
 OTHER_ACTIONS = [action for action in COMMAND_BY_ACTION if action not in STATUS_ACTIONS]
-# A command reports each denial in the same way.
+# A command reports each denial in the same way; only queries are interrupted.
 REMOVED_ACTIONS = [
-    action
-    for command in COMMANDS
-    for action in sampled((a for a in OTHER_ACTIONS if COMMAND_BY_ACTION[a] == command), 5)
+    *INTERRUPTED_RUNS,
+    *(
+        action
+        for command in COMMANDS
+        for action in sampled(
+            (action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == command), 4
+        )
+        if action not in INTERRUPTED_RUNS
+    ),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Commands of the project, or of a copy of it, which run in one process: none costs a new start.
+"""Commands of a copy of the project, which run in one process: none costs a new start.
 
 A command may change the project's files, which a test must not do. Modules that a command has
 loaded stay loaded: `restart` makes the next commands see changed files.
@@ -48,10 +48,13 @@ for line in sys.stdin:
 """
 
 
-class CommandRunner:
-    """A process that runs commands in a folder while the cloud works."""
+class ProjectCopy:
+    """A copy of the project, and the process that runs its commands while the cloud works."""
 
     def __init__(self, folder: Path, cloud: Cloud) -> None:
+        for part in PARTS:
+            copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy2
+            copy(PROJECT / part, folder / part)
         self.folder = folder
         self._cloud = cloud
         self._runner: subprocess.Popen[str] | None = None
@@ -80,16 +83,6 @@ class CommandRunner:
         if self._runner is not None:
             self._runner.communicate()
             self._runner = None
-
-
-class ProjectCopy(CommandRunner):
-    """A copy of the project, and the process that runs its commands."""
-
-    def __init__(self, folder: Path, cloud: Cloud) -> None:
-        super().__init__(folder, cloud)
-        for part in PARTS:
-            copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy2
-            copy(PROJECT / part, folder / part)
 
 
 def _exchange(runner: "subprocess.Popen[str]", command: list[str], answers: list[str]) -> None:

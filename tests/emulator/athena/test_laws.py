@@ -51,7 +51,7 @@ def decimals(precision: int, scale: int) -> st.SearchStrategy[Decimal]:
 
 
 # Each of these examples has many values.
-FEW = settings(max_examples=1_000 if IS_THOROUGH else 12)
+FEW = settings(max_examples=1_000 if IS_THOROUGH else 8)
 
 
 def values(rows: Sequence[Sequence[object]]) -> str:
@@ -206,7 +206,7 @@ def literal(cell: str | None) -> str:
     return "NULL" if cell is None else quote_literal(cell)
 
 
-@settings(max_examples=1_000 if IS_THOROUGH else 20)
+@settings(max_examples=1_000 if IS_THOROUGH else 10)
 @given(ANY_TEXT)
 @example('"\\')
 def test_json_round_trip(run_query: RunQuery, word: str) -> None:

@@ -10,15 +10,15 @@ import pytest
 from local.core.request import AwsError
 from local.services.athena.errors import QueryFailed
 from tests.support.athena_engine import engine_without_tables, query_runner
-from tests.support.profile import IS_THOROUGH
+from tests.support.profile import IS_FULL, IS_THOROUGH
 from tests.trino.corpus import expressions
 from tests.trino.recording import Answer, answer_lines, ask, digest_of, read_recording
 
 DIFFERENCES = Path(__file__).with_name("trino_differences.txt")
 MAX_DIFFERENT = 0.01
 MAX_REFUSED = 0.03
-OTHERS_INTERVAL = 12
-FAILING_INTERVAL = 24
+OTHERS_INTERVAL = 12 if IS_FULL else 24
+FAILING_INTERVAL = 2 * OTHERS_INTERVAL
 TRINO_BUG = "GENERIC_INTERNAL_ERROR"
 REFUSAL = "not modelled by the laptop cloud"
 

@@ -70,7 +70,7 @@ def delete(**key: Any) -> dict[str, Any]:
         put("x" * 2049),
         put("two", none={"NULL": False}),
         put("two", text={"S": "x" * 410_000}),
-        put("two", flags={"L": [{"NULL": True}] * 210_000}),
+        put("two", flags={"L": [{"NULL": True}] * 60_000}, text={"S": "x" * 300_000}),
         delete(),
         delete(id={"N": "1"}),
         delete(id={"S": ""}),
