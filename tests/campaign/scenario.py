@@ -262,6 +262,7 @@ class Scenario(TableHistory):
         self.items.clear()
         self.chain.recreate_table()
         self.recreate_pipe()
+        self.open_accounts()
         return deleted_items
 
     def restore_table(self, prefix: str) -> int:
