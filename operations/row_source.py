@@ -70,7 +70,7 @@ class RowSource:
         days = list_days(boto3.client("s3"), columns)
         copied = copied_days([history_parts, state_parts], days)
         parts = history_parts if table == HISTORY else state_parts
-        return replace(json, table=table, json_from=_first_json_day(parts, days, copied))
+        return replace(json, table=table, json_from=first_json_day(parts, days, copied))
 
     def refreshed(self) -> RowSource:
         """Return the source as of now: more days of the copy may be out of date."""
@@ -121,7 +121,7 @@ def _are_too_long(names: Iterable[str]) -> bool:
     return sum(map(len, names)) > MAX_NAMES_LENGTH
 
 
-def _first_json_day(parts: Sequence[Part], days: Mapping[str, Day], copied: set[str]) -> str | None:
+def first_json_day(parts: Sequence[Part], days: Mapping[str, Day], copied: set[str]) -> str | None:
     """Return the first day that no part has whose days are all copied; None if it is the first."""
     readable = marked_days((part for part in parts if part.marks.keys() <= copied), days)
     if not readable:

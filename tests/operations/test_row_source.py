@@ -1,0 +1,49 @@
+"""The first day that is read as JSON: no day before it has changed since it was copied."""
+
+import pytest
+
+from operations.lake_copy.days import Day
+from operations.lake_copy.parts import Part
+from operations.row_source import first_json_day
+
+WRONG = "digest of an older listing"
+
+
+def listed(*numbers: int) -> dict[str, Day]:
+    return {day(number): Day(day(number), str(number), 1) for number in numbers}
+
+
+def day(number: int) -> str:
+    return f"2026-03-0{number}"
+
+
+def part(*numbers: int, changed: int | None = None) -> Part:
+    marks = {day(number): WRONG if number == changed else str(number) for number in numbers}
+    return Part(f"{numbers}", marks)
+
+
+@pytest.mark.parametrize(
+    ("parts", "lake", "expected"),
+    [
+        ([part(1, 2), part(3, 4)], [1, 2, 3, 4], 5),
+        ([part(1), part(4)], [1, 4, 6], 5),  # Days without rows are copied.
+        ([part(1, 2), part(3, 4, changed=4)], [1, 2, 3, 4], 3),  # A part counts as a whole.
+        ([part(1, 2), part(3, 4, changed=4), part(4)], [1, 2, 3, 4], 5),  # Copied again.
+        ([part(1), part(2), part(4)], [1, 4], 2),  # The lake has lost a day.
+        ([part(1, 2), part(3)], [2, 3], None),
+        ([part(1, changed=1), part(2)], [1, 2], None),
+        ([part(2)], [1, 2], None),
+        ([], [1], None),
+    ],
+)
+def test_json_is_read_from_the_first_wrong_day(
+    parts: list[Part], lake: list[int], expected: int | None
+) -> None:
+    days = listed(*lake)
+    copied = {name for name in days if any(days[name].digest == p.marks.get(name) for p in parts)}
+    assert first_json_day(parts, days, copied) == (expected and day(expected))
+
+
+def test_a_day_must_be_in_both_tables() -> None:
+    parts = [part(1), part(2)]
+    assert first_json_day(parts, listed(1, 2), {day(1)}) == day(2)
