@@ -32,6 +32,7 @@ from operations.lake_copy.parts import (
     marked_days,
     move_first_recent_day,
     new_part_name,
+    smallest_within,
     superseded,
 )
 from operations.lake_copy.statements import Statements
@@ -45,7 +46,8 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import ObjectTypeDef
 
-# How many parts below a size may lie side by side; state is read whole by most questions.
+# How many parts may lie side by side that together are below a size, so that no statement has to
+# hold all history; state is read whole by most questions.
 GATHERED = {HISTORY: (4, 64 << 20), STATE: (1, 256 << 20)}
 KEPT_FOR = timedelta(days=1)  # Of objects that no table has any more: queries may still read them.
 
@@ -207,7 +209,7 @@ class Compaction:
         max_parts, max_bytes = GATHERED[table.name]
         objects = self._objects_by_part(table)
         sizes = {part: sum(entry["Size"] for entry in objects[part]) for part in objects}
-        parts = [p for p in table.parts() if p.marks and sizes.get(p.name, 0) < max_bytes]
+        parts = smallest_within([part for part in table.parts() if part.marks], sizes, max_bytes)
         if len(parts) <= max_parts:
             return
         self._note(f"gathering {count(len(parts), 'part')} of {table.name}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any
 
 import boto3
@@ -144,6 +145,13 @@ def marked_days(parts: Iterable[Part], days: Mapping[str, Day]) -> set[str]:
 def copied_days(parts_by_table: Iterable[Iterable[Part]], days: Mapping[str, Day]) -> set[str]:
     """Return the days that every table has as they are listed now, given the parts of each."""
     return set.intersection(*(marked_days(parts, days) for parts in parts_by_table))
+
+
+def smallest_within(parts: Iterable[Part], sizes: Mapping[str, int], limit: int) -> list[Part]:
+    """Return as many of the smallest parts as together have fewer bytes than a limit."""
+    by_size = sorted(parts, key=lambda part: sizes.get(part.name, 0))
+    totals = accumulate(sizes.get(part.name, 0) for part in by_size)
+    return [part for part, total in zip(by_size, totals, strict=True) if total < limit]
 
 
 def superseded(parts: Iterable[Part], days: Mapping[str, Day]) -> list[Part]:

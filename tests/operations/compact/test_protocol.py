@@ -25,7 +25,13 @@ from hypothesis.stateful import (
 
 from operations.digest import digest
 from operations.lake_copy.days import Day, oldest_recent_day
-from operations.lake_copy.parts import Part, copied_days, marked_days, superseded
+from operations.lake_copy.parts import (
+    Part,
+    copied_days,
+    marked_days,
+    smallest_within,
+    superseded,
+)
 from setup.names import FIRST_DAY
 from tests.support.profile import IS_THOROUGH
 from transform.state import Row, keep, once
@@ -646,3 +652,13 @@ def test_the_protocol_is_right_at_each_step() -> None:
 def test_a_wrong_protocol_is_found(mutant: type[Protocol]) -> None:
     with pytest.raises((AssertionError, KeyError)):
         explore(mutant())
+
+
+@pytest.mark.parametrize(
+    ("limit", "gathered"), [(10, ""), (11, "b"), (40, "bc"), (76, "bca"), (1 << 30, "bcad")]
+)
+def test_only_what_is_small_together_is_gathered(limit: int, gathered: str) -> None:
+    """Regression: eight parts of 45 MB became one, by a statement that held a year of images."""
+    parts = [Part(name, {}) for name in "abcd"]
+    sizes = {"a": 45, "b": 10, "c": 20, "d": 50}
+    assert "".join(part.name for part in smallest_within(parts, sizes, limit)) == gathered
