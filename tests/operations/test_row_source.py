@@ -1,10 +1,13 @@
-"""The first day that is read as JSON: no day before it has changed since it was copied."""
+"""Where rows are read: no day before the first one of JSON has changed since it was copied."""
+
+import re
 
 import pytest
 
+from operations import row_source
 from operations.lake_copy.days import Day
 from operations.lake_copy.parts import Part
-from operations.row_source import first_json_day
+from operations.row_source import JSON, RowSource, first_json_day
 
 WRONG = "digest of an older listing"
 
@@ -47,3 +50,14 @@ def test_json_is_read_from_the_first_wrong_day(
 def test_a_day_must_be_in_both_tables() -> None:
     parts = [part(1), part(2)]
     assert first_json_day(parts, listed(1, 2), {day(1)}) == day(2)
+
+
+def test_each_day_is_read_in_one_place() -> None:
+    sql = RowSource(json_from=day(2)).rows_sql(["total"])
+    assert re.findall(r"WHERE dt (\S+) (\S+)", sql) == [(">=", f"'{day(2)}'"), ("<", f"'{day(2)}'")]
+
+
+def test_too_many_names_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_source, "MAX_NAMES_LENGTH", 5)
+    assert JSON.rows_sql(["total"]).startswith('SELECT "total", ')
+    assert JSON.rows_sql(["totals"]).startswith("SELECT *, ")
