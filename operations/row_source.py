@@ -18,10 +18,10 @@ from analytics.athena import literal
 from analytics.rank import ATTRIBUTES, CONTENT_SQL, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.lake_copy.days import Day, list_days
-from operations.lake_copy.parts import CopyTable, Part, copied_days, marked_days
+from operations.lake_copy.parts import CopyTable, Part, marked_days
 from setup.lib.errors import UserError
 from setup.lib.views import get_table
-from setup.names import CHANGES, HISTORY, STATE
+from setup.names import CHANGES, HISTORY
 
 JSON_SQL = f"SELECT {{columns}}, {{content}} AS cdc_content FROM {CHANGES}"
 COPY_SQL = """{json}
@@ -64,13 +64,11 @@ class RowSource:
         if not columns or not set(_columns_of(CHANGES)) <= set(columns):
             return json
         # Before the days: marks that equal a later listing are not out of date.
-        history_parts, state_parts = CopyTable(HISTORY).parts(), CopyTable(STATE).parts()
-        if not (history_parts and state_parts) or _are_too_long(columns):
+        parts = CopyTable(table).parts()
+        if not parts or _are_too_long(columns):
             return json
         days = list_days(boto3.client("s3"), columns)
-        copied = copied_days([history_parts, state_parts], days)
-        parts = history_parts if table == HISTORY else state_parts
-        return replace(json, table=table, json_from=first_json_day(parts, days, copied))
+        return replace(json, table=table, json_from=first_json_day(parts, days))
 
     def refreshed(self) -> RowSource:
         """Return the source as of now: more days of the copy may be out of date."""
@@ -121,8 +119,9 @@ def _are_too_long(names: Iterable[str]) -> bool:
     return sum(map(len, names)) > MAX_NAMES_LENGTH
 
 
-def first_json_day(parts: Sequence[Part], days: Mapping[str, Day], copied: set[str]) -> str | None:
+def first_json_day(parts: Sequence[Part], days: Mapping[str, Day]) -> str | None:
     """Return the first day that no part has whose days are all copied; None if it is the first."""
+    copied = marked_days(parts, days)
     readable = marked_days((part for part in parts if part.marks.keys() <= copied), days)
     if not readable:
         return None
