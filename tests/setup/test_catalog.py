@@ -52,6 +52,7 @@ def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     assert table["Parameters"]["UPDATED_BY_CRAWLER"] == names.CRAWLER
 
 
+@pytest.mark.slow
 def test_the_crawl_before_is_not_taken_for_it(sandbox: SetupSandbox) -> None:
     """Glue may say for a moment after the start that the crawler is ready."""
     sandbox.run(*CATALOG_SCRIPTS)
@@ -116,6 +117,7 @@ def test_a_crawl_adds_no_columns_beyond_the_limit(
     assert line.startswith("crawl succeeded: added gift_note, seenby to table changes; every")
 
 
+@pytest.mark.slow
 def test_members_of_a_json_path_are_no_columns(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +144,7 @@ ITEMS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_crawl_finds_what_the_crawler_misses(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -285,6 +288,7 @@ def test_descriptions_follow_the_files(sandbox: SetupSandbox) -> None:
     assert comment == ("ID, " + 60 * "very ")[:255]
 
 
+@pytest.mark.slow
 def test_users_descriptions_survive(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
     for name in (names.CHANGES, "orders"):

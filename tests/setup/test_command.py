@@ -157,6 +157,7 @@ def test_a_missing_adopted_table_is_an_error(environment: dict[str, str]) -> Non
     assert err.startswith("setup/01_dynamodb.py: TABLE_NAME: table Mine is missing: create it")
 
 
+@pytest.mark.slow
 def test_an_adopted_table_only_gets_a_stream(environment: dict[str, str]) -> None:
     create_own_table()
     before = describe_everything("Mine")

@@ -26,6 +26,7 @@ def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
         yield sandbox
 
 
+@pytest.mark.slow
 def test_manual_changes_are_reverted(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7], "10_glue")
     original = configuration()

@@ -211,6 +211,7 @@ def test_everything_is_missing_in_an_empty_account(tmp_path: Path) -> None:
     assert {"01_dynamodb", "02_kinesis", "03_s3", "04_iam", "06_firehose", "10_glue"} <= scripts
 
 
+@pytest.mark.slow
 def test_an_adopted_table_without_a_stream_is_drift(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from local.services.glue import crawler_api
 from setup import names
 from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import create_table
+from tests.support.profile import sampled
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
@@ -68,7 +69,11 @@ def test_older_stream_is_not_adopted(current: str, advice: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["Service is unable to assume provided role", "Please verify the role's TrustPolicy"]
+    "message",
+    sampled(
+        ["Service is unable to assume provided role", "Please verify the role's TrustPolicy"],
+        step=2,
+    ),
 )
 def test_glue_may_not_present_the_account(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch, message: str

@@ -67,6 +67,7 @@ def test_the_key_encrypts_what_setup_creates(sandbox: SetupSandbox) -> None:
     assert sandbox.cloud.service(Iam).denials() == []  # The roles may use the stream's key.
 
 
+@pytest.mark.slow
 def test_a_key_can_be_set_later(sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "KMS_KEY", "")
     sandbox.run()

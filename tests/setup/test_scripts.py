@@ -95,6 +95,7 @@ def pipe_state() -> str:
     return str(aws_client("pipes").describe_pipe(Name=names.PIPE)["CurrentState"])
 
 
+@pytest.mark.slow
 def test_orders_of_any_time_arrive(sandbox: SetupSandbox) -> None:
     sandbox.run("01_dynamodb")
     put_order("before")
@@ -122,6 +123,7 @@ def order_ids_in_lake() -> set[str]:
     return order_ids
 
 
+@pytest.mark.slow
 def test_what_is_created_again_names_what_is_missing(sandbox: SetupSandbox) -> None:
     """On first setup nothing is missing; later the fix is named, but only by what is new."""
     assert not any("operations." in line for line in sandbox.run(*SCRIPTS[:8]))

@@ -21,7 +21,7 @@ from setup.lib.iam_policies import trust_policies
 from setup.lib.teardown_steps import delete_stream
 from setup.lib.waiters import SetupError
 from tests.support.laptop_cloud import create_table
-from tests.support.profile import IS_THOROUGH
+from tests.support.profile import IS_THOROUGH, sampled
 from tests.support.setup_fixture import (
     SCRIPTS,
     SetupSandbox,
@@ -43,6 +43,7 @@ def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
 SCRIPT_COUNTS = range(1, 12) if IS_THOROUGH else (7,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script_count", SCRIPT_COUNTS)
 def test_an_unfinished_setup_is_cleaned_up(sandbox: SetupSandbox, script_count: int) -> None:
     before = count_resources()
@@ -101,6 +102,7 @@ def test_firehose_buffers_are_written_first(
     assert aws_client("s3").list_objects_v2(**lake)["KeyCount"] == 1
 
 
+@pytest.mark.slow
 def test_a_lake_of_many_versions_is_deleted(sandbox: SetupSandbox) -> None:
     before = count_resources()
     sandbox.run("03_s3")
@@ -115,6 +117,7 @@ def test_a_lake_of_many_versions_is_deleted(sandbox: SetupSandbox) -> None:
     assert count_resources() == before
 
 
+@pytest.mark.slow
 def test_teardown_goes_on_after_an_error(
     sandbox: SetupSandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,7 +139,7 @@ def test_teardown_goes_on_after_an_error(
     assert count_resources() == before
 
 
-@pytest.mark.parametrize("operation", ["StopPipe", "ListShards"])
+@pytest.mark.parametrize("operation", sampled(["ListShards", "StopPipe"], step=2))
 def test_undelivered_changes_are_not_deleted(sandbox: SetupSandbox, operation: str) -> None:
     before = count_resources()
     sandbox.run(*SCRIPTS[:9])
@@ -196,6 +199,7 @@ def test_an_untagged_pipe_is_not_stopped(sandbox: SetupSandbox) -> None:
     assert pipes.describe_pipe(Name=names.PIPE)["CurrentState"] == "RUNNING"
 
 
+@pytest.mark.slow
 def test_a_pipe_on_a_disabled_stream_is_not_stopped(
     sandbox: SetupSandbox,
 ) -> None:

@@ -44,6 +44,7 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SetupSa
         yield sandbox
 
 
+@pytest.mark.slow
 def test_tags_are_added_kept_and_not_repeated(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

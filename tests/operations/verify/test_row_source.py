@@ -217,6 +217,7 @@ def test_a_lost_row_hides_no_other() -> None:
     assert row.sequence == first["cdc_sequence"]
 
 
+@pytest.mark.slow
 def test_verify_says_what_it_has_read(dynamodb: Any, capsys: pytest.CaptureFixture[str]) -> None:
     rows = rows_of_days()
     compact(rows)
