@@ -127,24 +127,14 @@ def test_disabled_stream_is_read_to_its_end(env: PipeEnvironment) -> None:
     assert env.create_pipe()["CurrentState"] == "CREATE_FAILED"
 
 
-@pytest.fixture(scope="module")
-def other_server() -> Iterator[str]:
-    """A server whose streams have many shards."""
-    with sharded_streams.serving() as endpoint:
-        yield endpoint
-
-
 @pytest.fixture
-def sharded_env(
-    cloud: Cloud, other_server: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[PipeEnvironment]:
+def sharded_env(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[PipeEnvironment]:
     """An environment whose table is on another server, configured by endpoint only."""
-    for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
-        monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", other_server)
-    with laptop(Iam, Pipes, FlakyKinesis) as sharded_cloud:
-        env = PipeEnvironment(sharded_cloud)
-        yield env
-        env.table.delete_table(TableName="orders")
+    with sharded_streams.serving() as endpoint:
+        for name in ("DYNAMODB", "DYNAMODB_STREAMS"):
+            monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", endpoint)
+        with laptop(Iam, Pipes, FlakyKinesis) as sharded_cloud:
+            yield PipeEnvironment(sharded_cloud)
 
 
 def put_rounds(env: PipeEnvironment, rounds: range) -> None:
