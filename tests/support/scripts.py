@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from unittest.mock import patch
@@ -25,7 +26,9 @@ def _exit_status(command: Sequence[str]) -> int:
     is_module = command[0] == "-m"
     arguments = command[1:] if is_module else command
     try:
-        with patch.object(sys, "argv", list(arguments)):
+        with patch.object(sys, "argv", list(arguments)), warnings.catch_warnings():
+            # Other tests in this process import the modules that are commands, too.
+            warnings.filterwarnings("ignore", ".* found in sys.modules", RuntimeWarning)
             if is_module:
                 runpy.run_module(arguments[0], run_name="__main__")
             else:
