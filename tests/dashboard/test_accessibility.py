@@ -330,6 +330,7 @@ def test_a_refresh_keeps_the_readers_position(
     assert tab.evaluate(READER_STATE) == before
 
 
+@pytest.mark.slow
 def test_a_refresh_waits_while_a_filter_is_set(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_bar_leads_to_its_orders_by_keyboard(
     tab.evaluate("localStorage.clear()")
 
 
+@pytest.mark.slow
 def test_orders_that_are_left_out_are_counted(tab: Tab, detailed_page: Path) -> None:
     tab.load(detailed_page)
     count = len(listed_ids(tab))

@@ -76,6 +76,7 @@ def test_dates_leave_freshness_alone(tab: Tab, page: Path) -> None:
     assert text_of(tab, "freshness-note") == freshness
 
 
+@pytest.mark.slow
 def test_the_cost_is_said_with_its_base(
     tab: Tab, history: list[OrderChange], page: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_lake_equals_the_table(chain: Cloud) -> None:
     assert document["table"] == document["lake"] == len(table_order_ids())
 
 
+@pytest.mark.slow
 def test_every_script_can_be_run_again(chain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     clear_location()
     for script in SCRIPTS:
@@ -100,6 +101,7 @@ def test_deleted_objects_are_reported_by_key(chain: Cloud) -> None:
     assert run_verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_stopped_pipe_is_reported(chain: Cloud) -> None:
     pipes = chain.client("pipes")
     pipes.stop_pipe(Name=names.PIPE)

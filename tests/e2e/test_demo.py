@@ -21,6 +21,7 @@ from tests.support.status_sabotage import deploy
 from tests.support.whole_chain import create_pipeline, raising_function
 
 
+@pytest.mark.slow
 def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     summary = tmp_path / "summary.json"
     run = subprocess.run(

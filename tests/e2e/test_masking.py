@@ -91,6 +91,7 @@ def test_the_lake_equals_the_masked_table(chain: Cloud) -> None:
     assert "Ada" not in json.dumps(lake_rows())
 
 
+@pytest.mark.slow
 def test_a_repair_is_masked_once(chain: Cloud) -> None:
     """Also a verification's report of a difference shows no value that is masked."""
     before = lake_keys()

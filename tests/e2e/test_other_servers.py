@@ -38,6 +38,7 @@ def other_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield endpoint
 
 
+@pytest.mark.slow
 def test_table_and_stream_can_be_elsewhere(other_server: str) -> None:
     with laptop(*SERVICES) as cloud:
         create_pipeline()

@@ -208,12 +208,14 @@ def page_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
+@pytest.mark.slow
 def test_the_named_pipeline_is_healthy(chain: Chain) -> None:
     status, output = chain.run("-m", "operations.status")
     assert status == 0, output
     assert f"pipeline {PIPELINE} matches the 12 scripts of setup" in output
 
 
+@pytest.mark.slow
 def test_the_copy_has_the_same_items(chain: Chain) -> None:
     query = "SELECT * FROM current_readings ORDER BY cdc_key"
     items = chain.query(query)
@@ -228,6 +230,7 @@ def test_the_copy_has_the_same_items(chain: Chain) -> None:
         assert (status, output.startswith("read the copy of the days before ")) == (0, True)
 
 
+@pytest.mark.slow
 def test_lost_changes_of_binary_keys_are_repaired(chain: Chain) -> None:
     s3 = chain.cloud.client("s3")
     for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="lake/")["Contents"]:

@@ -230,6 +230,7 @@ def test_every_statement_has_a_used_action() -> None:
             assert set(statement["Action"]) - UNUSED_ACTIONS[role], statement
 
 
+@pytest.mark.slow
 def test_a_failed_script_names_the_permission(chain: Chain) -> None:
     empty_chain(chain.cloud)  # A crawl refuses the days of the rows that `_crawl` has written.
     lacks = f"role {HERE.role_name('crawler')} lacks s3:ListBucket: "
@@ -247,6 +248,7 @@ DELAYING_DENIALS = [
 ]
 
 
+@pytest.mark.slow
 def test_changes_arrive_after_a_denial(chain: Chain) -> None:
     for role, action in sampled(DELAYING_DENIALS, 2):
         with chain.without(role, action):

@@ -281,6 +281,7 @@ def test_table_equals_the_last_images(cloud: Cloud, run_generator: RunGenerator)
         assert items_by_key() == images_after(changes)
 
 
+@pytest.mark.slow
 def test_throttled_changes_are_retried(
     throttled_cloud: Cloud, monkeypatch: pytest.MonkeyPatch, run_generator: RunGenerator
 ) -> None:
@@ -316,6 +317,7 @@ def test_interrupted_run_prints_its_counts(cloud: Cloud) -> None:
     assert int(message.split()[1]) >= 20
 
 
+@pytest.mark.slow
 def test_rate_limits_the_writer(cloud: Cloud, run_generator: RunGenerator) -> None:
     started_at = time.monotonic()
     _, output, _ = run_generator("--orders", "6", "--rate", "40", "--until", "2026-11-23")

@@ -30,6 +30,7 @@ def sandbox(tmp_path: Path) -> Iterator[SetupSandbox]:
         yield sandbox
 
 
+@pytest.mark.slow
 def test_crawled_columns_survive_as_text(sandbox: SetupSandbox) -> None:
     sandbox.run("03_s3", "04_iam", "10_glue")
     glue = aws_client("glue")
@@ -253,6 +254,7 @@ def test_a_view_is_pending_until_its_column_exists(
     assert command.check() == NO_DRIFT
 
 
+@pytest.mark.slow
 def test_a_new_view_waits_for_the_view_it_uses(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS[:-1])
     write_view(names.VIEWS[0], "SELECT gift_note FROM changes")
@@ -261,6 +263,7 @@ def test_a_new_view_waits_for_the_view_it_uses(sandbox: SetupSandbox) -> None:
     assert sandbox.run("11_athena") == ["workgroup sales-cdc has 5 views and 1 named query"]
 
 
+@pytest.mark.slow
 def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
     """Athena calls a view stale when the columns that it uses have changed."""
     sandbox.run(*CATALOG_SCRIPTS)

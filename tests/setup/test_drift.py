@@ -181,6 +181,7 @@ def test_drift_is_reported_and_can_be_fixed(pipeline: SetupSandbox) -> None:
     assert run_check()[0] == 0
 
 
+@pytest.mark.slow
 def test_missing_resources_and_a_new_stream_are_drift(tmp_path: Path) -> None:
     with setup_sandbox(tmp_path) as sandbox:
         sandbox.run(*SCRIPTS[:8])

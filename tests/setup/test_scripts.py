@@ -33,6 +33,7 @@ LOCATIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("region", "account", "partition"), LOCATIONS if IS_THOROUGH else LOCATIONS[:1]
 )
@@ -76,6 +77,7 @@ def test_a_script_names_its_prerequisite(
     assert count_resources().total() - count_resources()["workgroups"] == 0
 
 
+@pytest.mark.slow
 def test_the_pipe_is_started_after_firehose_only(
     sandbox: SetupSandbox,
 ) -> None:

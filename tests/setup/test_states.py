@@ -87,6 +87,7 @@ def description(operation: str, state: str) -> dict[str, Any]:
     return dict(response)
 
 
+@pytest.mark.slow
 def test_resources_being_deleted_are_recreated(sandbox: SetupSandbox) -> None:
     for operation in STATE_PATHS:
         sandbox.stub(operation, *[description(operation, "DELETING")] * 3)
@@ -143,6 +144,7 @@ def test_an_inactive_function_is_accepted(sandbox: SetupSandbox) -> None:
     assert sandbox.seconds_waited == seconds_before
 
 
+@pytest.mark.slow
 def test_a_pipe_with_a_failed_update_is_updated(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
     pipe = aws_client("pipes").describe_pipe(Name=names.PIPE)

@@ -190,6 +190,7 @@ def test_untagged_resources_are_kept(
 RESULTS: Any = {"ResultConfiguration": {"OutputLocation": "s3://elsewhere/"}}
 
 
+@pytest.mark.slow
 def test_an_untagged_pipe_is_not_stopped(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:8])
     pipes = aws_client("pipes")
@@ -236,6 +237,7 @@ UNFINISHED = {
 }
 
 
+@pytest.mark.slow
 def test_unfinished_creations_are_awaited(sandbox: SetupSandbox) -> None:
     before = count_resources()
     sandbox.run(*SCRIPTS[:6])
@@ -270,6 +272,7 @@ def test_an_unprotected_table_is_only_deleted(
     assert ("dynamodb", "UpdateTable") not in sandbox.calls
 
 
+@pytest.mark.slow
 def test_a_table_without_tags_is_kept(sandbox: SetupSandbox) -> None:
     sandbox.run("01_dynamodb")
     unknown = {"Error": {"Code": "UnknownOperationException", "Message": ""}}
@@ -278,6 +281,7 @@ def test_a_table_without_tags_is_kept(sandbox: SetupSandbox) -> None:
     assert ("dynamodb", "DeleteTable") not in sandbox.calls
 
 
+@pytest.mark.slow
 def test_a_deleted_queue_with_a_url_is_skipped(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
     code = "AWS.SimpleQueueService.NonExistentQueue"

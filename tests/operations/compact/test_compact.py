@@ -261,6 +261,7 @@ def test_rows_may_arrive_during_a_run(
     assert answers() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row_count", [0, 1] if IS_THOROUGH else [1])
 def test_lost_rows_need_a_new_copy(
     lake: None, lines: list[tuple[str, str]], row_count: int

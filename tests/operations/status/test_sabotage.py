@@ -29,6 +29,7 @@ def chain() -> Iterator[StatusChain]:
         yield chain
 
 
+@pytest.mark.slow
 def test_an_idle_pipeline_is_healthy(chain: StatusChain) -> None:
     assert chain.find_faults() == []
 

@@ -121,6 +121,7 @@ def test_questions_read_repaired_columns(
     assert list(run_query(question).rows) == [("19.9000",)]
 
 
+@pytest.mark.slow
 def test_repair_does_not_close_gaps(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_write_during_a_repair_wins(
     assert '"returned"' in last_images[order_key(orders[3])]
 
 
+@pytest.mark.slow
 def test_foreign_rows_are_left_with_a_reason(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import transform
 from operations.table import Table
 from tests.support.laptop_cloud import create_table
-from tests.support.profile import IS_THOROUGH
+from tests.support.profile import IS_THOROUGH, sampled
 from tests.support.verify_fixture import (
     HISTORIES,
     LATER_STREAM,
@@ -262,7 +262,7 @@ def test_keys_that_dynamodb_rejects_are_invalid(env: VerifyEnvironment) -> None:
 
 
 @pytest.mark.parametrize(
-    "order_id", ["'", "') OR true --", 'a"b', "\\", "\x00", "é\u202e", "x" * 2000]
+    "order_id", sampled(["') OR true --", "'", "\\", 'a"b', "\x00", "é\u202e", "x" * 2000], step=2)
 )
 def test_no_key_becomes_sql(env: VerifyEnvironment, order_id: str) -> None:
     item = {"order_id": {"S": order_id}, **PAID}
