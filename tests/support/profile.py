@@ -1,8 +1,8 @@
 """The profile of a test run, HYPOTHESIS_PROFILE: default, full or thorough.
 
-By default every law is tested, but not in all its cases. `full` adds the other cases, and the tests
-marked slow, each of which tests what a cheaper one tests too, on a whole chain. `thorough` adds the
-long campaigns.
+By default laws are tested, but not in all their cases. `full` adds the other cases, and the tests
+marked slow: those of whole chains and of waiting, most of which test what cheaper ones test too.
+`thorough` adds the long campaigns.
 """
 
 import os
