@@ -61,10 +61,12 @@ class CachingDispatcher(werkzeug_app.DomainDispatcherApplication):
     get_backend_for_host = cache(werkzeug_app.DomainDispatcherApplication.get_backend_for_host)
 
 
+@cache
 def create_backend_app(service: Any) -> Any:
     """Return moto's app of a service (its type names all), without the debug mode.
 
-    That mode inspects the form of each request.
+    That mode inspects the form of each request. All clouds of a process share the app, which takes
+    long to create and has no state.
     """
     app = werkzeug_app.create_backend_app(service)
     app.debug = False
