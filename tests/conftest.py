@@ -4,8 +4,11 @@ import gc
 import os
 import signal
 import sys
+from functools import cache
+from typing import Any
 
 import pytest
+from botocore.hooks import EventAliaser, HierarchicalEmitter
 from hypothesis import settings
 
 from tests.support.profile import IS_FULL, PROFILE
@@ -25,6 +28,11 @@ settings.register_profile(
 settings.register_profile("full", settings.get_profile("default"), max_examples=40)
 settings.register_profile("thorough", max_examples=20_000, deadline=None)
 settings.load_profile(PROFILE)
+
+# Each client computes the aliases of all its events, though they are those of every other client.
+Aliaser: Any = EventAliaser  # The stubs lack its method.
+alias_event_name = cache(Aliaser(HierarchicalEmitter())._alias_event_name)
+Aliaser._alias_event_name = lambda _, event_name: alias_event_name(event_name)
 
 # The tests load many modules that are never freed. Collecting garbage at Python's default rate
 # would take a twelfth of their time.
