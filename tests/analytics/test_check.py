@@ -89,6 +89,7 @@ def planted(fault: Order, order_id: str) -> Order:
     return {name: value for name, value in order.items() if value is not None}
 
 
+@pytest.mark.slow
 def test_each_expectation_finds_its_planted_faults(lake: Cloud) -> None:
     assert FAULTS.keys() == EXPECTATIONS.keys()
     faults = [(name, fault) for name, orders in FAULTS.items() for fault in orders]

@@ -46,6 +46,7 @@ def test_the_demo_verifies_the_lake(tmp_path: Path) -> None:
     assert (verify["state"], verify["table_items"]) == ("equal", orders)
 
 
+@pytest.mark.slow
 def test_the_demo_reports_problems_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -226,6 +226,7 @@ def option_value(text: str, folder: Path) -> str | bytes:
     return text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_documented_commands_succeed(outcomes: Mapping[str, Outcome], command: str) -> None:
     status, output = outcomes[command]
@@ -252,6 +253,7 @@ def test_make_runs_the_documented_commands() -> None:
     assert "ruff check ." in recipes["lint"]
 
 
+@pytest.mark.slow
 def test_contributing_selects_existing_tests() -> None:
     arguments = [argument for command in TEST_SELECTIONS for argument in shlex.split(command)[1:]]
     selections = [argument for argument in arguments if argument.startswith("tests/")]

@@ -19,6 +19,8 @@ from tests.support.documents import OWN_TABLE, commands
 from tests.support.laptop_cloud import laptop
 from tests.support.project_copy import ProjectCopy
 
+pytestmark = pytest.mark.slow
+
 TABLE = "Readings"  # These are the names in docs/own-table.md.
 PIPELINE = "fleet"
 BUCKET = f"{PIPELINE}-lake-{ACCOUNT}-us-east-1"
@@ -208,14 +210,12 @@ def page_facts(path: Path) -> dict[str, Any]:
     return facts
 
 
-@pytest.mark.slow
 def test_the_named_pipeline_is_healthy(chain: Chain) -> None:
     status, output = chain.run("-m", "operations.status")
     assert status == 0, output
     assert f"pipeline {PIPELINE} matches the 12 scripts of setup" in output
 
 
-@pytest.mark.slow
 def test_the_copy_has_the_same_items(chain: Chain) -> None:
     query = "SELECT * FROM current_readings ORDER BY cdc_key"
     items = chain.query(query)
@@ -230,7 +230,6 @@ def test_the_copy_has_the_same_items(chain: Chain) -> None:
         assert (status, output.startswith("read the copy of the days before ")) == (0, True)
 
 
-@pytest.mark.slow
 def test_lost_changes_of_binary_keys_are_repaired(chain: Chain) -> None:
     s3 = chain.cloud.client("s3")
     for entry in s3.list_objects_v2(Bucket=BUCKET, Prefix="lake/")["Contents"]:

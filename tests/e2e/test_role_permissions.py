@@ -198,7 +198,7 @@ def test_no_role_lacks_a_permission(chain: Chain) -> None:
     assert chain.denials() == []
 
 
-@pytest.mark.parametrize(("role", "action"), sampled(USED_PERMISSIONS, 4))
+@pytest.mark.parametrize(("role", "action"), sampled(USED_PERMISSIONS, 6))
 def test_a_missing_permission_is_reported(chain: Chain, role: str, action: str) -> None:
     with chain.without(role, action):
         chain.use(role)
@@ -320,7 +320,7 @@ REMOVED_ACTIONS = [
         action
         for command in COMMANDS
         for action in sampled(
-            (action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == command), 4
+            (action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == command), 6
         )
         if action not in INTERRUPTED_RUNS
     ),
@@ -349,6 +349,7 @@ def test_a_denied_command_names_the_permission(
     assert operator.denials() == [f"role {OPERATOR} lacks {action}"]
 
 
+@pytest.mark.slow
 def test_status_names_each_missing_permission(
     operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:

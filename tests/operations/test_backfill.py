@@ -136,6 +136,7 @@ def count_snapshots() -> int:
     return int(count or 0)
 
 
+@pytest.mark.slow
 def test_a_killed_backfill_resumes_under_live_writes(chain: Cloud, tmp_path: Path) -> None:
     checkpoint = tmp_path / "backfill.json"
     rng = random.Random(20261126)

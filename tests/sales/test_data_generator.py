@@ -93,6 +93,7 @@ def test_same_plan_gives_same_orders(
     assert all(histories[key] == history for key, history in first_half.items())
 
 
+@pytest.mark.slow
 def test_every_process_generates_the_same_orders() -> None:
     script = """
 from datetime import date

@@ -85,6 +85,7 @@ def test_a_crawl_detects_a_day_before_the_first(sandbox: SetupSandbox) -> None:
         run_crawler.run_crawler()
 
 
+@pytest.mark.slow
 def test_a_crawl_adds_no_columns_beyond_the_limit(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,6 +224,7 @@ def write_row(*rows: Mapping[str, str | None]) -> None:
     aws_client("s3").put_object(Bucket=names.bucket(), Key="lake/dt=2026-11-18/a.gz", Body=body)
 
 
+@pytest.mark.slow
 def test_a_view_is_pending_until_its_column_exists(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,6 +279,7 @@ def test_a_view_is_recreated_with_those_it_uses(sandbox: SetupSandbox) -> None:
         assert types == ["bigint"], view
 
 
+@pytest.mark.slow
 def test_descriptions_follow_the_files(sandbox: SetupSandbox) -> None:
     header = "-- Orders.\n-- All of them.\n--\n-- order_id: {}\n-- lost: no such column\n"
     path = views.ANALYTICS / "views" / "orders.sql"
@@ -319,6 +322,7 @@ def test_trino_can_read_the_views(sandbox: SetupSandbox) -> None:
     assert not any(table.get("Description") for table in tables)
 
 
+@pytest.mark.slow
 def test_users_owner_of_a_view_survives(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
     views.update_table({**views.describe_table("orders"), "Owner": "ann"})

@@ -79,6 +79,7 @@ def test_every_page_of_shards_is_drained(sandbox: SetupSandbox) -> None:
     assert drain.has_recent_records(kinesis)
 
 
+@pytest.mark.slow
 def test_firehose_buffers_are_written_first(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

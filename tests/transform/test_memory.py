@@ -15,6 +15,7 @@ from transform.cache import MAX_BYTES, BoundedCache
 BATCHES, LIMIT = (1000, 128) if IS_THOROUGH else (60, 80)
 
 
+@pytest.mark.slow
 def test_a_warm_function_does_not_grow() -> None:
     limit = LIMIT * 2**20
     process = subprocess.run(

@@ -144,6 +144,7 @@ def test_escaped_partition_values_are_decoded(cloud: Cloud) -> None:
     assert partition["StorageDescriptor"]["Location"] == "s3://lake/lake/dt=a%2Fb/"
 
 
+@pytest.mark.slow
 def test_many_objects_are_read_in_several_ticks(cloud: Cloud) -> None:
     s3 = aws("s3")
     glue = aws("glue")

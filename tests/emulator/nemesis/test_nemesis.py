@@ -78,6 +78,7 @@ def chain() -> Iterator[FaultyCloud]:
             yield cloud
 
 
+@pytest.mark.slow
 def test_killed_services_lose_nothing(chain: FaultyCloud) -> None:
     write_orders(chain, 5, seed=1)
     chain.run_until_idle()  # Now each service has its clients.

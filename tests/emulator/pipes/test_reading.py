@@ -161,6 +161,7 @@ def test_split_shards_are_read_in_order(sharded_env: PipeEnvironment) -> None:
     assert rounds == {str(key): list(range(1, 9)) for key in range(9)}
 
 
+@pytest.mark.slow
 def test_trimmed_shard_starts_at_oldest_record(sharded_env: PipeEnvironment) -> None:
     sharded_env.create_pipe(key="static")
     put_rounds(sharded_env, range(1, 3))

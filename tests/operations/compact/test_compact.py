@@ -282,6 +282,7 @@ def test_lost_rows_need_a_new_copy(
     assert answers() == copied
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", sampled([names.STATE, names.HISTORY], step=2))
 def test_a_wrong_copy_does_not_count(
     lake: None, monkeypatch: pytest.MonkeyPatch, table: str

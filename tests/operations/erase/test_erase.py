@@ -193,6 +193,7 @@ def check_erased(capsys: pytest.CaptureFixture[str]) -> None:
     assert holding_versions() == []
 
 
+@pytest.mark.slow
 def test_a_killed_erase_continues(chain: Cloud) -> None:
     before = other_lines()
     put_error_object(chain, "one", error_document(insert_record("anna", 1, mail={"S": EMAIL})))

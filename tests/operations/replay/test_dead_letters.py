@@ -80,6 +80,7 @@ def deny_kinesis(cloud: Cloud) -> None:
     iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=document)
 
 
+@pytest.mark.slow
 def test_dead_letters_are_replayed_from_the_stream(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

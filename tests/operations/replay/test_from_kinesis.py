@@ -79,6 +79,7 @@ def run_replay(since: str, *options: str) -> tuple[int, Document]:
     return run_json_command(command.main, "--from-kinesis", since, *options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lose", sampled([lose_firehose, lose_object], step=2))
 def test_the_lake_is_whole_after_a_loss(
     cloud: Cloud, since: str, lose: Callable[[Cloud], None]
@@ -99,6 +100,7 @@ def test_the_lake_is_whole_after_a_loss(
     assert verify_command.main(["--gaps"]) == 0
 
 
+@pytest.mark.slow
 def test_a_repeated_run_does_not_grow(cloud: Cloud, since: str) -> None:
     """The stream then holds each change more than once; each is sent once in a run."""
     lose_firehose(cloud)

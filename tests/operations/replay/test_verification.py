@@ -77,6 +77,7 @@ def canonical_key(order_id: str) -> str:
     return f'{{"order_id":{{"S":"{order_id}"}}}}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("last_version", sampled([1, 3], step=2))
 def test_an_older_change_on_top_is_named(
     chain: Cloud, capsys: pytest.CaptureFixture[str], last_version: int

@@ -52,6 +52,7 @@ def test_buckets_are_about_equal() -> None:
     assert max(sizes) < 130
 
 
+@pytest.mark.slow
 @settings(
     max_examples=100 if IS_THOROUGH else 5,
     phases=PHASES_WITHOUT_SHRINK,

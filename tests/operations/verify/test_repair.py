@@ -59,6 +59,7 @@ def orders(chain: Cloud) -> list[str]:
     return create_orders(chain)
 
 
+@pytest.mark.slow
 def test_every_sabotage_is_found_and_repaired(chain: Cloud) -> None:
     expected: KeysByKind = {}
     orders_by_sabotage = [create_orders(chain) for _ in SABOTAGES]
@@ -215,6 +216,7 @@ def test_an_oversized_item_is_left(chain: Cloud, orders: list[str]) -> None:
     assert run_verify("--repair")[0] == 0
 
 
+@pytest.mark.slow
 def test_key_option_repairs_one_key(chain: Cloud, orders: list[str]) -> None:
     edit_rows(lambda row: None if any(has_last_image(row, order) for order in orders) else row)
     status, document = run_verify("--repair", "--key", order_key(orders[2]))

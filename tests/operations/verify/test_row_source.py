@@ -28,7 +28,7 @@ from setup.lib.views import describe_table, update_table
 from tests.support.commands import run_json_command
 from tests.support.lake_fixture import lake_with_views
 from tests.support.laptop_cloud import create_table
-from tests.support.profile import IS_THOROUGH
+from tests.support.profile import IS_FULL, IS_THOROUGH
 from tests.support.verify_fixture import (
     HISTORIES,
     PHASES_WITHOUT_SHRINK,
@@ -105,7 +105,7 @@ def without_content(row: LakeColumns, **columns: str) -> LakeColumns:
 
 
 @settings(
-    max_examples=60 if IS_THOROUGH else 2,
+    max_examples=60 if IS_THOROUGH else 2 if IS_FULL else 1,
     phases=PHASES_WITHOUT_SHRINK,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,
