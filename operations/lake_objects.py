@@ -9,7 +9,6 @@ read, or all with `read_all`.
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from io import BufferedIOBase, BufferedReader, RawIOBase
 from itertools import groupby
 from typing import TYPE_CHECKING, cast
 
+from operations.json_objects import parse_object
 from setup.names import DELIVERY, LAKE
 
 if TYPE_CHECKING:
@@ -153,16 +153,9 @@ def _find_invalid_line(file: BufferedIOBase) -> str | None:
     for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES), b""), start=1):
         if line.strip():
             row_count += 1
-            if not _is_json_object(line):
+            if parse_object(line) is None:
                 return f"line {number} is not a JSON object"
     return None if row_count else "has no rows"
-
-
-def _is_json_object(line: bytes) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _page_versions(page: ListObjectVersionsOutputTypeDef) -> Iterator[ObjectVersion]:

@@ -7,11 +7,11 @@ delivers it, as a change without images. All else stays as it was, byte for byte
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from operations.json_objects import parse_object, to_json
 from operations.replay.error_documents import parse_document
 from transform import BadRecord, canonical, parse_change, record_from_row
 from transform.row import CDC_COLUMNS, ERASED
@@ -28,10 +28,10 @@ CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
 
 def erase_row(line: bytes, limits: Limits) -> bytes:
     """Return a line of the lake, erased if it is a row of one of the keys."""
-    row = _json_object(line)
+    row = parse_object(line) or {}
     if not has_content(row, limits):
         return line
-    return _json_bytes(_erased_row(row)) + _newline(line)
+    return to_json(_erased_row(row)) + _newline(line)
 
 
 def erase_document(text: bytes, limits: Limits) -> bytes:
@@ -40,31 +40,31 @@ def erase_document(text: bytes, limits: Limits) -> bytes:
     erased = record and erase_record(record, limits)
     if erased == record:
         return text
-    members = _json_object(text)
+    members = parse_object(text) or {}
     for name in members:
         if name.lower() == "rawdata":
             members[name] = b64encode(erased or b"").decode()
         elif name.lower() in ("errorcode", "lasterrorcode"):
             members[name] = ERASED
-    return _json_bytes(members) + _newline(text)
+    return to_json(members) + _newline(text)
 
 
 def erase_record(record: bytes, limits: Limits) -> bytes:
     """Return a record, or a row in its place, as the record of a change without images."""
-    members = _json_object(record)
+    members = parse_object(record) or {}
     if has_content(members, limits):
         row = _erased_row(members)
         try:
             return record_from_row({**row, "cdc_expired": members.get("cdc_expired")})
         except BadRecord:
-            return _json_bytes(row)
+            return to_json(row)
     change = members.get("dynamodb")
     if not isinstance(change, dict) or not _is_record_to_erase(record, change, limits):
         return record
     without_images = {name: change[name] for name in change if not name.endswith("Image")}
     if members.get("eventName") != "SNAPSHOT":
         without_images["StreamViewType"] = "KEYS_ONLY"
-    return _json_bytes({**members, "dynamodb": without_images})
+    return to_json({**members, "dynamodb": without_images})
 
 
 def has_content(row: Mapping[str, Any], limits: Limits) -> bool:
@@ -86,14 +86,14 @@ def row_rank(row: Mapping[str, Any]) -> Rank:
 def unattributed(text: bytes) -> bytes:
     """Return what a line or a document says if it is of no known key; else nothing."""
     content = _content(text)
-    members = _json_object(content)
+    members = parse_object(content) or {}
     has_key = isinstance(members.get("cdc_key"), str) or isinstance(members.get("dynamodb"), dict)
     return b"" if has_key else content
 
 
 def texts_of(text: bytes) -> set[bytes]:
     """Return the texts in the attribute columns of a row, by which its content is recognized."""
-    row = _json_object(_content(text))
+    row = parse_object(_content(text)) or {}
     if "cdc_key" not in row:
         return set()
     values = [value for name, value in row.items() if name not in CDC_COLUMNS]
@@ -103,7 +103,7 @@ def texts_of(text: bytes) -> set[bytes]:
 
 def _content(text: bytes) -> bytes:
     """Return the record of an error document, or a line of the lake as it is."""
-    is_row = "cdc_key" in _json_object(text)
+    is_row = "cdc_key" in (parse_object(text) or {})
     record = None if is_row else parse_document(text).record
     return text if record is None else record
 
@@ -128,20 +128,5 @@ def _is_record_to_erase(record: bytes, change: Mapping[str, Any], limits: Limits
         return False
 
 
-def _json_object(text: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object; none if the text is not one."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
 def _newline(text: bytes) -> bytes:
     return text[len(text.rstrip(b"\r\n")) :]
-
-
-def _json_bytes(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode(
-        "utf-8", "backslashreplace"
-    )

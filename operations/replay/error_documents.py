@@ -7,11 +7,12 @@ between them.
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from operations.json_objects import parse_object
 
 MAX_PIECE_BYTES = 32 * 1024 * 1024  # Firehose's own documents hold a record of at most 6 MB
 UNKNOWN_CODE = "unknown"
@@ -44,11 +45,8 @@ def parse_document(text: bytes) -> ErrorDocument:
     >>> parse_document(b'{"rawData": "e30=", "lastErrorCode": "Parquet.ParseError"}').code
     'Parquet.ParseError'
     """
-    try:
-        members = json.loads(text)
-    except (ValueError, RecursionError):
-        return ErrorDocument(text)
-    if not isinstance(members, dict):
+    members = parse_object(text)
+    if members is None:
         return ErrorDocument(text)
     by_name = {name.lower(): value for name, value in members.items()}
     return ErrorDocument(

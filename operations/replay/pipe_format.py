@@ -1,10 +1,11 @@
 """Pipe format: a stream's record as the pipe writes it to Kinesis."""
 
-import json
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+from operations.json_objects import to_json
 
 
 def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> bytes:
@@ -16,8 +17,7 @@ def to_pipe_record(record: Mapping[str, Any], stream_arn: str) -> bytes:
         output["userIdentity"] = {"type": members["type"], "principalId": members["principalid"]}
     output["dynamodb"] = dict(sorted(record["dynamodb"].items()))
     output["eventSourceARN"] = stream_arn
-    text = json.dumps(output, ensure_ascii=False, separators=(",", ":"), default=_json_default)
-    return text.encode("utf-8", "backslashreplace")
+    return to_json(output, default=_json_default)
 
 
 def _json_default(value: object) -> object:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import transform
+from operations.json_objects import parse_object
 from operations.kinesis_writer import MAX_RECORD_BYTES, OutgoingRecord
 from setup import names
 from transform.row import CDC_COLUMNS
@@ -70,11 +71,8 @@ def validate_record(raw: bytes, arrived_at: object = None) -> Accepted | Rejecte
 
 def _parse_row(raw: bytes) -> Columns | None:
     """Return the columns of a row of the lake, or None if the bytes are not a row."""
-    try:
-        columns = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return columns if isinstance(columns, dict) and "cdc_operation" in columns else None
+    columns = parse_object(raw)
+    return columns if columns and "cdc_operation" in columns else None
 
 
 def _reject(record: bytes, reason: str) -> Rejected:
@@ -86,11 +84,8 @@ def _reject(record: bytes, reason: str) -> Rejected:
 
 def _is_change(record: bytes) -> bool:
     """Return whether a record looks like a change of a table, whatever is wrong with it."""
-    try:
-        members = json.loads(record)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(members, dict) and isinstance(members.get("dynamodb"), dict)
+    members = parse_object(record)
+    return members is not None and isinstance(members.get("dynamodb"), dict)
 
 
 def _firehose_record(record: bytes, arrived_at: object) -> dict[str, object]:
