@@ -21,7 +21,7 @@ from operations.erase.erasing import Limits, erase_document, erase_row, texts_of
 from operations.lake_objects import ObjectVersion, list_versions
 from operations.replay.error_documents import split_pieces
 from operations.replay.error_objects import UnreadableObject, compress, decompress, is_gzip
-from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
+from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.lib.errors import UserError
 from setup.names import ERRORS, LAKE, QUERIES, RATES, REPLAYED, TABLES
 

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import IO
 
 from operations.replay.summary import ReplaySummary
-from operations.replay.tempfiles import SpooledFiles, read_chunks
 from operations.replay.validation import Accepted, Rejected
+from operations.tempfiles import SpooledFiles, read_chunks
 
 AUDITED_COUNTS = ("found", "replayed", "repaired", "left", "codes")
 

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from operations.replay.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
+from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.names import ERRORS, REPLAYED
 
 if TYPE_CHECKING:

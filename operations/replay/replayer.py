@@ -29,8 +29,8 @@ from operations.replay.error_objects import (
 )
 from operations.replay.pipe_format import to_pipe_record
 from operations.replay.summary import ReplaySummary
-from operations.replay.tempfiles import SpooledFiles, read_chunks
 from operations.replay.validation import NO_RECORD, Accepted, Rejected, validate_record
+from operations.tempfiles import SpooledFiles, read_chunks
 from setup.names import REPLAYED
 
 NO_SEQUENCE_RANGE = "not a dead letter that names a range of a stream"

@@ -23,8 +23,8 @@ from operations.replay.error_objects import (
     UnreadableObject,
 )
 from operations.replay.pipe_format import to_pipe_record
-from operations.replay.tempfiles import SpooledFiles, read_chunks
 from operations.replay.validation import Accepted, validate_record
+from operations.tempfiles import SpooledFiles, read_chunks
 from setup.lib.errors import UserError
 from setup.names import DEAD_LETTERS, bucket
 from terminal.text import count

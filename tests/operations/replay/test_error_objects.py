@@ -20,7 +20,7 @@ from operations.replay.error_objects import (
     ObjectChanged,
     UnreadableObject,
 )
-from operations.replay.tempfiles import SpooledFiles
+from operations.tempfiles import SpooledFiles
 from setup.names import ERRORS, REPLAYED
 from tests.support.laptop_cloud import laptop
 

@@ -17,9 +17,9 @@ from local.services.registry import SERVICES
 from operations.replay import command, error_objects, preflight
 from operations.replay.error_objects import Content, ErrorObject, ErrorObjects
 from operations.replay.replayer import NO_DOCUMENTS
-from operations.replay.tempfiles import SpooledFiles
 from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
 from operations.status.checks.failures import check_error_objects
+from operations.tempfiles import SpooledFiles
 from setup import names
 from tests.strategies.records import stream_record
 from tests.support.laptop_cloud import laptop

@@ -18,7 +18,6 @@ from local.services.pipes.event import event_from_record
 from operations.replay.dead_letters import DeadLetterQueue, SequenceRange, parse_letter
 from operations.replay.error_objects import decompress
 from operations.replay.pipe_format import to_pipe_record
-from operations.replay.tempfiles import SpooledFiles
 from operations.replay.validation import (
     NOT_A_CHANGE,
     RECORD_TOO_LARGE,
@@ -27,6 +26,7 @@ from operations.replay.validation import (
     Rejected,
     validate_record,
 )
+from operations.tempfiles import SpooledFiles
 from tests.strategies.records import (
     Item,
     firehose_record,
