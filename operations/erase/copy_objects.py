@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from operations.erase.erasing import Limits, has_content
-from operations.replay.error_objects import UnreadableObject
+from operations.object_content import UnreadableObject
 
 ROWS_SQL = "SELECT * FROM read_parquet(?) WHERE cdc_key IN (SELECT unnest(?::varchar[]))"
 # Several objects are read at once.

@@ -19,8 +19,8 @@ from tqdm import tqdm
 from operations.erase.copy_objects import holds_content
 from operations.erase.erasing import Limits, erase_document, erase_row, texts_of, unattributed
 from operations.lake_objects import ObjectVersion, list_versions
+from operations.object_content import UnreadableObject, compress, decompress, is_gzip
 from operations.replay.error_documents import split_pieces
-from operations.replay.error_objects import UnreadableObject, compress, decompress, is_gzip
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.lib.errors import UserError
 from setup.names import ERRORS, LAKE, QUERIES, RATES, REPLAYED, TABLES

@@ -6,8 +6,6 @@ the same key and in one step. So each record is at any time under `errors/`, or 
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,19 +14,15 @@ from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
+from operations.object_content import Content, compress, decompress, is_gzip
+from operations.tempfiles import CHUNK_BYTES, SpooledFiles
 from setup.names import ERRORS, REPLAYED
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
-GZIP_MAGIC = b"\x1f\x8b"  # decides whether content is compressed, whatever its name and headers say
 CHANGED_CODES = ("NoSuchKey", "404", "PreconditionFailed", "412")
-
-
-class UnreadableObject(Exception):
-    """The content of an object cannot be read."""
 
 
 class ObjectChanged(Exception):
@@ -47,15 +41,6 @@ class ErrorObject:
         """The key of its copy; unique, for what remains of an object may be replayed later."""
         version = self.etag.strip('"')[:8]
         return f"{REPLAYED}{self.key.removeprefix(ERRORS)}.{version}"
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The uncompressed content of an object, and how S3 stores it."""
-
-    file: IO[bytes]
-    is_compressed: bool = False
-    encoding: str = ""
 
 
 class ErrorObjects:
@@ -129,32 +114,6 @@ class ErrorObjects:
 def response_time(response: ListObjectsV2OutputTypeDef) -> datetime:
     """Return when S3 sent a response, by S3's clock."""
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-
-
-def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:
-    """Return the content without its gzip compression, if it has any."""
-    if not is_gzip(body):
-        return body
-    body.seek(0)
-    try:
-        with gzip.GzipFile(fileobj=body, mode="rb") as file:
-            return files.store(iter(lambda: file.read(CHUNK_BYTES), b""))
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise UnreadableObject(f"invalid gzip: {error}") from None
-
-
-def compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
-    """Return the content, gzipped."""
-    body = files.create()
-    with gzip.GzipFile(fileobj=body, mode="wb") as file:
-        file.writelines(read_chunks(content))
-    return body
-
-
-def is_gzip(body: IO[bytes]) -> bool:
-    """Return whether the content begins as gzip does."""
-    body.seek(0)
-    return body.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
 def _object_error(error: ClientError) -> Exception:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 import transform
 from local.services.pipes.event import event_from_record
+from operations.object_content import decompress
 from operations.replay.dead_letters import DeadLetterQueue, SequenceRange, parse_letter
-from operations.replay.error_objects import decompress
 from operations.replay.pipe_format import to_pipe_record
 from operations.replay.validation import (
     NOT_A_CHANGE,
