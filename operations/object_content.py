@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from dataclasses import dataclass
-from typing import IO
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
 
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 
+if TYPE_CHECKING:
+    from types_boto3_s3.client import S3Client
+    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
+
 GZIP_MAGIC = b"\x1f\x8b"  # decides whether content is compressed, whatever its name and headers say
+HEADERS = ("ContentType", "ContentEncoding", "Metadata")
 
 
 class UnreadableObject(Exception):
@@ -22,12 +28,32 @@ class Content:
 
     file: IO[bytes]
     is_compressed: bool = False
-    encoding: str = ""
+    headers: Mapping[str, Any] = field(default_factory=dict)  # parameters of a call of boto3
+
+    @classmethod
+    def read(cls, response: GetObjectOutputTypeDef, files: SpooledFiles) -> Content:
+        """Return the content of an object, completely downloaded."""
+        body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
+        headers = {name: value for name, value in response.items() if name in HEADERS and value}
+        return cls(decompress(body, files), _is_gzip(body), headers)
+
+    def write(self, s3: S3Client, bucket: str, key: str, *, replaced_etag: str = "") -> None:
+        """Write an object with the headers, compressed if the content was.
+
+        With `replaced_etag`, S3 rejects it unless that is what the object has now.
+        """
+        parameters = dict(self.headers)
+        if replaced_etag:
+            parameters["IfMatch"] = replaced_etag
+        with SpooledFiles() as files:
+            body = _compress(self.file, files) if self.is_compressed else self.file
+            body.seek(0)
+            s3.put_object(Bucket=bucket, Key=key, Body=body, **parameters)
 
 
 def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:
     """Return the content without its gzip compression, if it has any."""
-    if not is_gzip(body):
+    if not _is_gzip(body):
         return body
     body.seek(0)
     try:
@@ -37,7 +63,7 @@ def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:
         raise UnreadableObject(f"invalid gzip: {error}") from None
 
 
-def compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
+def _compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
     """Return the content, gzipped."""
     body = files.create()
     with gzip.GzipFile(fileobj=body, mode="wb") as file:
@@ -45,7 +71,7 @@ def compress(content: IO[bytes], files: SpooledFiles) -> IO[bytes]:
     return body
 
 
-def is_gzip(body: IO[bytes]) -> bool:
+def _is_gzip(body: IO[bytes]) -> bool:
     """Return whether the content begins as gzip does."""
     body.seek(0)
     return body.read(len(GZIP_MAGIC)) == GZIP_MAGIC

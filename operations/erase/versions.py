@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from itertools import compress, islice
+from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from tqdm import tqdm
@@ -19,7 +19,7 @@ from tqdm import tqdm
 from operations.erase.copy_objects import holds_content
 from operations.erase.erasing import Limits, erase_document, erase_row, texts_of, unattributed
 from operations.lake_objects import ObjectVersion, list_versions
-from operations.object_content import UnreadableObject, compress, decompress, is_gzip
+from operations.object_content import Content, UnreadableObject
 from operations.replay.error_documents import split_pieces
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.lib.errors import UserError
@@ -70,17 +70,12 @@ class BucketVersions:
         """Yield every version that holds what is to be erased, after reading every version."""
         self.read = 0
         versions = list_versions(self.s3, self.bucket)
-        with (
-            ThreadPoolExecutor(THREADS) as pool,
-            tqdm(desc="read", unit=" versions", disable=None) as bar,
-        ):
-            while batch := list(islice(versions, BATCH_SIZE)):
+        counted = iter(tqdm(versions, "read", unit=" versions", disable=None))
+        with ThreadPoolExecutor(THREADS) as pool:
+            while batch := list(islice(counted, BATCH_SIZE)):
                 are_held = list(pool.map(self.holds, batch))
                 self.read += sum(not version.key.startswith(QUERIES) for version in batch)
-                bar.update(len(batch))
-                yield from (
-                    version for version, is_held in zip(batch, are_held, strict=True) if is_held
-                )
+                yield from compress(batch, are_held)
 
     def holds(self, version: ObjectVersion) -> bool:
         """Return whether a version holds what is to be erased; a result of a query may."""
@@ -108,9 +103,9 @@ class BucketVersions:
         if version.key.startswith(TABLES):
             return holds_content(response["Body"].iter_chunks(CHUNK_BYTES), self.limits)
         with SpooledFiles() as files:
-            body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
-            content = decompress(body, files)
-            return any(self._is_held(version.key, piece) for piece in _pieces(version.key, content))
+            content = Content.read(response, files)
+            pieces = _pieces(version.key, content.file)
+            return any(self._is_held(version.key, piece) for piece in pieces)
 
     def _is_held(self, key: str, piece: bytes) -> bool:
         if not key.endswith(AUDIT_SUFFIX):
@@ -124,46 +119,35 @@ class BucketVersions:
         for _ in range(ATTEMPTS):
             try:
                 response = self.s3.get_object(Bucket=self.bucket, Key=key)
-            except self.s3.exceptions.NoSuchKey:
+                if self._replace(key, response):
+                    self.rewritten += 1
+                    self._delete(key, response["VersionId"])
                 return
-            try:
-                is_changed = self._replace(key, response)
             except ClientError as error:
-                if error.response["Error"]["Code"] not in PRECONDITION_CODES:
+                code = error.response["Error"]["Code"]
+                if code in MISSING_CODES:
+                    return
+                if code not in PRECONDITION_CODES:
                     raise
-                continue
-            if is_changed:
-                self.rewritten += 1
-                self._delete(key, response["VersionId"])
-            return
         raise ObjectKeepsChanging(f"{key} keeps changing: stop what writes it, then run this again")
 
     def _replace(self, key: str, response: GetObjectOutputTypeDef) -> bool:
         """Put what remains of an object, if it is still as read; return whether that differs."""
         erase = _eraser(key)
         with SpooledFiles() as files:
-            body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
-            content = decompress(body, files)
+            content = Content.read(response, files)
             remaining = files.create()
             is_changed = False
-            for piece in _pieces(key, content):
+            for piece in _pieces(key, content.file):
                 erased = erase(piece, self.limits)
                 if erased != piece:
                     is_changed = True
                     self.texts |= texts_of(piece)
                 remaining.write(erased)
-            if not is_changed:
-                return False
-            upload = compress(remaining, files) if is_gzip(body) else remaining
-            upload.seek(0)
-            self.s3.put_object(
-                Bucket=self.bucket,
-                Key=key,
-                Body=upload,
-                IfMatch=response["ETag"],
-                **_headers(response),
-            )
-        return True
+            if is_changed:
+                remaining_content = replace(content, file=remaining)
+                remaining_content.write(self.s3, self.bucket, key, replaced_etag=response["ETag"])
+        return is_changed
 
     def _delete(self, key: str, version_id: str) -> None:
         self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version_id)
@@ -172,13 +156,6 @@ class BucketVersions:
 
 def _eraser(key: str) -> Callable[[bytes, Limits], bytes]:
     return erase_document if key.startswith((ERRORS, REPLAYED)) else erase_row
-
-
-# The parameters of a call of boto3.
-def _headers(response: GetObjectOutputTypeDef) -> dict[str, Any]:
-    """Return what an object has besides its content, so that its next version has it too."""
-    names = ("ContentType", "ContentEncoding", "Metadata")
-    return {name: value for name, value in response.items() if name in names and value}
 
 
 def _pieces(key: str, content: IO[bytes]) -> Iterator[bytes]:

@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from operations.object_content import Content, compress, decompress, is_gzip
-from operations.tempfiles import CHUNK_BYTES, SpooledFiles
+from operations.object_content import Content
+from operations.tempfiles import SpooledFiles
 from setup.names import ERRORS, REPLAYED
 
 if TYPE_CHECKING:
@@ -75,9 +75,7 @@ class ErrorObjects:
             )
         except ClientError as error:
             raise _object_error(error) from None
-        body = files.store(response["Body"].iter_chunks(CHUNK_BYTES))
-        encoding = response.get("ContentEncoding", "")
-        return Content(decompress(body, files), is_gzip(body), encoding)
+        return Content.read(response, files)
 
     def archive(
         self, error_object: ErrorObject, audit: IO[bytes], remaining: Content | None
@@ -99,16 +97,8 @@ class ErrorObjects:
             self.write(error_object.key, remaining)
 
     def write(self, key: str, content: Content) -> None:
-        """Write an object, compressed if its content was."""
-        with SpooledFiles() as files:
-            body = compress(content.file, files) if content.is_compressed else content.file
-            body.seek(0)
-            if content.encoding:
-                self._s3.put_object(
-                    Bucket=self._bucket, Key=key, Body=body, ContentEncoding=content.encoding
-                )
-            else:
-                self._s3.put_object(Bucket=self._bucket, Key=key, Body=body)
+        """Write an object."""
+        content.write(self._s3, self._bucket, key)
 
 
 def response_time(response: ListObjectsV2OutputTypeDef) -> datetime:

@@ -8,7 +8,7 @@ lake counts both copies as one change.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from operations.kinesis_writer import OutgoingRecord
@@ -83,7 +83,7 @@ class Replayer:
         self._send(_accepted_documents(content, source))
         if not source.summary.record_counts:
             source.count_outcome(UNKNOWN_CODE, Rejected(NO_DOCUMENTS, is_unrecoverable=True))
-        return Content(source.remaining, content.is_compressed, content.encoding)
+        return replace(content, file=source.remaining)
 
     def _locked_letters(self) -> ReplaySummary:
         summary = ReplaySummary()

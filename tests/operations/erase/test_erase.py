@@ -403,6 +403,12 @@ def test_a_concurrent_change_is_kept(
     assert run_erase()[0] == 0
 
 
+def test_a_deleted_object_is_not_rewritten(shared_chain: Cloud) -> None:
+    bucket_versions = versions.BucketVersions(shared_chain.client("s3"), names.bucket(), {})
+    bucket_versions.rewrite("absent")
+    assert bucket_versions.rewritten == 0
+
+
 def test_content_without_a_key_is_reported(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
