@@ -4,10 +4,10 @@ Images and attributes of their rows go; keys, ranks and times stay, so the histo
 changes. It sends a tombstone for each key, rewrites the objects that hold its rows, also below
 errors/ and replayed/, deletes older versions that hold them and all results of queries, drops the
 copy (operations.compact copies the lake again), and then reads every version of every object of the
-bucket until none holds them. Killed, it continues when it is run again.
+bucket until none holds them. Killed, it continues with --resume.
 
 A late copy of a change can bring content back: run --check a day later. The exit status is 0 if
-nothing is held, and 1 if something is, or if an item cannot be erased.
+nothing is held, and 1 if something is, or if an item cannot be erased, or is not wholly erased yet.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ REMAINS = (
     "the text of queries, such as that of --where, in Athena's history: for 45 days",
 )
 SUSPICION = "it cannot be read, or has a text of an erased item where it names no key"
+RESUME = "run python -m operations.erase --resume"
 CHECK = "run python -m operations.erase --check in a day: a late copy can bring content back"
 
 
@@ -61,9 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _erase(args: argparse.Namespace) -> int:
     """Erase the items that the arguments name, and print the report."""
     table = Table.describe(boto3.client("dynamodb"), TABLE)
-    earlier = ErasedKeys.fetch()
-    keys = set(args.key) if args.key else keys_where(args.where)
-    keys |= earlier.interrupted - table.get_items(earlier.interrupted).keys()
+    earlier = ErasedKeys.fetch_settled()
+    unfinished = earlier.interrupted - table.get_items(earlier.interrupted).keys()
+    keys = _keys(args, unfinished)
     refuse_existing_items(table, keys)
     rows = latest_rows(keys) if keys else {}
     paths = object_keys(keys) if keys else []
@@ -87,7 +88,21 @@ def _erase(args: argparse.Namespace) -> int:
     )
     line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
     remains = [f"remains: {text}" for text in REMAINS]
-    return _report(args, keys, versions, (), [line, *remains, CHECK])
+    if unfinished - keys:
+        items = count(len(unfinished - keys), "item")
+        remains.append(f"not wholly erased: {items} of earlier runs: {RESUME}")
+    return _report(args, keys, versions, (), [line, *remains, CHECK], unfinished - keys)
+
+
+def _keys(args: argparse.Namespace, unfinished: set[str]) -> set[str]:
+    """Return the keys that the arguments name.
+
+    An interrupted erase is continued only on request: an item may have been there again since, and
+    nobody asked to erase that.
+    """
+    if args.resume:
+        return unfinished
+    return set(args.key) if args.key else keys_where(args.where)
 
 
 def _refuse_damaged_objects(limits: Limits) -> None:
@@ -147,6 +162,7 @@ def _report(
     versions: BucketVersions,
     held_keys: Collection[str],
     notes: list[str],
+    unfinished: Collection[str] = (),
 ) -> int:
     """Print what was done, and what holds content of the items; return the exit status."""
     lines = [f"held     {key}  run python -m operations.erase again" for key in sorted(held_keys)]
@@ -163,9 +179,10 @@ def _report(
         "read": versions.read,
         "held": sorted(held_keys),
         "unknown": sorted(versions.suspicious),
+        "unfinished": sorted(unfinished),
     }
     print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
-    return 1 if lines else 0
+    return 1 if lines or unfinished else 0
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -177,6 +194,7 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     scope.add_argument(
         "--where", metavar="SQL", help="keys of which a row meets a condition of SQL"
     )
+    scope.add_argument("--resume", action="store_true", help="keys whose erase was interrupted")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="count what would be erased")
     mode.add_argument(
@@ -184,8 +202,9 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_json_option(parser)
     args = parser.parse_args(argv)
-    if args.check and args.where:
-        parser.error("argument --where: not allowed with argument --check")
-    if not (args.check or args.key or args.where):
+    if args.check and (args.where or args.resume):
+        option = "--where" if args.where else "--resume"
+        parser.error(f"argument {option}: not allowed with argument --check")
+    if not (args.check or args.key or args.where or args.resume):
         parser.error("name what to erase with --key or --where")
     return args

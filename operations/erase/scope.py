@@ -83,6 +83,15 @@ class ErasedKeys:
         limits = {key: tombstones[key] for key in erased_rows.keys() - interrupted}
         return cls(limits, interrupted)
 
+    @classmethod
+    def fetch_settled(cls) -> ErasedKeys:
+        """Return them as soon as no tombstone of an earlier run can be in flight."""
+        erased = cls.fetch()
+        if erased.interrupted:
+            sleep(in_flight.max_delay_seconds())
+            erased = cls.fetch()
+        return erased
+
 
 def refuse_existing_items(table: Table, keys: Collection[str]) -> None:
     """Raise EraseRefused if the table has an item, or a dead letter a change of it."""

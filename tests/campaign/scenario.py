@@ -343,7 +343,7 @@ class Scenario(TableHistory):
         if not removed_keys:
             return 0
         key = removed_keys[number % len(removed_keys)]
-        status, document = self.chain.erase(key)
+        _, document = self.chain.erase(key)
         for _, rows in lake_objects():
             for row in rows:
                 if row["cdc_key"] == key:
@@ -351,7 +351,7 @@ class Scenario(TableHistory):
         # A failed change of it has lost its images too, and is replayed later.
         changes = self.evidence().changes
         self.altered_ids |= {change.event_id for change in changes if change.key == key}
-        if status:
+        if not document:
             return 0  # A change of it failed, or the lake has lost its removal.
         assert [row for row in lake_versions() if row["cdc_key"] == key and has_image(row)] == []
         rewritten: int = document["rewritten"]
