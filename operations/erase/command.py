@@ -4,7 +4,7 @@ Images and attributes of their rows go; keys, ranks and times stay, so the histo
 changes. It sends a tombstone for each key, rewrites the objects that hold its rows, also below
 errors/ and replayed/, deletes older versions that hold them and all results of queries, drops the
 copy (operations.compact copies the lake again), and then reads every version of every object of the
-bucket until none holds them. Killed, it continues with --resume.
+bucket until none holds them. Killed, it continues when it is run again.
 
 A late copy of a change can bring content back: run --check a day later. The exit status is 0 if
 nothing is held, and 1 if something is, or if an item cannot be erased, or is not wholly erased yet.
@@ -13,7 +13,7 @@ nothing is held, and 1 if something is, or if an item cannot be erased, or is no
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import boto3
 
@@ -49,7 +49,8 @@ REMAINS = (
     "the text of queries, such as that of --where, in Athena's history: for 45 days",
 )
 SUSPICION = "it cannot be read, or has a text of an erased item where it names no key"
-RESUME = "run python -m operations.erase --resume"
+ERASE_AGAIN = "run python -m operations.erase again"
+RESUME = "its tombstone is lost: run python -m operations.erase --resume"
 CHECK = "run python -m operations.erase --check in a day: a late copy can bring content back"
 
 
@@ -88,17 +89,15 @@ def _erase(args: argparse.Namespace) -> int:
     )
     line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
     remains = [f"remains: {text}" for text in REMAINS]
-    if unfinished - keys:
-        items = count(len(unfinished - keys), "item")
-        remains.append(f"not wholly erased: {items} of earlier runs: {RESUME}")
-    return _report(args, keys, versions, (), [line, *remains, CHECK], unfinished - keys)
+    advice_by_key = dict.fromkeys(unfinished - keys, RESUME)
+    return _report(args, keys, versions, advice_by_key, [line, *remains, CHECK])
 
 
 def _keys(args: argparse.Namespace, unfinished: set[str]) -> set[str]:
     """Return the keys that the arguments name.
 
-    An interrupted erase is continued only on request: an item may have been there again since, and
-    nobody asked to erase that.
+    Every run continues earlier ones, up to their tombstones. Without its tombstone, nothing tells
+    up to where: the item may have been there again since, and nobody asked to erase that.
     """
     if args.resume:
         return unfinished
@@ -150,9 +149,9 @@ def _check(args: argparse.Namespace) -> int:
     limits = {key: erased.limits[key] for key in args.key or erased.limits}
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     keys = {version.key for version in versions.find_holding()}
-    held_keys = {key for key in keys if not key.startswith(QUERIES)}
+    advice_by_key = {key: ERASE_AGAIN for key in keys if not key.startswith(QUERIES)}
     return _report(
-        args, limits, versions, held_keys, [f"checked {count(len(limits), 'erased item')}"]
+        args, limits, versions, advice_by_key, [f"checked {count(len(limits), 'erased item')}"]
     )
 
 
@@ -160,12 +159,11 @@ def _report(
     args: argparse.Namespace,
     keys: Collection[str],
     versions: BucketVersions,
-    held_keys: Collection[str],
+    advice_by_key: Mapping[str, str],
     notes: list[str],
-    unfinished: Collection[str] = (),
 ) -> int:
-    """Print what was done, and what holds content of the items; return the exit status."""
-    lines = [f"held     {key}  run python -m operations.erase again" for key in sorted(held_keys)]
+    """Print what was done, what holds content, and what to do; return the exit status."""
+    lines = [f"held     {key}  {advice}" for key, advice in sorted(advice_by_key.items())]
     lines += [
         f"unknown  {key}  {SUSPICION}: look at it, and delete it with its versions"
         for key in sorted(versions.suspicious)
@@ -177,12 +175,11 @@ def _report(
         "rewritten": versions.rewritten,
         "deleted": versions.deleted,
         "read": versions.read,
-        "held": sorted(held_keys),
+        "held": sorted(advice_by_key),
         "unknown": sorted(versions.suspicious),
-        "unfinished": sorted(unfinished),
     }
     print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
-    return 1 if lines or unfinished else 0
+    return 1 if lines else 0
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -194,7 +191,9 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     scope.add_argument(
         "--where", metavar="SQL", help="keys of which a row meets a condition of SQL"
     )
-    scope.add_argument("--resume", action="store_true", help="keys whose erase was interrupted")
+    scope.add_argument(
+        "--resume", action="store_true", help="keys of earlier runs whose tombstone is lost"
+    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="count what would be erased")
     mode.add_argument(

@@ -37,7 +37,6 @@ from tests.support.replay_fixture import (
 )
 from tests.support.sabotage import delete_order, order_key, put_order, read_lake
 from tests.support.whole_chain import create_pipeline, empty_chain
-from transform.row import ERASED
 
 EMAIL = "anna.meier@example.org"
 NAME = "Anna Meier-Özgür"
@@ -200,19 +199,18 @@ def test_a_killed_erase_continues(chain: Cloud) -> None:
     before = other_lines()
     put_error_object(chain, "one", error_document(insert_record("anna", 1, mail={"S": EMAIL})))
     for number in range(100 if IS_THOROUGH else 8):
-        has_begun = any(ERASED in row.values() for rows in read_lake().values() for row in rows)
-        options = ["--resume"] if has_begun else ["--where", f"customer__email = '{EMAIL}'"]
         with killed_at_call(
             chain, number // 2, is_after_call=number % 2 == 1, is_counted=is_write
         ) as calls:
-            status, _ = run_erase(*options)
+            status, _ = run_erase("--where", f"customer__email = '{EMAIL}'")
         assert other_lines() == before
         if status == 0:
             break
         assert (status, len(calls)) == (130, number // 2 + 1)
-    assert run_erase("--resume")[0] == 0
+    assert run_erase("--where", f"customer__email = '{EMAIL}'")[0] == 0
     assert holding_versions() == []
-    assert lake_row_count() == 7
+    rows = [row for rows in read_lake().values() for row in rows]
+    assert sum(row["cdc_operation"] != "SNAPSHOT" for row in rows) == 7
 
 
 def test_an_erase_leaves_what_nobody_named(
@@ -227,7 +225,7 @@ def test_an_erase_leaves_what_nobody_named(
     chain.run_until_idle()
     assert command.main(["--key", order_key("bert")]) == 1
     output = capsys.readouterr().out
-    assert "not wholly erased: 1 item of earlier runs: run python -m operations.erase --" in output
+    assert output.startswith(f"held     {order_key('anna')}  its tombstone is lost: run python ")
     assert set(holding_versions()) & set(read_lake())
     assert command.main(["--resume"]) == 0
     assert capsys.readouterr().out.startswith("erased what the bucket held of 1 item: ")
