@@ -110,7 +110,11 @@ def test_broken_gzip_is_unreadable(s3: "S3Client", objects: ErrorObjects, conten
 
 
 def test_headers_are_kept(s3: "S3Client", objects: ErrorObjects) -> None:
-    headers = {"ContentEncoding": "gzip", "ContentType": "text/x", "Metadata": {"a": "b"}}
+    headers: dict[str, Any] = {
+        "ContentEncoding": "gzip",
+        "ContentType": "text/x",
+        "Metadata": {"a": "b"},
+    }
     error_object = put(s3, gzip.compress(b"{}"), **headers)
     with SpooledFiles() as files:
         objects.write(KEY, objects.download(error_object, files))

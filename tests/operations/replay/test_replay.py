@@ -14,8 +14,9 @@ from botocore.config import Config
 import transform
 from local.core.server import Cloud
 from local.services.registry import SERVICES
+from operations.object_content import Content
 from operations.replay import command, error_objects, preflight
-from operations.replay.error_objects import Content, ErrorObject, ErrorObjects
+from operations.replay.error_objects import ErrorObject, ErrorObjects
 from operations.replay.replayer import NO_DOCUMENTS
 from operations.replay.validation import NO_RECORD, RECORD_TOO_LARGE
 from operations.status.checks.failures import check_error_objects
