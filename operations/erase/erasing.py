@@ -7,15 +7,15 @@ delivers it, as a change without images. All else stays as it was, byte for byte
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from operations.json_objects import parse_object, to_json
-from operations.replay.error_documents import parse_document
+from operations.replay.error_documents import parse_document, replace_record
 from transform import BadRecord, canonical, parse_change, record_from_row
 from transform.row import CDC_COLUMNS, ERASED
-from transform.state import rank, stream_rank
+from transform.state import stream_rank
 
 Rank = tuple[str, ...]
 Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
@@ -24,57 +24,69 @@ NO_LIMIT: Rank = ("\U0010ffff",)
 MIN_TEXT_LENGTH = 8  # of a text that is looked for where no key is; shorter ones are anywhere
 RANK_COLUMNS = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
 CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
+KEPT_COLUMNS = tuple(name for name in CDC_COLUMNS if name not in CONTENT_COLUMNS)
 
 
-def erase_row(line: bytes, limits: Limits) -> bytes:
-    """Return a line of the lake, erased if it is a row of one of the keys."""
-    row = parse_object(line) or {}
-    if not has_content(row, limits):
-        return line
-    return to_json(_erased_row(row)) + _newline(line)
+class Piece:
+    """A line of the lake, or an error document: it has a row, a record of a change, or anything.
 
+    A failed record may be a row, too. `row` is the row, or of a record, the key, the rank and the
+    images.
+    """
 
-def erase_document(text: bytes, limits: Limits) -> bytes:
-    """Return an error document, with its record erased if it is a change of one of the keys."""
-    record = parse_document(text).record
-    erased = record and erase_record(record, limits)
-    if erased == record:
-        return text
-    members = parse_object(text) or {}
-    for name in members:
-        if name.lower() == "rawdata":
-            members[name] = b64encode(erased or b"").decode()
-        elif name.lower() in ("errorcode", "lasterrorcode"):
-            members[name] = ERASED
-    return to_json(members) + _newline(text)
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        members = parse_object(text) or {}
+        # A row may have an attribute with the name that the record has in a document.
+        self._record = None if "cdc_key" in members else parse_document(text).record
+        self._content = text if self._record is None else self._record
+        self._members = members if self._record is None else parse_object(self._record) or {}
+        self._is_row = "cdc_key" in self._members
+        self.row = self._members if self._is_row else _row_of_change(self._content, self._members)
 
+    def has_any(self, texts: Collection[bytes]) -> bool:
+        """Return whether it has one of the texts, but is of no known key."""
+        has_key = isinstance(self.row.get("cdc_key"), str)
+        return not has_key and any(text in self._content for text in texts)
 
-def erase_record(record: bytes, limits: Limits) -> bytes:
-    """Return a record, or a row in its place, as the record of a change without images."""
-    members = parse_object(record) or {}
-    if has_content(members, limits):
-        row = _erased_row(members)
-        try:
-            return record_from_row({**row, "cdc_expired": members.get("cdc_expired")})
-        except BadRecord:
-            return to_json(row)
-    change = members.get("dynamodb")
-    if not isinstance(change, dict) or not _is_record_to_erase(record, change, limits):
-        return record
-    without_images = {name: change[name] for name in change if not name.endswith("Image")}
-    if members.get("eventName") != "SNAPSHOT":
-        without_images["StreamViewType"] = "KEYS_ONLY"
-    return to_json({**members, "dynamodb": without_images})
+    @property
+    def texts(self) -> set[bytes]:
+        """The texts in the attribute columns of the row, by which its content is recognized."""
+        values = [value for name, value in self.row.items() if name not in CDC_COLUMNS]
+        texts = [text for text in values if isinstance(text, str) and len(text) >= MIN_TEXT_LENGTH]
+        return {text.encode("utf-8", "replace") for text in texts}
 
+    def holds(self, limits: Limits) -> bool:
+        """Return whether it has images or attributes of one of the keys, up to its rank."""
+        key = self.row.get("cdc_key")
+        if not isinstance(key, str) or key not in limits or row_rank(self.row) > limits[key]:
+            return False
+        values = [value for name, value in self.row.items() if name not in KEPT_COLUMNS]
+        return any(value is not None for value in values)
 
-def has_content(row: Mapping[str, Any], limits: Limits) -> bool:
-    """Return whether a row of one of the keys has images or attributes, up to its rank."""
-    key = row.get("cdc_key")
-    if not isinstance(key, str) or key not in limits:
-        return False
-    has_images = any(row.get(name) is not None for name in CONTENT_COLUMNS)
-    has_attributes = not row.keys() <= set(CDC_COLUMNS)
-    return (has_images or has_attributes) and row_rank(row) <= limits[key]
+    def erased(self, limits: Limits) -> bytes:
+        """Return the piece without what it holds of the keys."""
+        if not self.holds(limits):
+            return self.text
+        erased = self._erased_row() if self._is_row else self._erased_record()
+        if self._record is not None:
+            erased = replace_record(self.text, erased, ERASED)
+        return erased + self.text[len(self.text.rstrip(b"\r\n")) :]
+
+    def _erased_row(self) -> bytes:
+        """Return the row; if it failed, as a record, for no record would make an erased row."""
+        kept = {name: self.row.get(name) for name in KEPT_COLUMNS}
+        if self._record is not None:
+            with suppress(BadRecord):
+                return record_from_row(kept)
+        return to_json({**dict.fromkeys(CDC_COLUMNS), **kept, "cdc_expired": ERASED})
+
+    def _erased_record(self) -> bytes:
+        change = self._members["dynamodb"]
+        kept = {name: change[name] for name in change if not name.endswith("Image")}
+        if self._members.get("eventName") != "SNAPSHOT":
+            kept["StreamViewType"] = "KEYS_ONLY"
+        return to_json({**self._members, "dynamodb": kept})
 
 
 def row_rank(row: Mapping[str, Any]) -> Rank:
@@ -83,50 +95,17 @@ def row_rank(row: Mapping[str, Any]) -> Rank:
     return (*stream_rank(source), *others)
 
 
-def unattributed(text: bytes) -> bytes:
-    """Return what a line or a document says if it is of no known key; else nothing."""
-    content = _content(text)
-    members = parse_object(content) or {}
-    has_key = isinstance(members.get("cdc_key"), str) or isinstance(members.get("dynamodb"), dict)
-    return b"" if has_key else content
-
-
-def texts_of(text: bytes) -> set[bytes]:
-    """Return the texts in the attribute columns of a row, by which its content is recognized."""
-    row = parse_object(_content(text)) or {}
-    if "cdc_key" not in row:
-        return set()
-    values = [value for name, value in row.items() if name not in CDC_COLUMNS]
-    texts = [value for value in values if isinstance(value, str) and len(value) >= MIN_TEXT_LENGTH]
-    return {value.encode("utf-8", "replace") for value in texts}
-
-
-def _content(text: bytes) -> bytes:
-    """Return the record of an error document, or a line of the lake as it is."""
-    is_row = "cdc_key" in (parse_object(text) or {})
-    record = None if is_row else parse_document(text).record
-    return text if record is None else record
-
-
-def _erased_row(row: Mapping[str, Any]) -> dict[str, Any]:
-    erased = {name: row.get(name) for name in CDC_COLUMNS}
-    return erased | dict.fromkeys(CONTENT_COLUMNS) | {"cdc_expired": ERASED}
-
-
-def _is_record_to_erase(record: bytes, change: Mapping[str, Any], limits: Limits) -> bool:
-    """Return whether a change has images of one of the keys, also if the transform rejects it."""
-    if not any(name.endswith("Image") for name in change):
-        return False
-    try:
-        parsed = parse_change(record, arrived_at=0)
-        return parsed.key in limits and rank(parsed) <= limits[parsed.key]
-    except BadRecord:
-        keys = change.get("Keys")
-    try:
-        return isinstance(keys, dict) and canonical(keys) in limits
-    except BadRecord:
-        return False
-
-
-def _newline(text: bytes) -> bytes:
-    return text[len(text.rstrip(b"\r\n")) :]
+def _row_of_change(record: bytes, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return key, rank and images of a change; without the rank if the transform rejects it."""
+    change = members.get("dynamodb")
+    if not isinstance(change, dict):
+        return {}
+    images = {name: image for name, image in change.items() if name.endswith("Image")}
+    with suppress(BadRecord):
+        parsed = parse_change(record, arrived_at=0)._asdict()
+        columns = {f"cdc_{name}": value for name, value in parsed.items()}
+        return images | {name: columns[name] for name in ("cdc_key", *RANK_COLUMNS)}
+    keys: Any = change.get("Keys")  # of any type; canonical rejects all but a mapping
+    with suppress(BadRecord):
+        return images | {"cdc_key": canonical(keys)}
+    return {}

@@ -7,7 +7,7 @@ have again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import compress, islice
@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
-from operations.erase.copy_objects import holds_content
-from operations.erase.erasing import Limits, erase_document, erase_row, texts_of, unattributed
+from operations.erase.copy_objects import rows_of_copy
+from operations.erase.erasing import Limits, Piece
 from operations.lake_objects import ObjectVersion, list_versions
 from operations.object_content import Content, UnreadableObject
 from operations.replay.error_documents import split_pieces
@@ -100,19 +100,18 @@ class BucketVersions:
         response = self.s3.get_object(
             Bucket=self.bucket, Key=version.key, VersionId=version.version_id
         )
-        if version.key.startswith(TABLES):
-            return holds_content(response["Body"].iter_chunks(CHUNK_BYTES), self.limits)
         with SpooledFiles() as files:
-            content = Content.read(response, files)
-            pieces = _pieces(version.key, content.file)
+            if version.key.startswith(TABLES):
+                chunks = response["Body"].iter_chunks(CHUNK_BYTES)
+                pieces: Iterator[Piece] = map(Piece, rows_of_copy(chunks, self.limits.keys()))
+            else:
+                pieces = _pieces(version.key, Content.read(response, files).file)
             return any(self._is_held(version.key, piece) for piece in pieces)
 
-    def _is_held(self, key: str, piece: bytes) -> bool:
-        if not key.endswith(AUDIT_SUFFIX):
-            content = unattributed(piece)
-            if any(text in content for text in self.texts):
-                self.suspicious.add(key)
-        return _eraser(key)(piece, self.limits) != piece
+    def _is_held(self, key: str, piece: Piece) -> bool:
+        if not key.endswith(AUDIT_SUFFIX) and piece.has_any(self.texts):
+            self.suspicious.add(key)
+        return piece.holds(self.limits)
 
     def rewrite(self, key: str) -> None:
         """Replace an object by what remains of it, and delete the version that it replaces."""
@@ -133,17 +132,15 @@ class BucketVersions:
 
     def _replace(self, key: str, response: GetObjectOutputTypeDef) -> bool:
         """Put what remains of an object, if it is still as read; return whether that differs."""
-        erase = _eraser(key)
         with SpooledFiles() as files:
             content = Content.read(response, files)
             remaining = files.create()
             is_changed = False
             for piece in _pieces(key, content.file):
-                erased = erase(piece, self.limits)
-                if erased != piece:
+                if piece.holds(self.limits):
                     is_changed = True
-                    self.texts |= texts_of(piece)
-                remaining.write(erased)
+                    self.texts |= piece.texts
+                remaining.write(piece.erased(self.limits))
             if is_changed:
                 remaining_content = replace(content, file=remaining)
                 remaining_content.write(self.s3, self.bucket, key, replaced_etag=response["ETag"])
@@ -154,14 +151,10 @@ class BucketVersions:
         self.deleted += 1
 
 
-def _eraser(key: str) -> Callable[[bytes, Limits], bytes]:
-    return erase_document if key.startswith((ERRORS, REPLAYED)) else erase_row
-
-
-def _pieces(key: str, content: IO[bytes]) -> Iterator[bytes]:
+def _pieces(key: str, content: IO[bytes]) -> Iterator[Piece]:
     """Yield the lines of an object of the lake, or the documents of another, each on a line."""
     if key.startswith(LAKE):
         content.seek(0)
-        yield from content
+        yield from map(Piece, content)
     else:
-        yield from (piece + b"\n" for piece in split_pieces(read_chunks(content)))
+        yield from (Piece(text + b"\n") for text in split_pieces(read_chunks(content)))

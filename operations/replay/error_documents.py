@@ -8,11 +8,11 @@ between them.
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from operations.json_objects import parse_object
+from operations.json_objects import parse_object, to_json
 
 MAX_PIECE_BYTES = 32 * 1024 * 1024  # Firehose's own documents hold a record of at most 6 MB
 UNKNOWN_CODE = "unknown"
@@ -55,6 +55,17 @@ def parse_document(text: bytes) -> ErrorDocument:
         arrived_at=by_name.get("arrivaltimestamp"),
         record=_decode_base64(by_name.get("rawdata")),
     )
+
+
+def replace_record(text: bytes, record: bytes, code: str) -> bytes:
+    """Return a document with another record and error code."""
+    members = parse_object(text) or {}
+    for name in members:
+        if name.lower() == "rawdata":
+            members[name] = b64encode(record).decode()
+        elif name.lower() in ("errorcode", "lasterrorcode"):
+            members[name] = code
+    return to_json(members)
 
 
 def printable_code(code: object) -> str:
