@@ -28,54 +28,53 @@ KEPT_COLUMNS = tuple(name for name in CDC_COLUMNS if name not in CONTENT_COLUMNS
 
 
 class Piece:
-    """A line of the lake, or an error document: it has a row, a record of a change, or anything.
+    """A line of the lake, which is a row, or an error document, which has a record or a row.
 
-    A failed record may be a row, too. `row` is the row, or of a record, the key, the rank and the
-    images.
+    Either may be anything else, too. Of a record, `_row` has the key, the rank and the images.
     """
 
     def __init__(self, text: bytes) -> None:
-        self.text = text
+        self._text = text
         members = parse_object(text) or {}
         # A row may have an attribute with the name that the record has in a document.
         self._record = None if "cdc_key" in members else parse_document(text).record
         self._content = text if self._record is None else self._record
         self._members = members if self._record is None else parse_object(self._record) or {}
         self._is_row = "cdc_key" in self._members
-        self.row = self._members if self._is_row else _row_of_change(self._content, self._members)
+        self._row = self._members if self._is_row else _row_of_change(self._content, self._members)
 
     def has_any(self, texts: Collection[bytes]) -> bool:
         """Return whether it has one of the texts, but is of no known key."""
-        has_key = isinstance(self.row.get("cdc_key"), str)
+        has_key = isinstance(self._row.get("cdc_key"), str)
         return not has_key and any(text in self._content for text in texts)
 
     @property
     def texts(self) -> set[bytes]:
         """The texts in the attribute columns of the row, by which its content is recognized."""
-        values = [value for name, value in self.row.items() if name not in CDC_COLUMNS]
+        values = [value for name, value in self._row.items() if name not in CDC_COLUMNS]
         texts = [text for text in values if isinstance(text, str) and len(text) >= MIN_TEXT_LENGTH]
         return {text.encode("utf-8", "replace") for text in texts}
 
     def holds(self, limits: Limits) -> bool:
         """Return whether it has images or attributes of one of the keys, up to its rank."""
-        key = self.row.get("cdc_key")
-        if not isinstance(key, str) or key not in limits or row_rank(self.row) > limits[key]:
+        key = self._row.get("cdc_key")
+        if not isinstance(key, str) or key not in limits or row_rank(self._row) > limits[key]:
             return False
-        values = [value for name, value in self.row.items() if name not in KEPT_COLUMNS]
+        values = [value for name, value in self._row.items() if name not in KEPT_COLUMNS]
         return any(value is not None for value in values)
 
     def erased(self, limits: Limits) -> bytes:
         """Return the piece without what it holds of the keys."""
         if not self.holds(limits):
-            return self.text
+            return self._text
         erased = self._erased_row() if self._is_row else self._erased_record()
         if self._record is not None:
-            erased = replace_record(self.text, erased, ERASED)
-        return erased + self.text[len(self.text.rstrip(b"\r\n")) :]
+            erased = replace_record(self._text, erased, ERASED)
+        return erased + self._text[len(self._text.rstrip(b"\r\n")) :]
 
     def _erased_row(self) -> bytes:
         """Return the row; if it failed, as a record, for no record would make an erased row."""
-        kept = {name: self.row.get(name) for name in KEPT_COLUMNS}
+        kept = {name: self._row.get(name) for name in KEPT_COLUMNS}
         if self._record is not None:
             with suppress(BadRecord):
                 return record_from_row(kept)

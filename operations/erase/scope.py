@@ -114,21 +114,17 @@ def refuse_existing_items(table: Table, keys: Collection[str]) -> None:
 
 def latest_rows(keys: Collection[str]) -> dict[str, LakeRow]:
     """Return the latest rows of the keys; raise EraseRefused if the lake still has an item."""
-    rows = _fetch_latest_rows(keys)
-    if any(row.image_digest for row in rows.values()):
-        sleep(in_flight.max_delay_seconds())
-        rows = _fetch_latest_rows(keys)
-    held_keys = [key for key, row in rows.items() if row.image_digest]
-    if held_keys:
-        raise EraseRefused(
-            f"the lake has the item {min(held_keys)}, which the table does not have: run "
-            f"python -m operations.verify --repair first"
-        )
-    return rows
-
-
-def _fetch_latest_rows(keys: Collection[str]) -> dict[str, LakeRow]:
-    return {row.key: row for row in fetch_latest_rows(DeclaredColumns.fetch(), keys)}
+    for is_retry in (False, True):
+        if is_retry:  # The removal of an item may have been in flight.
+            sleep(in_flight.max_delay_seconds())
+        rows = {row.key: row for row in fetch_latest_rows(DeclaredColumns.fetch(), keys)}
+        held_keys = [key for key, row in rows.items() if row.image_digest]
+        if not held_keys:
+            return rows
+    raise EraseRefused(
+        f"the lake has the item {min(held_keys)}, which the table does not have: run "
+        f"python -m operations.verify --repair first"
+    )
 
 
 def tombstones(rows: dict[str, LakeRow], stream: str) -> Iterator[OutgoingRecord]:
