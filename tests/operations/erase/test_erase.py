@@ -437,6 +437,7 @@ def test_content_without_a_key_is_reported(
     path = put_error_object(chain, "poison", error_document(poison))
     put_error_object(chain, "other", error_document(b"poison"))
     put_body("foreign/x", b"anything")
+    put_body(f"{names.REPLAYED}x.audit.jsonl", f'{{"key": "{NAME}"}}'.encode())  # It has keys.
     put_body(f"{names.RATES}x.json", b'{"currency":"EUR","rate":"1.1"}\n')
     assert command.main(["--key", order_key("anna")]) == 1
     aws("s3").delete_object(Bucket=names.bucket(), Key="foreign/x")
@@ -444,6 +445,7 @@ def test_content_without_a_key_is_reported(
     output = capsys.readouterr().out
     assert "unknown  foreign/x  it cannot be read" in output
     assert names.RATES not in output
+    assert "audit.jsonl" not in output
     assert output.startswith(f"unknown  {path}  it cannot be read, or has a text of an erased item")
     assert holding_versions() == [path]
 
