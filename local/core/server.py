@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qsl, unquote
 
 import boto3
@@ -74,6 +74,16 @@ def create_backend_app(service: Any) -> Any:
     return app
 
 
+def _default_session() -> boto3.Session:
+    """Return the session of `boto3.client` now: a dry run in this process replaces it for a while.
+
+    The cloud's own clients would change nothing if they were created meanwhile.
+    """
+    if boto3.DEFAULT_SESSION is None:
+        boto3.setup_default_session()
+    return cast("boto3.Session", boto3.DEFAULT_SESSION)
+
+
 class Cloud:
     """AWS on a laptop: an endpoint on loopback, and services that work in ticks."""
 
@@ -83,6 +93,7 @@ class Cloud:
         self._moto = CachingDispatcher(create_backend_app)
         moto_patches.apply()
         self._tick_lock = threading.Lock()
+        self._session = _default_session()
         self._clients_lock = threading.RLock()
         self._clients: dict[tuple[str, str, str, str], Any] = {}
         self.seconds_by_service: dict[str, float] = defaultdict(float)
@@ -111,7 +122,8 @@ class Cloud:
             return self._clients[key]
 
     def _create_client(self, service_name: str, role: str, principal: str, source: str) -> Any:
-        client = boto3.client(service_name, config=NO_RETRIES)  # type: ignore[call-overload]  # any
+        session: Any = self._session  # The stubs have one overload for each service.
+        client = session.client(service_name, config=NO_RETRIES)
         client.meta.events.register("before-send", self.send_in_process)
         if role:
             context = {"aws:SourceArn": source} if source else {}

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
+from setup.lib import drift
 from tests.support.laptop_cloud import laptop
 
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20).filter(
@@ -72,3 +73,10 @@ def test_another_endpoint_gets_its_calls(cloud: Cloud, monkeypatch: pytest.Monke
         assert "QueueUrls" not in client.list_queues()
     finally:
         other.close()
+
+
+def test_a_dry_run_does_not_block_the_clouds_writes() -> None:
+    with laptop() as cloud:
+        with drift._writes_blocked():
+            cloud.client("sqs").create_queue(QueueName="letters")
+        assert len(cloud.client("sqs").list_queues()["QueueUrls"]) == 1
