@@ -64,7 +64,7 @@ def _erase(args: argparse.Namespace) -> int:
     """Erase the items that the arguments name, and print the report."""
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     earlier = ErasedKeys.fetch_settled()
-    unfinished = earlier.interrupted - table.get_items(earlier.interrupted).keys()
+    unfinished = earlier.without_tombstone - table.get_items(earlier.without_tombstone).keys()
     keys = _keys(args, unfinished)
     refuse_existing_items(table, keys)
     rows = latest_rows(keys) if keys else {}
@@ -142,7 +142,7 @@ def _erase_every_version(versions: BucketVersions) -> None:
 def _check(args: argparse.Namespace) -> int:
     """Look for content of erased items, and print what holds it."""
     erased = ErasedKeys.fetch()
-    unknown_keys = set(args.key or ()) - erased.limits.keys() | erased.interrupted
+    unknown_keys = set(args.key or ()) - erased.limits.keys() | erased.without_tombstone
     if unknown_keys:
         key = min(unknown_keys)
         raise EraseRefused(f"{key} is not erased, or not wholly: run this without --check")

@@ -65,10 +65,10 @@ def object_keys(keys: Collection[str]) -> list[str]:
 
 @dataclass(frozen=True)
 class ErasedKeys:
-    """The keys that were erased: up to which rank, and those whose erase was interrupted."""
+    """The keys that were erased: up to which rank, and those whose tombstone the lake lacks."""
 
     limits: dict[str, Rank]
-    interrupted: set[str]
+    without_tombstone: set[str]
 
     @classmethod
     def fetch(cls) -> ErasedKeys:
@@ -79,15 +79,17 @@ class ErasedKeys:
             row = dict(zip(RANK_COLUMNS, columns, strict=True))
             ranks = erased_rows if expired == ERASED else tombstones
             ranks[str(key)] = max(row_rank(row), ranks.get(str(key), ()))
-        interrupted = {key for key in erased_rows if tombstones.get(key, ()) < erased_rows[key]}
-        limits = {key: tombstones[key] for key in erased_rows.keys() - interrupted}
-        return cls(limits, interrupted)
+        without_tombstone = {
+            key for key in erased_rows if tombstones.get(key, ()) < erased_rows[key]
+        }
+        limits = {key: tombstones[key] for key in erased_rows.keys() - without_tombstone}
+        return cls(limits, without_tombstone)
 
     @classmethod
     def fetch_settled(cls) -> ErasedKeys:
         """Return them as soon as no tombstone of an earlier run can be in flight."""
         erased = cls.fetch()
-        if erased.interrupted:
+        if erased.without_tombstone:
             sleep(in_flight.max_delay_seconds())
             erased = cls.fetch()
         return erased
