@@ -214,6 +214,7 @@ class Operator:
         }
         self._put_row("2026-11-28", row)
         self._restore()  # So that no object is deleted.
+        self.cloud.run_until_idle()  # Erase waits for tombstones of earlier runs.
         return erase.main(["--key", row["cdc_key"]])
 
     def _restore_as_of(self, *arguments: str) -> int:
