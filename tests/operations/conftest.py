@@ -1,8 +1,19 @@
-"""The last result of verify, which no test leaves in the project's folder."""
+"""The last result of verify, which no test leaves in the project's folder, and empty queues."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+from operations.replay import dead_letters
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_long_polling() -> Iterator[None]:
+    """Dead letters are not waited for: nothing sends one while a test reads them."""
+    with patch.object(dead_letters, "WAIT_SECONDS", 0):
+        yield
 
 
 @pytest.fixture(autouse=True)

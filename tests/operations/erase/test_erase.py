@@ -19,7 +19,6 @@ from operations import running_queries
 from operations.erase import command, scope, versions
 from operations.kinesis_writer import Sender
 from operations.lake_copy.parts import drop_copy, first_recent_day
-from operations.replay import dead_letters
 from operations.verify import command as verify_command
 from operations.verify.failed_changes import FailedChanges
 from setup import names
@@ -49,7 +48,6 @@ def shared_chain() -> Iterator[Cloud]:
         laptop(*SERVICES) as cloud,
         patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(scope, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(dead_letters, "WAIT_SECONDS", 0),
     ):
         create_pipeline()
         yield cloud

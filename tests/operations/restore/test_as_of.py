@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operations import table_writer
-from operations.replay import dead_letters
 from operations.restore import command
 from operations.state_as_of import StateAsOf
 from operations.table import Table
@@ -50,7 +49,7 @@ NOON = "2026-11-23T12:00"
 
 @pytest.fixture(scope="module")
 def shared_env() -> Iterator[VerifyEnvironment]:
-    with verify_env() as env, patch.object(dead_letters, "WAIT_SECONDS", 0):
+    with verify_env() as env:
         boto3.client("sqs").create_queue(QueueName=names.DEAD_LETTERS)
         yield env
 

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError
 
 from analytics.athena import QueryFailed
 from operations.lake_objects import LakeVersions
-from operations.replay import dead_letters
 from operations.verify import command
 from operations.verify.damage import MAX_LISTED, RESTORE, Damage, explain_failure
 from setup import names
@@ -172,11 +171,10 @@ def test_repair_needs_a_stream_even_if_all_is_well(
 
 @pytest.mark.usefixtures("delivery_stream")
 def test_repair_names_deleted_objects(
-    env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: VerifyEnvironment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What it repairs is named first, since a repair hides that the history is not whole."""
     create_senders(env)
-    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     delete(env)
     assert run_verify("--repair", "--limit", "0") == 1  # Nothing delivers what it sends.
     lines = capsys.readouterr().out.splitlines()

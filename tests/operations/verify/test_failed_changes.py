@@ -9,7 +9,6 @@ import pytest
 
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations.replay import dead_letters
 from operations.verify.failed_changes import (
     FailedChanges,
     FailedChangesUnknown,
@@ -37,8 +36,7 @@ def chain() -> Iterator[Cloud]:
 
 
 @pytest.fixture(autouse=True)
-def cleanup(chain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
+def cleanup(chain: Cloud) -> None:
     delete_failed_records(chain)
 
 

@@ -10,7 +10,6 @@ from analytics.athena import literal, run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations.replay import command as replay_command
-from operations.replay import dead_letters
 from operations.table import Table
 from operations.verify import command
 from setup import names
@@ -260,11 +259,8 @@ def test_a_table_without_a_stream_is_not_repaired(
 
 
 @pytest.mark.slow
-def test_a_key_with_a_failed_change_is_replayed_first(
-    chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_with_a_failed_change_is_replayed_first(chain: Cloud, orders: list[str]) -> None:
     """Replayed after the repair, the second change would outrank it, and an older state win."""
-    monkeypatch.setattr(dead_letters, "WAIT_SECONDS", 0)
     delete_failed_records(chain)
     key = order_key(orders[0])
     deploy(chain, raising_function())
