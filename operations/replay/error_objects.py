@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
-CHANGED_CODES = ("NoSuchKey", "404", "PreconditionFailed", "412")
+CHANGED_CODES = ("NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
 class ObjectChanged(Exception):
-    """Another replay has moved or changed the object since it was listed."""
+    """Another replay, or an erase, has moved or changed the object since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,10 @@ class ErrorObjects:
     def archive(
         self, error_object: ErrorObject, audit: IO[bytes], remaining: Content | None
     ) -> None:
-        """Copy an object and its audit to `replayed/`; then replace it by what remains of it."""
+        """Copy an object and its audit to `replayed/`; then replace it by what remains of it.
+
+        If an erase rewrites the object in between, it also finds the copy, which is older.
+        """
         try:
             self._s3.copy_object(
                 Bucket=self._bucket,
@@ -88,13 +91,18 @@ class ErrorObjects:
                 CopySource={"Bucket": self._bucket, "Key": error_object.key},
                 CopySourceIfMatch=error_object.etag,
             )
+            self.write(f"{error_object.replayed_key}.audit.jsonl", Content(audit))
+            self._replace(error_object, remaining)
         except ClientError as error:
             raise _object_error(error) from None
-        self.write(f"{error_object.replayed_key}.audit.jsonl", Content(audit))
+
+    def _replace(self, error_object: ErrorObject, remaining: Content | None) -> None:
+        """Write what remains of an object, or delete it, if it is still as it was listed."""
+        key, etag = error_object.key, error_object.etag
         if remaining is None:
-            self._s3.delete_object(Bucket=self._bucket, Key=error_object.key)
+            self._s3.delete_object(Bucket=self._bucket, Key=key, IfMatch=etag)
         else:
-            self.write(error_object.key, remaining)
+            remaining.write(self._s3, self._bucket, key, replaced_etag=etag)
 
     def write(self, key: str, content: Content) -> None:
         """Write an object."""

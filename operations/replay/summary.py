@@ -18,6 +18,7 @@ REPLAY_COMMAND = "python -m operations.replay"
 class ReplaySummary:
     """Counts by error code; of the remaining records by code and reason, with a first location.
 
+    `changed_count` is of objects that another command changed or moved before they were archived.
     `sources` says what was empty if there was nothing to replay.
     """
 
@@ -28,6 +29,7 @@ class ReplaySummary:
     first_locations: dict[tuple[str, str], str] = field(default_factory=dict)
     unrecoverable: list[tuple[str, str]] = field(default_factory=list)  # key and reason
     archived_count: int = 0
+    changed_count: int = 0
     sources: str = "no error objects, no dead letters"
 
     def count_replayed(self, code: str) -> None:
@@ -60,11 +62,12 @@ class ReplaySummary:
         self.first_locations = other.first_locations | self.first_locations
         self.unrecoverable += other.unrecoverable
         self.archived_count += other.archived_count
+        self.changed_count += other.changed_count
 
     @property
     def status(self) -> int:
-        """0 if no record remains, else 1."""
-        return 1 if self.remaining_counts else 0
+        """0 if no record remains; 1 if one does, or may in an object that changed."""
+        return 1 if self.remaining_counts or self.changed_count else 0
 
     def document(self) -> dict[str, object]:
         """Return the summary as JSON."""
@@ -74,6 +77,7 @@ class ReplaySummary:
             "repaired": self.repaired_counts.total(),
             "left": self.remaining_counts.total(),
             "archived": self.archived_count,
+            "changed": self.changed_count,
             "codes": {code: self._code_document(code) for code in sorted(self.record_counts)},
             "reasons": [
                 {
@@ -94,6 +98,11 @@ class ReplaySummary:
             yield f"left  {record_count}  {code}  {reason}"
             yield f"      first in {self.first_locations[code, reason]}"
         yield from self._unrecoverable_lines()
+        if self.changed_count:
+            yield (
+                f"another command changed or moved {count(self.changed_count, 'object')} "
+                f"meanwhile: run {REPLAY_COMMAND} again; it is harmless to send records twice"
+            )
         yield self._total_line(is_dry_run)
 
     def _code_document(self, code: str) -> dict[str, int]:
@@ -131,7 +140,7 @@ class ReplaySummary:
             yield f"      … and {unlisted} more: use --json to list them"
 
     def _total_line(self, is_dry_run: bool) -> str:
-        if not self.record_counts:
+        if not (self.record_counts or self.changed_count):
             return f"nothing to replay: {self.sources}"
         verb = "would replay" if is_dry_run else "replayed"
         total = count(self.record_counts.total(), "record")

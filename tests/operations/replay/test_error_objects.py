@@ -151,3 +151,30 @@ def test_an_archived_object_is_kept_with_its_audit(
     copy = f"{REPLAYED}{KEY.removeprefix(ERRORS)}.{error_object.etag.strip(chr(34))[:8]}"
     expected = {copy: b"content", f"{copy}.audit.jsonl": b"audit"}
     assert bodies(s3) == (expected | {KEY: remaining} if remaining else expected)
+
+
+@pytest.mark.parametrize("remaining", [None, b"rest"])
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_an_object_that_changed_is_not_replaced(
+    s3: "S3Client",
+    objects: ErrorObjects,
+    monkeypatch: pytest.MonkeyPatch,
+    remaining: bytes | None,
+    is_deleted: bool,
+) -> None:
+    """An erase may rewrite it after it is copied."""
+    error_object = put(s3, b"content")
+    write = objects.write
+
+    def write_and_change(key: str, content: Content) -> None:
+        write(key, content)
+        if is_deleted:
+            s3.delete_object(Bucket=BUCKET, Key=KEY)
+        else:
+            put(s3, b"erased")
+
+    monkeypatch.setattr(objects, "write", write_and_change)
+    rest = None if remaining is None else Content(io.BytesIO(remaining))
+    with pytest.raises(ObjectChanged):
+        objects.archive(error_object, io.BytesIO(b"audit"), rest)
+    assert bodies(s3).get(KEY) == (None if is_deleted else b"erased")

@@ -252,7 +252,7 @@ def clients_killed_before(operation: str) -> Callable[..., Any]:
     return client
 
 
-def test_an_object_moved_by_another_replay_is_skipped(
+def test_an_object_moved_by_another_replay_is_left(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = put_error_object(chain, "race", error_document(insert_record("race", 1)))
@@ -264,8 +264,36 @@ def test_an_object_moved_by_another_replay_is_skipped(
         return content
 
     monkeypatch.setattr(ErrorObjects, "download", download_and_delete)
-    assert run_replay(capsys)[1]["found"] == 0
-    assert object_keys(chain, names.REPLAYED) == []
+    status, document = run_replay(capsys)
+    assert (status, document["replayed"], document["changed"]) == (1, 1, 1)
+    assert (document["left"], document["archived"]) == (0, 0)
+    assert object_keys(chain, names.ERRORS) == object_keys(chain, names.REPLAYED) == []
+
+
+@pytest.mark.parametrize("rejected", [[], [b"{]"]])
+def test_an_object_rewritten_by_an_erase_is_left(
+    chain: Cloud,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    rejected: list[bytes],
+) -> None:
+    document, erased = (error_document(insert_record("race", number)) for number in (1, 2))
+    key = put_error_object(chain, "race", b"\n".join([document, *rejected]))
+    write = ErrorObjects.write
+
+    def write_and_rewrite(self: ErrorObjects, audit_key: str, audit: Content) -> None:
+        write(self, audit_key, audit)
+        put_error_object(chain, "race", erased)
+
+    with monkeypatch.context() as context:
+        context.setattr(ErrorObjects, "write", write_and_rewrite)
+        status, report = run_replay(capsys)
+    assert (status, report["replayed"], report["left"]) == (1, 1, len(rejected))
+    assert (report["archived"], report["changed"]) == (0, 1)
+    assert read_object(chain, key) == erased
+    status, report = run_replay(capsys)
+    assert (status, report["replayed"], report["changed"]) == (0, 1, 0)
+    assert object_keys(chain, names.ERRORS) == []
 
 
 def test_unrecoverable_records_stay_until_repaired(

@@ -61,6 +61,17 @@ def test_text_lists_some_records_and_json_all() -> None:
     assert not any("more: use --json" in line for line in summary.lines())
 
 
+def test_changed_objects_are_for_the_next_replay() -> None:
+    summary = ReplaySummary()
+    summary.add(ReplaySummary(changed_count=2))
+    assert summary.status == 1
+    assert list(summary.lines()) == [
+        "another command changed or moved 2 objects meanwhile: run python -m operations.replay "
+        "again; it is harmless to send records twice",
+        "replayed 0 of 0 records",
+    ]
+
+
 def test_an_empty_summary_says_so() -> None:
     summary = ReplaySummary()
     assert summary.status == 0
