@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection, Mapping, Sequence
+from shlex import quote
 
 import boto3
 
@@ -49,9 +50,14 @@ REMAINS = (
     "the text of queries, such as that of --where, in Athena's history: for 45 days",
 )
 SUSPICION = "it cannot be read, or has a text of an erased item where it names no key"
-ERASE_AGAIN = "run python -m operations.erase again"
-RESUME = "its tombstone is lost: run python -m operations.erase --resume"
-CHECK = "run python -m operations.erase --check in a day: a late copy can bring content back"
+ERASE = "python -m operations.erase"
+ERASE_AGAIN = f"run {ERASE} again"
+RESUME = f"its tombstone is lost: run {ERASE} --resume"
+NOTHING_TO_RESUME = (
+    "nothing to resume: no earlier run has lost the tombstone of an item that the table lacks; "
+    "to continue a run that was killed, name its items again"
+)
+CHECK = f"run {ERASE} --check in a day: a late copy can bring content back"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,6 +72,10 @@ def _erase(args: argparse.Namespace) -> int:
     earlier = ErasedKeys.fetch_settled()
     unfinished = earlier.without_tombstone - table.get_items(earlier.without_tombstone).keys()
     keys = _keys(args, unfinished)
+    if args.resume and not keys:
+        versions = BucketVersions(boto3.client("s3"), bucket(), {})
+        print_report([NOTHING_TO_RESUME], _document(keys, versions, ()), args.json)
+        return 0
     refuse_existing_items(table, keys)
     rows = latest_rows(keys) if keys else {}
     paths = object_keys(keys) if keys else []
@@ -141,18 +151,26 @@ def _erase_every_version(versions: BucketVersions) -> None:
 
 def _check(args: argparse.Namespace) -> int:
     """Look for content of erased items, and print what holds it."""
-    erased = ErasedKeys.fetch()
-    unknown_keys = set(args.key or ()) - erased.limits.keys() | erased.without_tombstone
-    if unknown_keys:
-        key = min(unknown_keys)
-        raise EraseRefused(f"{key} is not erased, or not wholly: run this without --check")
+    erased = ErasedKeys.fetch_settled()
+    for key in args.key or ():
+        _require_erased(key, erased)
     limits = {key: erased.limits[key] for key in args.key or erased.limits}
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     keys = {version.key for version in versions.find_holding()}
     advice_by_key = {key: ERASE_AGAIN for key in keys if not key.startswith(QUERIES)}
+    if not args.key:
+        advice_by_key |= dict.fromkeys(erased.without_tombstone, RESUME)
     return _report(
         args, limits, versions, advice_by_key, [f"checked {count(len(limits), 'erased item')}"]
     )
+
+
+def _require_erased(key: str, erased: ErasedKeys) -> None:
+    """Raise EraseRefused, with what to do, if a key is not erased, or has no tombstone."""
+    if key in erased.without_tombstone:
+        raise EraseRefused(f"{key} is not wholly erased, {RESUME}")
+    if key not in erased.limits:
+        raise EraseRefused(f"{key} is not erased: run {ERASE} --key {quote(key)}")
 
 
 def _report(
@@ -170,16 +188,22 @@ def _report(
     ]
     number = count(versions.read, "version")
     proof = f"read {number} in the bucket: {len(lines) or 'none'} may hold content of the items"
-    document = {
+    document = _document(keys, versions, advice_by_key)
+    print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
+    return 1 if lines else 0
+
+
+def _document(
+    keys: Collection[str], versions: BucketVersions, held_keys: Collection[str]
+) -> dict[str, object]:
+    return {
         "keys": sorted(keys),
         "rewritten": versions.rewritten,
         "deleted": versions.deleted,
         "read": versions.read,
-        "held": sorted(advice_by_key),
+        "held": sorted(held_keys),
         "unknown": sorted(versions.suspicious),
     }
-    print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
-    return 1 if lines else 0
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -217,6 +217,7 @@ def test_an_erase_leaves_what_nobody_named(
     monkeypatch.setattr(Sender, "send", lambda *_: None)  # The tombstone is lost.
     assert run_erase()[0] == 0
     monkeypatch.undo()
+    check_says_to_resume(capsys)
     put_order("anna", "again", customer={"M": {"email": {"S": EMAIL}}})
     delete_order("anna")
     delete_order("bert")
@@ -228,6 +229,30 @@ def test_an_erase_leaves_what_nobody_named(
     assert command.main(["--resume"]) == 0
     assert capsys.readouterr().out.startswith("erased what the bucket held of 1 item: ")
     assert holding_versions() == []
+    chain.run_until_idle()
+    assert run_erase("--check")[0] == 0
+
+
+def check_says_to_resume(capsys: pytest.CaptureFixture[str]) -> None:
+    advice = "its tombstone is lost: run python -m operations.erase --resume\n"
+    anna = order_key("anna")
+    assert refusal(capsys, "--check", "--key", anna) == f"{anna} is not wholly erased, {advice}"
+    assert command.main(["--check"]) == 1
+    assert f"held     {anna}  {advice}" in capsys.readouterr().out
+
+
+def test_nothing_to_resume_is_said_without_a_scan(
+    chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_erase()[0] == 0
+    chain.run_until_idle()
+    monkeypatch.setattr(versions, "list_versions", None)
+    assert run_erase("--resume") == (
+        0,
+        {"keys": [], "rewritten": 0, "deleted": 0, "read": 0, "held": [], "unknown": []},
+    )
+    assert command.main(["--resume"]) == 0
+    assert capsys.readouterr().out.startswith("nothing to resume: no earlier run has lost the ")
 
 
 def is_write(operation: str) -> bool:
@@ -337,7 +362,9 @@ def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFi
     in_table = f"table {names.TABLE} has the item {bert}: delete it from the table first\n"
     assert refusal(capsys, "--key", bert) == in_table
     assert refusal(capsys, "--where", "status = 'paid'") == in_table
-    assert refusal(capsys, "--check", "--key", bert).startswith(f"{bert} is not erased")
+    assert refusal(capsys, "--check", "--key", bert) == (
+        f"{bert} is not erased: run python -m operations.erase --key '{bert}'\n"
+    )
 
     with patch.object(scope, "sleep", lambda _: None):
         with pytest.MonkeyPatch.context() as monkeypatch:
