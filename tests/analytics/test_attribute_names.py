@@ -290,6 +290,7 @@ def outcomes() -> dict[str, object]:
     return rows
 
 
+@pytest.mark.slow
 def test_any_attributes_leave_every_answer_the_same() -> None:
     changes = generate_changes(PLAN)
     replace_lake(deliver(changes))

@@ -42,6 +42,7 @@ def chain() -> Iterator[CampaignChain]:
         yield chain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed_number", SEEDS)
 def test_every_change_is_accounted_for(chain: CampaignChain, seed_number: int) -> None:
     state_machine = create_state_machine(chain, lambda scenario: print(dict(scenario.counts)))
@@ -161,6 +162,7 @@ def requeue_whole_batches_only(
     return [] if is_partial_failure else requeue(poller, batch, failed, reason)
 
 
+@pytest.mark.slow
 def test_a_pipe_that_drops_records_is_detected(chain: CampaignChain) -> None:
     with (
         patch.object(PipePoller, "_requeue", requeue_whole_batches_only),

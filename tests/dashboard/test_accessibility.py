@@ -16,7 +16,10 @@ from tests.support.dashboard_page import WATCH_HOURLY, press, refresh, write_pag
 from tests.support.hostile_orders import hostile_orders, inserts
 from tests.support.profile import sampled
 
-pytestmark = pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed")
+pytestmark = [
+    pytest.mark.skipif(not find_chromium(), reason="Chromium is not installed"),
+    pytest.mark.slow,
+]
 
 PLAN = Plan(60, 3, Fraction(1, 10), date(2026, 11, 23))
 CLIPPED_LABELS = """[...charts.values()].filter(({ spec }) => spec.isHorizontal).flatMap(
@@ -173,7 +176,6 @@ def test_a_count_of_one_is_singular(
     assert not [text for text in texts if re.search(r"\b1 \w+s\b", text)]
 
 
-@pytest.mark.slow
 def test_days_of_different_years_have_different_labels(
     tab: Tab, history: list[OrderChange], paid_order: Order, tmp_path: Path
 ) -> None:
@@ -208,7 +210,6 @@ def test_forced_colours_keep_the_bars_distinct(tab: Tab, page: Path) -> None:
     assert set(tab.evaluate(marks)) <= set(colours)
 
 
-@pytest.mark.slow
 def test_print_shows_everything_in_light_colours(tab: Tab, page: Path) -> None:
     tab.resize(1280, 900, "dark")
     tab.load(page, "#region=US")
@@ -308,7 +309,6 @@ def test_a_paused_refresh_looks_paused(
     assert tab.evaluate(background) != before
 
 
-@pytest.mark.slow
 def test_a_refresh_keeps_the_readers_position(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
@@ -330,7 +330,6 @@ def test_a_refresh_keeps_the_readers_position(
     assert tab.evaluate(READER_STATE) == before
 
 
-@pytest.mark.slow
 def test_a_refresh_waits_while_a_filter_is_set(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_days_and_weeks_are_those_of_the_business(
         assert expected[date(2026, 10, 25)] == 25
 
 
+@pytest.mark.slow
 def test_today_is_a_day_of_the_business(tab: Tab, page: Path) -> None:
     tab.load(page)
     assert tab.evaluate("madeOn") == "2026-10-28"
@@ -82,6 +83,7 @@ def test_today_is_a_day_of_the_business(tab: Tab, page: Path) -> None:
     assert set(tab.evaluate(RULES)) == {ZONE}
 
 
+@pytest.mark.slow
 def test_periods_are_those_of_the_business(tab: Tab, page: Path) -> None:
     tab.load(page, "#period=7-days")
     assert tab.evaluate("[filters.from, filters.to]") == ["2026-10-22", "2026-10-28"]

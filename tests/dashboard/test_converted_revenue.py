@@ -162,6 +162,7 @@ def test_exports_have_the_converted_and_the_original(
     assert listed.count("not known") == totals.count(None)
 
 
+@pytest.mark.slow
 def test_converted_periods_are_compared(tab: Tab, euros: Path, history: list[OrderChange]) -> None:
     show_unfiltered(tab, euros)
     choose(tab, currency=IN_EUROS, **{"from": "2026-11-06", "to": "2026-11-10"})
@@ -172,6 +173,7 @@ def test_converted_periods_are_compared(tab: Tab, euros: Path, history: list[Ord
         assert text_of(tab, f"{tile}-before") == "6 days before: not known"
 
 
+@pytest.mark.slow
 def test_without_rates_nothing_is_converted(
     tab: Tab, page: Path, history: list[OrderChange]
 ) -> None:

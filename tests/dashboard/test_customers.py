@@ -99,6 +99,7 @@ def pay(template: dict[str, object], customer: str, *days: str) -> list[dict[str
     ]
 
 
+@pytest.mark.slow
 def test_cohorts_mark_the_month_that_is_not_over(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ def test_cohorts_mark_the_month_that_is_not_over(
     ]
 
 
+@pytest.mark.slow
 def test_cohorts_of_a_thousand_years_fit_the_page(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_table_is_saved_as_csv(tab: Tab, page: Path, downloads: Path) -> None:
     assert [[name, *map(Decimal, cells)] for name, *cells in lines] == visible
 
 
+@pytest.mark.slow
 def test_a_chart_is_saved_as_png(tab: Tab, page: Path, downloads: Path) -> None:
     tab.load(page, "#from=2026-11-05")
     path = save(tab, downloads, BUTTON % ("regions", "PNG") + ".click()")

@@ -89,6 +89,7 @@ def test_weeks_and_months_are_summed(
     assert [not label.endswith(")") for label in labels] == [line[1] == "yes" for line in lines]
 
 
+@pytest.mark.slow
 def test_the_current_week_is_marked(tab: Tab, page: Path) -> None:
     tab.load(page, "#grain=week&from=2026-11-10")
     labels = [cells[0] for cells in tab.evaluate(TABLE)]
@@ -100,6 +101,7 @@ def test_the_current_week_is_marked(tab: Tab, page: Path) -> None:
     assert tab.evaluate(legend).split("\n") == ["whole", "not whole yet, or only in part"]
 
 
+@pytest.mark.slow
 def test_a_grain_is_in_the_address_and_announced(tab: Tab, page: Path) -> None:
     tab.load(page)
     choose(tab, grain="month")
@@ -109,6 +111,7 @@ def test_a_grain_is_in_the_address_and_announced(tab: Tab, page: Path) -> None:
     assert text_of(tab, "h-by-day") == "Revenue by day"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grain", sampled(["week", "day", "month"], step=3))
 def test_days_at_the_ends_of_the_calendar_are_shown(
     tab: Tab, history: list[OrderChange], tmp_path: Path, grain: str
@@ -124,6 +127,7 @@ def test_days_at_the_ends_of_the_calendar_are_shown(
     assert tab.evaluate(CSV_CELLS)[-1][0] == "9999-12-31"
 
 
+@pytest.mark.slow
 def test_weeks_without_revenue_are_shown(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

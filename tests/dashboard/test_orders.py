@@ -58,6 +58,7 @@ def test_a_selection_lists_its_sold_orders(
     assert tab.console_problems() == []
 
 
+@pytest.mark.slow
 def test_a_bar_leads_to_its_orders_by_keyboard(
     tab: Tab, detailed_page: Path, sold: list[Order]
 ) -> None:

@@ -99,6 +99,7 @@ def test_every_filter_changes_every_tile(tab: Tab, page: Path, name: str) -> Non
     assert tab.evaluate(TILE_TEXTS) == before
 
 
+@pytest.mark.slow
 def test_the_address_holds_the_filters(tab: Tab, page: Path) -> None:
     tab.load(page)
     choose(tab, **FILTERS["dates"], **FILTERS["region"], **FILTERS["category"])
@@ -226,6 +227,7 @@ def test_excluded_orders_are_counted(
     assert tab.evaluate(rows) == 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("theme", "background"),
     sampled([("dark", "rgb(14, 17, 23)"), ("light", "rgb(245, 246, 250)")], step=2),
@@ -263,6 +265,7 @@ def test_every_control_has_an_accessible_name(tab: Tab, page: Path) -> None:
     assert {"From", "To", "Region", "Category", "Currency"} <= filters
 
 
+@pytest.mark.slow
 def test_tab_visits_the_filters_in_order(tab: Tab, page: Path) -> None:
     tab.load(page)
     focused = []
@@ -284,6 +287,7 @@ def test_tab_visits_the_filters_in_order(tab: Tab, page: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_an_old_browser_is_named(tab: Tab, page: Path) -> None:
     script = "delete window.DecompressionStream"
     added = tab.call("Page.addScriptToEvaluateOnNewDocument", source=script)
@@ -385,6 +389,7 @@ def test_a_watched_page_reloads_repeatedly(
     tab.wait_for("Page.loadEventFired", times=3)
 
 
+@pytest.mark.slow
 def test_a_refresh_keeps_the_filters(tab: Tab, history: list[OrderChange], tmp_path: Path) -> None:
     path = write_page(tmp_path / "page.html", history[:40], watch=WATCH_HOURLY)
     tab.load(path, "#category=Toys")
@@ -395,6 +400,7 @@ def test_a_refresh_keeps_the_filters(tab: Tab, history: list[OrderChange], tmp_p
     assert tab.evaluate("location.hash") == "#category=Toys"
 
 
+@pytest.mark.slow
 def test_a_paused_page_does_not_reload(
     tab: Tab, history: list[OrderChange], tmp_path: Path
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_day_of_ones_own_ends_a_preset(tab: Tab, page: Path) -> None:
     assert tab.evaluate("location.hash") == "#from=2026-11-16&to=2026-11-18"
 
 
+@pytest.mark.slow
 def test_back_and_forward_restore_the_filters(tab: Tab, page: Path) -> None:
     # Of a full history Chromium deletes entries first that no user's click has made.
     tab.call("Page.resetNavigationHistory")
@@ -197,6 +198,7 @@ def test_an_unchanged_filter_is_no_history(tab: Tab, page: Path) -> None:
     assert tab.evaluate("history.length") == length
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("filters", "month", "text"),
     sampled(

@@ -33,6 +33,7 @@ PIPELINE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "code", "back"),
     sampled([("ArrowRight", 39, "Home"), ("ArrowLeft", 37, "ArrowRight")], step=2),
@@ -56,6 +57,7 @@ def test_a_link_opens_a_tab(tab: Tab, page: Path) -> None:
     assert tab.evaluate("document.getElementById('reset').ariaDisabled") == "true"
 
 
+@pytest.mark.slow
 def test_charts_of_a_tab_are_drawn_when_it_is_chosen(tab: Tab, page: Path) -> None:
     tab.load(page)
     assert tab.evaluate(CHART_WIDTH) == []
@@ -67,6 +69,7 @@ def test_charts_of_a_tab_are_drawn_when_it_is_chosen(tab: Tab, page: Path) -> No
     assert tab.console_problems() == []
 
 
+@pytest.mark.slow
 def test_dates_leave_freshness_alone(tab: Tab, page: Path) -> None:
     tab.load(page)
     freshness = text_of(tab, "freshness-note")

@@ -89,6 +89,7 @@ def test_an_unwritable_summary_is_reported(
     assert "No such file or directory" in error
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_the_demo_silently() -> None:
     read_end, write_end = os.pipe()
     os.close(read_end)

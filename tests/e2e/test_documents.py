@@ -278,6 +278,7 @@ def test_required_versions_are_installed() -> None:
     assert {name: version(name) for name, _ in pinned} == dict(pinned)
 
 
+@pytest.mark.slow
 def test_printed_variables_select_the_cloud() -> None:
     code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
     serve = [sys.executable, "-m", "local", "--empty"]

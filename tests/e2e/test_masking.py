@@ -129,6 +129,7 @@ def test_operators_may_read_the_secret(
     assert chain.service(Iam).denials() == []
 
 
+@pytest.mark.slow
 def test_without_its_key_no_record_is_delivered(chain: Cloud) -> None:
     manager = aws("secretsmanager")
     key = manager.get_secret_value(SecretId=names.MASKING_KEY)["SecretString"]

@@ -60,6 +60,7 @@ def test_table_and_stream_can_be_elsewhere(other_server: str) -> None:
     assert len(closed_shards) > 5
 
 
+@pytest.mark.slow
 def test_a_stream_elsewhere_than_its_table(
     other_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,6 +70,7 @@ def edit_bucket_policy(cloud: Cloud) -> None:
     run_setup("03_s3")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "expected"),
     [

@@ -306,6 +306,7 @@ def test_retries_end_with_the_written_counts(
     assert counts.startswith(f"written before the error: 1 change written to table {TABLE}: ")
 
 
+@pytest.mark.slow
 def test_interrupted_run_prints_its_counts(cloud: Cloud) -> None:
     command = [sys.executable, "data_generator.py", *ARGUMENTS, "--rate", "20"]
     process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.PIPE, text=True)

@@ -171,6 +171,7 @@ def test_an_adopted_table_only_gets_a_stream(environment: dict[str, str]) -> Non
         assert after == before
 
 
+@pytest.mark.slow
 def test_an_adopted_table_is_never_replaced(environment: dict[str, str]) -> None:
     create_own_table()
     aws_client("dynamodb").update_table(

@@ -51,6 +51,7 @@ def keys_in_use() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_the_key_encrypts_what_setup_creates(sandbox: SetupSandbox) -> None:
     sandbox.run()
     keys = keys_in_use()

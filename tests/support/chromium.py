@@ -75,13 +75,12 @@ class Tab:
         self.call("Page.setLifecycleEventsEnabled", enabled=True)
 
     def load(self, path: Path, fragment: str = "") -> None:
-        """Load a file, starting from an empty page, and wait until it is loaded.
-
-        That page is a file, too: so Chromium keeps its process, and what it has compiled.
-        """
-        self._navigate(self.empty_page.as_uri())
+        """Load a file, also one that the tab shows already, and wait until it is loaded."""
+        url = path.resolve().as_uri()
+        if self.evaluate("location.href.split('#')[0]") == url:
+            self._navigate(self.empty_page.as_uri())
         self.events.clear()
-        self._navigate(path.resolve().as_uri() + fragment)
+        self._navigate(url + fragment)
         self.wait_until_started()
 
     def wait_until_started(self) -> None:

@@ -228,6 +228,7 @@ def test_rebound_page_can_do_nothing(cloud: Cloud, tab: Tab) -> None:
     assert_nothing_changed(cloud)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["s3", "s3v4"])
 def test_presigned_url_opens_in_the_address_bar(cloud: Cloud, tab: Tab, version: str) -> None:
     """Its page runs no scripts: they would have the origin of the laptop cloud."""

@@ -143,6 +143,7 @@ def put_rounds(env: PipeEnvironment, rounds: range) -> None:
         env.put_items(*range(9), n={"N": str(number)})
 
 
+@pytest.mark.slow
 def test_split_shards_are_read_in_order(sharded_env: PipeEnvironment) -> None:
     put_rounds(sharded_env, range(1, 5))
     sharded_env.create_pipe(key="static", BatchSize=5, MaximumBatchingWindowInSeconds=10)

@@ -163,6 +163,7 @@ def test_all_answers_are_equal(lake: None, lines: list[tuple[str, str]]) -> None
     assert answers() == {sql: expected[sql] for sql in CHEAP_QUERIES}  # They are the copy's.
 
 
+@pytest.mark.slow
 def test_a_killed_run_changes_no_answer(lake: None, lines: list[tuple[str, str]]) -> None:
     """Each run dies at another write, with a day to copy and parts to gather."""
     expected = answers()

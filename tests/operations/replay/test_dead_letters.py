@@ -110,6 +110,7 @@ def test_dead_letters_are_replayed_from_the_stream(
     assert run_replay(capsys)[1]["found"] == 0
 
 
+@pytest.mark.slow
 def test_letters_of_another_consumer_are_counted(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,6 +94,7 @@ DAMAGES: tuple[tuple[Damage, str], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_restored_objects_bring_their_history_back(chain: Cloud) -> None:
     keys = [put_versions(chain, f"SO-{number}")[1] for number in range(len(DAMAGES))]
     contents = [read_object(chain, key) for key in keys]

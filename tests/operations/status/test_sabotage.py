@@ -44,6 +44,7 @@ def test_sabotage_is_named(chain: StatusChain, sabotages: tuple[Sabotage, ...]) 
     assert [text for text in expected_texts if text not in faults] == []
 
 
+@pytest.mark.slow
 def test_the_restored_pipeline_is_healthy(chain: StatusChain) -> None:
     assert chain.find_faults() == []
 

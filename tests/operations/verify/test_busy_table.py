@@ -83,6 +83,7 @@ def test_default_wait_covers_the_longest_buffers(chain: Cloud) -> None:
     assert in_flight.max_delay_seconds() == 300 + 1.5 * (900 + 900)
 
 
+@pytest.mark.slow
 def test_a_busy_table_is_never_called_wrong(chain: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     writes = count()
 

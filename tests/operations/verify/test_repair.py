@@ -140,6 +140,7 @@ def _is_paid(row: LakeColumns) -> bool:
     return '"status":{"S":"paid"}' in row["cdc_new_image"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", sampled(["write", "read"], step=2))
 def test_a_write_during_a_repair_wins(
     chain: Cloud, orders: list[str], monkeypatch: pytest.MonkeyPatch, first: str
