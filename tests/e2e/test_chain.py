@@ -84,6 +84,7 @@ def test_every_script_can_be_run_again(chain: Cloud, monkeypatch: pytest.MonkeyP
     assert run_verify()[0] == 0
 
 
+@pytest.mark.slow
 def test_deleted_objects_are_reported_by_key(chain: Cloud) -> None:
     s3 = chain.client("s3")
     bucket = names.bucket()

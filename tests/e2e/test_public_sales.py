@@ -70,6 +70,7 @@ def put_file(script: Any, path: Path, content: bytes) -> None:
     )
 
 
+@pytest.mark.slow
 def test_cdnow_gives_known_answers(lake: Cloud, script: ModuleType, tmp_path: Path) -> None:
     put_file(script, tmp_path / "CDNOW_master.txt", CDNOW.encode())
     assert run_named_query("revenue_by_period", period="year") == [

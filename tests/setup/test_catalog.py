@@ -67,6 +67,7 @@ def test_the_crawl_before_is_not_taken_for_it(sandbox: SetupSandbox) -> None:
     assert after["LastCrawl"]["StartTime"] > before["Crawler"]["LastCrawl"]["StartTime"]
 
 
+@pytest.mark.slow
 def test_a_crawl_detects_a_changed_table(sandbox: SetupSandbox) -> None:
     sandbox.run(*CATALOG_SCRIPTS)
     assert run_crawler.run_crawler() == (

@@ -41,6 +41,7 @@ def test_another_stream_view_type_is_rejected(sandbox: SetupSandbox) -> None:
         sandbox.run("01_dynamodb")
 
 
+@pytest.mark.slow
 def test_a_pipe_on_a_former_stream_is_rejected(
     sandbox: SetupSandbox,
 ) -> None:
@@ -99,6 +100,7 @@ def test_ttl_cannot_be_changed_at_once(sandbox: SetupSandbox) -> None:
         sandbox.run("01_dynamodb")
 
 
+@pytest.mark.slow
 def test_other_readers_of_the_stream_are_named(
     sandbox: SetupSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_setting_that_cannot_be_is_status_2(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "setup/05_lambda.py: a fact: a fix\n"
 
 
+@pytest.mark.slow
 def test_the_key_is_made_once_and_deleted(sandbox: SetupSandbox) -> None:
     drift = find_drift(["05_lambda"])
     assert f"secret {names.MASKING_KEY} is missing: run python setup/05_lambda.py" in drift

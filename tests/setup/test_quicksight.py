@@ -90,6 +90,7 @@ def test_a_data_set_has_the_columns_of_its_view(
     assert sandbox.violations == []
 
 
+@pytest.mark.slow
 def test_a_data_set_is_updated_and_torn_down(sandbox: SetupSandbox) -> None:
     sandbox.run(*PREREQUISITES, "12_quicksight")
     resources = sandbox.cloud.service(QuickSight).resources

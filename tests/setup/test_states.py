@@ -41,6 +41,7 @@ CONSISTENCY_ERRORS = {
 }
 
 
+@pytest.mark.slow
 def test_consistency_errors_are_retried(sandbox: SetupSandbox) -> None:
     for operation, (code, message) in CONSISTENCY_ERRORS.items():
         sandbox.stub(operation, *[{"Error": {"Code": code, "Message": message}}] * 3)

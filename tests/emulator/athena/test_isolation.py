@@ -83,6 +83,7 @@ def test_killed_process_fails_its_query_alone(cloud: Cloud, endless_query: str) 
     assert query_rows("SELECT count(*) FROM changes")[1] == ["60"]
 
 
+@pytest.mark.slow
 def test_idle_process_that_died_is_replaced(cloud: Cloud) -> None:
     execute("SELECT 1")
     for process in cloud.service(Athena)._executions._processes._idle:

@@ -262,6 +262,7 @@ def test_deleting_a_function_stops_its_process(cloud: Cloud) -> None:
         os.kill(process, 0)
 
 
+@pytest.mark.slow
 def test_close_kills_running_functions(cloud: Cloud) -> None:
     deploy("endless", Timeout=900)
     folder, _ = invoke("endless", {"result": "os.environ['TMPDIR']"})

@@ -120,6 +120,7 @@ def test_batch_uses_both_key_attributes(cloud: Cloud) -> None:
     assert table.get_item(TableName="parts", Key=keys[2])["Item"] == keys[2]
 
 
+@pytest.mark.slow
 def test_replaced_items_are_freed(orders: Orders) -> None:
     orders.put(amount={"N": "0"})
     items_before = live_item_count()

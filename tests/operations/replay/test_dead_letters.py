@@ -179,6 +179,7 @@ def test_a_letter_keeps_its_rejected_changes(
     assert (status, document["repaired"], visible_letter_count(chain)) == (0, 1, 0)
 
 
+@pytest.mark.slow
 def test_a_letter_keeps_changes_beyond_the_stream(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +215,7 @@ def test_a_letter_without_a_count_keeps_what_expired(
     assert visible_letter_count(chain) == 0
 
 
+@pytest.mark.slow
 def test_a_letter_with_expired_changes_stays(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

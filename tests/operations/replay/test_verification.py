@@ -119,6 +119,7 @@ def test_what_is_not_verified_is_not_called_right(
     chain.run_until_idle()
 
 
+@pytest.mark.slow
 def test_too_early_a_look_finds_the_key_missing(chain: Cloud) -> None:
     fail_change(chain, "early", 1)
     status, document = run_replay("--wait", "0")
@@ -166,6 +167,7 @@ def test_a_damaged_object_is_named(chain: Cloud, capsys: pytest.CaptureFixture[s
     assert output.err.endswith(f"): {RESTORE}\n")
 
 
+@pytest.mark.slow
 def test_a_dry_run_verifies_nothing(chain: Cloud) -> None:
     fail_change(chain, "dry", 1)
     status, document = run_json_command(command.main, "--dry-run")

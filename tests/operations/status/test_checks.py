@@ -164,6 +164,7 @@ def test_a_firing_alarm_is_listed_with_its_reason(
     assert foreign_alarm not in lines[1]
 
 
+@pytest.mark.slow
 def test_a_foreign_metric_math_alarm_is_ignored(
     chain: StatusChain, capsys: pytest.CaptureFixture[str]
 ) -> None:

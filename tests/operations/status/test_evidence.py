@@ -83,6 +83,7 @@ def test_a_failing_pipe_is_named(chain: StatusChain) -> None:
     assert "is not authorized to perform: kinesis:PutRecords on resource: " in fault
 
 
+@pytest.mark.slow
 def test_rows_that_s3_does_not_accept_are_missing(chain: StatusChain) -> None:
     faults = faults_after(chain, role_denied(chain.cloud))
     assert any("Firehose -> S3: 0 of 5 records delivered, 5 missing" in text for text in faults)
@@ -115,6 +116,7 @@ def lambda_handler(event, context):
 """
 
 
+@pytest.mark.slow
 def test_some_empty_rows_are_noticed(chain: StatusChain) -> None:
     chain.wait(4 * HOUR)  # Older rows do not count.
     deploy(partly_empty_function())
@@ -135,6 +137,7 @@ def partly_empty_function() -> bytes:
     return archive.getvalue()
 
 
+@pytest.mark.slow
 def test_rows_elsewhere_leave_the_lake_behind(chain: StatusChain) -> None:
     sabotage = destination_changed("x", "", Prefix="x/dt=!{partitionKeyFromLambda:dt}/")
     faults = faults_after(chain, sabotage(chain.cloud))

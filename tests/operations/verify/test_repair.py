@@ -232,6 +232,7 @@ def test_an_equal_lake_is_not_changed(chain: Cloud, orders: list[str]) -> None:
     assert read_lake() == before
 
 
+@pytest.mark.slow
 def test_repair_prints_both_results(
     chain: Cloud, orders: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
