@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING
 from botocore.exceptions import ClientError
 from tqdm import tqdm
 
-from operations.erase.copy_objects import rows_of_copy
 from operations.erase.erasing import Limits, Piece
+from operations.lake_copy.rows import rows_of_copy
 from operations.lake_objects import ObjectVersion, list_versions
 from operations.object_content import Content, UnreadableObject
 from operations.replay.error_documents import split_pieces
