@@ -1,14 +1,20 @@
-"""Content of an S3 object, without the gzip compression that the object may have."""
+"""Content of an S3 object, without the gzip compression that the object may have.
+
+An object is replaced on the condition that it is still as it was read.
+"""
 
 from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
+from setup.lib.errors import UserError
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
@@ -16,10 +22,17 @@ if TYPE_CHECKING:
 
 GZIP_MAGIC = b"\x1f\x8b"  # decides whether content is compressed, whatever its name and headers say
 HEADERS = ("ContentType", "ContentEncoding", "Metadata")
+ATTEMPTS = 10  # to rewrite an object that others change
+MISSING_CODES = ("NoSuchKey", "NoSuchVersion", "404")
+CHANGED_CODES = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
 class UnreadableObject(Exception):
     """The content of an object cannot be read."""
+
+
+class ObjectKeepsChanging(UserError):
+    """An object was changed again before each attempt to rewrite it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,34 @@ class Content:
             body = _compress(self.file, files) if self.is_compressed else self.file
             body.seek(0)
             s3.put_object(Bucket=bucket, Key=key, Body=body, **parameters)
+
+
+def rewrite_object(
+    s3: S3Client, bucket: str, key: str, rewrite: Callable[[IO[bytes], IO[bytes]], bool]
+) -> str | None:
+    """Replace an object by what `rewrite` writes, given its content, if it returns True.
+
+    Return the id of the version that was replaced, or None. An object that another process changes
+    meanwhile is read again.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            response = s3.get_object(Bucket=bucket, Key=key)
+            with SpooledFiles() as files:
+                content = Content.read(response, files)
+                new_file = files.create()
+                if not rewrite(content.file, new_file):
+                    return None
+                new_content = replace(content, file=new_file)
+                new_content.write(s3, bucket, key, replaced_etag=response["ETag"])
+            return response["VersionId"]
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in MISSING_CODES:
+                return None
+            if code not in CHANGED_CODES:
+                raise
+    raise ObjectKeepsChanging(f"{key} keeps changing: stop what writes it, then run this again")
 
 
 def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import compress, islice
 from typing import IO, TYPE_CHECKING
 
@@ -19,28 +20,19 @@ from tqdm import tqdm
 from operations.erase.erasing import Limits, Piece
 from operations.lake_copy.rows import rows_of_copy
 from operations.lake_objects import ObjectVersion, list_versions
-from operations.object_content import Content, UnreadableObject
+from operations.object_content import MISSING_CODES, Content, UnreadableObject, rewrite_object
 from operations.replay.error_documents import split_pieces
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
-from setup.lib.errors import UserError
 from setup.names import ERRORS, LAKE, QUERIES, RATES, REPLAYED, TABLES
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
-    from types_boto3_s3.type_defs import GetObjectOutputTypeDef
 
-ATTEMPTS = 10  # to rewrite an object that others change
 THREADS = 8
 REWRITTEN_PREFIXES = (LAKE, ERRORS, REPLAYED)
 READ_PREFIXES = (*REWRITTEN_PREFIXES, TABLES, RATES)  # What else has content may hold anything.
 BATCH_SIZE = 1000  # versions whose names are in memory
 AUDIT_SUFFIX = ".audit.jsonl"  # of replays: keys and reasons
-MISSING_CODES = ("NoSuchKey", "NoSuchVersion")
-PRECONDITION_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
-
-
-class ObjectKeepsChanging(UserError):
-    """An object was changed again before each attempt to rewrite it."""
 
 
 @dataclass
@@ -115,35 +107,20 @@ class BucketVersions:
 
     def rewrite(self, key: str) -> None:
         """Replace an object by what remains of it, and delete the version that it replaces."""
-        for _ in range(ATTEMPTS):
-            try:
-                response = self.s3.get_object(Bucket=self.bucket, Key=key)
-                if self._replace(key, response):
-                    self.rewritten += 1
-                    self._delete(key, response["VersionId"])
-                return
-            except ClientError as error:
-                code = error.response["Error"]["Code"]
-                if code in MISSING_CODES:
-                    return
-                if code not in PRECONDITION_CODES:
-                    raise
-        raise ObjectKeepsChanging(f"{key} keeps changing: stop what writes it, then run this again")
+        write_remaining = partial(self._write_remaining, key)
+        replaced_id = rewrite_object(self.s3, self.bucket, key, write_remaining)
+        if replaced_id:
+            self.rewritten += 1
+            self._delete(key, replaced_id)
 
-    def _replace(self, key: str, response: GetObjectOutputTypeDef) -> bool:
-        """Put what remains of an object, if it is still as read; return whether that differs."""
-        with SpooledFiles() as files:
-            content = Content.read(response, files)
-            remaining = files.create()
-            is_changed = False
-            for piece in _pieces(key, content.file):
-                if piece.holds(self.limits):
-                    is_changed = True
-                    self.texts |= piece.texts
-                remaining.write(piece.erased(self.limits))
-            if is_changed:
-                remaining_content = replace(content, file=remaining)
-                remaining_content.write(self.s3, self.bucket, key, replaced_etag=response["ETag"])
+    def _write_remaining(self, key: str, content: IO[bytes], remaining: IO[bytes]) -> bool:
+        """Write what remains of the content of an object; return whether that differs."""
+        is_changed = False
+        for piece in _pieces(key, content):
+            if piece.holds(self.limits):
+                is_changed = True
+                self.texts |= piece.texts
+            remaining.write(piece.erased(self.limits))
         return is_changed
 
     def _delete(self, key: str, version_id: str) -> None:

@@ -14,15 +14,13 @@ from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from operations.object_content import Content
+from operations.object_content import CHANGED_CODES, MISSING_CODES, Content
 from operations.tempfiles import SpooledFiles
 from setup.names import ERRORS, REPLAYED
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-
-CHANGED_CODES = ("NoSuchKey", "404", "PreconditionFailed", "412", "ConditionalRequestConflict")
 
 
 class ObjectChanged(Exception):
@@ -115,4 +113,5 @@ def response_time(response: ListObjectsV2OutputTypeDef) -> datetime:
 
 
 def _object_error(error: ClientError) -> Exception:
-    return ObjectChanged() if error.response["Error"]["Code"] in CHANGED_CODES else error
+    is_change = error.response["Error"]["Code"] in (*MISSING_CODES, *CHANGED_CODES)
+    return ObjectChanged() if is_change else error

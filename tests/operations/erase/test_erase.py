@@ -15,7 +15,7 @@ import pytest
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations import running_queries
+from operations import object_content, running_queries
 from operations.erase import command, scope, versions
 from operations.kinesis_writer import Sender
 from operations.lake_copy.parts import drop_copy, first_recent_day
@@ -426,22 +426,24 @@ def put_body(key: str, body: bytes) -> None:
 def test_a_concurrent_change_is_kept(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replace = versions.BucketVersions._replace
+    write = object_content.Content.write
     foreign = b'{"cdc_key":"foreign"}\n'
     changes = iter([foreign, foreign])
 
-    def change_and_replace(self: versions.BucketVersions, key: str, response: Any) -> bool:
+    def change_and_write(
+        self: object_content.Content, s3: Any, bucket: str, key: str, *, replaced_etag: str
+    ) -> None:
         for line in changes:
             put_body(key, gzip.compress(gzip.decompress(read_body(key)) + line))
             break
-        return replace(self, key, response)
+        write(self, s3, bucket, key, replaced_etag=replaced_etag)
 
-    monkeypatch.setattr(versions.BucketVersions, "_replace", change_and_replace)
+    monkeypatch.setattr(object_content.Content, "write", change_and_write)
     assert run_erase()[0] == 0
     rows = [row for rows in read_lake().values() for row in rows]
     assert sum(row["cdc_key"] == "foreign" for row in rows) == 2
     assert holding_versions() == []
-    changes = iter([foreign] * versions.ATTEMPTS)
+    changes = iter([foreign] * object_content.ATTEMPTS)
     put_order("anna", "again", customer={"M": {"email": {"S": EMAIL}}})
     delete_order("anna")
     chain.run_until_idle()
