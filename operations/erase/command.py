@@ -20,17 +20,8 @@ import boto3
 
 from operations import firehose
 from operations.cli import add_json_option, argument_parser, item_key, print_report, run_command
+from operations.erase import scope
 from operations.erase.erasing import NO_LIMIT, Limits
-from operations.erase.scope import (
-    ErasedKeys,
-    EraseRefused,
-    keys_where,
-    latest_rows,
-    limits_of,
-    object_keys,
-    refuse_existing_items,
-    tombstones,
-)
 from operations.erase.versions import BucketVersions
 from operations.kinesis_writer import Sender
 from operations.lake_copy.parts import drop_copy
@@ -69,24 +60,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _erase(args: argparse.Namespace) -> int:
     """Erase the items that the arguments name, and print the report."""
     table = Table.describe(boto3.client("dynamodb"), TABLE)
-    earlier = ErasedKeys.fetch_settled()
+    earlier = scope.ErasedKeys.fetch_settled()
     unfinished = earlier.without_tombstone - table.get_items(earlier.without_tombstone).keys()
     keys = _keys(args, unfinished)
     if args.resume and not keys:
         versions = BucketVersions(boto3.client("s3"), bucket(), {})
-        print_report([NOTHING_TO_RESUME], _document(keys, versions, ()), args.json)
-        return 0
-    refuse_existing_items(table, keys)
-    rows = latest_rows(keys) if keys else {}
-    paths = object_keys(keys) if keys else []
+        return _report(args, keys, versions, {}, NOTHING_TO_RESUME)
+    scope.refuse_existing_items(table, keys)
+    rows = scope.latest_rows(keys) if keys else {}
+    paths = scope.object_keys(keys) if keys else []
     if args.dry_run:
         items = f"{count(len(keys), 'item')} in {count(len(paths), 'object')}"
         document = {"keys": sorted(keys), "objects": paths}
         print_report([f"would erase {items} of the lake"], document, args.json)
         return 0
     firehose.require_active()
-    records = list(tombstones(rows, table.require_stream()))
-    limits = earlier.limits | limits_of(keys, rows, records)
+    records = list(scope.tombstones(rows, table.require_stream()))
+    limits = earlier.limits | scope.limits_of(keys, rows, records)
     _refuse_damaged_objects(limits | dict.fromkeys(keys, NO_LIMIT))
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     Sender(boto3.client("kinesis")).send(records)
@@ -100,7 +90,7 @@ def _erase(args: argparse.Namespace) -> int:
     line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
     remains = [f"remains: {text}" for text in REMAINS]
     advice_by_key = dict.fromkeys(unfinished - keys, RESUME)
-    return _report(args, keys, versions, advice_by_key, [line, *remains, CHECK])
+    return _report(args, keys, versions, advice_by_key, line, *remains, CHECK)
 
 
 def _keys(args: argparse.Namespace, unfinished: set[str]) -> set[str]:
@@ -111,7 +101,7 @@ def _keys(args: argparse.Namespace, unfinished: set[str]) -> set[str]:
     """
     if args.resume:
         return unfinished
-    return set(args.key) if args.key else keys_where(args.where)
+    return set(args.key) if args.key else scope.keys_where(args.where)
 
 
 def _refuse_damaged_objects(limits: Limits) -> None:
@@ -123,7 +113,7 @@ def _refuse_damaged_objects(limits: Limits) -> None:
     for damaged_object in LakeVersions(versions.s3, versions.bucket).find_damaged():
         version = damaged_object.good_version
         if version and versions.holds(version):
-            raise EraseRefused(
+            raise scope.EraseRefused(
                 f"{damaged_object.key} is deleted or damaged, and its last good version holds what "
                 f"is to be erased: run python -m operations.restore, or delete all its versions"
             )
@@ -146,12 +136,12 @@ def _erase_every_version(versions: BucketVersions) -> None:
             versions.erase_version(version)
         if is_clean:
             return
-    raise EraseRefused("the lake still receives what is to be erased: run this again later")
+    raise scope.EraseRefused("the lake still receives what is to be erased: run this again later")
 
 
 def _check(args: argparse.Namespace) -> int:
     """Look for content of erased items, and print what holds it."""
-    erased = ErasedKeys.fetch_settled()
+    erased = scope.ErasedKeys.fetch_settled()
     for key in args.key or ():
         _require_erased(key, erased)
     limits = {key: erased.limits[key] for key in args.key or erased.limits}
@@ -160,17 +150,16 @@ def _check(args: argparse.Namespace) -> int:
     advice_by_key = {key: ERASE_AGAIN for key in keys if not key.startswith(QUERIES)}
     if not args.key:
         advice_by_key |= dict.fromkeys(erased.without_tombstone, RESUME)
-    return _report(
-        args, limits, versions, advice_by_key, [f"checked {count(len(limits), 'erased item')}"]
-    )
+    line = f"checked {count(len(limits), 'erased item')}"
+    return _report(args, limits, versions, advice_by_key, line)
 
 
-def _require_erased(key: str, erased: ErasedKeys) -> None:
+def _require_erased(key: str, erased: scope.ErasedKeys) -> None:
     """Raise EraseRefused, with what to do, if a key is not erased, or has no tombstone."""
     if key in erased.without_tombstone:
-        raise EraseRefused(f"{key} is not wholly erased, {RESUME}")
+        raise scope.EraseRefused(f"{key} is not wholly erased, {RESUME}")
     if key not in erased.limits:
-        raise EraseRefused(f"{key} is not erased: run {ERASE} --key {quote(key)}")
+        raise scope.EraseRefused(f"{key} is not erased: run {ERASE} --key {quote(key)}")
 
 
 def _report(
@@ -178,44 +167,42 @@ def _report(
     keys: Collection[str],
     versions: BucketVersions,
     advice_by_key: Mapping[str, str],
-    notes: list[str],
+    summary: str,
+    *notes: str,
 ) -> int:
     """Print what was done, what holds content, and what to do; return the exit status."""
-    lines = [f"held     {key}  {advice}" for key, advice in sorted(advice_by_key.items())]
-    lines += [
+    findings = [f"held     {key}  {advice}" for key, advice in sorted(advice_by_key.items())]
+    findings += [
         f"unknown  {key}  {SUSPICION}: look at it, and delete it with its versions"
         for key in sorted(versions.suspicious)
     ]
-    number = count(versions.read, "version")
-    proof = f"read {number} in the bucket: {len(lines) or 'none'} may hold content of the items"
-    document = _document(keys, versions, advice_by_key)
-    print_report([*lines, *notes[:1], proof, *notes[1:]], document, args.json)
-    return 1 if lines else 0
-
-
-def _document(
-    keys: Collection[str], versions: BucketVersions, held_keys: Collection[str]
-) -> dict[str, object]:
-    return {
+    lines = [*findings, summary]
+    if versions.read:
+        number = count(versions.read, "version")
+        holding = len(findings) or "none"
+        lines.append(f"read {number} in the bucket: {holding} may hold content of the items")
+    document = {
         "keys": sorted(keys),
         "rewritten": versions.rewritten,
         "deleted": versions.deleted,
         "read": versions.read,
-        "held": sorted(held_keys),
+        "held": sorted(advice_by_key),
         "unknown": sorted(versions.suspicious),
     }
+    print_report([*lines, *notes], document, args.json)
+    return 1 if findings else 0
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argument_parser("erase", __doc__)
-    scope = parser.add_mutually_exclusive_group()
-    scope.add_argument(
+    items = parser.add_mutually_exclusive_group()
+    items.add_argument(
         "--key", type=item_key, action="append", metavar="JSON", help="this key; repeatable"
     )
-    scope.add_argument(
+    items.add_argument(
         "--where", metavar="SQL", help="keys of which a row meets a condition of SQL"
     )
-    scope.add_argument(
+    items.add_argument(
         "--resume", action="store_true", help="keys of earlier runs whose tombstone is lost"
     )
     mode = parser.add_mutually_exclusive_group()

@@ -8,17 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import sleep
 
-from operations import in_flight
+from operations import in_flight, lake
 from operations.columns import DeclaredColumns
 from operations.erase.erasing import NO_LIMIT, RANK_COLUMNS, Rank, row_rank
 from operations.kinesis_writer import OutgoingRecord
-from operations.lake import (
-    MAX_KEYS_IN_QUERY,
-    LakeRow,
-    complete_rows,
-    fetch_latest_rows,
-    key_condition,
-)
 from operations.table import Table
 from operations.verify.failed_changes import FailedChanges
 from setup.lib.errors import UserError
@@ -54,12 +47,12 @@ class EraseRefused(UserError):
 
 def keys_where(condition: str) -> set[str]:
     """Return the keys of the rows of the lake that meet a condition of SQL."""
-    return {str(key) for (key,) in complete_rows(KEYS_SQL.format(where=condition))}
+    return {str(key) for (key,) in lake.complete_rows(KEYS_SQL.format(where=condition))}
 
 
 def object_keys(keys: Collection[str]) -> list[str]:
     """Return the objects of the lake that hold images of these keys."""
-    paths = complete_rows(PATHS_SQL.format(keys=key_condition(keys)))
+    paths = lake.complete_rows(PATHS_SQL.format(keys=lake.key_condition(keys)))
     return [str(path).removeprefix(f"s3://{bucket()}/") for (path,) in paths]
 
 
@@ -75,7 +68,7 @@ class ErasedKeys:
         """Return the keys with an erased row; the tombstone of each, if it came, ranks above it."""
         tombstones: dict[str, Rank] = {}
         erased_rows: dict[str, Rank] = {}
-        for key, expired, *columns in complete_rows(TOMBSTONES_SQL):
+        for key, expired, *columns in lake.complete_rows(TOMBSTONES_SQL):
             row = dict(zip(RANK_COLUMNS, columns, strict=True))
             ranks = erased_rows if expired == ERASED else tombstones
             ranks[str(key)] = max(row_rank(row), ranks.get(str(key), ()))
@@ -97,9 +90,9 @@ class ErasedKeys:
 
 def refuse_existing_items(table: Table, keys: Collection[str]) -> None:
     """Raise EraseRefused if the table has an item, or a dead letter a change of it."""
-    if len(keys) > MAX_KEYS_IN_QUERY:
+    if len(keys) > lake.MAX_KEYS_IN_QUERY:
         raise EraseRefused(
-            f"{len(keys)} items are more than {MAX_KEYS_IN_QUERY}: erase fewer at once"
+            f"{len(keys)} items are more than {lake.MAX_KEYS_IN_QUERY}: erase fewer at once"
         )
     items = table.get_items(keys)
     if items:
@@ -114,12 +107,12 @@ def refuse_existing_items(table: Table, keys: Collection[str]) -> None:
         )
 
 
-def latest_rows(keys: Collection[str]) -> dict[str, LakeRow]:
+def latest_rows(keys: Collection[str]) -> dict[str, lake.LakeRow]:
     """Return the latest rows of the keys; raise EraseRefused if the lake still has an item."""
     for is_retry in (False, True):
         if is_retry:  # The removal of an item may have been in flight.
             sleep(in_flight.max_delay_seconds())
-        rows = {row.key: row for row in fetch_latest_rows(DeclaredColumns.fetch(), keys)}
+        rows = {row.key: row for row in lake.fetch_latest_rows(DeclaredColumns.fetch(), keys)}
         held_keys = [key for key, row in rows.items() if row.image_digest]
         if not held_keys:
             return rows
@@ -129,7 +122,7 @@ def latest_rows(keys: Collection[str]) -> dict[str, LakeRow]:
     )
 
 
-def tombstones(rows: dict[str, LakeRow], stream: str) -> Iterator[OutgoingRecord]:
+def tombstones(rows: dict[str, lake.LakeRow], stream: str) -> Iterator[OutgoingRecord]:
     """Yield a tombstone of greatest rank for each key whose latest row is not one yet."""
     for key, row in rows.items():
         if row.snapshot_at is None:
@@ -138,7 +131,7 @@ def tombstones(rows: dict[str, LakeRow], stream: str) -> Iterator[OutgoingRecord
 
 
 def limits_of(
-    keys: Collection[str], rows: dict[str, LakeRow], sent: Collection[OutgoingRecord]
+    keys: Collection[str], rows: dict[str, lake.LakeRow], sent: Collection[OutgoingRecord]
 ) -> dict[str, Rank]:
     """Return the rank of each key's tombstone; a key without rows has no limit."""
     limits: dict[str, Rank] = dict.fromkeys(keys, NO_LIMIT)
