@@ -6,7 +6,7 @@ Each query also counts its rows, so that a result of which a part is missing is 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import cast
 
@@ -21,10 +21,9 @@ from transform import state
 MAX_KEYS_IN_QUERY = 1000
 # A query for items names each column four times.
 MAX_NAMES_LENGTH = 40_000
-ROW_COLUMNS = (
-    *("cdc_key", "cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id"),
-    "cdc_new_image",
-)
+Rank = tuple[str, ...]
+RANK_COLUMNS = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
+ROW_COLUMNS = ("cdc_key", *RANK_COLUMNS, "cdc_new_image")
 
 # A row without a key does not come from the transform, but it is in the lake: report it.
 KEY_SQL = "coalesce(cdc_key, 'null')"
@@ -118,6 +117,12 @@ class LakeItem:
     key: str
     image: str | None
     columns: dict[str, str | None]
+
+
+def row_rank(row: Mapping[str, object]) -> Rank:
+    """Return the rank of a row, which may lack columns."""
+    source, *others = (str(row.get(name) or "") for name in RANK_COLUMNS)
+    return (*state.stream_rank(source), *others)
 
 
 def item_digest(image_digest: str, columns_digest: str | None) -> str:

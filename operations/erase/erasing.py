@@ -12,17 +12,15 @@ from contextlib import suppress
 from typing import Any
 
 from operations.json_objects import parse_object, to_json
+from operations.lake import RANK_COLUMNS, Rank, row_rank
 from operations.replay.error_documents import parse_document, replace_record
 from transform import BadRecord, canonical, parse_change, record_from_row
 from transform.row import CDC_COLUMNS, ERASED
-from transform.state import stream_rank
 
-Rank = tuple[str, ...]
 Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
 NO_LIMIT: Rank = ("\U0010ffff",)
 
 MIN_TEXT_LENGTH = 8  # of a text that is looked for where no key is; shorter ones are anywhere
-RANK_COLUMNS = ("cdc_source", "cdc_sequence", "cdc_snapshot_at", "cdc_event_id")
 CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
 KEPT_COLUMNS = tuple(name for name in CDC_COLUMNS if name not in CONTENT_COLUMNS)
 
@@ -86,12 +84,6 @@ class Piece:
         if self._members.get("eventName") != "SNAPSHOT":
             kept["StreamViewType"] = "KEYS_ONLY"
         return to_json({**self._members, "dynamodb": kept})
-
-
-def row_rank(row: Mapping[str, Any]) -> Rank:
-    """Return the rank of a row, which may lack columns."""
-    source, *others = (str(row.get(name) or "") for name in RANK_COLUMNS)
-    return (*stream_rank(source), *others)
 
 
 def _row_of_change(record: bytes, members: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from time import sleep
 
 from operations import in_flight, lake
 from operations.columns import DeclaredColumns
-from operations.erase.erasing import NO_LIMIT, RANK_COLUMNS, Rank, row_rank
+from operations.erase.erasing import NO_LIMIT
 from operations.kinesis_writer import OutgoingRecord
 from operations.table import Table
 from operations.verify.failed_changes import FailedChanges
@@ -33,7 +33,7 @@ SELECT "$path", count(*)
 FROM {CHANGES}
 WHERE {{keys}} AND (cdc_new_image IS NOT NULL OR cdc_old_image IS NOT NULL)
 GROUP BY GROUPING SETS (("$path"), ())"""
-TOMBSTONE_COLUMNS = ", ".join(("cdc_key", "cdc_expired", *RANK_COLUMNS))
+TOMBSTONE_COLUMNS = ", ".join(("cdc_key", "cdc_expired", *lake.RANK_COLUMNS))
 TOMBSTONES_SQL = f"""
 SELECT {TOMBSTONE_COLUMNS}, count(*)
 FROM {CHANGES}
@@ -60,18 +60,18 @@ def object_keys(keys: Collection[str]) -> list[str]:
 class ErasedKeys:
     """The keys that were erased: up to which rank, and those whose tombstone the lake lacks."""
 
-    limits: dict[str, Rank]
+    limits: dict[str, lake.Rank]
     without_tombstone: set[str]
 
     @classmethod
     def fetch(cls) -> ErasedKeys:
         """Return the keys with an erased row; the tombstone of each, if it came, ranks above it."""
-        tombstones: dict[str, Rank] = {}
-        erased_rows: dict[str, Rank] = {}
+        tombstones: dict[str, lake.Rank] = {}
+        erased_rows: dict[str, lake.Rank] = {}
         for key, expired, *columns in lake.complete_rows(TOMBSTONES_SQL):
-            row = dict(zip(RANK_COLUMNS, columns, strict=True))
+            row = dict(zip(lake.RANK_COLUMNS, columns, strict=True))
             ranks = erased_rows if expired == ERASED else tombstones
-            ranks[str(key)] = max(row_rank(row), ranks.get(str(key), ()))
+            ranks[str(key)] = max(lake.row_rank(row), ranks.get(str(key), ()))
         without_tombstone = {
             key for key in erased_rows if tombstones.get(key, ()) < erased_rows[key]
         }
@@ -132,8 +132,8 @@ def tombstones(rows: dict[str, lake.LakeRow], stream: str) -> Iterator[OutgoingR
 
 def limits_of(
     keys: Collection[str], rows: dict[str, lake.LakeRow], sent: Collection[OutgoingRecord]
-) -> dict[str, Rank]:
+) -> dict[str, lake.Rank]:
     """Return the rank of each key's tombstone; a key without rows has no limit."""
-    limits: dict[str, Rank] = dict.fromkeys(keys, NO_LIMIT)
+    limits: dict[str, lake.Rank] = dict.fromkeys(keys, NO_LIMIT)
     limits |= {key: (*rank(row.state_row)[:-1], *NO_LIMIT) for key, row in rows.items()}
     return limits | {record.name: rank(parse_change(record.data)) for record in sent}
