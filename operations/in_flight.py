@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from time import sleep
+
 import boto3
 from botocore.exceptions import ClientError
 
@@ -15,6 +18,19 @@ def max_delay_seconds() -> float:
     The pipe waits for a batch, Firehose for the function's batch and then for the object's.
     """
     return _pipe_window_seconds() + firehose.max_delay_seconds()
+
+
+def wait(reason: str, seconds: float | None = None) -> None:
+    """Say why on stderr, and wait until the changes that are in flight now are in the lake.
+
+    `seconds` overrides how long that takes.
+    """
+    if seconds is None:
+        seconds = max_delay_seconds()
+    if seconds:
+        note = f"{reason}; waiting {seconds:g} s for in-flight changes"
+        print(note, file=sys.stderr, flush=True)
+        sleep(seconds)
 
 
 def _pipe_window_seconds() -> int:

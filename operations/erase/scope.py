@@ -6,7 +6,6 @@ import json
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import sleep
 
 from operations import in_flight, lake
 from operations.columns import DeclaredColumns
@@ -83,7 +82,7 @@ class ErasedKeys:
         """Return them as soon as no tombstone of an earlier run can be in flight."""
         erased = cls.fetch()
         if erased.without_tombstone:
-            sleep(in_flight.max_delay_seconds())
+            in_flight.wait("the lake lacks the tombstone of an erased item")
             erased = cls.fetch()
         return erased
 
@@ -110,8 +109,8 @@ def refuse_existing_items(table: Table, keys: Collection[str]) -> None:
 def latest_rows(keys: Collection[str]) -> dict[str, lake.LakeRow]:
     """Return the latest rows of the keys; raise EraseRefused if the lake still has an item."""
     for is_retry in (False, True):
-        if is_retry:  # The removal of an item may have been in flight.
-            sleep(in_flight.max_delay_seconds())
+        if is_retry:
+            in_flight.wait("the lake has an item that the table does not have")
         rows = {row.key: row for row in lake.fetch_latest_rows(DeclaredColumns.fetch(), keys)}
         held_keys = [key for key, row in rows.items() if row.image_digest]
         if not held_keys:

@@ -21,12 +21,10 @@ The exit status is 0 if nothing is wrong, 1 if something is, and 2 if the result
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime
-from time import sleep
 from typing import Protocol
 
 import boto3
@@ -208,13 +206,7 @@ def _limit(args: argparse.Namespace) -> int | None:
 
 def _wait(seconds: float | None, key_count: int) -> None:
     """Wait until the changes that are in flight now have reached the lake."""
-    if seconds is None:
-        seconds = in_flight.max_delay_seconds()
-    if seconds:
-        keys_differ = "1 key differs" if key_count == 1 else f"{key_count} keys differ"
-        note = f"{keys_differ}; waiting {seconds:g} s for in-flight changes"
-        print(note, file=sys.stderr, flush=True)
-        sleep(seconds)
+    in_flight.wait("1 key differs" if key_count == 1 else f"{key_count} keys differ", seconds)
 
 
 def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -15,9 +15,9 @@ from local.services.aws_lambda import Lambda
 from local.services.firehose import Firehose
 from local.services.glue import Glue
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.backfill import command as backfill_command
 from operations.erase import command as erase_command
-from operations.erase import scope as erase_scope
 from operations.kinesis_writer import OutgoingRecord, Sender
 from operations.lake_copy import parts
 from operations.lake_objects import list_versions
@@ -231,7 +231,7 @@ class CampaignChain:
     def erase(self, key: str) -> tuple[int, Document]:
         """Return exit status and document of an erase; instead of waiting, the chain works."""
         with (
-            patch.object(erase_scope, "sleep", lambda _: self.run_until_idle()),
+            patch.object(in_flight, "sleep", lambda _: self.run_until_idle()),
             patch.object(dead_letters, "WAIT_SECONDS", 0),
         ):
             return run_json_command(erase_command.main, "--key", key)

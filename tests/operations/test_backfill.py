@@ -27,7 +27,7 @@ from tqdm import tqdm
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations import firehose
+from operations import firehose, in_flight
 from operations.backfill import command
 from operations.backfill.checkpoint import END, START, Checkpoint, InvalidCheckpoint
 from operations.backfill.completion import is_completed
@@ -57,7 +57,7 @@ def chain() -> Iterator[Cloud]:
     """A laptop cloud with a chain, whose table was filled before it had a stream."""
     with (
         laptop(*SERVICES) as cloud,
-        patch.object(verify, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_filled_table()
         create_pipeline()

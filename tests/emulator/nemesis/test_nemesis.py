@@ -39,8 +39,8 @@ from local.nemesis.injector import MAX_FAULTS_PER_BATCH
 from local.nemesis.poison import CORRUPTIONS, Poison, record_key
 from local.nemesis.run import FaultOutcome, inject_and_check
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.erase import command as erase_command
-from operations.erase import scope
 from operations.table import Table
 from setup import names
 from tests.support.lake_operations import copy_all_days, items_as_of
@@ -121,7 +121,7 @@ def test_operations_withstand_faults(chain: FaultyCloud, seed: int) -> None:
     """An order is erased, the lake copied and restored while faults delay what is delivered."""
     chain.nemesis.reseed(seed, poison_rate=0)
     table = Table.describe(boto3.client("dynamodb"), names.TABLE)
-    with chain.nemesis.active(), patch.object(scope, "sleep", lambda _: chain.run_until_idle()):
+    with chain.nemesis.active(), patch.object(in_flight, "sleep", lambda _: chain.run_until_idle()):
         write_orders(chain, ORDER_COUNT, 300 + seed)
         copy_all_days(chain)
         key = min(key for key, _ in table.scan_items())

@@ -15,8 +15,8 @@ import pytest
 from analytics.athena import run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
-from operations import object_content, running_queries
-from operations.erase import command, scope, versions
+from operations import in_flight, object_content, running_queries
+from operations.erase import command, versions
 from operations.kinesis_writer import Sender
 from operations.lake_copy.parts import drop_copy, first_recent_day
 from operations.verify import command as verify_command
@@ -46,8 +46,7 @@ def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(scope, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_pipeline()
         yield cloud
@@ -236,7 +235,9 @@ def test_an_erase_leaves_what_nobody_named(
 def check_says_to_resume(capsys: pytest.CaptureFixture[str]) -> None:
     advice = "its tombstone is lost: run python -m operations.erase --resume\n"
     anna = order_key("anna")
-    assert refusal(capsys, "--check", "--key", anna) == f"{anna} is not wholly erased, {advice}"
+    note, message = refusal(capsys, "--check", "--key", anna).splitlines(keepends=True)
+    assert note.startswith("the lake lacks the tombstone of an erased item; waiting ")
+    assert message == f"{anna} is not wholly erased, {advice}"
     assert command.main(["--check"]) == 1
     assert f"held     {anna}  {advice}" in capsys.readouterr().out
 
@@ -366,14 +367,16 @@ def test_what_cannot_be_erased_is_refused(chain: Cloud, capsys: pytest.CaptureFi
         f"{bert} is not erased: run python -m operations.erase --key '{bert}'\n"
     )
 
-    with patch.object(scope, "sleep", lambda _: None):
+    with patch.object(in_flight, "sleep", lambda _: None):
         with pytest.MonkeyPatch.context() as monkeypatch:
             monkeypatch.setattr(FailedChanges, "read_letter_keys", lambda _: iter([bert, "other"]))
             delete_order("bert")
             message = f"a change of {bert} is among the dead letters, which cannot be rewritten: "
             assert refusal(capsys, "--key", bert).startswith(message)
         # The table has removed it, and the lake has not received that.
-        assert refusal(capsys, "--key", bert).startswith(f"the lake has the item {bert}, which")
+        note, message = refusal(capsys, "--key", bert).splitlines()
+        assert note.startswith("the lake has an item that the table does not have; waiting ")
+        assert message.startswith(f"the lake has the item {bert}, which")
     assert run_erase("--key", bert, "--dry-run")[0] == 0  # It waits for the removal.
 
     # The lake loses its removal, which ranks above the repair.

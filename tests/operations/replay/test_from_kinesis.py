@@ -9,6 +9,7 @@ import pytest
 
 from local.core.server import Cloud
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.cli import past_time
 from operations.kinesis_writer import Sender
 from operations.replay import command, kinesis_reader
@@ -32,7 +33,7 @@ def cloud() -> Iterator[Cloud]:
     with (
         laptop(*SERVICES) as cloud,
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
         patch.object(kinesis_reader, "PAUSE", 0),
     ):
         create_pipeline()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from local.core.server import Cloud
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.kinesis_writer import OutgoingRecord
 from operations.replay import command, verification
 from operations.replay.report import ReplayReport
@@ -32,7 +33,7 @@ def shared_chain() -> Iterator[Cloud]:
     with (
         laptop(*SERVICES) as cloud,
         patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_pipeline()
         yield cloud

@@ -8,6 +8,7 @@ import pytest
 
 from local.core.server import Cloud
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.lake_objects import DELETED, DamagedObject, LakeVersions
 from operations.restore import command
 from operations.verify import command as verify_command
@@ -25,7 +26,7 @@ def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
     with (
         laptop(*SERVICES) as cloud,
-        patch.object(verify_command, "sleep", lambda _: cloud.run_until_idle()),
+        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
     ):
         create_pipeline()
         yield cloud

@@ -9,7 +9,6 @@ import pytest
 from local.core.server import Cloud
 from local.services.registry import SERVICES
 from operations import in_flight
-from operations.verify import command
 from setup import names
 from tests.support.laptop_cloud import laptop
 from tests.support.profile import IS_THOROUGH
@@ -93,7 +92,7 @@ def test_a_busy_table_is_never_called_wrong(chain: Cloud, monkeypatch: pytest.Mo
             put_order(order_id, STATUSES[(number + position) % len(STATUSES)])
 
     sleep = sleep_with_writes(chain, write)
-    monkeypatch.setattr(command, "sleep", sleep)
+    monkeypatch.setattr(in_flight, "sleep", sleep)
     sleep(2 * in_flight.max_delay_seconds())
     for _ in range(10 if IS_THOROUGH else 2):
         status, document = run_verify()
@@ -111,7 +110,7 @@ def test_a_wrong_key_is_found_amid_writes(chain: Cloud, monkeypatch: pytest.Monk
     drop_attributes(chain, resting)
     writes = count()
     sleep = sleep_with_writes(chain, lambda: put_order(ORDERS[0], f"status {next(writes)}"))
-    monkeypatch.setattr(command, "sleep", sleep)
+    monkeypatch.setattr(in_flight, "sleep", sleep)
     sleep(STEP_SECONDS)
     status, document = run_verify()
     assert (status, document["columns"]) == (1, [order_key(resting[2])])

@@ -167,7 +167,7 @@ def test_default_wait_covers_all_buffers(
 ) -> None:
     create_delivery_stream(interval=60)
     waits: list[float] = []
-    monkeypatch.setattr(command, "sleep", waits.append)
+    monkeypatch.setattr(in_flight, "sleep", waits.append)
     env.set_table_items(order_item(1, **PAID))
     env.set_lake_objects([])
     assert command.main([]) == 1

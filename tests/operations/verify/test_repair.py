@@ -9,6 +9,7 @@ import pytest
 from analytics.athena import literal, run_query
 from local.core.server import Cloud
 from local.services.registry import SERVICES
+from operations import in_flight
 from operations.replay import command as replay_command
 from operations.table import Table
 from operations.verify import command
@@ -47,7 +48,7 @@ def chain() -> Iterator[Cloud]:
     """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
     with laptop(*SERVICES) as cloud:
         create_pipeline()
-        with patch.object(command, "sleep", lambda _: cloud.run_until_idle()):
+        with patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()):
             yield cloud
 
 
