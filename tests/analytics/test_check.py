@@ -105,6 +105,7 @@ def test_each_expectation_finds_its_planted_faults(lake: Cloud) -> None:
         assert [row[0] for row in outcome.rows] == planted_ids
 
 
+@pytest.mark.slow
 def test_generated_orders_meet_all_expectations(
     lake: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,16 @@ PHRASES = {
     r"\bis well\b|\ball is well\b": "is healthy",
     r"\btells? (of|its|that)\b": "reports, shows",
 }
+STORE = ast.Store()
+# What binds names, and the member that has the name; a name or an attribute also has a context.
+BINDINGS: dict[type[ast.AST], str] = {
+    ast.Name: "id",
+    ast.Attribute: "attr",
+    ast.arg: "arg",
+    ast.FunctionDef: "name",
+    ast.ClassDef: "name",
+    ast.alias: "asname",
+}
 SOURCES = [
     *sorted(
         path
@@ -95,17 +106,13 @@ def relative(path: Path) -> str:
 
 def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Yield every name that a module binds, and its line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id, node.lineno
-        elif isinstance(node, ast.arg):
-            yield node.arg, node.lineno
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            yield node.name, node.lineno
-        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-            yield node.attr, node.lineno
-        elif isinstance(node, ast.alias) and node.asname:
-            yield node.asname, node.lineno
+    nodes: Iterator[Any] = ast.walk(tree)  # What binds a name has a line; other nodes lack one.
+    for node in nodes:
+        member = BINDINGS.get(type(node))
+        if member and isinstance(getattr(node, "ctx", STORE), ast.Store):
+            name = getattr(node, member)
+            if name:
+                yield name, node.lineno
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,7 @@ def order_keys(kind: str) -> list[str]:
     return sorted(canonical_key(f"{kind} {hop}") for hop in LOSSES)
 
 
+@pytest.mark.slow
 def test_losses_at_any_hop_are_found_and_repaired(chain: CampaignChain) -> None:
     scenario = Scenario(chain)
     lose_changes(scenario)

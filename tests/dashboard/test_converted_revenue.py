@@ -115,6 +115,7 @@ def test_revenue_is_converted_as_in_the_query(
     assert [regions[name] for name in sorted(regions)] == sums_by(orders, lambda o: o["region"])
 
 
+@pytest.mark.slow
 def test_lines_are_converted_beside_their_originals(
     tab: Tab, euros: Path, history: list[OrderChange]
 ) -> None:
@@ -142,6 +143,7 @@ def test_lines_are_converted_beside_their_originals(
     assert re.search(r"; not ranked: \d+ products without an exchange rate$", products)
 
 
+@pytest.mark.slow
 def test_exports_have_the_converted_and_the_original(
     tab: Tab, euros: Path, history: list[OrderChange]
 ) -> None:

@@ -212,6 +212,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"' if set(name) & set('."') else name
 
 
+@pytest.mark.slow
 def test_days_are_those_of_the_business(
     history: list[OrderChange], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_the_address_holds_the_filters(tab: Tab, page: Path) -> None:
     assert tab.evaluate("document.getElementById('from').value") == "2026-11-05"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "address",
     sampled(["#region=nowhere&category=%22", "#from=2026-99-99&to=2026-02-30"], step=2),
@@ -250,6 +251,7 @@ def test_the_page_fits_every_screen(tab: Tab, page: Path, theme: str, background
     tab.resize(1280, 900)
 
 
+@pytest.mark.slow
 def test_every_control_has_an_accessible_name(tab: Tab, page: Path) -> None:
     show_unfiltered(tab, page)
     names_by_role: dict[str, list[str]] = defaultdict(list)

@@ -84,6 +84,7 @@ def test_cdnow_gives_known_answers(lake: Cloud, script: ModuleType, tmp_path: Pa
     assert run_named_query("time_to_second_order") == [(None, "3", "2", "66.7", "0.00", "87.00")]
 
 
+@pytest.mark.slow
 def test_superstore_gives_known_answers(lake: Cloud, script: ModuleType, tmp_path: Path) -> None:
     content = SUPERSTORE.replace("Claire", "Claïre").encode("cp1252")
     put_file(script, tmp_path / "superstore.csv", content)

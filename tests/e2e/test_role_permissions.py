@@ -198,7 +198,7 @@ def test_no_role_lacks_a_permission(chain: Chain) -> None:
     assert chain.denials() == []
 
 
-@pytest.mark.parametrize(("role", "action"), sampled(USED_PERMISSIONS, 6))
+@pytest.mark.parametrize(("role", "action"), sampled(USED_PERMISSIONS, 12))
 def test_a_missing_permission_is_reported(chain: Chain, role: str, action: str) -> None:
     with chain.without(role, action):
         chain.use(role)
@@ -320,7 +320,7 @@ REMOVED_ACTIONS = [
         action
         for command in COMMANDS
         for action in sampled(
-            (action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == command), 6
+            (action for action in OTHER_ACTIONS if COMMAND_BY_ACTION[action] == command), 12
         )
         if action not in INTERRUPTED_RUNS
     ),

@@ -65,6 +65,7 @@ def endless_query() -> Iterator[str]:
     athena_client().stop_query_execution(QueryExecutionId=key)
 
 
+@pytest.mark.slow
 def test_endless_query_blocks_nobody(endless_query: str) -> None:
     started_at = time.monotonic()
     assert query_rows("SELECT 1")[1] == ["1"]

@@ -139,6 +139,7 @@ def test_the_repair_of_a_lost_object_does_not_hide_it(
     assert gap_status() == 0
 
 
+@pytest.mark.slow
 def test_an_object_without_a_good_version_is_named(
     chain: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
