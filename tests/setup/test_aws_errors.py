@@ -47,7 +47,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("command", "environment"), sampled(CASES, step=2))
+@pytest.mark.parametrize(("command", "environment"), sampled(CASES, step=4))
 def test_a_broken_environment_is_one_line_with_the_fix(command: str, environment: str) -> None:
     variables, fix = BROKEN_ENVIRONMENTS[environment]
     process = subprocess.run(

@@ -314,6 +314,7 @@ def test_users_descriptions_survive(sandbox: SetupSandbox) -> None:
     assert find_drift(["10_glue", "11_athena"]) == []
 
 
+@pytest.mark.slow
 def test_trino_can_read_the_views(sandbox: SetupSandbox) -> None:
     """It needs an owner, and Athena's own comment where a description would be."""
     sandbox.run(*CATALOG_SCRIPTS)

@@ -155,6 +155,7 @@ def test_a_pipe_with_a_failed_update_is_updated(sandbox: SetupSandbox) -> None:
     assert sandbox.writes() == [("pipes", "UpdatePipe")]
 
 
+@pytest.mark.slow
 def test_a_deleted_queue_with_a_url_is_recreated(sandbox: SetupSandbox) -> None:
     sandbox.run(*SCRIPTS[:7])
     code = "AWS.SimpleQueueService.NonExistentQueue"

@@ -222,6 +222,7 @@ def test_tables_are_read_again_after_a_change(cloud: Cloud) -> None:
     assert counts == [["changes"], [], ["changes"]]
 
 
+@pytest.mark.slow
 def test_restart_fails_only_unfinished_queries(cloud: Cloud) -> None:
     finished_id = execute("SELECT count(*) FROM changes", WorkGroup="work")["QueryExecutionId"]
     keys = start_endless_queries()

@@ -143,6 +143,7 @@ def test_many_keys_are_compared_with_the_whole_table(
     assert verify_command.main(["--repair"]) == 0
 
 
+@pytest.mark.slow
 def test_a_failed_verification_reports_the_replay(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ def test_a_failed_verification_reports_the_replay(
     chain.run_until_idle()
 
 
+@pytest.mark.slow
 def test_a_damaged_object_is_named(chain: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     """Regression: the error of Athena's query was printed, without the object and the fix."""
     put_order(chain, "damaged", 1)

@@ -354,6 +354,7 @@ def test_wrong_arguments_exit_with_2(arguments: list[str]) -> None:
         command.main(arguments)
 
 
+@pytest.mark.slow
 def test_a_killed_restore_continues(
     env: VerifyEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

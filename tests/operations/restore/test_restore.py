@@ -182,6 +182,7 @@ def test_what_athena_ignores_is_not_damaged(chain: Cloud, name: str, content: by
     assert find_damaged(chain) == []
 
 
+@pytest.mark.slow
 def test_a_killed_restore_reports_what_it_did(
     chain: Cloud, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
