@@ -1,4 +1,4 @@
-"""Settings of all tests: hypothesis profiles, signals, garbage collection, number of workers."""
+"""Settings of all tests: hypothesis profiles, signals, garbage collection."""
 
 import gc
 import os
@@ -51,8 +51,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Exempt what the collection has loaded from garbage collection."""
     gc.freeze()
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than there are CPUs, since workers often wait for scripts."""
-    return (os.cpu_count() or 1) + 1
