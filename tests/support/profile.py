@@ -1,7 +1,7 @@
 """The profile of a test run, HYPOTHESIS_PROFILE: default, full or thorough.
 
 By default laws are tested, but not in all their cases. `full` adds the other cases, and the tests
-marked slow: those of whole chains, of waiting and of looks in a browser, most of which test what
+marked slow: those of whole chains, of waiting and of looks in a browser, many of which test what
 cheaper ones test too.
 `thorough` adds the long campaigns.
 """
