@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +30,14 @@ CHANGED_CODES = ("PreconditionFailed", "412", "ConditionalRequestConflict")
 
 class UnreadableObject(Exception):
     """The content of an object cannot be read."""
+
+
+class ObjectChanged(Exception):
+    """An object is not as it was read or listed."""
+
+
+class ObjectMissing(ObjectChanged):
+    """An object, or a version of it, does not exist."""
 
 
 class ObjectKeepsChanging(UserError):
@@ -74,8 +83,8 @@ def rewrite_object(
     """
     for _ in range(ATTEMPTS):
         try:
-            response = s3.get_object(Bucket=bucket, Key=key)
-            with SpooledFiles() as files:
+            with SpooledFiles() as files, object_errors():
+                response = s3.get_object(Bucket=bucket, Key=key)
                 content = Content.read(response, files)
                 new_file = files.create()
                 if not rewrite(content.file, new_file):
@@ -83,13 +92,25 @@ def rewrite_object(
                 new_content = replace(content, file=new_file)
                 new_content.write(s3, bucket, key, replaced_etag=response["ETag"])
             return response["VersionId"]
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in MISSING_CODES:
-                return None
-            if code not in CHANGED_CODES:
-                raise
+        except ObjectMissing:
+            return None
+        except ObjectChanged:
+            continue
     raise ObjectKeepsChanging(f"{key} keeps changing: stop what writes it, then run this again")
+
+
+@contextmanager
+def object_errors() -> Iterator[None]:
+    """Raise ObjectMissing or ObjectChanged for what S3 answers if an object is."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in MISSING_CODES:
+            raise ObjectMissing from None
+        if code in CHANGED_CODES:
+            raise ObjectChanged from None
+        raise
 
 
 def decompress(body: IO[bytes], files: SpooledFiles) -> IO[bytes]:

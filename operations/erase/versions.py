@@ -14,13 +14,18 @@ from functools import partial
 from itertools import compress, islice
 from typing import IO, TYPE_CHECKING
 
-from botocore.exceptions import ClientError
 from tqdm import tqdm
 
 from operations.erase.erasing import Limits, Piece
 from operations.lake_copy.rows import rows_of_copy
 from operations.lake_objects import ObjectVersion, list_versions
-from operations.object_content import MISSING_CODES, Content, UnreadableObject, rewrite_object
+from operations.object_content import (
+    Content,
+    ObjectMissing,
+    UnreadableObject,
+    object_errors,
+    rewrite_object,
+)
 from operations.replay.error_documents import split_pieces
 from operations.tempfiles import CHUNK_BYTES, SpooledFiles, read_chunks
 from setup.names import ERRORS, LAKE, QUERIES, RATES, REPLAYED, TABLES
@@ -80,14 +85,13 @@ class BucketVersions:
             return False
         try:
             return self._read_and_search(version)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in MISSING_CODES:
-                raise
-            return False  # It was deleted after it was listed.
+        except ObjectMissing:  # It was deleted after it was listed.
+            return False
         except UnreadableObject:
             self.suspicious.add(version.key)
             return False
 
+    @object_errors()
     def _read_and_search(self, version: ObjectVersion) -> bool:
         response = self.s3.get_object(
             Bucket=self.bucket, Key=version.key, VersionId=version.version_id

@@ -12,19 +12,13 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import IO, TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from operations.object_content import CHANGED_CODES, MISSING_CODES, Content
+from operations.object_content import Content, object_errors
 from operations.tempfiles import SpooledFiles
 from setup.names import ERRORS, REPLAYED
 
 if TYPE_CHECKING:
     from types_boto3_s3.client import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
-
-
-class ObjectChanged(Exception):
-    """Another replay, or an erase, has moved or changed the object since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +60,14 @@ class ErrorObjects:
         return f"s3://{self._bucket}/{key}"
 
     def download(self, error_object: ErrorObject, files: SpooledFiles) -> Content:
-        """Return the content of an object, completely downloaded."""
-        try:
+        """Return the content of an object, completely downloaded.
+
+        Like `archive`, raise ObjectChanged if another replay, or an erase, has changed it since.
+        """
+        with object_errors():
             response = self._s3.get_object(
                 Bucket=self._bucket, Key=error_object.key, IfMatch=error_object.etag
             )
-        except ClientError as error:
-            raise _object_error(error) from None
         return Content.read(response, files)
 
     def archive(
@@ -82,7 +77,7 @@ class ErrorObjects:
 
         If an erase rewrites the object in between, it also finds the copy, which is older.
         """
-        try:
+        with object_errors():
             self._s3.copy_object(
                 Bucket=self._bucket,
                 Key=error_object.replayed_key,
@@ -91,8 +86,6 @@ class ErrorObjects:
             )
             self.write(f"{error_object.replayed_key}.audit.jsonl", Content(audit))
             self._replace(error_object, remaining)
-        except ClientError as error:
-            raise _object_error(error) from None
 
     def _replace(self, error_object: ErrorObject, remaining: Content | None) -> None:
         """Write what remains of an object, or delete it, if it is still as it was listed."""
@@ -110,8 +103,3 @@ class ErrorObjects:
 def response_time(response: ListObjectsV2OutputTypeDef) -> datetime:
     """Return when S3 sent a response, by S3's clock."""
     return parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
-
-
-def _object_error(error: ClientError) -> Exception:
-    is_change = error.response["Error"]["Code"] in (*MISSING_CODES, *CHANGED_CODES)
-    return ObjectChanged() if is_change else error

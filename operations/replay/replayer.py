@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from operations.kinesis_writer import OutgoingRecord
-from operations.object_content import Content, UnreadableObject
+from operations.object_content import Content, ObjectChanged, UnreadableObject
 from operations.replay.audit import Archive, SourceReplay
 from operations.replay.dead_letters import (
     DeadLetter,
@@ -21,7 +21,7 @@ from operations.replay.dead_letters import (
     TableStreams,
 )
 from operations.replay.error_documents import UNKNOWN_CODE, ErrorDocument, parse_documents
-from operations.replay.error_objects import ErrorObject, ErrorObjects, ObjectChanged
+from operations.replay.error_objects import ErrorObject, ErrorObjects
 from operations.replay.pipe_format import to_pipe_record
 from operations.replay.summary import ReplaySummary
 from operations.replay.validation import NO_RECORD, Accepted, Rejected, validate_record

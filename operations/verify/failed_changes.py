@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import boto3
 
-from operations.object_content import UnreadableObject
+from operations.object_content import ObjectChanged, UnreadableObject
 from operations.replay.dead_letters import DeadLetter, DeadLetterQueue, TableStreams
 from operations.replay.error_documents import parse_documents
-from operations.replay.error_objects import ErrorObject, ErrorObjects, ObjectChanged
+from operations.replay.error_objects import ErrorObject, ErrorObjects
 from operations.replay.pipe_format import to_pipe_record
 from operations.replay.validation import Accepted, validate_record
 from operations.tempfiles import SpooledFiles, read_chunks

@@ -12,9 +12,9 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operations.object_content import Content, UnreadableObject
+from operations.object_content import Content, ObjectChanged, UnreadableObject
 from operations.replay import error_objects
-from operations.replay.error_objects import ErrorObject, ErrorObjects, ObjectChanged
+from operations.replay.error_objects import ErrorObject, ErrorObjects
 from operations.tempfiles import SpooledFiles
 from setup.names import ERRORS, REPLAYED
 from tests.support.laptop_cloud import laptop
