@@ -12,10 +12,10 @@ from contextlib import suppress
 from typing import Any
 
 from operations.json_objects import parse_object, to_json
-from operations.lake import RANK_COLUMNS, Rank, row_rank
+from operations.lake import Rank, row_rank
 from operations.replay.error_documents import parse_document, replace_record
 from transform import BadRecord, canonical, parse_change, record_from_row
-from transform.row import CDC_COLUMNS, ERASED
+from transform.row import CDC_COLUMNS, ERASED, encode_row
 
 Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
 NO_LIMIT: Rank = ("\U0010ffff",)
@@ -87,16 +87,13 @@ class Piece:
 
 
 def _row_of_change(record: bytes, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return key, rank and images of a change; without the rank if the transform rejects it."""
+    """Return the row of a change; if the transform rejects it, only its key and its images."""
+    with suppress(BadRecord):
+        return parse_object(encode_row(parse_change(record, arrived_at=0))) or {}
     change = members.get("dynamodb")
-    if not isinstance(change, dict):
-        return {}
-    images = {name: image for name, image in change.items() if name.endswith("Image")}
-    with suppress(BadRecord):
-        parsed = parse_change(record, arrived_at=0)._asdict()
-        columns = {f"cdc_{name}": value for name, value in parsed.items()}
-        return images | {name: columns[name] for name in ("cdc_key", *RANK_COLUMNS)}
-    keys: Any = change.get("Keys")  # of any type; canonical rejects all but a mapping
-    with suppress(BadRecord):
-        return images | {"cdc_key": canonical(keys)}
+    if isinstance(change, dict):
+        images = {name: image for name, image in change.items() if name.endswith("Image")}
+        keys: Any = change.get("Keys")  # of any type; canonical rejects all but a mapping
+        with suppress(BadRecord):
+            return images | {"cdc_key": canonical(keys)}
     return {}
