@@ -40,14 +40,11 @@ REMAINS = (
     "the table's own backups: for 35 days; exports and other backups until you delete them",
     "the text of queries, such as that of --where, in Athena's history: for 45 days",
 )
-SUSPICION = "it cannot be read, or has a text of an erased item where it names no key"
-ERASE = "python -m operations.erase"
-ERASE_AGAIN = f"run {ERASE} again"
-RESUME = f"its tombstone is lost: run {ERASE} --resume"
-NOTHING_TO_RESUME = (
-    "nothing to resume: no earlier run has lost the tombstone of an item that the table lacks; "
-    "to continue a run that was killed, name its items again"
+SUSPICION = (
+    "it cannot be read, or has a text of an erased item where it names no key: look at it, and "
+    "delete it with its versions"
 )
+ERASE = "python -m operations.erase"
 CHECK = f"run {ERASE} --check in a day: a late copy can bring content back"
 
 
@@ -61,11 +58,10 @@ def _erase(args: argparse.Namespace) -> int:
     """Erase the items that the arguments name, and print the report."""
     table = Table.describe(boto3.client("dynamodb"), TABLE)
     earlier = scope.ErasedKeys.fetch_settled()
+    # Nothing tells up to where to erase an item whose tombstone is lost: it may have been there
+    # again since, and nobody asked to erase that. All others are continued, up to their tombstones.
     unfinished = earlier.without_tombstone - table.get_items(earlier.without_tombstone).keys()
-    keys = _keys(args, unfinished)
-    if args.resume and not keys:
-        versions = BucketVersions(boto3.client("s3"), bucket(), {})
-        return _report(args, keys, versions, {}, NOTHING_TO_RESUME)
+    keys = set(args.key) if args.key else scope.keys_where(args.where)
     scope.refuse_existing_items(table, keys)
     rows = scope.latest_rows(keys) if keys else {}
     paths = scope.object_keys(keys) if keys else []
@@ -84,24 +80,14 @@ def _erase(args: argparse.Namespace) -> int:
     for path in paths:
         versions.rewrite(path)
     _erase_every_version(versions)
-    numbers = (
-        f"{count(versions.rewritten, 'object')} rewritten, {count(versions.deleted, 'version')}"
+    advice_by_key = {key: _advice(key) for key in unfinished - keys}
+    line = (
+        f"erased what the bucket held of {count(len(keys), 'item')}: "
+        f"{count(versions.rewritten, 'object')} rewritten, "
+        f"{count(versions.deleted, 'version')} deleted"
     )
-    line = f"erased what the bucket held of {count(len(keys), 'item')}: {numbers} deleted"
     remains = [f"remains: {text}" for text in REMAINS]
-    advice_by_key = dict.fromkeys(unfinished - keys, RESUME)
     return _report(args, keys, versions, advice_by_key, line, *remains, CHECK)
-
-
-def _keys(args: argparse.Namespace, unfinished: set[str]) -> set[str]:
-    """Return the keys that the arguments name.
-
-    Every run continues earlier ones, up to their tombstones. Without its tombstone, nothing tells
-    up to where: the item may have been there again since, and nobody asked to erase that.
-    """
-    if args.resume:
-        return unfinished
-    return set(args.key) if args.key else scope.keys_where(args.where)
 
 
 def _refuse_damaged_objects(limits: Limits) -> None:
@@ -143,23 +129,20 @@ def _check(args: argparse.Namespace) -> int:
     """Look for content of erased items, and print what holds it."""
     erased = scope.ErasedKeys.fetch_settled()
     for key in args.key or ():
-        _require_erased(key, erased)
+        if key not in erased.limits:
+            raise scope.EraseRefused(f"{key} is not erased, or {_advice(key)}")
     limits = {key: erased.limits[key] for key in args.key or erased.limits}
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     keys = {version.key for version in versions.find_holding()}
-    advice_by_key = {key: ERASE_AGAIN for key in keys if not key.startswith(QUERIES)}
+    advice_by_key = {key: f"run {ERASE} again" for key in keys if not key.startswith(QUERIES)}
     if not args.key:
-        advice_by_key |= dict.fromkeys(erased.without_tombstone, RESUME)
+        advice_by_key |= {key: _advice(key) for key in erased.without_tombstone}
     line = f"checked {count(len(limits), 'erased item')}"
     return _report(args, limits, versions, advice_by_key, line)
 
 
-def _require_erased(key: str, erased: scope.ErasedKeys) -> None:
-    """Raise EraseRefused, with what to do, if a key is not erased, or has no tombstone."""
-    if key in erased.without_tombstone:
-        raise scope.EraseRefused(f"{key} is not wholly erased, {RESUME}")
-    if key not in erased.limits:
-        raise scope.EraseRefused(f"{key} is not erased: run {ERASE} --key {quote(key)}")
+def _advice(key: str) -> str:
+    return f"its tombstone is lost: run {ERASE} --key {quote(key)}"
 
 
 def _report(
@@ -167,20 +150,14 @@ def _report(
     keys: Collection[str],
     versions: BucketVersions,
     advice_by_key: Mapping[str, str],
-    summary: str,
+    line: str,
     *notes: str,
 ) -> int:
-    """Print what was done, what holds content, and what to do; return the exit status."""
+    """Print what holds content, with what to do, and what was done; return the exit status."""
     findings = [f"held     {key}  {advice}" for key, advice in sorted(advice_by_key.items())]
-    findings += [
-        f"unknown  {key}  {SUSPICION}: look at it, and delete it with its versions"
-        for key in sorted(versions.suspicious)
-    ]
-    lines = [*findings, summary]
-    if versions.read:
-        number = count(versions.read, "version")
-        holding = len(findings) or "none"
-        lines.append(f"read {number} in the bucket: {holding} may hold content of the items")
+    findings += [f"unknown  {key}  {SUSPICION}" for key in sorted(versions.suspicious)]
+    holding = len(findings) or "none"
+    read = f"read {count(versions.read, 'version')} in the bucket: {holding} may hold content"
     document = {
         "keys": sorted(keys),
         "rewritten": versions.rewritten,
@@ -189,7 +166,7 @@ def _report(
         "held": sorted(advice_by_key),
         "unknown": sorted(versions.suspicious),
     }
-    print_report([*lines, *notes], document, args.json)
+    print_report([*findings, line, f"{read} of the items", *notes], document, args.json)
     return 1 if findings else 0
 
 
@@ -202,9 +179,6 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     items.add_argument(
         "--where", metavar="SQL", help="keys of which a row meets a condition of SQL"
     )
-    items.add_argument(
-        "--resume", action="store_true", help="keys of earlier runs whose tombstone is lost"
-    )
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="count what would be erased")
     mode.add_argument(
@@ -212,9 +186,8 @@ def _parse_args(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add_json_option(parser)
     args = parser.parse_args(argv)
-    if args.check and (args.where or args.resume):
-        option = "--where" if args.where else "--resume"
-        parser.error(f"argument {option}: not allowed with argument --check")
-    if not (args.check or args.key or args.where or args.resume):
+    if args.check and args.where:
+        parser.error("argument --where: not allowed with argument --check")
+    if not (args.check or args.key or args.where):
         parser.error("name what to erase with --key or --where")
     return args
