@@ -19,6 +19,7 @@ A record passes through the modules in this order:
     gaps           what the rows say about lost changes
     snapshot       the records that backfill and repair send
     row_to_record  the record that a row was made of, for replay
+    erasure        what rows and records keep of an item that was erased
 
 The names in `__all__` are the supported API. `column_name`, `flattened` and `state.state_as_of`
 are not used by the pipeline: they are for programs that read or check the lake by themselves.

@@ -1,8 +1,6 @@
-"""Erasing a row of the lake, or a failed record: what it says of the item goes, the change stays.
+"""Pieces of the lake's objects and of error objects: which keys they are of, and what is erased.
 
-A row keeps its key, its rank and its time, so the history still counts it. Its images and its
-attributes go, and `cdc_expired` says "erased". A failed record keeps the same, so a replay still
-delivers it, as a change without images. All else stays as it was, byte for byte.
+A piece that holds nothing of the keys stays as it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -15,20 +13,19 @@ from operations.json_objects import parse_object, to_json
 from operations.lake import Rank, row_rank
 from operations.replay.error_documents import parse_document, replace_record
 from transform import BadRecord, canonical, parse_change, record_from_row
+from transform.erasure import CONTENT_COLUMNS, erased_record, erased_row, has_content
 from transform.row import CDC_COLUMNS, ERASED, encode_row
 
 Limits = Mapping[str, Rank]  # of each key, the rank up to which its rows are erased
 NO_LIMIT: Rank = ("\U0010ffff",)
 
 MIN_TEXT_LENGTH = 8  # of a text that is looked for where no key is; shorter ones are anywhere
-CONTENT_COLUMNS = ("cdc_changed", "cdc_old_image", "cdc_new_image")
-KEPT_COLUMNS = tuple(name for name in CDC_COLUMNS if name not in CONTENT_COLUMNS)
 
 
 class Piece:
     """A line of the lake, which is a row, or an error document, which has a record or a row.
 
-    Either may be anything else, too. Of a record, `_row` has the key, the rank and the images.
+    Either may be anything else, too. Of a record, `_row` is the row that it makes.
     """
 
     def __init__(self, text: bytes) -> None:
@@ -58,32 +55,23 @@ class Piece:
         key = self._row.get("cdc_key")
         if not isinstance(key, str) or key not in limits or row_rank(self._row) > limits[key]:
             return False
-        values = [value for name, value in self._row.items() if name not in KEPT_COLUMNS]
-        return any(value is not None for value in values)
+        return has_content(self._row)
 
     def erased(self, limits: Limits) -> bytes:
         """Return the piece without what it holds of the keys."""
         if not self.holds(limits):
             return self._text
-        erased = self._erased_row() if self._is_row else self._erased_record()
+        erased = self._erased_row() if self._is_row else to_json(erased_record(self._members))
         if self._record is not None:
             erased = replace_record(self._text, erased, ERASED)
         return erased + self._text[len(self._text.rstrip(b"\r\n")) :]
 
     def _erased_row(self) -> bytes:
         """Return the row; if it failed, as a record, for no record would make an erased row."""
-        kept = {name: self._row.get(name) for name in KEPT_COLUMNS}
         if self._record is not None:
             with suppress(BadRecord):
-                return record_from_row(kept)
-        return to_json({**dict.fromkeys(CDC_COLUMNS), **kept, "cdc_expired": ERASED})
-
-    def _erased_record(self) -> bytes:
-        change = self._members["dynamodb"]
-        kept = {name: change[name] for name in change if not name.endswith("Image")}
-        if self._members.get("eventName") != "SNAPSHOT":
-            kept["StreamViewType"] = "KEYS_ONLY"
-        return to_json({**self._members, "dynamodb": kept})
+                return record_from_row({**self._row, **dict.fromkeys(CONTENT_COLUMNS)})
+        return to_json(erased_row(self._row))
 
 
 def _row_of_change(record: bytes, members: Mapping[str, Any]) -> dict[str, Any]:
