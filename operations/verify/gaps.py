@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from analytics.athena import literal
+from analytics.rank import RANK_SQL
+from operations.digest import DIGEST_SQL
 from operations.lake import complete_rows
 from operations.row_source import JSON, RowSource
 from terminal.text import count
@@ -23,112 +25,118 @@ ROW_COLUMNS = (
     *("cdc_operation", "cdc_changed_at", "cdc_expired", "cdc_old_image", "cdc_new_image"),
 )
 COLUMNS = "kind, cdc_key, source_before, sequence_before, cdc_source, cdc_sequence"
+# Athena reads rows again wherever a query names them, and has windows in memory: so the rows are
+# named only twice, and windows hold digests of images.
 GAPS_SQL = f"""
 WITH lake_row AS (
-  SELECT *
-  FROM (
-    SELECT *, regexp_extract(cdc_source, '[^/]*$') AS created_at,
-      row_number() OVER (
-        PARTITION BY cdc_key, cdc_source, cdc_sequence, cdc_event_id
-        ORDER BY cdc_content DESC
-      ) AS cdc_copy
-    FROM (
-    {{rows}}
-    )
-    WHERE {{condition}}
-  )
-  WHERE cdc_copy = 1
-),
-change AS (SELECT * FROM lake_row WHERE cdc_operation <> 'SNAPSHOT'),
-change_with_previous AS (
-  SELECT *,
-    lag(cdc_source) OVER history AS source_before,
-    lag(cdc_sequence) OVER history AS sequence_before,
-    lag(cdc_new_image) OVER history AS image_before,
-    lead(cdc_source) OVER history IS NULL AS is_last
-  FROM change
-  WINDOW history AS (
-    PARTITION BY cdc_key
-    ORDER BY created_at, cdc_source, cdc_sequence, cdc_event_id
-  )
-),
-snapshot AS (
-  SELECT cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_new_image, created_at,
+  SELECT cdc_key, cdc_source, cdc_sequence, cdc_snapshot_at, cdc_event_id,
+    cdc_operation, cdc_changed_at, cdc_expired,
+    cdc_operation = 'SNAPSHOT' AS is_snapshot,
+    {DIGEST_SQL.format("cdc_old_image")} AS old_image,
+    {DIGEST_SQL.format("cdc_new_image")} AS new_image,
     row_number() OVER (
-      PARTITION BY cdc_key
-      ORDER BY created_at DESC, cdc_source DESC, cdc_sequence DESC, cdc_snapshot_at DESC,
-        cdc_event_id DESC
-    ) AS cdc_recency
-  FROM lake_row
-  WHERE cdc_operation = 'SNAPSHOT'
-),
--- Snapshots with an image that a change of their stream left, or that its first change replaced.
-confirmed_snapshot AS (
-  SELECT cdc_key, cdc_source, cdc_new_image
-  FROM snapshot
-  WHERE cdc_new_image IS NOT NULL
-  INTERSECT (
-    SELECT cdc_key, cdc_source, cdc_new_image FROM change
-    UNION
-    SELECT cdc_key, cdc_source, cdc_old_image FROM change_with_previous
-    WHERE source_before IS DISTINCT FROM cdc_source
+      PARTITION BY cdc_key, cdc_source, cdc_sequence, cdc_event_id
+      ORDER BY cdc_content DESC
+    ) AS cdc_copy
+  FROM (
+  {{rows}}
   )
+  WHERE {{condition}}
 ),
-key_with_snapshot AS (SELECT DISTINCT cdc_key, cdc_source FROM confirmed_snapshot),
--- A repair has the position of the change after which it found changes missing.
-repair AS (SELECT DISTINCT cdc_key, cdc_source, cdc_sequence, cdc_new_image FROM snapshot),
+row_with_previous AS (
+  SELECT *,
+    lead(cdc_source) OVER history AS source_before,
+    lead(cdc_sequence) OVER history AS sequence_before,
+    lead(new_image) OVER history AS image_before,
+    row_number() OVER history = 1 AND NOT is_snapshot AS is_last_change,
+    first_value(cdc_source) OVER latest AS latest_source,
+    first_value(cdc_sequence) OVER latest AS latest_sequence,
+    first_value(new_image) OVER latest AS latest_image,
+    max(IF(cdc_expired = {literal(ERASED)}, cdc_source)) OVER of_key AS erased_source,
+    max(IF(cdc_expired = {literal(ERASED)}, cdc_sequence)) OVER of_key AS erased_sequence
+  FROM lake_row
+  WHERE cdc_copy = 1
+  WINDOW
+    history AS (PARTITION BY cdc_key, is_snapshot ORDER BY {RANK_SQL}),
+    latest AS (PARTITION BY cdc_key ORDER BY {RANK_SQL}),
+    of_key AS (PARTITION BY cdc_key)
+),
+row_with_matches AS (
+  SELECT *,
+    -- A repair has the position of the change after which it found changes missing.
+    bool_or(is_snapshot) OVER (
+      PARTITION BY cdc_key,
+        IF(is_snapshot, cdc_source, source_before),
+        IF(is_snapshot, cdc_sequence, sequence_before),
+        IF(is_snapshot, new_image, old_image)
+    ) AS is_repaired,
+    bool_or(is_snapshot) OVER (PARTITION BY cdc_key, cdc_source, new_image)
+      AND new_image IS NOT NULL AS has_snapshot_of_new,
+    bool_or(is_snapshot) OVER (
+      PARTITION BY cdc_key, cdc_source, IF(is_snapshot, new_image, old_image)
+    ) AND old_image IS NOT NULL AS has_snapshot_of_old
+  FROM row_with_previous
+),
+row_with_confirmed AS (
+  SELECT *,
+    -- A snapshot has an image that a change of its stream left, or that the first one replaced.
+    bool_or(
+      NOT is_snapshot AND (
+        has_snapshot_of_new
+        OR (has_snapshot_of_old AND source_before IS DISTINCT FROM cdc_source)
+      )
+    ) OVER (PARTITION BY cdc_key, cdc_source) AS has_snapshot
+  FROM row_with_matches
+),
 backfill AS (
-  SELECT cdc_source, max(cdc_snapshot_at) AS ended_at
-  FROM snapshot
-  WHERE cdc_sequence = {literal(BACKFILL_SEQUENCE)}
+  SELECT cdc_source AS backfill_source, max(cdc_snapshot_at) AS ended_at
+  FROM (
+  {{rows}}
+  )
+  WHERE {{condition}} AND cdc_operation = 'SNAPSHOT'
+    AND cdc_sequence = {literal(BACKFILL_SEQUENCE)}
   GROUP BY cdc_source
 ),
-gap ({COLUMNS}) AS (
-  SELECT
-    CASE
-      WHEN repair.cdc_key IS NOT NULL THEN {literal(GapKind.BRIDGED)}
-      WHEN source_before <> this.cdc_source AND key_with_snapshot.cdc_key IS NOT NULL
-      THEN {literal(GapKind.BRIDGED)}
-      WHEN source_before IS NULL AND cdc_changed_at <= ended_at THEN {literal(GapKind.OLDER)}
-      ELSE {literal(GapKind.OPEN)}
-    END,
-    this.cdc_key, source_before, sequence_before, this.cdc_source, this.cdc_sequence
-  FROM change_with_previous AS this
-  LEFT JOIN key_with_snapshot
-    ON key_with_snapshot.cdc_key = this.cdc_key
-    AND key_with_snapshot.cdc_source = this.cdc_source
-  LEFT JOIN repair
-    ON repair.cdc_key = this.cdc_key
-    AND repair.cdc_source = source_before
-    AND repair.cdc_sequence = sequence_before
-    AND repair.cdc_new_image IS NOT DISTINCT FROM cdc_old_image
-  LEFT JOIN backfill ON backfill.cdc_source = this.cdc_source
-  WHERE cdc_old_image IS DISTINCT FROM image_before
-    AND (cdc_old_image IS NOT NULL OR cdc_operation = 'INSERT')
-    AND (source_before IS NOT NULL OR key_with_snapshot.cdc_key IS NULL)
-  UNION ALL
-  SELECT {literal(GapKind.BRIDGED)}, this.cdc_key, this.cdc_source, this.cdc_sequence,
-    snapshot.cdc_source, snapshot.cdc_sequence
-  FROM change_with_previous AS this
-  INNER JOIN snapshot ON snapshot.cdc_key = this.cdc_key
-  WHERE is_last
-    AND cdc_recency = 1
-    AND CASE
-      WHEN snapshot.cdc_source = this.cdc_source THEN snapshot.cdc_sequence >= this.cdc_sequence
-      WHEN snapshot.created_at = this.created_at THEN snapshot.cdc_source > this.cdc_source
-      ELSE snapshot.created_at > this.created_at
-    END
-    AND snapshot.cdc_new_image IS DISTINCT FROM this.cdc_new_image
-  UNION ALL
-  SELECT {literal(GapKind.ERASED)}, cdc_key, CAST(NULL AS varchar), CAST(NULL AS varchar),
-    max(cdc_source), max(cdc_sequence)
-  FROM lake_row
-  WHERE cdc_expired = {literal(ERASED)}
-  GROUP BY cdc_key
+row_with_kinds AS (
+  SELECT *,
+    IF(
+      NOT is_snapshot
+      AND old_image IS DISTINCT FROM image_before
+      AND (old_image IS NOT NULL OR cdc_operation = 'INSERT')
+      AND (source_before IS NOT NULL OR NOT has_snapshot),
+      CASE
+        WHEN is_repaired THEN {literal(GapKind.BRIDGED)}
+        WHEN source_before <> cdc_source AND has_snapshot THEN {literal(GapKind.BRIDGED)}
+        WHEN source_before IS NULL AND cdc_changed_at <= ended_at THEN {literal(GapKind.OLDER)}
+        ELSE {literal(GapKind.OPEN)}
+      END
+    ) AS kind_before,
+    IF(is_last_change AND latest_image IS DISTINCT FROM new_image, {literal(GapKind.BRIDGED)})
+      AS kind_after,
+    IF(cdc_expired = {literal(ERASED)}, {literal(GapKind.ERASED)}) AS kind_erased
+  FROM row_with_confirmed
+  LEFT JOIN backfill ON backfill_source = cdc_source
 )
 -- With the number of all gaps, so that a result of which a part is missing is noticed.
 SELECT {COLUMNS}, count(*)
-FROM gap
+FROM (
+  SELECT
+    CASE rule WHEN 'before' THEN kind_before WHEN 'after' THEN kind_after ELSE kind_erased END
+      AS kind,
+    cdc_key,
+    CASE rule WHEN 'before' THEN source_before WHEN 'after' THEN cdc_source END
+      AS source_before,
+    CASE rule WHEN 'before' THEN sequence_before WHEN 'after' THEN cdc_sequence END
+      AS sequence_before,
+    CASE rule WHEN 'before' THEN cdc_source WHEN 'after' THEN latest_source ELSE erased_source END
+      AS cdc_source,
+    CASE rule
+      WHEN 'before' THEN cdc_sequence WHEN 'after' THEN latest_sequence ELSE erased_sequence
+    END AS cdc_sequence
+  FROM row_with_kinds
+  CROSS JOIN (VALUES 'before', 'after', 'erased') AS rules (rule)
+)
+WHERE kind IS NOT NULL
 GROUP BY GROUPING SETS (({COLUMNS}), ())
 ORDER BY 2, 5, 6"""
 
