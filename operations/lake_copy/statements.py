@@ -21,6 +21,7 @@ FIRST_COLUMNS = (
     *("cancelled_at", "returned_at", "region", "currency", "total"),
 )
 LAST_COLUMNS = ("items", "cdc_changed", "cdc_old_image", "cdc_new_image")
+COMPARED_COLUMNS = "dt, cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_content, cdc_digest"
 
 
 class Statements:
@@ -58,7 +59,9 @@ class Statements:
     def differences(self, table: str, expected: str, actual: str) -> str:
         """Return the query for the days whose rows, reduced for a table, are not the same."""
         return SQL["differences"].format(
-            expected=self.reduced(table, expected), actual=self.reduced(table, actual)
+            columns=COMPARED_COLUMNS,
+            expected=self.reduced(table, expected),
+            actual=self.reduced(table, actual),
         )
 
     def _rows(self, name: str, **values: str) -> str:

@@ -1,21 +1,19 @@
-WITH expected AS (
-  SELECT dt, cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_content, cdc_digest
-  FROM (
-{expected}
-  )
-),
-actual AS (
-  SELECT dt, cdc_key, cdc_source, cdc_sequence, cdc_event_id, cdc_content, cdc_digest
-  FROM (
-{actual}
-  )
-),
-differences AS (
-  (SELECT * FROM expected EXCEPT SELECT * FROM actual)
-  UNION ALL
-  (SELECT * FROM actual EXCEPT SELECT * FROM expected)
-)
 SELECT dt, count(*)
-FROM differences
+FROM (
+  SELECT dt
+  FROM (
+    SELECT {columns}, 1 AS cdc_side
+    FROM (
+{expected}
+    )
+    UNION ALL
+    SELECT {columns}, -1 AS cdc_side
+    FROM (
+{actual}
+    )
+  )
+  GROUP BY {columns}
+  HAVING sum(cdc_side) <> 0
+)
 GROUP BY dt
 ORDER BY dt
