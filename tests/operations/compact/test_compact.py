@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from analytics.athena import run_query
 from analytics.named_queries import load_named_queries
 from local.core.server import Cloud
 from operations.compact import compaction
@@ -297,6 +298,16 @@ def test_a_wrong_copy_does_not_count(
     assert answers() == expected
     compact()
     assert answers() == expected
+
+
+@pytest.mark.parametrize("table", [names.STATE, names.HISTORY])
+def test_a_proof_reads_each_side_once(lake: None, table: str) -> None:
+    statements = Statements(CopyTable(names.HISTORY).columns())
+    days = {day.name: day.size for day in Compaction(TODAY, lambda _: None).days_to_copy()}
+    rows = statements.lake_rows(days)
+    result = run_query(statements.differences(table, rows, rows))
+    assert list(result.rows) == []
+    assert result.bytes_scanned == 2 * sum(days.values())
 
 
 def unload_without_a_row(name: str) -> Callable[..., str]:

@@ -1,12 +1,14 @@
 """verify --gaps: the SQL finds exactly the gaps that the law of state defines."""
 
+import json
 from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operations.verify.gaps import find_gaps
+from analytics.athena import run_query
+from operations.verify.gaps import find_gaps, gaps_sql
 from tests.support.verify_fixture import (
     HISTORIES,
     LATER_STREAM,
@@ -99,6 +101,13 @@ def test_a_lost_change_is_a_gap(env: VerifyEnvironment) -> None:
     assert gap.key == order_key(1)
     assert (gap.sequence_before, gap.sequence) == (rows[0]["cdc_sequence"], rows[2]["cdc_sequence"])
     assert run_verify("--gaps") == 1
+
+
+def test_the_rows_are_read_twice(env: VerifyEnvironment) -> None:
+    rows = history_rows(order_item(1, **PAID), order_item(1, **SHIPPED))
+    env.set_lake_objects(rows)
+    size = sum(len(f"{json.dumps(row)}\n") for row in rows)
+    assert run_query(gaps_sql()).bytes_scanned == 2 * size
 
 
 def test_a_snapshot_closes_the_gap_before_its_stream(env: VerifyEnvironment) -> None:
