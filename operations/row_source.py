@@ -18,7 +18,7 @@ from analytics.athena import literal
 from analytics.rank import ATTRIBUTES, CONTENT_SQL, IMAGES_CONTENT_SQL
 from operations.columns import DeclaredColumns
 from operations.lake_copy.days import Day, list_days
-from operations.lake_copy.parts import CopyTable, Part, marked_days
+from operations.lake_copy.parts import CopyTable, Part, current_generation, marked_days
 from setup.lib.errors import UserError
 from setup.lib.views import get_table
 from setup.names import CHANGES, HISTORY
@@ -64,7 +64,7 @@ class RowSource:
         if not columns or not set(_columns_of(CHANGES)) <= set(columns):
             return json
         # Before the days: marks that equal a later listing are not out of date.
-        parts = CopyTable(table).parts()
+        parts = CopyTable(table).parts(current_generation())
         if not parts or _are_too_long(columns):
             return json
         days = list_days(boto3.client("s3"), columns)

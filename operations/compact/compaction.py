@@ -29,6 +29,7 @@ from operations.lake_copy.parts import (
     copied_days,
     first_day_of,
     first_recent_day,
+    generation_of,
     marked_days,
     move_first_recent_day,
     new_part_name,
@@ -81,6 +82,8 @@ class Compaction:
         self._until = oldest_recent_day(today)
         self._note = note
         self._rebuild = rebuild
+        self._recent = describe_table(RECENT)
+        self._generation = generation_of(self._recent)
         self._days = self._list_days()
         self._copied_before = self._copied_days()
         self.outcome = Outcome()
@@ -93,11 +96,12 @@ class Compaction:
 
     def run(self) -> Outcome:
         """Copy, prove, move the first recent day, gather, and delete what no table has."""
-        parts = [] if self._rebuild else [part.name for part in self._history.parts()]
+        history_parts = self._parts(self._history)
+        parts = [] if self._rebuild else [part.name for part in history_parts]
         for chunk in chunks(self.days_to_copy()):
             parts += self._copy(chunk, parts)
         # Before the days are listed: see superseded.
-        parts_by_table = {table: table.parts() for table in self._tables}
+        parts_by_table = {table: self._parts(table) for table in self._tables}
         self._days = self._list_days()
         for table, table_parts in parts_by_table.items():
             self._drop_superseded(table, table_parts)
@@ -113,7 +117,11 @@ class Compaction:
         return list_days(self._s3, self._columns)
 
     def _copied_days(self) -> set[str]:
-        return copied_days([table.parts() for table in self._tables], self._days)
+        return copied_days(map(self._parts, self._tables), self._days)
+
+    def _parts(self, table: CopyTable) -> list[Part]:
+        """Return the parts that queries read; those that operations.erase drops have no marks."""
+        return table.parts(self._generation)
 
     def _copy(self, days: Sequence[Day], parts: Iterable[str]) -> list[str]:
         """Write a part of each table with these days, prove both, and return their name.
@@ -135,7 +143,8 @@ class Compaction:
                 copy = self._statements.copy_rows(table.name, proven_parts, names)
                 self._prove(table, rows, copy)
             for table in self._tables:
-                table.mark(part, {day.name: day.digest for day in days})
+                marks = {day.name: day.digest for day in days}
+                table.mark(part, marks, self._generation)
         except (CopyDiffers, PartDropped):
             is_dropped = not all(table.has_parts([part]) for table in self._tables)
             for table in reversed(self._tables):
@@ -178,7 +187,7 @@ class Compaction:
 
     def _require_days(self) -> None:
         """Raise CopyDiffers if the copy has a day that the lake does not have any more."""
-        marked = {day for part in self._history.parts() for day in part.marks}
+        marked = {day for part in self._parts(self._history) for day in part.marks}
         missing = sorted(marked - self._days.keys())
         if missing:
             raise CopyDiffers(
@@ -194,22 +203,22 @@ class Compaction:
     def _move_first_recent_day(self) -> None:
         """Let `recent` begin at the first day that was not copied before this run, or not now.
 
-        It is read before the parts: if operations.erase drops them meanwhile, it has changed
-        `recent` first. Then the next run moves it.
+        If operations.erase drops the copy meanwhile, or another run has moved `recent`, it has
+        changed since this run began: then the next run moves it.
         """
-        recent = describe_table(RECENT)
         copied = self._copied_before & self._copied_days()
         first_day = min([self._until, *(day for day in self._days if day not in copied)])
-        if first_day > first_day_of(recent):
+        if first_day > first_day_of(self._recent):
             with suppress(RecentChanged):
-                move_first_recent_day(first_day, recent)
+                move_first_recent_day(first_day, self._recent)
 
     def _gather(self, table: CopyTable) -> None:
         """Write the small parts of a table as one, if they are too many."""
         max_parts, max_bytes = GATHERED[table.name]
         objects = self._objects_by_part(table)
         sizes = {part: sum(entry["Size"] for entry in objects[part]) for part in objects}
-        parts = smallest_within([part for part in table.parts() if part.marks], sizes, max_bytes)
+        marked = [part for part in self._parts(table) if part.marks]
+        parts = smallest_within(marked, sizes, max_bytes)
         if len(parts) <= max_parts:
             return
         self._note(f"gathering {count(len(parts), 'part')} of {table.name}")
@@ -226,7 +235,7 @@ class Compaction:
         # If another run has dropped one of them meanwhile, the new one may lack its rows.
         if table.has_parts(names):
             with suppress(PartDropped):
-                table.mark(gathered, self._merged_marks(parts))
+                table.mark(gathered, self._merged_marks(parts), self._generation)
                 self._drop(table, parts)
 
     def _merged_marks(self, parts: Iterable[Part]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from setup.names import DATABASE, FIRST_DAY, HISTORY, RECENT, STATE, TABLES, buc
 COMPACT = "python -m operations.compact"
 REBUILD = f"{COMPACT} --rebuild"
 DAY_PARAMETER = "day."
+GENERATION_PARAMETER = "generation"  # Of `recent`, and of each part as it was marked.
 PART_TIME = "%Y%m%dT%H%M%S"
 
 
@@ -62,13 +63,19 @@ class CopyTable:
         table = describe_table(self.name)
         return [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
 
-    def parts(self) -> list[Part]:
-        """Return the parts that queries read, the oldest first."""
+    def parts(self, generation: str | None = None) -> list[Part]:
+        """Return the parts that queries read, the oldest first.
+
+        Given a generation, parts of another one have no marks: they are about to be dropped.
+        """
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=DATABASE, TableName=self.name
         )
         partitions = [partition for page in pages for partition in page["Partitions"]]
-        parts = [Part(entry["Values"][0], _marks(entry.get("Parameters"))) for entry in partitions]
+        parts = [
+            Part(entry["Values"][0], _marks(entry.get("Parameters") or {}, generation))
+            for entry in partitions
+        ]
         return sorted(parts, key=lambda part: part.name)
 
     def has_parts(self, names: Iterable[str]) -> bool:
@@ -87,17 +94,20 @@ class CopyTable:
     def publish(self, part: str) -> None:
         """Let queries read a part that is written."""
         self._glue.create_partition(
-            DatabaseName=DATABASE, TableName=self.name, PartitionInput=self._partition(part, {})
+            DatabaseName=DATABASE, TableName=self.name, PartitionInput=self._partition(part)
         )
 
-    def mark(self, part: str, marks: Mapping[str, str]) -> None:
+    def mark(self, part: str, marks: Mapping[str, str], generation: str) -> None:
         """Say which days a proven part has; raise PartDropped if it is not a part any more."""
+        parameters = {f"{DAY_PARAMETER}{day}": mark for day, mark in marks.items()}
         try:
             self._glue.update_partition(
                 DatabaseName=DATABASE,
                 TableName=self.name,
                 PartitionValueList=[part],
-                PartitionInput=self._partition(part, marks),
+                PartitionInput=self._partition(
+                    part, {**parameters, GENERATION_PARAMETER: generation}
+                ),
             )
         except self._glue.exceptions.EntityNotFoundException:
             raise PartDropped from None
@@ -110,11 +120,11 @@ class CopyTable:
             )
 
     # The stubs' types of a storage descriptor differ between GetTable and CreatePartition.
-    def _partition(self, part: str, marks: Mapping[str, str]) -> Any:
+    def _partition(self, part: str, parameters: Mapping[str, str] | None = None) -> Any:
         storage = describe_table(self.name)["StorageDescriptor"]
         return {
             "Values": [part],
-            "Parameters": {f"{DAY_PARAMETER}{day}": mark for day, mark in marks.items()},
+            "Parameters": parameters or {},
             "StorageDescriptor": {**storage, "Location": self.location(part)},
         }
 
@@ -124,10 +134,12 @@ def new_part_name() -> str:
     return f"{datetime.now(UTC):{PART_TIME}}-{secrets.token_hex(4)}"
 
 
-def _marks(parameters: Mapping[str, str] | None) -> dict[str, str]:
+def _marks(parameters: Mapping[str, str], generation: str | None) -> dict[str, str]:
+    if generation not in (None, parameters.get(GENERATION_PARAMETER, "")):
+        return {}
     return {
         name.removeprefix(DAY_PARAMETER): digest
-        for name, digest in (parameters or {}).items()
+        for name, digest in parameters.items()
         if name.startswith(DAY_PARAMETER)
     }
 
@@ -171,12 +183,26 @@ def superseded(parts: Iterable[Part], days: Mapping[str, Day]) -> list[Part]:
 
 
 def drop_copy() -> None:
-    """Let queries read the JSON of all days again."""
-    move_first_recent_day(FIRST_DAY)  # Before the parts go: no row is out of sight.
-    for table in (CopyTable(HISTORY), CopyTable(STATE)):
-        for part in table.parts():
-            table.drop(part.name)
-    move_first_recent_day(FIRST_DAY)  # A compaction may have moved it before the parts were gone.
+    """Let queries read the JSON of all days again.
+
+    The parts there are do not count any more before the first is dropped: so whenever this ends, no
+    compaction lets `recent` begin after days that only those have. Later parts are not dropped.
+    """
+    tables = (CopyTable(HISTORY), CopyTable(STATE))
+    parts = [(table, part.name) for table in tables for part in table.parts()]
+    _begin_generation()
+    for table, part in parts:
+        table.drop(part)
+
+
+def _begin_generation() -> None:
+    """Let `recent` begin at the first day of all, and no part count that there is now."""
+    while True:
+        recent = describe_table(RECENT)
+        recent["Parameters"][GENERATION_PARAMETER] = secrets.token_hex(4)
+        with suppress(RecentChanged):
+            move_first_recent_day(FIRST_DAY, recent)
+            return
 
 
 def first_recent_day() -> str:
@@ -190,16 +216,25 @@ def first_day_of(recent: Entry) -> str:
     return first_day
 
 
-def move_first_recent_day(day: str, recent: Entry | None = None) -> None:
+def current_generation() -> str:
+    """Return the generation of the parts that count."""
+    return generation_of(describe_table(RECENT))
+
+
+def generation_of(recent: Entry) -> str:
+    """Return the generation of the parts that count, given what the catalog has of `recent`."""
+    generation: str = recent["Parameters"].get(GENERATION_PARAMETER, "")
+    return generation
+
+
+def move_first_recent_day(day: str, recent: Entry) -> None:
     """Let `recent` begin at this day: queries read the copy of those before it.
 
     Given what the catalog had of `recent`, raise RecentChanged if that has changed since.
     """
-    table = recent or describe_table(RECENT)
-    parameters = {**table["Parameters"], **json_parameters(day), COPIED_UNTIL_PARAMETER: day}
-    condition = {"VersionId": recent["VersionId"]} if recent else {}
+    parameters = {**recent["Parameters"], **json_parameters(day), COPIED_UNTIL_PARAMETER: day}
     try:
-        update_table({**table, "Parameters": parameters}, **condition)
+        update_table({**recent, "Parameters": parameters}, VersionId=recent["VersionId"])
     except ClientError as error:
         if error.response["Error"]["Code"] != "ConcurrentModificationException":
             raise

@@ -26,6 +26,7 @@ from operations.replay import dead_letters
 from operations.verify import command as verify_command
 from setup import names
 from setup.lib.copy_tables import put_copy_tables
+from setup.lib.views import describe_table
 from tests.campaign.evidence import dead_letter_messages, queue_url
 from tests.campaign.fault_service import FaultService
 from tests.campaign.interruptions import InterruptibleCloud
@@ -255,7 +256,7 @@ class CampaignChain:
 
     def read_json_too(self) -> None:
         """Let queries read the JSON of all days beside the copy."""
-        parts.move_first_recent_day(names.FIRST_DAY)
+        parts.move_first_recent_day(names.FIRST_DAY, describe_table(names.RECENT))
 
     def drop_copy(self) -> None:
         """Let queries read the JSON alone."""

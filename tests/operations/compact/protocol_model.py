@@ -51,7 +51,8 @@ class World:
     today: date = FIRST
     recent_from: str = FIRST_DAY
     recent_version: int = 0
-    is_dropping: bool = False  # An erase has begun to drop the copy.
+    generation: int = 0  # Of the parts that count.
+    generations: dict[str, int] = field(default_factory=dict)  # By part, that of its marks.
     number: int = 0
     erased: dict[str, str] = field(default_factory=dict)  # By key, the last sequence erased.
 
@@ -77,11 +78,19 @@ class World:
 
     def proven(self, table: str) -> frozenset[Row]:
         """Return what a query sees without the parts that may still be dropped."""
-        return self.visible(table, [name for name, part in self.parts[table].items() if part.marks])
+        parts = self.counted(table, self.generation)
+        return self.visible(table, [part.name for part in parts if part.marks])
 
-    def copied_days(self, days: dict[str, Day]) -> set[str]:
+    def counted(self, table: str, generation: int) -> list[Part]:
+        """Return the parts; those of another generation have no marks."""
+        return [
+            part if self.generations.get(f"{table} {part.name}") == generation else Part(name, {})
+            for name, part in self.parts[table].items()
+        ]
+
+    def copied_days(self, days: dict[str, Day], generation: int) -> set[str]:
         """Return the days that both tables have as they are listed."""
-        return copied_days((parts.values() for parts in self.parts.values()), days)
+        return copied_days((self.counted(table, generation) for table in self.parts), days)
 
     def new_name(self) -> str:
         """Return a name that sorts after those before."""
@@ -114,29 +123,39 @@ class World:
         return [replace(row, new_image=None) if self.is_to_erase(row) else row for row in rows]
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """What a run reads first of `recent`."""
+
+    generation: int
+    version: int
+
+
 class Protocol:
     """The steps of a run, each of which a mutant may change."""
 
     def run(self, world: World) -> Run:
         """Copy, drop what is superseded, move the first recent day, and gather."""
-        copied_before = world.copied_days(world.days())
+        begun = Beginning(world.generation, world.recent_version)
+        yield
+        copied_before = world.copied_days(world.days(), begun.generation)
         until = oldest_recent_day(world.today)
         yield
         days = world.days()
-        todo = {day for day in days if day < until} - world.copied_days(days)
+        todo = {day for day in days if day < until} - world.copied_days(days, begun.generation)
         if todo:
-            yield from self.copy(world, {day: days[day].digest for day in todo})
+            yield from self.copy(world, {day: days[day].digest for day in todo}, begun)
         for table in REDUCE:
-            parts = list(world.parts[table].values())  # Before the lake is listed.
+            parts = world.counted(table, begun.generation)  # Before the lake is listed.
             yield
             for part in superseded(parts, world.days()):
                 yield
                 world.drop(table, part.name)
-        yield from self.move(world, copied_before, until)
+        yield from self.move(world, copied_before, until, begun)
         for table in REDUCE:
-            yield from self.gather(world, table)
+            yield from self.gather(world, table, begun)
 
-    def copy(self, world: World, marks: dict[str, str]) -> Run:
+    def copy(self, world: World, marks: dict[str, str], begun: Beginning) -> Run:
         """Write, publish, prove and mark a part of both tables."""
         name = world.new_name()
         for table in ("state", "history"):
@@ -151,42 +170,43 @@ class Protocol:
         )
         for table in ("state", "history"):
             yield
-            is_proven = is_proven and self.mark(world, table, name, marks)
+            is_proven = is_proven and self.mark(world, table, name, marks, begun)
         if not is_proven:
             for table in REDUCE:
                 yield
                 world.drop(table, name)
 
-    def mark(self, world: World, table: str, name: str, marks: dict[str, str]) -> bool:
+    def mark(
+        self, world: World, table: str, name: str, marks: dict[str, str], begun: Beginning
+    ) -> bool:
         """Say which days a part has, as they were listed before it was written."""
         if name not in world.parts[table]:
             return False
         world.parts[table][name] = Part(name, marks)
+        world.generations[f"{table} {name}"] = begun.generation
         return True
 
-    def move(self, world: World, copied_before: set[str], until: str) -> Run:
+    def move(self, world: World, copied_before: set[str], until: str, begun: Beginning) -> Run:
         """Move the first recent day past days that were copied before this run.
 
         The listing and the move are one step here: a late row between the two is seen after the
         next run.
         """
-        version = world.recent_version
-        yield
-        parts_by_table = [[*parts.values()] for parts in world.parts.values()]
+        parts_by_table = [world.counted(table, begun.generation) for table in REDUCE]
         yield
         days = world.days()
         copied = copied_before & copied_days(parts_by_table, days)
         first_day = min({until} | (days.keys() - copied))
-        if first_day > world.recent_from and self.is_current(world, version):
+        if first_day > world.recent_from and self.is_current(world, begun):
             world.move_recent(first_day)
 
-    def is_current(self, world: World, version: int) -> bool:
-        """Return whether no other run has moved the first recent day."""
-        return world.recent_version == version
+    def is_current(self, world: World, begun: Beginning) -> bool:
+        """Return whether no other run has moved the first recent day since."""
+        return world.recent_version == begun.version
 
-    def gather(self, world: World, table: str) -> Run:
+    def gather(self, world: World, table: str, begun: Beginning) -> Run:
         """Write the marked parts as one, and drop them."""
-        parts = [part for part in world.parts[table].values() if part.marks]
+        parts = [part for part in world.counted(table, begun.generation) if part.marks]
         if len(parts) < 2:
             return
         name = world.new_name()
@@ -199,7 +219,7 @@ class Protocol:
             return
         yield
         if self.are_living(world, table, parts):
-            yield from self.replace(world, table, name, parts)
+            yield from self.replace(world, table, name, parts, begun)
 
     def rows_of(self, world: World, table: str, parts: Iterable[Part]) -> list[Row]:
         """Return the rows that a query reads of these parts."""
@@ -210,13 +230,15 @@ class Protocol:
         """Return whether no other run has dropped one of the parts."""
         return {part.name for part in parts} <= world.parts[table].keys()
 
-    def replace(self, world: World, table: str, name: str, parts: Iterable[Part]) -> Run:
+    def replace(
+        self, world: World, table: str, name: str, parts: Iterable[Part], begun: Beginning
+    ) -> Run:
         """Mark the new part with the days of the parts, then drop these."""
         days = world.days()
         marks = {day: mark for part in parts for day, mark in part.marks.items()}
         marks |= {day: days[day].digest for day in marked_days(parts, days)}
         yield
-        if self.mark(world, table, name, marks):
+        if self.mark(world, table, name, marks, begun):
             for part in parts:
                 yield
                 world.drop(table, part.name)
@@ -248,14 +270,16 @@ class Protocol:
             world.objects[f"{key}-{world.new_name()}"] = rows
 
     def drop_copy(self, world: World) -> Run:
-        """Let queries read the JSON alone, before and after the parts are dropped."""
+        """Let queries read the JSON alone, and drop the parts of the generations before."""
+        yield
+        parts = self.parts_to_drop(world)
         yield
         world.move_recent(FIRST_DAY)
-        world.is_dropping = True
-        for table in REDUCE:
-            for name in list(world.parts[table]):
-                yield
-                world.drop(table, name)
-        yield
-        world.move_recent(FIRST_DAY)
-        world.is_dropping = False
+        world.generation += 1
+        for table, name in parts:
+            yield
+            world.drop(table, name)
+
+    def parts_to_drop(self, world: World) -> list[tuple[str, str]]:
+        """Return all parts, by table and name."""
+        return [(table, name) for table in REDUCE for name in world.parts[table]]

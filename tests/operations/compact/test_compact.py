@@ -22,7 +22,6 @@ from operations.lake_copy.parts import (
     PartDropped,
     drop_copy,
     first_recent_day,
-    move_first_recent_day,
 )
 from operations.lake_copy.statements import Statements
 from operations.verify.gaps import find_gaps
@@ -220,24 +219,29 @@ def test_a_late_row_is_seen_after_the_next_run(lake: None, lines: list[tuple[str
     assert answers() == after
 
 
-def test_json_is_read_while_parts_are_dropped(cloud: Cloud) -> None:
-    day = "2026-03-05"
-    days = []
-
-    def move() -> None:
-        days.append(first_recent_day())
-        move_first_recent_day(day)
-
+def test_a_dropped_part_is_not_marked(cloud: Cloud) -> None:
     table = CopyTable(names.HISTORY)
     table.publish(PART)
-    move_first_recent_day(day)
-    with before_write(1, move):  # A compaction moves it before the part is dropped.
-        drop_copy()
-    assert days == [names.FIRST_DAY]
-    assert first_recent_day() == names.FIRST_DAY
+    drop_copy()
     assert table.parts() == []
     with pytest.raises(PartDropped):
-        table.mark(PART, {day: "digest"})
+        table.mark(PART, {"2026-03-05": "digest"}, "")
+
+
+def test_compactions_during_a_drop_hide_no_row(lake: None, lines: list[tuple[str, str]]) -> None:
+    replace_lake(lines[:10])
+    for _ in range(2):
+        compact()
+    expected = answers()
+
+    def compact_twice() -> None:
+        assert compact().recent_from < str(UNTIL)  # Parts that the erase drops do not count.
+        assert compact().recent_from == str(UNTIL)
+
+    with before_write(1, compact_twice):  # It is about to drop the first part.
+        drop_copy()
+    assert answers() == expected
+    assert first_recent_day() == str(UNTIL)
 
 
 def test_recent_stays_if_the_copy_is_dropped(lake: None, lines: list[tuple[str, str]]) -> None:
