@@ -132,7 +132,7 @@ def test_a_repair_is_no_backfill(env: VerifyEnvironment) -> None:
     assert gap.kind == "open"
 
 
-def test_a_snapshot_after_lost_changes_shows_nothing_before(env: VerifyEnvironment) -> None:
+def test_a_later_snapshot_shows_nothing_before(env: VerifyEnvironment) -> None:
     first = stream_row(order_item(1, **PAID), order_item(1, **SHIPPED), sequence=5)
     later = stream_row(order_item(1), order_item(1, note={"S": "rush"}), sequence=9)
     assert kinds(env, first, later, snapshot_row(order_item(1), sequence=7)) == ["open", "open"]

@@ -20,6 +20,7 @@ from operations.lake import fetch_digests, fetch_items, fetch_latest_rows
 from operations.lake_copy import days, parts
 from operations.lake_copy.statements import Statements
 from operations.row_source import CopyDropped, RowSource
+from operations.status.checks import copy
 from operations.verify import command
 from operations.verify.copy_proof import CopyOutdated, prove_copy
 from operations.verify.gaps import find_gaps
@@ -215,6 +216,18 @@ def test_a_lost_row_hides_no_other() -> None:
     boto3.client("s3").delete_object(Bucket=names.bucket(), Key=key)
     [row] = fetch_latest_rows(DeclaredColumns(()), (), RowSource.fetch(names.STATE))
     assert row.sequence == first["cdc_sequence"]
+
+
+def test_parts_that_an_erase_drops_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    compact(rows_of_days())
+    assert RowSource.fetch(names.HISTORY).json_from == AFTER_ALL
+    assert "4 of 4 days copied" in copy.check(None).message
+    with monkeypatch.context() as patch:
+        patch.setattr(parts.CopyTable, "drop", lambda *_: None)  # It is killed.
+        parts.drop_copy()
+    assert parts.CopyTable(names.HISTORY).parts() != []
+    assert RowSource.fetch(names.HISTORY).json_from is None
+    assert "0 of 4 days copied" in copy.check(None).message
 
 
 @pytest.mark.slow
