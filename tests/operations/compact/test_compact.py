@@ -228,6 +228,15 @@ def test_a_dropped_part_is_not_marked(cloud: Cloud) -> None:
         table.mark(PART, {"2026-03-05": "digest"}, "")
 
 
+def test_a_drop_keeps_what_setup_changes(lake: None) -> None:
+    def describe_recent() -> None:
+        update_table({**describe_table(names.RECENT), "Description": "Changed meanwhile."})
+
+    with before_write(0, describe_recent):  # It is about to move the first recent day.
+        drop_copy()
+    assert describe_table(names.RECENT)["Description"] == "Changed meanwhile."
+
+
 def test_compactions_during_a_drop_hide_no_row(lake: None, lines: list[tuple[str, str]]) -> None:
     replace_lake(lines[:10])
     for _ in range(2):
