@@ -124,7 +124,7 @@ def keys_below(prefix: str) -> list[str]:
 
 
 @contextmanager
-def before_write(number: int, action: Callable[[], None]) -> Iterator[None]:
+def before_write(number: int, action: Callable[[], object]) -> Iterator[None]:
     """Do something before the write of this number, which the commands within make."""
     numbers = count()
 
@@ -235,6 +235,14 @@ def test_a_drop_keeps_what_setup_changes(lake: None) -> None:
     with before_write(0, describe_recent):  # It is about to move the first recent day.
         drop_copy()
     assert describe_table(names.RECENT)["Description"] == "Changed meanwhile."
+
+
+def test_a_drop_leaves_parts_that_come_later(lake: None, lines: list[tuple[str, str]]) -> None:
+    replace_lake(lines[:10])
+    with before_write(0, compact):  # It is about to begin a generation.
+        drop_copy()
+    assert part_names(names.HISTORY) != []
+    assert compact().copied_days != []  # They do not count.
 
 
 def test_compactions_during_a_drop_hide_no_row(lake: None, lines: list[tuple[str, str]]) -> None:
