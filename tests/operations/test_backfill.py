@@ -17,7 +17,6 @@ from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -26,8 +25,7 @@ from tqdm import tqdm
 
 from analytics.athena import run_query
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import firehose, in_flight
+from operations import firehose
 from operations.backfill import command
 from operations.backfill.checkpoint import END, START, Checkpoint, InvalidCheckpoint
 from operations.backfill.completion import is_completed
@@ -36,9 +34,9 @@ from operations.kinesis_writer import DryRunSender, OutgoingRecord, PutRejected
 from operations.table import Item, Page, Table
 from operations.verify import command as verify
 from setup import names
-from tests.support.laptop_cloud import aws, create_table, laptop
+from tests.support.laptop_cloud import aws, create_table
 from tests.support.paths import PROJECT
-from tests.support.whole_chain import create_pipeline
+from tests.support.whole_chain import create_pipeline, laptop_that_runs_in_waits
 from transform import canonical
 
 ITEM_COUNT = 300
@@ -55,10 +53,7 @@ SCOPE = Scope(ARN, STREAM, names.PIPELINE, "s3://lake with id 1", "Kinesis", "Fi
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with a chain, whose table was filled before it had a stream."""
-    with (
-        laptop(*SERVICES) as cloud,
-        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
-    ):
+    with laptop_that_runs_in_waits() as cloud:
         create_filled_table()
         create_pipeline()
         yield cloud

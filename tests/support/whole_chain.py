@@ -4,21 +4,37 @@ import json
 import time
 from base64 import b64decode
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
 
 from analytics import athena
 from local.core.server import Cloud
+from local.services.registry import SERVICES
+from operations import in_flight
 from operations.verify import command as verify_command
 from setup import names
 from setup.lib import waiters
 from tests.support.commands import Document, run_json_command
-from tests.support.laptop_cloud import aws, zip_code
+from tests.support.laptop_cloud import aws, laptop, zip_code
 from tests.support.scripts import call_script
 from tests.support.setup_fixture import SCRIPTS, clear_location
 
 MAX_PAUSE = 0.01  # seconds
+
+
+@contextmanager
+def laptop_that_runs_in_waits(*modules: ModuleType) -> Iterator[Cloud]:
+    """Yield a laptop cloud that runs until it is idle when a command waits.
+
+    Commands wait for changes in flight; other modules that sleep are given.
+    """
+    with ExitStack() as stack:
+        cloud = stack.enter_context(laptop(*SERVICES))
+        for module in (in_flight, *modules):
+            stack.enter_context(patch.object(module, "sleep", lambda _: cloud.run_until_idle()))
+        yield cloud
 
 
 def create_pipeline() -> None:

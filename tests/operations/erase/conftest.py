@@ -1,29 +1,22 @@
 """A chain whose lake has an order of a person who is gone."""
 
 from collections.abc import Iterator
-from unittest.mock import patch
 
 import pytest
 
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import in_flight
 from operations.lake_copy.parts import drop_copy
 from setup import names
 from tests.support.erase_fixture import EMAIL, NAME, delete_versions
-from tests.support.laptop_cloud import laptop
 from tests.support.replay_fixture import delete_failed_records
 from tests.support.sabotage import delete_order, put_order
-from tests.support.whole_chain import create_pipeline, empty_chain
+from tests.support.whole_chain import create_pipeline, empty_chain, laptop_that_runs_in_waits
 
 
 @pytest.fixture(scope="module")
 def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
-    with (
-        laptop(*SERVICES) as cloud,
-        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
-    ):
+    with laptop_that_runs_in_waits() as cloud:
         create_pipeline()
         yield cloud
 

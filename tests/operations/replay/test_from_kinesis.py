@@ -8,18 +8,21 @@ from unittest.mock import patch
 import pytest
 
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import in_flight
 from operations.cli import past_time
 from operations.kinesis_writer import Sender
 from operations.replay import command, kinesis_reader
 from operations.verify import command as verify_command
 from setup import names
 from tests.support.commands import Document, run_json_command
-from tests.support.laptop_cloud import aws, laptop
+from tests.support.laptop_cloud import aws
 from tests.support.profile import sampled
 from tests.support.replay_fixture import object_keys
-from tests.support.whole_chain import create_pipeline, empty_chain, run_setup
+from tests.support.whole_chain import (
+    create_pipeline,
+    empty_chain,
+    laptop_that_runs_in_waits,
+    run_setup,
+)
 
 if TYPE_CHECKING:
     from types_boto3_kinesis.client import KinesisClient
@@ -31,9 +34,7 @@ POISON = b"never a change"
 def cloud() -> Iterator[Cloud]:
     """The whole chain, on which waiting lets the cloud run."""
     with (
-        laptop(*SERVICES) as cloud,
-        patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
+        laptop_that_runs_in_waits(command) as cloud,
         patch.object(kinesis_reader, "PAUSE", 0),
     ):
         create_pipeline()

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import in_flight
 from operations.kinesis_writer import OutgoingRecord
 from operations.replay import command, verification
 from operations.replay.report import ReplayReport
@@ -21,20 +18,20 @@ from operations.verify.damage import RESTORE
 from operations.verify.result import VerifyResult
 from setup import names
 from tests.support.commands import Document, run_json_command
-from tests.support.laptop_cloud import laptop
 from tests.support.profile import sampled
 from tests.support.replay_fixture import deploy, object_keys, redeploy
-from tests.support.whole_chain import create_pipeline, empty_chain, raising_function
+from tests.support.whole_chain import (
+    create_pipeline,
+    empty_chain,
+    laptop_that_runs_in_waits,
+    raising_function,
+)
 
 
 @pytest.fixture(scope="module")
 def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
-    with (
-        laptop(*SERVICES) as cloud,
-        patch.object(command, "sleep", lambda _: cloud.run_until_idle()),
-        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
-    ):
+    with laptop_that_runs_in_waits(command) as cloud:
         create_pipeline()
         yield cloud
 

@@ -2,21 +2,18 @@
 
 import gzip
 from collections.abc import Callable, Iterator
-from unittest.mock import patch
 
 import pytest
 
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import in_flight
 from operations.lake_objects import DELETED, DamagedObject, LakeVersions
 from operations.restore import command
 from operations.verify import command as verify_command
 from setup import names
 from tests.support.commands import Document, run_json_command
-from tests.support.laptop_cloud import aws, laptop
+from tests.support.laptop_cloud import aws
 from tests.support.replay_fixture import object_keys, read_object
-from tests.support.whole_chain import create_pipeline, empty_chain
+from tests.support.whole_chain import create_pipeline, empty_chain, laptop_that_runs_in_waits
 
 Damage = Callable[[str], None]
 
@@ -24,10 +21,7 @@ Damage = Callable[[str], None]
 @pytest.fixture(scope="module")
 def shared_chain() -> Iterator[Cloud]:
     """A chain on which waiting lets the cloud run."""
-    with (
-        laptop(*SERVICES) as cloud,
-        patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()),
-    ):
+    with laptop_that_runs_in_waits() as cloud:
         create_pipeline()
         yield cloud
 

@@ -2,19 +2,16 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterator
-from unittest.mock import patch
 
 import pytest
 
 from analytics.athena import literal, run_query
 from local.core.server import Cloud
-from local.services.registry import SERVICES
-from operations import in_flight
 from operations.replay import command as replay_command
 from operations.table import Table
 from operations.verify import command
 from setup import names
-from tests.support.laptop_cloud import aws, create_table, laptop
+from tests.support.laptop_cloud import aws, create_table
 from tests.support.profile import sampled
 from tests.support.replay_fixture import delete_failed_records, deploy, redeploy
 from tests.support.sabotage import (
@@ -38,7 +35,12 @@ from tests.support.sabotage import (
     run_verify,
     write_object,
 )
-from tests.support.whole_chain import create_pipeline, empty_chain, raising_function
+from tests.support.whole_chain import (
+    create_pipeline,
+    empty_chain,
+    laptop_that_runs_in_waits,
+    raising_function,
+)
 
 FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11-23T10:00:00.000"
 
@@ -46,10 +48,9 @@ FOREIGN_STREAM = "arn:aws:dynamodb:us-east-1:123456789012:table/t/stream/2096-11
 @pytest.fixture(scope="module")
 def chain() -> Iterator[Cloud]:
     """A laptop cloud with the whole chain; verify's wait runs it until it is idle."""
-    with laptop(*SERVICES) as cloud:
+    with laptop_that_runs_in_waits() as cloud:
         create_pipeline()
-        with patch.object(in_flight, "sleep", lambda _: cloud.run_until_idle()):
-            yield cloud
+        yield cloud
 
 
 @pytest.fixture
