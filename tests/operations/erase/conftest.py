@@ -1,7 +1,5 @@
 """A chain whose lake has an order of a person who is gone."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from local.core.server import Cloud
@@ -10,15 +8,7 @@ from setup import names
 from tests.support.erase_fixture import EMAIL, NAME, delete_versions
 from tests.support.replay_fixture import delete_failed_records
 from tests.support.sabotage import delete_order, put_order
-from tests.support.whole_chain import create_pipeline, empty_chain, laptop_that_runs_in_waits
-
-
-@pytest.fixture(scope="module")
-def shared_chain() -> Iterator[Cloud]:
-    """A chain on which waiting lets the cloud run."""
-    with laptop_that_runs_in_waits() as cloud:
-        create_pipeline()
-        yield cloud
+from tests.support.whole_chain import empty_chain
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Restore on the laptop chain: deleted and damaged objects come back with their history."""
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -13,17 +13,9 @@ from setup import names
 from tests.support.commands import Document, run_json_command
 from tests.support.laptop_cloud import aws
 from tests.support.replay_fixture import object_keys, read_object
-from tests.support.whole_chain import create_pipeline, empty_chain, laptop_that_runs_in_waits
+from tests.support.whole_chain import empty_chain
 
 Damage = Callable[[str], None]
-
-
-@pytest.fixture(scope="module")
-def shared_chain() -> Iterator[Cloud]:
-    """A chain on which waiting lets the cloud run."""
-    with laptop_that_runs_in_waits() as cloud:
-        create_pipeline()
-        yield cloud
 
 
 @pytest.fixture
