@@ -80,7 +80,7 @@ def _erase(args: argparse.Namespace) -> int:
     for path in paths:
         versions.rewrite(path)
     _erase_every_version(versions)
-    advice_by_key = {key: _advice(key) for key in unfinished - keys}
+    advice_by_key = {key: _lost_tombstone(key) for key in unfinished - keys}
     line = (
         f"erased what the bucket held of {count(len(keys), 'item')}: "
         f"{count(versions.rewritten, 'object')} rewritten, "
@@ -130,18 +130,19 @@ def _check(args: argparse.Namespace) -> int:
     erased = scope.ErasedKeys.fetch_settled()
     for key in args.key or ():
         if key not in erased.limits:
-            raise scope.EraseRefused(f"{key} is not erased, or {_advice(key)}")
+            raise scope.EraseRefused(f"{key} is not erased, or {_lost_tombstone(key)}")
     limits = {key: erased.limits[key] for key in args.key or erased.limits}
     versions = BucketVersions(boto3.client("s3"), bucket(), limits)
     keys = {version.key for version in versions.find_holding()}
     advice_by_key = {key: f"run {ERASE} again" for key in keys if not key.startswith(QUERIES)}
     if not args.key:
-        advice_by_key |= {key: _advice(key) for key in erased.without_tombstone}
+        advice_by_key |= {key: _lost_tombstone(key) for key in erased.without_tombstone}
     line = f"checked {count(len(limits), 'erased item')}"
     return _report(args, limits, versions, advice_by_key, line)
 
 
-def _advice(key: str) -> str:
+def _lost_tombstone(key: str) -> str:
+    """Return what to do about an item whose tombstone is lost."""
     return f"its tombstone is lost: run {ERASE} --key {quote(key)}"
 
 
