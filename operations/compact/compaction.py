@@ -3,8 +3,9 @@
 Whatever happens, queries are right at each moment. A part becomes visible once it is written whole,
 and its days count as copied once it is proven. What two parts both have counts once. `recent` stops
 reading a day only if a run that has ended before this one began has marked it: so a query that has
-looked up the parts before, and `recent` after, misses nothing. Nothing needs a lock: two runs at
-once copy a day twice, and the next run gathers the two parts.
+looked up the parts before, and `recent` after, misses nothing. Marks count in the generation in
+which a run begins: operations.erase begins another before it drops parts. Nothing needs a lock: two
+runs at once copy a day twice, and the next run gathers the two parts.
 """
 
 from __future__ import annotations
